@@ -1,0 +1,134 @@
+"""A backend is data, an annotator is alive.
+
+A `Backend` comes from YAML, is hashed into keys and travels to workers; `backend.load()` makes an `Annotator`, which
+holds models, is never pickled, and answers for batches of clips. Heavy imports happen in `load()` alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.annotation import Annotation, Facts
+from schemas.event import Branch
+from schemas.record import Record, content_key
+from schemas.recording import ModelUse
+from schemas.segment import Segment
+
+Samples = NDArray[np.float32]
+
+FactsT_co = TypeVar("FactsT_co", bound=Facts, covariant=True)
+
+
+class AnnotationError(Exception):
+    """One clip could not be annotated: it becomes a row in `rejected`, and the run goes on.
+
+    `reason` is one of a few words that can be counted; the message is for a person.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type[AnnotationError], tuple[str, str]]:
+        return type(self), (self.reason, self.detail)
+
+
+class BackendUnavailableError(Exception):
+    """A backend cannot load here. The message is one line and names the remedy."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One segment as a backend sees it.
+
+    `samples` is (num_samples,) for one channel, (channels, num_samples) for more, in [-1, 1], at the backend's own
+    `sample_rate_hz`; empty where the backend asks for no audio. Its first sample lies at `segment.start_ms`.
+    """
+
+    segment: Segment
+    samples: Samples
+    sample_rate_hz: int
+    annotations: tuple[Annotation, ...] = ()
+    """Rows of the same segment and branch by the backends before this one, where `reads_annotations` asks for them."""
+
+
+class Annotator(Protocol[FactsT_co]):
+    """What `Backend.load()` returns."""
+
+    def annotate(self, clips: Sequence[Clip]) -> Sequence[FactsT_co]:
+        """One answer for each clip, in order.
+
+        Raises AnnotationError where a clip cannot be annotated; the caller then asks again, one clip at a time.
+        """
+        ...
+
+
+class Model(Record, ABC):
+    """What detection backends and branch backends have in common: a name, a model and its exact revision."""
+
+    name: str = ""
+    """How rows call this backend; the kind where empty. Two backends of one kind need two names."""
+
+    kind: str
+
+    requires: ClassVar[tuple[str, ...]] = ()
+    """Modules that must be importable; `doctor` and `check_available` look for them without importing them."""
+    remedy: ClassVar[str] = ""
+    """What to type where one of them is missing."""
+    licence: ClassVar[str]
+    """SPDX identifier of the model's weights, or of the code where there are none."""
+
+    @property
+    def backend(self) -> str:
+        return self.name or self.kind
+
+    @property
+    @abstractmethod
+    def model(self) -> str:
+        """Which model or algorithm answers, as in silero-vad-16k or pyin."""
+
+    @property
+    @abstractmethod
+    def revision(self) -> str:
+        """Changes whenever answers may: a weights checksum or hub commit, a library version, a number kept here."""
+
+    @property
+    def use(self) -> ModelUse:
+        return ModelUse(name=self.backend, model=self.model, revision=self.revision)
+
+    @property
+    def config_key(self) -> str:
+        """Key of the configuration and the exact model: rows with equal keys on equal audio are equal."""
+        return content_key([self.model_dump(mode="json"), self.model, self.revision])
+
+    def check_available(self) -> None:
+        """Raises BackendUnavailableError where this backend cannot load here. Cheap: no heavy import."""
+        from importlib.util import find_spec
+
+        missing = [module for module in self.requires if find_spec(module) is None]
+        if missing:
+            raise BackendUnavailableError(f"{self.backend} needs {', '.join(missing)}: {self.remedy}")
+
+
+class Backend(Model, Generic[FactsT_co]):
+    """An annotation backend of one branch."""
+
+    branch: ClassVar[Branch]
+    sample_rate_hz: ClassVar[int | None] = 16_000
+    """Rate of the samples it wants; None for a backend that works from annotations alone."""
+    mono: ClassVar[bool] = True
+    reads_annotations: ClassVar[bool] = False
+    """True for a backend that works from the rows of the backends listed before it in its branch."""
+    batch_size: int = 16
+    """Most clips in one call of `annotate`."""
+
+    @abstractmethod
+    def load(self) -> Annotator[FactsT_co]:
+        """Loads the models. Raises BackendUnavailableError, with the remedy, where that cannot be done here."""

@@ -1,0 +1,39 @@
+"""What a worker says of its work while it goes on: one JSON line a step, appended to a file that a watcher follows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+from schemas.record import Record
+
+
+class Step(Record):
+    """A worker begins or ends something that can be blamed on `recording_ids`."""
+
+    stage: str
+    state: Literal["start", "done"]
+    recording_ids: tuple[str, ...]
+    audio_ms: int = 0
+
+
+class ProgressLog(Record):
+    """Where steps go; nowhere if `path` is None, as on a cluster, where Beam's counters serve."""
+
+    path: str | None = None
+
+    def write(
+        self, stage: str, state: Literal["start", "done"], recording_ids: Sequence[str], audio_ms: int = 0
+    ) -> None:
+        """Appends one line, whole: a reader never sees half of it but for the last."""
+        if self.path is None:
+            return
+        step = Step(stage=stage, state=state, recording_ids=tuple(recording_ids), audio_ms=audio_ms)
+        line = json.dumps(step.model_dump(mode="json")) + "\n"
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(descriptor, line.encode())
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,61 @@
+"""Sound events, the nine coarse classes they fall into, and a segment's profile over them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from schemas.record import Record
+from schemas.timespan import TimeSpan
+
+BED_MS = 60_000
+"""A non-speech event longer than this is a bed and takes no part in choosing boundaries (arXiv 2606.01802)."""
+
+
+class EventClass(StrEnum):
+    """The nine coarse classes of the MOSS-Audio report (arXiv 2606.01802)."""
+
+    SPEECH = "speech"
+    HUMAN_VOICE = "human_voice"
+    SINGING = "singing"
+    MUSIC = "music"
+    NATURE = "nature"
+    SOURCE_AMBIGUOUS = "source_ambiguous"
+    OBJECT = "object"
+    ENVIRONMENT = "environment"
+    ANIMAL = "animal"
+
+
+class Branch(StrEnum):
+    """Where a segment is annotated."""
+
+    SPEECH = "speech"
+    MUSIC = "music"
+    GENERAL = "general"
+
+
+class Event(Record):
+    """One sound event, in the recording's own time."""
+
+    event_class: EventClass = Field(alias="class")
+    label: str
+    onset_ms: int
+    offset_ms: int
+    score: float = Field(ge=0.0, le=1.0)
+
+    @property
+    def span(self) -> TimeSpan:
+        return TimeSpan(self.onset_ms, self.offset_ms)
+
+    @property
+    def is_bed(self) -> bool:
+        return self.event_class is not EventClass.SPEECH and self.span.duration_ms > BED_MS
+
+
+class ProfileEntry(Record):
+    """How much of a segment one class fills."""
+
+    event_class: EventClass = Field(alias="class")
+    share: float = Field(ge=0.0, le=1.0, description="share of the segment's time with an event of the class")
+    strength: float = Field(ge=0.0, le=1.0, description="mean detection score over that time")

@@ -1,0 +1,20 @@
+"""OUT/rejected: whatever was dropped, at which stage, and why."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from schemas.record import Record
+
+
+class Rejected(Record):
+    """One row of `rejected`. A time of null means the whole recording, or a length nobody could tell."""
+
+    recording_id: str | None = Field(description="null where no bytes could be read to derive it from")
+    source_uri: str
+    segment_id: str | None = None
+    start_ms: int | None = None
+    end_ms: int | None = None
+    stage: str = Field(description="list, decode, detect, annotations/<branch>/<backend>, captions")
+    reason: str = Field(description="one of a few words that can be counted, as in truncated or missing_file")
+    detail: str = Field(description="for a person: what was seen, with numbers")

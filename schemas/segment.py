@@ -1,0 +1,61 @@
+"""OUT/segments: one row a segment, with its audio."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from schemas.event import Branch, Event, EventClass, ProfileEntry
+from schemas.record import Record
+from schemas.timespan import TimeSpan
+
+
+class Boundary(Record):
+    """Why a segment begins or ends where it does."""
+
+    reason: str = Field(description="recording_edge, gap, class_change, touching_events or forced")
+    cost: float = Field(description="what this boundary added to the recording's optimum; 0 at a recording's edge")
+    before: EventClass | None = Field(description="class of the event that ends before the boundary")
+    after: EventClass | None = Field(description="class of the event that begins after it")
+    gap_ms: int = Field(ge=0, description="event-free time around the boundary")
+    forced: bool = Field(description="true where an event longer than the maximum had to be cut")
+
+
+class Audio(Record):
+    """The Hugging Face `Audio` layout: an encoded file and the name it would have."""
+
+    bytes: bytes
+    path: str
+
+
+class Segment(Record):
+    """One row of `segments` but for its audio: what travels between stages."""
+
+    segment_id: str
+    recording_id: str
+    source_uri: str
+    start_ms: int
+    end_ms: int
+    branches: tuple[Branch, ...] = Field(description="first = leading")
+    profile: tuple[ProfileEntry, ...] = Field(description="strongest class first")
+    events: tuple[Event, ...] = Field(description="in order of onset, in the recording's time, clipped to the segment")
+    start_boundary: Boundary
+    end_boundary: Boundary
+    license: str | None
+    language: str | None
+    metadata: str | None
+    config_key: str
+
+    @property
+    def span(self) -> TimeSpan:
+        return TimeSpan(self.start_ms, self.end_ms)
+
+
+class SegmentRow(Segment):
+    """One row of `segments`."""
+
+    audio: Audio = Field(description="16 kHz mono FLAC")
+
+
+def segment_id_of(recording_id: str, span: TimeSpan) -> str:
+    """The id of a segment: its recording and its interval, sortable by time within a recording."""
+    return f"{recording_id}-{span.start_ms:09d}-{span.end_ms:09d}"

@@ -1,0 +1,54 @@
+"""What the speech branch measures. Times are in the recording's own time."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from schemas.claim import BranchFacts
+from schemas.record import Record
+
+
+class Word(Record):
+    """One word as a recogniser timed it."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float | None = Field(ge=0.0, le=1.0)
+
+
+class Transcript(Record):
+    """What one system, or several that agree, heard being said."""
+
+    text: str
+    words: tuple[Word, ...]
+    language: str | None = Field(description="BCP 47")
+    confidence: float | None = Field(ge=0.0, le=1.0, description="the system's own, not calibrated")
+    agreement: float | None = Field(
+        ge=0.0, le=1.0, description="1 - inter-system WER; null where one system spoke alone"
+    )
+    usable_for_training: bool
+    flags: tuple[str, ...] = Field(description="why it may not be trusted, as in single_system")
+
+
+class Voice(Record):
+    """How the speech of a segment sounds, measured on the time that was detected as speech."""
+
+    speech_ms: int
+    pitch_median_hz: float | None = Field(description="median fundamental frequency of voiced frames; null if none")
+    pitch_low_hz: float | None = Field(description="10th percentile")
+    pitch_high_hz: float | None = Field(description="90th percentile")
+    voiced_share: float = Field(ge=0.0, le=1.0, description="share of speech frames with a pitch")
+    level_dbfs: float | None = Field(description="RMS over the speech; null for digital silence")
+    snr_db: float | None = Field(description="speech level over the level between; null where nothing lies between")
+    syllable_rate_hz: float | None = Field(description="syllable nuclei a second of speech; null under 1 s of speech")
+    pause_count: int = Field(ge=0, description="gaps of 200 ms or more between stretches of speech")
+    pause_ms: int = Field(ge=0, description="their total")
+    longest_pause_ms: int = Field(ge=0)
+
+
+class SpeechFacts(BranchFacts):
+    """The speech branch's typed fields; each backend fills its own and leaves the rest null."""
+
+    transcript: Transcript | None = None
+    voice: Voice | None = None
