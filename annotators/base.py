@@ -13,6 +13,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from schemas.annotation import Annotation, Facts
 from schemas.event import Branch
@@ -21,6 +22,9 @@ from schemas.recording import ModelUse
 from schemas.segment import Segment
 
 Samples = NDArray[np.float32]
+
+_NOT_IN_KEY = {"optional", "batch_size"}
+"""Fields that change how a backend runs, never what it answers."""
 
 FactsT_co = TypeVar("FactsT_co", bound=Facts, covariant=True)
 
@@ -73,10 +77,13 @@ class Annotator(Protocol[FactsT_co]):
 class Model(Record, ABC):
     """What detection backends and branch backends have in common: a name, a model and its exact revision."""
 
-    name: str = ""
+    name: str = Field(default="", pattern=r"^[a-z0-9_-]{0,64}$")
     """How rows call this backend; the kind where empty. Two backends of one kind need two names."""
 
     kind: str
+
+    optional: bool = False
+    """True where a run goes on without this backend if it cannot load here."""
 
     requires: ClassVar[tuple[str, ...]] = ()
     """Modules that must be importable; `doctor` and `check_available` look for them without importing them."""
@@ -106,7 +113,7 @@ class Model(Record, ABC):
     @property
     def config_key(self) -> str:
         """Key of the configuration and the exact model: rows with equal keys on equal audio are equal."""
-        return content_key([self.model_dump(mode="json"), self.model, self.revision])
+        return content_key([self.model_dump(mode="json", exclude=_NOT_IN_KEY), self.model, self.revision])
 
     def check_available(self) -> None:
         """Raises BackendUnavailableError where this backend cannot load here. Cheap: no heavy import."""
@@ -126,9 +133,13 @@ class Backend(Model, Generic[FactsT_co]):
     mono: ClassVar[bool] = True
     reads_annotations: ClassVar[bool] = False
     """True for a backend that works from the rows of the backends listed before it in its branch."""
-    batch_size: int = 16
+    batch_size: int = Field(default=16, ge=1, le=4096)
     """Most clips in one call of `annotate`."""
 
     @abstractmethod
     def load(self) -> Annotator[FactsT_co]:
         """Loads the models. Raises BackendUnavailableError, with the remedy, where that cannot be done here."""
+
+
+AnyBackend = Backend[Facts]
+"""A backend of whichever branch."""

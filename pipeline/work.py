@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from schemas.record import Record
+from schemas.record import Record, content_key
 from schemas.source import Source
+
+SEGMENTS_STAGE = "segments"
+CAPTIONS_STAGE = "captions"
+LIST_STAGE = "list"
 
 
 class StageWork(Record):
@@ -14,6 +18,10 @@ class StageWork(Record):
     keys: tuple[tuple[str, str], ...]
     """(recording_id, key), in order of recording_id."""
 
+    @property
+    def recording_ids(self) -> frozenset[str]:
+        return frozenset(recording_id for recording_id, _ in self.keys)
+
 
 class ShardWork(Record):
     """Some recordings of one shard and, stage by stage, what of them is left to do: one task, one commit a stage."""
@@ -23,5 +31,25 @@ class ShardWork(Record):
     stages: tuple[StageWork, ...]
 
     @property
+    def work_id(self) -> str:
+        return content_key([self.shard, [source.recording_id for source in self.sources]])
+
+    @property
     def size_bytes(self) -> int:
         return sum(source.size_bytes for source in self.sources)
+
+    def at(self, stage: str) -> StageWork | None:
+        """What is left to do at `stage`; None for nothing."""
+        return next((work for work in self.stages if work.stage == stage), None)
+
+    def only(self, recording_ids: frozenset[str]) -> ShardWork:
+        """The same work for some of the recordings."""
+        stages = (
+            StageWork(stage=work.stage, keys=tuple(pair for pair in work.keys if pair[0] in recording_ids))
+            for work in self.stages
+        )
+        return ShardWork(
+            shard=self.shard,
+            sources=tuple(source for source in self.sources if source.recording_id in recording_ids),
+            stages=tuple(work for work in stages if work.keys),
+        )

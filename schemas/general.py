@@ -13,31 +13,58 @@ class HeardEvent(Event):
     """An event with what was measured on it."""
 
     level_dbfs: float | None = Field(description="RMS over the event; null for digital silence")
-    salience_db: float | None = Field(description="level over the segment's noise floor")
-    brightness_hz: float | None = Field(description="spectral centroid")
-    tonal_share: float | None = Field(ge=0.0, le=1.0, description="share of frames with a clear pitch or few partials")
-    attack_ms: int | None = Field(description="from onset to the loudest point")
+    salience_db: float | None = Field(
+        description="level over the median level of the segment's event-free time, taken to be -96 dBFS at least; "
+        "null where under 100 ms are event-free"
+    )
+    brightness_hz: float | None = Field(description="spectral centroid, power-weighted over time; null for silence")
+    tonal_share: float | None = Field(
+        ge=0.0, le=1.0, description="share of its sounding frames whose power lies mostly in a few partials"
+    )
+    attack_ms: int | None = Field(description="from onset to the loudest 20 ms; null for digital silence")
 
 
 class Repetition(Record):
     """A sound that comes again at even distances."""
 
     period_ms: int
-    count: int
-    regularity: float = Field(ge=0.0, le=1.0)
+    count: int = Field(description="how often it was heard, three times at least")
+    regularity: float = Field(ge=0.0, le=1.0, description="1 = exactly even")
+    label: str | None = Field(
+        default=None, description="of the events that repeat; null where the level repeats inside longer events"
+    )
 
 
 class Acoustics(Record):
-    """The segment as a whole."""
+    """The segment as a whole. Short-term levels are RMS over 40 ms, every 10 ms, taken to be -96 dBFS at least."""
 
-    level_dbfs: float | None
-    peak_dbfs: float | None
-    noise_floor_dbfs: float | None = Field(description="10th percentile of the short-term level")
-    dynamic_range_db: float | None = Field(description="95th minus 10th percentile of the short-term level")
-    silence_share: float = Field(
-        ge=0.0, le=1.0, description="share of time within 3 dB of the noise floor or under -60 dBFS"
+    level_dbfs: float | None = Field(description="RMS; null for digital silence")
+    peak_dbfs: float | None = Field(description="highest absolute sample; null for digital silence")
+    noise_floor_dbfs: float | None = Field(
+        description="10th percentile of the short-term level; null for digital silence"
     )
-    bandwidth_hz: int | None = Field(description="highest frequency with energy over the floor, at the analysis rate")
+    dynamic_range_db: float | None = Field(
+        description="95th minus 10th percentile of the short-term level; null for digital silence and under 200 ms"
+    )
+    silence_share: float = Field(
+        ge=0.0,
+        le=1.0,
+        description="share of time under -60 dBFS, or within 3 dB of a floor that lies 10 dB or more under the rest",
+    )
+    bandwidth_hz: int | None = Field(
+        description="highest frequency with energy over the floor, at the analysis rate of 16 kHz; null for silence"
+    )
+    stationarity: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="1 = level and spectrum never change; null for silence and under 1 s",
+    )
+    decay_time_ms: int | None = Field(
+        default=None,
+        description="time in which the sound dies away by 60 dB, median of its free decays of 20 dB or more: an upper "
+        "estimate of reverberation, since a source may ring by itself; null where fewer than two were heard",
+    )
 
 
 class GeneralFacts(BranchFacts):

@@ -1,0 +1,150 @@
+"""The whole configuration of a run, as one record: from a profile in YAML, with overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from annotators.base import AnyBackend, BackendUnavailableError, Model
+from annotators.detection import AnyDetection
+from annotators.general import AnyGeneral
+from annotators.music import AnyMusic
+from annotators.speech import AnySpeech
+from pipeline.decode import DecodeConfig
+from pipeline.errors import SetupError
+from pipeline.merge import CaptionConfig
+from pipeline.segmentation import SegmentationConfig
+from schemas.event import Branch
+from schemas.record import Record
+
+MAX_CONFIG_BYTES = 2**20
+
+
+class BranchBackends(Record):
+    """The backends of each branch, in the order in which they run."""
+
+    speech: tuple[AnySpeech, ...] = ()
+    music: tuple[AnyMusic, ...] = ()
+    general: tuple[AnyGeneral, ...] = ()
+
+    def by_branch(self) -> Mapping[Branch, tuple[AnyBackend, ...]]:
+        return {Branch.SPEECH: self.speech, Branch.MUSIC: self.music, Branch.GENERAL: self.general}
+
+
+class RunConfig(Record):
+    """A complete configuration: what `OUT/_run/config.json` holds and every stage's key is made of."""
+
+    decode: DecodeConfig = Field(default=DecodeConfig(), description="how audio is read")
+    detectors: tuple[AnyDetection, ...] = Field(min_length=1, description="what finds sound events, combined")
+    segmentation: SegmentationConfig = Field(default=SegmentationConfig(), description="cutting and routing")
+    branches: BranchBackends = Field(description="what annotates a segment, branch by branch")
+    captions: CaptionConfig = Field(default=CaptionConfig(), description="merging into captions")
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Every detector and backend, in the order in which they run."""
+        return (*self.detectors, *(backend for group in self.branches.by_branch().values() for backend in group))
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> RunConfig:
+        for family, models in {"detectors": self.detectors, **self.branches.by_branch()}.items():
+            names = [model.backend for model in models]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{family}: {', '.join(twice)} stands twice; give each its own name")
+        return self
+
+
+def profile_names() -> tuple[str, ...]:
+    """The profiles that come with the package."""
+    folder = package_files("pipeline").joinpath("profiles")
+    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+
+
+def load_config(profile: str, overrides: Sequence[str] = ()) -> RunConfig:
+    """The configuration in `profile` (a name, or the path of a YAML file) with `key.path=value` overrides applied.
+
+    Values are read as YAML; a number in a path is a position in a list. Raises SetupError, one line with the remedy.
+    """
+    tree = _parse(_profile_text(profile), profile)
+    for override in overrides:
+        _apply(tree, override)
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SetupError(f"configuration {profile}: {where}: {first['msg']}; see docs/configuration.md") from error
+
+
+def available(config: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:
+    """`config` without the optional backends that cannot load here, and one line about each of those.
+
+    Raises SetupError where a backend that is not optional cannot load.
+    """
+    notices: list[str] = []
+
+    def loads(model: Model) -> bool:
+        try:
+            model.check_available()
+        except BackendUnavailableError as error:
+            if not model.optional:
+                raise SetupError(f"{error}; `soundseam doctor` lists what can load here") from error
+            notices.append(f"without {model.backend}: {error}")
+            return False
+        return True
+
+    detectors = tuple(model for model in config.detectors if loads(model))
+    branches = {
+        branch.value: tuple(backend for backend in backends if loads(backend))
+        for branch, backends in config.branches.by_branch().items()
+    }
+    if not detectors:
+        raise SetupError(f"no detector of this configuration can load here: {'; '.join(notices)}")
+    changed = {"detectors": detectors, "branches": config.branches.model_copy(update=branches)}
+    return config.model_copy(update=changed), tuple(notices)
+
+
+def _profile_text(profile: str) -> str:
+    if not profile.endswith((".yaml", ".yml")):
+        if profile not in profile_names():
+            raise SetupError(
+                f"no profile {profile!r}: choose one of {', '.join(profile_names())}, or the path of a .yaml file"
+            )
+        return package_files("pipeline").joinpath("profiles", f"{profile}.yaml").read_text(encoding="utf-8")
+    try:
+        path = Path(profile)
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise SetupError(f"{profile} is over {MAX_CONFIG_BYTES} bytes: that is no configuration")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(f"cannot read the configuration {profile}: {error}") from error
+
+
+def _parse(text: str, name: str) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SetupError(f"{name} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(tree, dict):
+        raise SetupError(f"{name} must be a YAML mapping, as pipeline/profiles/embedded.yaml is")
+    return tree
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    path, sign, value = override.partition("=")
+    if not sign:
+        raise SetupError(f"--set {override}: write it as key.path=value, as in --set segmentation.cut.max_ms=20000")
+    *parents, last = path.split(".")
+    node: Any = tree
+    try:
+        for part in parents:
+            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
+        node[int(last) if isinstance(node, list) else last] = yaml.safe_load(value)
+    except (IndexError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise SetupError(f"--set {override}: there is no such place in the configuration") from error

@@ -1,0 +1,116 @@
+"""Tables as Parquet files: written row by row in flat memory, read back a few columns at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel
+
+from schemas.record import Record
+from schemas.tables import RECORD_OF, Table, table_schema
+
+ROW_GROUP_ROWS = 200
+ROW_GROUP_BYTES = 64 * 2**20
+"""A row group ends at whichever comes first: small enough to stream, large enough to compress."""
+
+SCHEMA_FILE = "schema.parquet"
+"""An empty file in every table's folder, so that a table without rows still has its columns."""
+
+
+class FileEntry(Record):
+    """A committed file: its table, its name in the table's folder, what is in it."""
+
+    table: Table
+    name: str
+    sha256: str
+    rows: int
+    bytes: int
+
+
+class TableWriter:
+    """Writes rows of one table to a local file, holding at most one row group in memory.
+
+    Use as a context manager; after it `rows` says how many there were.
+    """
+
+    def __init__(self, table: Table, path: Path) -> None:
+        self.table = table
+        self.path = path
+        self.rows = 0
+        self._schema = table_schema(table)
+        self._record = RECORD_OF[table]
+        self._pending: list[dict[str, object]] = []
+        self._pending_bytes = 0
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+
+    def append(self, row: BaseModel, size_bytes: int = 0) -> None:
+        """Adds one row; `size_bytes` is the weight of its binary columns, if it has any."""
+        if not isinstance(row, self._record):
+            raise TypeError(f"a row of {self.table} is a {self._record.__name__}, not a {type(row).__name__}")
+        self._pending.append(row.model_dump(mode="python"))
+        self._pending_bytes += size_bytes
+        self.rows += 1
+        if len(self._pending) >= ROW_GROUP_ROWS or self._pending_bytes >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._writer.write_table(pa.Table.from_pylist(self._pending, schema=self._schema))
+        self._pending.clear()
+        self._pending_bytes = 0
+
+    def __enter__(self) -> TableWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._flush()
+        self._writer.close()
+
+
+def entry_of(table: Table, path: Path, stem: str) -> FileEntry:
+    """The entry of a finished file; its name ends in its content's hash, so equal content has one name."""
+    digest = hashlib.sha256(path.read_bytes()) if path.stat().st_size < ROW_GROUP_BYTES else _streamed_sha256(path)
+    sha256 = digest.hexdigest()
+    return FileEntry(
+        table=table,
+        name=f"{stem}-{sha256[:16]}.parquet",
+        sha256=sha256,
+        rows=pq.read_metadata(path).num_rows,
+        bytes=path.stat().st_size,
+    )
+
+
+def _streamed_sha256(path: Path) -> hashlib._Hash:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256")
+
+
+def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, object]]:
+    """The rows of a local file in order, one row group in memory at a time."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=ROW_GROUP_ROWS, columns=columns):
+            yield from batch.to_pylist()
+
+
+def write_schema_file(table: Table, path: Path) -> None:
+    """Writes a file of `table` without rows."""
+    with TableWriter(table, path):
+        pass
+
+
+def drop_recordings(source: Path, target: Path, table: Table, recording_ids: frozenset[str]) -> None:
+    """Copies `source` to `target` without the rows of `recording_ids`, a row group at a time."""
+    ids = pa.array(sorted(recording_ids), pa.string())
+    with pq.ParquetFile(source) as file, pq.ParquetWriter(target, table_schema(table), compression="zstd") as writer:
+        for batch in file.iter_batches(batch_size=ROW_GROUP_ROWS):
+            rows = pa.Table.from_batches([batch])
+            known = pa.compute.is_in(rows["recording_id"], value_set=ids)
+            writer.write_table(rows.filter(pa.compute.invert(known)).cast(table_schema(table)))
