@@ -35,8 +35,6 @@ class Commit(Record):
     covers: tuple[tuple[str, str], ...]
     """(recording_id, key) of every recording this commit answers for, rows or none, in order."""
     files: tuple[FileEntry, ...]
-    audio_ms: int = 0
-    seconds: float = 0.0
 
     @property
     def commit_id(self) -> str:
@@ -91,9 +89,7 @@ def _stage_folder(output: str, stage: str) -> str:
 
 
 def _marker_uri(output: str, commit: Commit) -> str:
-    return files.join(
-        _stage_folder(output, commit.stage), f"{commit.shard:04d}", f"{commit.commit_id}.json"
-    )
+    return files.join(_stage_folder(output, commit.stage), f"{commit.shard:04d}", f"{commit.commit_id}.json")
 
 
 def read_commits(output: str, stage: str, shard: int | None = None) -> list[Commit]:

@@ -1,0 +1,228 @@
+"""The stages as Beam transforms, each around the pure function of its name.
+
+Between transforms travel only `ShardWork` records and rows without audio: audio is read where it is used and written
+where it is made, so none ever goes through a shuffle.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.ml.inference.base import ModelHandler, RunInference
+
+from annotators.base import Annotator, AnyBackend, Clip, Model
+from pipeline import files
+from pipeline.annotate import Answer, annotate_clips, annotation_row, batch_by_length, read_clips
+from pipeline.caption import caption_segments
+from pipeline.commits import Commit, new_commit
+from pipeline.config import RunConfig
+from pipeline.keys import annotation_stage, stage_keys
+from pipeline.progress import ProgressLog
+from pipeline.segment import segment_source
+from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardWork, StageWork
+from schemas.annotation import Annotation, Facts
+from schemas.claim import Caption
+from schemas.recording import Recording
+from schemas.rejected import Rejected
+from schemas.segment import Segment, SegmentRow
+from schemas.tables import Table, annotation_table
+
+_LOADING = threading.Lock()
+
+
+@cache
+def _loaded(model: Model) -> Any:
+    return model.load()  # type: ignore[attr-defined]
+
+
+def loaded(model: Model) -> Any:
+    """What `model.load()` gives, once a process: pipelines that follow one another in it share their models."""
+    with _LOADING:
+        return _loaded(model)
+
+
+class SegmentShard(beam.DoFn):
+    """Decodes, cuts and commits a shard's recordings, and hands its work on."""
+
+    def __init__(self, config: RunConfig, output: str, progress: ProgressLog) -> None:
+        self._config, self._output, self._progress = config, output, progress
+        self._recordings = Metrics.counter("soundseam", "recordings")
+        self._segments = Metrics.counter("soundseam", "segments")
+
+    def setup(self) -> None:
+        self._detectors = [loaded(detector) for detector in self._config.detectors]
+
+    def process(self, work: ShardWork) -> Iterator[ShardWork]:
+        todo = work.at(SEGMENTS_STAGE)
+        if todo is not None:
+            self._commit(work, todo)
+        yield work
+
+    def _commit(self, work: ShardWork, todo: StageWork) -> None:
+        commit = Commit(stage=SEGMENTS_STAGE, shard=work.shard, covers=todo.keys, files=())
+        with new_commit(self._output, commit) as writer:
+            for source in work.sources:
+                if source.recording_id not in todo.recording_ids:
+                    continue
+                self._progress.write(SEGMENTS_STAGE, "start", [source.recording_id])
+                audio_ms = 0
+                with files.local_copy(source.uri) as path:
+                    for row in segment_source(
+                        source, path, self._detectors, self._config, stage_keys(self._config)[SEGMENTS_STAGE]
+                    ):
+                        audio_ms += row.duration_ms if isinstance(row, Recording) else 0
+                        size = len(row.audio.bytes) if isinstance(row, SegmentRow) else 0
+                        writer.append(_TABLE_OF[type(row)], row, size)
+                        self._segments.inc(isinstance(row, SegmentRow))
+                self._recordings.inc()
+                self._progress.write(SEGMENTS_STAGE, "done", [source.recording_id], audio_ms)
+
+
+_TABLE_OF: dict[type, Table] = {
+    Recording: Table.RECORDINGS,
+    SegmentRow: Table.SEGMENTS,
+    Rejected: Table.REJECTED,
+    Caption: Table.CAPTIONS,
+}
+
+
+Job = tuple[str, Clip]
+"""The id of the work a clip belongs to, and the clip."""
+
+Answered = tuple[str, tuple[Segment, Answer]]
+
+
+class AnnotatorHandler(ModelHandler[Job, Answered, Any]):
+    """A backend as Beam's RunInference takes it: batches come ready; an answer carries its segment, not its audio."""
+
+    def __init__(self, backend: AnyBackend, progress: ProgressLog) -> None:
+        super().__init__()
+        self._backend, self._progress = backend, progress
+
+    def load_model(self) -> Annotator[Facts]:
+        annotator: Annotator[Facts] = loaded(self._backend)
+        return annotator
+
+    def run_inference(
+        self,
+        batch: Sequence[Job],
+        model: Annotator[Facts],
+        inference_args: dict[str, Any] | None = None,  # noqa: ARG002 - the interface is Beam's
+    ) -> Iterable[Answered]:
+        stage = annotation_stage(self._backend)
+        clips = [clip for _, clip in batch]
+        recording_ids = sorted({clip.segment.recording_id for clip in clips})
+        self._progress.write(stage, "start", recording_ids)
+        answers = annotate_clips(model, clips)
+        self._progress.write(stage, "done", recording_ids, sum(clip.segment.span.duration_ms for clip in clips))
+        return [(work_id, (clip.segment, answer)) for (work_id, clip), answer in zip(batch, answers, strict=True)]
+
+    def get_num_bytes(self, batch: Sequence[Job]) -> int:
+        # The default pickles the batch to measure it.
+        return sum(clip.samples.nbytes for _, clip in batch)
+
+    def get_metrics_namespace(self) -> str:
+        return annotation_stage(self._backend)
+
+
+class AnnotateShards(beam.PTransform):
+    """Runs one backend over the shards' clips, commits its rows shard by shard, and hands the works on."""
+
+    def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
+        super().__init__()
+        self._backend, self._config, self._output, self._progress = backend, config, output, progress
+
+    def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[ShardWork]:
+        backend, config, output = self._backend, self._config, self._output
+        config_key = stage_keys(config)[annotation_stage(backend)]
+
+        def jobs(work: ShardWork) -> Iterator[list[Job]]:
+            for batch in batch_by_length(read_clips(output, work, config, backend), backend.batch_size):
+                yield [(work.work_id, clip) for clip in batch]
+
+        def row(answered: Answered) -> tuple[str, Annotation | Rejected]:
+            work_id, (segment, answer) = answered
+            return work_id, annotation_row(backend, config_key, segment, answer)
+
+        rows = (
+            works
+            | "ReadClips" >> beam.FlatMap(jobs)
+            | "Annotate" >> RunInference(AnnotatorHandler(backend, self._progress).with_no_batching())
+            | "MakeRows" >> beam.Map(row).with_output_types(tuple[str, Any])
+        )
+        return (
+            {"rows": rows, "works": works | KeyWorks()} | beam.CoGroupByKey() | beam.ParDo(CommitRows(backend, output))
+        )
+
+
+class CommitRows(beam.DoFn):
+    """Commits the rows that one backend gave for one work."""
+
+    def __init__(self, backend: AnyBackend, output: str) -> None:
+        self._backend, self._output = backend, output
+        self._rows = Metrics.counter("soundseam", f"{annotation_stage(backend)} rows")
+        self._rejected = Metrics.counter("soundseam", f"{annotation_stage(backend)} rejected")
+
+    def process(self, grouped: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[ShardWork]:
+        (work,) = grouped[1]["works"]
+        stage = annotation_stage(self._backend)
+        todo = work.at(stage)
+        if todo is not None:
+            with new_commit(self._output, Commit(stage=stage, shard=work.shard, covers=todo.keys, files=())) as writer:
+                # Rows arrive in the order in which bundles ended: sorted, the same work gives the same file.
+                for row in sorted(grouped[1]["rows"], key=attrgetter("segment_id")):
+                    rejected = isinstance(row, Rejected)
+                    (self._rejected if rejected else self._rows).inc()
+                    writer.append(Table.REJECTED if rejected else annotation_table(self._backend.branch), row)
+        yield work
+
+
+class CaptionShard(beam.DoFn):
+    """Merges and checks the captions of a shard whose branches are all committed, and commits them."""
+
+    def __init__(self, config: RunConfig, output: str, progress: ProgressLog) -> None:
+        self._config, self._output, self._progress = config, output, progress
+        self._captions = Metrics.counter("soundseam", "captions")
+
+    def process(self, grouped: tuple[str, Iterable[ShardWork]]) -> Iterator[ShardWork]:
+        work = next(iter(grouped[1]))
+        todo = work.at(CAPTIONS_STAGE)
+        if todo is not None:
+            recording_ids = sorted(todo.recording_ids)
+            self._progress.write(CAPTIONS_STAGE, "start", recording_ids)
+            commit = Commit(stage=CAPTIONS_STAGE, shard=work.shard, covers=todo.keys, files=())
+            with new_commit(self._output, commit) as writer:
+                for row in caption_segments(self._output, work, self._config):
+                    writer.append(_TABLE_OF[type(row)], row)
+                    self._captions.inc(isinstance(row, Caption))
+            self._progress.write(CAPTIONS_STAGE, "done", recording_ids)
+        yield work
+
+
+class KeyWorks(beam.PTransform):
+    """work → (its id, work)."""
+
+    def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[tuple[str, ShardWork]]:
+        return works | beam.Map(lambda work: (work.work_id, work)).with_output_types(tuple[str, Any])
+
+
+class CaptionShards(beam.PTransform):
+    """Waits for every branch of a work, then captions it."""
+
+    def __init__(self, config: RunConfig, output: str, progress: ProgressLog) -> None:
+        super().__init__()
+        self._config, self._output, self._progress = config, output, progress
+
+    def expand(self, branches: Sequence[beam.PCollection[ShardWork]]) -> beam.PCollection[ShardWork]:
+        return (
+            [branch | f"Key{index}" >> KeyWorks() for index, branch in enumerate(branches)]
+            | beam.Flatten()
+            | "AllBranchesOfWork" >> beam.GroupByKey()
+            | beam.ParDo(CaptionShard(self._config, self._output, self._progress))
+        )
