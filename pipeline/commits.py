@@ -18,7 +18,16 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline import files
 from pipeline.errors import SetupError
-from pipeline.tables import SCHEMA_FILE, FileEntry, TableWriter, drop_recordings, entry_of, write_schema_file
+from pipeline.tables import (
+    SCHEMA_FILE,
+    FileEntry,
+    TableWriter,
+    drop_recordings,
+    entry_of,
+    read_rows,
+    write_schema_file,
+)
+from pipeline.work import LIST_STAGE
 from schemas.record import Record, content_key
 from schemas.rejected import Rejected
 from schemas.tables import Table, table_schema
@@ -121,10 +130,15 @@ class Corpus:
 
     @classmethod
     def load(cls, output: str, stages: Iterable[str], shard: int | None = None) -> Corpus:
-        """The state of `stages`. Commits whose files are gone do not count."""
+        """The state of `stages`, of one shard or of all, as the markers have it."""
+        return cls(output, {stage: read_commits(output, stage, shard) for stage in stages})
+
+    @classmethod
+    def load_present(cls, output: str, stages: Iterable[str]) -> Corpus:
+        """The same, without the commits whose files are gone: what they cover has to be done again."""
         commits = {}
         for stage in stages:
-            found = read_commits(output, stage, shard)
+            found = read_commits(output, stage)
             present = {
                 table: {files.name_of(stat.uri) for stat in files.list_files(files.join(output, table))}
                 for table in {entry.table for commit in found for entry in commit.files}
@@ -159,8 +173,6 @@ class Corpus:
         self, stage: str, table: Table, wanted: Mapping[str, str], columns: Sequence[str] | None = None
     ) -> Iterator[dict[str, object]]:
         """Rows of `table` that `stage` committed for the recordings of `wanted` (recording_id → key), file by file."""
-        from pipeline.tables import read_rows
-
         owners = self.owners(stage, wanted)
         asked = columns if columns is None or "recording_id" in columns else [*columns, "recording_id"]
         for commit in self.commits.get(stage, ()):
@@ -205,6 +217,19 @@ def commit_rejection(output: str, commit: Commit, rejected: Iterable[Rejected]) 
             writer.append(Table.REJECTED, row)
 
 
+def commit_listing(output: str, inputs: Sequence[str], rejected: Sequence[Rejected]) -> Mapping[str, str]:
+    """Commits what listing `inputs` rejected, instead of what it rejected the last time.
+
+    Returns what `sweep` wants for the stage `list`. The inputs stand in the marker as a hash: they may hold secrets.
+    """
+    listing = f"inputs-{content_key(sorted(inputs))}"
+    wanted = {listing: content_key([row.model_dump(mode="json") for row in rejected])}
+    commit = Commit(stage=LIST_STAGE, shard=0, covers=tuple(wanted.items()), files=())
+    if not files.exists(_marker_uri(output, commit)):
+        commit_rejection(output, commit, rejected)
+    return wanted
+
+
 def sweep(output: str, wanted: Mapping[str, Mapping[str, str]]) -> int:
     """Removes what no valid marker names, and rows that a newer commit replaced. Returns how many files went.
 
@@ -212,14 +237,14 @@ def sweep(output: str, wanted: Mapping[str, Mapping[str, str]]) -> int:
     replacement is committed before it goes. Not to be called while workers write.
     """
     stages = _stages_in(output)
-    corpus = Corpus.load(output, stages)
+    corpus = Corpus.load_present(output, stages)
     for stage in stages:
         owners = corpus.owners(stage, wanted.get(stage, {}))
         for commit in corpus.commits[stage]:
             live = {name for name in commit.recording_ids if owners[name] is commit}
             if live != commit.recording_ids:
                 _replace(output, commit, frozenset(commit.recording_ids - live))
-    return _delete_orphans(output, Corpus.load(output, stages))
+    return _delete_orphans(output, Corpus.load_present(output, stages))
 
 
 def _stages_in(output: str) -> list[str]:
