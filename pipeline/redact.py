@@ -1,0 +1,56 @@
+"""URIs and error texts without the secrets that may stand in them."""
+
+from __future__ import annotations
+
+import re
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+# A quotation mark or a bracket ends a URI that is quoted in a text; neither may stand in a URI unescaped.
+_URI_IN_TEXT = re.compile(_SCHEME.pattern + r"[^\s\"<>]*")
+_CLOSING = "'`)]},.;:"
+_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
+# What clients quote without the URI around it: the parameters of signed URLs and of token requests.
+_SECRET_PARAMETER = re.compile(
+    r"(?i)\b(x-(?:amz|goog)-[a-z-]+|[a-z_-]*(?:signature|token|secret|password|credential)[a-z_-]*"
+    r"|sig|awsaccesskeyid|accountkey|api_?key|access_?key(?:_?id)?)(\s*[=:]\s*)(?:(?:Bearer|Basic)\s+)?[^\s&\"'<>,;]+"
+)
+
+
+def has_scheme(uri: str) -> bool:
+    return _SCHEME.match(uri) is not None
+
+
+def redact_uri(uri: str) -> str:
+    """`uri` without user information, query string and fragment; a name without a scheme, a local file's, as it is.
+
+    Where a password holds an unescaped `/`, `?` or `#`, everything up to the last `@` counts as user information.
+    """
+    match = _SCHEME.match(uri)
+    if match is None:
+        return uri
+    rest = uri[match.end() :]
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if "@" in authority or not _PORT.fullmatch(authority):
+        before, _, after = rest.rpartition("@") if "@" in rest else (authority, "", "")
+        rest = after or before.partition(":")[0]
+    rest = re.split(r"[?#]", rest, maxsplit=1)[0]
+    return match.group() + _without_path_parameters(rest)
+
+
+def redact_text(text: str, *uris: str) -> str:
+    """`text` with each of `uris`, every other URI and every parameter known to hold a secret redacted."""
+    for uri in sorted(uris, key=len, reverse=True):
+        if uri:
+            text = text.replace(uri, redact_uri(uri))
+    text = _URI_IN_TEXT.sub(_redact_match, text)
+    return _SECRET_PARAMETER.sub(r"\1\2[redacted]", text)
+
+
+def _redact_match(match: re.Match[str]) -> str:
+    uri = match.group().rstrip(_CLOSING)
+    return redact_uri(uri) + match.group()[len(uri) :]
+
+
+def _without_path_parameters(path: str) -> str:
+    # RFC 3986 section 3.3: a path segment may carry ;name=value, where some servers put session ids.
+    return re.sub(r";[^/=;]*=[^/;]*", "", path)
