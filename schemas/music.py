@@ -18,36 +18,60 @@ class Mode(StrEnum):
 class Rhythm(Record):
     """Tempo and beats."""
 
-    tempo_bpm: float | None = Field(description="quarter-note beats a minute; null where no pulse was found")
+    tempo_bpm: float | None = Field(description="beats a minute; null where no steady pulse was found")
     tempo_confidence: float = Field(ge=0.0, le=1.0, description="strength of the pulse in the onset autocorrelation")
-    beats_ms: tuple[int, ...]
+    beats_ms: tuple[int, ...] = Field(description="empty where no steady pulse was found")
     onset_rate_hz: float = Field(ge=0.0, description="note or drum onsets a second")
+    tempo_alternatives_bpm: tuple[float, ...] = Field(
+        default=(), description="other tempi a listener might tap, likelier first: mostly half or double"
+    )
+    beats_per_bar: int | None = Field(default=None, description="2, 3 or 4; null where no bar stands out")
+    meter_confidence: float = Field(
+        default=0.0, ge=0.0, le=1.0, description="how far the best bar stands over the next; 0 where there is none"
+    )
+    downbeats_ms: tuple[int, ...] = Field(default=(), description="those beats that begin a bar; empty without a bar")
 
 
 class Tonality(Record):
     """The key, and the one that comes next."""
 
-    tonic: str | None = Field(description="C, C#, D ... B; null where no key stands out")
-    mode: Mode | None
-    confidence: float = Field(ge=0.0, le=1.0)
-    runner_up: str | None = Field(description="the second best key, as in A minor")
-    tuning_cents: float = Field(description="deviation from A4 = 440 Hz")
+    tonic: str | None = Field(description="C, C#, D ... B, sharps only; null where no key stands out")
+    mode: Mode | None = Field(description="null where tonic is")
+    confidence: float = Field(ge=0.0, le=1.0, description="how far the key stands over the next; 0 where none does")
+    runner_up: str | None = Field(description="the second best key, as in A minor; null where tonic is")
+    tuning_cents: float | None = Field(
+        description="deviation from A4 = 440 Hz, -50 to 50; null where nothing pitched was heard"
+    )
+
+
+class Chord(Record):
+    """One chord, in Harte's notation."""
+
+    start_ms: int
+    end_ms: int
+    label: str = Field(description="as in C:maj, A:min, G:7, N for no chord; sharps only")
+    confidence: float = Field(ge=0.0, le=1.0, description="mean posterior probability over its time")
 
 
 class Dynamics(Record):
     """Loudness and how it changes."""
 
     loudness_lufs: float | None = Field(description="integrated, ITU-R BS.1770-4; null under 400 ms or in silence")
-    loudness_range_db: float | None = Field(description="95th minus 10th percentile of the short-term level")
-    trend_db: float | None = Field(description="level of the last third over the first")
+    loudness_range_db: float | None = Field(
+        description="95th minus 10th percentile of the level of each 400 ms, levels taken to be -70 dBFS at least; "
+        "null under 3 s or in silence"
+    )
+    trend_db: float | None = Field(
+        description="level of the last third over the first; null under 3 s or where either is silent"
+    )
 
 
 class Timbre(Record):
     """Spectral colour."""
 
-    brightness_hz: float = Field(ge=0.0, description="median spectral centroid")
+    brightness_hz: float = Field(ge=0.0, description="median spectral centroid of the sounding frames; 0 in silence")
     percussive_share: float = Field(
-        ge=0.0, le=1.0, description="share of energy that is percussive rather than harmonic"
+        ge=0.0, le=1.0, description="share of energy that is percussive rather than harmonic; 0 in silence"
     )
 
 
@@ -58,3 +82,9 @@ class MusicFacts(BranchFacts):
     tonality: Tonality | None = None
     dynamics: Dynamics | None = None
     timbre: Timbre | None = None
+    chords: tuple[Chord, ...] | None = Field(
+        default=None, description="in order, without gaps over the segment; empty where no harmony was heard"
+    )
+    voice_share: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="share of the segment with singing, from its profile"
+    )
