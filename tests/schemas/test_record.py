@@ -1,0 +1,73 @@
+"""Records are values: frozen, closed, and keyed by what they hold."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from schemas.event import Event
+from schemas.record import content_key
+from schemas.source import Source
+from schemas.timespan import TimeSpan
+from tests.strategies import records
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), json_values))
+def test_a_content_key_does_not_depend_on_the_order_of_keys(value: dict[str, object]) -> None:
+    assert content_key(dict(reversed(value.items()))) == content_key(value)
+
+
+@given(st.lists(st.integers(), min_size=2, unique=True))
+def test_a_content_key_depends_on_the_order_of_a_list(value: list[int]) -> None:
+    assert content_key(value[::-1]) != content_key(value)
+
+
+def test_a_content_key_is_the_sha256_of_canonical_json() -> None:
+    # printf '{"a":"é","b":[1,2.5,null,true]}' | sha256sum
+    assert content_key({"b": [1, 2.5, None, True], "a": "é"}) == "0c187fb652afca80"
+
+
+def test_a_content_key_is_refused_to_what_is_no_json() -> None:
+    with pytest.raises(ValueError, match="Out of range"):
+        content_key([float("nan")])
+
+
+@given(records(Event))
+def test_a_record_comes_back_from_json_unchanged(event: Event) -> None:
+    assert Event.model_validate_json(event.model_dump_json()) == event
+
+
+def test_a_record_cannot_be_changed_or_given_unknown_fields() -> None:
+    fields = {"class": "speech", "label": "speech", "onset_ms": 0, "offset_ms": 10, "score": 1.0}
+    event = Event.model_validate(fields)
+    with pytest.raises(ValidationError, match="frozen"):
+        event.label = "other"  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        Event.model_validate({**fields, "loudness": 3})
+
+
+def a_source(**changes: object) -> Source:
+    fields = {"uri": "a.wav", "source_uri": "a.wav", "recording_id": "ab" * 16, "size_bytes": 5}
+    return Source.model_validate({**fields, **changes})
+
+
+def test_what_is_heard_does_not_depend_on_where_it_lies_or_what_is_said_of_it() -> None:
+    moved = a_source(uri="b.wav?token=x", source_uri="b.wav", license="CC0-1.0", language="en", metadata="{}")
+    assert moved.content_key == a_source().content_key
+    assert moved.row_key != a_source().row_key
+
+
+def test_what_is_heard_depends_on_the_intervals() -> None:
+    assert a_source(intervals=(TimeSpan(0, 5),)).content_key != a_source().content_key
+
+
+def test_a_secret_in_the_uri_changes_no_key() -> None:
+    assert a_source(uri="a.wav?signature=other").row_key == a_source().row_key
