@@ -1,0 +1,80 @@
+"""From frame scores to events: two thresholds, pauses bridged, blips dropped. No loop over frames."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from schemas.event import Event, EventClass
+from schemas.record import Record
+
+Runs = NDArray[np.int64]
+"""(num_runs, 2): first frame of each run and the frame after its last."""
+
+
+class Thresholds(Record):
+    """When a class counts as sounding. Times are measured on frames."""
+
+    enter: float = Field(gt=0.0, le=1.0, description="an event needs a frame of at least this score")
+    stay: float = Field(gt=0.0, le=1.0, description="and lasts as long as frames score at least this")
+    bridge_ms: int = Field(ge=0, description="a pause up to this long is part of the event")
+    shortest_ms: int = Field(ge=0, description="shorter events are dropped")
+
+
+def runs_of(active: NDArray[np.bool_]) -> Runs:
+    """The maximal runs of true frames of `active` (num_frames,), in order."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], active, [False])).astype(np.int8)))
+    return edges.reshape(-1, 2).astype(np.int64)
+
+
+def join_runs(runs: Runs, longest_pause: int) -> Runs:
+    """`runs` with pauses of at most `longest_pause` frames filled."""
+    if len(runs) == 0:
+        return runs
+    starts_new = np.concatenate(([True], runs[1:, 0] - runs[:-1, 1] > longest_pause))
+    first = np.flatnonzero(starts_new)
+    last = np.concatenate((first[1:], [len(runs)])) - 1
+    return np.stack((runs[first, 0], runs[last, 1]), axis=1)
+
+
+def active_runs(scores: NDArray[np.floating], hop_ms: int, thresholds: Thresholds) -> Runs:
+    """Runs of frames in which a class with `scores` (num_frames,) sounds."""
+    runs = runs_of(scores >= thresholds.stay)
+    if len(runs) == 0:
+        return runs
+    peaks = np.maximum.reduceat(np.append(scores, scores.dtype.type(0)), runs.ravel())[::2]
+    runs = join_runs(runs[peaks >= thresholds.enter], thresholds.bridge_ms // hop_ms)
+    return runs[(runs[:, 1] - runs[:, 0]) * hop_ms >= thresholds.shortest_ms]
+
+
+def events_of(
+    scores: NDArray[np.floating], runs: Runs, hop_ms: int, duration_ms: int, event_class: EventClass, label: str
+) -> list[Event]:
+    """One event a run, its score the mean of `scores` (num_frames,) over it, ended by the recording's end."""
+    total = np.concatenate(([0.0], np.cumsum(scores, dtype=np.float64)))
+    events = []
+    for first, stop in runs.tolist():
+        offset_ms = min(stop * hop_ms, duration_ms)
+        if offset_ms > first * hop_ms:
+            score = float(np.clip((total[stop] - total[first]) / (stop - first), 0.0, 1.0))
+            events.append(
+                Event(
+                    event_class=event_class,
+                    label=label,
+                    onset_ms=first * hop_ms,
+                    offset_ms=offset_ms,
+                    score=round(score, 3),
+                )
+            )
+    return events
+
+
+def in_order(events: list[Event]) -> tuple[Event, ...]:
+    """By onset, then offset, then class: one order for equal content."""
+    return tuple(sorted(events, key=lambda event: (event.onset_ms, event.offset_ms, event.event_class, event.label)))
+
+
+def duration_ms_of(num_samples: int, sample_rate_hz: int) -> int:
+    """Length in whole milliseconds; a rest of less than one is no time an event could have."""
+    return num_samples * 1000 // sample_rate_hz

@@ -1,0 +1,55 @@
+"""ONNX models carried with the package: found, verified, opened on one thread."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotators.base import BackendUnavailableError
+
+Floats = NDArray[np.float32]
+
+
+class Session(Protocol):
+    """The one call of an `onnxruntime.InferenceSession` that detectors use."""
+
+    def run(self, outputs: Sequence[str] | None, inputs: Mapping[str, Floats]) -> Sequence[Floats]: ...
+
+
+def carried_weights(name: str) -> Path:
+    """Where a file of this package's `weights` folder lies."""
+    return Path(str(files("annotators.detection").joinpath("weights", name)))
+
+
+def open_session(path: Path, sha256: str | None = None) -> Session:
+    """The model at `path` on the CPU and one thread: workers are processes, one a core.
+
+    Raises BackendUnavailableError where the file is missing, is not the one `sha256` (hexadecimal) names, or is no
+    model that onnxruntime can open.
+    """
+    import onnxruntime
+
+    if not path.is_file():
+        raise BackendUnavailableError(f"{path} is missing: install the package again, or give the path of the weights")
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and found != sha256:
+        raise BackendUnavailableError(
+            f"{path} has SHA-256 {found}, not {sha256}: it is damaged or another version; install the package again"
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # 3 = errors only: exporters leave initialisers that onnxruntime would warn about at each load.
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(content, sess_options=options, providers=["CPUExecutionProvider"])
+    except onnxruntime.capi.onnxruntime_pybind11_state.Fail as error:
+        raise BackendUnavailableError(f"{path} is no model that onnxruntime can open: {error}") from error
+    return cast(Session, session)
