@@ -1,0 +1,157 @@
+"""The house keeps its shape: imports go one way, Beam stays in its files, and importing loads no model library."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LAYERS = ("schemas", "annotators", "pipeline", "beam_runner")
+"""From the ground up: a layer imports itself and those before it."""
+BEAM_FILES = {"pipeline/files.py", "pipeline/graph.py", "pipeline/transforms.py", "beam_runner.py"}
+HEAVY = ("torch", "pyannote", "faster_whisper", "transformers", "vllm", "librosa", "onnxruntime", "pocketsphinx")
+"""What `load()` may import and nothing may import earlier."""
+MOST_LINES = 400
+
+IMPORT_ALL = """
+import importlib, json, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+@cache
+def repository_files() -> tuple[Path, ...]:
+    """What is in the repository, or would be if it were committed."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    names = {name.decode() for name in listing.stdout.split(b"\0") if name}
+    return tuple(path for name in sorted(names) if (path := ROOT / name).is_file())
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name → file, for every module of the four layers."""
+    found = [ROOT / "beam_runner.py", *(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))]
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in found
+        if path.exists()
+    }
+
+
+def imported_by(path: Path, top_only: bool = False) -> Iterator[str]:
+    """Dotted names of all that a file imports, or of what it imports as soon as it is imported itself."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    later = {
+        child
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _is_for_types(node)
+        for child in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if top_only and node in later:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path.relative_to(ROOT)} imports relatively: write the whole name"
+            yield str(node.module)
+
+
+def packages_imported_by(path: Path, top_only: bool = False) -> set[str]:
+    return {name.partition(".")[0] for name in imported_by(path, top_only)}
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def test_imports_go_one_way() -> None:
+    beside = {"tests", "docs", "benchmarks", "training", "samples"}
+    upward = {
+        name: above
+        for name, path in modules().items()
+        if (above := packages_imported_by(path) & {*LAYERS[LAYERS.index(name.partition(".")[0]) + 1 :], *beside})
+    }
+    assert not upward
+
+
+def test_beam_is_imported_by_its_own_files_alone() -> None:
+    users = {
+        path.relative_to(ROOT).as_posix() for path in modules().values() if "apache_beam" in packages_imported_by(path)
+    }
+    assert users <= BEAM_FILES
+    assert "pipeline/graph.py" in users
+
+
+@cache
+def loaded_by_importing(*names: str) -> frozenset[str]:
+    """All modules of a fresh interpreter after importing `names`."""
+    answer = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL, *names], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    return frozenset(json.loads(answer.stdout))
+
+
+def test_importing_everything_loads_no_model_library() -> None:
+    loaded = {name.split(".")[0] for name in loaded_by_importing(*sorted(modules()))}
+    assert not loaded & set(HEAVY)
+
+
+def test_no_file_imports_a_model_library_at_its_top() -> None:
+    # The test above sees what is installed here; this one sees what is written.
+    eager = {
+        name: heavy for name, path in modules().items() if (heavy := packages_imported_by(path, True) & set(HEAVY))
+    }
+    assert not eager
+
+
+def test_records_and_annotators_do_without_beam() -> None:
+    below = [name for name in modules() if name.split(".")[0] in {"schemas", "annotators"}]
+    assert "apache_beam" not in loaded_by_importing(*sorted(below))
+
+
+def test_every_file_fits_in_the_head() -> None:
+    lengths = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in repository_files()
+        if path.suffix == ".py"
+    }
+    assert not {name: lines for name, lines in lengths.items() if lines > MOST_LINES}
+
+
+def test_no_module_is_named_after_what_it_is_not() -> None:
+    vague = {"utils", "util", "helpers", "helper", "misc", "common", "manager"}
+    assert not [path for path in repository_files() if path.suffix == ".py" and path.stem in vague]
+
+
+def test_no_file_names_a_place_on_somebodys_machine() -> None:
+    # Written in parts, so that this file does not name one itself.
+    place = re.compile(
+        rb"(?<![\w.:/-])/(?:"
+        + b"|".join([b"ho" + b"me", b"Us" + b"ers", b"ro" + b"ot", b"wo" + b"rk"])
+        + rb")/\w|[A-Z]:\\Users"
+    )
+    named = {
+        f"{path.relative_to(ROOT)}: {match.group().decode()}"
+        for path in repository_files()
+        if b"\0" not in (content := path.read_bytes())
+        for match in place.finditer(content)
+    }
+    assert not named
+
+
+def test_nothing_in_the_repository_is_large() -> None:
+    assert not [path for path in repository_files() if path.stat().st_size > 2 * 2**20]
