@@ -2,7 +2,7 @@
 
 The parent follows each worker's steps. Where a worker is lost, the recordings of the step it was in are tried once
 more, each alone in a fresh process, and everything else of its group again together; a recording that takes a second
-worker down is handed to `on_poison`. A Python exception is a bug or an outage and ends the run.
+worker down is given up. A Python exception is a bug or an outage and ends the run.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from pipeline.groups import group_works, halve_works, recordings_of, take_from_works
 from pipeline.progress import Step
@@ -45,15 +45,32 @@ class Poison:
     detail: str
 
 
+class Watcher(Protocol):
+    """Who is told how a local run goes on. Its methods run in the parent, between two looks at the workers."""
+
+    def take_step(self, step: Step, seconds: float) -> None:
+        """A worker began or ended a step; an ended one took `seconds`, with the reading and writing before it."""
+        ...
+
+    def finish(self, recording_ids: Collection[str]) -> None:
+        """Nothing is left to do for these recordings."""
+        ...
+
+    def give_up(self, poison: Poison) -> None:
+        """Commits that the recording is rejected, so that `remaining` no longer names it."""
+        ...
+
+    def remaining(self, work: ShardWork) -> ShardWork | None:
+        """What of a work is still not committed; asked before anything is done again."""
+        ...
+
+
 @dataclass(frozen=True)
 class LocalJob:
-    """How works are run and who is told."""
+    """What runs, who is told, and how."""
 
     run_group: RunGroup
-    remaining: Callable[[ShardWork], ShardWork | None]
-    """What of a work is still not committed; asked before anything is done again."""
-    on_step: Callable[[Step], None]
-    on_poison: Callable[[Poison], None]
+    watcher: Watcher
     workers: int
     stall_timeout_s: float = STALL_TIMEOUT_S
 
@@ -164,9 +181,9 @@ class _Supervisor:
                 self._lose(worker, "worker_died", worker.cause_of_death())
 
     def _take_steps(self, worker: Worker) -> None:
-        for step in worker.read_steps():
+        for step, seconds in worker.read_steps():
             self._failed_starts = 0
-            self._job.on_step(step)
+            self._job.watcher.take_step(step, seconds)
 
     def _take_answer(self, worker: Worker, answer: Answer) -> None:
         # A step is written before the answer that follows it, but perhaps after the steps were last read.
@@ -177,8 +194,10 @@ class _Supervisor:
             self._failed_starts = 0
             task = self._workers[worker]
             self._workers[worker] = None
-            if task is not None and task.lone:
-                self._dismiss(worker)
+            if task is not None:
+                self._job.watcher.finish(recordings_of(task.works))
+                if task.lone:
+                    self._dismiss(worker)
 
     def _look_for_stalls(self) -> None:
         now = time.monotonic()
@@ -224,10 +243,10 @@ class _Supervisor:
     def _give_up(self, task: Task, worker: Worker, reason: LossReason, detail: str) -> None:
         (recording_id,) = recordings_of(task.works)
         for work in task.works:
-            self._job.on_poison(Poison(work, recording_id, worker.last_stage, reason, detail))
+            self._job.watcher.give_up(Poison(work, recording_id, worker.last_stage, reason, detail))
         # Other stages of the recording may still be done; a work of which nothing was settled would come back for ever.
-        left = [work for work in task.works if self._job.remaining(work) != work]
-        self._queue(left, lone=True, exclusive=task.exclusive)
+        settled = [work for work in task.works if self._job.watcher.remaining(work) != work]
+        self._queue(settled, lone=True, exclusive=task.exclusive)
 
     def _try_again(self, task: Task, worker: Worker, exclusive: bool) -> None:
         known = frozenset(recordings_of(task.works))
@@ -248,7 +267,8 @@ class _Supervisor:
         self, works: Sequence[ShardWork], lone: bool = False, exclusive: bool = False, lost_unexplained: int = 0
     ) -> None:
         """Queues what is left of `works`: before the lone ones what runs together, last what runs with nothing else."""
-        left = tuple(work for given in works if (work := self._job.remaining(given)) is not None)
+        left = tuple(work for given in works if (work := self._job.watcher.remaining(given)) is not None)
+        self._job.watcher.finish(frozenset(recordings_of(works)) - frozenset(recordings_of(left)))
         if not left:
             return
         task = Task(left, lone, exclusive, lost_unexplained)

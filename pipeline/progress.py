@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Sequence
 from typing import Literal
 
@@ -17,6 +18,8 @@ class Step(Record):
     state: Literal["start", "done"]
     recording_ids: tuple[str, ...]
     audio_ms: int = 0
+    at_s: float = 0.0
+    """When, on a clock that all processes of a machine share."""
 
 
 class ProgressLog(Record):
@@ -30,7 +33,9 @@ class ProgressLog(Record):
         """Appends one line, whole: a reader never sees half of it but for the last."""
         if self.path is None:
             return
-        step = Step(stage=stage, state=state, recording_ids=tuple(recording_ids), audio_ms=audio_ms)
+        step = Step(
+            stage=stage, state=state, recording_ids=tuple(recording_ids), audio_ms=audio_ms, at_s=time.monotonic()
+        )
         line = json.dumps(step.model_dump(mode="json")) + "\n"
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:

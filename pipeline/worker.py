@@ -58,6 +58,7 @@ class Worker:
         self.last_stage = ""
         self.steps_seen = 0
         self.ready = False
+        self._last_done_s: float | None = None
         self.last_sign_s = time.monotonic()
         spawn = multiprocessing.get_context("spawn")
         self.connection, far_end = spawn.Pipe()
@@ -71,6 +72,7 @@ class Worker:
     def give(self, works: Sequence[ShardWork]) -> None:
         """Hands over one group. A worker that has just died is noticed by its process, not here."""
         self.open_steps.clear()
+        self._last_done_s = None
         self.last_sign_s = time.monotonic()
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send(tuple(works))
@@ -87,8 +89,11 @@ class Worker:
         self.ready = True
         return answer
 
-    def read_steps(self) -> list[Step]:
-        """The steps written since the last call, in order."""
+    def read_steps(self) -> list[tuple[Step, float]]:
+        """The steps written since the last call, in order, with the seconds that an ended one took.
+
+        Those are counted from the end of the step before it, so that reading and writing between two steps count too.
+        """
         try:
             with self._steps.open("rb") as file:
                 file.seek(self._read_bytes)
@@ -100,22 +105,23 @@ class Worker:
         self.last_sign_s = time.monotonic()
         self._read_bytes += len(fresh)
         *lines, self._pending = (self._pending + fresh).split(b"\n")
-        steps = [Step.model_validate_json(line) for line in lines]
-        for step in steps:
-            self._follow(step)
-        return steps
+        return [(step, self._follow(step)) for step in map(Step.model_validate_json, lines)]
 
-    def _follow(self, step: Step) -> None:
+    def _follow(self, step: Step) -> float:
         self.steps_seen += 1
         self.last_stage = step.stage
         if step.state == "start":
             self.open_steps.append(step)
-            return
+            self._last_done_s = self._last_done_s or step.at_s
+            return 0.0
+        seconds = step.at_s - (self._last_done_s or step.at_s)
+        self._last_done_s = step.at_s
         for index in reversed(range(len(self.open_steps))):
             begun = self.open_steps[index]
             if (begun.stage, begun.recording_ids) == (step.stage, step.recording_ids):
                 del self.open_steps[index:]
-                return
+                break
+        return seconds
 
     def has_died(self) -> bool:
         return not self.process.is_alive()

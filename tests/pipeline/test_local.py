@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
@@ -29,17 +29,22 @@ class Watched:
 
     def __init__(self, run_group: RunGroup, workers: int = 1, stall_timeout_s: float = 60.0) -> None:
         self.steps: list[Step] = []
+        self.seconds = 0.0
+        self.finished: list[str] = []
         self.poisons: list[Poison] = []
-        self.job = LocalJob(
-            run_group=run_group,
-            remaining=self._remaining,
-            on_step=self.steps.append,
-            on_poison=self.poisons.append,
-            workers=workers,
-            stall_timeout_s=stall_timeout_s,
-        )
+        self.job = LocalJob(run_group, self, workers, stall_timeout_s)
 
-    def _remaining(self, work: ShardWork) -> ShardWork | None:
+    def take_step(self, step: Step, seconds: float) -> None:
+        self.steps.append(step)
+        self.seconds += seconds
+
+    def finish(self, recording_ids: Collection[str]) -> None:
+        self.finished.extend(recording_ids)
+
+    def give_up(self, poison: Poison) -> None:
+        self.poisons.append(poison)
+
+    def remaining(self, work: ShardWork) -> ShardWork | None:
         settled = {poison.recording_id for poison in self.poisons}
         if isinstance(self.job.run_group, Workload):
             settled |= {recording_id_of(name) for name in self.job.run_group.noted("done")}
@@ -47,7 +52,7 @@ class Watched:
         return left if left.stages else None
 
 
-def group_with(behaviour: str, culprit: str = "r2") -> ShardWork:
+def group_with(behaviour: str | None, culprit: str = "r2") -> ShardWork:
     return work_of(*(source_of(name, behaviour if name == culprit else None) for name in NAMES))
 
 
@@ -61,6 +66,19 @@ def test_works_are_spread_over_the_workers(workload: Workload) -> None:
     works = [work_of(source_of(name, "slow", size_bytes=2**20), shard=index) for index, name in enumerate(NAMES[:4])]
     run_local(works, Watched(workload, workers=2).job)
     assert len(set(workload.pids("done"))) == 2
+
+
+def test_the_time_of_steps_is_measured(workload: Workload) -> None:
+    watched = Watched(workload)
+    run_local([work_of(source_of("r0", "slow"))], watched.job)
+    assert 1.9 < watched.seconds < 4.0
+
+
+@pytest.mark.parametrize("behaviour", [None, "kill", "kill once"])
+def test_every_recording_is_finished_once_whatever_becomes_of_it(workload: Workload, behaviour: str | None) -> None:
+    watched = Watched(workload)
+    run_local([group_with(behaviour)], watched.job)
+    assert sorted(watched.finished) == sorted(map(recording_id_of, NAMES))
 
 
 def test_one_worker_takes_many_groups(workload: Workload) -> None:
@@ -166,12 +184,13 @@ class ReportsThreads(Workload):
 
 HANGING_RUN = """
 import sys
-from pipeline.local import LocalJob, run_local
+from pipeline.local import run_local
+from tests.pipeline.test_local import Watched
 from tests.pipeline.workloads import Workload, source_of, work_of
 
 if __name__ == "__main__":
-    job = LocalJob(Workload(folder=sys.argv[1]), lambda work: work, print, print, workers=1)
-    run_local([work_of(source_of("r0", sys.argv[2]))], job)
+    workload = Workload(folder=sys.argv[1])
+    run_local([work_of(source_of("r0", sys.argv[2]))], Watched(workload).job)
 """
 
 
