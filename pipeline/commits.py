@@ -8,6 +8,7 @@ any point, a run leaves at worst files without a marker, which the next run swee
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -236,7 +237,7 @@ def sweep(output: str, wanted: Mapping[str, Mapping[str, str]]) -> int:
     `wanted` gives, stage by stage, the key each recording should have. Safe to kill and to repeat: a file's
     replacement is committed before it goes. Not to be called while workers write.
     """
-    stages = _stages_in(output)
+    stages = stages_in(output)
     corpus = Corpus.load_present(output, stages)
     for stage in stages:
         owners = corpus.owners(stage, wanted.get(stage, {}))
@@ -247,7 +248,8 @@ def sweep(output: str, wanted: Mapping[str, Mapping[str, str]]) -> int:
     return _delete_orphans(output, Corpus.load_present(output, stages))
 
 
-def _stages_in(output: str) -> list[str]:
+def stages_in(output: str) -> list[str]:
+    """The stages that have committed anything, in order of name."""
     root = files.join(output, RUN_FOLDER, "commits")
     folders = {files.relative_to(stat.uri, root).split("/")[0] for stat in files.list_files(root)}
     return sorted(folder.replace(".", "/") for folder in folders)
@@ -289,4 +291,6 @@ def _delete_orphans(output: str, corpus: Corpus) -> int:
         if _marker_uri(output, commit) not in valid
     ]
     files.delete([*orphans, *broken])
+    if scratch := files.scratch_folder(output):
+        shutil.rmtree(scratch)
     return len(orphans) + len(broken)

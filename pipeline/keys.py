@@ -49,9 +49,7 @@ def recording_keys(stage: str, stage_key: str, sources: Iterable[Source]) -> dic
     Rows of `segments` also carry where a file lies and what a manifest says of it; the others only what is heard.
     """
     return {
-        source.recording_id: content_key(
-            [stage_key, source.row_key if stage == SEGMENTS_STAGE else source.content_key]
-        )
+        source.recording_id: content_key([stage_key, source.row_key if stage == SEGMENTS_STAGE else source.content_key])
         for source in sources
     }
 
