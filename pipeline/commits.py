@@ -184,6 +184,14 @@ class Corpus:
                         yield from (row for row in read_rows(path, asked) if row["recording_id"] in mine)
 
 
+class Layout(Record):
+    """What `_run/layout.json` holds: what must stay as it is for as long as OUT grows."""
+
+    shards: int
+    schemas: dict[str, str]
+    """table → key of its Arrow schema."""
+
+
 def prepare_output(output: str) -> int:
     """Makes OUT's folders and schema files where they are missing; returns its number of shards.
 
@@ -192,23 +200,30 @@ def prepare_output(output: str) -> int:
     layout_uri = files.join(output, RUN_FOLDER, "layout.json")
     schemas = {str(table): content_key(str(table_schema(table))) for table in Table}
     if files.exists(layout_uri):
-        layout = json.loads(files.read_bytes(layout_uri))
-        changed = [table for table, key in schemas.items() if layout["schemas"].get(table) != key]
+        layout = _read_layout(layout_uri)
+        changed = [table for table, key in schemas.items() if layout.schemas.get(table) != key]
         if changed:
             raise SetupError(
                 f"{output} holds tables of another version of Soundseam (columns differ in {', '.join(changed)}): "
                 "choose another --output, or continue with the version that wrote it"
             )
     else:
-        layout = {"shards": DEFAULT_SHARDS, "schemas": schemas}
-        files.write_atomically(layout_uri, json.dumps(layout, indent=1).encode())
+        layout = Layout(shards=DEFAULT_SHARDS, schemas=schemas)
+        files.write_atomically(layout_uri, layout.model_dump_json(indent=1).encode())
     for table in Table:
         target = files.join(output, table, SCHEMA_FILE)
         if not files.exists(target):
             with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(output)) as folder:
                 write_schema_file(table, Path(folder) / SCHEMA_FILE)
                 files.publish(Path(folder) / SCHEMA_FILE, target)
-    return int(layout["shards"])
+    return layout.shards
+
+
+def _read_layout(uri: str) -> Layout:
+    try:
+        return Layout.model_validate_json(files.read_bytes(uri))
+    except ValidationError as error:
+        raise SetupError(f"{uri} is not a layout of this version: choose another --output") from error
 
 
 def commit_rejection(output: str, commit: Commit, rejected: Iterable[Rejected]) -> None:
@@ -245,7 +260,7 @@ def sweep(output: str, wanted: Mapping[str, Mapping[str, str]]) -> int:
             live = {name for name in commit.recording_ids if owners[name] is commit}
             if live != commit.recording_ids:
                 _replace(output, commit, frozenset(commit.recording_ids - live))
-    return _delete_orphans(output, Corpus.load_present(output, stages))
+    return _delete_orphans(output, Corpus.load_present(output, stages)) + _delete_unfinished(output)
 
 
 def stages_in(output: str) -> list[str]:
@@ -294,3 +309,18 @@ def _delete_orphans(output: str, corpus: Corpus) -> int:
     if scratch := files.scratch_folder(output):
         shutil.rmtree(scratch)
     return len(orphans) + len(broken)
+
+
+def _delete_unfinished(output: str) -> int:
+    """Removes what killed runs left under temporary names: scratch files and markers not yet renamed."""
+    scratch = files.scratch_folder(output)
+    strays = [
+        stat.uri
+        for stat in files.list_files(files.join(output, RUN_FOLDER))
+        if files.name_of(stat.uri).startswith(files.TEMPORARY_PREFIX)
+    ]
+    left = files.list_files(scratch) if scratch else []
+    files.delete(strays)
+    if scratch:
+        shutil.rmtree(scratch)
+    return len(strays) + len(left)

@@ -1,0 +1,159 @@
+"""What can load here: every backend of every family, and the machine it would run on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import ValidationError
+
+from annotators.base import BackendUnavailableError, Model
+from annotators.detection import AnyDetection
+from annotators.general import AnyGeneral
+from annotators.music import AnyMusic
+from annotators.speech import AnySpeech
+from pipeline.config import RunConfig
+from schemas.record import Record
+
+FAMILIES: Mapping[str, Any] = {
+    "detection": AnyDetection,
+    "speech": AnySpeech,
+    "music": AnyMusic,
+    "general": AnyGeneral,
+}
+PACKAGES = (
+    "soundseam",
+    "apache-beam",
+    "av",
+    "librosa",
+    "numpy",
+    "onnxruntime",
+    "pocketsphinx",
+    "pyarrow",
+    "pydantic",
+    "soundfile",
+    "soxr",
+    "torch",
+)
+
+
+class ModelReport(Record):
+    """One backend kind, or one backend of a profile."""
+
+    family: str
+    backend: str
+    model: str
+    licence: str
+    loads: bool
+    optional: bool
+    problem: str
+    """What is missing, with the remedy; empty where it loads."""
+
+
+class MachineReport(Record):
+    """Where all this would run."""
+
+    python: str
+    system: str
+    cores: int
+    memory_gib: float | None
+    disk_free_gib: float
+    packages: tuple[tuple[str, str | None], ...]
+    """(name, version), null where it is not installed."""
+
+
+def members_of(union: Any) -> tuple[type[Model], ...]:
+    """The backend classes of a family's union; a family of one is its own only member."""
+    if get_origin(union) is Annotated:
+        union = get_args(union)[0]
+    return get_args(union) or (union,)
+
+
+def examine_kinds() -> Iterator[ModelReport]:
+    """A report on every backend kind of every family, each as it would be without options."""
+    for family, union in FAMILIES.items():
+        for member in members_of(union):
+            kind = kind_of(member)
+            try:
+                model = member.model_validate({"kind": kind})
+            except ValidationError as error:
+                wants = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+                yield ModelReport(
+                    family=family,
+                    backend=kind,
+                    model="",
+                    licence=member.licence,
+                    loads=False,
+                    optional=False,
+                    problem=f"needs options in the profile: {wants}",
+                )
+            else:
+                yield examine_model(family, model)
+
+
+def examine_profile(config: RunConfig) -> list[ModelReport]:
+    """A report on each backend of `config`, in the order in which they run."""
+    families: dict[str, Sequence[Model]] = {"detection": config.detectors}
+    families |= {branch.value: backends for branch, backends in config.branches.by_branch().items()}
+    return [examine_model(family, model) for family, models in families.items() for model in models]
+
+
+def examine_model(family: str, model: Model) -> ModelReport:
+    """Whether `model` can load here, judged without loading it: nothing is downloaded."""
+    problem = ""
+    try:
+        model.check_available()
+    except BackendUnavailableError as error:
+        problem = str(error)
+    return ModelReport(
+        family=family,
+        backend=model.backend,
+        model=model.model,
+        licence=model.licence,
+        loads=not problem,
+        optional=model.optional,
+        problem=problem,
+    )
+
+
+def kind_of(member: type[Model]) -> str:
+    """The value of `kind` that selects `member` in YAML."""
+    field = member.model_fields["kind"]
+    return str(get_args(field.annotation)[0] if get_args(field.annotation) else field.default)
+
+
+def examine_machine(folder: str = ".") -> MachineReport:
+    """The machine as the process sees it; the disk is that of `folder`."""
+    return MachineReport(
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.machine()}",
+        cores=usable_cores(),
+        memory_gib=_memory_gib(),
+        disk_free_gib=round(shutil.disk_usage(folder).free / 2**30, 1),
+        packages=tuple((name, _version(name)) for name in PACKAGES),
+    )
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, which may be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (ValueError, OSError):
+        return None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,193 @@
+"""What a corpus holds, complete or not: from its markers and a few columns of its tables, never the audio."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import pyarrow.parquet as pq
+
+from pipeline import files
+from pipeline.commits import Commit, Corpus, stages_in
+from pipeline.work import LIST_STAGE, SEGMENTS_STAGE
+from schemas.record import Record
+from schemas.tables import Table
+
+BATCH_ROWS = 4096
+DUPLICATE = "duplicate"
+"""The reason of a reject whose audio is in the corpus nevertheless."""
+
+Row = Mapping[str, object]
+
+
+class RejectCount(Record):
+    stage: str
+    reason: str
+    rows: int
+
+
+class SampleCaption(Record):
+    segment_id: str
+    caption: str
+
+
+class Inspection(Record):
+    """The numbers of a corpus. Shares and lengths are over its segments."""
+
+    recordings: int
+    """Source files that were decoded."""
+    audio_ms: int
+    segments: int
+    segments_ms: int
+    median_ms: int
+    p95_ms: int
+    branches: tuple[tuple[str, int], ...]
+    """(branch, segments that go to it), most first; a segment may go to several."""
+    classes: tuple[tuple[str, float], ...]
+    """(class, share of the segments' time), largest first; classes may sound at once."""
+    annotations: tuple[tuple[str, int], ...]
+    """(stage, rows)."""
+    captions: int
+    rejected: tuple[RejectCount, ...]
+    """In order of stage, most first."""
+    inputs_with_segments: int
+    inputs_without_segments: int
+    """Files that were found and gave nothing, duplicates aside."""
+    segments_without_caption: int
+
+    @property
+    def reject_rate(self) -> float:
+        """The larger of two shares: files that gave no segment, and segments that have no caption."""
+        inputs = self.inputs_with_segments + self.inputs_without_segments
+        return max(
+            self.inputs_without_segments / inputs if inputs else 0.0,
+            self.segments_without_caption / self.segments if self.segments else 0.0,
+        )
+
+
+def inspect_corpus(output: str) -> Inspection:
+    """Reads what is committed; memory grows with the number of recordings alone."""
+    corpus = Corpus.load_present(output, stages_in(output))
+    recordings = _Recordings(corpus)
+    segments = _Segments(corpus)
+    captions = sum(1 for _ in committed_rows(corpus, Table.CAPTIONS, ["recording_id"]))
+    rejects = Counter((str(row["stage"]), str(row["reason"])) for row in _rejected(corpus))
+    lost_in_list = sum(rows for (stage, reason), rows in rejects.items() if stage == LIST_STAGE and reason != DUPLICATE)
+    return Inspection(
+        recordings=recordings.count,
+        audio_ms=recordings.audio_ms,
+        segments=segments.count,
+        segments_ms=sum(length * times for length, times in segments.lengths.items()),
+        median_ms=_percentile(segments.lengths, 0.5),
+        p95_ms=_percentile(segments.lengths, 0.95),
+        branches=tuple(segments.branches.most_common()),
+        classes=tuple(segments.class_shares()),
+        annotations=tuple(_annotation_rows(corpus)),
+        captions=captions,
+        rejected=tuple(
+            RejectCount(stage=stage, reason=reason, rows=rows)
+            for (stage, reason), rows in sorted(rejects.items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
+        ),
+        inputs_with_segments=recordings.with_segments,
+        inputs_without_segments=len(corpus.keys(SEGMENTS_STAGE)) - recordings.with_segments + lost_in_list,
+        segments_without_caption=max(0, segments.count - captions),
+    )
+
+
+def sample_captions(output: str, count: int, seed: int) -> list[SampleCaption]:
+    """`count` captions, the same for the same corpus and seed, in no order that its files have."""
+
+    def rank(segment_id: str) -> bytes:
+        return hashlib.sha256(f"{seed}:{segment_id}".encode()).digest()
+
+    corpus = Corpus.load_present(output, stages_in(output))
+    rows = committed_rows(corpus, Table.CAPTIONS, ["recording_id", "segment_id", "caption"])
+    captions = (SampleCaption(segment_id=str(row["segment_id"]), caption=str(row["caption"])) for row in rows)
+    return heapq.nsmallest(count, captions, key=lambda sample: rank(sample.segment_id))
+
+
+def committed_rows(corpus: Corpus, table: Table, columns: Sequence[str]) -> Iterator[Row]:
+    """The valid rows of `table`, `recording_id` among their `columns`, read a batch at a time and no other column."""
+    for stage, commits in corpus.commits.items():
+        owners = corpus.owners(stage, {})
+        for commit in commits:
+            live = {name for name in commit.recording_ids if owners[name] is commit}
+            for name in (entry.name for entry in commit.files if live and entry.table == table):
+                for row in _rows_of_file(files.join(corpus.output, table, name), columns):
+                    # What listing rejects has no recording, or one that another file gave: it is kept as a whole.
+                    if stage == LIST_STAGE or row["recording_id"] in live:
+                        yield row
+
+
+def _rows_of_file(uri: str, columns: Sequence[str]) -> Iterator[Row]:
+    with files.open_read(uri) as file, pq.ParquetFile(file) as parquet:
+        for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=list(columns)):
+            yield from batch.to_pylist()
+
+
+def _rejected(corpus: Corpus) -> Iterator[Row]:
+    return committed_rows(corpus, Table.REJECTED, ["recording_id", "stage", "reason"])
+
+
+class _Recordings:
+    def __init__(self, corpus: Corpus) -> None:
+        self.count = self.audio_ms = self.with_segments = 0
+        for row in committed_rows(corpus, Table.RECORDINGS, ["recording_id", "duration_ms", "segment_count"]):
+            self.count += 1
+            self.audio_ms += _number(row["duration_ms"])
+            self.with_segments += _number(row["segment_count"]) > 0
+
+
+class _Segments:
+    def __init__(self, corpus: Corpus) -> None:
+        self.count = 0
+        self.lengths: Counter[int] = Counter()
+        self.branches: Counter[str] = Counter()
+        self._class_ms: Counter[str] = Counter()
+        columns = ["recording_id", "start_ms", "end_ms", "branches", "profile"]
+        for row in committed_rows(corpus, Table.SEGMENTS, columns):
+            self._add(row)
+
+    def _add(self, row: Row) -> None:
+        length_ms = _number(row["end_ms"]) - _number(row["start_ms"])
+        self.count += 1
+        self.lengths[length_ms] += 1
+        self.branches.update(_strings(row["branches"]))
+        profile = row["profile"]
+        for entry in profile if isinstance(profile, list) else ():
+            self._class_ms[entry["class"]] += entry["share"] * length_ms
+
+    def class_shares(self) -> list[tuple[str, float]]:
+        total_ms = sum(length * times for length, times in self.lengths.items())
+        return [(name, round(ms / total_ms, 3)) for name, ms in self._class_ms.most_common() if total_ms]
+
+
+def _annotation_rows(corpus: Corpus) -> Iterator[tuple[str, int]]:
+    for stage, commits in corpus.commits.items():
+        rows = sum(_rows_of_commit(commit) for commit in commits)
+        if stage.startswith("annotations/"):
+            yield stage, rows
+
+
+def _rows_of_commit(commit: Commit) -> int:
+    return sum(entry.rows for entry in commit.files if entry.table is not Table.REJECTED)
+
+
+def _percentile(lengths: Counter[int], share: float) -> int:
+    """The least length that at least `share` of all do not exceed; 0 where there is none."""
+    wanted, seen = share * lengths.total(), 0
+    for length in sorted(lengths):
+        seen += lengths[length]
+        if seen >= wanted:
+            return length
+    return 0
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _strings(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []
