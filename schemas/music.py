@@ -53,6 +53,15 @@ class Chord(Record):
     confidence: float = Field(ge=0.0, le=1.0, description="mean posterior probability over its time")
 
 
+class Section(Record):
+    """One part of a piece's form."""
+
+    start_ms: int
+    end_ms: int
+    label: str = Field(description="A, B, C ... in order of appearance, equal where a part comes again")
+    function: str | None = Field(default=None, description="as in intro, verse or chorus; null where no model says so")
+
+
 class Dynamics(Record):
     """Loudness and how it changes."""
 
@@ -84,6 +93,9 @@ class MusicFacts(BranchFacts):
     timbre: Timbre | None = None
     chords: tuple[Chord, ...] | None = Field(
         default=None, description="in order, without gaps over the segment; empty where no harmony was heard"
+    )
+    sections: tuple[Section, ...] | None = Field(
+        default=None, description="in order, without gaps over the segment; empty where none stand out"
     )
     voice_share: float | None = Field(
         default=None, ge=0.0, le=1.0, description="share of the segment with singing, from its profile"

@@ -1,0 +1,159 @@
+"""The truth about a piece of music, and what mir_eval says of an answer."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from schemas.music import MusicFacts, Rhythm, Tonality
+from schemas.record import Record
+from schemas.timespan import TimeSpan
+
+MEASURES = (
+    "beat_f",
+    "downbeat_f",
+    "tempo_exact",
+    "tempo_octave",
+    "tempo_p",
+    "meter",
+    "key",
+    "chords_root",
+    "chords_majmin",
+    "chords_sevenths",
+    "sections_f_500ms",
+    "sections_f_3s",
+)
+_TEMPO_TOLERANCE = 0.04
+"""As in MIREX's accuracy; its P-score allows 8 %."""
+
+
+class TrueSpan(Record):
+    start_ms: int
+    end_ms: int
+    label: str
+
+
+class MusicTruth(Record):
+    """What is known of one file; whatever is null or empty is not measured."""
+
+    file: str
+    key: str | None = Field(default=None, description="as in A minor")
+    tempo_bpm: float | None = None
+    beats_per_bar: int | None = None
+    tuning_cents: float | None = None
+    beats_ms: tuple[int, ...] = ()
+    downbeats_ms: tuple[int, ...] = ()
+    chords: tuple[TrueSpan, ...] = Field(default=(), description="labels in Harte's notation")
+    sections: tuple[TrueSpan, ...] = Field(default=(), description="equal labels where a section repeats")
+
+
+def cut_truth(truth: MusicTruth, span: TimeSpan) -> MusicTruth:
+    """The part of `truth` inside `span`, with the tempo of its own beats; times stay the piece's."""
+    beats = tuple(beat for beat in truth.beats_ms if span.start_ms <= beat < span.end_ms)
+    tempo = 60_000 / float(np.median(np.diff(beats))) if len(beats) >= 4 else None
+    return truth.model_copy(
+        update={
+            "beats_ms": beats,
+            "tempo_bpm": tempo if truth.tempo_bpm is not None else None,
+            "downbeats_ms": tuple(beat for beat in truth.downbeats_ms if span.start_ms <= beat < span.end_ms),
+            "chords": _cut_spans(truth.chords, span),
+            "sections": _cut_spans(truth.sections, span),
+        }
+    )
+
+
+def score_facts(facts: MusicFacts, truth: MusicTruth, span: TimeSpan) -> dict[str, float]:
+    """Each of `MEASURES` that `truth` allows. What `facts` leave null scores 0."""
+    scores: dict[str, float] = {}
+    with warnings.catch_warnings():
+        # mir_eval warns of empty answers, which are counted here as 0.
+        warnings.simplefilter("ignore")
+        scores |= _rhythm_scores(facts.rhythm, truth)
+        if truth.key is not None:
+            scores["key"] = _key_score(facts.tonality, truth.key)
+        if truth.chords:
+            scores |= _chord_scores(facts, truth, span)
+        if len(truth.sections) > 1:
+            scores |= _section_scores(facts, truth)
+    return scores
+
+
+def _cut_spans(spans: Sequence[TrueSpan], span: TimeSpan) -> tuple[TrueSpan, ...]:
+    parts = ((TimeSpan(one.start_ms, one.end_ms).intersection(span), one.label) for one in spans)
+    return tuple(
+        TrueSpan(start_ms=part.start_ms, end_ms=part.end_ms, label=label) for part, label in parts if part.duration_ms
+    )
+
+
+def _rhythm_scores(rhythm: Rhythm | None, truth: MusicTruth) -> dict[str, float]:
+    import mir_eval
+
+    scores: dict[str, float] = {}
+    beats = _seconds(rhythm.beats_ms if rhythm else ())
+    downbeats = _seconds(rhythm.downbeats_ms if rhythm else ())
+    if len(truth.beats_ms) >= 4:
+        scores["beat_f"] = float(mir_eval.beat.f_measure(_seconds(truth.beats_ms), beats))
+    if len(truth.downbeats_ms) >= 2:
+        scores["downbeat_f"] = float(mir_eval.beat.f_measure(_seconds(truth.downbeats_ms), downbeats))
+    if truth.beats_per_bar is not None:
+        scores["meter"] = float(rhythm is not None and rhythm.beats_per_bar == truth.beats_per_bar)
+    if truth.tempo_bpm is not None:
+        scores |= _tempo_scores(rhythm, truth.tempo_bpm)
+    return scores
+
+
+def _tempo_scores(rhythm: Rhythm | None, true_bpm: float) -> dict[str, float]:
+    import mir_eval
+
+    if rhythm is None or rhythm.tempo_bpm is None:
+        return {"tempo_exact": 0.0, "tempo_octave": 0.0, "tempo_p": 0.0}
+    alternative = next(iter(rhythm.tempo_alternatives_bpm), rhythm.tempo_bpm)
+    guesses = np.array(sorted([rhythm.tempo_bpm, alternative]))
+    # One true tempo: the other of the pair that mir_eval wants carries no weight.
+    p_score, _, _ = mir_eval.tempo.detection(np.array([true_bpm / 2, true_bpm]), 0.0, guesses)
+    ratios = [rhythm.tempo_bpm / (true_bpm * factor) for factor in (1.0, 0.5, 2.0)]
+    within = [abs(ratio - 1) <= _TEMPO_TOLERANCE for ratio in ratios]
+    return {"tempo_exact": float(within[0]), "tempo_octave": float(any(within)), "tempo_p": float(p_score)}
+
+
+def _key_score(tonality: Tonality | None, true_key: str) -> float:
+    import mir_eval
+
+    if tonality is None or tonality.tonic is None:
+        return 0.0
+    return float(mir_eval.key.weighted_score(true_key, f"{tonality.tonic} {tonality.mode}"))
+
+
+def _chord_scores(facts: MusicFacts, truth: MusicTruth, span: TimeSpan) -> dict[str, float]:
+    import mir_eval
+
+    chords = [TrueSpan(start_ms=c.start_ms, end_ms=c.end_ms, label=c.label) for c in facts.chords or ()]
+    if not chords:
+        chords = [TrueSpan(start_ms=span.start_ms, end_ms=span.end_ms, label="N")]
+    scores = mir_eval.chord.evaluate(*_intervals(truth.chords), *_intervals(chords))
+    return {f"chords_{name}": float(scores[name]) for name in ("root", "majmin", "sevenths")}
+
+
+def _section_scores(facts: MusicFacts, truth: MusicTruth) -> dict[str, float]:
+    import mir_eval
+
+    sections = [TrueSpan(start_ms=s.start_ms, end_ms=s.end_ms, label=s.label) for s in facts.sections or ()]
+    if not sections:
+        return {"sections_f_500ms": 0.0, "sections_f_3s": 0.0}
+    true, found = _intervals(truth.sections)[0], _intervals(sections)[0]
+    return {
+        name: float(mir_eval.segment.detection(true, found, window=window, trim=True)[2])
+        for name, window in (("sections_f_500ms", 0.5), ("sections_f_3s", 3.0))
+    }
+
+
+def _intervals(spans: Sequence[TrueSpan]) -> tuple[NDArray[np.float64], list[str]]:
+    return np.array([[one.start_ms / 1000, one.end_ms / 1000] for one in spans]), [one.label for one in spans]
+
+
+def _seconds(times_ms: Sequence[int]) -> NDArray[np.float64]:
+    return np.asarray(times_ms, dtype=np.float64) / 1000
