@@ -7,7 +7,6 @@ any point, a run leaves at worst files without a marker, which the next run swee
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -306,8 +305,6 @@ def _delete_orphans(output: str, corpus: Corpus) -> int:
         if _marker_uri(output, commit) not in valid
     ]
     files.delete([*orphans, *broken])
-    if scratch := files.scratch_folder(output):
-        shutil.rmtree(scratch)
     return len(orphans) + len(broken)
 
 
