@@ -1,0 +1,142 @@
+"""What the channels of a recording are to each other, and how one channel is made of them.
+
+The rule, for the whole recording:
+- one channel stays as it is;
+- channels more than 40 dB under the strongest carry nothing; where only one carries sound, it alone is taken (the mean
+  would only make it quieter), and the relation is `mono`;
+- where the mean cancels (anti-phase), the strongest channel is taken: `antiphase`;
+- everything else is averaged: equal channels (`identical`), an ordinary stereo picture (`related`), and channels that
+  hold different sources, as two speakers on a telephone line do (`independent`): their mean keeps both.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotators.base import Samples
+from schemas.recording import ChannelRelation, Downmix
+
+_DEAD_SHARE = 1e-4
+"""Energy under this share of the strongest channel's, -40 dB: what leaks into an unused channel, or its noise."""
+_CANCELLED_SHARE = 0.25
+"""A hop cancels where the mean has under a quarter (-6 dB) of what it would have if the channels were unrelated: for
+two equally loud channels, at a correlation under -0.75."""
+_ANTIPHASE_SHARE = 0.25
+"""A recording is in anti-phase where a quarter of its energy lies in hops that cancel: a passing effect is less."""
+_EQUAL_SHARE = 1e-4
+"""Channels are equal where their difference has under this share of the energy, -40 dB: lossy joint stereo of two
+equal channels differs less."""
+_MIXED_CORRELATION = 0.3
+_MIXED_LEVELS = 0.6
+"""Channels are independent where neither their samples nor their levels in time go together by more than these. Two
+microphones at a distance have unrelated samples, but hear the same things at the same time."""
+_FLOOR = 1e-8
+"""Mean square, -80 dBFS: levels under it are equally silent."""
+
+
+def mean_channel(block: Samples) -> Samples:
+    """The mean (frames,) of `block` (channels, frames), added up channel by channel: the same on every machine."""
+    mean: Samples = block[0].copy()
+    for channel in block[1:]:
+        mean += channel
+    mean *= np.float32(1 / len(block))
+    return mean
+
+
+def channel_energies(block: Samples) -> NDArray[np.float64]:
+    """Sums of squares (channels,) of `block` (channels, frames)."""
+    energies: NDArray[np.float64] = np.einsum("cf,cf->c", block, block).astype(np.float64)
+    return energies
+
+
+class ChannelMeter:
+    """Sums over a recording, from which relation and downmix follow at its end."""
+
+    def __init__(self, channels: int) -> None:
+        self._channels = channels
+        self._energies: NDArray[np.float64] = np.zeros(channels)
+        self._products: NDArray[np.float64] = np.zeros((channels, channels))
+        self._cancelled_energy = 0.0
+        self._energy = 0.0
+        self._hops = 0
+        self._level_sums: NDArray[np.float64] = np.zeros(channels)
+        self._level_products: NDArray[np.float64] = np.zeros((channels, channels))
+
+    def add(self, block: Samples, mean: Samples, hop_energies: NDArray[np.float64], hop_frames: int) -> None:
+        """Adds `block` (channels, frames) with its `mean` (frames,) and `hop_energies` (channels, hops)."""
+        if self._channels == 1:
+            return
+        self._energies += channel_energies(block)
+        self._products += block @ block.T
+        hops = hop_energies.shape[1]
+        if hops == 0:
+            return
+        mean_hops = mean[: hops * hop_frames].reshape(hops, hop_frames)
+        mean_energies = np.einsum("hf,hf->h", mean_hops, mean_hops).astype(np.float64)
+        totals = hop_energies.sum(axis=0)
+        cancelled = mean_energies < _CANCELLED_SHARE * totals / self._channels**2
+        self._cancelled_energy += float(totals[cancelled].sum())
+        self._energy += float(totals.sum())
+        levels = np.log10(np.maximum(hop_energies / hop_frames, _FLOOR))
+        heard = levels[:, levels.max(axis=0) > np.log10(_FLOOR)]
+        self._hops += heard.shape[1]
+        self._level_sums += heard.sum(axis=1)
+        self._level_products += heard @ heard.T
+
+    @property
+    def strongest(self) -> int:
+        """Index of the channel with the most energy, the first of equals."""
+        return int(np.argmax(self._energies))
+
+    def relation(self) -> ChannelRelation:
+        if self._channels == 1:
+            return ChannelRelation.MONO
+        if self._energies.max() == 0.0:
+            return ChannelRelation.IDENTICAL
+        live = np.flatnonzero(self._energies > _DEAD_SHARE * self._energies.max())
+        if len(live) == 1:
+            return ChannelRelation.MONO
+        if self._cancelled_energy > _ANTIPHASE_SHARE * self._energy:
+            return ChannelRelation.ANTIPHASE
+        return self._live_relation(live)
+
+    def _live_relation(self, live: NDArray[np.intp]) -> ChannelRelation:
+        """Of two or more channels that carry sound, whose mean does not cancel."""
+        products = self._products[np.ix_(live, live)]
+        if len(live) == self._channels and _are_equal(products):
+            return ChannelRelation.IDENTICAL
+        if _largest_off_diagonal(_correlation(products)) < _MIXED_CORRELATION and (
+            _largest_off_diagonal(self._level_correlation(live)) < _MIXED_LEVELS
+        ):
+            return ChannelRelation.INDEPENDENT
+        return ChannelRelation.RELATED
+
+    def downmix(self) -> Downmix:
+        if self._channels == 1:
+            return Downmix.NONE
+        single = self.relation() in (ChannelRelation.ANTIPHASE, ChannelRelation.MONO)
+        return Downmix.STRONGEST if single else Downmix.MEAN
+
+    def _level_correlation(self, live: NDArray[np.intp]) -> NDArray[np.float64]:
+        if self._hops == 0:
+            return np.zeros((len(live), len(live)))
+        means = self._level_sums[live] / self._hops
+        return _correlation(self._level_products[np.ix_(live, live)] / self._hops - np.outer(means, means))
+
+
+def _are_equal(products: NDArray[np.float64]) -> bool:
+    energies = np.diag(products)
+    differences = energies + energies[0] - 2.0 * products[0]
+    return bool(np.all(differences <= _EQUAL_SHARE * energies[0]))
+
+
+def _correlation(products: NDArray[np.float64]) -> NDArray[np.float64]:
+    scale = np.sqrt(np.maximum(np.diag(products), 1e-30))
+    correlation: NDArray[np.float64] = products / np.outer(scale, scale)
+    return correlation
+
+
+def _largest_off_diagonal(matrix: NDArray[np.float64]) -> float:
+    """Of the absolute sample correlations; levels that go against each other are as good as unrelated."""
+    return float(np.max(matrix[~np.eye(len(matrix), dtype=bool)]))
