@@ -13,13 +13,14 @@ from annotators.detection.base import DETECTION_RATE_HZ
 from pipeline import files
 from pipeline.commits import Corpus
 from pipeline.config import RunConfig
-from pipeline.decode import read_intervals
+from pipeline.intervals import read_intervals
 from pipeline.keys import annotation_stage, recording_keys, stage_keys
 from pipeline.segment import decode_flac
 from pipeline.work import SEGMENTS_STAGE, ShardWork
 from schemas.annotation import ANNOTATION_OF, Annotation, Facts
 from schemas.arrow import arrow_schema
 from schemas.event import Branch
+from schemas.recording import Downmix, Recording
 from schemas.rejected import Rejected
 from schemas.segment import Segment
 from schemas.source import Source
@@ -71,11 +72,11 @@ def read_clips(output: str, work: ShardWork, config: RunConfig, backend: AnyBack
         clips = _clips_of_segments(output, mine, config, backend.branch)
     else:
         segments = [segment for segment in read_segments(output, mine, config) if backend.branch in segment.branches]
-        clips = (
-            _clips_without_audio(segments)
-            if backend.sample_rate_hz is None
-            else _clips_of_sources(segments, mine.sources, backend.sample_rate_hz, backend.mono)
-        )
+        if backend.sample_rate_hz is None:
+            clips = _clips_without_audio(segments)
+        else:
+            downmixes = _downmixes(output, mine, config)
+            clips = _clips_of_sources(segments, mine.sources, downmixes, backend.sample_rate_hz, backend.mono)
     for clip in clips:
         yield Clip(clip.segment, clip.samples, clip.sample_rate_hz, annotations.get(clip.segment.segment_id, ()))
 
@@ -161,13 +162,26 @@ def _encoded(audio: object) -> bytes:
     raise TypeError("a segment's audio is a struct with the bytes of a FLAC file")
 
 
+def _downmixes(output: str, work: ShardWork, config: RunConfig) -> dict[str, Downmix]:
+    """recording_id → how its channels became one: a backend hears the mix that was cut."""
+    corpus = Corpus.load(output, [SEGMENTS_STAGE], work.shard)
+    keys = recording_keys(SEGMENTS_STAGE, stage_keys(config)[SEGMENTS_STAGE], work.sources)
+    rows = corpus.rows(SEGMENTS_STAGE, Table.RECORDINGS, keys)
+    return {recording.recording_id: recording.quality.downmix for recording in map(Recording.model_validate, rows)}
+
+
 def _clips_of_sources(
-    segments: Sequence[Segment], sources: Sequence[Source], sample_rate_hz: int, mono: bool
+    segments: Sequence[Segment],
+    sources: Sequence[Source],
+    downmixes: Mapping[str, Downmix],
+    sample_rate_hz: int,
+    mono: bool,
 ) -> Iterator[Clip]:
     by_id = {source.recording_id: source for source in sources}
     for recording_id, group in groupby(segments, key=attrgetter("recording_id")):
         members = list(group)
+        spans = [segment.span for segment in members]
         with files.local_copy(by_id[recording_id].uri) as path:
-            audio = read_intervals(path, [segment.span for segment in members], sample_rate_hz, mono)
+            audio = read_intervals(path, spans, sample_rate_hz, mono, downmixes[recording_id])
             for segment, samples in zip(members, audio, strict=True):
                 yield Clip(segment, samples, sample_rate_hz)
