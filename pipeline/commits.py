@@ -34,6 +34,7 @@ from schemas.tables import Table, table_schema
 
 RUN_FOLDER = "_run"
 DEFAULT_SHARDS = 64
+LAYOUT_FILE = "layout.json"
 
 
 class Commit(Record):
@@ -191,23 +192,33 @@ class Layout(Record):
     """table → key of its Arrow schema."""
 
 
-def prepare_output(output: str) -> int:
-    """Makes OUT's folders and schema files where they are missing; returns its number of shards.
+def read_layout(output: str) -> Layout:
+    """What OUT was begun with, or what it would be begun with now; touches nothing.
 
     Raises SetupError where OUT holds tables of another schema: that cannot be continued.
     """
-    layout_uri = files.join(output, RUN_FOLDER, "layout.json")
+    layout_uri = files.join(output, RUN_FOLDER, LAYOUT_FILE)
     schemas = {str(table): content_key(str(table_schema(table))) for table in Table}
-    if files.exists(layout_uri):
-        layout = _read_layout(layout_uri)
-        changed = [table for table, key in schemas.items() if layout.schemas.get(table) != key]
-        if changed:
-            raise SetupError(
-                f"{output} holds tables of another version of Soundseam (columns differ in {', '.join(changed)}): "
-                "choose another --output, or continue with the version that wrote it"
-            )
-    else:
-        layout = Layout(shards=DEFAULT_SHARDS, schemas=schemas)
+    if not files.exists(layout_uri):
+        return Layout(shards=DEFAULT_SHARDS, schemas=schemas)
+    layout = _parse_layout(layout_uri)
+    changed = [table for table, key in schemas.items() if layout.schemas.get(table) != key]
+    if changed:
+        raise SetupError(
+            f"{output} holds tables of another version of Soundseam (columns differ in {', '.join(changed)}): "
+            "choose another --output, or continue with the version that wrote it"
+        )
+    return layout
+
+
+def prepare_output(output: str) -> int:
+    """Makes OUT's folders and schema files where they are missing; returns its number of shards.
+
+    Raises SetupError as `read_layout` does.
+    """
+    layout = read_layout(output)
+    layout_uri = files.join(output, RUN_FOLDER, LAYOUT_FILE)
+    if not files.exists(layout_uri):
         files.write_atomically(layout_uri, layout.model_dump_json(indent=1).encode())
     for table in Table:
         target = files.join(output, table, SCHEMA_FILE)
@@ -218,7 +229,7 @@ def prepare_output(output: str) -> int:
     return layout.shards
 
 
-def _read_layout(uri: str) -> Layout:
+def _parse_layout(uri: str) -> Layout:
     try:
         return Layout.model_validate_json(files.read_bytes(uri))
     except ValidationError as error:
