@@ -15,8 +15,8 @@ _MAX_SPECTRA = 512
 _LOWEST_HZ = 200
 """The floor is looked for above this: many recordings are high-passed below."""
 _OVER_FLOOR_DB = 10.0
-_RANGE_DB = (50.0, 90.0)
-"""Whatever the floor, what lies within 50 dB of the spectrum's peak is sound, and what lies 90 dB under it is not."""
+_RANGE_DB = (50.0, 75.0)
+"""Whatever the floor, what lies within 50 dB of the spectrum's peak is sound, and what lies 75 dB under it is not."""
 
 
 class QualityMeter:

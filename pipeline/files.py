@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from pipeline.redact import has_scheme, redact_text, redact_uri
 
 if TYPE_CHECKING:
     from apache_beam.io.filesystem import FileSystem
+    from apache_beam.options.pipeline_options import PipelineOptions
 
 COPY_BYTES = 8 * 2**20
 TEMPORARY_PREFIX = ".tmp-"
@@ -37,6 +38,13 @@ class FileStat:
     uri: str
     size_bytes: int
     modified_s: float
+
+
+def use_options(options: PipelineOptions) -> None:
+    """Gives Beam's filesystems the options that hold regions, endpoints and the like; once, at launch."""
+    from apache_beam.io.filesystems import FileSystems
+
+    FileSystems.set_options(options)
 
 
 def is_local(uri: str) -> bool:
@@ -95,20 +103,22 @@ def exists(uri: str) -> bool:
         return bool(filesystem.exists(uri))
 
 
-def is_folder(uri: str) -> bool:
-    """Whether `uri` is a local folder, or a remote prefix with at least one file under it."""
-    if is_local(uri):
-        return local_path(uri).is_dir()
-    return not _is_remote_file(uri) and bool(list_files(uri))
+def is_remote_file(uri: str) -> bool:
+    """Whether a remote `uri` is a file, not a folder."""
+    with _beam(uri) as filesystem:
+        if not filesystem.exists(uri):
+            return False
+        return not filesystem.has_dirs() or not filesystem.match([f"{_escaped(uri)}/*"])[0].metadata_list
 
 
-def list_files(folder: str) -> list[FileStat]:
+def list_files(folder: str, on_error: Callable[[OSError], None] | None = None) -> list[FileStat]:
     """The regular files under `folder`, at any depth, in order of their URIs; none where there is no such folder.
 
-    Links to files count as files; links to folders are not followed, so that no loop can be walked.
+    Links to files count as files; links to folders are not followed, so that no loop can be walked. `on_error` is told
+    of folders that are there but cannot be listed.
     """
     if is_local(folder):
-        return sorted(_walk(folder.rstrip("/") or "/"), key=lambda stat: stat.uri)
+        return sorted(_walk(folder, on_error), key=lambda stat: stat.uri)
     prefix = folder.rstrip("/") + "/"
     return [stat for stat in match_files(_escaped(prefix) + "**") if stat.uri.startswith(prefix)]
 
@@ -228,8 +238,12 @@ def delete(uris: Iterable[str]) -> None:
                 filesystem.delete([uri])
 
 
-def _walk(folder: str) -> Iterator[FileStat]:
-    for parent, _, names in os.walk(local_path(folder)):
+def _walk(folder: str, on_error: Callable[[OSError], None] | None) -> Iterator[FileStat]:
+    def report(error: OSError) -> None:
+        if on_error is not None and not isinstance(error, FileNotFoundError):
+            on_error(error)
+
+    for parent, _, names in os.walk(local_path(folder), onerror=report):
         for name in names:
             path = Path(parent, name)
             try:
@@ -267,11 +281,6 @@ def _rename_remote(source: str, target: str) -> None:
         if filesystem.has_dirs() and filesystem.exists(target):
             filesystem.delete([target])
         filesystem.rename([source], [target])
-
-
-def _is_remote_file(uri: str) -> bool:
-    with _beam(uri) as filesystem:
-        return not uri.endswith("/") and bool(filesystem.exists(uri)) and not filesystem.has_dirs()
 
 
 def _escaped(literal: str) -> str:

@@ -12,7 +12,7 @@ _PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
 # What clients quote without the URI around it: the parameters of signed URLs and of token requests.
 _SECRET_PARAMETER = re.compile(
     r"(?i)\b(x-(?:amz|goog)-[a-z-]+|[a-z_-]*(?:signature|token|secret|password|credential)[a-z_-]*"
-    r"|sig|awsaccesskeyid|accountkey|api_?key|access_?key(?:_?id)?)(\s*[=:]\s*)(?:(?:Bearer|Basic)\s+)?[^\s&\"'<>,;]+"
+    r"|sig|awsaccesskeyid|accountkey|api_?key|access_?key(?:_?id)?)(=)[^\s&\"'<>,;]+"
 )
 
 
