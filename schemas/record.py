@@ -9,9 +9,14 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Record(BaseModel):
-    """A frozen value: hashable where its fields are, equal by content, closed to unknown fields."""
+    """A frozen value: hashable where its fields are, equal by content, closed to unknown fields.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+    A docstring under a field is its description, as the references of tables and of the configuration show it.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True, use_attribute_docstrings=True
+    )
 
 
 def content_key(value: object) -> str:

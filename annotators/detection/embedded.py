@@ -94,7 +94,9 @@ class Embedded(DetectionBackend):
 
     kind: Literal["embedded"] = "embedded"
     speech: Thresholds = Thresholds(enter=0.5, stay=0.35, bridge_ms=300, shortest_ms=96)
+    """On Silero's speech probability."""
     sound: Thresholds = Thresholds(enter=0.6, stay=0.2, bridge_ms=400, shortest_ms=128)
+    """On how surely a frame stands out of the noise floor: 3 dB above it score 0, 15 dB score 1."""
 
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime", "scipy")
     remedy: ClassVar[str] = "pip install onnxruntime scipy"
@@ -109,4 +111,5 @@ class Embedded(DetectionBackend):
         return f"{SILERO_SHA256[:16]}-1"
 
     def load(self) -> Detector:
+        self.check_available()
         return EmbeddedDetector(open_session(carried_weights(SILERO_FILE), SILERO_SHA256), self)

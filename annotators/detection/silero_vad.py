@@ -81,6 +81,7 @@ class SileroVad(DetectionBackend):
 
     kind: Literal["silero_vad"] = "silero_vad"
     thresholds: Thresholds = Thresholds(enter=0.5, stay=0.35, bridge_ms=300, shortest_ms=96)
+    """On Silero's speech probability."""
 
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime",)
     remedy: ClassVar[str] = "pip install onnxruntime"
@@ -95,4 +96,5 @@ class SileroVad(DetectionBackend):
         return SILERO_SHA256[:16]
 
     def load(self) -> Detector:
+        self.check_available()
         return SileroDetector(open_session(carried_weights(SILERO_FILE), SILERO_SHA256), self.thresholds)

@@ -1,0 +1,257 @@
+"""What every backend of every family keeps to. A new one is covered as soon as its union names it."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from annotators.base import AnnotationError, Annotator, AnyBackend, BackendUnavailableError, Clip, Model
+from pipeline.annotate import annotate_clips, annotation_row
+from schemas.annotation import ANNOTATION_OF, Annotation, Facts
+from schemas.arrow import records_of, table_of
+from schemas.rejected import Rejected
+from tests.annotators.members import BRANCH_MEMBERS, MEMBERS, UNIONS, a_member, load_or_skip, tiny_maker
+from tests.annotators.sounds import SOUNDS, a_clip
+
+INSTANT = re.compile(r"(^|[._])(start|end|onset|offset|beats|downbeats)_ms$")
+"""Names of fields that hold points in time, alone or in a list."""
+
+every_member = pytest.mark.parametrize("name", MEMBERS)
+every_branch_member = pytest.mark.parametrize("name", BRANCH_MEMBERS)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture
+def backend(name: str, models: Path) -> Any:
+    return a_member(name, models)
+
+
+@every_member
+def test_a_backend_survives_json_yaml_and_pickle(name: str, backend: Model) -> None:
+    union: TypeAdapter[Model] = TypeAdapter(UNIONS[MEMBERS[name][0]])
+    assert union.validate_json(backend.model_dump_json()) == backend
+    assert union.validate_python(yaml.safe_load(yaml.safe_dump(backend.model_dump(mode="json")))) == backend
+    assert pickle.loads(pickle.dumps(backend)) == backend
+
+
+@every_member
+def test_a_backend_is_a_frozen_hashable_value(name: str, backend: Model) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        backend.name = "other"  # type: ignore[misc]
+    assert len({backend, backend.model_copy()}) == 1
+
+
+@every_member
+def test_a_backend_says_what_it_is(name: str, backend: Model) -> None:
+    assert type(backend).__doc__, "a docstring says in a line what it answers"
+    assert backend.backend == backend.kind == name.split("/")[1]
+    assert backend.licence
+    assert backend.model
+    assert backend.revision
+
+
+@every_member
+def test_every_option_is_explained_for_the_configuration_reference(name: str) -> None:
+    member = MEMBERS[name][1]
+    unexplained = [
+        option
+        for option in set(member.model_fields) - set(Model.model_fields) - {"batch_size"}
+        if not member.model_fields[option].description
+    ]
+    assert not unexplained
+
+
+@every_member
+def test_a_key_is_stable_and_knows_nothing_of_how_a_backend_is_run(name: str, backend: Model) -> None:
+    run_otherwise = {"optional": not backend.optional}
+    if "batch_size" in type(backend).model_fields:
+        run_otherwise["batch_size"] = 3
+    assert backend.model_copy(update=run_otherwise).config_key == backend.config_key
+    assert backend.model_copy(update={"name": "other"}).config_key != backend.config_key
+    assert pickle.loads(pickle.dumps(backend)).config_key == backend.config_key
+
+
+@every_member
+def test_a_backend_loads_or_says_in_one_line_why_not(name: str, backend: Any) -> None:
+    assert re.fullmatch(r"|[^\n]+: [^\n]+", why_not(backend)), "what is missing, then the remedy"
+
+
+def why_not(backend: Any) -> str:
+    """Why `backend` does not load here; empty where it does."""
+    try:
+        backend.load()
+    except BackendUnavailableError as error:
+        return str(error)
+    return ""
+
+
+@every_member
+def test_a_missing_library_is_named_with_its_remedy(name: str, backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in backend.requires:
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, module, None)
+            with pytest.raises(BackendUnavailableError) as refusal:
+                backend.check_available()
+            assert module in str(refusal.value)
+            assert backend.remedy in str(refusal.value)
+            assert backend.remedy
+            with pytest.raises(BackendUnavailableError):
+                backend.load()
+
+
+def with_rows_before(backend: AnyBackend, clips: Sequence[Clip], models: Path) -> list[Clip]:
+    """`clips` with what the branch's other backends answer, for one that reads annotations."""
+    if not backend.reads_annotations:
+        return list(clips)
+    rows: dict[str, tuple[Annotation, ...]] = {}
+    family = next(family for family, member in MEMBERS.values() if member is type(backend))
+    for name, (other_family, member) in MEMBERS.items():
+        if other_family != family or member.reads_annotations:  # type: ignore[attr-defined]
+            continue
+        other = a_member(name, models)
+        try:
+            annotator = other.load()
+        except BackendUnavailableError:
+            continue
+        heard = [replace(a_clip(sound, other), segment=clip.segment) for sound, clip in zip(SOUNDS, clips, strict=True)]
+        for clip, answer in zip(clips, annotate_clips(annotator, heard), strict=True):
+            row = annotation_row(other, "k", clip.segment, answer)
+            if isinstance(row, tuple(ANNOTATION_OF.values())):
+                rows[clip.segment.segment_id] = (*rows.get(clip.segment.segment_id, ()), row)
+    return [replace(clip, annotations=rows.get(clip.segment.segment_id, ())) for clip in clips]
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """A backend that loaded, the clips it heard, and what it answered to each alone."""
+
+    backend: AnyBackend
+    annotator: Annotator[Facts]
+    clips: list[Clip]
+    answers: list[Facts | AnnotationError]
+
+    @property
+    def facts(self) -> list[tuple[Clip, Facts]]:
+        pairs = zip(self.clips, self.answers, strict=True)
+        return [(clip, answer) for clip, answer in pairs if not isinstance(answer, AnnotationError)]
+
+
+_HEARD: dict[str, Hearing] = {}
+
+
+@pytest.fixture
+def hearing(name: str, models: Path) -> Hearing:
+    """Made once for each backend; skips where it cannot load here."""
+    if name not in _HEARD:
+        backend = a_member(name, models)
+        annotator = load_or_skip(backend)
+        clips = with_rows_before(backend, [a_clip(sound, backend) for sound in SOUNDS], models)
+        _HEARD[name] = Hearing(backend, annotator, clips, [alone(annotator, clip) for clip in clips])
+    return _HEARD[name]
+
+
+def alone(annotator: Annotator[Facts], clip: Clip) -> Facts | AnnotationError:
+    (answer,) = annotate_clips(annotator, [clip])
+    return answer
+
+
+def same(answer: Facts | AnnotationError, other: Facts | AnnotationError) -> bool:
+    if isinstance(answer, AnnotationError) and isinstance(other, AnnotationError):
+        return answer.reason == other.reason
+    return answer == other
+
+
+@every_branch_member
+def test_every_sound_has_an_answer_of_the_branch_or_a_reason(name: str, hearing: Hearing) -> None:
+    record = ANNOTATION_OF[hearing.backend.branch]
+    for clip, answer in zip(hearing.clips, hearing.answers, strict=True):
+        row = annotation_row(hearing.backend, "k", clip.segment, answer)
+        if isinstance(row, Rejected):
+            assert re.fullmatch(r"[a-z_0-9]+", row.reason)
+            assert row.detail
+        else:
+            assert isinstance(row, record)
+            assert records_of(table_of([row], record), record) == [row]
+
+
+@every_branch_member
+def test_an_answer_does_not_depend_on_the_other_clips_of_its_batch(name: str, hearing: Hearing) -> None:
+    together = annotate_clips(hearing.annotator, hearing.clips)
+    backwards = annotate_clips(hearing.annotator, hearing.clips[::-1])[::-1]
+    for sound, answer, in_batch, in_other_batch in zip(SOUNDS, hearing.answers, together, backwards, strict=True):
+        assert same(in_batch, answer), sound
+        assert same(in_other_batch, answer), sound
+
+
+@every_branch_member
+def test_an_annotator_loaded_again_answers_the_same(name: str, hearing: Hearing) -> None:
+    again = load_or_skip(hearing.backend)
+    for clip, answer in zip(hearing.clips, hearing.answers, strict=True):
+        assert same(alone(again, clip), answer)
+
+
+@every_branch_member
+def test_no_clips_give_no_answers(name: str, hearing: Hearing) -> None:
+    assert list(hearing.annotator.annotate([])) == []
+
+
+@every_branch_member
+def test_every_number_in_an_answer_is_finite(name: str, hearing: Hearing) -> None:
+    for _, facts in hearing.facts:
+        numbers = [(path, value) for path, value in leaves(facts.model_dump()) if isinstance(value, float)]
+        assert not [path for path, value in numbers if not math.isfinite(value)]
+
+
+@every_branch_member
+def test_every_time_in_an_answer_lies_in_its_segment(name: str, hearing: Hearing) -> None:
+    for clip, facts in hearing.facts:
+        times = [
+            (path, value) for path, value in leaves(facts.model_dump()) if INSTANT.search(path.rstrip(".0123456789"))
+        ]
+        assert not [path for path, value in times if not clip.segment.start_ms <= value <= clip.segment.end_ms]
+
+
+@every_branch_member
+def test_a_caption_is_made_of_claims_that_show_their_evidence(name: str, hearing: Hearing) -> None:
+    for _, facts in hearing.facts:
+        if facts.caption is not None:
+            assert facts.caption == " ".join(claim.text for claim in facts.caption_claims)
+            assert all(claim.evidence for claim in facts.caption_claims)
+
+
+def test_tiny_models_are_made_only_for_backends_that_exist() -> None:
+    folders = [Path(__file__).parent / family for family in UNIONS]
+    made = {
+        f"{folder.name}/{function}"
+        for folder in folders
+        if (file := folder / "tiny.py").exists()
+        for function in re.findall(r"^def ([a-z]\w*)\(folder", file.read_text(), re.MULTILINE)
+    }
+    assert made <= set(MEMBERS)
+    assert all(tiny_maker(name) for name in made)
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted path, value) of everything in nested dicts and sequences that is not None."""
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield from leaves(child, f"{path}.{key}" if path else key)
+    elif isinstance(value, list | tuple):
+        for index, child in enumerate(value):
+            yield from leaves(child, f"{path}.{index}")
+    elif value is not None:
+        yield path, value

@@ -1,0 +1,29 @@
+"""What holds for all tests: no network, no telemetry, no deadline that a busy machine could miss."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from hypothesis import settings
+
+# Before anything imports a library that reads them.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+
+# Inherits what hypothesis sets by itself on a CI machine.
+settings.register_profile("soundseam", settings(), deadline=None)
+settings.load_profile("soundseam")
+
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
+
+
+def _refuse_network(event: str, details: tuple[object, ...]) -> None:
+    if event == "socket.connect":
+        address = details[1]
+        if isinstance(address, tuple) and address[0] not in _THIS_MACHINE:
+            raise RuntimeError(f"a test connects to {address[0]}: tests use no network")
+
+
+sys.addaudithook(_refuse_network)
