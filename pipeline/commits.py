@@ -30,7 +30,7 @@ from pipeline.tables import (
 from pipeline.work import LIST_STAGE
 from schemas.record import Record, content_key
 from schemas.rejected import Rejected
-from schemas.tables import Table, table_schema
+from schemas.tables import SAMPLES_FOLDER, Table, table_schema
 
 RUN_FOLDER = "_run"
 DEFAULT_SHARDS = 64
@@ -65,9 +65,9 @@ class CommitWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._writers: dict[Table, TableWriter] = {}
+        self._writers: dict[Table | str, TableWriter] = {}
 
-    def append(self, table: Table, row: BaseModel, size_bytes: int = 0) -> None:
+    def append(self, table: Table | str, row: BaseModel, size_bytes: int = 0) -> None:
         if table not in self._writers:
             self._writers[table] = TableWriter(table, self._folder / f"{table.replace('/', '.')}.parquet")
         self._writers[table].append(row, size_bytes)
@@ -171,7 +171,7 @@ class Corpus:
         return owners
 
     def rows(
-        self, stage: str, table: Table, wanted: Mapping[str, str], columns: Sequence[str] | None = None
+        self, stage: str, table: Table | str, wanted: Mapping[str, str], columns: Sequence[str] | None = None
     ) -> Iterator[dict[str, object]]:
         """Rows of `table` that `stage` committed for the recordings of `wanted` (recording_id → key), file by file."""
         owners = self.owners(stage, wanted)
@@ -256,15 +256,16 @@ def commit_listing(output: str, inputs: Sequence[str], rejected: Sequence[Reject
     return wanted
 
 
-def sweep(output: str, wanted: Mapping[str, Mapping[str, str]]) -> int:
+def sweep(output: str, wanted: Mapping[str, Mapping[str, str]], only_wanted: bool = False) -> int:
     """Removes what no valid marker names, and rows that a newer commit replaced. Returns how many files went.
 
-    `wanted` gives, stage by stage, the key each recording should have. Safe to kill and to repeat: a file's
+    `wanted` gives, stage by stage, the key each recording should have; with `only_wanted` no other stage's rows are
+    replaced. Safe to kill and to repeat: a file's
     replacement is committed before it goes. Not to be called while workers write.
     """
     stages = stages_in(output)
     corpus = Corpus.load_present(output, stages)
-    for stage in stages:
+    for stage in [name for name in stages if name in wanted] if only_wanted else stages:
         owners = corpus.owners(stage, wanted.get(stage, {}))
         for commit in corpus.commits[stage]:
             live = {name for name in commit.recording_ids if owners[name] is commit}
@@ -304,7 +305,7 @@ def _delete_orphans(output: str, corpus: Corpus) -> int:
     }
     orphans = [
         stat.uri
-        for table in Table
+        for table in (*Table, SAMPLES_FOLDER)
         for stat in files.list_files(files.join(output, table))
         if files.name_of(stat.uri) not in named
     ]

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from schemas.record import Record
-from schemas.tables import RECORD_OF, Table, table_schema
+from schemas.tables import AnyTable, Table, record_of, table_schema
 
 ROW_GROUP_ROWS = 200
 ROW_GROUP_BYTES = 64 * 2**20
@@ -25,7 +25,7 @@ SCHEMA_FILE = "schema.parquet"
 class FileEntry(Record):
     """A committed file: its table, its name in the table's folder, what is in it."""
 
-    table: Table
+    table: AnyTable
     name: str
     sha256: str
     rows: int
@@ -38,12 +38,12 @@ class TableWriter:
     Use as a context manager; after it `rows` says how many there were.
     """
 
-    def __init__(self, table: Table, path: Path) -> None:
+    def __init__(self, table: Table | str, path: Path) -> None:
         self.table = table
         self.path = path
         self.rows = 0
         self._schema = table_schema(table)
-        self._record = RECORD_OF[table]
+        self._record = record_of(table)
         self._pending: list[dict[str, object]] = []
         self._pending_bytes = 0
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
@@ -75,7 +75,7 @@ class TableWriter:
         self._writer.close()
 
 
-def entry_of(table: Table, path: Path, stem: str) -> FileEntry:
+def entry_of(table: Table | str, path: Path, stem: str) -> FileEntry:
     """The entry of a finished file; its name ends in its content's hash, so equal content has one name."""
     digest = hashlib.sha256(path.read_bytes()) if path.stat().st_size < ROW_GROUP_BYTES else _streamed_sha256(path)
     sha256 = digest.hexdigest()
@@ -100,13 +100,13 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict
             yield from batch.to_pylist()
 
 
-def write_schema_file(table: Table, path: Path) -> None:
+def write_schema_file(table: Table | str, path: Path) -> None:
     """Writes a file of `table` without rows."""
     with TableWriter(table, path):
         pass
 
 
-def drop_recordings(source: Path, target: Path, table: Table, recording_ids: frozenset[str]) -> None:
+def drop_recordings(source: Path, target: Path, table: Table | str, recording_ids: frozenset[str]) -> None:
     """Copies `source` to `target` without the rows of `recording_ids`, a row group at a time."""
     ids = pa.array(sorted(recording_ids), pa.string())
     with pq.ParquetFile(source) as file, pq.ParquetWriter(target, table_schema(table), compression="zstd") as writer:

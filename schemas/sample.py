@@ -1,0 +1,130 @@
+"""OUT/sft/<task>: one row a training sample, one schema for all tasks.
+
+Times named `segment_` count from the beginning of the audio that the sample plays, since that is what a model hears.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from schemas.claim import Evidence, Verdict
+from schemas.event import EventClass
+from schemas.record import Record
+
+
+class Role(StrEnum):
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class MessageKind(StrEnum):
+    AUDIO = "audio"
+    TEXT = "text"
+
+
+class Message(Record):
+    """One part of a conversation."""
+
+    role: Role
+    kind: MessageKind
+    content: str = Field(description="the text; for audio the segment_id whose audio is played")
+
+
+class Scoring(StrEnum):
+    """How an answer can be scored by a program."""
+
+    EXACT = "exact"
+    CHOICE = "choice"
+    NUMBER = "number"
+    LABELS = "labels"
+    SPANS = "spans"
+    WER = "wer"
+    REFUSAL = "refusal"
+    OPEN = "open"
+
+
+class AnswerSpan(Record):
+    """A timed part of an answer."""
+
+    segment_start_ms: int
+    segment_end_ms: int
+    text: str
+
+
+class AnswerSpec(Record):
+    """What a right answer is. `scoring` says which of the other fields count; the rest is empty or null.
+
+    exact: any of `accepted`, case and final punctuation aside · choice: `choices[correct]` · number: `value` within
+    `tolerance` · labels: the set `accepted` · spans: `spans`, each edge within `tolerance_ms` · wer: word error rate
+    against `reference` (character error rate for languages without spaces) · refusal: says that it cannot be known ·
+    open: no program can tell; `reference` is one good answer.
+    """
+
+    scoring: Scoring
+    reference: str = Field(description="the answer without any phrasing around it")
+    accepted: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    correct: int | None = Field(default=None, ge=0)
+    value: float | None = None
+    unit: str | None = Field(default=None, description="of value and tolerance, as in s or bpm; null for a count")
+    tolerance: float | None = Field(default=None, ge=0.0)
+    spans: tuple[AnswerSpan, ...] = ()
+    tolerance_ms: int | None = Field(default=None, ge=0)
+
+
+class Difficulty(StrEnum):
+    EASY = "easy"
+    MEDIUM = "medium"
+    HARD = "hard"
+
+
+class Split(StrEnum):
+    TRAIN = "train"
+    VALIDATION = "validation"
+
+
+class SourceVerdict(Record):
+    """What a verifier said of a claim that the answer repeats; null where none was asked."""
+
+    claim: str
+    verdict: Verdict | None
+    probability: float | None = Field(ge=0.0, le=1.0)
+
+
+class Sample(Record):
+    """One row of a task's table."""
+
+    sample_id: str
+    recording_id: str
+    segment_ids: tuple[str, ...] = Field(description="whose audio is played, in order")
+    task: str
+    kind: str = Field(description="which of the task's questions")
+    topic: str = Field(description="what the question itself gives away, as in presence/dog: the unit of answer priors")
+    language: str = Field(description="of the instruction, BCP 47")
+    messages: tuple[Message, ...] = Field(description="a conversation, audio before text")
+    reasoning: str | None = Field(
+        description="a worked chain from the evidence to the answer; null where none is needed"
+    )
+    answer_spec: AnswerSpec
+    difficulty: Difficulty
+    evidence: tuple[Evidence, ...] = Field(description="the measured values that the answer is derived from")
+    verdicts: tuple[SourceVerdict, ...] = Field(description="of the claims that the answer repeats; empty for none")
+    event_class: EventClass | None = Field(description="the strongest class of the first segment")
+    audio_ms: int = Field(ge=0, description="of all audio that the sample plays")
+    license: str | None
+    split: Split
+    config_key: str
+
+    @property
+    def question(self) -> str:
+        return next(message.content for message in self.messages if message.role is Role.USER and _is_text(message))
+
+    @property
+    def answer(self) -> str:
+        return next(message.content for message in self.messages if message.role is Role.ASSISTANT)
+
+
+def _is_text(message: Message) -> bool:
+    return message.kind is MessageKind.TEXT
