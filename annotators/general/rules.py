@@ -1,0 +1,121 @@
+"""What can be said of sound as such, beside its events: what repeats, what stays, what lies behind."""
+
+from __future__ import annotations
+
+from annotators.grammar import Pick, Rule, Values
+from annotators.grammar_words import seconds_word
+
+_REGULAR = 0.85
+
+
+def _say_repetition(values: Values, pick: Pick) -> str | None:
+    period, regularity = values.number("general:repetition.period_ms"), values.number("general:repetition.regularity")
+    if period is None or regularity is None or regularity < _REGULAR:
+        return None
+    rate = _rate(period)
+    return pick(
+        f"one sound keeps coming back, {rate}",
+        f"something repeats evenly, {rate}",
+        f"a sound returns at even intervals, {rate}",
+        f"at even intervals, {rate}, a sound is repeated",
+        f"there is an even repetition, {rate}",
+        f"the repeats come evenly, {rate}",
+    )
+
+
+def _rate(period_ms: float) -> str:
+    if period_ms < 300:
+        return "several times a second"
+    if period_ms < 700:
+        return "about twice a second"
+    if period_ms < 1_500:
+        return "about once a second"
+    return f"{seconds_word(period_ms)} apart"
+
+
+def _say_quiet(values: Values, pick: Pick) -> str | None:
+    share = values.number("general:acoustics.silence_share")
+    if share is None or share < 0.5:
+        return None
+    most = "for much of the time" if share < 0.75 else "most of the time"
+    return pick(
+        f"{most}, hardly anything is heard",
+        f"{most} it is quiet",
+        f"it is quiet {most}",
+        f"quiet prevails {most}",
+        f"hardly anything is heard {most}",
+        f"there is little to hear {most}",
+    )
+
+
+def _say_steady(values: Values, pick: Pick) -> str | None:
+    steady = values.number("general:acoustics.stationarity")
+    if steady is None or steady < 0.75:
+        return None
+    return pick(
+        "it hardly changes from beginning to end",
+        "the sound stays much the same throughout",
+        "little changes over time",
+        "from beginning to end it sounds much the same",
+        "all in all it stays even",
+        "hardly any change is heard over time",
+    )
+
+
+def _say_decay(values: Values, pick: Pick) -> str | None:
+    decay = values.number("general:acoustics.decay_time_ms")
+    if decay is None or decay < 1_000:
+        return None
+    return pick(
+        "what sounds dies away slowly",
+        "it takes a while for the sound to die away",
+        "sounds ring on for a while",
+        "the sound dies away slowly",
+        "each time, the sound fades slowly",
+        "sounds linger before they are gone",
+    )
+
+
+def _say_dull(values: Values, pick: Pick) -> str | None:
+    bandwidth = values.number("general:acoustics.bandwidth_hz")
+    if bandwidth is None or bandwidth > 4_000:
+        return None
+    return pick(
+        "all of it sounds muffled",
+        "the recording sounds muffled",
+        "everything sounds somewhat dull, as through a telephone",
+        "it all sounds rather dull",
+        "brightness is lacking throughout",
+        "no bright, hissing components are heard",
+    )
+
+
+def _say_level(values: Values, pick: Pick) -> str | None:
+    level = values.number("general:acoustics.level_dbfs")
+    if level is None or -50 <= level <= -10:
+        return None
+    height = "low" if level < -50 else "high"
+    return pick(
+        f"the recording level is {height}",
+        f"all of it was recorded at a {height} level",
+        f"it was recorded at a {height} level",
+        f"the level of the recording is {height}",
+        f"everything was recorded at a {height} level",
+    )
+
+
+REPETITION = Rule(
+    "general.repetition",
+    ("general:repetition.period_ms", "general:repetition.regularity"),
+    _say_repetition,
+    frozenset({"repetition"}),
+)
+QUIET = Rule("general.quiet", ("general:acoustics.silence_share",), _say_quiet, frozenset({"background"}))
+STEADY = Rule("general.steady", ("general:acoustics.stationarity",), _say_steady, frozenset({"steadiness"}))
+DECAY = Rule("general.decay", ("general:acoustics.decay_time_ms",), _say_decay, frozenset({"decay"}))
+DULL = Rule("general.dull", ("general:acoustics.bandwidth_hz",), _say_dull, frozenset({"colour"}))
+LEVEL = Rule("general.level", ("general:acoustics.level_dbfs",), _say_level, frozenset({"level"}))
+
+RULES = (REPETITION, QUIET, STEADY, DECAY, DULL, LEVEL)
+DETAILS = RULES
+"""What may follow the sounds themselves, what tells most first."""

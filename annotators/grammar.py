@@ -1,0 +1,254 @@
+"""The grammar of captions: rules that derive one sentence each from typed values, with all that it rests on.
+
+A rule reads fields of rows and says a sentence of them, or nothing. It sees no more than the fields it names, and
+those become the sentence's evidence, so a sentence can be derived again from its evidence alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from schemas.annotation import Annotation
+from schemas.claim import Claim, Evidence
+from schemas.segment import Segment
+from schemas.tables import Table, annotation_table
+
+GRAMMAR = "grammar"
+"""How claims and captions call this composer."""
+GRAMMAR_REVISION = "1"
+"""Raised whenever a rule may say something else, or the same in other words."""
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+_TABLES: Mapping[str, Table] = {
+    "segments": Table.SEGMENTS,
+    "speech": Table.SPEECH,
+    "music": Table.MUSIC,
+    "general": Table.GENERAL,
+}
+_TRIES = 6
+"""Other wordings tried where a sentence would begin like one before it."""
+
+
+class Values:
+    """What a rule reads, by the names in its `reads`. Asking for another name is a KeyError: a mistake in the rule."""
+
+    def __init__(self, values: Mapping[str, Json]) -> None:
+        self._values = values
+
+    def number(self, name: str) -> float | None:
+        return _number(self._values[name], name)
+
+    def flag(self, name: str) -> bool | None:
+        value = self._values[name]
+        if value is None or isinstance(value, bool):
+            return value
+        raise TypeError(f"{name} is {value!r}, no truth value")
+
+    def text(self, name: str) -> str | None:
+        return _text(self._values[name], name)
+
+    def numbers(self, name: str) -> list[float | None]:
+        return [_number(value, name) for value in self._list(name)]
+
+    def texts(self, name: str) -> list[str]:
+        return [_text(value, name) or "" for value in self._list(name)]
+
+    def _list(self, name: str) -> list[Json]:
+        value = self._values[name]
+        if value is None:
+            return []
+        if isinstance(value, list):
+            return value
+        raise TypeError(f"{name} is {value!r}, no list")
+
+
+class Pick:
+    """Chooses among wordings: by hash, so that equal seeds choose alike on every machine."""
+
+    def __init__(self, *seed: str) -> None:
+        self._seed = "/".join(seed)
+        self._asked = 0
+
+    def __call__(self, *options: str) -> str:
+        self._asked += 1
+        digest = hashlib.sha256(f"{self._seed}/{self._asked}".encode()).digest()
+        return options[int.from_bytes(digest[:8]) % len(options)]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Derives one sentence.
+
+    `reads` names fields as TABLE:PATH, where TABLE is segments, speech, music or general, a number in PATH is a
+    position in a list, and * stands for all positions: `general:events.*.level_dbfs` is a list.
+    `say` is pure; it returns None where there is nothing worth saying.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    say: Callable[[Values, Pick], str | None]
+    tells: frozenset[str] = frozenset()
+    """What a listener learns; a caption tells nothing twice."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one segment that evidence may point to."""
+
+    segment: Segment
+    annotations: Sequence[Annotation]
+    _dumped: dict[tuple[Table, str | None, str], Json] = field(default_factory=dict, repr=False, compare=False)
+
+    def backend_with(self, table: Table, path: str) -> str | None:
+        """The first backend of `table` that measured the field that `path` begins with. LookupError for none."""
+        if table is Table.SEGMENTS:
+            return None
+        top = _top(path)
+        for row in self.annotations:
+            if annotation_table(row.branch) is table and getattr(row, top, None) is not None:
+                return row.backend
+        raise LookupError(f"no row of {table} has {top}")
+
+    def value(self, table: Table, backend: str | None, path: str) -> Json:
+        """What stands at `path` of one row. LookupError where the row or the path does not exist."""
+        top, _, rest = path.partition(".")
+        key = (table, backend, top)
+        if key not in self._dumped:
+            self._dumped[key] = self._dump(table, backend, top)
+        return _at(self._dumped[key], rest)
+
+    def _dump(self, table: Table, backend: str | None, top: str) -> Json:
+        row: Segment | Annotation
+        if table is Table.SEGMENTS and backend is None:
+            row = self.segment
+        else:
+            found = [one for one in self.annotations if (annotation_table(one.branch), one.backend) == (table, backend)]
+            if len(found) != 1:
+                raise LookupError(f"{len(found)} rows of {table} by {backend}")
+            row = found[0]
+        dumped: dict[str, Json] = row.model_dump(mode="json", include={top})
+        return dumped[top]
+
+
+def derive_claim(rule: Rule, rows: Rows, variant: int = 0) -> Claim | None:
+    """What `rule` says of `rows`, with its evidence; None for nothing. Each `variant` may choose other words."""
+    try:
+        evidence = tuple(_evidence(rows, name) for name in rule.reads)
+    except LookupError:
+        return None
+    text = derive_text(rule, rows.segment.segment_id, [one.value for one in evidence], variant)
+    return None if text is None else Claim(text=text, rule=variant_name(rule, variant), evidence=evidence)
+
+
+def derive_text(rule: Rule, segment_id: str, values: Sequence[str], variant: int = 0) -> str | None:
+    """The sentence that `rule` derives from `values`: JSON, one for each of its `reads`, in order."""
+    read = Values({name: json.loads(value) for name, value in zip(rule.reads, values, strict=True)})
+    text = rule.say(read, Pick(segment_id, variant_name(rule, variant)))
+    return None if text is None else f"{text[0].upper()}{text[1:]}."
+
+
+def variant_name(rule: Rule, variant: int) -> str:
+    """How a claim calls its rule: the name, and which choice of words where it is not the first."""
+    return rule.name if variant == 0 else f"{rule.name}#{variant}"
+
+
+def split_variant(name: str) -> tuple[str, int]:
+    """The inverse of `variant_name`. ValueError for what is none."""
+    rule, _, variant = name.partition("#")
+    return rule, int(variant or 0)
+
+
+def read_place(name: str) -> tuple[Table, str]:
+    """The table and the field path that TABLE:PATH names."""
+    table, _, path = name.partition(":")
+    return _TABLES[table], path
+
+
+def compose(rules: Iterable[Rule], rows: Rows, limit: int, begun: Sequence[Claim] = ()) -> tuple[Claim, ...]:
+    """Up to `limit` sentences by `rules`, in their order: nothing is told twice, no two begin alike.
+
+    `begun` are sentences that come before; what they tell is not known here, only how they begin.
+    """
+    told: set[str] = set()
+    claims: list[Claim] = []
+    for rule in rules:
+        if len(claims) == limit:
+            break
+        if rule.tells & told:
+            continue
+        claim = _fresh_claim(rule, rows, [*begun, *claims])
+        if claim is not None:
+            claims.append(claim)
+            told |= rule.tells
+    return tuple(claims)
+
+
+def caption_text(claims: Sequence[Claim]) -> str:
+    """The caption that `claims` make."""
+    return " ".join(claim.text for claim in claims)
+
+
+def as_json(value: Json) -> str:
+    """A value as evidence holds it: equal values, equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _fresh_claim(rule: Rule, rows: Rows, before: Sequence[Claim]) -> Claim | None:
+    used = {opening for claim in before for opening in _openings(claim.text)}
+    first = derive_claim(rule, rows)
+    for variant in range(_TRIES):
+        claim = derive_claim(rule, rows, variant)
+        if claim is not None and not used & _openings(claim.text):
+            return claim
+    return first
+
+
+def _openings(text: str) -> set[str]:
+    words = text.lower().rstrip(".").split()
+    # "The speech ..." twice is as dull as the same three words.
+    return {" ".join(words[:2])}
+
+
+def _evidence(rows: Rows, name: str) -> Evidence:
+    table, path = read_place(name)
+    backend = rows.backend_with(table, path)
+    value = as_json(rows.value(table, backend, path))
+    return Evidence(table=table, segment_id=rows.segment.segment_id, backend=backend, field=path, value=value)
+
+
+def _top(path: str) -> str:
+    return path.partition(".")[0]
+
+
+def _at(value: Json, path: str) -> Json:
+    if not path:
+        return value
+    step, _, rest = path.partition(".")
+    if value is None:
+        return None
+    if isinstance(value, list):
+        if step == "*":
+            return [_at(element, rest) for element in value]
+        if step.isdecimal() and int(step) < len(value):
+            return _at(value[int(step)], rest)
+    if isinstance(value, dict) and step in value:
+        return _at(value[step], rest)
+    raise LookupError(f"no {step} in {value!r}")
+
+
+def _number(value: Json, name: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    raise TypeError(f"{name} is {value!r}, no number")
+
+
+def _text(value: Json, name: str) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"{name} is {value!r}, no text")

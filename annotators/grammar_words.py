@@ -1,0 +1,74 @@
+"""English for quantities: number words, articles, lists, places in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_DOZEN = len(_NUMBERS) - 1
+
+
+def number_word(count: int) -> str:
+    """Up to twelve as a word, beyond that in a listener's words."""
+    if count <= _DOZEN:
+        return _NUMBERS[count]
+    return "more than a dozen" if count < 24 else "dozens of"
+
+
+def times_word(count: int) -> str:
+    """How often, as in "twice"; nobody counts beyond four by ear."""
+    if count <= 2:
+        return ("never", "once", "twice")[count]
+    if count <= 4:
+        return "a few times"
+    return "several times" if count <= 8 else "many times"
+
+
+def with_article(noun_phrase: str) -> str:
+    """a or an, by sound: "a uniform hum", "an even hum"."""
+    sounds_like_a_consonant = noun_phrase.startswith(("uni", "one", "us"))
+    vowel = noun_phrase[0] in "aeiou" and not sounds_like_a_consonant
+    return f"{'an' if vowel else 'a'} {noun_phrase}"
+
+
+def plural(noun_phrase: str) -> str:
+    """More than one of what ends in a regular noun; "with" and "that" phrases after the noun stay behind it."""
+    for joint in (" with ", " of ", " that ", " from "):
+        head, found, tail = noun_phrase.partition(joint)
+        if found:
+            return f"{plural(head)}{found}{tail}"
+    return f"{noun_phrase}s"
+
+
+def join_words(parts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def seconds_word(duration_ms: float) -> str:
+    """A duration as one would guess it, from a second upwards."""
+    seconds = round(duration_ms / 1000)
+    if seconds <= 1:
+        return "about a second"
+    if seconds <= 12:
+        return f"about {_NUMBERS[seconds]} seconds"
+    if seconds < 25:
+        return "some twenty seconds" if seconds > 17 else "a quarter of a minute"
+    return "about half a minute" if seconds < 45 else "about a minute"
+
+
+def place_word(share: float) -> str:
+    """Where in the whole something lies, `share` in [0, 1]."""
+    if share < 0.08:
+        return "right at the start"
+    if share < 0.25:
+        return "near the start"
+    if share < 0.42:
+        return "in the first half"
+    if share < 0.58:
+        return "about halfway through"
+    if share < 0.75:
+        return "in the second half"
+    return "towards the end" if share < 0.9 else "at the very end"

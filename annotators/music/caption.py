@@ -1,0 +1,25 @@
+"""The music branch's own caption: `music_caption`."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from annotators.base import Annotator
+from annotators.grammar_composer import GrammarBackend, GrammarComposer
+from annotators.grammar_scene import EXTENT, STREAM, STREAMS
+from annotators.music.rules import CHARACTER, DETAILS, OPENING
+from schemas.event import Branch
+from schemas.music import MusicFacts
+
+PLAN = (OPENING, STREAM, STREAMS, CHARACTER, EXTENT, *DETAILS)
+
+
+class MusicCaption(GrammarBackend[MusicFacts]):
+    """What is heard of music, in sentences that rest on the branch's rows and the segment's."""
+
+    kind: Literal["music_caption"] = "music_caption"
+
+    branch: ClassVar[Branch] = Branch.MUSIC
+
+    def load(self) -> Annotator[MusicFacts]:
+        return GrammarComposer(MusicFacts, PLAN, self.sentences)

@@ -1,0 +1,167 @@
+"""How someone speaks, as parts of a sentence: pace, pitch and pauses put into words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log2
+from typing import NamedTuple
+
+from annotators.grammar import Pick, Values
+from annotators.grammar_words import times_word, with_article
+
+LEAST_SPEECH_MS = 1_500
+"""Less speech is too little to tell a pace or a pitch by."""
+LEAST_VOICED_SHARE = 0.25
+ONE_VOICE_SEMITONES = 11.0
+"""A wider range of pitch is more than one voice, or octave errors of the tracker: then no pitch is told."""
+NOTICED_PAUSE_MS = 350
+"""Shorter gaps between words go unnoticed."""
+
+MANNER_READS = (
+    "speech:voice.speech_ms",
+    "speech:voice.syllable_rate_hz",
+    "speech:voice.pitch_median_hz",
+    "speech:voice.pitch_low_hz",
+    "speech:voice.pitch_high_hz",
+    "speech:voice.voiced_share",
+    "speech:voice.pause_count",
+    "speech:voice.longest_pause_ms",
+)
+
+
+class _Pace(NamedTuple):
+    up_to_hz: float
+    adjective: str
+    adverbs: tuple[str, ...]
+
+
+class _Pitch(NamedTuple):
+    up_to_hz: float
+    voice: str
+    predicate: str
+
+
+_PACES = (
+    _Pace(2.9, "slow", ("slowly", "at a slow pace")),
+    _Pace(3.7, "unhurried", ("at an unhurried pace", "without hurry", "at a leisurely pace")),
+    _Pace(4.8, "moderately paced", ("at a moderate pace", "at an ordinary pace", "at a medium pace")),
+    _Pace(5.6, "brisk", ("at a brisk pace", "briskly", "fairly quickly")),
+    _Pace(99.0, "rapid", ("rapidly", "at a fast pace", "quickly")),
+)
+"""Syllable nuclei a second of speech. English runs at about six syllables a second, pauses apart (Pellegrino, Coupé
+and Marsico, Language 87, 2011), of which peaks of the level show about four fifths."""
+
+_PITCHES = (
+    _Pitch(110.0, "low-pitched voice", "low in pitch"),
+    _Pitch(140.0, "fairly low-pitched voice", "fairly low in pitch"),
+    _Pitch(180.0, "voice of medium pitch", "of medium pitch"),
+    _Pitch(230.0, "fairly high-pitched voice", "fairly high in pitch"),
+    _Pitch(9999.0, "high-pitched voice", "high in pitch"),
+)
+"""Adults' median pitches lie about 120 and 210 Hz (Traunmüller and Eriksson, 1995); children's above."""
+
+_PAUSE_NOUNS = {
+    "never": "hardly a pause",
+    "once": "one pause",
+    "twice": "two pauses",
+    "a few times": "a few pauses",
+    "several times": "several pauses",
+    "many times": "many pauses",
+}
+
+
+@dataclass(frozen=True)
+class Manner:
+    """Parts of a sentence; each is empty where nothing can be said."""
+
+    adverb: str
+    """briskly"""
+    adjective: str
+    """brisk"""
+    voice: str
+    """low-pitched voice"""
+    predicate: str
+    """low in pitch"""
+    pauses: str
+    """a few times"""
+
+    @property
+    def told(self) -> int:
+        return sum(map(bool, (self.adverb, self.voice, self.pauses)))
+
+    @property
+    def a_voice(self) -> str:
+        return with_article(self.voice or "voice")
+
+    @property
+    def in_voice(self) -> str:
+        return f" in {with_article(self.voice)}" if self.voice else ""
+
+    @property
+    def at_pace(self) -> str:
+        return f" {self.adverb}" if self.adverb else ""
+
+    @property
+    def brief(self) -> str:
+        """The pace, before a noun."""
+        return f"{self.adjective} " if self.adjective else ""
+
+    @property
+    def pausing(self) -> str:
+        if not self.pauses:
+            return ""
+        return ", hardly pausing" if self.pauses == "never" else f", pausing {self.pauses}"
+
+    @property
+    def with_pauses(self) -> str:
+        return f", with {_PAUSE_NOUNS[self.pauses]}" if self.pauses else ""
+
+    @property
+    def is_like(self) -> str:
+        """Pace and pitch, after "is"."""
+        return " and ".join(part for part in (self.adjective, self.predicate) if part)
+
+
+def read_manner(values: Values, pick: Pick) -> Manner:
+    pace, pitch = _pace(values), _pitch(values)
+    return Manner(
+        adverb=pick(*pace.adverbs) if pace else "",
+        adjective=pace.adjective if pace else "",
+        voice=pitch.voice if pitch else "",
+        predicate=pitch.predicate if pitch else "",
+        pauses=_pauses(values),
+    )
+
+
+def pitch_range_semitones(values: Values) -> float | None:
+    low, high = values.number("speech:voice.pitch_low_hz"), values.number("speech:voice.pitch_high_hz")
+    return 12 * log2(high / low) if low and high else None
+
+
+def enough_speech(values: Values) -> bool:
+    return (values.number("speech:voice.speech_ms") or 0) >= LEAST_SPEECH_MS
+
+
+def _pace(values: Values) -> _Pace | None:
+    rate = values.number("speech:voice.syllable_rate_hz")
+    if rate is None or not enough_speech(values):
+        return None
+    return next(pace for pace in _PACES if rate <= pace.up_to_hz)
+
+
+def _pitch(values: Values) -> _Pitch | None:
+    median, width = values.number("speech:voice.pitch_median_hz"), pitch_range_semitones(values)
+    if median is None or width is None or width > ONE_VOICE_SEMITONES or not enough_speech(values):
+        return None
+    if (values.number("speech:voice.voiced_share") or 0) < LEAST_VOICED_SHARE:
+        return None
+    return next(pitch for pitch in _PITCHES if median <= pitch.up_to_hz)
+
+
+def _pauses(values: Values) -> str:
+    count = int(values.number("speech:voice.pause_count") or 0)
+    if count == 0:
+        long_enough = (values.number("speech:voice.speech_ms") or 0) >= 3 * LEAST_SPEECH_MS
+        return "never" if long_enough else ""
+    noticed = (values.number("speech:voice.longest_pause_ms") or 0) >= NOTICED_PAUSE_MS
+    return times_word(count) if noticed else ""
