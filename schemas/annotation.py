@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from schemas.event import Branch
 from schemas.general import GeneralFacts
 from schemas.music import MusicFacts
@@ -15,13 +17,13 @@ Facts = SpeechFacts | MusicFacts | GeneralFacts
 class AnnotationKey(Record):
     """What every annotation row begins with: whose it is and what made it."""
 
-    segment_id: str
-    recording_id: str
-    branch: Branch
-    backend: str
-    model: str
-    revision: str
-    config_key: str
+    segment_id: str = Field(description="the segment it is about")
+    recording_id: str = Field(description="the recording of that segment")
+    branch: Branch = Field(description="speech, music or general: the table's own")
+    backend: str = Field(description="the backend's name in the configuration; one row a (segment, backend)")
+    model: str = Field(description="which model or algorithm answered")
+    revision: str = Field(description="changes whenever its answers may: a checksum, a hub commit, a version")
+    config_key: str = Field(description="key of the configuration and models that made this row")
 
 
 class SpeechAnnotation(SpeechFacts, AnnotationKey):

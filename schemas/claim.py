@@ -22,7 +22,7 @@ class Evidence(Record):
     """One value of one row that a claim rests on."""
 
     table: str = Field(description="segments, annotations/speech, annotations/music or annotations/general")
-    segment_id: str
+    segment_id: str = Field(description="the segment it is about")
     backend: str | None = Field(description="which row of an annotation table; null for segments")
     field: str = Field(description="path of the field in the row, as in voice.pitch_median_hz or profile.0.share")
     value: str = Field(description="the field's value as JSON")
@@ -31,11 +31,13 @@ class Evidence(Record):
 class Claim(Record):
     """One checkable statement of a caption: a whole sentence."""
 
-    text: str
+    text: str = Field(description="the sentence, as it stands in the caption")
     rule: str = Field(description="what derives the text from the evidence; a composer's name where no rule does")
-    evidence: tuple[Evidence, ...]
-    verdict: Verdict | None = None
-    probability: float | None = Field(default=None, ge=0.0, le=1.0)
+    evidence: tuple[Evidence, ...] = Field(description="what it rests on; the check derives the claim from it again")
+    verdict: Verdict | None = Field(default=None, description="confirmed, unsure or dropped; null before verification")
+    probability: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="that the claim holds, as the verifier has it"
+    )
 
 
 class BranchFacts(Record):
@@ -48,12 +50,12 @@ class BranchFacts(Record):
 class Caption(Record):
     """One row of `captions`."""
 
-    segment_id: str
-    recording_id: str
-    caption: str
-    composer: str
+    segment_id: str = Field(description="the segment it is about")
+    recording_id: str = Field(description="the recording of that segment")
+    caption: str = Field(description="the claims' texts, joined")
+    composer: str = Field(description="what wrote it, with its version")
     language: str = Field(description="of the caption, BCP 47")
     branches: tuple[Branch, ...] = Field(description="whose evidence the caption rests on, leading first")
-    claims: tuple[Claim, ...]
+    claims: tuple[Claim, ...] = Field(description="its sentences, in order")
     verified: bool | None = Field(description="true or false once a verifier ran; null where none did")
-    config_key: str
+    config_key: str = Field(description="key of the configuration and models that made this row")

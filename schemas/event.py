@@ -38,11 +38,11 @@ class Branch(StrEnum):
 class Event(Record):
     """One sound event, in the recording's own time."""
 
-    event_class: EventClass = Field(alias="class")
-    label: str
-    onset_ms: int
-    offset_ms: int
-    score: float = Field(ge=0.0, le=1.0)
+    event_class: EventClass = Field(alias="class", description="one of the nine coarse classes")
+    label: str = Field(description="what the detector calls it, finer than the class where it can tell")
+    onset_ms: int = Field(description="in the recording's time")
+    offset_ms: int = Field(description="in the recording's time, exclusive")
+    score: float = Field(ge=0.0, le=1.0, description="mean detection score over the event, not calibrated")
 
     @property
     def span(self) -> TimeSpan:
@@ -56,6 +56,6 @@ class Event(Record):
 class ProfileEntry(Record):
     """How much of a segment one class fills."""
 
-    event_class: EventClass = Field(alias="class")
+    event_class: EventClass = Field(alias="class", description="one of the nine coarse classes")
     share: float = Field(ge=0.0, le=1.0, description="share of the segment's time with an event of the class")
     strength: float = Field(ge=0.0, le=1.0, description="mean detection score over that time")

@@ -27,7 +27,7 @@ class HeardEvent(Event):
 class Repetition(Record):
     """A sound that comes again at even distances."""
 
-    period_ms: int
+    period_ms: int = Field(description="from one onset to the next")
     count: int = Field(description="how often it was heard, three times at least")
     regularity: float = Field(ge=0.0, le=1.0, description="1 = exactly even")
     label: str | None = Field(

@@ -47,8 +47,8 @@ class Tonality(Record):
 class Chord(Record):
     """One chord, in Harte's notation."""
 
-    start_ms: int
-    end_ms: int
+    start_ms: int = Field(description="in the recording's time")
+    end_ms: int = Field(description="in the recording's time, exclusive")
     label: str = Field(description="as in C:maj, A:min, G:7, N for no chord; sharps only")
     confidence: float = Field(ge=0.0, le=1.0, description="mean posterior probability over its time")
 
@@ -56,8 +56,8 @@ class Chord(Record):
 class Section(Record):
     """One part of a piece's form."""
 
-    start_ms: int
-    end_ms: int
+    start_ms: int = Field(description="in the recording's time")
+    end_ms: int = Field(description="in the recording's time, exclusive")
     label: str = Field(description="A, B, C ... in order of appearance, equal where a part comes again")
     function: str | None = Field(default=None, description="as in intro, verse or chorus; null where no model says so")
 

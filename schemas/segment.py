@@ -23,27 +23,27 @@ class Boundary(Record):
 class Audio(Record):
     """The Hugging Face `Audio` layout: an encoded file and the name it would have."""
 
-    bytes: bytes
-    path: str
+    bytes: bytes = Field(description="a whole FLAC file, 16 kHz mono, 16 bits")
+    path: str = Field(description="the name the file would have; no such file exists")
 
 
 class Segment(Record):
     """One row of `segments` but for its audio: what travels between stages."""
 
-    segment_id: str
-    recording_id: str
-    source_uri: str
-    start_ms: int
-    end_ms: int
+    segment_id: str = Field(description="recording_id, start and end: sortable by time within a recording")
+    recording_id: str = Field(description="the recording it was cut from")
+    source_uri: str = Field(description="where that was read from, without credentials")
+    start_ms: int = Field(description="in the recording's time")
+    end_ms: int = Field(description="in the recording's time, exclusive")
     branches: tuple[Branch, ...] = Field(description="first = leading")
     profile: tuple[ProfileEntry, ...] = Field(description="strongest class first")
     events: tuple[Event, ...] = Field(description="in order of onset, in the recording's time, clipped to the segment")
-    start_boundary: Boundary
-    end_boundary: Boundary
-    license: str | None
-    language: str | None
-    metadata: str | None
-    config_key: str
+    start_boundary: Boundary = Field(description="why it begins where it does")
+    end_boundary: Boundary = Field(description="why it ends where it does")
+    license: str | None = Field(description="of the recording")
+    language: str | None = Field(description="as the manifest has it; null where nobody said")
+    metadata: str | None = Field(description="the manifest's free columns, a JSON object")
+    config_key: str = Field(description="key of the configuration and models that made this row")
 
     @property
     def span(self) -> TimeSpan:

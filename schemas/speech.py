@@ -11,30 +11,32 @@ from schemas.record import Record
 class Word(Record):
     """One word as a recogniser timed it."""
 
-    text: str
-    start_ms: int
-    end_ms: int
-    confidence: float | None = Field(ge=0.0, le=1.0)
+    text: str = Field(description="in the system's own spelling")
+    start_ms: int = Field(description="in the recording's time")
+    end_ms: int = Field(description="in the recording's time, exclusive")
+    confidence: float | None = Field(ge=0.0, le=1.0, description="the system's own, not calibrated")
 
 
 class Transcript(Record):
     """What one system, or several that agree, heard being said."""
 
-    text: str
-    words: tuple[Word, ...]
+    text: str = Field(description="in the system's own spelling")
+    words: tuple[Word, ...] = Field(description="in order; empty where the system gives no times")
     language: str | None = Field(description="BCP 47")
     confidence: float | None = Field(ge=0.0, le=1.0, description="the system's own, not calibrated")
     agreement: float | None = Field(
         ge=0.0, le=1.0, description="1 - inter-system WER; null where one system spoke alone"
     )
-    usable_for_training: bool
+    usable_for_training: bool = Field(
+        description="true where enough systems agree, or the configuration trusts one alone"
+    )
     flags: tuple[str, ...] = Field(description="why it may not be trusted, as in single_system")
 
 
 class Voice(Record):
     """How the speech of a segment sounds, measured on the time that was detected as speech."""
 
-    speech_ms: int
+    speech_ms: int = Field(description="time detected as speech")
     pitch_median_hz: float | None = Field(description="median fundamental frequency of voiced frames; null if none")
     pitch_low_hz: float | None = Field(description="10th percentile")
     pitch_high_hz: float | None = Field(description="90th percentile")
@@ -44,7 +46,7 @@ class Voice(Record):
     syllable_rate_hz: float | None = Field(description="syllable nuclei a second of speech; null under 1 s of speech")
     pause_count: int = Field(ge=0, description="gaps of 200 ms or more between stretches of speech")
     pause_ms: int = Field(ge=0, description="their total")
-    longest_pause_ms: int = Field(ge=0)
+    longest_pause_ms: int = Field(ge=0, description="0 where there is none")
 
 
 class SpeechFacts(BranchFacts):
