@@ -23,7 +23,8 @@ class Boundary(Record):
 class Audio(Record):
     """The Hugging Face `Audio` layout: an encoded file and the name it would have."""
 
-    bytes: bytes = Field(description="a whole FLAC file, 16 kHz mono, 16 bits")
+    bytes: bytes
+    """A whole FLAC file, 16 kHz mono, 16 bits."""  # a default named bytes would hide the type
     path: str = Field(description="the name the file would have; no such file exists")
 
 
