@@ -59,7 +59,8 @@ def length_cost(length_ms: Ints, config: CutConfig) -> Ints:
 def segment_cost(length_ms: Ints, own_ms: Ints, config: CutConfig) -> Ints:
     """Thousandths for each segment, from its length and the time (num_segments, num_classes) of each class in it."""
     impure_ms = own_ms.sum(axis=1) - own_ms.max(axis=1)
-    return np.rint(config.impure_weight * impure_ms).astype(np.int64) + length_cost(length_ms, config)
+    impure_cost: Ints = np.rint(config.impure_weight * impure_ms).astype(np.int64)
+    return impure_cost + length_cost(length_ms, config)
 
 
 def choose_boundaries(candidates: Candidates, config: CutConfig) -> Ints:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ SMALL = CutConfig(min_ms=1_000, target_ms=3_000, max_ms=6_000)
 def cost_of(candidates: Candidates, path: tuple[int, ...], config: CutConfig) -> tuple[int, int] | None:
     """What a way through the candidates costs, in plain Python; None where a segment breaks the length limits."""
     cut = rest = 0
-    for before, after in zip(path[:-1], path[1:], strict=True):
+    for before, after in pairwise(path):
         length = int(candidates.time_ms[after] - candidates.time_ms[before])
         if not config.min_ms <= length <= config.max_ms:
             return None

@@ -121,7 +121,7 @@ def test_an_event_longer_than_the_maximum_is_cut_at_its_weakest_point() -> None:
 def test_the_least_salient_of_two_events_is_cut() -> None:
     weak, strong = event(0, 20_000, MUSIC, 0.4), event(20_000, 40_000, MUSIC, 0.9)
     bridging = event(19_000, 20_900, OTHER, 0.9)
-    first, second = cut(weak, strong, bridging, duration_ms=40_000)
+    first, _ = cut(weak, strong, bridging, duration_ms=40_000)
     assert first.span.end_ms < 20_000
 
 
