@@ -31,6 +31,8 @@ _MIXED_CORRELATION = 0.3
 _MIXED_LEVELS = 0.6
 """Channels are independent where neither their samples nor their levels in time go together by more than these. Two
 microphones at a distance have unrelated samples, but hear the same things at the same time."""
+_STEADY = 0.1
+"""Levels that vary by less than this, 1 dB, say nothing about what goes together."""
 _FLOOR = 1e-8
 """Mean square, -80 dBFS: levels under it are equally silent."""
 
@@ -122,7 +124,8 @@ class ChannelMeter:
         if self._hops == 0:
             return np.zeros((len(live), len(live)))
         means = self._level_sums[live] / self._hops
-        return _correlation(self._level_products[np.ix_(live, live)] / self._hops - np.outer(means, means))
+        covariance = self._level_products[np.ix_(live, live)] / self._hops - np.outer(means, means)
+        return _correlation(covariance + np.eye(len(live)) * _STEADY**2)
 
 
 def _are_equal(products: NDArray[np.float64]) -> bool:

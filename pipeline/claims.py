@@ -1,4 +1,4 @@
-"""What a file's header claims about its length, where the decoding libraries correct it silently."""
+"""What a file's first bytes claim it to be and to hold, where decoding libraries silently correct it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,18 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+# WAV, RF64, FLAC, Ogg, MP3 with tags, AIFF, Matroska, ASF, AU, CAF.
+_MAGIC = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef", b".snd", b"caff")
 _MAX_CHUNKS = 1000
 # Writers to a pipe cannot know the size: they leave 0 or something near the largest number.
 _UNKNOWN_FROM = 0x7FFFF000
+
+
+def is_known_container(path: Path) -> bool:
+    """Whether the first bytes are those of a common audio or video container, whole or not."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head.startswith(_MAGIC) or head[4:8] == b"ftyp"
 
 
 def wav_missing_ratio(path: Path) -> float | None:

@@ -130,10 +130,7 @@ def _decode_whole(path: Path, config: DecodeConfig) -> _Decoding:
         except DecodeError as error:
             failure = error
             continue
-        if best is None or decoding.frames > best.frames:
-            best, decoding = decoding, best
-        if decoding is not None:
-            decoding.waveform.close()
+        best = decoding if best is None else _better(best, decoding)
         if best.is_whole:
             break
     if best is None:
@@ -142,6 +139,13 @@ def _decode_whole(path: Path, config: DecodeConfig) -> _Decoding:
         best.waveform.close()
         raise DecodeError("no_samples", f"{best.format.container} with {best.format.codec}, but not one sample")
     return best
+
+
+def _better(first: _Decoding, second: _Decoding) -> _Decoding:
+    """Whichever has more; with what the first met on the way, even if the second got over it."""
+    more, less = (second, first) if second.frames > first.frames else (first, second)
+    less.waveform.close()
+    return replace(more, damage=more.damage or less.damage)
 
 
 def _decode_pass(path: Path, opener: Opener, config: DecodeConfig) -> _Decoding:

@@ -21,11 +21,12 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.stream import Discard
 from numpy.typing import NDArray
 
 from annotators.base import Samples
 from pipeline.audio import AudioFormat, DecodeError
-from pipeline.claims import mp3_states_length, wav_missing_ratio
+from pipeline.claims import is_known_container, mp3_states_length, wav_missing_ratio
 
 DEMUXERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gsm,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,nistsphere,"
@@ -61,6 +62,9 @@ class DemuxReader:
         self._container = container
         self._stream = _audio_stream(container)
         self._stream.codec_context.thread_count = 1
+        for other in container.streams:
+            if other is not self._stream:
+                other.discard = Discard.all
         self._bad_packets = 0
         self._stopped: str | None = None
         self._frames = self._decoded_frames()
@@ -184,6 +188,8 @@ def open_demuxed(path: Path) -> Iterator[DemuxReader]:
                 io_open=_refuse,
             )
         except FFmpegError as error:
+            if is_known_container(path):
+                raise DecodeError("undecodable", f"an audio container, but damaged: {error.strerror}") from error
             raise DecodeError("not_audio", f"no audio container that is read here: {error.strerror}") from error
         with container:
             yield DemuxReader(container, path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from annotators.base import Samples
-from pipeline.audio import AudioReader
+from pipeline.audio import AudioReader, DecodeError
 from pipeline.channels import channel_energies, mean_channel
 from pipeline.open_audio import Opener, openers
 from pipeline.resample import Resampler
@@ -28,19 +28,35 @@ def read_intervals(
     """
     _check_order(spans)
     left = list(spans)
-    ways = openers(path)
-    for way in ways:
-        with way(path) as reader:
-            pick = _strongest_channel(path, way) if mono and downmix is Downmix.STRONGEST else None
-            for samples in _cut(_resampled(reader, sample_rate_hz, mono, pick), left, sample_rate_hz):
-                wanted = _sample_at(left[0].end_ms, sample_rate_hz) - _sample_at(left[0].start_ms, sample_rate_hz)
-                # A little short is the recording's end; much shorter, damage that another way may get over.
-                if way is not ways[-1] and samples.shape[-1] < wanted - _sample_at(1, sample_rate_hz) - 1:
+    for way in (ways := openers(path)):
+        is_last = way is ways[-1]
+        try:
+            for samples in _read(path, way, left, sample_rate_hz, mono, downmix):
+                if not is_last and samples.shape[-1] < _wanted(left[0], sample_rate_hz):
                     break
                 yield samples
                 del left[0]
+        except DecodeError:
+            if is_last:
+                raise
         if not left:
             return
+
+
+def _wanted(span: TimeSpan, rate_hz: int) -> int:
+    """Fewest samples of a span that is whole: up to a millisecond may be missing at the recording's end.
+
+    Where there are fewer, the file is damaged, and another way to open it may get over that.
+    """
+    return _sample_at(span.end_ms, rate_hz) - _sample_at(span.start_ms, rate_hz) - _sample_at(1, rate_hz) - 1
+
+
+def _read(
+    path: Path, way: Opener, spans: Sequence[TimeSpan], rate_hz: int, mono: bool, downmix: Downmix
+) -> Iterator[Samples]:
+    pick = _strongest_channel(path, way) if mono and downmix is Downmix.STRONGEST else None
+    with way(path) as reader:
+        yield from _cut(_resampled(reader, rate_hz, mono, pick), tuple(spans), rate_hz)
 
 
 def _cut(blocks: Iterator[Samples], spans: Sequence[TimeSpan], rate_hz: int) -> Iterator[Samples]:

@@ -63,14 +63,16 @@ class PcmReader:
         self._file = file
 
     def blocks(self) -> Iterator[Samples]:
+        frames = 0
         while True:
             try:
                 block = self._file.read(self.format.block_frames, dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
-                self.damage = error.error_string
+                self.damage = f"damaged after {frames / self.format.sample_rate_hz:.1f} s: {error.error_string}"
                 return
             if len(block) == 0:
                 return
+            frames += len(block)
             yield np.ascontiguousarray(block.T)
 
 

@@ -8,6 +8,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 # A quotation mark or a bracket ends a URI that is quoted in a text; neither may stand in a URI unescaped.
 _URI_IN_TEXT = re.compile(_SCHEME.pattern + r"[^\s\"<>]*")
 _CLOSING = "'`)]},.;:"
+# A host, or an IPv6 address in brackets, and perhaps a port.
 _PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
 # What clients quote without the URI around it: the parameters of signed URLs and of token requests.
 _SECRET_PARAMETER = re.compile(
@@ -23,18 +24,20 @@ def has_scheme(uri: str) -> bool:
 def redact_uri(uri: str) -> str:
     """`uri` without user information, query string and fragment; a name without a scheme, a local file's, as it is.
 
-    Where a password holds an unescaped `/`, `?` or `#`, everything up to the last `@` counts as user information.
+    Where a password holds an unescaped `/`, `?` or `#`, everything up to the last `@` counts as user information: where
+    that is in doubt, too much is taken away rather than too little.
     """
     match = _SCHEME.match(uri)
     if match is None:
         return uri
     rest = uri[match.end() :]
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    if "@" in authority or not _PORT.fullmatch(authority):
-        before, _, after = rest.rpartition("@") if "@" in rest else (authority, "", "")
-        rest = after or before.partition(":")[0]
-    rest = re.split(r"[?#]", rest, maxsplit=1)[0]
-    return match.group() + _without_path_parameters(rest)
+    location = re.split(r"[?#]", rest, maxsplit=1)[0]
+    authority = location.partition("/")[0]
+    if "@" in authority or (":" in authority and "@" in location):
+        location = location.rpartition("@")[2]
+    elif not _PORT.fullmatch(authority):
+        location = rest.rpartition("@")[2] if "@" in rest else authority.partition(":")[0]
+    return match.group() + _without_path_parameters(re.split(r"[?#]", location, maxsplit=1)[0])
 
 
 def redact_text(text: str, *uris: str) -> str:
