@@ -52,7 +52,9 @@ class RunConfig(Record):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> RunConfig:
-        for family, models in {"detectors": self.detectors, **self.branches.by_branch()}.items():
+        families: dict[str, tuple[Model, ...]] = {"detectors": self.detectors}
+        families |= {branch.value: backends for branch, backends in self.branches.by_branch().items()}
+        for family, models in families.items():
             names = [model.backend for model in models]
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from annotators.general.acoustics import SegmentAcoustics
+from annotators.general.caption import GeneralCaption
 from annotators.general.events import MeasuredEvents
 
-AnyGeneral = Annotated[MeasuredEvents | SegmentAcoustics, Field(discriminator="kind")]
+AnyGeneral = Annotated[MeasuredEvents | SegmentAcoustics | GeneralCaption, Field(discriminator="kind")]

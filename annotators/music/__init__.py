@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
+from annotators.music.caption import MusicCaption
 from annotators.music.mir import Mir
 
-# One member needs no discriminator; with a second: Annotated[Mir | Second, Field(discriminator="kind")].
-AnyMusic = Mir
+AnyMusic = Annotated[Mir | MusicCaption, Field(discriminator="kind")]
