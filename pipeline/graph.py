@@ -32,7 +32,7 @@ def build_graph(
         for backend in backends:
             annotated |= f"{branch}/{backend.backend}" >> AnnotateShards(backend, config, output, progress)
         branches.append(annotated)
-    return branches | "Caption" >> CaptionShards(config, output, progress)
+    return tuple(branches) | "Caption" >> CaptionShards(config, output, progress)
 
 
 def run_graph(

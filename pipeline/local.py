@@ -60,6 +60,10 @@ class Watcher(Protocol):
         """Commits that the recording is rejected, so that `remaining` no longer names it."""
         ...
 
+    def tick(self) -> None:
+        """Called a few times a second, whatever the workers do."""
+        ...
+
     def remaining(self, work: ShardWork) -> ShardWork | None:
         """What of a work is still not committed; asked before anything is done again."""
         ...
@@ -132,6 +136,7 @@ class _Supervisor:
             self._hand_out()
             self._listen()
             self._look_for_stalls()
+            self._job.watcher.tick()
 
     def stop(self) -> None:
         while self._workers:

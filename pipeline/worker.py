@@ -62,20 +62,23 @@ class Worker:
         self.last_sign_s = time.monotonic()
         spawn = multiprocessing.get_context("spawn")
         self.connection, far_end = spawn.Pipe()
-        self.process = spawn.Process(
-            target=serve_groups, args=(far_end, run_group, str(self._steps), str(self._log), os.getpid())
-        )
+        self.process = spawn.Process(target=serve_groups, args=(far_end, str(self._steps), str(self._log), os.getpid()))
         with _one_thread_each():
             self.process.start()
         far_end.close()
+        # Sent, not an argument of the process: what it imports may print, and may fail, only once there is a log.
+        self._send(run_group)
 
     def give(self, works: Sequence[ShardWork]) -> None:
         """Hands over one group. A worker that has just died is noticed by its process, not here."""
         self.open_steps.clear()
         self._last_done_s = None
         self.last_sign_s = time.monotonic()
+        self._send(tuple(works))
+
+    def _send(self, message: object) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.connection.send(tuple(works))
+            self.connection.send(message)
 
     def receive(self) -> Answer | None:
         """What the worker has said, if anything. Never waits."""
@@ -168,12 +171,13 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def serve_groups(connection: Connection, run_group: RunGroup, steps: str, log: str, parent: int) -> None:
-    """The worker process: runs group after group until the parent's end of the connection closes."""
+def serve_groups(connection: Connection, steps: str, log: str, parent: int) -> None:
+    """The worker process: takes a RunGroup, then group after group until the parent's end of the connection closes."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
     _write_output_to(log)
+    run_group: RunGroup = connection.recv()
     groups: queue.SimpleQueue[Sequence[ShardWork]] = queue.SimpleQueue()
     threading.Thread(target=_receive_groups, args=(connection, groups), daemon=True).start()
     connection.send(Answer(state="ready"))

@@ -38,6 +38,9 @@ class Watched:
         self.steps.append(step)
         self.seconds += seconds
 
+    def tick(self) -> None:
+        pass
+
     def finish(self, recording_ids: Collection[str]) -> None:
         self.finished.extend(recording_ids)
 

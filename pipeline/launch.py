@@ -1,0 +1,240 @@
+"""A run from its inputs to its summary: configure, list, plan, do what is left, tidy up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline import files
+from pipeline.commits import (
+    RUN_FOLDER,
+    Commit,
+    Corpus,
+    commit_listing,
+    commit_rejection,
+    prepare_output,
+    read_layout,
+    sweep,
+)
+from pipeline.config import RunConfig, available, load_config
+from pipeline.errors import SetupError
+from pipeline.estimate import estimate_durations
+from pipeline.inspection import inspect_corpus
+from pipeline.keys import stage_keys, wanted_keys
+from pipeline.local import LocalJob, Poison, run_local
+from pipeline.meter import Meter, Reading
+from pipeline.metrics import read_metrics, stage_costs, write_metrics
+from pipeline.plan import Plan, plan_run
+from pipeline.progress import ProgressLog, Step
+from pipeline.source_index import SourceIndex
+from pipeline.sources import Listing, list_sources
+from pipeline.summary import RunSummary, write_configuration, write_summary
+from pipeline.work import LIST_STAGE, ShardWork, StageWork
+from schemas.record import Record
+from schemas.rejected import Rejected
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+LOCAL_RUNNERS = ("DirectRunner", "FnApiRunner")
+
+
+class RunRequest(Record):
+    """What was asked for."""
+
+    inputs: tuple[str, ...]
+    output: str
+    profile: str = "embedded"
+    overrides: tuple[str, ...] = ()
+    workers: int = 1
+    stall_timeout_s: float = 300.0
+    runner: str = "DirectRunner"
+
+    @property
+    def is_local(self) -> bool:
+        return self.runner in LOCAL_RUNNERS
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that has been planned and not begun."""
+
+    config: RunConfig
+    unavailable: tuple[str, ...]
+    listing: Listing
+    index: SourceIndex
+    plan: Plan
+    durations_ms: Mapping[str, int]
+    costs: Mapping[str, float]
+
+    @property
+    def audio_ms(self) -> int:
+        """Of the recordings of which anything is left to do; an estimate."""
+        return sum(self.durations_ms[source.recording_id] for work in self.plan.works for source in work.sources)
+
+    def stage_seconds(self) -> dict[str, float]:
+        """stage → expected seconds of one core."""
+        seconds = dict.fromkeys(self.costs, 0.0)
+        for work in self.plan.works:
+            for stage in work.stages:
+                for recording_id, _ in stage.keys:
+                    seconds[stage.stage] += self.durations_ms[recording_id] / 1000 * self.costs[stage.stage]
+        return seconds
+
+
+class Display(Protocol):
+    """Who shows how a run goes on."""
+
+    def show(self, reading: Reading) -> None: ...
+
+    def note(self, message: str) -> None: ...
+
+
+def prepare_run(request: RunRequest) -> Prepared:
+    """Lists and plans without touching OUT. Raises SetupError where the run could not begin."""
+    config, unavailable = available(load_config(request.profile, request.overrides))
+    shards = read_layout(request.output).shards
+    index = SourceIndex(files.join(request.output, RUN_FOLDER, "sources.parquet"))
+    listing = list_sources(request.inputs, index)
+    corpus = Corpus.load_present(request.output, list(stage_keys(config)))
+    plan = plan_run(listing.sources, config, corpus, shards)
+    durations = estimate_durations(listing.sources)
+    costs = stage_costs(config, read_metrics(request.output))
+    return Prepared(config, unavailable, listing, index, plan, durations, costs)
+
+
+@contextmanager
+def output_in_use(output: str) -> Iterator[None]:
+    """Keeps a second run on this machine out of a local OUT: each would sweep away what the other is writing."""
+    if not files.is_local(output):
+        yield
+        return
+    import fcntl
+
+    path = files.local_path(files.join(output, RUN_FOLDER, "lock"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SetupError(
+                f"another run is writing to {output}: wait for it, end it, or choose another --output"
+            ) from error
+        yield
+
+
+@dataclass
+class Launch:
+    """Carries a prepared run out."""
+
+    request: RunRequest
+    prepared: Prepared
+    options: PipelineOptions
+    display: Display
+
+    def run(self) -> RunSummary:
+        """Does all that is left to do. The caller holds `output_in_use`."""
+        output, plan, config = self.request.output, self.prepared.plan, self.prepared.config
+        prepare_output(output)
+        write_configuration(output, config)
+        self.prepared.index.save()
+        listed = commit_listing(output, self.request.inputs, self.prepared.listing.rejected)
+        meter = Meter(plan.works, self.prepared.durations_ms, self.prepared.costs, self.request.workers)
+        watcher = RunWatcher(output, meter, self.display)
+        if not plan.is_empty:
+            self._run_works(watcher)
+            write_metrics(output, read_metrics(output).updated(meter.stage_metrics()))
+        sweep(output, {**wanted_keys(config, self.prepared.listing.sources), LIST_STAGE: listed})
+        corpus = inspect_corpus(output)
+        reading = meter.read()
+        summary = RunSummary(
+            corpus=corpus,
+            reject_rate=round(corpus.reject_rate, 4),
+            recordings_done=reading.recordings - watcher.given_up,
+            recordings_given_up=watcher.given_up,
+            audio_ms=reading.audio_ms,
+            seconds=round(reading.elapsed_s, 1),
+            workers=self.request.workers,
+            unavailable=self.prepared.unavailable,
+        )
+        write_summary(output, summary)
+        return summary
+
+    def _run_works(self, watcher: RunWatcher) -> None:
+        works = self.prepared.plan.works
+        group = GraphGroup(self.prepared.config, self.request.output, self.options)
+        if self.request.is_local:
+            run_local(works, LocalJob(group, watcher, self.request.workers, self.request.stall_timeout_s))
+        else:
+            group(works, ProgressLog())
+
+
+@dataclass(frozen=True)
+class GraphGroup:
+    """Runs the one graph over some works: the body of a local worker's task, and the whole of a cluster's job."""
+
+    config: RunConfig
+    output: str
+    options: PipelineOptions
+
+    def __call__(self, works: Sequence[ShardWork], progress: ProgressLog) -> None:
+        from pipeline.graph import run_graph
+
+        run_graph(works, self.config, self.output, progress, self.options)
+
+
+class RunWatcher:
+    """Shows what a local run's workers report, and commits what they cannot."""
+
+    def __init__(self, output: str, meter: Meter, display: Display) -> None:
+        self._output, self._meter, self._display = output, meter, display
+        self.given_up = 0
+
+    def take_step(self, step: Step, seconds: float) -> None:
+        self._meter.take_step(step, seconds)
+
+    def finish(self, recording_ids: Collection[str]) -> None:
+        self._meter.finish(recording_ids)
+
+    def tick(self) -> None:
+        self._display.show(self._meter.read())
+
+    def give_up(self, poison: Poison) -> None:
+        """Rejects the recording at the stage it was lost in: the one it was last seen in, or the first one left."""
+        left = remaining_work(self._output, poison.work)
+        if left is None:
+            return
+        stage = left.at(poison.stage) or left.stages[0]
+        (source,) = left.sources
+        detail = f"the process was lost twice, the second time with nothing but this recording: {poison.detail}"
+        row = Rejected(
+            recording_id=source.recording_id,
+            source_uri=source.source_uri,
+            stage=stage.stage,
+            reason=poison.reason,
+            detail=detail,
+        )
+        commit_rejection(self._output, Commit(stage=stage.stage, shard=left.shard, covers=stage.keys, files=()), [row])
+        self.given_up += 1
+        self._display.note(f"gave up {source.source_uri} at {stage.stage}: {detail}")
+
+    def remaining(self, work: ShardWork) -> ShardWork | None:
+        return remaining_work(self._output, work)
+
+
+def remaining_work(output: str, work: ShardWork) -> ShardWork | None:
+    """What of `work` no marker covers yet; None for nothing."""
+    corpus = Corpus.load(output, [stage.stage for stage in work.stages], work.shard)
+    stages = []
+    for stage in work.stages:
+        have = corpus.keys(stage.stage)
+        keys = tuple(pair for pair in stage.keys if pair[1] not in have.get(pair[0], frozenset()))
+        if keys:
+            stages.append(StageWork(stage=stage.stage, keys=keys))
+    if not stages:
+        return None
+    ids = frozenset().union(*(stage.recording_ids for stage in stages))
+    sources = tuple(source for source in work.sources if source.recording_id in ids)
+    return work.model_copy(update={"stages": tuple(stages), "sources": sources})
