@@ -23,7 +23,7 @@ from schemas.segment import Segment
 
 Samples = NDArray[np.float32]
 
-_NOT_IN_KEY = {"optional", "batch_size"}
+_NOT_IN_KEY = {"optional", "batch_size", "accelerator"}
 """Fields that change how a backend runs, never what it answers."""
 
 FactsT_co = TypeVar("FactsT_co", bound=Facts, covariant=True)
@@ -135,6 +135,9 @@ class Backend(Model, Generic[FactsT_co]):
     """True for a backend that works from the rows of the backends listed before it in its branch."""
     batch_size: int = Field(default=16, ge=1, le=4096)
     """Most clips in one call of `annotate`."""
+
+    accelerator: str = Field(default="", max_length=200)
+    """Beam's resource hint for the workers of this backend, as in type:nvidia-l4;count:1;install-nvidia-driver."""
 
     @abstractmethod
     def load(self) -> Annotator[FactsT_co]:

@@ -127,6 +127,9 @@ class AnnotatorHandler(ModelHandler[Job, Answered, Any]):
         # The default pickles the batch to measure it.
         return sum(clip.samples.nbytes for _, clip in batch)
 
+    def get_resource_hints(self) -> dict[str, Any]:
+        return {"accelerator": self._backend.accelerator} if self._backend.accelerator else {}
+
     def get_metrics_namespace(self) -> str:
         return annotation_stage(self._backend)
 
