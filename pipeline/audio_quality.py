@@ -114,7 +114,8 @@ class _LongTermSpectrum:
             return
         spectra = np.fft.rfft(taken * self._window, axis=2)
         power = (spectra.real**2 + spectra.imag**2).mean(axis=0).astype(np.float32)
-        self._spectra.extend(power)
+        # Copies: a row kept as a view would keep the whole block of spectra.
+        self._spectra.extend(row.copy() for row in power)
         while len(self._spectra) > 2 * _MAX_SPECTRA:
             self._spectra = self._spectra[::2]
             self._stride *= 2

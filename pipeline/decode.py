@@ -174,14 +174,18 @@ def _spool(reader: AudioReader, config: DecodeConfig, channel: int | None) -> _D
     try:
         for block in reader.blocks():
             too_long = block.shape[1] > limit - frames
+            if too_long and frames == limit:
+                break
             kept = block[:, : limit - frames] if too_long else block
             mean = mean_channel(kept)
             meter.add(kept, mean)
-            waveform.append(resampler.add(mean if channel is None else kept[channel]))
             frames += kept.shape[1]
+            if meter.non_finite == 0:
+                waveform.append(resampler.add(mean if channel is None else kept[channel]))
             if too_long:
                 break
-        waveform.append(resampler.finish())
+        if meter.non_finite == 0:
+            waveform.append(resampler.finish())
     except BaseException:
         waveform.close()
         raise
