@@ -27,15 +27,15 @@ class AnnotationKey(Record):
 
 
 class SpeechAnnotation(SpeechFacts, AnnotationKey):
-    """One row of `annotations/speech`."""
+    """One row of `annotations/speech`: what one backend measured of one segment's speech."""
 
 
 class MusicAnnotation(MusicFacts, AnnotationKey):
-    """One row of `annotations/music`."""
+    """One row of `annotations/music`: what one backend measured of one segment's music."""
 
 
 class GeneralAnnotation(GeneralFacts, AnnotationKey):
-    """One row of `annotations/general`."""
+    """One row of `annotations/general`: what one backend measured of one segment as sound."""
 
 
 Annotation = SpeechAnnotation | MusicAnnotation | GeneralAnnotation

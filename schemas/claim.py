@@ -48,7 +48,7 @@ class BranchFacts(Record):
 
 
 class Caption(Record):
-    """One row of `captions`."""
+    """One row of `captions`: a segment's caption, claim by claim."""
 
     segment_id: str = Field(description="the segment it is about")
     recording_id: str = Field(description="the recording of that segment")

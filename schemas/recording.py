@@ -49,7 +49,7 @@ class ModelUse(Record):
 
 
 class Recording(Record):
-    """One row of `recordings`."""
+    """One row of `recordings`: a source file that could be decoded."""
 
     recording_id: str = Field(description="first 32 hex digits of the SHA-256 of the file's bytes")
     source_uri: str = Field(description="where it was read from, without credentials")

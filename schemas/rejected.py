@@ -8,7 +8,7 @@ from schemas.record import Record
 
 
 class Rejected(Record):
-    """One row of `rejected`. A time of null means the whole recording, or a length nobody could tell."""
+    """One row of `rejected`: something that was dropped, and why."""
 
     recording_id: str | None = Field(description="null where no bytes could be read to derive it from")
     source_uri: str = Field(description="where it was read from, without credentials")

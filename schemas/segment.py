@@ -52,7 +52,7 @@ class Segment(Record):
 
 
 class SegmentRow(Segment):
-    """One row of `segments`."""
+    """One row of `segments`: a stretch of a recording that is annotated as one, with its audio."""
 
     audio: Audio = Field(description="16 kHz mono FLAC")
 

@@ -7,36 +7,20 @@ where a library it needs is missing.
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
 import pytest
 
 from annotators.base import BackendUnavailableError, Model
-from annotators.detection import AnyDetection
-from annotators.general import AnyGeneral
-from annotators.music import AnyMusic
-from annotators.speech import AnySpeech
-
-UNIONS: dict[str, Any] = {"detection": AnyDetection, "speech": AnySpeech, "music": AnyMusic, "general": AnyGeneral}
-
-
-def members_of(union: Any) -> list[type[Any]]:
-    """The classes of a union, of one class alone, or of either with pydantic's annotations around it."""
-    if get_origin(union) is Annotated:
-        return members_of(get_args(union)[0])
-    if get_origin(union) in (Union, types.UnionType):
-        return [member for part in get_args(union) for member in members_of(part)]
-    return [union]
-
+from pipeline.doctor import FAMILIES, members_of
 
 MEMBERS: dict[str, tuple[str, type[Model]]] = {
     f"{family}/{member.model_fields['kind'].default}": (family, member)
-    for family, union in UNIONS.items()
+    for family, union in FAMILIES.items()
     for member in members_of(union)
 }
 BRANCH_MEMBERS = [name for name, (family, _) in MEMBERS.items() if family != "detection"]

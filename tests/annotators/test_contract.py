@@ -17,10 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from annotators.base import AnnotationError, Annotator, AnyBackend, BackendUnavailableError, Clip, Model
 from pipeline.annotate import annotate_clips, annotation_row
+from pipeline.doctor import FAMILIES
 from schemas.annotation import ANNOTATION_OF, Annotation, Facts
 from schemas.arrow import records_of, table_of
 from schemas.rejected import Rejected
-from tests.annotators.members import BRANCH_MEMBERS, MEMBERS, UNIONS, a_member, load_or_skip, tiny_maker
+from tests.annotators.members import BRANCH_MEMBERS, MEMBERS, a_member, load_or_skip, tiny_maker
 from tests.annotators.sounds import SOUNDS, a_clip
 
 INSTANT = re.compile(r"(^|[._])(start|end|onset|offset|beats|downbeats)_ms$")
@@ -42,7 +43,7 @@ def backend(name: str, models: Path) -> Any:
 
 @every_member
 def test_a_backend_survives_json_yaml_and_pickle(name: str, backend: Model) -> None:
-    union: TypeAdapter[Model] = TypeAdapter(UNIONS[MEMBERS[name][0]])
+    union: TypeAdapter[Model] = TypeAdapter(FAMILIES[MEMBERS[name][0]])
     assert union.validate_json(backend.model_dump_json()) == backend
     assert union.validate_python(yaml.safe_load(yaml.safe_dump(backend.model_dump(mode="json")))) == backend
     assert pickle.loads(pickle.dumps(backend)) == backend
@@ -234,7 +235,7 @@ def test_a_caption_is_made_of_claims_that_show_their_evidence(name: str, hearing
 
 
 def test_tiny_models_are_made_only_for_backends_that_exist() -> None:
-    folders = [Path(__file__).parent / family for family in UNIONS]
+    folders = [Path(__file__).parent / family for family in FAMILIES]
     made = {
         f"{folder.name}/{function}"
         for folder in folders
