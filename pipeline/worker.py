@@ -59,6 +59,7 @@ class Worker:
         self.steps_seen = 0
         self.ready = False
         self._last_done_s: float | None = None
+        self._waiting: tuple[ShardWork, ...] | None = None
         self.last_sign_s = time.monotonic()
         spawn = multiprocessing.get_context("spawn")
         self.connection, far_end = spawn.Pipe()
@@ -70,13 +71,21 @@ class Worker:
         self._send(run_group)
 
     def give(self, works: Sequence[ShardWork]) -> None:
-        """Hands over one group. A worker that has just died is noticed by its process, not here."""
+        """Hands over one group, once the process has started: until it reads, a large message would block this one."""
         self.open_steps.clear()
         self._last_done_s = None
         self.last_sign_s = time.monotonic()
-        self._send(tuple(works))
+        self._waiting = tuple(works)
+        if self.ready:
+            self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        if self._waiting is not None:
+            self._send(self._waiting)
+        self._waiting = None
 
     def _send(self, message: object) -> None:
+        # A worker that has just died is noticed by its process, not here.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send(message)
 
@@ -90,6 +99,7 @@ class Worker:
             return None
         self.last_sign_s = time.monotonic()
         self.ready = True
+        self._send_waiting()
         return answer
 
     def read_steps(self) -> list[tuple[Step, float]]:
