@@ -1,0 +1,113 @@
+"""A configuration comes from a profile and overrides; what is wrong with it is said in one line, with the remedy."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.config import MAX_CONFIG_BYTES, RunConfig, available, load_config, profile_names
+from pipeline.errors import SetupError
+
+
+def a_profile(folder: Path, text: str) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_profile_loads_and_survives_yaml(name: str) -> None:
+    config = load_config(name)
+    assert RunConfig.model_validate(yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json")))) == config
+
+
+def test_a_profile_may_lie_anywhere(tmp_path: Path) -> None:
+    path = a_profile(tmp_path, "detectors: [{kind: silero_vad}]\nbranches: {}")
+    assert [detector.kind for detector in load_config(path).detectors] == ["silero_vad"]
+
+
+def test_overrides_reach_into_records_and_lists() -> None:
+    config = load_config("embedded", ["segmentation.cut.max_ms=20000", "detectors.0.name=mine", "branches.music=[]"])
+    assert config.segmentation.cut.max_ms == 20_000
+    assert config.detectors[0].backend == "mine"
+    assert config.branches.music == ()
+
+
+def test_models_come_in_the_order_in_which_they_run() -> None:
+    config = load_config("embedded")
+    assert config.models[: len(config.detectors)] == config.detectors
+    assert config.models[len(config.detectors) :] == tuple(
+        backend for backends in config.branches.by_branch().values() for backend in backends
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("captions.sentences", "write it as key.path=value"),
+        ("segmentation.cut.max_ms=soon", "segmentation.cut.max_ms: .*integer"),
+        ("segmentation.cut.longest=1", "segmentation.cut.longest: Extra inputs"),
+        ("detectors.7.name=x", "no such place"),
+        ("detectors.first.name=x", "no such place"),
+        ("detectors=[]", "detectors: .*at least 1"),
+        ("detectors.0.kind=unheard", "detectors.0: .*'unheard'"),
+        ("captions=[1", "no such place"),
+        ("detectors=[{kind: silero_vad}, {kind: silero_vad}]", "silero_vad stands twice; give each its own name"),
+    ],
+)
+def test_a_wrong_override_is_refused_in_one_line(override: str, message: str) -> None:
+    with pytest.raises(SetupError, match=message) as refusal:
+        load_config("embedded", [override])
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "is not YAML"),
+        ("- a list", "must be a YAML mapping"),
+        ("", "must be a YAML mapping"),
+        ("detectors: [{kind: silero_vad}]", "branches: Field required"),
+        ("!!python/object/apply:os.getcwd []", "is not YAML"),
+        ("x" * (MAX_CONFIG_BYTES + 1), "that is no configuration"),
+        ("\udcff", "cannot read"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused_in_one_line(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(SetupError, match=message) as refusal:
+        load_config(str(path))
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_unknown_profile_is_answered_with_those_there_are() -> None:
+    with pytest.raises(SetupError, match=r"no profile 'imbedded': choose one of .*embedded"):
+        load_config("imbedded")
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(SetupError, match=r"cannot read the configuration nowhere\.yaml"):
+        load_config("nowhere.yaml")
+
+
+def test_an_optional_backend_that_cannot_load_is_left_out_with_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    config, notices = available(load_config("embedded"))
+    assert "pocketsphinx" not in {model.kind for model in config.models}
+    assert len(notices) == 1
+    assert "pip install pocketsphinx" in notices[0]
+
+
+def test_a_needed_backend_that_cannot_load_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(SetupError, match=r"needs onnxruntime.*: pip install onnxruntime.*soundseam doctor"):
+        available(load_config("embedded"))
+
+
+def test_a_configuration_whose_backends_all_load_stays_as_it_is() -> None:
+    config = load_config("embedded", ["branches.speech=[{kind: voice}]"])
+    assert available(config) == (config, ())
