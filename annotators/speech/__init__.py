@@ -1,0 +1,13 @@
+"""Speech backends: one file each, all named in `AnySpeech`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from annotators.speech.caption import SpeechCaption
+from annotators.speech.pocketsphinx import Pocketsphinx
+from annotators.speech.voice import VoiceMeasures
+
+AnySpeech = Annotated[Pocketsphinx | VoiceMeasures | SpeechCaption, Field(discriminator="kind")]

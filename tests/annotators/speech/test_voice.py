@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from annotators.base import Samples
+from annotators.speech.pitch import track_pitch
+from annotators.speech.voice import measure_voice
+from schemas.event import EventClass
+from tests.annotators.speech.builders import a_clip, a_sample, a_vowel, noise, silence, syllables
+from tests.builders import an_event
+
+
+def joined(*parts: Samples) -> Samples:
+    return np.concatenate(parts)
+
+
+@pytest.mark.parametrize("pitch_hz", [75, 90, 120, 180, 250, 390])
+def test_the_pitch_of_a_steady_vowel_is_told_within_two_percent(pitch_hz: int) -> None:
+    voice = measure_voice(a_clip(a_vowel(2_000, pitch_hz), (0, 2_000)))
+    assert voice.pitch_median_hz == pytest.approx(pitch_hz, rel=0.02)
+    assert voice.voiced_share > 0.9
+
+
+def test_the_range_of_a_voice_spans_its_low_and_high_passages() -> None:
+    samples = joined(a_vowel(1_000, 140), a_vowel(1_000, 200))
+    voice = measure_voice(a_clip(samples, (0, 2_000)))
+    assert voice.pitch_low_hz == pytest.approx(140, rel=0.03)
+    assert voice.pitch_high_hz == pytest.approx(200, rel=0.03)
+
+
+@pytest.mark.parametrize("hz", [50, 60, 1_000])
+def test_hum_and_whistles_have_no_voice_pitch(hz: int) -> None:
+    tone = 0.3 * np.sin(2 * np.pi * hz * np.arange(32_000) / 16_000)
+    track = track_pitch(tone.astype(np.float32))
+    pitches = track.f0_hz[track.voiced]
+    assert not np.any(np.abs(pitches / hz - 1) < 0.1)
+
+
+def test_noise_called_speech_has_no_pitch() -> None:
+    voice = measure_voice(a_clip(noise(2_000, -20), (0, 2_000)))
+    assert voice.pitch_median_hz is None
+    assert voice.voiced_share < 0.05
+
+
+def test_only_what_is_called_speech_is_measured() -> None:
+    alone = measure_voice(a_clip(joined(a_vowel(1_500, 120), silence(1_500)), (0, 1_500)))
+    beside_another = measure_voice(a_clip(joined(a_vowel(1_500, 120), a_vowel(1_500, 300, -10)), (0, 1_500)))
+    assert beside_another.pitch_median_hz == pytest.approx(alone.pitch_median_hz, rel=0.02)
+    assert beside_another.level_dbfs == alone.level_dbfs
+
+
+def test_the_level_is_that_of_the_speech() -> None:
+    voice = measure_voice(a_clip(joined(silence(1_000), a_vowel(2_000, level_dbfs=-26)), (1_000, 3_000)))
+    assert voice.level_dbfs == pytest.approx(-26, abs=0.5)
+
+
+@pytest.mark.parametrize("snr_db", [0, 10, 20, 40])
+def test_the_signal_to_noise_ratio_is_that_of_the_mixture(snr_db: int) -> None:
+    mixture = joined(silence(1_000), a_vowel(2_000, level_dbfs=-20), silence(1_000)) + noise(4_000, -20 - snr_db)
+    voice = measure_voice(a_clip(mixture, (1_000, 3_000)))
+    assert voice.snr_db == pytest.approx(snr_db, abs=1.0)
+
+
+def test_without_background_there_is_no_signal_to_noise_ratio() -> None:
+    samples = joined(a_vowel(2_000), noise(1_000, -30))
+    clip = a_clip(samples, (0, 2_000))
+    assert measure_voice(clip).snr_db is not None
+    dog = an_event(EventClass.ANIMAL, 2_000, 3_000)
+    covered = a_clip(samples, events=(*clip.segment.events, dog))
+    assert measure_voice(covered).snr_db is None
+    assert measure_voice(a_clip(a_vowel(2_000), (0, 2_000))).snr_db is None
+
+
+@pytest.mark.parametrize(("count", "each_ms"), [(10, 200), (8, 250), (20, 150)])
+def test_syllables_are_counted_over_the_time_of_speech(count: int, each_ms: int) -> None:
+    spoken_ms = count * each_ms
+    samples = joined(silence(1_000), syllables(count, each_ms), silence(2_000))
+    voice = measure_voice(a_clip(samples, (1_000, 1_000 + spoken_ms)))
+    assert voice.syllable_rate_hz == pytest.approx(1_000 / each_ms, rel=0.06)
+
+
+def test_noise_bursts_are_no_syllables() -> None:
+    burst = noise(200, -20) * np.hanning(3_200).astype(np.float32)
+    assert measure_voice(a_clip(joined(*[burst] * 10), (0, 2_000))).syllable_rate_hz == 0
+
+
+def test_too_little_speech_has_no_rate() -> None:
+    assert measure_voice(a_clip(syllables(4), (0, 800))).syllable_rate_hz is None
+
+
+def test_a_recorded_announcement_has_the_rate_of_its_text() -> None:
+    """Thank you for calling Super Awesome Company, Waldo's premier provider of perfect products: 24 syllables."""
+    voice = measure_voice(a_sample("speech-phone-menu.flac", last_ms=6_400))
+    assert voice.syllable_rate_hz is not None
+    assert voice.syllable_rate_hz * voice.speech_ms / 1000 == pytest.approx(24, abs=4)
+    assert 150 < (voice.pitch_median_hz or 0) < 260
+
+
+def test_pauses_are_the_gaps_of_200_ms_or_more() -> None:
+    voice = measure_voice(a_clip(silence(5_000), (0, 1_000), (1_150, 2_000), (2_200, 3_000), (4_000, 5_000)))
+    assert (voice.pause_count, voice.pause_ms, voice.longest_pause_ms) == (2, 1_200, 1_000)
+
+
+def test_a_segment_without_speech_has_no_voice_to_speak_of() -> None:
+    voice = measure_voice(a_clip(a_vowel(2_000)))
+    assert voice.speech_ms == voice.pause_count == voice.voiced_share == 0
+    assert voice.pitch_median_hz is voice.level_dbfs is voice.snr_db is voice.syllable_rate_hz is None
+
+
+def test_digital_silence_called_speech_has_no_level() -> None:
+    voice = measure_voice(a_clip(silence(2_000), (0, 2_000)))
+    assert voice.level_dbfs is voice.pitch_median_hz is voice.snr_db is None
+    assert voice.syllable_rate_hz == 0
+
+
+def test_a_constant_offset_changes_nothing() -> None:
+    samples = joined(a_vowel(1_000), noise(1_000, -50))
+    plain, lifted = (measure_voice(a_clip(samples + offset, (0, 1_000))) for offset in (0.0, 0.2))
+    assert lifted.level_dbfs == pytest.approx(plain.level_dbfs, abs=0.05)
+    assert lifted.snr_db == pytest.approx(plain.snr_db, abs=0.05)
+    assert lifted.pitch_median_hz == pytest.approx(plain.pitch_median_hz, abs=0.2)
