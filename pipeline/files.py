@@ -118,7 +118,7 @@ def list_files(folder: str, on_error: Callable[[OSError], None] | None = None) -
     of folders that are there but cannot be listed.
     """
     if is_local(folder):
-        return sorted(_walk(folder, on_error), key=lambda stat: stat.uri)
+        return sorted(_walk(folder.rstrip("/") or "/", on_error), key=lambda stat: stat.uri)
     prefix = folder.rstrip("/") + "/"
     return [stat for stat in match_files(_escaped(prefix) + "**") if stat.uri.startswith(prefix)]
 
