@@ -9,6 +9,7 @@ import os
 import queue
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -187,6 +188,8 @@ def serve_groups(connection: Connection, steps: str, log: str, parent: int) -> N
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
     _write_output_to(log)
+    # Beam leaves an empty folder for every pipeline; here they go with the run's own.
+    tempfile.tempdir = str(Path(steps).parent)
     run_group: RunGroup = connection.recv()
     groups: queue.SimpleQueue[Sequence[ShardWork]] = queue.SimpleQueue()
     threading.Thread(target=_receive_groups, args=(connection, groups), daemon=True).start()
