@@ -155,11 +155,11 @@ class ProgressDisplay:
         if self._live is not None:
             self._live.update(self._task, description=reading_line(reading), completed=reading.share)
         else:
-            self._console.print(f"{reading.share:4.0%}  {reading_line(reading)}", highlight=False)
+            self._console.print(f"{reading.share:4.0%}  {reading_line(reading)}", highlight=False, soft_wrap=True)
 
     def note(self, message: str) -> None:
         """Prints a line above the bar."""
-        self._console.print(Text(message))
+        self._console.print(Text(message), soft_wrap=True)
 
 
 def reading_line(reading: Reading) -> str:

@@ -95,6 +95,11 @@ class Display(Protocol):
 def prepare_run(request: RunRequest) -> Prepared:
     """Lists and plans without touching OUT. Raises SetupError where the run could not begin."""
     config, unavailable = available(load_config(request.profile, request.overrides))
+    return prepare_with(config, request, unavailable)
+
+
+def prepare_with(config: RunConfig, request: RunRequest, unavailable: tuple[str, ...] = ()) -> Prepared:
+    """The same with a configuration that is there already, whatever profile the request names."""
     shards = read_layout(request.output).shards
     index = SourceIndex(files.join(request.output, RUN_FOLDER, "sources.parquet"))
     listing = list_sources(request.inputs, index)

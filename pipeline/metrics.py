@@ -14,15 +14,16 @@ from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from schemas.record import Record
 
 DEFAULT_SPEEDS: Mapping[str, float] = {
-    "segments": 150.0,
-    "pocketsphinx": 5.0,
-    "voice": 40.0,
-    "mir": 40.0,
-    "events": 100.0,
-    "acoustics": 100.0,
-    "captions": 2000.0,
+    "segments": 250.0,
+    "pocketsphinx": 15.0,
+    "voice": 80.0,
+    "mir": 300.0,
+    "events": 500.0,
+    "acoustics": 400.0,
+    "captions": 300.0,
 }
-"""Times real time of one core, in whole recordings, for stages that were never measured: by stage or backend kind."""
+"""Times real time of one core, in whole recordings of mixed content, for stages that were never measured: by stage or
+backend kind. Measured on samples/recordings."""
 UNKNOWN_SPEED = 200.0
 
 

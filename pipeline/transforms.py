@@ -118,9 +118,10 @@ class AnnotatorHandler(ModelHandler[Job, Answered, Any]):
         stage = annotation_stage(self._backend)
         clips = [clip for _, clip in batch]
         recording_ids = sorted({clip.segment.recording_id for clip in clips})
-        self._progress.write(stage, "start", recording_ids)
+        audio_ms = sum(clip.segment.span.duration_ms for clip in clips)
+        self._progress.write(stage, "start", recording_ids, audio_ms)
         answers = annotate_clips(model, clips)
-        self._progress.write(stage, "done", recording_ids, sum(clip.segment.span.duration_ms for clip in clips))
+        self._progress.write(stage, "done", recording_ids, audio_ms)
         return [(work_id, (clip.segment, answer)) for (work_id, clip), answer in zip(batch, answers, strict=True)]
 
     def get_num_bytes(self, batch: Sequence[Job]) -> int:

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import pytest
+
+from annotators.base import Annotator, Backend, Model
+from pipeline.config import load_config
+from pipeline.doctor import (
+    FAMILIES,
+    examine_kinds,
+    examine_machine,
+    examine_model,
+    examine_profile,
+    kind_of,
+    members_of,
+)
+from schemas.event import Branch
+from schemas.general import GeneralFacts
+
+
+class Unreachable(Backend[GeneralFacts]):
+    """A backend whose module nobody has."""
+
+    kind: Literal["unreachable"] = "unreachable"
+    branch: ClassVar[Branch] = Branch.GENERAL
+    requires: ClassVar[tuple[str, ...]] = ("no_such_module_anywhere",)
+    remedy: ClassVar[str] = "pip install no-such-module"
+    licence: ClassVar[str] = "MIT"
+
+    @property
+    def model(self) -> str:
+        return "none"
+
+    @property
+    def revision(self) -> str:
+        return "1"
+
+    def load(self) -> Annotator[GeneralFacts]:
+        raise NotImplementedError
+
+
+def test_every_member_of_every_family_has_a_row() -> None:
+    members = [kind_of(member) for union in FAMILIES.values() for member in members_of(union)]
+    assert [report.backend for report in examine_kinds()] == members
+    assert len(members) == len(set(members))
+
+
+def test_a_family_may_have_one_member() -> None:
+    assert members_of(Unreachable) == (Unreachable,)
+
+
+def test_what_is_missing_is_named_with_the_remedy() -> None:
+    report = examine_model("general", Unreachable())
+    assert not report.loads
+    assert "no_such_module_anywhere" in report.problem
+    assert "pip install no-such-module" in report.problem
+
+
+def test_the_embedded_profile_loads_in_the_base_install() -> None:
+    reports = examine_profile(load_config("embedded"))
+    assert [report.backend for report in reports if not report.loads and not report.optional] == []
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_every_backend_states_a_licence(family: str) -> None:
+    members: tuple[type[Model], ...] = members_of(FAMILIES[family])
+    assert all(member.licence for member in members)
+
+
+def test_the_machine_has_a_core_and_a_disk() -> None:
+    machine = examine_machine()
+    assert machine.cores >= 1
+    assert machine.disk_free_gib > 0
+    assert dict(machine.packages)["numpy"]
