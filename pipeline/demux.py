@@ -10,6 +10,7 @@ timestamps are not audio and are ignored.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,6 +132,11 @@ class DemuxReader:
             except FFmpegError as error:
                 self._stopped = f"the container ends in damage: {error.strerror}"
                 return
+            except IndexError:
+                # PyAV has no object for a stream that the container announces only now; a new pass goes on behind it.
+                packets = self._container.demux(self._stream)
+                bad_in_a_row += 1
+                continue
             if packet is None:
                 return
             try:
@@ -168,7 +174,13 @@ class _Bytes:
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            # Damaged sizes lead before the beginning: FFmpeg is told so, and deals with it.
+            return -errno.EINVAL
 
     def tell(self) -> int:
         return self._file.tell()

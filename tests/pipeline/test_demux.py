@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import struct
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.audio import DecodeError
-from pipeline.decode import DecodeConfig, decode_recording
+from pipeline.decode import DecodeConfig, decode_recording, read_intervals
 from pipeline.demux import DEMUXERS, open_demuxed
 from pipeline.pcm import open_pcm
+from schemas.recording import Downmix
+from schemas.timespan import TimeSpan
 from tests.pipeline.recordings import EXACT_FORMATS, a_tone, encode, noise, write
 
 
@@ -203,3 +209,54 @@ def test_a_stream_that_changes_its_rate_ends_there_and_says_so(tmp_path: Path) -
         (shortfall,) = recording.shortfalls
     assert (shortfall.reason, shortfall.span) == ("damaged", None)
     assert "16000 Hz" in shortfall.detail
+
+
+def test_a_stream_that_a_container_announces_late_is_passed_over(tmp_path: Path) -> None:
+    # Longer than the 90 s that FFmpeg looks through before it begins.
+    path = encode(tmp_path / "x.flv", noise(150.0, 16_000), 16_000, "aac")
+    with decode_recording(path, DecodeConfig()) as recording:
+        whole_ms = recording.duration_ms
+    data = path.read_bytes()
+    # Behind the header come tags of 11 bytes, their payload and 4 bytes of length: a video tag goes between two.
+    at = 13
+    while at < 0.9 * len(data):
+        at += 11 + int.from_bytes(data[at + 1 : at + 4]) + 4
+    path.write_bytes(data[:at] + bytes([9, 0, 0, 5, *[0] * 7, 0x12, 0, 0, 0, 0, 0, 0, 0, 16]) + data[at:])
+    with decode_recording(path, DecodeConfig()) as recording:
+        assert recording.duration_ms == whole_ms
+
+
+def test_a_damaged_size_that_no_file_can_have_is_no_crash(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.caf", noise(1.0), subtype="PCM_16")
+    data = path.read_bytes()
+    at = data.index(b"free")
+    path.write_bytes(data[: at + 4] + struct.pack(">q", 2**56) + data[at + 12 :])
+    with pytest.raises(DecodeError), decode_recording(path, DecodeConfig()):
+        pass
+
+
+@given(
+    st.sampled_from(["wav", "flac", "mp3", "m4a", "mka", "opus", "w64", "caf", "aiff"]),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255), st.booleans()), max_size=30),
+    st.floats(0.05, 1),
+)
+def test_whatever_the_bytes_there_is_a_recording_or_a_reason(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, changes: list[tuple[float, int, bool]], share: float
+) -> None:
+    path = tmp_path_factory.mktemp("any") / f"x.{suffix}"
+    data = bytearray(_whole_file(suffix))
+    for place, value, in_header in changes:
+        data[int(place * (min(400, len(data)) - 1 if in_header else len(data) - 1))] = value
+    path.write_bytes(data[: int(share * len(data))])
+    try:
+        with decode_recording(path, DecodeConfig()) as recording:
+            assert recording.duration_ms >= 100
+            list(read_intervals(path, [TimeSpan(0, 100)], 8000, False, Downmix.MEAN))
+    except DecodeError:
+        pass
+
+
+@cache
+def _whole_file(suffix: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return EXACT_FORMATS[suffix](Path(folder) / f"x.{suffix}", noise(1.0, 48_000, channels=2), 48_000).read_bytes()
