@@ -108,7 +108,7 @@ def sample_captions(output: str, count: int, seed: int) -> list[SampleCaption]:
     return heapq.nsmallest(count, captions, key=lambda sample: rank(sample.segment_id))
 
 
-def committed_rows(corpus: Corpus, table: Table, columns: Sequence[str]) -> Iterator[Row]:
+def committed_rows(corpus: Corpus, table: Table | str, columns: Sequence[str]) -> Iterator[Row]:
     """The valid rows of `table`, `recording_id` among their `columns`, read a batch at a time and no other column."""
     for stage, commits in corpus.commits.items():
         owners = corpus.owners(stage, {})

@@ -14,7 +14,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LAYERS = ("schemas", "annotators", "pipeline", "beam_runner")
 """From the ground up: a layer imports itself and those before it."""
-BEAM_FILES = {"pipeline/files.py", "pipeline/graph.py", "pipeline/transforms.py", "beam_runner.py"}
+BEAM_FILES = {
+    "pipeline/files.py",
+    "pipeline/graph.py",
+    "pipeline/sft/graph.py",
+    "pipeline/transforms.py",
+    "beam_runner.py",
+}
 HEAVY = ("torch", "pyannote", "faster_whisper", "transformers", "vllm", "librosa", "onnxruntime", "pocketsphinx")
 """What `load()` may import and nothing may import earlier."""
 MOST_LINES = 400

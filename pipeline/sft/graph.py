@@ -1,0 +1,47 @@
+"""Building samples as one Beam graph: a shard work in, a commit a task out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from pipeline.progress import ProgressLog
+from pipeline.sft.config import SftConfig
+from pipeline.sft.shard import build_shard
+from pipeline.work import ShardWork
+
+
+class BuildShard(beam.DoFn):
+    """Builds and commits the samples of one work, task by task."""
+
+    def __init__(self, config: SftConfig, output: str, groups: Mapping[str, str], progress: ProgressLog) -> None:
+        self._config, self._output, self._groups, self._progress = config, output, groups, progress
+
+    def process(self, work: ShardWork) -> Iterator[ShardWork]:
+        for task, samples in build_shard(self._output, work, self._config, self._groups, self._progress):
+            Metrics.counter("soundseam", f"sft/{task} samples").inc(samples)
+        yield work
+
+
+def run_sft_graph(
+    works: Sequence[ShardWork],
+    config: SftConfig,
+    output: str,
+    groups: Mapping[str, str],
+    progress: ProgressLog | None = None,
+    options: PipelineOptions | None = None,
+) -> None:
+    """Builds the samples of `works` and waits, locally or on the runner that `options` name, as `run_graph` does."""
+    chosen = options or PipelineOptions([])
+    name = chosen.get_all_options().get("runner")
+    runner = FnApiRunner() if name in (None, "DirectRunner", "FnApiRunner") else None
+    with beam.Pipeline(runner=runner, options=chosen) as pipeline:
+        (
+            pipeline
+            | "Works" >> beam.Create(list(works), reshuffle=True)
+            | "Build" >> beam.ParDo(BuildShard(config, output, groups, progress or ProgressLog()))
+        )

@@ -1,0 +1,99 @@
+"""`soundseam sft` from its options to its summary."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline import files
+from pipeline.commits import Corpus, read_layout, sweep
+from pipeline.errors import SetupError
+from pipeline.launch import LOCAL_RUNNERS, Display, RunWatcher
+from pipeline.local import LocalJob, run_local
+from pipeline.meter import Meter
+from pipeline.plan import Plan
+from pipeline.progress import ProgressLog
+from pipeline.sft.config import SftConfig
+from pipeline.sft.plan import plan_sft, sft_keys, sft_stage
+from pipeline.sft.read import source_stages, upstream_keys
+from pipeline.sft.summary import SftSummary, summarise
+from pipeline.tables import SCHEMA_FILE, write_schema_file
+from pipeline.work import SEGMENTS_STAGE, ShardWork
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+_COST = 0.001
+"""Seconds of one core for a second of audio and task, about: what a progress bar begins with."""
+
+
+@dataclass(frozen=True)
+class SftJob:
+    """What to build, planned; `groups` are near-duplicates that stay on one side of the split."""
+
+    output: str
+    config: SftConfig
+    groups: Mapping[str, str]
+    plan: Plan
+
+
+def prepare_sft(output: str, config: SftConfig, groups: Mapping[str, str]) -> SftJob:
+    """Plans without touching OUT. Raises SetupError where there is no corpus."""
+    stages = source_stages(output)
+    if SEGMENTS_STAGE not in stages:
+        raise SetupError(f"there is no corpus in {output}: make one with soundseam run INPUTS --output {output}")
+    built = Corpus.load_present(output, [sft_stage(task.task) for task in config.tasks])
+    plan = plan_sft(Corpus.load_present(output, stages), built, config, read_layout(output).shards, groups)
+    return SftJob(output, config, groups, plan)
+
+
+def run_sft(
+    job: SftJob, workers: int, display: Display, options: PipelineOptions | None = None, runner: str = "DirectRunner"
+) -> SftSummary:
+    """Builds what is left, removes what it replaces, and sums up. The caller holds `output_in_use`."""
+    _prepare_tables(job)
+    if not job.plan.is_empty:
+        group = SftGroup(job.config, job.output, dict(job.groups), options)
+        if runner in LOCAL_RUNNERS:
+            costs = {stage.stage: _COST for stage in job.plan.stages}
+            durations = {source.recording_id: 60_000 for work in job.plan.works for source in work.sources}
+            watcher = RunWatcher(job.output, Meter(job.plan.works, durations, costs, workers), display)
+            run_local(job.plan.works, LocalJob(group, watcher, workers))
+        else:
+            group(job.plan.works, ProgressLog())
+        sweep(job.output, _wanted(job), only_wanted=True)
+    return summarise(job.output, job.config)
+
+
+@dataclass(frozen=True)
+class SftGroup:
+    """Runs the graph over some works: the body of a local worker's task, and the whole of a cluster's job."""
+
+    config: SftConfig
+    output: str
+    groups: Mapping[str, str]
+    options: PipelineOptions | None
+
+    def __call__(self, works: Sequence[ShardWork], progress: ProgressLog) -> None:
+        from pipeline.sft.graph import run_sft_graph
+
+        run_sft_graph(works, self.config, self.output, self.groups, progress, self.options)
+
+
+def _wanted(job: SftJob) -> dict[str, dict[str, str]]:
+    upstream = upstream_keys(Corpus.load_present(job.output, source_stages(job.output)))
+    return {sft_stage(task.task): sft_keys(task, job.config, upstream, job.groups) for task in job.config.tasks}
+
+
+def _prepare_tables(job: SftJob) -> None:
+    """A table without samples still has its columns."""
+    for task in job.config.tasks:
+        table = sft_stage(task.task)
+        target = files.join(job.output, table, SCHEMA_FILE)
+        if not files.exists(target):
+            with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(job.output)) as folder:
+                write_schema_file(table, Path(folder) / SCHEMA_FILE)
+                files.publish(Path(folder) / SCHEMA_FILE, target)

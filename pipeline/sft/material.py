@@ -1,0 +1,118 @@
+"""All that is known of a segment, as tasks see it: its rows, and the evidence that points into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from annotators.grammar import Rows, as_json
+from schemas.annotation import Annotation, GeneralAnnotation
+from schemas.claim import Caption, Evidence
+from schemas.event import Event, EventClass
+from schemas.recording import Recording
+from schemas.segment import Segment
+from schemas.tables import Table, annotation_table
+from schemas.timespan import TimeSpan
+
+AnnotationT = TypeVar("AnnotationT", bound=Annotation)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """An event and the place it was read from."""
+
+    event: Event
+    salience_db: float | None
+    """None where the source does not measure it."""
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def span(self) -> TimeSpan:
+        return self.event.span
+
+
+@dataclass(frozen=True)
+class Material:
+    """The committed rows of one segment."""
+
+    segment: Segment
+    annotations: tuple[Annotation, ...] = ()
+    caption: Caption | None = None
+
+    @property
+    def segment_id(self) -> str:
+        return self.segment.segment_id
+
+    @property
+    def duration_ms(self) -> int:
+        return self.segment.span.duration_ms
+
+    @property
+    def leading_class(self) -> EventClass | None:
+        return self.segment.profile[0].event_class if self.segment.profile else None
+
+    def first(self, record: type[AnnotationT], field: str) -> AnnotationT | None:
+        """The first row of a branch in which a backend has measured `field`."""
+        rows = (row for row in self.annotations if isinstance(row, record))
+        return next((row for row in rows if getattr(row, field) is not None), None)
+
+    def all(self, record: type[AnnotationT]) -> tuple[AnnotationT, ...]:
+        return tuple(row for row in self.annotations if isinstance(row, record))
+
+    def cite(self, row: Annotation | None, *paths: str) -> tuple[Evidence, ...]:
+        """What stands at `paths` of a row, of the segment's own for None."""
+        table = Table.SEGMENTS if row is None else annotation_table(row.branch)
+        backend = None if row is None else row.backend
+        return tuple(
+            Evidence(
+                table=table,
+                segment_id=self.segment_id,
+                backend=backend,
+                field=path,
+                value=as_json(self._rows.value(table, backend, path)),
+            )
+            for path in paths
+        )
+
+    def in_clip(self, recording_ms: int) -> int:
+        """A time of the recording, counted from the segment's start."""
+        return recording_ms - self.segment.start_ms
+
+    @cached_property
+    def sightings(self) -> tuple[Sighting, ...]:
+        """The segment's events in order of onset: as the general branch measured them, else as they were detected."""
+        row = self.first(GeneralAnnotation, "events")
+        if row is not None and row.events is not None:
+            heard: list[tuple[Event, float | None]] = [(event, event.salience_db) for event in row.events]
+        else:
+            row, heard = None, [(event, None) for event in self.segment.events]
+        found = [
+            Sighting(Event(**_event_fields(event)), salience, self._cite_event(row, index))
+            for index, (event, salience) in enumerate(heard)
+        ]
+        return tuple(sorted(found, key=lambda sighting: (sighting.span, sighting.event.label)))
+
+    @cached_property
+    def _rows(self) -> Rows:
+        return Rows(self.segment, self.annotations)
+
+    def _cite_event(self, row: Annotation | None, index: int) -> tuple[Evidence, ...]:
+        return self.cite(row, *(f"events.{index}.{name}" for name in ("label", "onset_ms", "offset_ms", "score")))
+
+
+@dataclass(frozen=True)
+class RecordingMaterial:
+    """A recording's segments, in order of time; `recording` is None where its row is gone."""
+
+    recording_id: str
+    recording: Recording | None
+    segments: tuple[Material, ...]
+
+    def others(self, material: Material) -> Iterator[Material]:
+        return (other for other in self.segments if other.segment_id != material.segment_id)
+
+
+def _event_fields(event: Event) -> dict[str, object]:
+    return {name: getattr(event, name) for name in Event.model_fields}

@@ -1,0 +1,94 @@
+"""Scores an answer against its specification, as an evaluation or a reward would."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from pipeline.sft.timestamps import TimestampFormat, read_timed
+from schemas.sample import AnswerSpan, AnswerSpec, Scoring
+
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_LETTER = re.compile(r"^\W*([A-F])(?![A-Za-z])")
+_SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+
+
+def score_answer(spec: AnswerSpec, answer: str, style: TimestampFormat) -> float | None:
+    """How right `answer` is, in [0, 1]; None where no program can tell (open and refusal)."""
+    score: float | None = None
+    match spec.scoring:
+        case Scoring.EXACT:
+            score = any(_begins_with(answer, accepted) for accepted in spec.accepted)
+        case Scoring.CHOICE:
+            found = _LETTER.match(answer)
+            score = found is not None and ord(found[1]) - ord("A") == spec.correct
+        case Scoring.NUMBER:
+            score = _is_near(spec, answer)
+        case Scoring.LABELS:
+            named = [label for label in spec.accepted if _plain(label) in _plain(answer)]
+            score = len(named) / max(len(spec.accepted), 1)
+        case Scoring.SPANS:
+            score = _span_score(spec, answer, style)
+        case Scoring.WER:
+            score = max(0.0, 1.0 - error_rate(spec.reference, answer))
+    return None if score is None else float(score)
+
+
+def error_rate(reference: str, answer: str) -> float:
+    """Word error rate, counting each character of scripts without spaces as a word; punctuation and case aside."""
+    wanted, given = _tokens(reference), _tokens(answer)
+    row = list(range(len(given) + 1))
+    for index, word in enumerate(wanted, 1):
+        before, row[0] = row[0], index
+        for position, other in enumerate(given, 1):
+            cost = min(row[position] + 1, row[position - 1] + 1, before + (word != other))
+            before, row[position] = row[position], cost
+    return row[-1] / max(len(wanted), 1)
+
+
+def _begins_with(answer: str, accepted: str) -> bool:
+    text, start = _plain(answer), _plain(accepted)
+    following = text[len(start) : len(start) + 1]
+    return text.startswith(start) and not (following.isascii() and following.isalnum() and start[-1:].isascii())
+
+
+def _is_near(spec: AnswerSpec, answer: str) -> bool:
+    found = _NUMBER.search(answer)
+    if found is None or spec.value is None:
+        return False
+    # Half of the last digit that an answer is given to is no error of the model's.
+    slack = (spec.tolerance or 0.0) + 0.051 * (spec.unit == "s")
+    return abs(float(found[0]) - spec.value) <= max(slack, 0.5 if spec.unit == "bpm" else 0.0)
+
+
+def _span_score(spec: AnswerSpec, answer: str, style: TimestampFormat) -> float:
+    """Share of the reference's spans that stand in the answer in their order, over the longer of the two lists."""
+    try:
+        given = [AnswerSpan(**entry.model_dump()) for entry in read_timed(answer, style)]
+    except ValueError:
+        numbers = [round(float(found) * 1000) for found in _NUMBER.findall(answer)]
+        if len(spec.spans) != 1 or len(numbers) != 2:
+            return 0.0
+        given = [AnswerSpan(segment_start_ms=numbers[0], segment_end_ms=numbers[1], text=spec.spans[0].text)]
+    right = sum(_same(one, other, spec.tolerance_ms or 0) for one, other in zip(spec.spans, given, strict=False))
+    return right / max(len(spec.spans), len(given), 1)
+
+
+def _same(one: AnswerSpan, other: AnswerSpan, tolerance_ms: int) -> bool:
+    edges: Sequence[tuple[int, int]] = (
+        (one.segment_start_ms, other.segment_start_ms),
+        (one.segment_end_ms, other.segment_end_ms),
+    )
+    return _plain(one.text) == _plain(other.text) and all(abs(a - b) <= tolerance_ms for a, b in edges)
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip().rstrip(".。!?").lower()
+
+
+def _tokens(text: str) -> list[str]:
+    plain = unicodedata.normalize("NFKC", text).lower()
+    spaced = _SPACELESS.sub(lambda found: f" {found[0]} ", plain)
+    kept = "".join(char for char in spaced if char.isspace() or char == "'" or unicodedata.category(char)[0] in "LNM")
+    return kept.split()

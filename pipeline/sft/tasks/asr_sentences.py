@@ -1,0 +1,48 @@
+"""Transcription with the time of every sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from pipeline.sft.answers import spans
+from pipeline.sft.ask import Ask, SegmentTask, Turn
+from pipeline.sft.material import Material
+from pipeline.sft.timestamps import TimedText
+from pipeline.sft.transcripts import cite_transcript, grade_transcript, sentences, timed_words, usable_transcript
+from pipeline.sft.words import Words
+
+
+class AsrSentencesTask(SegmentTask):
+    """Eligible: a usable transcript of which every word has a time inside the segment."""
+
+    task: Literal["asr_sentences"] = "asr_sentences"
+    most_per_segment: int = 1
+    tolerance_ms: int = Field(default=300, ge=0, description="by which an edge may differ from the reference")
+
+    needs: ClassVar[tuple[str, ...]] = ("annotations/speech:transcript.words (usable for training)",)
+
+    def asks_of(self, material: Material) -> Iterator[Ask]:
+        said = usable_transcript(material)
+        if said is None or not said.transcript.words:
+            return
+        entries = timed_words(material, said.transcript.words)
+        if len(entries) == len(said.transcript.words):
+            yield Ask(
+                kind="sentences",
+                topic="",
+                fact="",
+                materials=(material,),
+                evidence=cite_transcript(material, said, "words"),
+                difficulty=grade_transcript(material, said, timed=True),
+                turn=partial(_turn, sentences(entries, said.spaced), self.tolerance_ms),
+            )
+
+
+def _turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Turn:
+    text = words.timed(entries)
+    question = words.say("question", form=words.style.line.format(start="start", end="end", text="sentence"))
+    return Turn(question, text, spans(entries, text, tolerance_ms))

@@ -1,0 +1,96 @@
+"""Two segments of a recording side by side: which is faster, louder, spoken faster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import pairwise
+from typing import ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from pipeline.sft.answers import exact
+from pipeline.sft.ask import Ask, Task, Turn, grade
+from pipeline.sft.material import Material, RecordingMaterial
+from pipeline.sft.words import Words
+from schemas.annotation import GeneralAnnotation, MusicAnnotation, SpeechAnnotation
+from schemas.claim import Evidence
+
+
+class _Measure(NamedTuple):
+    value: float
+    evidence: tuple[Evidence, ...]
+
+
+class ComparisonTask(Task):
+    """Eligible: two segments that follow one another among those of a recording in which a value is measured, and
+    whose values lie clearly apart. Only within a recording: its levels are comparable, and its rows depend on no
+    other."""
+
+    task: Literal["comparison"] = "comparison"
+    most_per_segment: int = 1
+    tempo_ratio: float = Field(default=1.12, ge=1.0, description="of the faster tempo over the slower, under 1.7")
+    level_db: float = Field(default=6.0, ge=0.0, description="by which one is louder")
+    syllables_hz: float = Field(default=1.0, ge=0.0, description="by which one is spoken faster")
+    least_confidence: float = Field(default=0.5, ge=0.0, le=1.0, description="of both tempi")
+
+    needs: ClassVar[tuple[str, ...]] = (
+        "annotations/music:rhythm.tempo_bpm",
+        "or annotations/general:acoustics.level_dbfs",
+        "or annotations/speech:voice.syllable_rate_hz (of two segments)",
+    )
+
+    def asks(self, recording: RecordingMaterial) -> Iterator[Ask]:
+        for kind in ("tempo", "level", "pace"):
+            measured = [(one, value) for one in recording.segments if (value := self._measure(kind, one)) is not None]
+            for (first, one), (second, other) in pairwise(measured):
+                if self._is_clear(kind, one.value, other.value):
+                    yield Ask(
+                        kind=kind,
+                        topic="",
+                        fact=second.segment_id,
+                        materials=(first, second),
+                        evidence=(*one.evidence, *other.evidence),
+                        difficulty=grade(2),
+                        turn=partial(_turn, one.value > other.value),
+                    )
+
+    def _measure(self, kind: str, material: Material) -> _Measure | None:
+        if kind == "tempo":
+            return self._tempo(material)
+        return _level(material) if kind == "level" else _pace(material)
+
+    def _tempo(self, material: Material) -> _Measure | None:
+        row = material.first(MusicAnnotation, "rhythm")
+        rhythm = row.rhythm if row is not None else None
+        if rhythm is None or rhythm.tempo_bpm is None or rhythm.tempo_confidence < self.least_confidence:
+            return None
+        return _Measure(rhythm.tempo_bpm, material.cite(row, "rhythm.tempo_bpm", "rhythm.tempo_confidence"))
+
+    def _is_clear(self, kind: str, one: float, other: float) -> bool:
+        if kind == "tempo":
+            # From 1.7 on, the two may be the same pulse taken at half or double.
+            return self.tempo_ratio <= max(one, other) / min(one, other) < 1.7
+        return abs(one - other) >= (self.level_db if kind == "level" else self.syllables_hz)
+
+
+def _level(material: Material) -> _Measure | None:
+    row = material.first(GeneralAnnotation, "acoustics")
+    level = row.acoustics.level_dbfs if row is not None and row.acoustics is not None else None
+    return None if level is None else _Measure(level, material.cite(row, "acoustics.level_dbfs"))
+
+
+def _pace(material: Material) -> _Measure | None:
+    row = material.first(SpeechAnnotation, "voice")
+    rate = row.voice.syllable_rate_hz if row is not None and row.voice is not None else None
+    return None if rate is None else _Measure(rate, material.cite(row, "voice.syllable_rate_hz"))
+
+
+def _turn(is_first: bool, words: Words) -> Turn:
+    answer, other = ("first", "second") if is_first else ("second", "first")
+    return Turn(
+        words.say("question"),
+        words.say(answer),
+        exact(words.say(f"plain_{answer}")),
+        rivals=(words.say(f"plain_{other}"),),
+    )

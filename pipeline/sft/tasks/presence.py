@@ -1,0 +1,139 @@
+"""Whether a sound is heard: true ones, and hard ones that no source has heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from pipeline.sft.answers import exact
+from pipeline.sft.ask import Ask, Task, Turn, grade
+from pipeline.sft.material import Material, RecordingMaterial
+from pipeline.sft.sounds import LEAST_SCORE, is_crowded, is_faint, is_nameable, sure_sounds
+from pipeline.sft.words import UnsayableError, Words
+from schemas.annotation import GeneralAnnotation, MusicAnnotation, SpeechAnnotation
+from schemas.event import Branch, EventClass
+
+Sound = tuple[EventClass, str]
+
+_VOCAL = frozenset({EventClass.SPEECH, EventClass.HUMAN_VOICE, EventClass.SINGING})
+_MUSICAL = frozenset({EventClass.SINGING, EventClass.MUSIC})
+_KIN = {
+    EventClass.SPEECH: _VOCAL,
+    EventClass.HUMAN_VOICE: _VOCAL,
+    EventClass.SINGING: _VOCAL | _MUSICAL,
+    EventClass.MUSIC: _MUSICAL,
+}
+"""Classes that are taken for one another: where one is heard, the others are not said to be absent."""
+_TOLD_APART = frozenset({EventClass.SPEECH, EventClass.MUSIC})
+"""Classes that a sound of unknown source is still known not to be."""
+
+
+class PresenceTask(Task):
+    """True: a nameable sound none of whose events is in doubt. False: a sound that the recording's detectors know,
+    because they heard it elsewhere in the recording or `vocabularies` lists it, and that nothing known of the segment
+    names: no event however doubtful, no profile, transcript, measurement, caption or claim."""
+
+    task: Literal["presence"] = "presence"
+    most_per_segment: int = 4
+    least_score: float = Field(default=LEAST_SCORE, ge=0.0, le=1.0, description="of every event of the sound")
+    vocabularies: dict[str, dict[str, EventClass]] = Field(
+        default={}, description="detector → label → class: what it would have named, had it been there"
+    )
+
+    needs: ClassVar[tuple[str, ...]] = ("segments:events", "recordings:detectors")
+
+    def asks(self, recording: RecordingMaterial) -> Iterator[Ask]:
+        for material in recording.segments:
+            for (event_class, label), group in sure_sounds(material, self.least_score).items():
+                if is_nameable(event_class, label):
+                    yield Ask(
+                        kind="presence",
+                        topic=label,
+                        fact=label,
+                        materials=(material,),
+                        evidence=tuple(one for sighting in group for one in sighting.evidence),
+                        difficulty=grade(crowded=is_crowded(material.sightings), faint=is_faint(group)),
+                        turn=partial(_turn, (event_class, label), True),
+                    )
+            yield from self._absent(recording, material)
+
+    def _absent(self, recording: RecordingMaterial, material: Material) -> Iterator[Ask]:
+        for sound, is_near in self._candidates(recording, material).items():
+            if may_be_absent(material, sound):
+                yield Ask(
+                    kind="presence",
+                    topic=sound[1],
+                    fact=sound[1],
+                    materials=(material,),
+                    evidence=material.cite(None, "events", "profile"),
+                    # A sound from elsewhere in the recording is a better trap than one from a list.
+                    difficulty=grade(1 + is_near),
+                    turn=partial(_turn, sound, False),
+                )
+
+    def _candidates(self, recording: RecordingMaterial, material: Material) -> dict[Sound, bool]:
+        """Sounds that would have been named → whether they are heard elsewhere in the recording."""
+        elsewhere = (
+            sound
+            for other in recording.others(material)
+            for sound in sure_sounds(other, self.least_score)
+            if is_nameable(*sound)
+        )
+        found = dict.fromkeys(elsewhere, True)
+        detectors = recording.recording.detectors if recording.recording is not None else ()
+        for detector in detectors:
+            for label, event_class in self.vocabularies.get(detector.name, {}).items():
+                found.setdefault((event_class, label), False)
+        return found
+
+
+def may_be_absent(material: Material, sound: Sound) -> bool:
+    """Whether every source agrees that `sound` is not heard in the segment."""
+    event_class, label = sound
+    heard = heard_classes(material)
+    if heard & _KIN.get(event_class, frozenset({event_class})):
+        return False
+    if EventClass.SOURCE_AMBIGUOUS in heard and event_class not in _TOLD_APART:
+        return False
+    text = " ".join(_texts(material)).lower()
+    return not any(name in text for name in {label.lower(), event_class.value.replace("_", " ")} if name)
+
+
+def heard_classes(material: Material) -> frozenset[EventClass]:
+    """Every class that any source has so much as hinted at."""
+    found = {event.event_class for event in material.segment.events}
+    found |= {entry.event_class for entry in material.segment.profile}
+    for general in material.all(GeneralAnnotation):
+        found |= {event.event_class for event in general.events or ()}
+    if Branch.SPEECH in material.segment.branches or any(map(_has_speech, material.all(SpeechAnnotation))):
+        found.add(EventClass.SPEECH)
+    if Branch.MUSIC in material.segment.branches or material.all(MusicAnnotation):
+        found.add(EventClass.MUSIC)
+    return frozenset(found)
+
+
+def _has_speech(row: SpeechAnnotation) -> bool:
+    spoken = row.transcript is not None and bool(row.transcript.text.strip())
+    return spoken or (row.voice is not None and row.voice.speech_ms > 0)
+
+
+def _texts(material: Material) -> Iterator[str]:
+    if material.caption is not None:
+        yield material.caption.caption
+        yield from (claim.text for claim in material.caption.claims)
+    for row in material.annotations:
+        yield row.caption or ""
+        yield from (claim.text for claim in row.caption_claims)
+    for general in material.all(GeneralAnnotation):
+        yield from (event.label for event in general.events or ())
+
+
+def _turn(sound: Sound, is_there: bool, words: Words) -> Turn:
+    name = words.sound(*sound)
+    if name.startswith("the sound “"):
+        raise UnsayableError(f"no name for {sound[1]} by which a listener would know it")
+    answer = "yes" if is_there else "no"
+    return Turn(words.say("question", sound=name), words.say(answer, sound=name), exact(words.say(f"plain_{answer}")))

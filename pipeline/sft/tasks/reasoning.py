@@ -1,0 +1,144 @@
+"""Questions that join several facts, with the chain that leads from the evidence to the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from pipeline.sft.answers import exact, number
+from pipeline.sft.ask import Ask, SegmentTask, Turn, grade
+from pipeline.sft.material import Material, Sighting
+from pipeline.sft.sounds import LEAST_SCORE, Sounds, is_crowded, is_nameable, sure_sounds
+from pipeline.sft.words import Words, seconds
+from schemas.annotation import MusicAnnotation
+from schemas.event import EventClass
+from schemas.music import Rhythm
+from schemas.timespan import covered_ms
+
+Group = tuple[tuple[EventClass, str], tuple[Sighting, ...]]
+
+
+class ReasoningTask(SegmentTask):
+    """Eligible: two nameable sounds none of whose events is in doubt, or a sure tempo with a sure bar. Every step of
+    the chain states a value of the evidence or what follows from those before it."""
+
+    task: Literal["reasoning"] = "reasoning"
+    least_score: float = Field(default=LEAST_SCORE, ge=0.0, le=1.0, description="of every event of both sounds")
+    least_gap_ms: int = Field(default=500, ge=0, description="between two sounds, to be asked for")
+    clear_ratio: float = Field(default=1.3, ge=1.0, description="of the longer duration over the shorter")
+    least_confidence: float = Field(default=0.5, ge=0.0, le=1.0, description="of tempo and bar")
+
+    needs: ClassVar[tuple[str, ...]] = ("segments:events", "or annotations/music:rhythm.beats_per_bar")
+
+    def asks_of(self, material: Material) -> Iterator[Ask]:
+        sounds = {name: group for name, group in sure_sounds(material, self.least_score).items() if is_nameable(*name)}
+        yield from self._gaps(material, sounds)
+        yield from self._longer(material, sounds)
+        yield from self._bar(material)
+
+    def _gaps(self, material: Material, sounds: Sounds) -> Iterator[Ask]:
+        once = sorted((group[0] for group in sounds.values() if len(group) == 1), key=lambda one: one.span)
+        for first, second in pairwise(once):
+            if second.span.start_ms - first.span.end_ms >= self.least_gap_ms:
+                names = f"{first.event.label}/{second.event.label}"
+                yield Ask(
+                    kind="gap",
+                    topic=names,
+                    fact=names,
+                    materials=(material,),
+                    evidence=(*first.evidence, *second.evidence),
+                    difficulty=grade(2, crowded=is_crowded(material.sightings)),
+                    turn=partial(_gap_turn, material, first, second),
+                )
+
+    def _longer(self, material: Material, sounds: Sounds) -> Iterator[Ask]:
+        for one, other in pairwise(sounds.items()):
+            short, long = sorted((_total_ms(one), _total_ms(other)))
+            if short and long / short >= self.clear_ratio:
+                names = "/".join(sorted((one[0][1], other[0][1])))
+                yield Ask(
+                    kind="longer",
+                    topic=names,
+                    fact=names,
+                    materials=(material,),
+                    evidence=tuple(item for group in (one, other) for sight in group[1] for item in sight.evidence),
+                    difficulty=grade(2, crowded=is_crowded((*one[1], *other[1]))),
+                    turn=partial(_longer_turn, one, other),
+                )
+
+    def _bar(self, material: Material) -> Iterator[Ask]:
+        row = material.first(MusicAnnotation, "rhythm")
+        rhythm = row.rhythm if row is not None else None
+        if rhythm is None or rhythm.tempo_bpm is None or rhythm.beats_per_bar is None:
+            return
+        if min(rhythm.tempo_confidence, rhythm.meter_confidence) >= self.least_confidence:
+            yield Ask(
+                kind="bar",
+                topic="",
+                fact="",
+                materials=(material,),
+                evidence=material.cite(row, "rhythm.tempo_bpm", "rhythm.beats_per_bar"),
+                difficulty=grade(3),
+                turn=partial(_bar_turn, rhythm),
+            )
+
+
+def _total_ms(group: Group) -> int:
+    return covered_ms(one.span for one in group[1])
+
+
+def _gap_turn(material: Material, first: Sighting, second: Sighting, words: Words) -> Turn:
+    one, other = (words.sound(each.event.event_class, each.event.label) for each in (first, second))
+    end, start = (round(material.in_clip(ms) / 1000, 1) for ms in (first.span.end_ms, second.span.start_ms))
+    gap = f"{start - end:.1f}"
+    chain = words.say("chain", one=one, other=other, end=f"{end:.1f}", start=f"{start:.1f}", gap=gap)
+    return Turn(
+        words.say("question", one=one, other=other),
+        words.say("answer", one=one, other=other, gap=gap),
+        number(float(gap), 0.5, "s", decimals=1),
+        reasoning=chain,
+    )
+
+
+def _longer_turn(one: Group, other: Group, words: Words) -> Turn:
+    names = {group[0]: words.sound(*group[0]) for group in (one, other)}
+    longer, shorter = sorted((one, other), key=lambda group: -_total_ms(group))
+    first, second = sorted(names.values())
+    chain = words.say(
+        "chain",
+        longer=names[longer[0]],
+        shorter=names[shorter[0]],
+        longer_spans=_spans(longer[1], words),
+        shorter_spans=_spans(shorter[1], words),
+        long=seconds(_total_ms(longer)),
+        short=seconds(_total_ms(shorter)),
+    )
+    return Turn(
+        words.say("question", one=first, other=second),
+        words.say("answer", longer=names[longer[0]]),
+        exact(names[longer[0]]),
+        reasoning=chain,
+        rivals=(names[shorter[0]],),
+    )
+
+
+def _spans(group: Sequence[Sighting], words: Words) -> str:
+    durations = [seconds(one.span.duration_ms) for one in group]
+    return words.listing([words.say("span", seconds=duration) for duration in durations])
+
+
+def _bar_turn(rhythm: Rhythm, words: Words) -> Turn:
+    tempo, beats = round(rhythm.tempo_bpm or 0), rhythm.beats_per_bar or 0
+    beat = 60 / tempo
+    bar = round(beat * beats, 2)
+    chain = words.say("chain", bpm=str(tempo), beats=str(beats), beat=f"{beat:.2f}", bar=f"{bar:.2f}")
+    return Turn(
+        words.say("question"),
+        words.say("answer", bar=f"{bar:.1f}"),
+        number(bar, round(0.1 * bar, 2), "s", decimals=1),
+        reasoning=chain,
+    )

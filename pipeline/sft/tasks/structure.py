@@ -1,0 +1,58 @@
+"""The parts of the music's form with their times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from pipeline.sft.answers import spans
+from pipeline.sft.ask import Ask, SegmentTask, Turn, grade
+from pipeline.sft.material import Material
+from pipeline.sft.timestamps import TimedText
+from pipeline.sft.words import Words
+from schemas.annotation import MusicAnnotation
+from schemas.music import Section
+
+
+class StructureTask(SegmentTask):
+    """Eligible: two parts or more."""
+
+    task: Literal["structure"] = "structure"
+    most_per_segment: int = 1
+    tolerance_ms: int = Field(default=500, ge=0, description="by which an edge may differ from the reference")
+
+    needs: ClassVar[tuple[str, ...]] = ("annotations/music:sections",)
+
+    def asks_of(self, material: Material) -> Iterator[Ask]:
+        row = material.first(MusicAnnotation, "sections")
+        sections = row.sections if row is not None else None
+        if row is not None and sections and len(sections) > 1:
+            yield Ask(
+                kind="timed",
+                topic="",
+                fact="",
+                materials=(material,),
+                evidence=material.cite(row, "sections"),
+                difficulty=grade(2, timed=True),
+                turn=partial(_turn, _entries(material, sections), self.tolerance_ms),
+            )
+
+
+def _entries(material: Material, sections: Sequence[Section]) -> tuple[TimedText, ...]:
+    return tuple(
+        TimedText(
+            segment_start_ms=material.in_clip(section.start_ms),
+            segment_end_ms=material.in_clip(section.end_ms),
+            text=f"{section.label} ({section.function})" if section.function else section.label,
+        )
+        for section in sections
+    )
+
+
+def _turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Turn:
+    text = words.timed(entries)
+    question = words.say("question", form=words.style.line.format(start="start", end="end", text="part"))
+    return Turn(question, text, spans(entries, text, tolerance_ms))

@@ -1,0 +1,104 @@
+"""What is heard between two times, and what is said at one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from pipeline.sft.answers import labels, wer
+from pipeline.sft.ask import Ask, SegmentTask, Turn, grade
+from pipeline.sft.material import Material, Sighting
+from pipeline.sft.sounds import LEAST_SCORE, all_sure, is_crowded, is_faint
+from pipeline.sft.timestamps import TimedText
+from pipeline.sft.transcripts import cite_transcript, grade_transcript, sentences, timed_words, usable_transcript
+from pipeline.sft.words import Words, seconds
+from schemas.timespan import TimeSpan
+
+_GRID_MS = 500
+"""Asked times lie on a grid, as a listener's would."""
+
+
+class TimeQaTask(SegmentTask):
+    """Eligible: a segment with several sounds, none in doubt; or a usable transcript with word times."""
+
+    task: Literal["time_qa"] = "time_qa"
+    least_score: float = Field(default=LEAST_SCORE, ge=0.0, le=1.0, description="of every event")
+    clear_ms: int = Field(
+        default=250, ge=0, description="an event that reaches into or out of the asked time by less makes it unfair"
+    )
+
+    needs: ClassVar[tuple[str, ...]] = (
+        "segments:events",
+        "or annotations/speech:transcript.words (usable for training)",
+    )
+
+    def asks_of(self, material: Material) -> Iterator[Ask]:
+        yield from self._between(material)
+        yield from self._said(material)
+
+    def _between(self, material: Material) -> Iterator[Ask]:
+        names = {one.event.label for one in material.sightings}
+        if len(names) < 2 or not all_sure(material, self.least_score):
+            return
+        windows = dict.fromkeys(_window(material, one) for one in material.sightings)
+        for window in windows:
+            inside = self._heard_in(material, window)
+            if inside and len({one.event.label for one in inside}) < len(names):
+                yield Ask(
+                    kind="between",
+                    topic="",
+                    fact=f"{window.start_ms}-{window.end_ms}",
+                    materials=(material,),
+                    evidence=tuple(one for sighting in inside for one in sighting.evidence),
+                    difficulty=grade(crowded=is_crowded(inside), faint=is_faint(inside), timed=True),
+                    turn=partial(_between_turn, window, inside),
+                )
+
+    def _heard_in(self, material: Material, window: TimeSpan) -> tuple[Sighting, ...]:
+        """What sounds in `window` (in the clip's time); nothing where that cannot be said fairly."""
+        inside = []
+        for one in material.sightings:
+            overlap = one.span.shift(-material.segment.start_ms).overlap_ms(window)
+            if 0 < overlap < min(self.clear_ms, one.span.duration_ms):
+                return ()
+            if overlap:
+                inside.append(one)
+        return tuple(inside)
+
+    def _said(self, material: Material) -> Iterator[Ask]:
+        said = usable_transcript(material)
+        if said is None or not said.transcript.words:
+            return
+        spoken = sentences(timed_words(material, said.transcript.words), said.spaced)
+        for sentence in spoken if len(spoken) > 1 else ():
+            middle = (sentence.segment_start_ms + sentence.segment_end_ms) // 2
+            yield Ask(
+                kind="said",
+                topic="",
+                fact=f"{middle}",
+                materials=(material,),
+                evidence=cite_transcript(material, said, "words"),
+                difficulty=grade_transcript(material, said, timed=True),
+                turn=partial(_said_turn, sentence, middle),
+            )
+
+
+def _window(material: Material, sighting: Sighting) -> TimeSpan:
+    start, end = (material.in_clip(ms) for ms in sighting.span)
+    return TimeSpan(max(0, start // _GRID_MS * _GRID_MS), min(material.duration_ms, -(-end // _GRID_MS) * _GRID_MS))
+
+
+def _between_turn(window: TimeSpan, inside: tuple[Sighting, ...], words: Words) -> Turn:
+    names = list(dict.fromkeys(words.sound(one.event.event_class, one.event.label) for one in inside))
+    return Turn(
+        words.say("question", start=seconds(window.start_ms), end=seconds(window.end_ms)),
+        words.say("answer", sounds=words.listing(names)),
+        labels(names),
+    )
+
+
+def _said_turn(sentence: TimedText, middle_ms: int, words: Words) -> Turn:
+    return Turn(words.say("question", time=seconds(middle_ms)), sentence.text, wer(sentence.text))

@@ -1,0 +1,76 @@
+"""How someone speaks, as far as it is measured: pace and pauses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from pipeline.sft.answers import exact, number
+from pipeline.sft.ask import Ask, SegmentTask, Turn, grade
+from pipeline.sft.material import Material
+from pipeline.sft.words import Words, seconds
+from schemas.annotation import SpeechAnnotation
+
+PACES = ("slow", "moderate", "fast")
+
+
+class VoiceTask(SegmentTask):
+    """Eligible: enough speech, and a rate that is clearly on one side; pauses long enough to be heard."""
+
+    task: Literal["voice"] = "voice"
+    least_speech_ms: int = Field(default=3000, ge=0, description="less is too little to tell a pace by")
+    slow_below_hz: float = Field(default=2.9, gt=0.0, description="syllable nuclei a second of speech")
+    fast_above_hz: float = Field(default=5.6, gt=0.0, description="syllable nuclei a second of speech")
+    clear_hz: float = Field(default=0.3, ge=0.0, description="a rate nearer to either limit is not asked for")
+    least_pause_ms: int = Field(default=700, ge=0, description="of the longest pause, to be worth asking for")
+
+    needs: ClassVar[tuple[str, ...]] = ("annotations/speech:voice",)
+
+    def asks_of(self, material: Material) -> Iterator[Ask]:
+        row = material.first(SpeechAnnotation, "voice")
+        if row is None or row.voice is None or row.voice.speech_ms < self.least_speech_ms:
+            return
+        pace = self._pace(row.voice.syllable_rate_hz)
+        if pace:
+            yield Ask(
+                kind="pace",
+                topic="",
+                fact="",
+                materials=(material,),
+                evidence=material.cite(row, "voice.syllable_rate_hz", "voice.speech_ms"),
+                difficulty=grade(),
+                turn=partial(_pace_turn, pace),
+            )
+        if row.voice.longest_pause_ms >= self.least_pause_ms:
+            yield Ask(
+                kind="longest_pause",
+                topic="",
+                fact="",
+                materials=(material,),
+                evidence=material.cite(row, "voice.longest_pause_ms", "voice.pause_count"),
+                difficulty=grade(1 + (row.voice.pause_count > 1), timed=True),
+                turn=partial(_pause_turn, row.voice.longest_pause_ms),
+            )
+
+    def _pace(self, rate_hz: float | None) -> str | None:
+        if rate_hz is None or min(abs(rate_hz - self.slow_below_hz), abs(rate_hz - self.fast_above_hz)) < self.clear_hz:
+            return None
+        return PACES[(rate_hz > self.slow_below_hz) + (rate_hz > self.fast_above_hz)]
+
+
+def _pace_turn(pace: str, words: Words) -> Turn:
+    name = words.say(pace)
+    rivals = tuple(words.say(other) for other in PACES if other != pace)
+    return Turn(words.say("question"), words.say("answer", pace=name), exact(name), rivals=rivals)
+
+
+def _pause_turn(pause_ms: int, words: Words) -> Turn:
+    value = round(pause_ms / 1000, 1)
+    return Turn(
+        words.say("question"),
+        words.say("answer", seconds=seconds(pause_ms)),
+        number(value, max(0.3, 0.15 * value), "s", decimals=1),
+    )

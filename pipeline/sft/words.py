@@ -1,0 +1,118 @@
+"""The wordings of questions and answers, in every language, and the names of sounds."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files as package_files
+from typing import Any
+
+import yaml
+
+from annotators.grammar import Pick
+from pipeline.sft.timestamps import AmbiguousTextError, TimedText, TimestampFormat, write_timed
+from schemas.event import EventClass
+from schemas.record import content_key
+
+LANGUAGES = ("en", "zh")
+"""What every template is written in."""
+
+Wordings = Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]]
+"""kind → part → language → wordings, as in a task's YAML."""
+
+
+class UnsayableError(Exception):
+    """A fact has no words in the language that is asked for, or cannot be written so that it can be read back."""
+
+
+@cache
+def wordings_of(task: str) -> Wordings:
+    """The templates of a task. Raises ValueError where a part lacks a language or its wordings differ in slots."""
+    tree: Wordings = _read_yaml("templates", f"{task}.yaml")
+    for kind, parts in tree.items():
+        for part, languages in parts.items():
+            if set(languages) != set(LANGUAGES):
+                raise ValueError(f"{task}.yaml: {kind}.{part} is written in {sorted(languages)}, not in {LANGUAGES}")
+            slots = {frozenset(slots_of(wording)) for wordings in languages.values() for wording in wordings}
+            if len(slots) != 1:
+                raise ValueError(f"{task}.yaml: wordings of {kind}.{part} differ in their slots")
+    return tree
+
+
+@cache
+def sound_names() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+    """`classes` and `labels`, each name → language → noun phrase."""
+    names: Mapping[str, Mapping[str, Mapping[str, str]]] = _read_yaml("labels.yaml")
+    return names
+
+
+@cache
+def words_key(task: str) -> str:
+    """Key of all words that a task's samples are made of."""
+    return content_key([wordings_of(task), sound_names()])
+
+
+def slots_of(wording: str) -> set[str]:
+    """The names in braces in a template."""
+    return {name for _, name, _, _ in string.Formatter().parse(wording) if name}
+
+
+class Words:
+    """Speaks one language about one fact; `pick` chooses among wordings."""
+
+    def __init__(self, task: str, kind: str, language: str, pick: Pick, style: TimestampFormat) -> None:
+        self.language = language
+        self.style = style
+        self._task, self._kind, self._pick = task, kind, pick
+
+    def say(self, part: str, **slots: str) -> str:
+        """A wording of `part` with its slots filled."""
+        wordings = wordings_of(self._task)[self._kind][part][self.language]
+        return self._pick(*wordings).format(**slots)
+
+    def of(self, task: str, kind: str) -> Words:
+        """The same voice with another task's templates."""
+        return Words(task, kind, self.language, self._pick, self.style)
+
+    def sound(self, event_class: EventClass, label: str) -> str:
+        """What one hears, as a noun phrase: "speech", "a dog barking". Raises UnsayableError for an unknown label."""
+        names = sound_names()
+        plain = label.strip().lower().replace("_", " ")
+        found = names["labels"].get(plain) or (names["classes"][event_class] if _is_generic(plain, event_class) else {})
+        if self.language in found:
+            return found[self.language]
+        if self.language == "en":
+            return f"the sound “{plain}”"
+        raise UnsayableError(f"no {self.language} word for {label}")
+
+    def listing(self, phrases: Sequence[str]) -> str:
+        """Phrases as a list inside a sentence."""
+        joined = {"en": (", ", " and "), "zh": ("、", "和")}[self.language]
+        if len(phrases) < 2:
+            return "".join(phrases)
+        return joined[0].join(phrases[:-1]) + joined[1] + phrases[-1]
+
+    def timed(self, entries: Sequence[TimedText]) -> str:
+        """Entries in the configured form."""
+        try:
+            return write_timed(entries, self.style)
+        except AmbiguousTextError as error:
+            raise UnsayableError(str(error)) from error
+
+
+def seconds(duration_ms: float, decimals: int = 1) -> str:
+    """Milliseconds as decimal seconds, without a unit."""
+    return f"{duration_ms / 1000:.{decimals}f}"
+
+
+def _is_generic(label: str, event_class: EventClass) -> bool:
+    return label in {event_class.value, event_class.value.replace("_", " "), "sound", ""}
+
+
+def _read_yaml(*parts: str) -> Any:
+    text = package_files("pipeline.sft").joinpath(*parts).read_text(encoding="utf-8")
+    tree = yaml.safe_load(text)
+    if not isinstance(tree, dict):
+        raise TypeError(f"{'/'.join(parts)} must be a YAML mapping")
+    return tree
