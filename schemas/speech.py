@@ -49,8 +49,30 @@ class Voice(Record):
     longest_pause_ms: int = Field(ge=0, description="0 where there is none")
 
 
+class SpeechQuality(Record):
+    """How well the speech of a segment was recorded, measured on all channels of the source."""
+
+    bandwidth_hz: int | None = Field(
+        description="highest frequency within 70 dB of the strongest, up to 24000; null for silence"
+    )
+    clipping_share: float = Field(
+        ge=0.0, le=1.0, description="share of speech samples in runs of three or more at full scale"
+    )
+
+
+class Dnsmos(Record):
+    """Opinion scores from 1 to 5 that DNSMOS predicts (arXiv 2110.01763), means over the segment."""
+
+    signal: float = Field(description="the voice itself, ITU-T P.835 SIG")
+    background: float = Field(description="freedom from background noise, P.835 BAK")
+    overall: float = Field(description="P.835 OVRL")
+    p808: float = Field(description="overall by ITU-T P.808, another model")
+
+
 class SpeechFacts(BranchFacts):
     """The speech branch's typed fields; each backend fills its own and leaves the rest null."""
 
     transcript: Transcript | None = None
     voice: Voice | None = None
+    quality: SpeechQuality | None = None
+    dnsmos: Dnsmos | None = None

@@ -7,7 +7,12 @@ from typing import Annotated
 from pydantic import Field
 
 from annotators.speech.caption import SpeechCaption
+from annotators.speech.dnsmos import DnsmosScores
 from annotators.speech.pocketsphinx import Pocketsphinx
+from annotators.speech.quality import SpeechQualityMeasures
 from annotators.speech.voice import VoiceMeasures
 
-AnySpeech = Annotated[Pocketsphinx | VoiceMeasures | SpeechCaption, Field(discriminator="kind")]
+AnySpeech = Annotated[
+    Pocketsphinx | VoiceMeasures | SpeechQualityMeasures | DnsmosScores | SpeechCaption,
+    Field(discriminator="kind"),
+]

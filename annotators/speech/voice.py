@@ -124,9 +124,11 @@ def _snr_db(speech_power: float, background: NDArray[np.float64], sample_rate_hz
     """
     frame = sample_rate_hz * _BACKGROUND_FRAME_MS // 1000
     frames = background[: len(background) // frame * frame].reshape(-1, frame)
-    if len(frames) * _BACKGROUND_FRAME_MS < _LEAST_BACKGROUND_MS or speech_power <= 0:
+    if len(frames) * _BACKGROUND_FRAME_MS < _LEAST_BACKGROUND_MS:
         return None
     noise = max(float(np.median(frames.mean(axis=1))), _QUANTISATION)
+    if speech_power <= noise:
+        return None  # what lies between is louder: the detector took something else, or speech, for background
     return _decibels(max((speech_power - noise) / noise, _LEAST_SNR))
 
 
