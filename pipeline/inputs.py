@@ -12,7 +12,7 @@ from pipeline import files
 from pipeline.errors import SetupError
 from pipeline.files import UnsupportedSchemeError
 from pipeline.manifest import Entry, is_manifest, read_manifest
-from pipeline.redact import redact_uri
+from pipeline.redact import redact_text, redact_uri
 from schemas.rejected import Rejected
 
 _SUFFIXES = """
@@ -42,7 +42,7 @@ def read_inputs(inputs: Sequence[str]) -> Iterator[Entry | Rejected]:
         except UnsupportedSchemeError as error:
             raise SetupError(f"{redact_uri(item)}: {error}") from error
         except (OSError, ValueError) as error:
-            raise SetupError(f"cannot read the input {redact_uri(item)}: {error}") from error
+            raise SetupError(redact_text(f"cannot read the input {item}: {error}", item)) from error
         if not found:
             raise SetupError(
                 f"{redact_uri(item)} names no recording: give a folder with audio, a glob in quotes, audio files, or a "
@@ -78,7 +78,7 @@ def _remote_input(item: str) -> Iterator[Entry | Rejected]:
             if is_manifest(stat.uri):
                 yield from read_manifest(stat.uri)
             else:
-                yield Entry(stat.uri)
+                yield Entry(stat.uri, stat=stat)
     else:
         yield from _folder(item)
 
@@ -88,7 +88,7 @@ def _folder(folder: str) -> Iterator[Entry | Rejected]:
     for stat in files.list_files(folder, unreadable.append):
         parts = files.relative_to(stat.uri, folder).split("/")
         if os.path.splitext(parts[-1])[1].lower() in AUDIO_SUFFIXES and not any(part[0] == "." for part in parts):  # noqa: PTH122
-            yield Entry(_openable(stat.uri))
+            yield Entry(_openable(stat.uri), stat=stat)
     for error in unreadable:
         yield Rejected(
             recording_id=None,

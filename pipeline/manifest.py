@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline import files
 from pipeline.errors import SetupError
+from pipeline.files import FileStat
 from pipeline.redact import has_scheme, redact_text, redact_uri
 from schemas.rejected import Rejected
 from schemas.timespan import TimeSpan
@@ -44,6 +45,8 @@ class Entry:
     language: str | None = None
     interval: TimeSpan | None = None
     metadata: Mapping[str, Value] = field(default_factory=dict)
+    stat: FileStat | None = None
+    """As a listing showed it, where there was one: a million files need not be asked after one by one."""
 
 
 class BadLineError(Exception):

@@ -46,7 +46,7 @@ def list_sources(inputs: Sequence[str], index: SourceIndex | None = None) -> Lis
         else:
             by_uri.setdefault(_normal_uri(item.uri), []).append(item)
     with ThreadPoolExecutor(HASH_THREADS) as pool:
-        hashed = list(pool.map(lambda uri: _hashed(uri, index), by_uri))
+        hashed = list(pool.map(lambda item: _hashed(item[0], item[1][0].stat, index), by_uri.items()))
     sources: list[Source] = []
     for (uri, entries), result in zip(by_uri.items(), hashed, strict=True):
         if isinstance(result, Rejected):
@@ -70,10 +70,10 @@ def _normal_uri(uri: str) -> str:
     return str(files.local_path(uri))
 
 
-def _hashed(uri: str, index: SourceIndex | None) -> tuple[FileStat, str] | Rejected:
+def _hashed(uri: str, listed: FileStat | None, index: SourceIndex | None) -> tuple[FileStat, str] | Rejected:
     """A file's size and recording_id; or why there is none. Runs in threads: `index` is only read."""
     try:
-        stat = files.stat_file(uri)
+        stat = listed or files.stat_file(uri)
         if stat.size_bytes == 0:
             return _rejected(uri, "empty_file", "0 bytes")
         known = index.recording_id(stat) if index is not None else None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,18 @@ def test_publishing_replaces_what_was_there(folder: str, tmp_path: Path) -> None
     source.write_bytes(b"new")
     files.publish(source, uri)
     assert files.read_bytes(uri) == b"new"
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no second disk at hand")
+def test_a_file_from_another_disk_is_published_too(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        source = Path(elsewhere, "finished")
+        source.write_bytes(b"data")
+        if source.stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("one disk for both")
+        files.publish(source, str(tmp_path / "x"))
+        assert not source.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 def test_deleting_what_is_gone_is_no_error(folder: str) -> None:

@@ -37,6 +37,14 @@ def test_intervals_are_those_of_the_decoded_recording(tmp_path: Path, suffix: st
             assert np.abs(samples - spooled).max() <= 0.51 / 32768
 
 
+def test_what_the_fast_path_leaves_to_the_other_has_intervals_too(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.wav", a_tone(2.0), subtype="IMA_ADPCM")
+    with decode_recording(path, DecodeConfig()) as recording:
+        spooled = recording.waveform.read(8000, 16_000)
+    (samples,) = read(path, TimeSpan(500, 1000))
+    assert np.array_equal(samples, spooled)
+
+
 @pytest.mark.parametrize("rate_hz", [8_000, 22_050, 44_100, 48_000])
 def test_lengths_are_exact_at_every_rate(tmp_path: Path, rate_hz: int) -> None:
     path = write(tmp_path / "x.flac", noise(10.0, 44_100), 44_100)
