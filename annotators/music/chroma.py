@@ -33,6 +33,13 @@ class Chroma:
     tuning_cents: float | None
     notes: Array
 
+    @property
+    def harmony(self) -> Array:
+        """Treble and bass side by side (num_slow_frames, 24), each frame of unit length; zero where nothing sounds."""
+        both = np.concatenate([self.treble, self.bass], axis=1)
+        unit: Array = both / np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-9)
+        return unit
+
 
 def measure_chroma(slow: Array) -> Chroma:
     """`slow` is (num_slow_frames, 1858) magnitudes. All zero for silence; not changed by gain."""

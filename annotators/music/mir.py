@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-import numpy as np
-
 from annotators.base import Annotator, Backend, Clip
 from annotators.music.chroma import Chroma, measure_chroma
 from annotators.music.key import PITCH_CLASSES, find_key
 from annotators.music.loudness import LoudnessMeter, load_meter, measure_dynamics
 from annotators.music.onsets import onset_frames, onset_strength
-from annotators.music.pulse import find_pulses, track_beats
+from annotators.music.pulse import find_pulse
 from annotators.music.spectra import FRAME_MS, RATE_HZ, Spectra, measure_spectra
 from annotators.music.timbre import measure_timbre
 from schemas.event import Branch, EventClass
@@ -37,7 +35,7 @@ class Mir(Backend[MusicFacts]):
 
     @property
     def revision(self) -> str:
-        return "1"
+        return "2"
 
     def load(self) -> Annotator[MusicFacts]:
         self.check_available()
@@ -57,7 +55,7 @@ class MirAnnotator:
         spectra = measure_spectra(clip.samples)
         chroma = measure_chroma(spectra.slow)
         return MusicFacts(
-            rhythm=_rhythm(spectra, clip.segment.start_ms),
+            rhythm=_rhythm(spectra, chroma, clip.segment.start_ms),
             tonality=_tonality(chroma),
             dynamics=measure_dynamics(spectra.samples, self._meter),
             timbre=measure_timbre(spectra.fast),
@@ -65,18 +63,17 @@ class MirAnnotator:
         )
 
 
-def _rhythm(spectra: Spectra, start_ms: int) -> Rhythm:
+def _rhythm(spectra: Spectra, chroma: Chroma, start_ms: int) -> Rhythm:
     onsets = onset_strength(spectra.fast)
     rate = len(onset_frames(onsets.full)) / max(spectra.duration_ms / 1000, 0.1)
-    pulses = find_pulses(onsets.full)
-    beats = track_beats(onsets.full, pulses[0].tempo_bpm) if pulses else np.zeros(0)
-    if len(beats) < 4:
+    pulse = find_pulse(onsets, chroma.harmony)
+    if pulse is None:
         return Rhythm(tempo_bpm=None, tempo_confidence=0.0, beats_ms=(), onset_rate_hz=round(rate, 2))
-    times = beats * FRAME_MS
     return Rhythm(
-        tempo_bpm=round(60_000 / float(np.median(np.diff(times))), 1),
-        tempo_confidence=round(pulses[0].strength, 3),
-        beats_ms=tuple(start_ms + round(float(time)) for time in times),
+        tempo_bpm=round(pulse.tempo_bpm, 1),
+        tempo_confidence=round(pulse.strength, 3),
+        tempo_alternatives_bpm=tuple(round(tempo, 1) for tempo in pulse.alternatives_bpm),
+        beats_ms=tuple(start_ms + round(float(beat) * FRAME_MS) for beat in pulse.beats),
         onset_rate_hz=round(rate, 2),
     )
 

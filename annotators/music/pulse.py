@@ -1,4 +1,4 @@
-"""Tempo from the periodicity of the onsets, and the beats that follow them."""
+"""The pulse: of several tempi and phases, each with its beats, the one that the music supports best."""
 
 from __future__ import annotations
 
@@ -6,115 +6,152 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotators.music.spectra import FRAME_MS, Array, Indices
+from annotators.music.beats import off_beats, track_beats
+from annotators.music.onsets import Onsets
+from annotators.music.spectra import HOP, SLOW_HOP, Array, Indices
+from annotators.music.tempo import autocorrelation, candidate_tempi, lags_of, pulse_strength
 
-SLOWEST_BPM, FASTEST_BPM = 40.0, 220.0
-_PREFERRED_BPM = 105.0
-_SPREAD_OCTAVES = 0.9
-_LEAST_PULSE = 0.1
-_COMB = (1.0, 0.7, 0.5, 0.5)
+_FEWEST_BEATS = 5
+_LEAST_STRENGTH = 0.12
+
+WEIGHTS = {
+    "octaves_over_105": 1.22,
+    "octaves_over_105_squared": -1.05,
+    "onsets_on_beats": 0.2,
+    "onsets_between": 0.11,
+    "bass_between": -0.12,
+    "bass_at_thirds": -0.26,
+    "onsets_at_quarters": -1.39,
+    "bass_alternation": 0.06,
+    "change_on_beats": 0.91,
+    "change_between": -1.05,
+    "strength": 3.1,
+    "correlation": 2.54,
+}
+"""What speaks for a hypothesis and how much: `python -m benchmarks.music_fit` on rendered pieces of seeds 1 to 6."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """Beats (frames of `Spectra.fast`, ascending) at a tempo, and what speaks for them, in the order of WEIGHTS."""
+
+    tempo_bpm: float
+    beats: Indices
+    strength: float
+    evidence: Array
 
 
 @dataclass(frozen=True)
 class Pulse:
-    """A tempo and how strongly the onsets repeat at it, in [0, 1]."""
+    """`beats` in frames, to fractions; `strength` in [0, 1]; `alternatives_bpm` likelier first."""
 
     tempo_bpm: float
+    beats: Array
     strength: float
+    alternatives_bpm: tuple[float, ...]
 
 
-def autocorrelation(strength: Array) -> Array:
-    """Of the onset strength less its slow mean, unbiased, 1 at lag 0; (num_frames,)."""
-    around = round(500 / FRAME_MS)
-    kernel = np.full(2 * around + 1, 1 / (2 * around + 1), dtype=np.float32)
-    mean = np.convolve(np.pad(strength, around, mode="reflect" if len(strength) > around else "edge"), kernel, "valid")
-    excess = np.convolve(np.maximum(strength - mean, 0), _gaussian(20 / FRAME_MS), mode="same")
-    excess = excess - excess.mean()
-    size = 1 << (2 * len(excess) - 1).bit_length()
-    spectrum = np.fft.rfft(excess, size)
-    correlation = np.fft.irfft(np.abs(spectrum) ** 2, size)[: len(excess)]
-    if correlation[0] <= 0:
-        return np.zeros(len(excess), dtype=np.float32)
-    correlation /= correlation[0] * np.maximum(1 - np.arange(len(excess)) / len(excess), 0.05)
-    return correlation.astype(np.float32)
+def find_pulse(onsets: Onsets, harmony: Array) -> Pulse | None:
+    """None where no steady pulse is found. `harmony` is (num_slow_frames, n), what sounds in each, of unit length."""
+    hypotheses = [one for one in beat_hypotheses(onsets, harmony) if one.strength >= _LEAST_STRENGTH]
+    if not hypotheses:
+        return None
+    weights = np.array(list(WEIGHTS.values()))
+    ordered = sorted(hypotheses, key=lambda one: -float(one.evidence @ weights))
+    best = ordered[0]
+    beats = _refined(best.beats, onsets.full)
+    tempo = beat_tempo(beats)
+    return Pulse(tempo, beats, min(1.0, best.strength), _alternatives(tempo, ordered[1:]))
 
 
-def find_pulses(strength: Array) -> tuple[Pulse, ...]:
-    """Candidate tempi, best first; empty where the onsets do not repeat."""
-    correlation = autocorrelation(strength)
-    longest_lag = len(correlation) // 2
-    tempi = SLOWEST_BPM * 2 ** np.arange(0, np.log2(FASTEST_BPM / SLOWEST_BPM), 1 / 96)
-    lags = 60_000 / tempi / FRAME_MS
-    usable = 2 * lags < longest_lag
-    if not usable.any():
-        return ()
-    tempi, lags = tempi[usable], lags[usable]
-    comb = _comb(correlation[:longest_lag], lags)
-    prior = np.exp(-0.5 * (np.log2(tempi / _PREFERRED_BPM) / _SPREAD_OCTAVES) ** 2)
-    score = comb * prior
-    peaks = np.flatnonzero((score[1:-1] >= score[:-2]) & (score[1:-1] > score[2:]) & (comb[1:-1] > _LEAST_PULSE)) + 1
-    ordered = peaks[np.argsort(-score[peaks], kind="stable")]
-    return tuple(Pulse(float(tempi[i]), float(min(1.0, max(0.0, comb[i])))) for i in ordered)
+def beat_hypotheses(onsets: Onsets, harmony: Array) -> list[Hypothesis]:
+    """Every candidate tempo with its best beats, and with the best beats between those."""
+    correlation = autocorrelation(onsets.full)
+    tempi = candidate_tempi(correlation)
+    full, bass = _unit_mean(onsets.full), _unit_mean(onsets.bass)
+    if not tempi or not full.any():
+        return []
+    salience = full + 0.5 * bass
+    paths = track_beats([salience] * len(tempi), tempi)
+    between = track_beats([off_beats(salience, path) for path in paths], tempi)
+    sums = np.concatenate([np.zeros((1, harmony.shape[1])), np.cumsum(harmony, axis=0)])
+    found = []
+    for tempo, beats in zip([*tempi, *tempi], [*paths, *between], strict=True):
+        if len(beats) >= _FEWEST_BEATS:
+            lag = float(lags_of(np.array([tempo]))[0])
+            strength = float(pulse_strength(correlation, np.array([tempo]))[0])
+            at_lag = float(np.interp(lag, np.arange(len(correlation)), correlation))
+            evidence = np.array([*_tempo_evidence(tempo), *_beat_evidence(beats, full, bass, sums), strength, at_lag])
+            found.append(Hypothesis(tempo, beats, strength, evidence))
+    return found
 
 
-def _comb(correlation: Array, lags: Array) -> Array:
-    """Weighted mean of the correlation at one to four times each lag; multiples past its end do not count."""
-    multiples = np.outer(np.arange(1, len(_COMB) + 1), lags)
-    weights = np.where(multiples < len(correlation) - 1, np.array(_COMB)[:, None], 0.0)
-    values = np.interp(multiples, np.arange(len(correlation)), correlation)
-    mean: Array = (weights * values).sum(axis=0) / weights.sum(axis=0)
-    return mean
+def harmonic_change(beats: Array, sums: Array) -> Array:
+    """How much the harmony differs before and after each beat but the first and last, in [0, 2]; (num_beats - 2,).
+
+    `beats` are frames of `Spectra.fast`; `sums` (num_slow_frames + 1, n) the running sum of the harmony.
+    """
+    places = np.clip(np.round(beats * HOP / SLOW_HOP).astype(np.int64), 0, len(sums) - 1)
+    parts = sums[places[1:]] - sums[places[:-1]]
+    parts = parts / np.maximum(np.linalg.norm(parts, axis=1, keepdims=True), 1e-9)
+    change: Array = 1 - (parts[1:] * parts[:-1]).sum(axis=1)
+    return change
 
 
-def track_beats(strength: Array, tempo_bpm: float, tightness: float = 100.0) -> Array:
-    """Beat times in frames, by dynamic programming (Ellis 2007): strong onsets at distances near the tempo's."""
-    period = 60_000 / tempo_bpm / FRAME_MS
-    local = np.convolve(strength, _gaussian(period / 32), mode="same")
-    spread = float(np.std(local))
-    if spread <= 0:
-        return np.zeros(0, dtype=np.float32)
-    local = local / spread
-    distances = np.arange(round(period * 0.5), round(period * 2) + 1)
-    penalty = -tightness * np.log(distances / period) ** 2
-    best, previous = _best_paths(local, distances, penalty)
-    frame = _last_beat(best)
-    beats = []
-    while frame >= 0:
-        beats.append(frame)
-        frame = int(previous[frame])
-    found = np.asarray(beats[::-1])
-    # Beats before the first and after the last onset are carried on only by the tempo: not heard.
-    heard = np.flatnonzero(local[found] > 0.5 * float(np.sqrt(np.mean(local[found] ** 2))))
-    return found[heard[0] : heard[-1] + 1].astype(np.float32) if heard.size else np.zeros(0, dtype=np.float32)
+def beat_tempo(beats: Array) -> float:
+    """Beats a minute: of the median over stretches of up to four beats, so that frames do not show."""
+    step = min(4, len(beats) - 1)
+    period = float(np.median((beats[step:] - beats[:-step]) / step))
+    return float(60 / (period * HOP / 22_050))
 
 
-def _best_paths(local: Array, distances: Indices, penalty: Array) -> tuple[Array, Indices]:
-    reach = int(distances[-1])
-    best = np.concatenate([np.zeros(reach), local])
-    previous = np.full(len(local), -1)
-    threshold = 0.01 * float(local.max())
-    started = False
-    for frame in range(len(local)):
-        scores = best[frame + reach - distances] + penalty
-        choice = int(np.argmax(scores))
-        best[frame + reach] = local[frame] + scores[choice]
-        if started or local[frame] >= threshold:
-            source = frame - int(distances[choice])
-            previous[frame] = source if started and source >= 0 else -1
-            started = True
-    return best[reach:], previous
+def _tempo_evidence(tempo: float) -> list[float]:
+    octaves = float(np.log2(tempo / 105))
+    return [octaves, octaves**2]
 
 
-def _last_beat(best: Array) -> int:
-    peaks = np.flatnonzero((best[1:-1] > best[:-2]) & (best[1:-1] >= best[2:])) + 1
-    if not peaks.size:
-        return int(np.argmax(best))
-    good = peaks[best[peaks] * 2 > np.median(best[peaks])]
-    return int(good[-1])
+def _beat_evidence(beats: Indices, full: Array, bass: Array, sums: Array) -> list[float]:
+    gaps = np.diff(beats)
+
+    def mean_at(strength: Array, *places: float) -> float:
+        frames = [np.round(beats[:-1] + place * gaps).astype(np.int64) for place in places]
+        return float(np.mean(strength[np.clip(np.concatenate(frames), 0, len(strength) - 1)]))
+
+    on_beats = bass[beats[:-1]]
+    change = np.square(harmonic_change(beats.astype(np.float64), sums)).mean()
+    change_between = np.square(harmonic_change(beats[:-1] + gaps / 2, sums)).mean()
+    return [
+        mean_at(full, 0),
+        mean_at(full, 1 / 2),
+        mean_at(bass, 1 / 2),
+        mean_at(bass, 1 / 3, 2 / 3),
+        mean_at(full, 1 / 4, 3 / 4),
+        abs(float(on_beats[::2].mean() - on_beats[1::2].mean())),
+        10 * float(change),
+        10 * float(change_between),
+    ]
 
 
-def _gaussian(sigma: float) -> Array:
-    reach = max(1, round(4 * sigma))
-    kernel: Array = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
-    kernel /= kernel.sum()
-    return kernel
+def _refined(beats: Indices, strength: Array) -> Array:
+    """Each beat moved to the peak of the parabola through the onset strength around it, within two frames."""
+    windows = np.clip(beats[:, None] + np.arange(-2, 3), 1, len(strength) - 2)
+    peaks = windows[np.arange(len(beats)), strength[windows].argmax(axis=1)]
+    left, top, right = strength[peaks - 1], strength[peaks], strength[peaks + 1]
+    curve = left - 2 * top + right
+    shift = np.where(curve < 0, 0.5 * (left - right) / np.minimum(curve, -1e-9), 0.0)
+    refined: Array = np.where((top > 0) & (np.abs(shift) <= 1), peaks + shift, beats)
+    return np.maximum.accumulate(refined)
+
+
+def _alternatives(tempo: float, others: list[Hypothesis]) -> tuple[float, ...]:
+    found: list[float] = []
+    for other in others:
+        if all(abs(other.tempo_bpm / known - 1) > 0.08 for known in (tempo, *found)):
+            found.append(other.tempo_bpm)
+    return tuple(found[:2])
+
+
+def _unit_mean(strength: Array) -> Array:
+    mean = float(strength.mean())
+    scaled: Array = strength / mean if mean > 0 else strength
+    return scaled

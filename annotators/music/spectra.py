@@ -13,7 +13,7 @@ RATE_HZ = 22_050
 HOP = 256
 """Samples between frames of `fast`: 11.6 ms, a sixth of the window in which a beat counts as right."""
 WINDOW = 2048
-SLOW_HOP = 2048
+SLOW_HOP = 1024
 SLOW_WINDOW = 8192
 """372 ms, bins 2.7 Hz apart: neighbouring semitones stand apart from 80 Hz up."""
 HIGHEST_PITCH_HZ = 5_000.0
