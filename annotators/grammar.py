@@ -168,11 +168,9 @@ def read_place(name: str) -> tuple[Table, str]:
     return _TABLES[table], path
 
 
-def compose(rules: Iterable[Rule], rows: Rows, limit: int, begun: Sequence[Claim] = ()) -> tuple[Claim, ...]:
-    """Up to `limit` sentences by `rules`, in their order: nothing is told twice, no two begin alike.
-
-    `begun` are sentences that come before; what they tell is not known here, only how they begin.
-    """
+def compose(rules: Iterable[Rule], rows: Rows, limit: int) -> tuple[Claim, ...]:
+    """Up to `limit` sentences by `rules`, in their order: nothing is told twice, and where words allow it no two
+    begin alike."""
     told: set[str] = set()
     claims: list[Claim] = []
     for rule in rules:
@@ -180,7 +178,7 @@ def compose(rules: Iterable[Rule], rows: Rows, limit: int, begun: Sequence[Claim
             break
         if rule.tells & told:
             continue
-        claim = _fresh_claim(rule, rows, [*begun, *claims])
+        claim = _fresh_claim(rule, rows, claims)
         if claim is not None:
             claims.append(claim)
             told |= rule.tells
@@ -198,19 +196,17 @@ def as_json(value: Json) -> str:
 
 
 def _fresh_claim(rule: Rule, rows: Rows, before: Sequence[Claim]) -> Claim | None:
-    used = {opening for claim in before for opening in _openings(claim.text)}
+    used = {_opening(claim.text) for claim in before}
     first = derive_claim(rule, rows)
     for variant in range(_TRIES):
         claim = derive_claim(rule, rows, variant)
-        if claim is not None and not used & _openings(claim.text):
+        if claim is not None and _opening(claim.text) not in used:
             return claim
     return first
 
 
-def _openings(text: str) -> set[str]:
-    words = text.lower().rstrip(".").split()
-    # "The speech ..." twice is as dull as the same three words.
-    return {" ".join(words[:2])}
+def _opening(text: str) -> tuple[str, ...]:
+    return tuple(text.lower().split()[:2])
 
 
 def _evidence(rows: Rows, name: str) -> Evidence:

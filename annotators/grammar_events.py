@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from annotators.grammar import Values
@@ -14,6 +14,9 @@ _MEASURES = ("level_dbfs", "salience_db", "brightness_hz", "tonal_share", "attac
 _STREAMS = (EventClass.SPEECH, EventClass.SINGING, EventClass.MUSIC)
 _LASTING_MS, _LASTING_SHARE = 4_000, 0.6
 """A sound that lasts so long, and for so much of the whole, is what others are heard beside."""
+
+SURE = 0.5
+"""Score from which a class is named; below it, a sound is a sound."""
 
 SPAN_READS = ("segments:start_ms", "segments:end_ms")
 
@@ -38,6 +41,8 @@ class Stream:
 
     event_class: EventClass
     spans: tuple[TimeSpan, ...]
+    score: float
+    """Mean over its events, longer ones weighing more."""
 
     @property
     def duration_ms(self) -> int:
@@ -51,8 +56,9 @@ class Stream:
     def end_ms(self) -> int:
         return self.spans[-1].end_ms
 
-    def overlap_ms(self, other: Stream) -> int:
-        return sum(mine.overlap_ms(theirs) for mine in self.spans for theirs in other.spans)
+    def covered_ms(self, spans: Sequence[TimeSpan]) -> int:
+        """How much of `spans`, which are disjoint, lies in the stream."""
+        return sum(mine.overlap_ms(theirs) for mine in self.spans for theirs in spans)
 
 
 @dataclass(frozen=True)
@@ -60,16 +66,12 @@ class Timeline:
     """What is heard when, in `duration_ms`."""
 
     duration_ms: int
+    event_share: float
+    """Share of the time with any event at all."""
     streams: tuple[Stream, ...]
     """The longest first."""
     sounds: tuple[Heard, ...]
     """All other events, in order."""
-
-    def share(self, span: TimeSpan) -> float:
-        return span.duration_ms / self.duration_ms
-
-    def stream(self, event_class: EventClass) -> Stream | None:
-        return next((stream for stream in self.streams if stream.event_class is event_class), None)
 
 
 def timeline_reads(table: str) -> tuple[str, ...]:
@@ -80,33 +82,34 @@ def timeline_reads(table: str) -> tuple[str, ...]:
 
 def read_timeline(values: Values, table: str) -> Timeline:
     start, end = (int(values.number(name) or 0) for name in SPAN_READS)
-    events = _read_events(values, table, start)
+    events = [event for event in _read_events(values, table, start) if event.span.duration_ms > 0]
     duration = max(1, end - start)
-    lasting = {
-        event_class
-        for event_class in EventClass
-        if event_class in _STREAMS or _lasts(spans_of(events, event_class), duration)
-    }
-    streams = (
-        Stream(event_class, spans)
-        for event_class in EventClass
-        if event_class in lasting
-        if (spans := spans_of(events, event_class))
-    )
+    lasting = _lasting(events, duration)
+    classes = sorted({event.event_class for event in lasting})
+    streams = (_stream([event for event in lasting if event.event_class is one]) for one in classes)
     return Timeline(
         duration_ms=duration,
+        event_share=covered_ms(event.span for event in events) / duration,
         streams=tuple(sorted(streams, key=lambda stream: -stream.duration_ms)),
-        sounds=tuple(event for event in events if event.event_class not in lasting),
+        sounds=tuple(event for event in events if event not in lasting),
     )
 
 
-def spans_of(events: Iterable[Heard], event_class: EventClass) -> tuple[TimeSpan, ...]:
-    return union_spans(event.span for event in events if event.event_class is event_class)
+def _lasting(events: Sequence[Heard], duration_ms: int) -> list[Heard]:
+    """Speech, singing and music; and a long sound too, where something else is heard beside it."""
+    if len(events) == 1:
+        return [event for event in events if event.event_class in _STREAMS]
+    least = max(_LASTING_MS, _LASTING_SHARE * duration_ms)
+    return [event for event in events if event.event_class in _STREAMS or event.span.duration_ms >= least]
 
 
-def _lasts(spans: Sequence[TimeSpan], duration_ms: int) -> bool:
-    longest = max((span.duration_ms for span in spans), default=0)
-    return longest >= _LASTING_MS and longest >= _LASTING_SHARE * duration_ms
+def _stream(events: Sequence[Heard]) -> Stream:
+    total = sum(event.span.duration_ms for event in events)
+    return Stream(
+        event_class=events[0].event_class,
+        spans=union_spans(event.span for event in events),
+        score=sum(event.score * event.span.duration_ms for event in events) / total,
+    )
 
 
 def _read_events(values: Values, table: str, start_ms: int) -> tuple[Heard, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from annotators.grammar import Pick, Rule, Values
-from annotators.grammar_events import Timeline, read_timeline, timeline_reads
+from annotators.grammar_events import SURE, Stream, Timeline, read_timeline, timeline_reads
 from annotators.grammar_words import join_words, place_word
 from schemas.event import EventClass
 
@@ -21,8 +21,15 @@ class _Words:
     clause: str
     plural: bool = False
 
+    @property
+    def are(self) -> str:
+        return "are" if self.plural else "is"
 
-_WORDS = {
+    def verb(self, verb: str) -> str:
+        return verb if self.plural else f"{verb}s"
+
+
+_NAMES = {
     EventClass.SPEECH: _Words("speech", "someone speaks"),
     EventClass.MUSIC: _Words("music", "music plays"),
     EventClass.SINGING: _Words("singing", "someone sings"),
@@ -30,45 +37,65 @@ _WORDS = {
     EventClass.NATURE: _Words("sounds of nature", "sounds of nature go on", plural=True),
     EventClass.ANIMAL: _Words("animal sounds", "animals are heard", plural=True),
     EventClass.ENVIRONMENT: _Words("ambient sound", "ambient sound goes on"),
-    EventClass.OBJECT: _Words("a lasting sound", "a sound goes on"),
-    EventClass.SOURCE_AMBIGUOUS: _Words("a lasting sound", "a sound goes on"),
 }
+_UNNAMED = _Words("a lasting sound", "a sound goes on")
+_SEVERAL_UNNAMED = _Words("lasting sounds", "sounds go on", plural=True)
+_HEDGED = (EventClass.SPEECH, EventClass.MUSIC, EventClass.SINGING)
+_HEDGES = ("what may be", "what sounds like", "something like", "possibly")
+
+
+def _name(stream: Stream) -> _Words:
+    sure = stream.score >= SURE or stream.event_class in _HEDGED
+    return _NAMES.get(stream.event_class, _UNNAMED) if sure else _UNNAMED
+
+
+def _words(stream: Stream, pick: Pick) -> _Words:
+    name = _name(stream)
+    if stream.score >= SURE or name is _UNNAMED:
+        return name
+    noun = f"{pick(*_HEDGES)} {name.noun}"
+    return _Words(noun, f"{noun} is heard")
 
 
 def _say_streams(values: Values, pick: Pick) -> str | None:
     timeline = read_timeline(values, "segments")
-    words = list(dict.fromkeys(_WORDS[stream.event_class].noun for stream in timeline.streams))
-    if len(words) < 2:
+    if len({_name(stream) for stream in timeline.streams}) < 2:
         return None
-    if len(words) > 2 or len(timeline.streams) > 2:
-        nouns = join_words(words)
-        return pick(
-            f"{nouns} are all heard",
-            f"we hear {nouns}",
-            f"there is a mixture of {nouns}",
-            f"several things are heard: {nouns}",
-            f"heard here are {nouns}",
-            f"the sound is made up of {nouns}",
-        )
+    if len(timeline.streams) > 2:
+        return _say_mixture(timeline, pick)
     first, second = sorted(timeline.streams, key=lambda stream: stream.start_ms)
-    overlap = first.overlap_ms(second) / max(1, min(first.duration_ms, second.duration_ms))
+    overlap = first.covered_ms(second.spans) / max(1, min(first.duration_ms, second.duration_ms))
     if overlap >= _TOGETHER:
-        return _say_together(timeline, pick)
-    if overlap <= _APART and first.end_ms <= second.start_ms + 500:
-        return _say_sequence(_WORDS[first.event_class], _WORDS[second.event_class], pick)
-    return _say_both(_WORDS[first.event_class], _WORDS[second.event_class], pick)
+        longer, shorter = timeline.streams
+        return _say_together(_words(shorter, pick), _words(longer, pick), pick)
+    one, other = _words(first, pick), _words(second, pick)
+    if overlap > _APART:
+        return _say_both(one, other, "partly at the same time", pick)
+    follows = first.end_ms <= second.start_ms + 500
+    return _say_sequence(one, other, pick) if follows else _say_both(one, other, "by turns", pick)
 
 
-def _say_together(timeline: Timeline, pick: Pick) -> str:
-    longer, shorter = (_WORDS[stream.event_class] for stream in timeline.streams)
+def _say_mixture(timeline: Timeline, pick: Pick) -> str:
+    nouns = join_words(list(dict.fromkeys(_words(stream, pick).noun for stream in timeline.streams)))
+    return pick(
+        f"{nouns} are heard",
+        f"we hear {nouns}",
+        f"there is a mixture of {nouns}",
+        f"several things are heard: {nouns}",
+        f"heard here are {nouns}",
+        f"the sound is made up of {nouns}",
+    )
+
+
+def _say_together(shorter: _Words, longer: _Words, pick: Pick) -> str:
     return pick(
         f"{shorter.clause} while {longer.clause}",
         f"while {longer.clause}, {shorter.clause}",
         f"{shorter.noun} and {longer.noun} are heard together",
         f"{longer.noun} and {shorter.noun} are heard at the same time",
         f"as {longer.clause}, {shorter.clause}",
-        f"there {'are' if shorter.plural else 'is'} {shorter.noun} along with {longer.noun}",
-        f"together with {longer.noun}, {shorter.noun} {'are' if shorter.plural else 'is'} heard",
+        f"there {shorter.are} {shorter.noun} along with {longer.noun}",
+        f"together with {longer.noun}, {shorter.noun} {shorter.are} heard",
         f"we hear {shorter.noun} together with {longer.noun}",
     )
 
@@ -76,71 +103,72 @@ def _say_together(timeline: Timeline, pick: Pick) -> str:
 def _say_sequence(first: _Words, second: _Words, pick: Pick) -> str:
     return pick(
         f"first {first.clause}, then {second.clause}",
-        f"{first.noun} {'are' if first.plural else 'is'} followed by {second.noun}",
+        f"{first.noun} {first.are} followed by {second.noun}",
         f"{first.clause}, and then {second.clause}",
-        f"after {first.noun}, {second.noun} {'come' if second.plural else 'comes'} in",
-        f"at first {first.clause}; {second.noun} {'follow' if second.plural else 'follows'}",
+        f"after {first.noun}, {second.noun} {second.verb('come')} in",
+        f"at first {first.clause}; {second.noun} {second.verb('follow')}",
         f"we hear {first.noun} first and {second.noun} after that",
-        f"{second.noun} {'come' if second.plural else 'comes'} after {first.noun}",
+        f"{second.noun} {second.verb('come')} after {first.noun}",
     )
 
 
-def _say_both(first: _Words, second: _Words, pick: Pick) -> str:
+def _say_both(first: _Words, second: _Words, when: str, pick: Pick) -> str:
     return pick(
-        f"both {first.noun} and {second.noun} are heard",
-        f"{first.noun} and {second.noun} are heard, partly at different times",
-        f"we hear {first.noun}, and also {second.noun}",
-        f"there {'are' if first.plural else 'is'} {first.noun} as well as {second.noun}",
-        f"partly together and partly apart, {first.noun} and {second.noun} are heard",
-        f"at some points {first.clause}, at others {second.clause}",
+        f"both {first.noun} and {second.noun} are heard, {when}",
+        f"{first.noun} and {second.noun} are heard, {when}",
+        f"we hear {first.noun} and {second.noun}, {when}",
+        f"there {first.are} {first.noun} as well as {second.noun}, {when}",
+        f"{when}, {first.noun} and {second.noun} are heard",
+        f"{when}, {first.clause} and {second.clause}",
     )
-
-
-def _say_extent(values: Values, pick: Pick) -> str | None:
-    timeline = read_timeline(values, "segments")
-    if len(timeline.streams) != 1:
-        return None
-    stream = timeline.streams[0]
-    words = _WORDS[stream.event_class]
-    starts, ends = stream.start_ms / timeline.duration_ms, stream.end_ms / timeline.duration_ms
-    verb = "" if words.plural else "s"
-    if stream.duration_ms < 0.75 * (stream.end_ms - stream.start_ms):
-        return None
-    noun = words.noun.replace("a lasting", "the lasting") if words.noun.startswith("a ") else f"the {words.noun}"
-    if starts >= 0.25 and ends >= 0.8:
-        place = place_word(starts)
-        return pick(
-            f"{noun} begin{verb} {place}",
-            f"{noun} only set{verb} in {place}",
-            f"{place}, {noun} begin{verb}",
-            f"it takes a while before {noun} begin{verb}",
-        )
-    if ends <= 0.75 and starts <= 0.2:
-        place = place_word(ends)
-        return pick(
-            f"{noun} end{verb} {place}",
-            f"{noun} stop{verb} {place}",
-            f"{place}, {noun} stop{verb}",
-            f"{noun} {'are' if words.plural else 'is'} over before the end",
-        )
-    return None
 
 
 def _say_stream(values: Values, pick: Pick) -> str | None:
     timeline = read_timeline(values, "segments")
-    if len(timeline.streams) != 1:
+    if len({_name(stream) for stream in timeline.streams}) != 1:
         return None
     stream = timeline.streams[0]
-    words = _WORDS[stream.event_class]
+    words = _words(stream, pick) if len(timeline.streams) == 1 else _SEVERAL_UNNAMED
     extent = " throughout" if stream.duration_ms >= 0.9 * timeline.duration_ms else ""
-    verb = "are" if words.plural else "is"
     return pick(
-        f"{words.noun} {verb} heard{extent}",
-        f"there {verb} {words.noun}{extent}",
+        f"{words.noun} {words.are} heard{extent}",
+        f"there {words.are} {words.noun}{extent}",
         f"we hear {words.noun}{extent}",
         f"{words.clause}{extent}",
-        f"what is heard{extent} is {words.noun}",
+        f"what is heard{extent} is {words.noun}" if stream.score >= SURE else f"{words.noun} can be heard{extent}",
+        f"{words.noun} can be heard{extent}",
     )
+
+
+def _say_extent(values: Values, pick: Pick) -> str | None:
+    """When the one stream begins or ends, where that is well inside the whole."""
+    timeline = read_timeline(values, "segments")
+    if len(timeline.streams) != 1:
+        return None
+    stream, whole = timeline.streams[0], timeline.duration_ms
+    if stream.duration_ms < 0.75 * (stream.end_ms - stream.start_ms):
+        return None
+    words = _name(stream)
+    noun = f"the {words.noun.removeprefix('a ')}"
+    if stream.start_ms >= max(1_000, 0.25 * whole) and stream.end_ms >= 0.8 * whole:
+        place = place_word(stream.start_ms / whole)
+        return pick(
+            f"{noun} {words.verb('begin')} {place}",
+            f"{noun} only {words.verb('start')} {place}",
+            f"{place}, {noun} {words.verb('begin')}",
+            f"{noun} {words.verb('start')} {place}",
+            f"{noun} only {words.verb('begin')} {place}",
+        )
+    if whole - stream.end_ms >= max(1_000, 0.25 * whole) and stream.start_ms <= 0.2 * whole:
+        place = place_word(stream.end_ms / whole)
+        return pick(
+            f"{noun} {words.verb('end')} {place}",
+            f"{noun} {words.verb('stop')} {place}",
+            f"{place}, {noun} {words.verb('stop')}",
+            f"{noun} {words.are} over before the end",
+            f"{noun} {words.verb('break')} off {place}",
+        )
+    return None
 
 
 _READS = timeline_reads("segments")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Literal
 
 from pydantic import Field
 
+from annotators import grammar_sounds as sounds
 from annotators.general import rules as general
 from annotators.grammar import Rows, Rule, caption_text, compose
 from annotators.grammar_scene import EXTENT, STREAM, STREAMS
-from annotators.grammar_sounds import PLAIN_SOUNDS, SOUNDS
 from annotators.music import rules as music
 from annotators.speech import rules as speech
 from schemas.annotation import Annotation
@@ -23,7 +23,7 @@ from schemas.segment import Segment
 _OPENINGS: dict[Branch, tuple[Rule, ...]] = {
     Branch.SPEECH: (speech.OPENING,),
     Branch.MUSIC: (music.OPENING,),
-    Branch.GENERAL: (SOUNDS, PLAIN_SOUNDS),
+    Branch.GENERAL: (sounds.OPENING, sounds.PLAIN_OPENING, sounds.SOUNDS, sounds.PLAIN_SOUNDS),
 }
 _CHARACTERS: dict[Branch, tuple[Rule, ...]] = {
     Branch.SPEECH: (speech.MANNER,),
@@ -73,9 +73,12 @@ def branches_of(segment: Segment, claims: Sequence[Claim]) -> tuple[Branch, ...]
 
 def _plan(branches: Sequence[Branch]) -> Iterator[Rule]:
     yield STREAMS
-    for group in (_OPENINGS, _CHARACTERS):
-        for branch in branches:
-            yield from group[branch]
-    yield from (STREAM, PLAIN_SOUNDS, EXTENT)
+    yield from _of_all(_OPENINGS, branches)
+    yield from _of_all(_CHARACTERS, branches)
+    yield from (STREAM, sounds.PLAIN_SOUNDS, EXTENT)
     for rules in zip_longest(*(_DETAILS[branch] for branch in branches)):
         yield from (rule for rule in rules if rule is not None)
+
+
+def _of_all(rules: Mapping[Branch, tuple[Rule, ...]], branches: Sequence[Branch]) -> Iterator[Rule]:
+    return (rule for branch in branches for rule in rules[branch])

@@ -58,9 +58,13 @@ def _profile(events: Sequence[Event], span: TimeSpan) -> tuple[ProfileEntry, ...
         event_class: covered_ms(one.span for one in events if one.event_class is event_class) / span.duration_ms
         for event_class in {one.event_class for one in events}
     }
-    ordered = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))
     return tuple(
-        ProfileEntry(event_class=name, share=round(min(1.0, share), 3), strength=0.9) for name, share in ordered
+        ProfileEntry(
+            event_class=name,
+            share=round(min(1.0, share), 3),
+            strength=max(one.score for one in events if one.event_class is name),
+        )
+        for name, share in sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))
     )
 
 

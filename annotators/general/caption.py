@@ -8,11 +8,11 @@ from annotators.base import Annotator
 from annotators.general.rules import DETAILS
 from annotators.grammar_composer import GrammarBackend, GrammarComposer
 from annotators.grammar_scene import EXTENT, STREAM, STREAMS
-from annotators.grammar_sounds import PLAIN_SOUNDS, SOUNDS
+from annotators.grammar_sounds import OPENING, PLAIN_SOUNDS, SOUNDS
 from schemas.event import Branch
 from schemas.general import GeneralFacts
 
-PLAN = (STREAMS, STREAM, SOUNDS, PLAIN_SOUNDS, EXTENT, *DETAILS)
+PLAN = (STREAMS, OPENING, STREAM, SOUNDS, PLAIN_SOUNDS, EXTENT, *DETAILS)
 
 
 class GeneralCaption(GrammarBackend[GeneralFacts]):

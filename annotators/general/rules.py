@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from annotators.grammar import Pick, Rule, Values
+from annotators.grammar_events import read_timeline, timeline_reads
 from annotators.grammar_words import seconds_word
 
 _REGULAR = 0.85
@@ -35,7 +36,7 @@ def _rate(period_ms: float) -> str:
 
 def _say_quiet(values: Values, pick: Pick) -> str | None:
     share = values.number("general:acoustics.silence_share")
-    if share is None or share < 0.5:
+    if share is None or share < 0.5 or read_timeline(values, "segments").event_share > 0.5:
         return None
     most = "for much of the time" if share < 0.75 else "most of the time"
     return pick(
@@ -50,14 +51,14 @@ def _say_quiet(values: Values, pick: Pick) -> str | None:
 
 def _say_steady(values: Values, pick: Pick) -> str | None:
     steady = values.number("general:acoustics.stationarity")
-    if steady is None or steady < 0.75:
+    if steady is None or steady < 0.75 or read_timeline(values, "segments").event_share < 0.9:
         return None
     return pick(
-        "it hardly changes from beginning to end",
+        "the sound hardly changes from beginning to end",
         "the sound stays much the same throughout",
         "little changes over time",
-        "from beginning to end it sounds much the same",
-        "all in all it stays even",
+        "from beginning to end, the sound is much the same",
+        "all in all the sound stays even",
         "hardly any change is heard over time",
     )
 
@@ -67,26 +68,25 @@ def _say_decay(values: Values, pick: Pick) -> str | None:
     if decay is None or decay < 1_000:
         return None
     return pick(
-        "what sounds dies away slowly",
+        "the sounds die away slowly",
         "it takes a while for the sound to die away",
         "sounds ring on for a while",
         "the sound dies away slowly",
-        "each time, the sound fades slowly",
+        "sounds fade slowly here",
         "sounds linger before they are gone",
     )
 
 
 def _say_dull(values: Values, pick: Pick) -> str | None:
     bandwidth = values.number("general:acoustics.bandwidth_hz")
-    if bandwidth is None or bandwidth > 4_000:
+    if bandwidth is None or bandwidth > 3_800:
         return None
     return pick(
         "all of it sounds muffled",
         "the recording sounds muffled",
         "everything sounds somewhat dull, as through a telephone",
-        "it all sounds rather dull",
-        "brightness is lacking throughout",
-        "no bright, hissing components are heard",
+        "the sound as a whole is dull",
+        "the whole recording sounds rather dull",
     )
 
 
@@ -110,8 +110,18 @@ REPETITION = Rule(
     _say_repetition,
     frozenset({"repetition"}),
 )
-QUIET = Rule("general.quiet", ("general:acoustics.silence_share",), _say_quiet, frozenset({"background"}))
-STEADY = Rule("general.steady", ("general:acoustics.stationarity",), _say_steady, frozenset({"steadiness"}))
+QUIET = Rule(
+    "general.quiet",
+    (*timeline_reads("segments"), "general:acoustics.silence_share"),
+    _say_quiet,
+    frozenset({"background"}),
+)
+STEADY = Rule(
+    "general.steady",
+    (*timeline_reads("segments"), "general:acoustics.stationarity"),
+    _say_steady,
+    frozenset({"steadiness"}),
+)
 DECAY = Rule("general.decay", ("general:acoustics.decay_time_ms",), _say_decay, frozenset({"decay"}))
 DULL = Rule("general.dull", ("general:acoustics.bandwidth_hz",), _say_dull, frozenset({"colour"}))
 LEVEL = Rule("general.level", ("general:acoustics.level_dbfs",), _say_level, frozenset({"level"}))

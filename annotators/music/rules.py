@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from annotators.grammar import Pick, Rule, Values
+from annotators.grammar_events import SURE
 from annotators.grammar_words import with_article
 
 _SURE_TEMPO, _SURE_KEY, _SURE_MODE = 0.3, 0.5, 0.2
@@ -20,9 +22,8 @@ _TEMPI = (
 )
 """Beats a minute up to which the words hold: about largo to adagio, andante, moderato, allegro, presto."""
 
-_PROFILE = ("segments:profile.*.class", "segments:profile.*.share")
+_PROFILE = ("segments:profile.*.class", "segments:profile.*.share", "segments:profile.*.strength")
 _CHARACTER = (
-    *_PROFILE,
     "music:rhythm.tempo_bpm",
     "music:rhythm.tempo_confidence",
     "music:rhythm.onset_rate_hz",
@@ -31,9 +32,9 @@ _CHARACTER = (
     "music:tonality.confidence",
     "music:tonality.runner_up",
 )
-_DYNAMICS = (*_PROFILE, "music:dynamics.trend_db", "music:dynamics.loudness_range_db")
-_TIMBRE = (*_PROFILE, "music:timbre.percussive_share", "music:timbre.brightness_hz")
-_DENSITY = (*_PROFILE, "music:rhythm.onset_rate_hz")
+_DYNAMICS = ("music:dynamics.trend_db", "music:dynamics.loudness_range_db")
+_TIMBRE = ("music:timbre.percussive_share", "music:timbre.brightness_hz")
+_DENSITY = ("music:rhythm.onset_rate_hz",)
 
 
 def _share(values: Values, event_class: str) -> float:
@@ -42,7 +43,10 @@ def _share(values: Values, event_class: str) -> float:
 
 
 def _is_alone(values: Values) -> bool:
-    return _share(values, "speech") <= _BESIDE_SPEECH
+    """Whether there is music for sure, and little beside it: only then is what was measured the music's."""
+    pairs = zip(values.texts(_PROFILE[0]), values.numbers(_PROFILE[2]), strict=True)
+    is_music = any(name == "music" and (strength or 0.0) >= SURE for name, strength in pairs)
+    return is_music and _share(values, "speech") <= _BESIDE_SPEECH
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def _character(values: Values) -> _Character:
 
 def _tempo(values: Values) -> tuple[float, str, str] | None:
     tempo, density = values.number("music:rhythm.tempo_bpm"), values.number("music:rhythm.onset_rate_hz")
-    if tempo is None or density is None or not _is_alone(values):
+    if tempo is None or density is None:
         return None
     if (values.number("music:rhythm.tempo_confidence") or 0) < _SURE_TEMPO:
         return None
@@ -96,7 +100,7 @@ def _tempo(values: Values) -> tuple[float, str, str] | None:
 def _key(values: Values) -> str:
     tonic, mode = values.text("music:tonality.tonic"), values.text("music:tonality.mode")
     confidence = values.number("music:tonality.confidence") or 0
-    if tonic is None or mode is None or not _is_alone(values):
+    if tonic is None or mode is None:
         return ""
     if confidence >= _SURE_KEY:
         return f"{tonic.replace('#', ' sharp')} {mode}"
@@ -112,14 +116,19 @@ def _say_opening(values: Values, pick: Pick) -> str | None:
         f"{one.music}{one.in_key} is heard{one.extent}",
         f"there is {one.music}{one.in_key}{one.extent}",
         f"we hear {one.music}{one.in_key}{one.extent}",
-        f"a piece of {one.music}{one.in_key} is heard{one.extent}",
-        f"what plays here is {one.music}{one.in_key}",
-        f"a passage of {one.music}{one.in_key} plays",
+        f"{one.music}{one.in_key} can be heard{one.extent}",
+        f"a passage of {one.music}{one.in_key} is heard",
     ]
+    if one.tempo or one.key:
+        frames += [
+            f"what plays here is {one.music}{one.in_key}",
+            f"a passage of {one.music}{one.in_key} plays{one.extent}",
+            f"a piece of {one.music}{one.in_key} is heard",
+        ]
     if one.moving:
         frames += [
             f"music{one.in_key} plays{one.moves}",
-            f"the music moves{one.moves}{one.in_key and ',' + one.in_key}",
+            f"the music heard here moves{one.moves}{one.in_key and ',' + one.in_key}",
             f"{one.moving}, music{one.in_key} plays{one.extent}",
             f"playing{one.moves}, music{one.in_key} is heard{one.extent}",
         ]
@@ -139,42 +148,40 @@ def _say_character(values: Values, pick: Pick) -> str | None:
         return pick(
             f"the music is {one.tempo}",
             f"the music moves{one.moves}",
-            f"its tempo is {one.tempo}",
-            f"as music it is {one.tempo}",
+            f"the tempo of the music is {one.tempo}",
+            f"the music goes on{one.moves}",
             f"{one.moving}, the music moves on",
             f"what plays is {one.music}",
         )
     moving = f" and moves{one.moves}" if one.moving else ""
     return pick(
         f"the music is in {one.key}{moving}",
-        f"its key is {one.key.removeprefix('a ').removesuffix(' key')}{moving and ', and it moves' + one.moves}",
+        f"the music plays in {one.key}{moving}",
         f"the music keeps to {one.key}{moving}",
         f"what plays is {one.music} in {one.key}",
-        f"musically, it is in {one.key}{moving}",
+        f"the music stays in {one.key}{moving}",
         f"{one.moving + ', ' if one.moving else ''}the music is in {one.key}",
     )
 
 
 def _say_dynamics(values: Values, pick: Pick) -> str | None:
     trend, width = values.number("music:dynamics.trend_db"), values.number("music:dynamics.loudness_range_db")
-    if not _is_alone(values):
-        return None
     if trend is not None and abs(trend) >= 6:
         louder, swell = ("louder", "grows") if trend > 0 else ("softer", "fades")
         return pick(
             f"the music gets {louder} towards the end",
-            f"it {swell} towards the end",
+            f"the music {swell} towards the end",
             f"towards the end the music becomes {louder}",
             f"over time the music gets {louder}",
             f"the end is {louder} than the beginning",
-            f"its loudness {'rises' if trend > 0 else 'falls'} as it goes on",
+            f"the loudness {'rises' if trend > 0 else 'falls'} as the music goes on",
         )
     if width is not None and width <= 4:
         return pick(
             "the loudness stays even",
-            "its loudness hardly changes",
+            "the loudness hardly changes",
             "the music keeps one level of loudness",
-            "it stays equally loud",
+            "the music stays equally loud",
             "there is hardly any change in loudness",
             "soft and loud passages do not differ much",
         )
@@ -182,23 +189,23 @@ def _say_dynamics(values: Values, pick: Pick) -> str | None:
         return pick(
             "the music moves between soft and loud",
             "soft and loud passages differ widely",
-            "its loudness changes a good deal",
+            "the loudness changes a good deal",
             "loud moments stand against soft ones",
             "there are both soft and loud passages",
-            "it swells and falls back",
+            "the music swells and falls back",
         )
     return None
 
 
 def _say_timbre(values: Values, pick: Pick) -> str | None:
     percussive, bright = values.number("music:timbre.percussive_share"), values.number("music:timbre.brightness_hz")
-    if percussive is None or bright is None or not _is_alone(values):
+    if percussive is None or bright is None:
         return None
     if percussive >= 0.5:
         return pick(
             "percussive strokes stand out",
-            "much of it is percussive",
-            "its sound is largely percussive",
+            "much of the music is percussive",
+            "the sound of the music is largely percussive",
             "short, percussive attacks mark the music",
             "the rhythm is carried by percussive sounds",
             "there is a strong percussive part",
@@ -207,31 +214,39 @@ def _say_timbre(values: Values, pick: Pick) -> str | None:
         return pick(
             "long, sustained tones prevail",
             "the tones are mostly sustained",
-            "its sound is smooth and sustained",
+            "the music sounds smooth and sustained",
             "the music is made of held tones",
             "held notes carry the music",
             "there are hardly any percussive sounds",
         )
     if bright <= 900:
-        return pick("its colour is dark", "the sound of the music is dark", "the tone is rather dark", "it sounds dark")
+        return pick(
+            "the colour of the music is dark",
+            "the sound of the music is dark",
+            "the tone is rather dark",
+            "the music sounds dark",
+        )
     if bright >= 3_200:
         return pick(
-            "its colour is bright", "the sound of the music is bright", "the tone is bright", "it sounds bright"
+            "the colour of the music is bright",
+            "the sound of the music is bright",
+            "the tone is rather bright",
+            "the music sounds bright",
         )
     return None
 
 
 def _say_density(values: Values, pick: Pick) -> str | None:
     density = values.number("music:rhythm.onset_rate_hz")
-    if density is None or not _is_alone(values):
+    if density is None:
         return None
     if density >= 7:
         return pick(
             "the notes come thick and fast",
             "many notes follow one another quickly",
             "there are many quick notes",
-            "it is full of quick notes",
-            "quick notes run through it",
+            "the music is full of quick notes",
+            "quick notes run through the music",
             "the texture is busy",
         )
     if density <= 1.2:
@@ -239,18 +254,27 @@ def _say_density(values: Values, pick: Pick) -> str | None:
             "the notes are few and far between",
             "new notes come only now and then",
             "there are few separate notes",
-            "it is sparse",
+            "the music is sparse",
             "few notes are struck",
             "long gaps lie between the notes",
         )
     return None
 
 
-OPENING = Rule("music.opening", _CHARACTER, _say_opening, frozenset({"opening", "character"}))
-CHARACTER = Rule("music.character", _CHARACTER, _say_character, frozenset({"character"}))
-DYNAMICS = Rule("music.dynamics", _DYNAMICS, _say_dynamics, frozenset({"dynamics"}))
-TIMBRE = Rule("music.timbre", _TIMBRE, _say_timbre, frozenset({"colour"}))
-DENSITY = Rule("music.density", _DENSITY, _say_density, frozenset({"density"}))
+def _rule(name: str, reads: tuple[str, ...], say: Callable[[Values, Pick], str | None], tells: set[str]) -> Rule:
+    """`say`, where the segment's profile is sure of music, and what was measured is the music's."""
+
+    def say_of_music(values: Values, pick: Pick) -> str | None:
+        return say(values, pick) if _is_alone(values) else None
+
+    return Rule(name, (*_PROFILE, *reads), say_of_music, frozenset(tells))
+
+
+OPENING = _rule("music.opening", _CHARACTER, _say_opening, {"opening", "character"})
+CHARACTER = _rule("music.character", _CHARACTER, _say_character, {"character"})
+DYNAMICS = _rule("music.dynamics", _DYNAMICS, _say_dynamics, {"dynamics"})
+TIMBRE = _rule("music.timbre", _TIMBRE, _say_timbre, {"colour"})
+DENSITY = _rule("music.density", _DENSITY, _say_density, {"density"})
 
 RULES = (OPENING, CHARACTER, DYNAMICS, TIMBRE, DENSITY)
 DETAILS = (DYNAMICS, TIMBRE, DENSITY)

@@ -101,10 +101,9 @@ class Manner:
     def at_pace(self) -> str:
         return f" {self.adverb}" if self.adverb else ""
 
-    @property
-    def brief(self) -> str:
-        """The pace, before a noun."""
-        return f"{self.adjective} " if self.adjective else ""
+    def of_pace(self, noun: str) -> str:
+        """`noun` with its pace: brisk speech, speech at a moderate pace."""
+        return f"{noun}{self.at_pace}" if "paced" in self.adjective else f"{self.adjective} {noun}".lstrip()
 
     @property
     def pausing(self) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from annotators.grammar import Pick, Rule, Values
+from annotators.grammar_events import SURE
 from annotators.grammar_words import seconds_word
 from annotators.speech.manner import (
     LEAST_VOICED_SHARE,
@@ -13,12 +16,15 @@ from annotators.speech.manner import (
     read_manner,
 )
 
+_PROFILE = ("segments:profile.*.class", "segments:profile.*.strength")
+
 
 def _say_opening(values: Values, pick: Pick) -> str | None:
     if not values.number("speech:voice.speech_ms"):
         return None
     manner = read_manner(values, pick)
     pace, voice, pausing, pauses = manner.at_pace, manner.in_voice, manner.pausing, manner.with_pauses
+    speech = manner.of_pace("speech")
     frames = [
         f"someone speaks{pace}{voice}{pausing}",
         f"someone talks{pace}{voice}{pausing}",
@@ -27,12 +33,12 @@ def _say_opening(values: Values, pick: Pick) -> str | None:
         f"{manner.a_voice} speaks{pace}{pausing}",
         f"{manner.a_voice} talks{pace}{pausing}",
         f"{manner.a_voice} is heard{', speaking' + pace if pace else ''}{pauses}",
-        f"there is {manner.brief}speech{voice}{pauses}",
-        f"{manner.brief}speech{voice} is heard{pauses}",
-        f"what is heard is {manner.brief}speech{voice}{pauses}",
-        f"we hear {manner.brief}speech{voice}{pauses}",
+        f"there is {speech}{voice}{pauses}",
+        f"{speech}{voice} is heard{pauses}",
+        f"what is heard is {speech}{voice}{pauses}",
+        f"we hear {speech}{voice}{pauses}",
         f"words are spoken{pace}{voice}{pauses}",
-        f"{manner.brief}talking{voice} is heard{pauses}",
+        f"{manner.of_pace('talking')}{voice} is heard{pauses}",
     ]
     if manner.voice:
         frames += [
@@ -49,15 +55,20 @@ def _say_opening(values: Values, pick: Pick) -> str | None:
     return pick(*frames)
 
 
+def _is_surely_speech(values: Values) -> bool:
+    pairs = zip(values.texts(_PROFILE[0]), values.numbers(_PROFILE[1]), strict=True)
+    return any(name == "speech" and (strength or 0.0) >= SURE for name, strength in pairs)
+
+
 def _say_manner(values: Values, pick: Pick) -> str | None:
     manner = read_manner(values, pick)
     if not manner.told:
         return None
-    pace, voice, pausing, pauses = manner.at_pace, manner.in_voice, manner.pausing, manner.with_pauses
+    pace, voice, pauses = manner.at_pace, manner.in_voice, manner.with_pauses
     if not manner.is_like:
         return pick(
             f"the speech runs on{pauses}",
-            f"whoever speaks does so{pauses.removeprefix(',')}",
+            f"the speaking goes on{pauses}",
             f"the talking goes on{pauses}",
             f"the words come{pauses}",
         )
@@ -65,7 +76,7 @@ def _say_manner(values: Values, pick: Pick) -> str | None:
         f"the speech is {manner.is_like}{pauses}",
         f"the talking is {manner.is_like}{pauses}",
         f"the spoken part is {manner.is_like}{pauses}",
-        f"whoever speaks does so{pace}{voice}{pausing}",
+        f"the speech moves along{pace}{voice}{pauses}",
         f"the words come{pace}{voice}{pauses}",
         f"the speaking is done{pace}{voice}{pauses}",
     ]
@@ -82,47 +93,48 @@ def _say_melody(values: Values, pick: Pick) -> str | None:
         return None
     if width < 3.5:
         return pick(
-            "the pitch hardly moves",
+            "the pitch of the voice hardly moves",
             "there is little rise and fall in the voice",
             "the voice stays nearly on one level",
             "hardly any melody is in the voice",
             "the intonation is flat",
-            "its pitch stays almost the same",
+            "the pitch of the voice stays almost the same",
         )
     if 8.0 <= width <= ONE_VOICE_SEMITONES:
         return pick(
-            "the pitch moves up and down a good deal",
+            "the pitch of the voice moves up and down a good deal",
             "the voice rises and falls freely",
             "there is much rise and fall in the voice",
             "the intonation is lively",
             "the melody of the voice is lively",
-            "its pitch swings widely",
+            "the voice swings widely in pitch",
         )
     return None
 
 
 def _say_background(values: Values, pick: Pick) -> str | None:
-    snr = values.number("speech:voice.snr_db")
+    snr, pauses = values.number("speech:voice.snr_db"), values.number("speech:voice.pause_count")
     if snr is None:
         return None
     if snr >= 30:
-        return pick(
-            "it stands out clearly from a quiet background",
+        options = [
+            "the speech stands out clearly from a quiet background",
             "hardly anything is heard behind the voice",
             "the background is quiet",
-            "between the words it is quiet",
-            "nothing much is heard in the pauses",
+            "there is next to no background sound",
+            "the words stand out clearly",
             "little else is audible behind the speech",
-        )
+        ]
+        return pick(*options, *(["in the pauses it is quiet"] if (pauses or 0) >= 2 else []))
     if snr < 8:
-        return pick(
+        options = [
             "the background is nearly as loud as the speech",
             "the voice barely rises above what is behind it",
-            "a good deal of background sound remains in the pauses",
+            "a good deal of other sound accompanies the voice",
             "the speech hardly stands out from the background",
-            "even in the pauses it is far from quiet",
             "there is much background sound behind the words",
-        )
+        ]
+        return pick(*options, *(["even in the pauses it is far from quiet"] if (pauses or 0) >= 2 else []))
     return None
 
 
@@ -134,17 +146,15 @@ def _say_level(values: Values, pick: Pick) -> str | None:
         return pick(
             "the voice was recorded at a low level",
             "the recording level is low",
-            "all of it was recorded rather softly",
+            "the speech is at a low level in the recording",
             "the speech reaches the microphone at a low level",
             "the speech was recorded at a low level",
-            "it was recorded at a low level",
         )
     return pick(
         "the voice was recorded at a high level",
         "the recording level is high",
-        "the speech was recorded close to the upper limit",
+        "the speech is at a high level in the recording",
         "the speech was recorded at a high level",
-        "it was recorded at a high level",
         "the words reach the microphone at a high level",
     )
 
@@ -165,27 +175,30 @@ def _say_long_pause(values: Values, pick: Pick) -> str | None:
     return pick(*(frames[:-1] if count == 1 else frames))
 
 
-OPENING = Rule("speech.opening", MANNER_READS, _say_opening, frozenset({"opening", "manner"}))
-MANNER = Rule("speech.manner", MANNER_READS, _say_manner, frozenset({"manner"}))
-LONG_PAUSE = Rule(
-    "speech.long_pause",
-    ("speech:voice.longest_pause_ms", "speech:voice.pause_count"),
-    _say_long_pause,
-    frozenset({"long pause"}),
+def _rule(name: str, reads: tuple[str, ...], say: Callable[[Values, Pick], str | None], tells: set[str]) -> Rule:
+    """`say`, where the segment's profile is sure of speech."""
+
+    def say_of_speech(values: Values, pick: Pick) -> str | None:
+        return say(values, pick) if _is_surely_speech(values) else None
+
+    return Rule(name, (*_PROFILE, *reads), say_of_speech, frozenset(tells))
+
+
+_PAUSES = ("speech:voice.longest_pause_ms", "speech:voice.pause_count")
+_RANGE = (
+    "speech:voice.speech_ms",
+    "speech:voice.voiced_share",
+    "speech:voice.pitch_low_hz",
+    "speech:voice.pitch_high_hz",
 )
-MELODY = Rule(
-    "speech.melody",
-    (
-        "speech:voice.speech_ms",
-        "speech:voice.voiced_share",
-        "speech:voice.pitch_low_hz",
-        "speech:voice.pitch_high_hz",
-    ),
-    _say_melody,
-    frozenset({"melody"}),
-)
-BACKGROUND = Rule("speech.background", ("speech:voice.snr_db",), _say_background, frozenset({"background"}))
-LEVEL = Rule("speech.level", ("speech:voice.level_dbfs",), _say_level, frozenset({"level"}))
+_BACKGROUND = ("speech:voice.snr_db", "speech:voice.pause_count")
+
+OPENING = _rule("speech.opening", MANNER_READS, _say_opening, {"opening", "manner"})
+MANNER = _rule("speech.manner", MANNER_READS, _say_manner, {"manner"})
+LONG_PAUSE = _rule("speech.long_pause", _PAUSES, _say_long_pause, {"long pause"})
+MELODY = _rule("speech.melody", _RANGE, _say_melody, {"melody"})
+BACKGROUND = _rule("speech.background", _BACKGROUND, _say_background, {"background"})
+LEVEL = _rule("speech.level", ("speech:voice.level_dbfs",), _say_level, {"level"})
 
 RULES = (OPENING, MANNER, LONG_PAUSE, MELODY, BACKGROUND, LEVEL)
 DETAILS = (LONG_PAUSE, BACKGROUND, LEVEL, MELODY)
