@@ -145,7 +145,10 @@ def candidate_times(island: TimeSpan, foreground: Foreground, activity: Activity
 
 
 def _quietest(start_ms: Ints, stop_ms: Ints, activity: Activity) -> Ints:
-    """The centre of the quietest frame wholly inside each piece, the nearer to its middle among near equals."""
+    """The centre of the quietest frame inside each piece; among near equals the nearest to LEAD_MS before its end.
+
+    Sounds begin suddenly and die away slowly: late in a gap the one before is surely over.
+    """
     hop, middle = activity.hop_ms, (start_ms + stop_ms) // 2
     first = -(-start_ms // hop)
     count = np.minimum(stop_ms // hop, len(activity.level)) - first
@@ -156,8 +159,9 @@ def _quietest(start_ms: Ints, stop_ms: Ints, activity: Activity) -> Ints:
     piece = np.repeat(np.arange(len(first)), count)
     begin = np.concatenate(([0], np.cumsum(count)[:-1]))
     frame = np.arange(len(piece)) - np.repeat(begin - first, count)
-    off_centre = np.abs(frame - np.repeat(first + (count - 1) / 2, count)) / np.repeat(count, count)
-    risk = activity.level[frame].astype(np.float64) + OFF_CENTRE * off_centre
+    wanted = first + np.maximum((count - 1) / 2, count - 1 - LEAD_MS / hop)
+    off_target = np.abs(frame - np.repeat(wanted, count)) / np.repeat(count, count)
+    risk = activity.level[frame].astype(np.float64) + OFF_TARGET * off_target
     lowest = np.minimum.reduceat(risk, begin)
     hits = np.flatnonzero(risk == lowest[piece])
     chosen = hits[np.concatenate(([True], np.diff(piece[hits]) > 0))]
@@ -166,8 +170,9 @@ def _quietest(start_ms: Ints, stop_ms: Ints, activity: Activity) -> Ints:
     return middle
 
 
-OFF_CENTRE = 0.2
-"""How much quieter, as a score, a point at a piece's edge must be to be taken instead of one in its middle."""
+LEAD_MS = 160
+OFF_TARGET = 0.2
+"""How much quieter, as a score, a point a whole piece away must be to be taken instead."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +186,10 @@ class Candidates:
     """What the boundary spoils of coherence, in thousandths."""
     class_ms: Ints
     """(num_candidates, num_classes): time of each class before the candidate."""
+    changes_ended: Ints
+    changes_begun: Ints
+    """What it costs, in thousandths, not to cut at the changes of class whose gap ends before the candidate, and at
+    those whose gap has begun there: a segment pays the first at its end less the second at its start."""
 
 
 def candidates_of(island: TimeSpan, foreground: Foreground, activity: Activity, config: CutConfig) -> Candidates:
@@ -194,7 +203,25 @@ def candidates_of(island: TimeSpan, foreground: Foreground, activity: Activity, 
     break_cost = _break_cost(around, config)
     cut_cost[[0, -1]] = 0
     break_cost[[0, -1]] = 0
-    return Candidates(times, cut_cost, break_cost, class_time(times, foreground))
+    ended, begun = changes_around(times, foreground, config)
+    return Candidates(times, cut_cost, break_cost, class_time(times, foreground), ended, begun)
+
+
+def changes_around(times_ms: Ints, foreground: Foreground, config: CutConfig) -> tuple[Ints, Ints]:
+    """The weights of all changes of class that end before, and that begin at or before, each of `times_ms`.
+
+    A change lies where no event sounds and the event before, the one that lasted longest, is of another class than the
+    one after. It weighs `change_weight` where its gap is `change_gap_ms` long, less where it is shorter.
+    """
+    onset = foreground.onset_ms
+    reach = np.maximum.accumulate(foreground.offset_ms)[:-1]
+    last = np.maximum.accumulate(np.where(foreground.offset_ms[:-1] >= reach, np.arange(len(reach)), 0))
+    changes = (onset[1:] >= reach) & (foreground.event_class[1:] != foreground.event_class[last])
+    begins, ends = reach[changes], onset[1:][changes]
+    share = np.minimum((ends - begins) / config.change_gap_ms, 1.0)
+    weight = np.rint(1000.0 * config.change_weight * share).astype(np.int64)
+    total = np.concatenate(([0], np.cumsum(weight)))
+    return total[np.searchsorted(ends, times_ms, side="left")], total[np.searchsorted(begins, times_ms, side="right")]
 
 
 def _break_cost(around: Surroundings, config: CutConfig) -> Ints:

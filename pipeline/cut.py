@@ -56,11 +56,17 @@ def length_cost(length_ms: Ints, config: CutConfig) -> Ints:
     return cost
 
 
-def segment_cost(length_ms: Ints, own_ms: Ints, config: CutConfig) -> Ints:
-    """Thousandths for each segment, from its length and the time (num_segments, num_classes) of each class in it."""
+def segment_cost(candidates: Candidates, starts: Ints, stops: Ints | np.int64, config: CutConfig) -> Ints:
+    """Thousandths for each segment between candidates `starts` and `stops`, two arrays of indices or one and a scalar.
+
+    Its length, the event time that is not of its main class, and the changes of class that it runs over.
+    """
+    length_ms = candidates.time_ms[stops] - candidates.time_ms[starts]
+    own_ms = candidates.class_ms[stops] - candidates.class_ms[starts]
+    changes: Ints = np.maximum(candidates.changes_ended[stops] - candidates.changes_begun[starts], 0)
     impure_ms = own_ms.sum(axis=1) - own_ms.max(axis=1)
     impure_cost: Ints = np.rint(config.impure_weight * impure_ms).astype(np.int64)
-    return impure_cost + length_cost(length_ms, config)
+    return impure_cost + changes + length_cost(length_ms, config)
 
 
 def choose_boundaries(candidates: Candidates, config: CutConfig) -> Ints:
@@ -84,7 +90,7 @@ def choose_boundaries(candidates: Candidates, config: CutConfig) -> Ints:
 
 def _walk(candidates: Candidates, config: CutConfig) -> tuple[Ints, Ints]:
     """What cutting events costs at least on the way to each candidate, and the candidate before it on the best way."""
-    times, own = candidates.time_ms, candidates.class_ms
+    times = candidates.time_ms
     lows = np.searchsorted(times, times - config.max_ms, side="left").tolist()
     highs = np.searchsorted(times, times - config.min_ms, side="right").tolist()
     cut = np.full(len(times), UNREACHED, dtype=np.int64)
@@ -100,7 +106,7 @@ def _walk(candidates: Candidates, config: CutConfig) -> tuple[Ints, Ints]:
         if least >= UNREACHED:
             continue
         reach = np.flatnonzero(window == least) + low
-        cost = rest[reach] + segment_cost(times[index] - times[reach], own[index] - own[reach], config)
+        cost = rest[reach] + segment_cost(candidates, reach, np.int64(index), config)
         best = int(cost.argmin())
         previous[index] = reach[best]
         cut[index] = least + candidates.cut_cost[index]

@@ -30,6 +30,10 @@ class CutConfig(Record):
     impure_weight: float = Field(
         default=20.0, ge=0.0, description="cost of a second of event time in a segment that is not of its main class"
     )
+    change_weight: float = Field(
+        default=4.0, ge=0.0, description="cost of a change of class inside a segment, with a gap to cut in"
+    )
+    change_gap_ms: int = Field(default=400, ge=1, description="a shorter gap makes it cost less, in proportion")
     break_weight: float = Field(
         default=1.0, ge=0.0, description="cost of a boundary between two events of one class that all but touch"
     )

@@ -18,6 +18,7 @@ from pipeline.candidates import (
     Activity,
     Candidates,
     Foreground,
+    Ints,
     candidates_of,
     look_around,
 )
@@ -107,7 +108,7 @@ def segment_detection(scene: Scene, duration_ms: int, config: SegmentationConfig
     pieces: list[_Piece] = []
     for island in islands_of(events, duration_ms, config.cut):
         candidates = candidates_of(island, foreground, scene.activity, config.cut)
-        pieces += _pieces(candidates, choose_boundaries(candidates, config.cut).tolist(), config.cut)
+        pieces += _pieces(candidates, choose_boundaries(candidates, config.cut), config.cut)
     spans = [piece.span for piece in pieces]
     boundaries = _boundaries(pieces, foreground, duration_ms)
     return tuple(
@@ -132,9 +133,9 @@ class _Piece:
     end_cost: float
 
 
-def _pieces(candidates: Candidates, path: Sequence[int], config: CutConfig) -> list[_Piece]:
-    times, own = candidates.time_ms[path], candidates.class_ms[path]
-    segments = segment_cost(np.diff(times), np.diff(own, axis=0), config)
+def _pieces(candidates: Candidates, path: Ints, config: CutConfig) -> list[_Piece]:
+    times = candidates.time_ms[path]
+    segments = segment_cost(candidates, path[:-1], path[1:], config)
     # A boundary answers for itself and for the segment that it ends; only whole events cost thousands.
     costs = np.concatenate(([0], segments)) / 1000 + candidates.break_cost[path] / 1000
     costs += 1000 * (candidates.cut_cost[path] / ONE_EVENT)

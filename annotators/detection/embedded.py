@@ -1,115 +1,87 @@
-"""Speech by Silero VAD; music and other sound by their level over a noise floor that is tracked over time."""
+"""Speech, music and other sound, by a small network on Silero's probabilities and a spectrogram. No torch, no hub."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
 
-from annotators.base import Samples
-from annotators.detection.activity import (
-    Runs,
-    Thresholds,
-    active_runs,
-    duration_ms_of,
-    events_of,
-    in_order,
-)
+from annotators.detection.activity import Thresholds, active_runs, duration_ms_of, events_of, in_order
 from annotators.detection.base import DETECTION_RATE_HZ, Detection, DetectionBackend, Detector, FrameScores, Waveform
-from annotators.detection.session import Floats, Session, carried_weights, open_session
-from annotators.detection.silero_vad import (
-    FRAME_SAMPLES,
-    HOP_MS,
-    SILERO_FILE,
-    SILERO_SHA256,
-    SileroStream,
-)
+from annotators.detection.event_net import CHUNK_FRAMES, EVENT_NET_FILE, EVENT_NET_SHA256, EventNetStream
+from annotators.detection.features import MelStream
+from annotators.detection.session import Session, carried_weights, open_session
+from annotators.detection.silero_vad import HOP_MS, SILERO_FILE, SILERO_SHA256, SileroStream
 from schemas.event import EventClass
 
 CLASSES = (EventClass.SPEECH, EventClass.MUSIC, EventClass.SOURCE_AMBIGUOUS)
-FLOOR_MS = 12_000
-MUSIC_MS = 4_000
+LABELS = ("speech", "music", "sound")
 
 
-def frame_levels(samples: Samples) -> Floats:
-    """Level in dBFS (num_frames,) of each 32 ms frame of `samples` (num_samples,), a partial one filled with zeros."""
-    count = -(-len(samples) // FRAME_SAMPLES)
-    padded = np.zeros(count * FRAME_SAMPLES, dtype=np.float32)
-    padded[: len(samples)] = samples
-    power = np.square(padded.reshape(count, FRAME_SAMPLES)).mean(axis=1)
-    levels: Floats = (10.0 * np.log10(power + 1e-10)).astype(np.float32)
-    return levels
-
-
-def sound_scores(levels: Floats) -> Floats:
-    """How surely each frame of `levels` (num_frames,) stands out of the noise floor around it, in [0, 1]."""
-    from scipy.ndimage import minimum_filter1d, uniform_filter1d
-
-    frames = FLOOR_MS // HOP_MS
-    floor = minimum_filter1d(uniform_filter1d(levels, 7, mode="nearest"), frames, mode="nearest")
-    above = levels - np.maximum(floor, -70.0)
-    scores: Floats = np.clip((above - 3.0) / 12.0, 0.0, 1.0).astype(np.float32)
-    return scores
+def event_scores(
+    waveform: Waveform, silero: Session, net: Session, chunk_frames: int = CHUNK_FRAMES
+) -> NDArray[np.float16]:
+    """Scores (num_frames, 3) of speech, music and other sound for each 32 ms of `waveform`, the last frame partial."""
+    voice, mels, decide = SileroStream(silero), MelStream(), EventNetStream(net, chunk_frames)
+    # Half precision, as they are kept, so that a long recording stays small.
+    parts = [
+        decide.push(mels.push(block), voice.push(block)).astype(np.float16)
+        for block in waveform.blocks(30 * DETECTION_RATE_HZ)
+    ]
+    # One frame more than can be missing of the spectrogram: Silero's count says where the recording ends.
+    parts.append(decide.push(mels.finish(4), voice.finish()).astype(np.float16))
+    parts.append(decide.finish().astype(np.float16))
+    return np.concatenate(parts)
 
 
 class EmbeddedDetector:
     """Implements Detector."""
 
-    def __init__(self, session: Session, backend: Embedded) -> None:
-        self._session = session
+    def __init__(self, silero: Session, net: Session, backend: Embedded) -> None:
+        self._silero = silero
+        self._net = net
         self._backend = backend
 
     def detect(self, waveform: Waveform) -> Detection:
-        stream = SileroStream(self._session)
-        speech_parts, level_parts = [], []
-        for block in waveform.blocks(30 * DETECTION_RATE_HZ):
-            speech_parts.append(stream.push(block))
-            level_parts.append(frame_levels(block))
-        speech = np.concatenate([*speech_parts, stream.finish()])
-        sound = sound_scores(np.concatenate([*level_parts, np.zeros(0, dtype=np.float32)]))[: len(speech)]
-        return self._events(speech, sound, duration_ms_of(waveform.num_samples, DETECTION_RATE_HZ))
-
-    def _events(self, speech: Floats, sound: Floats, duration_ms: int) -> Detection:
-        spoken = active_runs(speech, HOP_MS, self._backend.speech)
-        rest = np.where(_mask(spoken, len(sound)), 0.0, sound).astype(np.float32)
-        others = active_runs(rest, HOP_MS, self._backend.sound)
-        long = (others[:, 1] - others[:, 0]) * HOP_MS >= MUSIC_MS
-        events = events_of(speech, spoken, HOP_MS, duration_ms, EventClass.SPEECH, "speech")
-        events += events_of(rest, others[long], HOP_MS, duration_ms, EventClass.MUSIC, "music")
-        events += events_of(rest, others[~long], HOP_MS, duration_ms, EventClass.SOURCE_AMBIGUOUS, "sound")
-        musical = _mask(others[long], len(rest))
-        scores = np.stack((speech, np.where(musical, rest, 0), np.where(musical, 0, rest)), axis=1)
-        return Detection(in_order(events), FrameScores(HOP_MS, CLASSES, scores.astype(np.float16)))
-
-
-def _mask(runs: Runs, length: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    steps = np.zeros(length + 1, dtype=np.int32)
-    np.add.at(steps, runs[:, 0], 1)
-    np.add.at(steps, runs[:, 1], -1)
-    return np.cumsum(steps[:-1]) > 0
+        scores = event_scores(waveform, self._silero, self._net)
+        duration_ms = duration_ms_of(waveform.num_samples, DETECTION_RATE_HZ)
+        thresholds = (self._backend.speech, self._backend.music, self._backend.sound)
+        events = []
+        for index, (event_class, label) in enumerate(zip(CLASSES, LABELS, strict=True)):
+            column = np.ascontiguousarray(scores[:, index])
+            runs = active_runs(column, HOP_MS, thresholds[index])
+            events += events_of(column, runs, HOP_MS, duration_ms, event_class, label)
+        return Detection(in_order(events), FrameScores(HOP_MS, CLASSES, scores))
 
 
 class Embedded(DetectionBackend):
-    """Needs no model hub and no torch. Tells speech, music and other sound."""
+    """Needs no model hub and no torch. Other sound is not told apart: it is `source_ambiguous`."""
 
     kind: Literal["embedded"] = "embedded"
-    speech: Thresholds = Thresholds(enter=0.5, stay=0.35, bridge_ms=300, shortest_ms=96)
-    """On Silero's speech probability."""
-    sound: Thresholds = Thresholds(enter=0.6, stay=0.2, bridge_ms=400, shortest_ms=128)
-    """On how surely a frame stands out of the noise floor: 3 dB above it score 0, 15 dB score 1."""
+    speech: Thresholds = Field(
+        default=Thresholds(enter=0.5, stay=0.3, bridge_ms=320, shortest_ms=128), description="when speech sounds"
+    )
+    music: Thresholds = Field(
+        default=Thresholds(enter=0.6, stay=0.3, bridge_ms=640, shortest_ms=320), description="when music sounds"
+    )
+    sound: Thresholds = Field(
+        default=Thresholds(enter=0.5, stay=0.3, bridge_ms=320, shortest_ms=96), description="when other sound does"
+    )
 
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime", "scipy")
     remedy: ClassVar[str] = "pip install onnxruntime scipy"
-    licence: ClassVar[str] = "MIT"
+    licence: ClassVar[str] = "MIT AND CC-BY-SA-4.0"
 
     @property
     def model(self) -> str:
-        return "silero-vad-16k 6.2.3 and level"
+        return "silero-vad-16k 6.2.3 and event-net 1"
 
     @property
     def revision(self) -> str:
-        return f"{SILERO_SHA256[:16]}-1"
+        return f"{SILERO_SHA256[:16]}-{EVENT_NET_SHA256[:16]}"
 
     def load(self) -> Detector:
-        self.check_available()
-        return EmbeddedDetector(open_session(carried_weights(SILERO_FILE), SILERO_SHA256), self)
+        silero = open_session(carried_weights(SILERO_FILE), SILERO_SHA256)
+        return EmbeddedDetector(silero, open_session(carried_weights(EVENT_NET_FILE), EVENT_NET_SHA256), self)

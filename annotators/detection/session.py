@@ -34,6 +34,7 @@ def open_session(path: Path, sha256: str | None = None) -> Session:
     model that onnxruntime can open.
     """
     import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     if not path.is_file():
         raise BackendUnavailableError(f"{path} is missing: install the package again, or give the path of the weights")
@@ -50,6 +51,6 @@ def open_session(path: Path, sha256: str | None = None) -> Session:
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(content, sess_options=options, providers=["CPUExecutionProvider"])
-    except onnxruntime.capi.onnxruntime_pybind11_state.Fail as error:
+    except (errors.Fail, errors.InvalidProtobuf, errors.InvalidGraph, errors.InvalidArgument) as error:
         raise BackendUnavailableError(f"{path} is no model that onnxruntime can open: {error}") from error
     return cast(Session, session)

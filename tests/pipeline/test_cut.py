@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.candidates import ONE_EVENT, Activity, Candidates, Foreground, candidate_times, candidates_of, class_time
+from pipeline.candidates import (
+    ONE_EVENT,
+    Activity,
+    Candidates,
+    Foreground,
+    Ints,
+    candidate_times,
+    candidates_of,
+    changes_around,
+    class_time,
+)
 from pipeline.cut import choose_boundaries, islands_of
 from pipeline.cut_config import CutConfig
 from schemas.event import EventClass
@@ -18,6 +28,12 @@ from schemas.timespan import TimeSpan
 from tests.pipeline.scenes import event
 
 SMALL = CutConfig(min_ms=1_000, target_ms=3_000, max_ms=6_000)
+
+
+def plain(times: Ints, cut_cost: Ints, break_cost: Ints) -> Candidates:
+    """Candidates between which nothing sounds."""
+    nothing = np.zeros(len(times), dtype=np.int64)
+    return Candidates(times, cut_cost, break_cost, nothing[:, None], nothing, nothing)
 
 
 def cost_of(candidates: Candidates, path: tuple[int, ...], config: CutConfig) -> tuple[int, int] | None:
@@ -28,7 +44,8 @@ def cost_of(candidates: Candidates, path: tuple[int, ...], config: CutConfig) ->
         if not config.min_ms <= length <= config.max_ms:
             return None
         own = [int(value) for value in candidates.class_ms[after] - candidates.class_ms[before]]
-        rest += round(config.impure_weight * (sum(own) - max(own)))
+        changes = int(candidates.changes_ended[after] - candidates.changes_begun[before])
+        rest += max(0, changes) + round(config.impure_weight * (sum(own) - max(own)))
         rest += 1000 * (length - config.target_ms) ** 2 // config.target_ms**2
         cut += int(candidates.cut_cost[after])
         rest += int(candidates.break_cost[after])
@@ -59,7 +76,10 @@ def small_candidates(draw: st.DrawFn) -> Candidates:
     own = [[round(step * share[0]), round(step * share[1])] for step, share in zip(steps, shares, strict=True)]
     ends = np.array([0] + [1] * (count - 2) + [0], dtype=np.int64)
     class_ms = np.concatenate(([[0, 0]], np.cumsum(own, axis=0))).astype(np.int64)
-    return Candidates(times, np.array(cut) * ends, np.array(broken) * ends, class_ms)
+    # Some places are changes of class: what ends before a candidate has begun there too.
+    weights = np.array(draw(st.lists(st.sampled_from([0, 0, 3_000]), min_size=count, max_size=count)))
+    ended = np.concatenate(([0], np.cumsum(weights)[:-1]))
+    return Candidates(times, np.array(cut) * ends, np.array(broken) * ends, class_ms, ended, np.cumsum(weights))
 
 
 @given(small_candidates())
@@ -79,15 +99,13 @@ def test_no_choice_of_candidates_costs_less(candidates: Candidates) -> None:
 def test_an_event_is_never_cut_for_the_sake_of_length_or_coherence() -> None:
     times = np.array([0, 2_900, 3_000, 6_000])
     cut = np.array([0, 0, ONE_EVENT, 0])
-    candidates = Candidates(times, cut, np.array([0, 10**6, 0, 0]), np.zeros((4, 1), dtype=np.int64))
+    candidates = plain(times, cut, np.array([0, 10**6, 0, 0]))
     assert 2 not in choose_boundaries(candidates, SMALL)
 
 
 def test_a_stretch_shorter_than_the_minimum_stays_whole() -> None:
     times = np.array([0, 300, 700])
-    candidates = Candidates(
-        times, np.zeros(3, dtype=np.int64), np.zeros(3, dtype=np.int64), np.zeros((3, 1), dtype=np.int64)
-    )
+    candidates = plain(times, np.zeros(3, dtype=np.int64), np.zeros(3, dtype=np.int64))
     assert choose_boundaries(candidates, SMALL).tolist() == [0, 2]
 
 
@@ -132,13 +150,21 @@ def test_an_island_is_at_least_as_long_as_the_minimum(onset: int, offset: int) -
     assert island.end_ms >= offset
 
 
+def test_changes_of_class_count_where_a_gap_lies_between_them() -> None:
+    events = [event(0, 1_000), event(2_000, 3_000, EventClass.MUSIC), event(3_000, 4_000), event(3_500, 5_000)]
+    times = np.array([0, 1_000, 1_500, 2_000, 3_000, 5_000])
+    ended, begun = changes_around(times, Foreground.of(events), CutConfig(change_weight=1.0))
+    assert ended.tolist() == [0, 0, 0, 0, 1_000, 1_000]
+    assert begun.tolist() == [0, 1_000, 1_000, 1_000, 1_000, 1_000]
+
+
 def test_a_cut_right_at_an_event_costs_more_than_one_in_the_clear() -> None:
     foreground = Foreground.of([event(0, 2_000), event(3_000, 5_000, EventClass.MUSIC)])
     candidates = candidates_of(
         TimeSpan(0, 5_000), foreground, Activity(40, np.zeros(125, dtype=np.float16)), CutConfig()
     )
     cost = dict(zip(candidates.time_ms.tolist(), candidates.break_cost.tolist(), strict=True))
-    assert cost[2_000] > min(cost[time] for time in cost if 2_200 <= time <= 2_800)
+    assert cost[2_000] > min(cost[time] for time in cost if 2_200 <= time <= 2_900)
 
 
 @pytest.mark.parametrize(

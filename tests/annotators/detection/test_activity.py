@@ -1,0 +1,56 @@
+"""Events from frame scores."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotators.detection.activity import Thresholds, active_runs, events_of, join_runs, runs_of
+from schemas.event import EventClass
+
+LIMITS = Thresholds(enter=0.6, stay=0.3, bridge_ms=40, shortest_ms=40)
+
+
+def runs(*scores: float) -> list[list[int]]:
+    return active_runs(np.array(scores, dtype=np.float16), 20, LIMITS).tolist()
+
+
+def test_an_event_needs_one_high_frame_and_lasts_while_frames_stay() -> None:
+    assert runs(0.1, 0.4, 0.7, 0.4, 0.1, 0.4, 0.4, 0.4) == [[1, 4]]
+
+
+def test_a_short_pause_is_bridged_and_a_long_one_is_not() -> None:
+    assert runs(0.9, 0.9, 0.0, 0.0, 0.9, 0.9, 0.0, 0.0, 0.0, 0.9, 0.9) == [[0, 6], [9, 11]]
+
+
+def test_a_weak_stretch_does_not_carry_a_bridge() -> None:
+    assert runs(0.9, 0.9, 0.0, 0.0, 0.4, 0.4, 0.0, 0.0, 0.9, 0.9) == [[0, 2], [8, 10]]
+
+
+def test_a_blip_is_dropped() -> None:
+    assert runs(0.0, 0.9, 0.0) == []
+
+
+def test_no_frames_give_no_runs() -> None:
+    assert runs() == []
+
+
+@given(st.lists(st.booleans()))
+def test_runs_are_the_true_frames(active: list[bool]) -> None:
+    frames = np.zeros(len(active), dtype=bool)
+    for first, stop in runs_of(np.array(active, dtype=bool)).tolist():
+        frames[first:stop] = True
+    assert frames.tolist() == active
+
+
+@given(st.lists(st.booleans()), st.integers(0, 5))
+def test_joined_runs_are_further_apart_than_the_pause(active: list[bool], pause: int) -> None:
+    joined = join_runs(runs_of(np.array(active, dtype=bool)), pause)
+    assert (joined[1:, 0] - joined[:-1, 1] > pause).all()
+
+
+def test_an_event_ends_with_the_recording_and_scores_its_mean() -> None:
+    scores = np.array([0.5, 1.0], dtype=np.float16)
+    (found,) = events_of(scores, np.array([[0, 2]]), 20, 33, EventClass.MUSIC, "music")
+    assert (found.onset_ms, found.offset_ms, found.score) == (0, 33, 0.75)

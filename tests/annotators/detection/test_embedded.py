@@ -1,0 +1,79 @@
+"""The embedded detector: what it hears, and that blocks and chunks leave no trace."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from annotators.detection.embedded import Embedded, event_scores
+from annotators.detection.event_net import ALIGNMENT, EVENT_NET_FILE, EVENT_NET_SHA256, REACH_FRAMES
+from annotators.detection.session import carried_weights, open_session
+from annotators.detection.silero_vad import SILERO_FILE, SILERO_SHA256
+from schemas.event import Event, EventClass
+from tests.annotators.detection.sounds import ArrayWaveform, beeps, mixed, noise, tune
+
+SILERO = open_session(carried_weights(SILERO_FILE), SILERO_SHA256)
+NET = open_session(carried_weights(EVENT_NET_FILE), EVENT_NET_SHA256)
+SCENE = ArrayWaveform(
+    noise(80, -55) + mixed(80, (3, tune(9, -22)), (20, beeps(2, -25)), (40, tune(30, -25)), (75, beeps(1, -30)))
+)
+
+
+def events_in(waveform: ArrayWaveform) -> tuple[Event, ...]:
+    return Embedded().load().detect(waveform).events
+
+
+def test_the_network_reaches_no_further_than_it_is_given() -> None:
+    rng = np.random.default_rng(0)
+    frames = 1_000
+    spectrum = rng.uniform(-6, 0, (1, 2, 2 * frames, 48)).astype(np.float32)
+    speech = rng.random((1, frames)).astype(np.float32)
+    before = NET.run(None, {"spectrum": spectrum, "speech": speech})[0][0]
+    spectrum[:, :, 2 * 600 :] = 0.0
+    speech[:, 600:] = 0.0
+    after = NET.run(None, {"spectrum": spectrum, "speech": speech})[0][0]
+    np.testing.assert_allclose(before[:, : 600 - REACH_FRAMES], after[:, : 600 - REACH_FRAMES], atol=1e-6)
+    assert REACH_FRAMES % ALIGNMENT == 0
+
+
+@pytest.mark.parametrize("chunk_frames", [64, 480, 1_000_000])
+def test_scores_do_not_depend_on_the_chunk(chunk_frames: int) -> None:
+    whole = event_scores(SCENE, SILERO, NET)
+    cut_up = event_scores(SCENE, SILERO, NET, chunk_frames=chunk_frames)
+    np.testing.assert_allclose(cut_up.astype(float), whole.astype(float), atol=2e-3)
+
+
+@pytest.mark.parametrize("block", [501, 16_000, 10**7])
+def test_events_do_not_depend_on_the_block_size(block: int) -> None:
+    assert events_in(replace(SCENE, forced_block=block)) == events_in(SCENE)
+
+
+@pytest.mark.parametrize("samples", [1, 511, 512, 513, 16_000, 48_077])
+def test_scores_cover_every_sample_and_no_more(samples: int) -> None:
+    scores = event_scores(ArrayWaveform(noise(4, -40)[:samples]), SILERO, NET)
+    assert len(scores) == -(-samples // 512)
+
+
+def test_a_recording_without_samples_has_no_events() -> None:
+    assert events_in(ArrayWaveform(np.zeros(0, dtype=np.float32))) == ()
+
+
+def test_silence_and_steady_noise_are_no_events() -> None:
+    assert events_in(ArrayWaveform(np.zeros(160_000, dtype=np.float32))) == ()
+    assert events_in(ArrayWaveform(noise(20, -35))) == ()
+
+
+def test_a_melody_is_music_and_its_edges_are_found() -> None:
+    (found,) = events_in(ArrayWaveform(noise(20, -60) + mixed(20, (6, tune(8, -22)))))
+    assert found.event_class is EventClass.MUSIC
+    assert found.onset_ms == pytest.approx(6_000, abs=150)
+    assert found.offset_ms == pytest.approx(14_000, abs=350)
+
+
+def test_beeps_are_other_sound_even_25_db_under_the_loudest() -> None:
+    quiet = mixed(30, (2, tune(8, -20)), (20, beeps(1.5, -45)))
+    found = [event for event in events_in(ArrayWaveform(noise(30, -70) + quiet)) if event.onset_ms > 15_000]
+    assert [event.event_class for event in found] == [EventClass.SOURCE_AMBIGUOUS]
+    assert found[0].onset_ms == pytest.approx(20_000, abs=150)

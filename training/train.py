@@ -1,0 +1,153 @@
+"""Trains the network and exports it: `python -m training.train WORK --epochs 14 --output event_net.onnx`."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from annotators.detection.features import MELS
+from training.model import COARSE, EventNet
+
+CROP = 960
+"""Frames of a training example: half a scene."""
+
+
+class Scenes:
+    """The files that training.dataset wrote."""
+
+    def __init__(self, work: Path, name: str) -> None:
+        self.mel = np.load(work / f"{name}-mel.npy", mmap_mode="r")
+        self.speech = np.load(work / f"{name}-speech.npy", mmap_mode="r")
+        self.targets = np.load(work / f"{name}-targets.npy", mmap_mode="r")
+
+    def __len__(self) -> int:
+        return len(self.mel)
+
+    def crop(self, index: int, start: int, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        span = slice(start, start + length)
+        return (
+            self.mel[index, :, 2 * start : 2 * (start + length)].astype(np.float32),
+            self.speech[index, span].astype(np.float32),
+            self.targets[index, :, span],
+        )
+
+
+def batch_of(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[Tensor, Tensor, Tensor]:
+    mel, speech, targets = (torch.from_numpy(np.stack(column)) for column in zip(*parts, strict=True))
+    return mel, speech, targets
+
+
+def augment(rng: np.random.Generator, mel: Tensor, speech: Tensor) -> None:
+    """In place: another level, another tilt, a few bands hidden, and sometimes no help from Silero."""
+    count, bands = mel.shape[0], mel.shape[3]
+    gain = torch.from_numpy(rng.uniform(-1.2, 0.6, (count, 1, 1))).float()
+    tilt = torch.from_numpy(rng.uniform(-0.6, 0.6, (count, 1, 1))).float() * torch.linspace(-1, 1, bands)
+    mel[:, 0] = torch.clamp(mel[:, 0] + gain + tilt, min=-9.0)
+    for index in range(count):
+        if rng.random() < 0.3:
+            low = int(rng.integers(0, bands - 6))
+            mel[index, :, :, low : low + int(rng.integers(1, 6))] = torch.tensor([-9.0, 0.0]).view(2, 1, 1)
+        if rng.random() < 0.1:
+            speech[index] *= float(rng.uniform(0, 1))
+
+
+def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
+    """Binary cross entropy where the truth is known."""
+    known = (targets < 2).float()
+    loss = nn.functional.binary_cross_entropy_with_logits(logits, (targets == 1).float(), reduction="none")
+    return (loss * known).sum() / known.sum()
+
+
+def evaluate(net: EventNet, scenes: Scenes) -> tuple[float, list[float]]:
+    """Loss, and for each label the F1 of its frames at 0.5."""
+    net.eval()
+    losses, right, said, true = [], np.zeros(3), np.zeros(3), np.zeros(3)
+    with torch.inference_mode():
+        for index in range(len(scenes)):
+            mel, speech, targets = batch_of([scenes.crop(index, 0, scenes.speech.shape[1])])
+            logits = net(mel, speech)
+            losses.append(float(loss_of(logits, targets)))
+            yes, is_true, known = (logits > 0).numpy()[0], targets.numpy()[0] == 1, targets.numpy()[0] < 2
+            right += (yes & is_true & known).sum(axis=1)
+            said += (yes & known).sum(axis=1)
+            true += (is_true & known).sum(axis=1)
+    return float(np.mean(losses)), [round(float(f1), 4) for f1 in 2 * right / np.maximum(said + true, 1)]
+
+
+def train(work: Path, epochs: int, batch: int, seed: int, minutes: float) -> EventNet:
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    scenes, held_out = Scenes(work, "train"), Scenes(work, "held_out")
+    net = EventNet()
+    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-3)
+    steps = epochs * (2 * len(scenes) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps, pct_start=0.15)
+    begun = time.monotonic()
+    for epoch in range(epochs):
+        net.train()
+        order = rng.permutation(2 * len(scenes))
+        total = 0.0
+        for first in range(0, len(order) - batch + 1, batch):
+            picks = order[first : first + batch] // 2
+            latest = (scenes.speech.shape[1] - CROP) // COARSE
+            parts = [scenes.crop(int(index), int(rng.integers(0, latest + 1)) * COARSE, CROP) for index in picks]
+            mel, speech, targets = batch_of(parts)
+            augment(rng, mel, speech)
+            loss = loss_of(net(mel, speech), targets)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            total += float(loss.detach())
+        spent = (time.monotonic() - begun) / 60
+        print(epoch, round(total / (len(order) // batch), 4), *evaluate(net, held_out), f"{spent:.1f} min", flush=True)
+        torch.save(net.state_dict(), work / "net.pt")
+        if spent > minutes:
+            break
+    return net
+
+
+def export(net: EventNet, path: Path) -> None:
+    """Writes scores, not logits, as ONNX with batch norms folded, for any number of frames."""
+
+    class Scores(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, spectrum: Tensor, speech: Tensor) -> Tensor:
+            return torch.sigmoid(self.net(spectrum, speech))
+
+    net.eval()
+    example = (torch.zeros(1, 2, 16 * COARSE, MELS), torch.zeros(1, 8 * COARSE))
+    torch.onnx.export(
+        Scores().eval(),
+        example,
+        str(path),
+        input_names=["spectrum", "speech"],
+        output_names=["scores"],
+        dynamic_axes={"spectrum": {2: "half_frames"}, "speech": {1: "frames"}, "scores": {2: "frames"}},
+        dynamo=False,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=60.0, help="stop after the epoch that passes this")
+    parser.add_argument("--output", type=Path, required=True)
+    options = parser.parse_args()
+    net = train(options.work, options.epochs, options.batch, options.seed, options.minutes)
+    export(net, options.output)
+
+
+if __name__ == "__main__":
+    main()
