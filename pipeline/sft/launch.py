@@ -64,7 +64,8 @@ def run_sft(
             run_local(job.plan.works, LocalJob(group, watcher, workers))
         else:
             group(job.plan.works, ProgressLog())
-        sweep(job.output, _wanted(job), only_wanted=True)
+    # A run that was killed between its last commit and here leaves nothing to do and something to tidy up.
+    sweep(job.output, _wanted(job), only_wanted=True)
     return summarise(job.output, job.config)
 
 

@@ -95,7 +95,9 @@ def _pattern(style: TimestampFormat) -> re.Pattern[str]:
     number = r"\d+" + (rf"\.\d{{{style.decimals}}}" if style.decimals else "")
     groups = {"{start}": f"(?P<start>{number})", "{end}": f"(?P<end>{number})", "{text}": r"(?P<text>[^\n]*?)"}
     entry = "".join(groups.get(part, re.escape(part)) for part in _parts(style.line))
-    return re.compile(rf"{entry}(?:{re.escape(style.joiner)}|\Z)")
+    # What joins two entries ends one only where another follows: it may stand inside a text too.
+    following = re.sub(r"\?P<\w+>", "?:", entry)
+    return re.compile(rf"{entry}(?:{re.escape(style.joiner)}(?={following})|\Z)")
 
 
 def _parsed(style: TimestampFormat, text: str) -> tuple[TimedText, ...] | None:

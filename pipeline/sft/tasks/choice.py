@@ -20,6 +20,7 @@ from pipeline.sft.tasks.order import OrderTask
 from pipeline.sft.tasks.tempo import TempoTask
 from pipeline.sft.tasks.voice import VoiceTask
 from pipeline.sft.words import UnsayableError, Words
+from schemas.record import content_key
 
 LETTERS = "ABCDEF"
 
@@ -41,8 +42,7 @@ class ChoiceTask(Task):
     needs: ClassVar[tuple[str, ...]] = ("what counting, order, tempo, key, meter, voice or comparison need",)
 
     def asks(self, recording: RecordingMaterial) -> Iterator[Ask]:
-        # An id is a hash: its digits fall evenly.
-        place = int(recording.recording_id[-8:], 16)
+        place = int(content_key(["choice", recording.recording_id]), 16)
         for source in self._sources():
             for ask in source.asks(recording):
                 if ask.kind != "longest_pause":

@@ -11,13 +11,14 @@ from pydantic import Field
 from pipeline.sft.answers import spans
 from pipeline.sft.ask import Ask, SegmentTask, Turn, grade
 from pipeline.sft.material import Material, Sighting
-from pipeline.sft.sounds import LEAST_SCORE, all_sure, is_crowded, is_faint
+from pipeline.sft.sounds import LEAST_SCORE, all_sure, is_crowded, is_faint, is_nameable
 from pipeline.sft.timestamps import TimedText
 from pipeline.sft.words import Words
 
 
 class EventListTask(SegmentTask):
-    """Eligible: a segment none of whose events is in doubt, since a list must be complete."""
+    """Eligible: a segment none of whose events is in doubt, since a list must be complete, and some of whose sounds
+    have a name."""
 
     task: Literal["event_list"] = "event_list"
     most_per_segment: int = 1
@@ -29,7 +30,8 @@ class EventListTask(SegmentTask):
 
     def asks_of(self, material: Material) -> Iterator[Ask]:
         found = material.sightings
-        if all_sure(material, self.least_score) and len(found) <= self.most_events:
+        named = any(is_nameable(one.event.event_class, one.event.label) for one in found)
+        if named and all_sure(material, self.least_score) and len(found) <= self.most_events:
             yield Ask(
                 kind="list",
                 topic="",

@@ -1,0 +1,232 @@
+"""Small builders of annotated segments: what a test does not name has a harmless value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pipeline.sft.build import samples_of
+from pipeline.sft.config import SftConfig, load_sft_config
+from pipeline.sft.material import Material, RecordingMaterial
+from schemas.annotation import Annotation, GeneralAnnotation, MusicAnnotation, SpeechAnnotation
+from schemas.claim import Caption, Claim, Evidence
+from schemas.event import Branch, Event, EventClass
+from schemas.general import Acoustics, HeardEvent
+from schemas.music import Chord, Mode, Rhythm, Section, Tonality
+from schemas.recording import ChannelRelation, Downmix, ModelUse, Quality, Recording
+from schemas.sample import Sample
+from schemas.segment import Segment
+from schemas.speech import Transcript, Voice, Word
+from tests.builders import a_caption, a_segment, an_event, recording_id_of
+
+CONFIG = load_sft_config()
+DOG = (EventClass.ANIMAL, "Bark")
+BELL = (EventClass.OBJECT, "Bell")
+SPEECH = (EventClass.SPEECH, "speech")
+MUSIC = (EventClass.MUSIC, "music")
+
+
+def event(sound: tuple[EventClass, str], onset_ms: int, offset_ms: int, score: float = 0.9) -> Event:
+    return an_event(sound[0], onset_ms, offset_ms, sound[1], score)
+
+
+def _key(segment: Segment, branch: Branch, backend: str) -> dict[str, object]:
+    return {
+        "segment_id": segment.segment_id,
+        "recording_id": segment.recording_id,
+        "branch": branch,
+        "backend": backend,
+        "model": "test",
+        "revision": "1",
+        "config_key": "k",
+    }
+
+
+def spoken(
+    segment: Segment, words: Sequence[str] = (), usable: bool = True, language: str = "en", rate_hz: float = 4.2
+) -> SpeechAnnotation:
+    """A row in which `words` are said, each for 300 ms, 100 ms apart, from the segment's start on."""
+    timed = tuple(
+        Word(text=word, start_ms=segment.start_ms + 400 * i, end_ms=segment.start_ms + 400 * i + 300, confidence=0.9)
+        for i, word in enumerate(words)
+    )
+    transcript = Transcript(
+        text=" ".join(words),
+        words=timed,
+        language=language,
+        confidence=0.9,
+        agreement=0.97 if usable else None,
+        usable_for_training=usable,
+        flags=() if usable else ("single_system",),
+    )
+    voice = Voice(
+        speech_ms=5000,
+        pitch_median_hz=120.0,
+        pitch_low_hz=100.0,
+        pitch_high_hz=140.0,
+        voiced_share=0.6,
+        level_dbfs=-20.0,
+        snr_db=25.0,
+        syllable_rate_hz=rate_hz,
+        pause_count=2,
+        pause_ms=1500,
+        longest_pause_ms=1000,
+    )
+    return SpeechAnnotation.model_validate(
+        {**_key(segment, Branch.SPEECH, "asr"), "transcript": transcript if words else None, "voice": voice}
+    )
+
+
+def musical(segment: Segment, tempo_bpm: float = 120.0, confidence: float = 0.9) -> MusicAnnotation:
+    rhythm = Rhythm(
+        tempo_bpm=tempo_bpm,
+        tempo_confidence=confidence,
+        beats_ms=(),
+        onset_rate_hz=2.0,
+        beats_per_bar=4,
+        meter_confidence=confidence,
+    )
+    tonality = Tonality(tonic="A", mode=Mode.MINOR, confidence=confidence, runner_up="C major", tuning_cents=0.0)
+    half = (segment.start_ms + segment.end_ms) // 2
+    chords = (
+        Chord(start_ms=segment.start_ms, end_ms=half, label="A:min", confidence=confidence),
+        Chord(start_ms=half, end_ms=segment.end_ms, label="C:maj", confidence=confidence),
+    )
+    sections = (
+        Section(start_ms=segment.start_ms, end_ms=half, label="A"),
+        Section(start_ms=half, end_ms=segment.end_ms, label="B"),
+    )
+    return MusicAnnotation.model_validate(
+        {
+            **_key(segment, Branch.MUSIC, "mir"),
+            "rhythm": rhythm,
+            "tonality": tonality,
+            "chords": chords,
+            "sections": sections,
+        }
+    )
+
+
+def heard(segment: Segment, events: Iterable[Event] | None = None, level_dbfs: float = -20.0) -> GeneralAnnotation:
+    """The general branch's row, with the segment's own events by default."""
+    measured = tuple(
+        HeardEvent(
+            **{name: getattr(one, name) for name in Event.model_fields},
+            level_dbfs=-20.0,
+            salience_db=20.0,
+            brightness_hz=1000.0,
+            tonal_share=0.5,
+            attack_ms=20,
+        )
+        for one in (segment.events if events is None else events)
+    )
+    acoustics = Acoustics(
+        level_dbfs=level_dbfs,
+        peak_dbfs=-3.0,
+        noise_floor_dbfs=-60.0,
+        dynamic_range_db=30.0,
+        silence_share=0.1,
+        bandwidth_hz=8000,
+    )
+    return GeneralAnnotation.model_validate(
+        {**_key(segment, Branch.GENERAL, "events"), "events": measured, "acoustics": acoustics}
+    )
+
+
+def captioned(segment: Segment, *sentences: str, **changes: object) -> Caption:
+    """A caption each of whose sentences rests on the segment's profile."""
+    evidence = Evidence(
+        table="segments", segment_id=segment.segment_id, backend=None, field="start_ms", value=str(segment.start_ms)
+    )
+    claims = tuple(Claim(text=sentence, rule="test.rule", evidence=(evidence,)) for sentence in sentences)
+    return a_caption(segment, " ".join(sentences)).model_copy(update={"claims": claims, **changes})
+
+
+def a_recording(name: str = "a", detectors: Sequence[str] = ("embedded",)) -> Recording:
+    return Recording(
+        recording_id=recording_id_of(name),
+        source_uri=f"{name}.wav",
+        manifest_id=None,
+        size_bytes=1,
+        duration_ms=60_000,
+        container="wav",
+        codec="pcm_s16le",
+        sample_rate_hz=16_000,
+        channels=1,
+        license=None,
+        language=None,
+        metadata=None,
+        quality=Quality(
+            level_dbfs=-20.0,
+            peak_dbfs=-1.0,
+            clipping_share=0.0,
+            bandwidth_hz=8000,
+            channel_relation=ChannelRelation.MONO,
+            downmix=Downmix.NONE,
+        ),
+        detectors=tuple(ModelUse(name=detector, model="m", revision="1") for detector in detectors),
+        segment_count=1,
+        segment_ms=1000,
+        config_key="k",
+    )
+
+
+def material(segment: Segment, *annotations: Annotation, caption: Caption | None = None) -> Material:
+    return Material(segment, annotations, caption)
+
+
+def recording(*materials: Material, name: str = "a") -> RecordingMaterial:
+    return RecordingMaterial(recording_id_of(name), a_recording(name), materials)
+
+
+def samples(of: RecordingMaterial, config: SftConfig = CONFIG, group: str = "") -> list[Sample]:
+    """All samples of all tasks."""
+    return [
+        sample
+        for task in config.tasks
+        for sample in samples_of(task, of, config, group or of.recording_id, config.task_key(task))
+    ]
+
+
+def tasks_in(made: Iterable[Sample]) -> set[str]:
+    return {sample.task for sample in made}
+
+
+def a_rich_recording(name: str = "a", shift_ms: int = 0) -> RecordingMaterial:
+    """Three segments of which every task has something to ask; `shift_ms` moves all of it in time."""
+    start = shift_ms
+    talk = a_segment(
+        name,
+        start,
+        start + 12_000,
+        (event(SPEECH, start, start + 8_000), event(BELL, start + 9_000, start + 10_000)),
+        branches=(Branch.SPEECH, Branch.GENERAL),
+        language="en",
+    )
+    start += 12_000
+    song = a_segment(name, start, start + 16_000, (event(MUSIC, start, start + 16_000),), branches=(Branch.MUSIC,))
+    start += 16_000
+    yard = a_segment(
+        name,
+        start,
+        start + 10_000,
+        (
+            event(DOG, start + 500, start + 1_000),
+            event(DOG, start + 2_000, start + 2_600),
+            event(BELL, start + 5_000, start + 6_500),
+        ),
+    )
+    start += 10_000
+    tune = a_segment(name, start, start + 16_000, (event(MUSIC, start, start + 16_000),), branches=(Branch.MUSIC,))
+    words = ["Good", "morning", "to", "all", "of", "you.", "Please", "take", "a", "seat", "now."]
+    return recording(
+        material(
+            talk,
+            spoken(talk, words),
+            heard(talk),
+            caption=captioned(talk, "Someone speaks without hurry.", "Then something rings."),
+        ),
+        material(song, musical(song)),
+        material(yard, heard(yard)),
+        material(tune, musical(tune, tempo_bpm=160.0)),
+        name=name,
+    )

@@ -1,0 +1,80 @@
+"""Corpora on disk, committed as a run would, from hand-made rows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from pipeline.commits import Commit, new_commit, prepare_output, shard_of
+from pipeline.progress import ProgressLog
+from pipeline.sft.config import SftConfig
+from pipeline.sft.launch import SftGroup, SftJob, prepare_sft, run_sft
+from pipeline.sft.material import RecordingMaterial
+from pipeline.sft.summary import SftSummary
+from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
+from schemas.segment import Segment
+from schemas.tables import Table, annotation_table
+from tests.builders import with_audio
+
+
+def flac_of(segment: Segment) -> bytes:
+    """Audio of the segment's length, different for every segment."""
+    length = segment.span.duration_ms * 16
+    seed = int.from_bytes(segment.segment_id.encode()[-8:])
+    samples = np.random.default_rng(seed).integers(-3000, 3000, length, dtype=np.int16)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, 16_000, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def commit_corpus(output: Path, recordings: Iterable[RecordingMaterial], key: str = "1") -> None:
+    """Commits every stage of `recordings`, each recording by itself, under `key`."""
+    shards = prepare_output(str(output))
+    for recording in recordings:
+        name = recording.recording_id
+        shard = shard_of(name, shards)
+
+        def commit(stage: str, name: str = name, shard: int = shard) -> Commit:
+            return Commit(stage=stage, shard=shard, covers=((name, key),), files=())
+
+        with new_commit(str(output), commit(SEGMENTS_STAGE)) as writer:
+            for material in recording.segments:
+                writer.append(Table.SEGMENTS, with_audio(material.segment, flac_of(material.segment)))
+            if recording.recording is not None:
+                writer.append(Table.RECORDINGS, recording.recording)
+        rows = [row for material in recording.segments for row in material.annotations]
+        for branch, backend in sorted({(row.branch, row.backend) for row in rows}):
+            with new_commit(str(output), commit(f"annotations/{branch}/{backend}")) as writer:
+                for row in rows:
+                    if (row.branch, row.backend) == (branch, backend):
+                        writer.append(annotation_table(branch), row)
+        with new_commit(str(output), commit(CAPTIONS_STAGE)) as writer:
+            for material in recording.segments:
+                if material.caption is not None:
+                    writer.append(Table.CAPTIONS, material.caption)
+
+
+class Silent:
+    """A display that shows nothing."""
+
+    def show(self, reading: object) -> None: ...
+
+    def note(self, message: str) -> None: ...
+
+
+def build_samples(output: Path, config: SftConfig, works: int | None = None) -> SftSummary:
+    """Plans and builds in this process; only the first `works` of the plan where it says so."""
+    job = prepare_sft(str(output), config, {})
+    SftGroup(config, str(output), {}, None)(job.plan.works[:works], ProgressLog())
+    done = SftJob(job.output, job.config, job.groups, job.plan.model_copy(update={"works": ()}))
+    return run_sft(done, 1, Silent())
+
+
+def planned(output: Path, config: SftConfig) -> Sequence[tuple[str, int]]:
+    """(stage, recordings to do) of every stage with any."""
+    plan = prepare_sft(str(output), config, {}).plan
+    return [(stage.stage, stage.todo) for stage in plan.stages if stage.todo]
