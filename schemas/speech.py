@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from schemas.claim import BranchFacts
@@ -31,6 +33,12 @@ class Transcript(Record):
         description="true where enough systems agree, or the configuration trusts one alone"
     )
     flags: tuple[str, ...] = Field(description="why it may not be trusted, as in single_system")
+    language_probability: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="of the language, by its sound; null where it was not listened for"
+    )
+    no_speech_probability: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="the system's own, that nobody speaks; null where it tells none"
+    )
 
 
 class Voice(Record):
@@ -69,10 +77,50 @@ class Dnsmos(Record):
     p808: float = Field(description="overall by ITU-T P.808, another model")
 
 
+class ErrorUnit(StrEnum):
+    """What transcripts are compared by."""
+
+    WORDS = "words"
+    CHARACTERS = "characters"
+
+
+class PairError(Record):
+    """How far two systems are apart."""
+
+    first: str = Field(description="a backend")
+    second: str = Field(description="another")
+    error_rate: float = Field(ge=0.0, le=1.0, description="edits over the longer transcript, both normalised")
+
+
+class Agreement(Record):
+    """How the transcript of a segment was chosen, with the figures."""
+
+    systems: tuple[str, ...] = Field(description="backends that took part, in the configuration's order")
+    chosen: str | None = Field(description="whose transcript is nearest to the others'; null where none took part")
+    unit: ErrorUnit
+    pairs: tuple[PairError, ...] = Field(description="every two systems")
+    coverage: float | None = Field(
+        ge=0.0, le=1.0, description="share of the speech that words span; null without word times or speech"
+    )
+    untranscribed_tail_ms: int | None = Field(ge=0, description="speech after the last word; null as coverage is")
+    letters_per_second: float | None = Field(ge=0.0, description="over the speech; null where there is none")
+
+
+class SpeechLanguage(Record):
+    """Which language is spoken, by the sound and by the words."""
+
+    from_audio: str | None = Field(description="BCP 47, as a recogniser says; null where none tells")
+    from_text: str | None = Field(description="BCP 47, by what was transcribed; null for too little text")
+    text_confidence: float | None = Field(ge=0.0, le=1.0, description="among the languages that are considered")
+    agrees: bool | None = Field(description="null where one of the two is missing")
+
+
 class SpeechFacts(BranchFacts):
     """The speech branch's typed fields; each backend fills its own and leaves the rest null."""
 
     transcript: Transcript | None = None
+    agreement: Agreement | None = None
+    language: SpeechLanguage | None = None
     voice: Voice | None = None
     quality: SpeechQuality | None = None
     dnsmos: Dnsmos | None = None

@@ -6,13 +6,21 @@ from typing import Annotated
 
 from pydantic import Field
 
+from annotators.speech.agreement import TranscriptAgreement
 from annotators.speech.caption import SpeechCaption
 from annotators.speech.dnsmos import DnsmosScores
 from annotators.speech.pocketsphinx import Pocketsphinx
 from annotators.speech.quality import SpeechQualityMeasures
+from annotators.speech.text_language import TextLanguage
 from annotators.speech.voice import VoiceMeasures
 
 AnySpeech = Annotated[
-    Pocketsphinx | VoiceMeasures | SpeechQualityMeasures | DnsmosScores | SpeechCaption,
+    Pocketsphinx
+    | TextLanguage
+    | TranscriptAgreement
+    | VoiceMeasures
+    | SpeechQualityMeasures
+    | DnsmosScores
+    | SpeechCaption,
     Field(discriminator="kind"),
 ]

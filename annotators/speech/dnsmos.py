@@ -37,7 +37,7 @@ class DnsmosScores(Backend[SpeechFacts]):
 
     branch: ClassVar[Branch] = Branch.SPEECH
     requires: ClassVar[tuple[str, ...]] = ("speechmos", "librosa", "onnxruntime")
-    remedy: ClassVar[str] = "pip install 'soundseam[models]'"
+    remedy: ClassVar[str] = "pip install 'soundseam[speech]'"
     licence: ClassVar[str] = "MIT"
 
     @property

@@ -1,0 +1,185 @@
+"""One transcript out of several: the one the others agree with most, with the figures: `agreement`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from annotators.base import Annotator, Backend, Clip
+from annotators.speech.doubts import Limits, doubts, measure
+from annotators.speech.normalise import unit_of, units_of
+from annotators.speech.stretches import speech_stretches
+from schemas.annotation import SpeechAnnotation
+from schemas.event import Branch
+from schemas.speech import Agreement, ErrorUnit, PairError, SpeechFacts, Transcript
+
+
+class TranscriptAgreement(Backend[SpeechFacts]):
+    """Compares the transcripts before it pair by pair, keeps the medoid, and marks what is not for training."""
+
+    kind: Literal["agreement"] = "agreement"
+    systems: tuple[str, ...] = ()
+    """Backends that take part; empty for every one before this that transcribes."""
+    least_agreement: float = Field(default=0.8, ge=0.0, le=1.0)
+    """Under this the transcript is kept but marked unusable for training."""
+    trust_single_system: bool = False
+    """True lets a transcript that only one system made be usable for training, if nothing else speaks against it."""
+    least_coverage: float = Field(default=0.6, ge=0.0, le=1.0)
+    """Share of the detected speech that words must span, where the system gives word times."""
+    longest_tail_ms: int = Field(default=2_000, ge=0)
+    """Most speech after the last word: a tail left out is the commonest silent failure."""
+    most_no_speech_probability: float = Field(default=0.6, ge=0.0, le=1.0)
+    """Whisper's own threshold."""
+    most_letters_per_second: float = Field(default=30.0, gt=0.0)
+    """Twice as fast as fast speech; half of it counts for Chinese, Japanese and Korean characters."""
+
+    branch: ClassVar[Branch] = Branch.SPEECH
+    sample_rate_hz: ClassVar[int | None] = None
+    reads_annotations: ClassVar[bool] = True
+    requires: ClassVar[tuple[str, ...]] = ("jiwer", "whisper_normalizer")
+    remedy: ClassVar[str] = "pip install 'soundseam[speech]'"
+    licence: ClassVar[str] = "Apache-2.0"
+
+    @property
+    def model(self) -> str:
+        return "medoid"
+
+    @property
+    def revision(self) -> str:
+        return "1"
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            self.least_coverage, self.longest_tail_ms, self.most_no_speech_probability, self.most_letters_per_second
+        )
+
+    def load(self) -> Annotator[SpeechFacts]:
+        self.check_available()
+        return AgreementAnnotator(self)
+
+
+class Candidate(NamedTuple):
+    """A system's transcript, and its units as they are compared."""
+
+    system: str
+    transcript: Transcript
+    units: list[str]
+
+
+class AgreementAnnotator:
+    """The annotator of `TranscriptAgreement`."""
+
+    def __init__(self, backend: TranscriptAgreement) -> None:
+        self._backend = backend
+
+    def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
+        return [self._agree(clip) for clip in clips]
+
+    def _agree(self, clip: Clip) -> SpeechFacts:
+        heard = self._transcripts(clip)
+        unit = unit_of([transcript.text for _, transcript in heard])
+        candidates = [
+            Candidate(system, transcript, units_of(transcript.text, unit, transcript.language))
+            for system, transcript in heard
+        ]
+        if not candidates:
+            return SpeechFacts(agreement=_no_agreement(unit))
+        pairs = compare(candidates)
+        chosen, agreement = medoid(candidates, pairs)
+        figures = measure(chosen.transcript, speech_stretches(clip.segment))
+        flags = (
+            *self._disagreement(agreement),
+            *doubts(chosen.transcript, chosen.units, unit, figures, self._backend.limits),
+            *(("language_mismatch",) if _languages_differ(clip) else ()),
+        )
+        return SpeechFacts(
+            transcript=self._verdict(chosen.transcript, agreement, flags),
+            agreement=Agreement(
+                systems=tuple(candidate.system for candidate in candidates),
+                chosen=chosen.system,
+                unit=unit,
+                pairs=pairs,
+                coverage=figures.coverage,
+                untranscribed_tail_ms=figures.tail_ms,
+                letters_per_second=figures.letters_per_second,
+            ),
+        )
+
+    def _transcripts(self, clip: Clip) -> list[tuple[str, Transcript]]:
+        wanted = self._backend.systems
+        return [
+            (row.backend, row.transcript)
+            for row in clip.annotations
+            if isinstance(row, SpeechAnnotation)
+            and row.transcript is not None
+            and row.agreement is None
+            and "unsupported_language" not in row.transcript.flags
+            and (not wanted or row.backend in wanted)
+        ]
+
+    def _disagreement(self, agreement: float | None) -> tuple[str, ...]:
+        if agreement is None:
+            return ("single_system",)
+        return ("systems_disagree",) if agreement < self._backend.least_agreement else ()
+
+    def _verdict(self, transcript: Transcript, agreement: float | None, flags: tuple[str, ...]) -> Transcript:
+        harmless = {"single_system"} if self._backend.trust_single_system else set()
+        return transcript.model_copy(
+            update={"agreement": agreement, "usable_for_training": not set(flags) - harmless, "flags": flags}
+        )
+
+
+def compare(candidates: Sequence[Candidate]) -> tuple[PairError, ...]:
+    """The error rate of every two candidates, in order."""
+    return tuple(
+        PairError(first=first.system, second=second.system, error_rate=error_rate(first.units, second.units))
+        for first, second in combinations(candidates, 2)
+    )
+
+
+def error_rate(first: Sequence[str], second: Sequence[str]) -> float:
+    """Edits between two lists of units over the longer one: the same both ways, 0 for two empty lists."""
+    if not first or not second:
+        return float(bool(first) != bool(second))
+    import jiwer
+
+    # Units are whole words already: jiwer splits at spaces, of which none is left inside a unit.
+    aligned = jiwer.process_words(" ".join(first), " ".join(second))
+    edits = aligned.substitutions + aligned.deletions + aligned.insertions
+    return round(float(edits) / max(len(first), len(second)), 4)
+
+
+def medoid(candidates: Sequence[Candidate], pairs: Sequence[PairError]) -> tuple[Candidate, float | None]:
+    """The candidate with the least mean error to the others, and 1 less that mean; the first of equals.
+
+    One candidate alone agrees with nobody: null.
+    """
+    if len(candidates) == 1:
+        return candidates[0], None
+    errors = [
+        sum(pair.error_rate for pair in pairs if candidate.system in (pair.first, pair.second))
+        for candidate in candidates
+    ]
+    best = min(range(len(candidates)), key=errors.__getitem__)
+    return candidates[best], round(1 - errors[best] / (len(candidates) - 1), 4)
+
+
+def _languages_differ(clip: Clip) -> bool:
+    told = [row.language for row in clip.annotations if isinstance(row, SpeechAnnotation) and row.language]
+    return any(language.agrees is False for language in told)
+
+
+def _no_agreement(unit: ErrorUnit) -> Agreement:
+    return Agreement(
+        systems=(),
+        chosen=None,
+        unit=unit,
+        pairs=(),
+        coverage=None,
+        untranscribed_tail_ms=None,
+        letters_per_second=None,
+    )

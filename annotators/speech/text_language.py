@@ -1,0 +1,98 @@
+"""Which language a transcript is in, by its words, beside what a recogniser heard: `text_language`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from annotators.base import Annotator, Backend, BackendUnavailableError, Clip
+from annotators.speech.normalise import primary_language
+from schemas.annotation import SpeechAnnotation
+from schemas.event import Branch
+from schemas.speech import SpeechFacts, SpeechLanguage, Transcript
+
+if TYPE_CHECKING:
+    from lingua import LanguageDetector
+
+
+class TextLanguage(Backend[SpeechFacts]):
+    """The language of the text by lingua, of the sound by the recogniser, and whether they agree."""
+
+    kind: Literal["text_language"] = "text_language"
+    languages: tuple[str, ...] = Field(
+        default=("ar", "de", "en", "es", "fr", "hi", "ja", "ko", "ru", "zh"), min_length=2, max_length=20
+    )
+    """What may be spoken, ISO 639-1: each costs about 100 MB of memory in a worker, and makes short texts harder."""
+    least_letters: int = Field(default=20, ge=1)
+    """Less text says nothing; ideographs and kana count threefold."""
+
+    branch: ClassVar[Branch] = Branch.SPEECH
+    sample_rate_hz: ClassVar[int | None] = None
+    reads_annotations: ClassVar[bool] = True
+    requires: ClassVar[tuple[str, ...]] = ("lingua",)
+    remedy: ClassVar[str] = "pip install 'soundseam[speech]'"
+    licence: ClassVar[str] = "Apache-2.0"
+
+    @property
+    def model(self) -> str:
+        return "lingua"
+
+    @property
+    def revision(self) -> str:
+        try:
+            return f"{version('lingua-language-detector')}-1"
+        except PackageNotFoundError:
+            return "missing"
+
+    def load(self) -> Annotator[SpeechFacts]:
+        self.check_available()
+        from lingua import IsoCode639_1, LanguageDetectorBuilder
+
+        unknown = [code for code in self.languages if not hasattr(IsoCode639_1, code.upper())]
+        if unknown:
+            raise BackendUnavailableError(
+                f"{self.backend} does not know {', '.join(unknown)}: name languages by ISO 639-1 codes, as in en or zh"
+            )
+        codes = [getattr(IsoCode639_1, code.upper()) for code in self.languages]
+        return TextLanguageAnnotator(LanguageDetectorBuilder.from_iso_codes_639_1(*codes).build(), self.least_letters)
+
+
+class TextLanguageAnnotator:
+    """The annotator of `TextLanguage`."""
+
+    def __init__(self, detector: LanguageDetector, least_letters: int) -> None:
+        self._detector = detector
+        self._least_letters = least_letters
+
+    def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
+        return [SpeechFacts(language=self._judge(clip)) for clip in clips]
+
+    def _judge(self, clip: Clip) -> SpeechLanguage:
+        transcripts = _transcripts(clip)
+        from_audio = next((t.language for t in transcripts if t.language_probability is not None), None)
+        text = next((t.text for t in transcripts if letters_of(t.text) >= self._least_letters), None)
+        guesses = self._detector.compute_language_confidence_values(text) if text else []
+        if not guesses:
+            return SpeechLanguage(from_audio=from_audio, from_text=None, text_confidence=None, agrees=None)
+        from_text = guesses[0].language.iso_code_639_1.name.lower()
+        return SpeechLanguage(
+            from_audio=from_audio,
+            from_text=from_text,
+            text_confidence=round(min(1.0, guesses[0].value), 3),
+            agrees=None if from_audio is None else primary_language(from_audio) == from_text,
+        )
+
+
+def letters_of(text: str) -> int:
+    """Letters of `text`; one that stands for a syllable or a word counts as three."""
+    return sum(3 if "\u3040" <= character <= "\ud7af" else 1 for character in text if character.isalpha())
+
+
+def _transcripts(clip: Clip) -> list[Transcript]:
+    """The transcripts of the rows before, an agreed one first."""
+    rows = [row for row in clip.annotations if isinstance(row, SpeechAnnotation) and row.transcript is not None]
+    rows.sort(key=lambda row: row.agreement is None)
+    return [row.transcript for row in rows if row.transcript is not None]
