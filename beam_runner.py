@@ -124,9 +124,12 @@ def run(
     with _exit_codes():
         from pipeline.display import ProgressDisplay, inspection_view
         from pipeline.doctor import usable_cores
+        from pipeline.files import use_options
         from pipeline.launch import Launch, RunRequest, output_in_use
+        from pipeline.redact import redact_uri
 
         recordings, options = _split_beam_options(inputs, runner)
+        use_options(options)
         request = RunRequest(
             inputs=tuple(recordings),
             output=output,
@@ -145,12 +148,13 @@ def run(
         if not prepared.plan.is_empty:
             speed = summary.audio_ms / 1000 / summary.seconds if summary.seconds else 0.0
             console.print(f"{summary.recordings_done} recordings in {summary.seconds:.1f} s, {speed:.1f} x real time")
-        console.print(Text(f"Tables are in {output}, a summary in {output}/_run/summary.json"))
+        place = redact_uri(output)
+        console.print(Text(f"Tables are in {place}, a summary in {place}/_run/summary.json"))
         if max_reject_rate is not None and summary.reject_rate > max_reject_rate:
             _leave(
                 TOO_MANY_REJECTED,
                 f"the reject rate is {summary.reject_rate:.4f}, over --max-reject-rate {max_reject_rate}: "
-                f"see the table above, and {output}/rejected",
+                f"see the table above, and {place}/rejected",
             )
 
 
@@ -172,9 +176,11 @@ def plan(
     """Show what `run` would do, stage by stage, and about how long it would take. Does no work."""
     with _exit_codes():
         from pipeline.doctor import usable_cores
+        from pipeline.files import use_options
         from pipeline.launch import RunRequest
 
-        recordings, _ = _split_beam_options(inputs, runner)
+        recordings, options = _split_beam_options(inputs, runner)
+        use_options(options)
         request = RunRequest(
             inputs=tuple(recordings),
             output=output,
@@ -230,13 +236,16 @@ def doctor(
 def _show_plan(request: RunRequest) -> Prepared:
     from pipeline.display import plan_view
     from pipeline.launch import prepare_run
+    from pipeline.redact import redact_uri
 
     prepared = prepare_run(request)
     console = Console()
     for notice in prepared.unavailable:
         console.print(Text(notice))
     if prepared.plan.is_empty:
-        console.print(Text(f"Nothing to do: {request.output} is up to date with these inputs and this configuration"))
+        console.print(
+            Text(f"Nothing to do: {redact_uri(request.output)} is up to date with these inputs and this configuration")
+        )
     else:
         console.print(plan_view(prepared.plan, prepared.audio_ms, prepared.stage_seconds(), request.workers))
     rejected = len(prepared.listing.rejected)
@@ -303,6 +312,7 @@ def _exit_codes() -> Iterator[None]:
     """Turns what may go wrong into one line on standard error and the exit code that the help names."""
     from pipeline.errors import SetupError
     from pipeline.local import WorkerFailedError, WorkerStartError
+    from pipeline.redact import redact_text
 
     def terminate(*_: object) -> NoReturn:
         raise Terminated
@@ -316,7 +326,7 @@ def _exit_codes() -> Iterator[None]:
     except SetupError as error:
         _leave(WRONG_SETUP, str(error))
     except (WorkerFailedError, WorkerStartError) as error:
-        print(error.trace, file=sys.stderr)
+        print(redact_text(error.trace), file=sys.stderr)
         _leave(FAILED, f"the run has ended: {error}. What was committed stays; the same command resumes")
     except KeyboardInterrupt:
         _leave(INTERRUPTED, "interrupted; what was committed stays, and the same command resumes")
@@ -325,7 +335,9 @@ def _exit_codes() -> Iterator[None]:
 
 
 def _leave(code: int, message: str) -> NoReturn:
-    print(f"soundseam: {message}", file=sys.stderr)
+    from pipeline.redact import redact_text
+
+    print(f"soundseam: {redact_text(message)}", file=sys.stderr)
     raise typer.Exit(code)
 
 

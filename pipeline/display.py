@@ -167,6 +167,5 @@ def reading_line(reading: Reading) -> str:
     speed = f"{reading.speed:.0f} x real time, " if reading.speed else ""
     return (
         f"{reading.recordings_done:,} of {reading.recordings:,} recordings, "
-        f"{hours(reading.audio_ms_done)} of about {hours(reading.audio_ms)}, {speed}"
-        f"about {duration(reading.seconds_left)} left"
+        f"{hours(reading.audio_ms_done)} of ~{hours(reading.audio_ms)}, {speed}~{duration(reading.seconds_left)} left"
     )

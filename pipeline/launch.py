@@ -187,6 +187,7 @@ class GraphGroup:
     def __call__(self, works: Sequence[ShardWork], progress: ProgressLog) -> None:
         from pipeline.graph import run_graph
 
+        files.use_options(self.options)
         run_graph(works, self.config, self.output, progress, self.options)
 
 

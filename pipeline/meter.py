@@ -11,6 +11,9 @@ from pipeline.metrics import StageMetrics
 from pipeline.progress import Step
 from pipeline.work import SEGMENTS_STAGE, ShardWork
 
+PRIOR_S = 10.0
+"""The expected pace counts as if it had been seen for so long."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -66,9 +69,11 @@ class Meter:
         self._heard_ms: Counter[str] = Counter()
         self._passed_ms: Counter[str] = Counter()
         self._begun_s = time.monotonic()
+        self._first_step_s: float | None = None
 
     def take_step(self, step: Step, seconds: float) -> None:
         """Counts an ended step; `seconds` is what it took its worker."""
+        self._first_step_s = self._first_step_s or time.monotonic()
         if step.state != "done":
             return
         self._seconds[step.stage] += seconds
@@ -89,9 +94,12 @@ class Meter:
                 self._audio_ms_done += self._durations_ms[name]
 
     def read(self) -> Reading:
-        elapsed_s = time.monotonic() - self._begun_s
+        now = time.monotonic()
+        elapsed_s = now - self._begun_s
         share = min(1.0, self._work_done / self._work) if self._work else 1.0
-        left_s = elapsed_s * (1 - share) / share if share else self._work / self._workers
+        working_s = now - (self._first_step_s or now)
+        slowness = (working_s + PRIOR_S) / (self._work_done / self._workers + PRIOR_S)
+        left_s = slowness * (1 - share) * self._work / self._workers
         return Reading(
             recordings=self._recordings,
             recordings_done=self._recordings - len(self._left),

@@ -42,7 +42,7 @@ def test_a_length_of_audio_is_told_in_minutes_below_an_hour() -> None:
 
 def test_progress_tells_recordings_audio_speed_and_time_left() -> None:
     line = reading_line(HALFWAY)
-    assert line == "600 of 1,200 recordings, 1.0 h of about 2.0 h, 100 x real time, about 36 s left"
+    assert line == "600 of 1,200 recordings, 1.0 h of ~2.0 h, 100 x real time, ~36 s left"
 
 
 def test_a_plan_tells_why_a_stage_is_to_be_done() -> None:

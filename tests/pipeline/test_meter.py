@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,17 @@ def test_nothing_is_done_at_first() -> None:
 def test_the_first_guess_of_the_time_left_is_the_work_over_the_workers() -> None:
     expected_s = 2 * 60 * sum(COSTS.values())
     assert abs(meter_of(work_at(*COSTS), workers=2).read().seconds_left - expected_s / 2) < 1e-6
+
+
+def test_the_time_left_follows_the_pace_that_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("pipeline.meter.time.monotonic", lambda: now)
+    meter = meter_of(work_at("segments"), minutes=600)
+    expected_s = 600 * 60 * COSTS["segments"]
+    meter.take_step(done("segments", "z"), 0.1)
+    now += 10 * expected_s
+    meter.take_step(done("segments", "a", audio_ms=600 * MINUTE), 10 * expected_s)
+    assert 9 * expected_s < meter.read().seconds_left < 11 * expected_s
 
 
 def test_the_share_grows_with_each_stage_by_its_cost() -> None:
