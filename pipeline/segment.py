@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from annotators.base import AnnotationError, Samples
 from annotators.detection.base import DETECTION_RATE_HZ, Detector, Waveform
+from pipeline import files
 from pipeline.config import RunConfig
 from pipeline.decode import Decoded, DecodeError, decode_recording
 from pipeline.segmentation import SegmentDraft, segment_waveform
@@ -47,16 +47,17 @@ class WaveformWindow:
 Row = Recording | SegmentRow | Rejected
 
 
-def segment_source(
-    source: Source, path: Path, detectors: Sequence[Detector], config: RunConfig, config_key: str
-) -> Iterator[Row]:
+def segment_source(source: Source, detectors: Sequence[Detector], config: RunConfig, config_key: str) -> Iterator[Row]:
     """All rows of one source, its segments in order, one in memory at a time; the recording's row comes last.
 
-    What cannot be decoded or judged gives rows of `rejected` instead; nothing about the file's bytes raises.
+    What cannot be decoded or judged gives rows of `rejected` instead; nothing about the file's bytes raises. An
+    OSError that is not the file's own, as when a filesystem is down, does.
     """
     try:
-        with decode_recording(path, config.decode) as decoded:
+        with files.local_copy(source.uri) as path, decode_recording(path, config.decode) as decoded:
             yield from _segment_decoded(source, decoded, detectors, config, config_key)
+    except FileNotFoundError:
+        yield _rejected(source, "decode", "missing_file", f"{source.source_uri} was there when it was listed")
     except DecodeError as error:
         yield _rejected(source, "decode", error.reason, error.detail)
     except AnnotationError as error:
@@ -66,22 +67,30 @@ def segment_source(
 def _segment_decoded(
     source: Source, decoded: Decoded, detectors: Sequence[Detector], config: RunConfig, config_key: str
 ) -> Iterator[Row]:
+    whole = TimeSpan(0, decoded.duration_ms)
+    intervals = [interval.intersection(whole) for interval in source.intervals] or [whole]
     # All drafts before the first row: an error on the way then leaves no half of a recording.
     drafts = [
-        (interval, draft)
-        for interval in source.intervals or (TimeSpan(0, decoded.duration_ms),)
-        for draft in _segment_interval(decoded.waveform, interval, detectors, config)
+        _segment_interval(decoded.waveform, interval, detectors, config) if interval.duration_ms else ()
+        for interval in intervals
     ]
     for shortfall in decoded.shortfalls:
         yield _rejected(source, "decode", shortfall.reason, shortfall.detail, shortfall.span)
-    if not drafts:
-        detail = f"no sound event in {decoded.duration_ms / 1000:.1f} s of audio"
-        yield _rejected(source, "detect", "no_events", detail, TimeSpan(0, decoded.duration_ms))
+    for asked, interval, found in zip(source.intervals or (whole,), intervals, drafts, strict=True):
+        if not interval.duration_ms:
+            detail = (
+                f"asked for from {asked.start_ms / 1000:.3f} s on; the recording ends at {whole.end_ms / 1000:.3f} s"
+            )
+            yield _rejected(source, "decode", "interval_outside_recording", detail, asked)
+        elif not found:
+            detail = f"no sound event in {interval.duration_ms / 1000:.1f} s of audio"
+            yield _rejected(source, "detect", "no_events", detail, interval)
     segment_ms = 0
-    for interval, draft in drafts:
-        row = _segment_row(source, decoded, interval, draft, config_key)
-        segment_ms += row.span.duration_ms
-        yield row
+    for interval, found in zip(intervals, drafts, strict=True):
+        for draft in found:
+            row = _segment_row(source, decoded, interval, draft, config_key)
+            segment_ms += row.span.duration_ms
+            yield row
     yield Recording(
         recording_id=source.recording_id,
         source_uri=source.source_uri,
@@ -97,7 +106,7 @@ def _segment_decoded(
         metadata=source.metadata,
         quality=decoded.quality,
         detectors=tuple(detector.use for detector in config.detectors),
-        segment_count=len(drafts),
+        segment_count=sum(map(len, drafts)),
         segment_ms=segment_ms,
         config_key=config_key,
     )
@@ -108,8 +117,6 @@ def _segment_interval(
 ) -> tuple[SegmentDraft, ...]:
     start = min(interval.start_ms * SAMPLES_PER_MS, waveform.num_samples)
     stop = min(interval.end_ms * SAMPLES_PER_MS, waveform.num_samples)
-    if start == stop:
-        return ()
     return segment_waveform(WaveformWindow(waveform, start, stop), detectors, config.segmentation)
 
 

@@ -17,7 +17,6 @@ from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from annotators.base import Annotator, AnyBackend, Clip, Model
-from pipeline import files
 from pipeline.annotate import Answer, annotate_clips, annotation_row, batch_by_length, read_clips
 from pipeline.caption import caption_segments
 from pipeline.commits import Commit, new_commit
@@ -66,20 +65,18 @@ class SegmentShard(beam.DoFn):
 
     def _commit(self, work: ShardWork, todo: StageWork) -> None:
         commit = Commit(stage=SEGMENTS_STAGE, shard=work.shard, covers=todo.keys, files=())
+        config_key = stage_keys(self._config)[SEGMENTS_STAGE]
         with new_commit(self._output, commit) as writer:
             for source in work.sources:
                 if source.recording_id not in todo.recording_ids:
                     continue
                 self._progress.write(SEGMENTS_STAGE, "start", [source.recording_id])
                 audio_ms = 0
-                with files.local_copy(source.uri) as path:
-                    for row in segment_source(
-                        source, path, self._detectors, self._config, stage_keys(self._config)[SEGMENTS_STAGE]
-                    ):
-                        audio_ms += row.duration_ms if isinstance(row, Recording) else 0
-                        size = len(row.audio.bytes) if isinstance(row, SegmentRow) else 0
-                        writer.append(_TABLE_OF[type(row)], row, size)
-                        self._segments.inc(isinstance(row, SegmentRow))
+                for row in segment_source(source, self._detectors, self._config, config_key):
+                    audio_ms += row.duration_ms if isinstance(row, Recording) else 0
+                    size = len(row.audio.bytes) if isinstance(row, SegmentRow) else 0
+                    writer.append(_TABLE_OF[type(row)], row, size)
+                    self._segments.inc(isinstance(row, SegmentRow))
                 self._recordings.inc()
                 self._progress.write(SEGMENTS_STAGE, "done", [source.recording_id], audio_ms)
 

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -56,17 +57,18 @@ def modules() -> dict[str, Path]:
     }
 
 
-def imported_by(path: Path, top_only: bool = False) -> Iterator[str]:
-    """Dotted names of all that a file imports, or of what it imports as soon as it is imported itself."""
+def imported_by(path: Path, top_only: bool = False, but_for_types: bool = False) -> Iterator[str]:
+    """Dotted names of all that a file imports: `top_only`, as soon as it is itself; `but_for_types`, when it runs."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    later = {
+    left_out = {
         child
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _is_for_types(node)
+        if (_is_for_types(node) and (top_only or but_for_types))
+        or (isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and top_only)
         for child in ast.walk(node)
     }
     for node in ast.walk(tree):
-        if top_only and node in later:
+        if node in left_out:
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -75,8 +77,8 @@ def imported_by(path: Path, top_only: bool = False) -> Iterator[str]:
             yield str(node.module)
 
 
-def packages_imported_by(path: Path, top_only: bool = False) -> set[str]:
-    return {name.partition(".")[0] for name in imported_by(path, top_only)}
+def packages_imported_by(path: Path, top_only: bool = False, but_for_types: bool = False) -> set[str]:
+    return {name.partition(".")[0] for name in imported_by(path, top_only, but_for_types)}
 
 
 def _is_for_types(node: ast.AST) -> bool:
@@ -95,10 +97,22 @@ def test_imports_go_one_way() -> None:
 
 def test_beam_is_imported_by_its_own_files_alone() -> None:
     users = {
-        path.relative_to(ROOT).as_posix() for path in modules().values() if "apache_beam" in packages_imported_by(path)
+        path.relative_to(ROOT).as_posix()
+        for path in modules().values()
+        if "apache_beam" in packages_imported_by(path, but_for_types=True)
     }
     assert users <= BEAM_FILES
     assert "pipeline/graph.py" in users
+
+
+def test_whatever_is_imported_is_a_requirement() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    required = {re.split(r"[^A-Za-z0-9_-]", line)[0].lower().replace("-", "_") for line in lines}
+    named_otherwise = {"yaml": "pyyaml", "pyannote": "pyannote_audio", "lingua": "lingua_language_detector"}
+    imported = set().union(*(packages_imported_by(path, but_for_types=True) for path in modules().values()))
+    others = imported - set(sys.stdlib_module_names) - set(LAYERS)
+    assert not {package for package in others if named_otherwise.get(package, package) not in required}
 
 
 @cache
