@@ -14,7 +14,7 @@ _NOUNS = {
     EventClass.NATURE: "sound of nature",
     EventClass.ENVIRONMENT: "ambient sound",
 }
-_FAINT_DB = 6.0
+_DISTINCT_DB = 6.0
 _MUCH_LONGER = 2.0
 
 
@@ -72,7 +72,8 @@ def _character(sound: Heard) -> str:
 
 
 def _strength(sound: Heard) -> str:
-    return "faint" if sound.salience_db is not None and sound.salience_db < _FAINT_DB else ""
+    """A sound may be loud and yet hardly stand out; how far away it is cannot be told."""
+    return "indistinct" if sound.salience_db is not None and sound.salience_db < _DISTINCT_DB else ""
 
 
 def _joined(adjectives: Sequence[str], noun: str) -> str:

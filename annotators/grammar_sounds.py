@@ -110,7 +110,7 @@ def _say_alone(sound: Heard, pick: Pick) -> str:
     attack = sound.attack_ms
     sudden = attack is not None and attack <= 40 and sound.span.duration_ms >= 300
     slow = attack is not None and attack >= max(400, 0.5 * sound.span.duration_ms)
-    how = ", loudest right at its start" if sudden else ", growing louder before it ends" if slow else ""
+    how = ", loudest at its beginning" if sudden else ", growing louder before it ends" if slow else ""
     return pick(
         f"{phrase} is heard{how}",
         f"there is {phrase}{how}",
@@ -218,7 +218,7 @@ def _loudest(sounds: Sequence[Heard]) -> str:
 def _spread(sounds: Sequence[Heard], timeline: Timeline) -> str:
     start, end = sounds[0].span.start_ms, max(sound.span.end_ms for sound in sounds)
     gaps = [after.span.start_ms - before.span.end_ms for before, after in pairwise(sounds)]
-    if max(gaps) <= 600:
+    if max(gaps) <= 350:
         return "" if _overlap(sounds) else " in quick succession"
     if end - start <= 0.4 * timeline.duration_ms:
         return f" {place_word((start + end) / 2 / timeline.duration_ms)}"

@@ -15,15 +15,6 @@ def number_word(count: int) -> str:
     return "more than a dozen" if count < 24 else "dozens of"
 
 
-def times_word(count: int) -> str:
-    """How often, as in "twice"; nobody counts beyond four by ear."""
-    if count <= 2:
-        return ("never", "once", "twice")[count]
-    if count <= 4:
-        return "a few times"
-    return "several times" if count <= 8 else "many times"
-
-
 def with_article(noun_phrase: str) -> str:
     """a or an, by sound: "a uniform hum", "an even hum"."""
     sounds_like_a_consonant = noun_phrase.startswith(("uni", "one", "us"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from annotators.base import AnyBackend
+from annotators.grammar import GRAMMAR_REVISION
 from pipeline.config import RunConfig
 from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from schemas.record import content_key
@@ -39,7 +40,9 @@ def stage_keys(config: RunConfig) -> dict[str, str]:
             key = content_key([keys[SEGMENTS_STAGE], backend.config_key, upstream])
             keys[annotation_stage(backend)] = key
             before.append(key)
-    keys[CAPTIONS_STAGE] = content_key([CAPTIONS_REVISION, config.captions.model_dump(mode="json"), list(keys.items())])
+    keys[CAPTIONS_STAGE] = content_key(
+        [CAPTIONS_REVISION, GRAMMAR_REVISION, config.captions.model_dump(mode="json"), list(keys.items())]
+    )
     return keys
 
 

@@ -22,7 +22,7 @@ from schemas.segment import Segment
 
 _OPENINGS: dict[Branch, tuple[Rule, ...]] = {
     Branch.SPEECH: (speech.OPENING,),
-    Branch.MUSIC: (music.OPENING,),
+    Branch.MUSIC: (music.OPENING, music.DOUBTFUL),
     Branch.GENERAL: (sounds.OPENING, sounds.PLAIN_OPENING, sounds.SOUNDS, sounds.PLAIN_SOUNDS),
 }
 _CHARACTERS: dict[Branch, tuple[Rule, ...]] = {

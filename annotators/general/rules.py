@@ -14,9 +14,18 @@ def _say_repetition(values: Values, pick: Pick) -> str | None:
     if period is None or regularity is None or regularity < _REGULAR:
         return None
     rate = _rate(period)
+    if values.text("general:repetition.label") is None:
+        return pick(
+            f"the sound pulses evenly, {rate}",
+            f"the sound comes in even bursts, {rate}",
+            f"the sound swells and falls evenly, {rate}",
+            f"something pulses evenly, {rate}",
+            f"there is an even pulse, {rate}",
+            f"an even pulse is heard, {rate}",
+        )
     return pick(
         f"one sound keeps coming back, {rate}",
-        f"something repeats evenly, {rate}",
+        f"a sound repeats evenly, {rate}",
         f"a sound returns at even intervals, {rate}",
         f"at even intervals, {rate}, a sound is repeated",
         f"there is an even repetition, {rate}",
@@ -35,17 +44,18 @@ def _rate(period_ms: float) -> str:
 
 
 def _say_quiet(values: Values, pick: Pick) -> str | None:
-    share = values.number("general:acoustics.silence_share")
-    if share is None or share < 0.5 or read_timeline(values, "segments").event_share > 0.5:
+    share, timeline = values.number("general:acoustics.silence_share"), read_timeline(values, "segments")
+    if share is None or share < 0.5 or timeline.event_share > 0.5:
         return None
-    most = "for much of the time" if share < 0.75 else "most of the time"
+    several = len(timeline.sounds) >= 2 and not timeline.streams
     return pick(
-        f"{most}, hardly anything is heard",
-        f"{most} it is quiet",
-        f"it is quiet {most}",
-        f"quiet prevails {most}",
-        f"hardly anything is heard {most}",
-        f"there is little to hear {most}",
+        "the rest of the time it is quiet",
+        "otherwise it is quiet",
+        "hardly anything else is heard",
+        "for the rest, there is little to hear",
+        "apart from that, hardly anything is heard",
+        "there is little else to hear",
+        *(["between the sounds it is quiet", "quiet lies between the sounds"] if several else []),
     )
 
 
@@ -106,7 +116,7 @@ def _say_level(values: Values, pick: Pick) -> str | None:
 
 REPETITION = Rule(
     "general.repetition",
-    ("general:repetition.period_ms", "general:repetition.regularity"),
+    ("general:repetition.period_ms", "general:repetition.regularity", "general:repetition.label"),
     _say_repetition,
     frozenset({"repetition"}),
 )

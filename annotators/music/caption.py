@@ -7,11 +7,11 @@ from typing import ClassVar, Literal
 from annotators.base import Annotator
 from annotators.grammar_composer import GrammarBackend, GrammarComposer
 from annotators.grammar_scene import EXTENT, STREAM, STREAMS
-from annotators.music.rules import CHARACTER, DETAILS, OPENING
+from annotators.music.rules import CHARACTER, DETAILS, DOUBTFUL, OPENING
 from schemas.event import Branch
 from schemas.music import MusicFacts
 
-PLAN = (OPENING, STREAM, STREAMS, CHARACTER, EXTENT, *DETAILS)
+PLAN = (OPENING, DOUBTFUL, STREAM, STREAMS, CHARACTER, EXTENT, *DETAILS)
 
 
 class MusicCaption(GrammarBackend[MusicFacts]):

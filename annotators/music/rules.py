@@ -22,6 +22,7 @@ _TEMPI = (
 )
 """Beats a minute up to which the words hold: about largo to adagio, andante, moderato, allegro, presto."""
 
+_SIGNS = ("music:rhythm.tempo_bpm", "music:tonality.tonic")
 _PROFILE = ("segments:profile.*.class", "segments:profile.*.share", "segments:profile.*.strength")
 _CHARACTER = (
     "music:rhythm.tempo_bpm",
@@ -43,7 +44,12 @@ def _share(values: Values, event_class: str) -> float:
 
 
 def _is_alone(values: Values) -> bool:
-    """Whether there is music for sure, and little beside it: only then is what was measured the music's."""
+    """Whether there is music for sure, and little beside it: only then is what was measured the music's.
+
+    What has neither pulse nor key may be music to a detector; to a listener it need not be.
+    """
+    if values.number(_SIGNS[0]) is None and values.text(_SIGNS[1]) is None:
+        return False
     pairs = zip(values.texts(_PROFILE[0]), values.numbers(_PROFILE[2]), strict=True)
     is_music = any(name == "music" and (strength or 0.0) >= SURE for name, strength in pairs)
     return is_music and _share(values, "speech") <= _BESIDE_SPEECH
@@ -207,7 +213,7 @@ def _say_timbre(values: Values, pick: Pick) -> str | None:
             "much of the music is percussive",
             "the sound of the music is largely percussive",
             "short, percussive attacks mark the music",
-            "the rhythm is carried by percussive sounds",
+            "percussive sounds run through the music",
             "there is a strong percussive part",
         )
     if percussive <= 0.08:
@@ -267,15 +273,31 @@ def _rule(name: str, reads: tuple[str, ...], say: Callable[[Values, Pick], str |
     def say_of_music(values: Values, pick: Pick) -> str | None:
         return say(values, pick) if _is_alone(values) else None
 
-    return Rule(name, (*_PROFILE, *reads), say_of_music, frozenset(tells))
+    return Rule(name, tuple(dict.fromkeys((*_PROFILE, *_SIGNS, *reads))), say_of_music, frozenset(tells))
 
 
+def _say_doubtful(values: Values, pick: Pick) -> str | None:
+    if values.number(_SIGNS[0]) is not None or values.text(_SIGNS[1]) is not None:
+        return None
+    if _share(values, "music") <= max(_share(values, "speech"), _share(values, "singing")):
+        return None
+    extent = " throughout" if _share(values, "music") >= 0.9 else ""
+    noun = pick("what may be music", "what sounds like music", "something like music", "possibly music")
+    return pick(
+        f"{noun} is heard{extent}",
+        f"there is {noun}{extent}",
+        f"we hear {noun}{extent}",
+        f"{noun} can be heard{extent}",
+    )
+
+
+DOUBTFUL = Rule("music.doubtful", (*_PROFILE, *_SIGNS), _say_doubtful, frozenset({"opening", "character"}))
 OPENING = _rule("music.opening", _CHARACTER, _say_opening, {"opening", "character"})
 CHARACTER = _rule("music.character", _CHARACTER, _say_character, {"character"})
 DYNAMICS = _rule("music.dynamics", _DYNAMICS, _say_dynamics, {"dynamics"})
 TIMBRE = _rule("music.timbre", _TIMBRE, _say_timbre, {"colour"})
 DENSITY = _rule("music.density", _DENSITY, _say_density, {"density"})
 
-RULES = (OPENING, CHARACTER, DYNAMICS, TIMBRE, DENSITY)
+RULES = (DOUBTFUL, OPENING, CHARACTER, DYNAMICS, TIMBRE, DENSITY)
 DETAILS = (DYNAMICS, TIMBRE, DENSITY)
 """What may follow tempo and key, what tells most first."""

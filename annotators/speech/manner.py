@@ -7,12 +7,12 @@ from math import log2
 from typing import NamedTuple
 
 from annotators.grammar import Pick, Values
-from annotators.grammar_words import times_word, with_article
+from annotators.grammar_words import with_article
 
 LEAST_SPEECH_MS = 1_500
 """Less speech is too little to tell a pace or a pitch by."""
 LEAST_VOICED_SHARE = 0.25
-ONE_VOICE_SEMITONES = 11.0
+ONE_VOICE_SEMITONES = 12.0
 """A wider range of pitch is more than one voice, or octave errors of the tracker: then no pitch is told."""
 NOTICED_PAUSE_MS = 350
 """Shorter gaps between words go unnoticed."""
@@ -60,14 +60,14 @@ _PITCHES = (
 )
 """Adults' median pitches lie about 120 and 210 Hz (Traunmüller and Eriksson, 1995); children's above."""
 
-_PAUSE_NOUNS = {
-    "never": "hardly a pause",
-    "once": "one pause",
-    "twice": "two pauses",
-    "a few times": "a few pauses",
-    "several times": "several pauses",
-    "many times": "many pauses",
-}
+_PAUSES = (
+    (1, "for a moment", "a pause in between"),
+    (4, "a few times", "a few pauses"),
+    (8, "several times", "several pauses"),
+    (9_999, "again and again", "many pauses"),
+)
+"""Up to how many gaps the words hold. What finds speech bridges some pauses, so that none of the words excludes more
+of them, and no gap at all says nothing."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ class Manner:
     """low in pitch"""
     pauses: str
     """a few times"""
+    pause_noun: str
+    """a few pauses"""
 
     @property
     def told(self) -> int:
@@ -107,13 +109,11 @@ class Manner:
 
     @property
     def pausing(self) -> str:
-        if not self.pauses:
-            return ""
-        return ", hardly pausing" if self.pauses == "never" else f", pausing {self.pauses}"
+        return f", pausing {self.pauses}" if self.pauses else ""
 
     @property
     def with_pauses(self) -> str:
-        return f", with {_PAUSE_NOUNS[self.pauses]}" if self.pauses else ""
+        return f", with {self.pause_noun}" if self.pauses else ""
 
     @property
     def is_like(self) -> str:
@@ -122,13 +122,14 @@ class Manner:
 
 
 def read_manner(values: Values, pick: Pick) -> Manner:
-    pace, pitch = _pace(values), _pitch(values)
+    pace, pitch, pauses = _pace(values), _pitch(values), _pauses(values)
     return Manner(
         adverb=pick(*pace.adverbs) if pace else "",
         adjective=pace.adjective if pace else "",
         voice=pitch.voice if pitch else "",
         predicate=pitch.predicate if pitch else "",
-        pauses=_pauses(values),
+        pauses=pauses[0],
+        pause_noun=pauses[1],
     )
 
 
@@ -157,10 +158,9 @@ def _pitch(values: Values) -> _Pitch | None:
     return next(pitch for pitch in _PITCHES if median <= pitch.up_to_hz)
 
 
-def _pauses(values: Values) -> str:
-    count = int(values.number("speech:voice.pause_count") or 0)
-    if count == 0:
-        long_enough = (values.number("speech:voice.speech_ms") or 0) >= 3 * LEAST_SPEECH_MS
-        return "never" if long_enough else ""
+def _pauses(values: Values) -> tuple[str, str]:
+    count = values.number("speech:voice.pause_count") or 0
     noticed = (values.number("speech:voice.longest_pause_ms") or 0) >= NOTICED_PAUSE_MS
-    return times_word(count) if noticed else ""
+    if not count or not noticed:
+        return "", ""
+    return next((adverb, noun) for up_to, adverb, noun in _PAUSES if count <= up_to)

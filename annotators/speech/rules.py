@@ -91,7 +91,7 @@ def _say_melody(values: Values, pick: Pick) -> str | None:
         return None
     if (values.number("speech:voice.voiced_share") or 0) < LEAST_VOICED_SHARE:
         return None
-    if width < 3.5:
+    if width < 3.0:
         return pick(
             "the pitch of the voice hardly moves",
             "there is little rise and fall in the voice",
@@ -100,7 +100,7 @@ def _say_melody(values: Values, pick: Pick) -> str | None:
             "the intonation is flat",
             "the pitch of the voice stays almost the same",
         )
-    if 8.0 <= width <= ONE_VOICE_SEMITONES:
+    if 9.0 <= width <= ONE_VOICE_SEMITONES:
         return pick(
             "the pitch of the voice moves up and down a good deal",
             "the voice rises and falls freely",
