@@ -1,0 +1,93 @@
+"""The one graph, run in this process: on local folders, on a remote filesystem, and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.commits import Corpus, prepare_output, sweep
+from pipeline.config import RunConfig, load_config
+from pipeline.files import list_files, local_copy
+from pipeline.graph import run_graph
+from pipeline.keys import stage_keys, wanted_keys
+from pipeline.plan import Plan, plan_run
+from pipeline.sources import list_sources
+from schemas.tables import Table
+from tests.corpora import RECORDINGS, quick_profile
+from tests.pipeline.memory_files import MemoryFileSystem
+
+NAMES = ("speech-circuits-busy.wav", "sound-alarm-clock.flac", "sound-chime.flac")
+
+
+@pytest.fixture
+def remote() -> Iterator[str]:
+    for name in NAMES:
+        MemoryFileSystem.put(f"mem://bucket/in/{name}", (RECORDINGS / name).read_bytes())
+    yield "mem://bucket/in"
+    MemoryFileSystem.clear()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> RunConfig:
+    return load_config(quick_profile(tmp_path))
+
+
+def plan_of(inputs: str, output: str, config: RunConfig) -> Plan:
+    sources = list_sources([inputs], None).sources
+    return plan_run(sources, config, Corpus.load_present(output, list(stage_keys(config))), prepare_output(output))
+
+
+def rows_of(output: str, table: Table) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for stat in list_files(f"{output}/{table}"):
+        with local_copy(stat.uri) as path:
+            rows += pq.read_table(path).to_pylist()
+    return sorted((row for row in rows), key=str)
+
+
+def test_a_job_from_one_remote_folder_into_another_gives_the_rows_of_a_local_one(
+    remote: str, config: RunConfig, tmp_path: Path
+) -> None:
+    local = tmp_path / "in"
+    local.mkdir()
+    for name in NAMES:
+        (local / name).write_bytes((RECORDINGS / name).read_bytes())
+    outputs = {remote: "mem://bucket/out", str(local): str(tmp_path / "out")}
+    for inputs, output in outputs.items():
+        run_graph(plan_of(inputs, output, config).works, config, output)
+    there, here = outputs.values()
+    for table in (Table.SPEECH, Table.GENERAL, Table.CAPTIONS):
+        assert rows_of(there, table) == rows_of(here, table) != []
+    assert [row["segment_id"] for row in rows_of(there, Table.SEGMENTS)] == [
+        row["segment_id"] for row in rows_of(here, Table.SEGMENTS)
+    ]
+
+
+def test_what_a_job_has_done_is_not_planned_again(remote: str, config: RunConfig) -> None:
+    output = "mem://bucket/out"
+    run_graph(plan_of(remote, output, config).works, config, output)
+    assert plan_of(remote, output, config).is_empty
+
+
+def test_works_run_in_several_jobs_give_what_one_job_gives(remote: str, config: RunConfig) -> None:
+    together, apart = "mem://bucket/together", "mem://bucket/apart"
+    works = plan_of(remote, together, config).works
+    run_graph(works, config, together)
+    prepare_output(apart)
+    for work in works:
+        run_graph([work], config, apart)
+    for table in Table:
+        assert rows_of(together, table) == rows_of(apart, table)
+
+
+def test_the_same_work_done_twice_stands_once_after_sweeping(remote: str, config: RunConfig) -> None:
+    output = "mem://bucket/out"
+    works = plan_of(remote, output, config).works
+    run_graph(works, config, output)
+    once = {table: rows_of(output, table) for table in Table}
+    run_graph(works, config, output)
+    sweep(output, wanted_keys(config, list_sources([remote], None).sources))
+    assert {table: rows_of(output, table) for table in Table} == once
