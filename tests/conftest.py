@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # Before anything imports a library that reads them.
@@ -27,3 +30,14 @@ def _refuse_network(event: str, details: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_refuse_network)
+
+
+@pytest.fixture(scope="session")
+def sample_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the README's main job makes of `samples/recordings`. To be copied before it is changed."""
+    output = tmp_path_factory.mktemp("sample-corpus") / "out"
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "beam_runner.py", "run", "samples/recordings", "--output", str(output)]
+    answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=600)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return output

@@ -109,7 +109,12 @@ def test_whatever_is_imported_is_a_requirement() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
     required = {re.split(r"[^A-Za-z0-9_-]", line)[0].lower().replace("-", "_") for line in lines}
-    named_otherwise = {"yaml": "pyyaml", "pyannote": "pyannote_audio", "lingua": "lingua_language_detector"}
+    named_otherwise = {
+        "yaml": "pyyaml",
+        "pyannote": "pyannote_audio",
+        "lingua": "lingua_language_detector",
+        "dcase_util": "sed_eval",
+    }
     imported = set().union(*(packages_imported_by(path, but_for_types=True) for path in modules().values()))
     others = imported - set(sys.stdlib_module_names) - set(LAYERS)
     assert not {package for package in others if named_otherwise.get(package, package) not in required}
