@@ -97,7 +97,7 @@ class Agreement(Record):
 
     systems: tuple[str, ...] = Field(description="backends that took part, in the configuration's order")
     chosen: str | None = Field(description="whose transcript is nearest to the others'; null where none took part")
-    unit: ErrorUnit
+    unit: ErrorUnit = Field(description="characters where the text is mostly Chinese, Japanese or Korean")
     pairs: tuple[PairError, ...] = Field(description="every two systems")
     coverage: float | None = Field(
         ge=0.0, le=1.0, description="share of the speech that words span; null without word times or speech"

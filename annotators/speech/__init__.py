@@ -9,6 +9,7 @@ from pydantic import Field
 from annotators.speech.agreement import TranscriptAgreement
 from annotators.speech.caption import SpeechCaption
 from annotators.speech.dnsmos import DnsmosScores
+from annotators.speech.faster_whisper import FasterWhisper
 from annotators.speech.pocketsphinx import Pocketsphinx
 from annotators.speech.quality import SpeechQualityMeasures
 from annotators.speech.text_language import TextLanguage
@@ -16,6 +17,7 @@ from annotators.speech.voice import VoiceMeasures
 
 AnySpeech = Annotated[
     Pocketsphinx
+    | FasterWhisper
     | TextLanguage
     | TranscriptAgreement
     | VoiceMeasures

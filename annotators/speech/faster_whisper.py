@@ -1,0 +1,114 @@
+"""Transcripts with word times and languages, by Whisper on CTranslate2: `faster_whisper`."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from annotators.base import Annotator, Backend, BackendUnavailableError
+from schemas.event import Branch
+from schemas.speech import SpeechFacts
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+
+_HASHED_BYTES = 1 << 20
+
+
+class FasterWhisper(Backend[SpeechFacts]):
+    """Whisper of any size: words with times, the language by its sound, and how sure the model is."""
+
+    kind: Literal["faster_whisper"] = "faster_whisper"
+    weights: str = "large-v3"
+    """A size as in small or large-v3-turbo, a repository of the model hub, or a folder with a converted model."""
+    weights_revision: str = "main"
+    """Commit of the hub's repository; pin one, so that rows made later are made by the same weights."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto takes a GPU where there is one."""
+    compute_type: str = "auto"
+    """auto is float16 on a GPU and int8 on a CPU; else what CTranslate2 knows, as in float32 or int8_float16."""
+    threads: int = Field(default=1, ge=1)
+    """CPU threads of one worker; workers are one a core."""
+    beam_size: int = Field(default=5, ge=1, le=20)
+    """Hypotheses kept while decoding; 5 is Whisper's own."""
+    most_tokens: int = Field(default=224, ge=4, le=224)
+    """Where decoding stops: about twice what 30 s of fast speech need. Stopped text is flagged as cut_short."""
+    trust_single_system: bool = False
+    """True marks its transcripts usable for training although no second system agreed with them."""
+
+    branch: ClassVar[Branch] = Branch.SPEECH
+    requires: ClassVar[tuple[str, ...]] = ("faster_whisper", "ctranslate2")
+    remedy: ClassVar[str] = "pip install 'soundseam[speech]'"
+    licence: ClassVar[str] = "MIT"
+
+    @property
+    def model(self) -> str:
+        return f"whisper-{Path(self.weights).name}"
+
+    @property
+    def revision(self) -> str:
+        local = Path(self.weights)
+        weights = folder_key(local) if local.is_dir() else self.weights_revision
+        return f"{weights}-{_installed('faster-whisper')}-1"
+
+    def load(self) -> Annotator[SpeechFacts]:
+        self.check_available()
+        from annotators.speech.whisper_decoding import WhisperAnnotator
+
+        return WhisperAnnotator(self, _open(self))
+
+
+def folder_key(folder: Path) -> str:
+    """16 hex digits of a model folder's content: names, sizes, and each file's first and last MiB.
+
+    Large weights would take seconds to read whole each time a key is needed.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return _files_key(tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files), str(folder))
+
+
+@cache
+def _files_key(files: tuple[tuple[str, int, int], ...], folder: str) -> str:
+    digest = hashlib.sha256()
+    for name, size, _ in files:
+        digest.update(f"{Path(name).relative_to(folder)}:{size}:".encode())
+        with Path(name).open("rb") as file:
+            digest.update(file.read(_HASHED_BYTES))
+            file.seek(max(0, size - _HASHED_BYTES))
+            digest.update(file.read(_HASHED_BYTES))
+    return digest.hexdigest()[:16]
+
+
+def _open(backend: FasterWhisper) -> WhisperModel:
+    import ctranslate2
+    from faster_whisper import WhisperModel
+
+    has_gpu = ctranslate2.get_cuda_device_count() > 0
+    device = ("cuda" if has_gpu else "cpu") if backend.device == "auto" else backend.device
+    fitting = "float16" if device == "cuda" else "int8"
+    try:
+        return WhisperModel(
+            backend.weights,
+            device=device,
+            compute_type=fitting if backend.compute_type == "auto" else backend.compute_type,
+            cpu_threads=backend.threads,
+            revision=None if Path(backend.weights).is_dir() else backend.weights_revision,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BackendUnavailableError(
+            f"{backend.backend} cannot open {backend.weights} ({reason}): "
+            "set weights to a folder with a converted model, or let this machine reach the model hub"
+        ) from error
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"

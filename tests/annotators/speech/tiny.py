@@ -1,0 +1,111 @@
+"""Tiny models with random weights, for backends whose real ones do not come with the base install."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from annotators.speech.faster_whisper import FasterWhisper
+
+_WIDTH = 16
+_HEADS = 2
+_TEXT_TOKENS = 50_257
+_LANGUAGES = 99
+_VOCABULARY = 51_865
+
+
+def faster_whisper(folder: Path) -> FasterWhisper:
+    """A multilingual Whisper of one layer each side that hears nonsense."""
+    pytest.importorskip("faster_whisper", reason="needs faster-whisper: pip install 'soundseam[speech]'")
+    model = folder / "whisper-tiny-random"
+    if not model.exists():
+        model.mkdir(parents=True)
+        _save_whisper(model)
+    return FasterWhisper(weights=str(model), most_tokens=12, beam_size=2, compute_type="float32")
+
+
+def _save_whisper(folder: Path) -> None:
+    from ctranslate2.specs.whisper_spec import WhisperSpec
+
+    spec = WhisperSpec(1, _HEADS, 1, _HEADS)
+    draw = np.random.default_rng(0)
+    _fill_norms_and_layers(spec, draw)
+    spec.encoder.conv1.weight = _random(draw, _WIDTH, 80, 3)
+    spec.encoder.conv2.weight = _random(draw, _WIDTH, _WIDTH, 3)
+    spec.encoder.conv1.bias = spec.encoder.conv2.bias = np.zeros(_WIDTH, np.float32)
+    spec.encoder.position_encodings.encodings = _random(draw, 1500, _WIDTH)
+    spec.decoder.position_encodings.encodings = _random(draw, 448, _WIDTH)
+    spec.decoder.embeddings.weight = spec.decoder.projection.weight = _random(draw, _VOCABULARY, _WIDTH)
+    first_language = _TEXT_TOKENS + 2
+    spec.config.lang_ids = list(range(first_language, first_language + _LANGUAGES))
+    spec.config.suppress_ids = []
+    spec.config.suppress_ids_begin = [220, _TEXT_TOKENS]
+    spec.config.alignment_heads = [(0, 0)]
+    tokens = _tokens()
+    spec.register_vocabulary(tokens)
+    spec.validate()
+    spec.optimize()
+    spec.save(str(folder))
+    _save_tokenizer(folder, tokens)
+    (folder / "preprocessor_config.json").write_text(json.dumps({"feature_size": 80}))
+
+
+def _random(draw: np.random.Generator, *shape: int) -> np.ndarray:
+    return draw.normal(0.0, 0.3, shape).astype(np.float32)
+
+
+def _fill_norms_and_layers(spec: object, draw: np.random.Generator) -> None:
+    for side in (spec.encoder, spec.decoder):  # type: ignore[attr-defined]
+        _fill_norm(side.layer_norm)
+        for layer in side.layer:
+            attentions = [layer.self_attention, *([layer.attention] if hasattr(layer, "attention") else [])]
+            for attention in attentions:
+                _fill_norm(attention.layer_norm)
+                widths = (3, 1) if len(attention.linear) == 2 else (1, 2, 1)
+                for linear, width in zip(attention.linear, widths, strict=True):
+                    _fill_linear(linear, draw, width * _WIDTH, _WIDTH)
+            _fill_norm(layer.ffn.layer_norm)
+            _fill_linear(layer.ffn.linear_0, draw, 4 * _WIDTH, _WIDTH)
+            _fill_linear(layer.ffn.linear_1, draw, _WIDTH, 4 * _WIDTH)
+
+
+def _fill_norm(norm: object) -> None:
+    norm.gamma = np.ones(_WIDTH, np.float32)  # type: ignore[attr-defined]
+    norm.beta = np.zeros(_WIDTH, np.float32)  # type: ignore[attr-defined]
+
+
+def _fill_linear(linear: object, draw: np.random.Generator, rows: int, columns: int) -> None:
+    linear.weight = _random(draw, rows, columns)  # type: ignore[attr-defined]
+    linear.bias = np.zeros(rows, np.float32)  # type: ignore[attr-defined]
+
+
+def _tokens() -> list[str]:
+    """Bytes, invented words, and Whisper's special tokens at their own places."""
+    from faster_whisper.tokenizer import _LANGUAGE_CODES
+
+    letters = _byte_letters()
+    words = [f"Ġw{number}" for number in range(_TEXT_TOKENS - len(letters) - 1)]
+    tasks = ["translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps"]
+    names = ["endoftext", "startoftranscript", *list(_LANGUAGE_CODES)[:_LANGUAGES], *tasks]
+    times = [f"<|{0.02 * step:.2f}|>" for step in range(1501)]
+    # CTranslate2 takes a Whisper for multilingual where its vocabulary holds an empty token, as the real one does.
+    return [*letters, *words, "", *(f"<|{name}|>" for name in names), *times]
+
+
+def _byte_letters() -> list[str]:
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    return sorted(ByteLevel.alphabet())
+
+
+def _save_tokenizer(folder: Path, tokens: list[str]) -> None:
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(tokens[:_TEXT_TOKENS])}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in tokens[_TEXT_TOKENS:]])
+    tokenizer.save(str(folder / "tokenizer.json"))
