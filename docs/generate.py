@@ -1,5 +1,6 @@
 """Writes the generated parts of the documentation: `python -m docs.generate`; with `--check` it only looks.
 
+With `--corpus out`, what a run over `samples/recordings` made, it also writes the parts that show such a run.
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end of NAME -->`; everything around it is written
 by hand.
 """
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs import reference
+from docs import reference, sample_run
 
 ROOT = Path(__file__).parents[1]
 PARTS: Mapping[str, Callable[[], str]] = {
@@ -22,33 +23,49 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "tables": reference.tables,
     "command line": reference.command_line,
 }
+SAMPLE_PARTS: Mapping[str, Callable[[Path], str]] = {
+    "sample summary": sample_run.summary,
+    "sample captions": sample_run.captions,
+    "sample claim": sample_run.claim,
+}
 _PART = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(\n<!-- end of \2 -->)", re.DOTALL)
 
 
-def regenerated(text: str) -> str:
-    """`text` with its generated parts as the code has them now. Raises KeyError for a part that nothing makes."""
-    return _PART.sub(lambda match: f"{match[1]}\n{PARTS[match[2]]()}\n{match[3]}", text)
+def regenerated(text: str, corpus: Path | None = None) -> str:
+    """`text` with its generated parts as the code has them now; those that show a run only where there is a `corpus`.
+
+    Raises KeyError for a part that nothing makes.
+    """
+
+    def part(match: re.Match[str]) -> str:
+        name = match[2]
+        if name in SAMPLE_PARTS:
+            return match[0] if corpus is None else f"{match[1]}\n{SAMPLE_PARTS[name](corpus)}\n{match[3]}"
+        return f"{match[1]}\n{PARTS[name]()}\n{match[3]}"
+
+    return _PART.sub(part, text)
 
 
 def pages() -> list[Path]:
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def stale_pages() -> list[Path]:
-    return [
-        page for page in pages() if regenerated(page.read_text(encoding="utf-8")) != page.read_text(encoding="utf-8")
-    ]
+def stale_pages(corpus: Path | None = None) -> dict[Path, str]:
+    """page → what it should hold, for each that holds something else."""
+    wanted = {page: regenerated(page.read_text(encoding="utf-8"), corpus) for page in pages()}
+    return {page: text for page, text in wanted.items() if text != page.read_text(encoding="utf-8")}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m docs.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 where something is stale")
+    parser.add_argument("--corpus", type=Path, help="what a run over samples/recordings made")
     arguments = parser.parse_args()
-    stale = stale_pages()
-    for page in stale:
+    stale = stale_pages(arguments.corpus)
+    for page, text in stale.items():
         print(f"{'stale' if arguments.check else 'written'}: {page.relative_to(ROOT)}")
         if not arguments.check:
-            page.write_text(regenerated(page.read_text(encoding="utf-8")), encoding="utf-8")
+            page.write_text(text, encoding="utf-8")
     return 1 if arguments.check and stale else 0
 
 

@@ -190,7 +190,7 @@ def _command(name: str, command: Any) -> str:
     examples = "\n".join(line.removeprefix("- ").strip("`") for line in lines if line.startswith("- "))
     title = f"### `soundseam {f'{name} {usage}'.strip()}`"
     table = _table(("option", "default", "meaning"), rows)
-    return f"{title}\n\n{help_text}\n\n{table}\n\n```bash runnable\n{examples}\n```"
+    return f"{title}\n\n{help_text}\n\n{table}\n\n```bash help\n{examples}\n```"
 
 
 def _option_default(option: Any) -> str:

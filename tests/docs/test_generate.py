@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from docs.generate import PARTS, pages, regenerated, stale_pages
+from docs.generate import PARTS, SAMPLE_PARTS, pages, regenerated, stale_pages
 from docs.reference import columns_of
 from pipeline.doctor import FAMILIES, members_of
 from schemas.tables import RECORD_OF, Table
@@ -18,9 +19,14 @@ def test_no_page_is_stale() -> None:
     assert not stale, "run: python -m docs.generate"
 
 
+def test_the_readme_shows_what_its_main_job_makes(sample_corpus: Path) -> None:
+    stale = [page.name for page in stale_pages(sample_corpus)]
+    assert not stale, "run over samples/recordings into a new folder, then: python -m docs.generate --corpus FOLDER"
+
+
 def test_every_reference_stands_on_a_page() -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages())
-    assert not [part for part in PARTS if f"<!-- generated: {part} -->" not in text]
+    assert not [part for part in [*PARTS, *SAMPLE_PARTS] if f"<!-- generated: {part} -->" not in text]
 
 
 def test_what_stands_around_a_generated_part_is_kept() -> None:
