@@ -115,12 +115,32 @@ class SpeechLanguage(Record):
     agrees: bool | None = Field(description="null where one of the two is missing")
 
 
+class Sentence(Record):
+    """Words that belong together, by punctuation or by the pauses around them."""
+
+    text: str = Field(description="as in the transcript")
+    start_ms: int = Field(description="in the recording's time")
+    end_ms: int = Field(description="in the recording's time, exclusive")
+
+
+class Alignment(Record):
+    """The times of a transcript's words, found again by another model that was told the words."""
+
+    aligned: str = Field(description="the backend whose transcript it is")
+    words: tuple[Word, ...] = Field(description="in order, inside the segment, none before the one before it ends")
+    mean_difference_ms: float | None = Field(
+        ge=0.0, description="mean distance of starts and ends to the recogniser's own; null where it gave no times"
+    )
+
+
 class SpeechFacts(BranchFacts):
     """The speech branch's typed fields; each backend fills its own and leaves the rest null."""
 
     transcript: Transcript | None = None
     agreement: Agreement | None = None
     language: SpeechLanguage | None = None
+    alignment: Alignment | None = None
+    sentences: tuple[Sentence, ...] | None = None
     voice: Voice | None = None
     quality: SpeechQuality | None = None
     dnsmos: Dnsmos | None = None

@@ -11,6 +11,7 @@ from annotators.speech.caption import SpeechCaption
 from annotators.speech.dnsmos import DnsmosScores
 from annotators.speech.faster_whisper import FasterWhisper
 from annotators.speech.pocketsphinx import Pocketsphinx
+from annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
 from annotators.speech.quality import SpeechQualityMeasures
 from annotators.speech.text_language import TextLanguage
 from annotators.speech.voice import VoiceMeasures
@@ -20,6 +21,7 @@ AnySpeech = Annotated[
     | FasterWhisper
     | TextLanguage
     | TranscriptAgreement
+    | PocketsphinxAlignment
     | VoiceMeasures
     | SpeechQualityMeasures
     | DnsmosScores

@@ -11,6 +11,7 @@ from pydantic import Field
 from annotators.base import Annotator, Backend, Clip
 from annotators.speech.doubts import Limits, doubts, measure
 from annotators.speech.normalise import unit_of, units_of
+from annotators.speech.sentences import sentences_of
 from annotators.speech.stretches import speech_stretches
 from schemas.annotation import SpeechAnnotation
 from schemas.event import Branch
@@ -107,6 +108,7 @@ class AgreementAnnotator:
                 untranscribed_tail_ms=figures.tail_ms,
                 letters_per_second=figures.letters_per_second,
             ),
+            sentences=sentences_of(chosen.transcript.words) if chosen.transcript.words else None,
         )
 
     def _transcripts(self, clip: Clip) -> list[tuple[str, Transcript]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from annotators.base import Annotator, Backend, BackendUnavailableError
+from annotators.speech.packages import installed_version
 from schemas.event import Branch
 from schemas.speech import SpeechFacts
 
@@ -54,7 +54,7 @@ class FasterWhisper(Backend[SpeechFacts]):
     def revision(self) -> str:
         local = Path(self.weights)
         weights = folder_key(local) if local.is_dir() else self.weights_revision
-        return f"{weights}-{_installed('faster-whisper')}-1"
+        return f"{weights}-{installed_version('faster-whisper')}-1"
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
@@ -105,10 +105,3 @@ def _open(backend: FasterWhisper) -> WhisperModel:
             f"{backend.backend} cannot open {backend.weights} ({reason}): "
             "set weights to a folder with a converted model, or let this machine reach the model hub"
         ) from error
-
-
-def _installed(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "missing"

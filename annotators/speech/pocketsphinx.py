@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annotators.base import Annotator, Backend, Clip, Samples
+from annotators.speech.packages import installed_version
 from annotators.speech.stretches import Excerpt, excerpt, speech_stretches, widen
 from schemas.event import Branch
 from schemas.speech import SpeechFacts, Transcript, Word
@@ -47,7 +47,7 @@ class Pocketsphinx(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return f"{_installed('pocketsphinx')}-1"
+        return f"{installed_version('pocketsphinx')}-1"
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
@@ -70,10 +70,10 @@ class PocketsphinxAnnotator:
         stretches = speech_stretches(clip.segment)
         if not speaks_english(clip.segment.language):
             return self._transcript((), ("single_system", "unsupported_language"))
-        if not stretches or not _pcm(clip.samples).any():  # it hears a word in digital silence
+        if not stretches or not as_pcm(clip.samples).any():  # it hears a word in digital silence
             return self._transcript((), ("single_system", "no_speech"))
         heard = excerpt(clip, widen(stretches, MARGIN_MS, clip.segment.span))
-        words = words_of(self._decode(_pcm(heard.samples)), heard)
+        words = words_of(self._decode(as_pcm(heard.samples)), heard)
         return self._transcript(words, ("single_system",) if words else ("single_system", "no_words"))
 
     def _decode(self, pcm: NDArray[np.int16]) -> list[_Decoded]:
@@ -124,16 +124,15 @@ def words_of(decoded: Iterable[_Decoded], heard: Excerpt) -> tuple[Word, ...]:
             confidence=round(min(1.0, max(0.0, item.posterior)), 3),
         )
         for item in decoded
-        if not _FILLER.match(item.entry)
+        if not is_filler(item.entry)
     )
 
 
-def _pcm(samples: Samples) -> NDArray[np.int16]:
+def is_filler(entry: str) -> bool:
+    """Whether a dictionary entry stands for silence or noise, as in <sil>, [NOISE] or ++UM++."""
+    return _FILLER.match(entry) is not None
+
+
+def as_pcm(samples: Samples) -> NDArray[np.int16]:
+    """`samples` in [-1, 1] as 16-bit little-endian PCM."""
     return np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2")
-
-
-def _installed(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "missing"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from annotators.base import Annotator, Backend, BackendUnavailableError, Clip
 from annotators.speech.normalise import primary_language
+from annotators.speech.packages import installed_version
 from schemas.annotation import SpeechAnnotation
 from schemas.event import Branch
 from schemas.speech import SpeechFacts, SpeechLanguage, Transcript
@@ -42,10 +42,7 @@ class TextLanguage(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        try:
-            return f"{version('lingua-language-detector')}-1"
-        except PackageNotFoundError:
-            return "missing"
+        return f"{installed_version('lingua-language-detector')}-1"
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()

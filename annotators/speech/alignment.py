@@ -1,0 +1,65 @@
+"""What every forced aligner shares: which text it aligns, and what comes of the times it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from annotators.base import Clip
+from annotators.speech.sentences import sentences_of
+from schemas.annotation import SpeechAnnotation
+from schemas.segment import Segment
+from schemas.speech import Alignment, SpeechFacts, Transcript, Word
+
+
+class TextToAlign(NamedTuple):
+    """A transcript and the backend it is of."""
+
+    backend: str
+    transcript: Transcript
+
+
+def text_to_align(clip: Clip) -> TextToAlign | None:
+    """The agreed transcript where there is one, else the first that has words; None where nobody heard any."""
+    rows = [row for row in clip.annotations if isinstance(row, SpeechAnnotation)]
+    rows.sort(key=lambda row: row.agreement is None)
+    for row in rows:
+        if row.transcript is not None and row.transcript.text.strip():
+            return TextToAlign(row.backend, row.transcript)
+    return None
+
+
+def aligned_facts(text: TextToAlign, words: Sequence[Word]) -> SpeechFacts:
+    """The alignment, its distance from the recogniser's own times, and sentences."""
+    return SpeechFacts(
+        alignment=Alignment(
+            aligned=text.backend,
+            words=tuple(words),
+            mean_difference_ms=mean_difference_ms(words, text.transcript.words),
+        ),
+        sentences=sentences_of(words),
+    )
+
+
+def mean_difference_ms(words: Sequence[Word], others: Sequence[Word]) -> float | None:
+    """Mean of |start - start| and |end - end| over words in order; None where there are not equally many."""
+    if not words or len(words) != len(others):
+        return None
+    distances = [
+        abs(a - b)
+        for word, other in zip(words, others, strict=True)
+        for a, b in ((word.start_ms, other.start_ms), (word.end_ms, other.end_ms))
+    ]
+    return round(sum(distances) / len(distances), 1)
+
+
+def in_order(words: Iterable[Word], segment: Segment) -> tuple[Word, ...]:
+    """`words` with times moved, where they must be, inside the segment and none before the one before it ends."""
+    ordered: list[Word] = []
+    earliest_ms = segment.start_ms
+    for word in words:
+        start_ms = min(segment.end_ms, max(earliest_ms, word.start_ms))
+        end_ms = min(segment.end_ms, max(start_ms, word.end_ms))
+        ordered.append(word.model_copy(update={"start_ms": start_ms, "end_ms": end_ms}))
+        earliest_ms = end_ms
+    return tuple(ordered)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotators.base import Clip
+from annotators.speech.alignment import in_order, mean_difference_ms, text_to_align
+from annotators.speech.pocketsphinx import Pocketsphinx
+from annotators.speech.pocketsphinx_alignment import PocketsphinxAligner, PocketsphinxAlignment, spoken_words
+from schemas.annotation import SpeechAnnotation
+from schemas.speech import Agreement, ErrorUnit, SpeechFacts, Word
+from tests.annotators.members import load_or_skip
+from tests.annotators.speech.builders import a_clip, a_sample, noise, silence
+from tests.annotators.speech.test_agreement import heard
+
+GREETING = "Congratulations! You have successfully installed..."
+
+
+@pytest.fixture(scope="module")
+def aligner() -> PocketsphinxAligner:
+    loaded = load_or_skip(PocketsphinxAlignment())
+    assert isinstance(loaded, PocketsphinxAligner)
+    return loaded
+
+
+def greeting(start_ms: int = 0) -> Clip:
+    return a_sample("speech-congratulations.opus", start_ms=start_ms, last_ms=3_400)
+
+
+def align(aligner: PocketsphinxAligner, clip: Clip, *rows: SpeechAnnotation) -> SpeechFacts:
+    (facts,) = aligner.annotate([replace(clip, annotations=rows)])
+    return facts
+
+
+def a_word(start_ms: int, end_ms: int, text: str = "a") -> Word:
+    return Word(text=text, start_ms=start_ms, end_ms=end_ms, confidence=None)
+
+
+def test_the_right_text_gets_times_like_those_of_the_recognisers_own_decoding(aligner: PocketsphinxAligner) -> None:
+    clip = greeting(start_ms=20_000)
+    (decoded,) = Pocketsphinx().load().annotate([clip])
+    assert decoded.transcript is not None
+    row = heard("pocketsphinx", decoded.transcript.text)
+    facts = align(aligner, clip, row.model_copy(update={"transcript": decoded.transcript}))
+    assert facts.alignment is not None
+    assert facts.alignment.aligned == "pocketsphinx"
+    assert facts.alignment.mean_difference_ms is not None
+    assert facts.alignment.mean_difference_ms < 30
+
+
+def test_words_keep_their_spelling_and_make_sentences(aligner: PocketsphinxAligner) -> None:
+    facts = align(aligner, greeting(), heard("a", GREETING))
+    assert facts.alignment is not None
+    assert [word.text for word in facts.alignment.words] == GREETING.split()
+    assert [sentence.text for sentence in facts.sentences or ()] == [
+        "Congratulations!",
+        "You have successfully installed...",
+    ]
+    assert facts.alignment.mean_difference_ms is None
+
+
+def test_alignment_does_not_depend_on_what_was_aligned_before(aligner: PocketsphinxAligner) -> None:
+    alone = align(aligner, greeting(), heard("a", GREETING))
+    align(aligner, a_clip(noise(2_000, -15), (0, 2_000)), heard("a", "some noise"))
+    assert align(aligner, greeting(), heard("a", GREETING)) == alone
+
+
+@pytest.mark.parametrize("text", ["Press 2 now", "the zxqvy", "今天", "...", ""])
+def test_text_with_words_that_no_dictionary_has_is_not_aligned(aligner: PocketsphinxAligner, text: str) -> None:
+    assert align(aligner, greeting(), heard("a", text)) == SpeechFacts()
+
+
+def test_other_languages_and_segments_without_speech_are_not_aligned(aligner: PocketsphinxAligner) -> None:
+    assert align(aligner, greeting(), heard("a", "you have", language="fr")) == SpeechFacts()
+    assert align(aligner, a_clip(silence(2_000)), heard("a", "you have")) == SpeechFacts()
+    assert align(aligner, greeting()) == SpeechFacts()
+
+
+def test_a_text_far_too_long_for_the_sound_is_not_aligned(aligner: PocketsphinxAligner) -> None:
+    clip = a_clip(noise(300, -20), (0, 300))
+    assert align(aligner, clip, heard("a", "congratulations " * 20)) == SpeechFacts()
+
+
+def test_the_agreed_transcript_is_preferred() -> None:
+    agreement = Agreement(
+        systems=("a", "b"),
+        chosen="b",
+        unit=ErrorUnit.WORDS,
+        pairs=(),
+        coverage=None,
+        untranscribed_tail_ms=None,
+        letters_per_second=None,
+    )
+    rows = (heard("a", "first"), heard("agreement", "agreed").model_copy(update={"agreement": agreement}))
+    text = text_to_align(replace(greeting(), annotations=rows))
+    assert text is not None
+    assert text.transcript.text == "agreed"
+
+
+def test_a_hyphenated_word_is_one_word_of_two_entries() -> None:
+    words = spoken_words("twenty-five \u2014 it\u2019s \u2018fine\u2019")
+    assert [word.entries for word in words] == [("twenty", "five"), ("it's",), ("fine",)]
+
+
+def test_the_mean_difference_is_over_starts_and_ends() -> None:
+    assert mean_difference_ms([a_word(0, 100)], [a_word(10, 130)]) == 20
+    assert mean_difference_ms([a_word(0, 100)], []) is None
+
+
+@given(st.lists(st.tuples(st.integers(-500, 3_000), st.integers(-500, 3_000)), max_size=8))
+def test_times_come_out_in_order_and_inside_the_segment(times: list[tuple[int, int]]) -> None:
+    segment = a_clip(silence(2_000), start_ms=500).segment
+    ordered = in_order([a_word(*pair) for pair in times], segment)
+    flat = [time for word in ordered for time in (word.start_ms, word.end_ms)]
+    assert flat == sorted(flat)
+    assert all(500 <= time <= 2_500 for time in flat)
