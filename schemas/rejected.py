@@ -15,6 +15,9 @@ class Rejected(Record):
     segment_id: str | None = Field(default=None, description="null where a recording was dropped, or a part of one")
     start_ms: int | None = Field(default=None, description="in the recording's time; null for all of it, or unknown")
     end_ms: int | None = Field(default=None, description="in the recording's time, exclusive; null likewise")
-    stage: str = Field(description="list, decode, detect, annotations/<branch>/<backend>, captions")
+    stage: str = Field(
+        description="list, decode, detect, segments (a process lost in decode or detect), "
+        "annotations/<branch>/<backend>, captions"
+    )
     reason: str = Field(description="one of a few words that can be counted, as in truncated or missing_file")
     detail: str = Field(description="for a person: what was seen, with numbers")
