@@ -117,11 +117,19 @@ class Model(Record, ABC):
 
     def check_available(self) -> None:
         """Raises BackendUnavailableError where this backend cannot load here. Cheap: no heavy import."""
-        from importlib.util import find_spec
-
-        missing = [module for module in self.requires if find_spec(module) is None]
+        missing = [module for module in self.requires if _is_missing(module)]
         if missing:
             raise BackendUnavailableError(f"{self.backend} needs {', '.join(missing)}: {self.remedy}")
+
+
+def _is_missing(module: str) -> bool:
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(module) is None
+    except ModuleNotFoundError:
+        # The package that a dotted name lies in is missing.
+        return True
 
 
 class Backend(Model, Generic[FactsT_co]):

@@ -83,5 +83,6 @@ class Embedded(DetectionBackend):
         return f"{SILERO_SHA256[:16]}-{EVENT_NET_SHA256[:16]}"
 
     def load(self) -> Detector:
+        self.check_available()
         silero = open_session(carried_weights(SILERO_FILE), SILERO_SHA256)
         return EmbeddedDetector(silero, open_session(carried_weights(EVENT_NET_FILE), EVENT_NET_SHA256), self)

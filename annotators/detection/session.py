@@ -16,10 +16,19 @@ from annotators.base import BackendUnavailableError
 Floats = NDArray[np.float32]
 
 
+class Input(Protocol):
+    """What a model takes."""
+
+    @property
+    def name(self) -> str: ...
+
+
 class Session(Protocol):
-    """The one call of an `onnxruntime.InferenceSession` that detectors use."""
+    """The calls of an `onnxruntime.InferenceSession` that detectors use."""
 
     def run(self, outputs: Sequence[str] | None, inputs: Mapping[str, Floats]) -> Sequence[Floats]: ...
+
+    def get_inputs(self) -> Sequence[Input]: ...
 
 
 def carried_weights(name: str) -> Path:

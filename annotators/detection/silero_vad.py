@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from annotators.base import Samples
 from annotators.detection.activity import Thresholds, active_runs, duration_ms_of, events_of, in_order
@@ -80,7 +81,9 @@ class SileroVad(DetectionBackend):
     """Speech only. Thresholds after Silero's own defaults (0.5 and 0.35); the pause bridges what one turn pauses."""
 
     kind: Literal["silero_vad"] = "silero_vad"
-    thresholds: Thresholds = Thresholds(enter=0.5, stay=0.35, bridge_ms=300, shortest_ms=96)
+    thresholds: Thresholds = Field(
+        default=Thresholds(enter=0.5, stay=0.35, bridge_ms=300, shortest_ms=96), description="when speech sounds"
+    )
     """On Silero's speech probability."""
 
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime",)
@@ -96,5 +99,6 @@ class SileroVad(DetectionBackend):
         return SILERO_SHA256[:16]
 
     def load(self) -> Detector:
+        self.check_available()
         self.check_available()
         return SileroDetector(open_session(carried_weights(SILERO_FILE), SILERO_SHA256), self.thresholds)

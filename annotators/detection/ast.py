@@ -1,0 +1,78 @@
+"""An audio spectrogram transformer, or any audio classifier of transformers, on windows that slide over a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from annotators.base import BackendUnavailableError
+from annotators.detection.activity import Thresholds
+from annotators.detection.base import DETECTION_RATE_HZ, DetectionBackend, Detector
+from annotators.detection.frame_sed import TAGGER_THRESHOLDS
+from annotators.detection.label_table import carried_table, classes_of
+from annotators.detection.session import Floats
+from annotators.detection.tagging import TaggingDetector, sigmoid
+from annotators.detection.windows import Tagger, Windowing
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class Ast(DetectionBackend):
+    """One answer a window, so events are no sharper than the step between windows."""
+
+    kind: Literal["ast"] = "ast"
+    path: str = Field(
+        default="MIT/ast-finetuned-audioset-10-10-0.4593", description="local folder, or name on the Hugging Face hub"
+    )
+    hub_revision: str = Field(default="main", description="commit on the hub; give one for results that stay the same")
+    windowing: Windowing = Field(
+        default=Windowing(window_ms=2_000, step_ms=400, hop_ms=100), description="how windows slide"
+    )
+    thresholds: Thresholds = Field(default=TAGGER_THRESHOLDS, description="when a class counts as sounding")
+    device: str = Field(default="cpu", description="where torch runs it: cpu, cuda, cuda:1")
+
+    requires: ClassVar[tuple[str, ...]] = ("torch", "transformers")
+    remedy: ClassVar[str] = "pip install 'soundseam[models]'"
+    licence: ClassVar[str] = "BSD-3-Clause"
+
+    @property
+    def model(self) -> str:
+        return Path(self.path).name
+
+    @property
+    def revision(self) -> str:
+        return self.hub_revision
+
+    def load(self) -> Detector:
+        self.check_available()
+        from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
+
+        try:
+            extractor = AutoFeatureExtractor.from_pretrained(self.path, revision=self.hub_revision)
+            net = AutoModelForAudioClassification.from_pretrained(self.path, revision=self.hub_revision)
+        except OSError as error:
+            first_line = str(error).splitlines()[0]
+            raise BackendUnavailableError(
+                f"{self.backend}: {self.path} is neither a local model nor on a hub within reach ({first_line}); "
+                "download it and give the folder as path"
+            ) from error
+        labels = tuple(str(net.config.id2label[index]) for index in range(net.config.num_labels))
+        tagger = _tagger(net.eval().to(self.device), extractor, self)
+        return TaggingDetector(tagger, labels, classes_of(labels, carried_table()), self.windowing, self.thresholds)
+
+
+def _tagger(net: PreTrainedModel, extractor: object, backend: Ast) -> Tagger:
+    import torch
+
+    def tag(windows: Floats) -> Floats:
+        inputs = extractor(list(windows), sampling_rate=DETECTION_RATE_HZ, return_tensors="pt")  # type: ignore[operator]
+        with torch.inference_mode():
+            logits = net(**inputs.to(backend.device)).logits
+        scores = sigmoid(np.asarray(logits.float().cpu().numpy(), dtype=np.float32))
+        return np.repeat(scores[:, None, :], backend.windowing.frames, axis=1)
+
+    return tag

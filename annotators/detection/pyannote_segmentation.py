@@ -1,0 +1,144 @@
+"""Speech and overlapped speech by a pyannote segmentation model."""
+
+from __future__ import annotations
+
+import os
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from annotators.base import BackendUnavailableError
+from annotators.detection.activity import Thresholds, active_runs, duration_ms_of, events_of, in_order
+from annotators.detection.base import DETECTION_RATE_HZ, Detection, DetectionBackend, Detector, FrameScores, Waveform
+from annotators.detection.frame_sed import file_revision
+from annotators.detection.session import Floats
+from annotators.detection.windows import Tagger, Windowing, stitched_scores
+from schemas.event import EventClass
+
+if TYPE_CHECKING:
+    from pyannote.audio import Model
+
+HOP_MS = 20
+
+
+class PyannoteSegmentation(DetectionBackend):
+    """Speech only; time in which two speak at once is an event of its own, labelled overlapping speech."""
+
+    kind: Literal["pyannote_segmentation"] = "pyannote_segmentation"
+    path: str = Field(
+        default="pyannote/segmentation-3.0", description="local checkpoint or folder, or name on the Hugging Face hub"
+    )
+    hub_revision: str = Field(default="main", description="commit on the hub; give one for results that stay the same")
+    step_ms: int = Field(default=5_000, gt=0, description="from one window to the next, in steps of 20 ms")
+    batch: int = Field(default=8, ge=1, description="windows in one call")
+    speech: Thresholds = Field(
+        default=Thresholds(enter=0.5, stay=0.35, bridge_ms=300, shortest_ms=100), description="when anyone speaks"
+    )
+    overlap: Thresholds = Field(
+        default=Thresholds(enter=0.5, stay=0.5, bridge_ms=100, shortest_ms=200), description="when two speak at once"
+    )
+    device: str = Field(default="cpu", description="where torch runs it: cpu, cuda, cuda:1")
+
+    requires: ClassVar[tuple[str, ...]] = ("torch", "pyannote.audio")
+    remedy: ClassVar[str] = "pip install 'soundseam[models]'"
+    licence: ClassVar[str] = "MIT"
+
+    @property
+    def model(self) -> str:
+        return Path(self.path).name
+
+    @property
+    def revision(self) -> str:
+        path = Path(self.path)
+        path = path / "pytorch_model.bin" if path.is_dir() else path
+        return file_revision(path) if path.is_file() else self.hub_revision
+
+    def load(self) -> Detector:
+        self.check_available()
+        # Set before the import: pyannote.audio reports its use over the network unless told not to.
+        os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+        from pyannote.audio import Model
+
+        try:
+            model = Model.from_pretrained(self.path, revision=None if Path(self.path).exists() else self.hub_revision)
+        except (OSError, ValueError) as error:
+            raise BackendUnavailableError(_not_found(self, str(error).splitlines()[0])) from error
+        if model is None:
+            raise BackendUnavailableError(_not_found(self, "gated, and no token was accepted"))
+        seconds = float(model.specifications.duration)
+        windowing = Windowing(window_ms=round(1000 * seconds), step_ms=self.step_ms, hop_ms=HOP_MS, batch=self.batch)
+        return PyannoteDetector(_tagger(model.eval().to(self.device), windowing, self.device), windowing, self)
+
+
+def _not_found(backend: PyannoteSegmentation, why: str) -> str:
+    return (
+        f"{backend.backend}: {backend.path} cannot be loaded ({why}); accept its terms on the hub and set HF_TOKEN, "
+        "or give a local checkpoint as path"
+    )
+
+
+class PyannoteDetector:
+    """Implements Detector."""
+
+    def __init__(self, tagger: Tagger, windowing: Windowing, backend: PyannoteSegmentation) -> None:
+        self._tagger = tagger
+        self._windowing = windowing
+        self._backend = backend
+
+    def detect(self, waveform: Waveform) -> Detection:
+        parts = [part.astype(np.float16) for part in stitched_scores(waveform, self._tagger, self._windowing)]
+        scores = np.concatenate([np.zeros((0, 2), dtype=np.float16), *parts])
+        duration_ms = duration_ms_of(waveform.num_samples, DETECTION_RATE_HZ)
+        events = []
+        for index, (label, limits) in enumerate(
+            (("speech", self._backend.speech), ("overlapping speech", self._backend.overlap))
+        ):
+            column = np.ascontiguousarray(scores[:, index])
+            runs = active_runs(column, HOP_MS, limits)
+            events += events_of(column, runs, HOP_MS, duration_ms, EventClass.SPEECH, label)
+        return Detection(in_order(events), FrameScores(HOP_MS, (EventClass.SPEECH,), scores[:, :1]))
+
+
+def _tagger(model: Model, windowing: Windowing, device: str) -> Tagger:
+    """Speech and overlap for each frame: (batch, frames, 2)."""
+    import torch
+
+    specifications = model.specifications
+    powerset = bool(specifications.powerset)
+    speakers = len(specifications.classes)
+    sizes = [
+        size
+        for size in range((specifications.powerset_max_classes if powerset else 0) + 1)
+        for _ in combinations(range(speakers), size)
+    ]
+
+    def tag(windows: Floats) -> Floats:
+        with torch.inference_mode():
+            answer = model(torch.from_numpy(windows)[:, None].to(device)).float().cpu().numpy()
+        both = _of_powerset(answer, np.array(sizes)) if powerset else _of_speakers(answer)
+        # The model's frames are not whole milliseconds long: each of ours takes the one at its middle.
+        middle = (np.arange(windowing.frames) + 0.5) * both.shape[1] / windowing.frames
+        scores: Floats = both[:, middle.astype(np.int64)]
+        return scores
+
+    return tag
+
+
+def _of_powerset(log_probabilities: Floats, sizes: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
+    """Speech and overlap from log-probabilities (batch, frames, sets of speakers), `sizes` being the sets' sizes."""
+    probabilities = np.exp(log_probabilities)
+    speech = probabilities[..., sizes >= 1].sum(axis=-1)
+    overlap = probabilities[..., sizes >= 2].sum(axis=-1)
+    both: Floats = np.clip(np.stack((speech, overlap), axis=-1), 0.0, 1.0).astype(np.float32)
+    return both
+
+
+def _of_speakers(activities: Floats) -> Floats:
+    """Speech and overlap from each speaker's activity (batch, frames, speakers): the highest and the second highest."""
+    ranked = np.sort(activities, axis=-1)
+    second = ranked[..., -2] if ranked.shape[-1] > 1 else np.zeros_like(ranked[..., -1])
+    both: Floats = np.stack((ranked[..., -1], second), axis=-1).astype(np.float32)
+    return both
