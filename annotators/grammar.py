@@ -79,18 +79,21 @@ class Pick:
         return options[int.from_bytes(digest[:8]) % len(options)]
 
 
+Say = Callable[[Values, Pick], str | None]
+"""Pure; None where there is nothing worth saying. A sentence begins small and has no full stop yet."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """Derives one sentence.
 
     `reads` names fields as TABLE:PATH, where TABLE is segments, speech, music or general, a number in PATH is a
     position in a list, and * stands for all positions: `general:events.*.level_dbfs` is a list.
-    `say` is pure; it returns None where there is nothing worth saying.
     """
 
     name: str
     reads: tuple[str, ...]
-    say: Callable[[Values, Pick], str | None]
+    say: Say
     tells: frozenset[str] = frozenset()
     """What a listener learns; a caption tells nothing twice."""
 

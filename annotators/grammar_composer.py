@@ -9,6 +9,7 @@ from pydantic import Field
 
 from annotators.base import Backend, Clip
 from annotators.grammar import GRAMMAR, GRAMMAR_REVISION, Rows, Rule, caption_text, compose
+from annotators.grammar_sounds import PLAIN_SOUNDS
 from schemas.general import GeneralFacts
 from schemas.music import MusicFacts
 from schemas.speech import SpeechFacts
@@ -17,7 +18,10 @@ FactsT = TypeVar("FactsT", SpeechFacts, MusicFacts, GeneralFacts)
 
 
 class GrammarComposer(Generic[FactsT]):
-    """An annotator: up to `sentences` sentences by the rules of `plan`, in their order."""
+    """An annotator: up to `sentences` sentences by the rules of `plan`, in their order.
+
+    A branch that was not sure of its own kind of sound still says that there is a sound.
+    """
 
     def __init__(self, facts: type[FactsT], plan: Sequence[Rule], sentences: int) -> None:
         self._facts: type[FactsT] = facts
@@ -28,7 +32,8 @@ class GrammarComposer(Generic[FactsT]):
         return [self._compose(clip) for clip in clips]
 
     def _compose(self, clip: Clip) -> FactsT:
-        claims = compose(self._plan, Rows(clip.segment, clip.annotations), self._sentences)
+        rows = Rows(clip.segment, clip.annotations)
+        claims = compose(self._plan, rows, self._sentences) or compose((PLAIN_SOUNDS,), rows, 1)
         facts: FactsT = self._facts(caption=caption_text(claims) or None, caption_claims=claims)
         return facts
 

@@ -15,6 +15,7 @@ _STREAMS = (EventClass.SPEECH, EventClass.SINGING, EventClass.MUSIC)
 _LASTING_MS, _LASTING_SHARE = 4_000, 0.6
 """A sound that lasts so long, and for so much of the whole, is what others are heard beside."""
 
+_SAME_SOUND = 0.8
 SURE = 0.5
 """Score from which a class is named; below it, a sound is a sound."""
 
@@ -82,7 +83,7 @@ def timeline_reads(table: str) -> tuple[str, ...]:
 
 def read_timeline(values: Values, table: str) -> Timeline:
     start, end = (int(values.number(name) or 0) for name in SPAN_READS)
-    events = [event for event in _read_events(values, table, start) if event.span.duration_ms > 0]
+    events = _distinct([event for event in _read_events(values, table, start) if event.span.duration_ms > 0])
     duration = max(1, end - start)
     lasting = _lasting(events, duration)
     classes = sorted({event.event_class for event in lasting})
@@ -93,6 +94,19 @@ def read_timeline(values: Values, table: str) -> Timeline:
         streams=tuple(sorted(streams, key=lambda stream: -stream.duration_ms)),
         sounds=tuple(event for event in events if event not in lasting),
     )
+
+
+def _distinct(events: Sequence[Heard]) -> list[Heard]:
+    """Without the unsure events that lie in a surer one: for all that is known, those are the same sound."""
+    return [
+        event
+        for event in events
+        if event.score >= SURE
+        or not any(
+            other.score > event.score and other.span.overlap_ms(event.span) >= _SAME_SOUND * event.span.duration_ms
+            for other in events
+        )
+    ]
 
 
 def _lasting(events: Sequence[Heard], duration_ms: int) -> list[Heard]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from annotators.grammar_events import SURE, Heard
-from annotators.grammar_words import with_article
+from annotators.grammar_words import seconds_word, with_article
 from schemas.event import EventClass
 
 _NOUNS = {
@@ -20,7 +20,15 @@ _MUCH_LONGER = 2.0
 
 def sound_phrase(sound: Heard) -> str:
     """Without article: "short, bright sound"."""
-    return _joined((_strength(sound), _size(sound), _character(sound)), _noun(sound))
+    return _joined((_strength(sound), _size(sound), _character(sound)), _noun(sound) + _pitch(sound))
+
+
+def lasting_phrase(sound: Heard) -> str:
+    """The same, and how long it lasts where that is worth a word: "sound lasting about three seconds"."""
+    if sound.span.duration_ms < 1_500:
+        return sound_phrase(sound)
+    words = _joined((_strength(sound), _character(sound)), _noun(sound) + _pitch(sound))
+    return f"{words} lasting {seconds_word(sound.span.duration_ms)}"
 
 
 def follow_phrase(first: Heard, second: Heard) -> str:
@@ -33,13 +41,14 @@ def follow_phrase(first: Heard, second: Heard) -> str:
     elif first.span.duration_ms >= _MUCH_LONGER * second.span.duration_ms:
         size = "shorter"
     words = (_changed(_strength, first, second), size, _changed(_character, first, second))
-    return with_article(_joined(words, "one")) if any(words) else "another one"
+    pitch = _changed(_pitch, first, second)
+    return with_article(_joined(words, f"one{pitch}")) if any(words) or pitch else "another one"
 
 
 def shared_phrase(sounds: Sequence[Heard]) -> str:
     """What holds of all of them, without article."""
     words = (_shared(_strength, sounds), _shared(_plain_size, sounds), _shared(_character, sounds))
-    return _joined(words, _shared(_noun, sounds) or "sound")
+    return _joined(words, (_shared(_noun, sounds) or "sound") + _shared(_pitch, sounds))
 
 
 def _noun(sound: Heard) -> str:
@@ -66,9 +75,12 @@ def _character(sound: Heard) -> str:
         return "hissing"
     if bright >= 2_500:
         return "bright"
-    if bright < 600:
-        return "dull"
-    return "clear" if tonal is not None and tonal >= 0.7 else ""
+    return "dull" if bright < 600 else ""
+
+
+def _pitch(sound: Heard) -> str:
+    clear = sound.tonal_share is not None and sound.tonal_share >= 0.7 and sound.span.duration_ms >= 200
+    return " of clear pitch" if clear else ""
 
 
 def _strength(sound: Heard) -> str:

@@ -12,6 +12,9 @@ from schemas.event import EventClass
 _TOGETHER, _APART = 0.6, 0.1
 """Share of the shorter stream that the other covers: from there on "while", up to there "then"."""
 
+_BRIEF = 0.45
+"""Up to this share of the longer one's time, a stream is told with its place."""
+
 
 @dataclass(frozen=True)
 class _Words:
@@ -67,6 +70,9 @@ def _say_streams(values: Values, pick: Pick) -> str | None:
     overlap = first.covered_ms(second.spans) / max(1, min(first.duration_ms, second.duration_ms))
     if overlap >= _TOGETHER:
         longer, shorter = timeline.streams
+        if shorter.duration_ms <= _BRIEF * longer.duration_ms:
+            when = _when(shorter, timeline)
+            return _say_within(_words(shorter, pick), _words(longer, pick), when, pick)
         return _say_together(_words(shorter, pick), _words(longer, pick), pick)
     one, other = _words(first, pick), _words(second, pick)
     if overlap > _APART:
@@ -97,6 +103,25 @@ def _say_together(shorter: _Words, longer: _Words, pick: Pick) -> str:
         f"there {shorter.are} {shorter.noun} along with {longer.noun}",
         f"together with {longer.noun}, {shorter.noun} {shorter.are} heard",
         f"we hear {shorter.noun} together with {longer.noun}",
+    )
+
+
+def _when(stream: Stream, timeline: Timeline) -> str:
+    if stream.duration_ms < 0.6 * (stream.end_ms - stream.start_ms):
+        return "now and then"
+    return place_word((stream.start_ms + stream.end_ms) / 2 / timeline.duration_ms)
+
+
+def _say_within(shorter: _Words, longer: _Words, when: str, pick: Pick) -> str:
+    return pick(
+        f"{longer.clause}, and {when} {shorter.clause}",
+        f"while {longer.clause}, {shorter.clause} {when}",
+        f"{when}, {shorter.clause} while {longer.clause}",
+        f"along with {longer.noun}, {shorter.noun} {shorter.are} heard {when}",
+        f"we hear {longer.noun} and, {when}, {shorter.noun}",
+        f"there {longer.are} {longer.noun}, with {shorter.noun} {when}",
+        f"{longer.noun} {longer.are} heard, and {when} {shorter.noun}",
+        f"as {longer.clause}, {shorter.noun} {shorter.are} heard {when}",
     )
 
 

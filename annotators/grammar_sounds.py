@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from annotators.grammar import Pick, Rule, Values
 from annotators.grammar_events import SURE, Heard, Stream, Timeline, read_timeline, timeline_reads
-from annotators.grammar_phrases import follow_phrase, shared_phrase, sound_phrase
+from annotators.grammar_phrases import follow_phrase, lasting_phrase, shared_phrase, sound_phrase
 from annotators.grammar_words import number_word, place_word, plural, with_article
 from schemas.event import EventClass
 from schemas.timespan import covered_ms, union_spans
@@ -47,13 +47,17 @@ class _Scene:
             return ""
         stream = self.timeline.streams[0]
         during, before, after, besides = self._words(stream)
-        if max(sound.span.end_ms for sound in sounds) <= stream.start_ms + 100:
-            return before
-        if min(sound.span.start_ms for sound in sounds) >= stream.end_ms - 100:
-            return after
         spans = union_spans(sound.span for sound in sounds)
         covered = stream.covered_ms(spans) / covered_ms(spans)
-        return during if covered >= _ALL_OF_IT else f"besides {besides}"
+        if covered >= _ALL_OF_IT:
+            return during
+        if covered <= 1 - _ALL_OF_IT:
+            if spans[-1].start_ms < stream.start_ms:
+                return before
+            if spans[0].end_ms > stream.end_ms:
+                return after
+            return f"in a gap of {besides}" if self.named else f"along with {besides}"
+        return f"partly {during}" if len(sounds) == 1 and self.named else f"along with {besides}"
 
     def _words(self, stream: Stream) -> tuple[str, str, str, str]:
         if self.named:
@@ -77,40 +81,49 @@ def _say_one(sound: Heard, scene: _Scene, pick: Pick) -> str:
     timeline = scene.timeline
     if not timeline.streams and sound.span.duration_ms >= 0.75 * timeline.duration_ms:
         return _say_alone(sound, pick)
-    phrase = with_article(sound_phrase(sound))
+    phrase, lasting = with_article(sound_phrase(sound)), with_article(lasting_phrase(sound))
     place = place_word((sound.span.start_ms + sound.span.end_ms) / 2 / timeline.duration_ms)
     beside = scene.beside([sound])
     if beside:
         return pick(
-            f"{phrase} is heard {beside}",
+            f"{lasting} is heard {beside}",
             f"{place}, {phrase} is heard {beside}",
-            f"{phrase} comes {beside}",
+            f"{lasting} comes {beside}",
             f"{beside}, {phrase} is heard {place}",
             f"{beside}, there is {phrase} {place}",
-            f"{phrase} can be heard {beside}, {place}",
-            f"{beside}, {phrase} can be heard",
+            f"{beside}, {lasting} can be heard",
             f"there is {phrase} {place}, {beside}",
+            f"we hear {lasting} {beside}",
         )
-    return pick(
+    frames = [
         f"{phrase} is heard {place}",
         f"{place}, {phrase} is heard",
-        f"{place}, there is {phrase}",
+        f"{place}, there is {lasting}",
         f"there is {phrase} {place}",
-        f"{place} comes {phrase}",
+        f"{place} comes {lasting}",
         f"we hear {phrase} {place}",
         f"{phrase} comes {place}",
         f"{phrase} can be heard {place}",
-        f"a single sound is heard {place}{'' if phrase == 'a sound' else ', ' + phrase}",
-        f"only {phrase} is heard, {place}",
-    )
+    ]
+    if not timeline.streams:
+        frames.append(f"only {phrase} is heard, {place}")
+    if not timeline.streams and phrase != "a sound":
+        frames.append(f"a single sound is heard {place}, {phrase}")
+    return pick(*frames)
 
 
 def _say_alone(sound: Heard, pick: Pick) -> str:
-    phrase = with_article(sound_phrase(sound))
-    attack = sound.attack_ms
-    sudden = attack is not None and attack <= 40 and sound.span.duration_ms >= 300
-    slow = attack is not None and attack >= max(400, 0.5 * sound.span.duration_ms)
-    how = ", loudest at its beginning" if sudden else ", growing louder before it ends" if slow else ""
+    phrase = with_article(lasting_phrase(sound))
+    attack, duration = sound.attack_ms, sound.span.duration_ms
+    how = ""
+    if attack is not None and duration >= 300:
+        how = (
+            ", loudest at its beginning"
+            if attack <= 40
+            else ", loudest towards its end"
+            if attack > 0.8 * duration
+            else ""
+        )
     return pick(
         f"{phrase} is heard{how}",
         f"there is {phrase}{how}",
@@ -119,9 +132,9 @@ def _say_alone(sound: Heard, pick: Pick) -> str:
         f"what is heard is {phrase}{how}",
         f"nothing but {phrase} is heard{how}",
         f"{phrase} can be heard{how}",
-        f"one thing is heard, {phrase}{how}",
         f"there is nothing but {phrase}{how}",
         f"just {phrase} is heard{how}",
+        *([f"one thing is heard, {phrase}{how}"] if phrase != "a sound" else []),
     )
 
 

@@ -23,8 +23,8 @@ def with_article(noun_phrase: str) -> str:
 
 
 def plural(noun_phrase: str) -> str:
-    """More than one of what ends in a regular noun; "with" and "that" phrases after the noun stay behind it."""
-    for joint in (" with ", " of ", " that ", " from "):
+    """More than one of what ends in a regular noun; what follows the noun stays as it is."""
+    for joint in (" of ", " lasting "):
         head, found, tail = noun_phrase.partition(joint)
         if found:
             return f"{plural(head)}{found}{tail}"
@@ -46,7 +46,7 @@ def seconds_word(duration_ms: float) -> str:
     if seconds <= 12:
         return f"about {_NUMBERS[seconds]} seconds"
     if seconds < 25:
-        return "some twenty seconds" if seconds > 17 else "a quarter of a minute"
+        return "some twenty seconds" if seconds > 17 else "about a quarter of a minute"
     return "about half a minute" if seconds < 45 else "about a minute"
 
 
@@ -57,9 +57,9 @@ def place_word(share: float) -> str:
     if share < 0.25:
         return "near the start"
     if share < 0.42:
-        return "in the first half"
+        return "about a third of the way through"
     if share < 0.58:
         return "about halfway through"
     if share < 0.75:
-        return "in the second half"
+        return "about two thirds of the way through"
     return "towards the end" if share < 0.9 else "at the very end"

@@ -7,6 +7,7 @@ from annotators.grammar_events import read_timeline, timeline_reads
 from annotators.grammar_words import seconds_word
 
 _REGULAR = 0.85
+_FEWEST = 3
 
 
 def _say_repetition(values: Values, pick: Pick) -> str | None:
@@ -14,11 +15,12 @@ def _say_repetition(values: Values, pick: Pick) -> str | None:
     if period is None or regularity is None or regularity < _REGULAR:
         return None
     rate = _rate(period)
+    if values.text("general:repetition.label") is not None and not _is_one_sound(values):
+        return None
     if values.text("general:repetition.label") is None:
         return pick(
             f"the sound pulses evenly, {rate}",
             f"the sound comes in even bursts, {rate}",
-            f"the sound swells and falls evenly, {rate}",
             f"something pulses evenly, {rate}",
             f"there is an even pulse, {rate}",
             f"an even pulse is heard, {rate}",
@@ -31,6 +33,16 @@ def _say_repetition(values: Values, pick: Pick) -> str | None:
         f"there is an even repetition, {rate}",
         f"the repeats come evenly, {rate}",
     )
+
+
+def _is_one_sound(values: Values) -> bool:
+    """Whether the sounds are alike in length and brightness: equal labels alone do not make them one sound."""
+    sounds = read_timeline(values, "general").sounds
+    lengths = [sound.span.duration_ms for sound in sounds]
+    bright = [sound.brightness_hz for sound in sounds if sound.brightness_hz]
+    if len(sounds) < _FEWEST or len(bright) < len(sounds):
+        return False
+    return max(lengths) <= 2 * min(lengths) and max(bright) <= 1.5 * min(bright)
 
 
 def _rate(period_ms: float) -> str:
@@ -89,7 +101,8 @@ def _say_decay(values: Values, pick: Pick) -> str | None:
 
 def _say_dull(values: Values, pick: Pick) -> str | None:
     bandwidth = values.number("general:acoustics.bandwidth_hz")
-    if bandwidth is None or bandwidth > 3_800:
+    sounds = read_timeline(values, "general").sounds
+    if bandwidth is None or bandwidth > 3_800 or any((sound.brightness_hz or 0) > 1_500 for sound in sounds):
         return None
     return pick(
         "all of it sounds muffled",
@@ -114,9 +127,11 @@ def _say_level(values: Values, pick: Pick) -> str | None:
     )
 
 
+_REPETITION = ("general:repetition.period_ms", "general:repetition.regularity", "general:repetition.label")
+
 REPETITION = Rule(
     "general.repetition",
-    ("general:repetition.period_ms", "general:repetition.regularity", "general:repetition.label"),
+    (*timeline_reads("general"), *_REPETITION),
     _say_repetition,
     frozenset({"repetition"}),
 )
@@ -133,7 +148,9 @@ STEADY = Rule(
     frozenset({"steadiness"}),
 )
 DECAY = Rule("general.decay", ("general:acoustics.decay_time_ms",), _say_decay, frozenset({"decay"}))
-DULL = Rule("general.dull", ("general:acoustics.bandwidth_hz",), _say_dull, frozenset({"colour"}))
+DULL = Rule(
+    "general.dull", (*timeline_reads("general"), "general:acoustics.bandwidth_hz"), _say_dull, frozenset({"colour"})
+)
 LEVEL = Rule("general.level", ("general:acoustics.level_dbfs",), _say_level, frozenset({"level"}))
 
 RULES = (REPETITION, QUIET, STEADY, DECAY, DULL, LEVEL)

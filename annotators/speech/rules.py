@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from annotators.grammar import Pick, Rule, Values
+from annotators.grammar import Pick, Rule, Say, Values
 from annotators.grammar_events import SURE
 from annotators.grammar_words import seconds_word
 from annotators.speech.manner import (
@@ -78,7 +76,7 @@ def _say_manner(values: Values, pick: Pick) -> str | None:
         f"the spoken part is {manner.is_like}{pauses}",
         f"the speech moves along{pace}{voice}{pauses}",
         f"the words come{pace}{voice}{pauses}",
-        f"the speaking is done{pace}{voice}{pauses}",
+        f"the speech is delivered{pace}{voice}{pauses}",
     ]
     if manner.voice:
         frames += [f"the voice is {manner.predicate}{' and speaks' + pace if pace else ''}{pauses}"]
@@ -175,7 +173,7 @@ def _say_long_pause(values: Values, pick: Pick) -> str | None:
     return pick(*(frames[:-1] if count == 1 else frames))
 
 
-def _rule(name: str, reads: tuple[str, ...], say: Callable[[Values, Pick], str | None], tells: set[str]) -> Rule:
+def _rule(name: str, reads: tuple[str, ...], say: Say, tells: set[str]) -> Rule:
     """`say`, where the segment's profile is sure of speech."""
 
     def say_of_speech(values: Values, pick: Pick) -> str | None:

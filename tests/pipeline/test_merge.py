@@ -14,6 +14,7 @@ from pipeline.merge import CaptionConfig, merge_segment
 from schemas.claim import Caption
 from schemas.event import Branch, Event, EventClass
 from schemas.general import GeneralFacts
+from schemas.music import Rhythm, Tonality
 from schemas.segment import Segment
 from schemas.speech import SpeechFacts
 from tests.caption_rows import event, heard, music, plausible, row, segment, transcript, voice
@@ -66,6 +67,46 @@ def test_a_sound_after_the_speech_is_not_told_as_during_it(seed: int) -> None:
         assert len(told) == 1
         assert "after" in told[0]
         assert not re.search("while|during|before", told[0])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_few_words_in_long_music_are_told_with_their_place(seed: int) -> None:
+    events = [event(EventClass.MUSIC, 0, 10_000), event(EventClass.SPEECH, 8_000, 9_000)]
+    assert "towards the end" in merged(events, [MUSIC, SPEECH], seed).claims[0].text.lower()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_sound_beside_others_is_never_called_the_only_one(seed: int) -> None:
+    events = [
+        event(EventClass.MUSIC, 0, 10_000),
+        event(EventClass.SPEECH, 0, 9_000),
+        event(EventClass.SOURCE_AMBIGUOUS, 9_200, 9_400),
+    ]
+    caption = merged(events, [MUSIC, SPEECH, GENERAL], seed)
+    assert any(claim.rule.startswith("sounds.") for claim in caption.claims)
+    assert not re.search(r"\b(only a|just|nothing but|single)\b", caption.caption.lower())
+
+
+def test_an_unsure_event_inside_a_surer_one_is_no_second_sound() -> None:
+    surer = event(EventClass.SOURCE_AMBIGUOUS, 0, 9_000)
+    doubled = [surer, event(EventClass.MUSIC, 0, 8_500, score=0.45)]
+    assert bare(doubled, [GENERAL])[1].claims[0].text == bare([surer], [GENERAL])[1].claims[0].text
+
+
+@pytest.mark.parametrize(("score", "hedged"), [(0.95, False), (0.7, True)])
+def test_music_without_pulse_and_key_is_hedged_unless_its_detector_is_very_sure(score: float, hedged: bool) -> None:
+    one = segment([event(EventClass.MUSIC, 0, 10_000, score)], [MUSIC])
+    rhythm = Rhythm(tempo_bpm=None, tempo_confidence=0.0, beats_ms=(), onset_rate_hz=0.7)
+    tonality = Tonality(tonic=None, mode=None, confidence=0.0, runner_up=None, tuning_cents=None)
+    rows = [row(one, music(rhythm=rhythm, tonality=tonality), "mir", MUSIC)]
+    text = merge_segment(one, rows, CaptionConfig(), "k").caption.lower()
+    assert bool(re.search("may be|sounds like|something like|possibly", text)) is hedged
+
+
+def test_the_level_of_music_is_not_told_where_speech_may_have_made_it() -> None:
+    for seed in range(20):
+        events = [event(EventClass.MUSIC, 0, 10_000), event(EventClass.SPEECH, 0, 2_000)]
+        assert not re.search("loud|soft", merged(events, [MUSIC, SPEECH], seed).caption.lower())
 
 
 @pytest.mark.parametrize("branches", [[SPEECH, GENERAL], [GENERAL, SPEECH]])
