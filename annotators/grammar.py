@@ -105,6 +105,18 @@ class Rows:
     segment: Segment
     annotations: Sequence[Annotation]
     _dumped: dict[tuple[Table, str | None, str], Json] = field(default_factory=dict, repr=False, compare=False)
+    _evidence: dict[str, Evidence] = field(default_factory=dict, repr=False, compare=False)
+
+    def evidence(self, name: str) -> Evidence:
+        """What stands at TABLE:PATH, in the row of the first backend that measured it. LookupError for none."""
+        if name not in self._evidence:
+            table, path = read_place(name)
+            backend = self.backend_with(table, path)
+            value = as_json(self.value(table, backend, path))
+            self._evidence[name] = Evidence(
+                table=table, segment_id=self.segment.segment_id, backend=backend, field=path, value=value
+            )
+        return self._evidence[name]
 
     def backend_with(self, table: Table, path: str) -> str | None:
         """The first backend of `table` that measured the field that `path` begins with. LookupError for none."""
@@ -140,7 +152,7 @@ class Rows:
 def derive_claim(rule: Rule, rows: Rows, variant: int = 0) -> Claim | None:
     """What `rule` says of `rows`, with its evidence; None for nothing. Each `variant` may choose other words."""
     try:
-        evidence = tuple(_evidence(rows, name) for name in rule.reads)
+        evidence = tuple(map(rows.evidence, rule.reads))
     except LookupError:
         return None
     text = derive_text(rule, rows.segment.segment_id, [one.value for one in evidence], variant)
@@ -201,22 +213,14 @@ def as_json(value: Json) -> str:
 def _fresh_claim(rule: Rule, rows: Rows, before: Sequence[Claim]) -> Claim | None:
     used = {_opening(claim.text) for claim in before}
     first = derive_claim(rule, rows)
-    for variant in range(_TRIES):
-        claim = derive_claim(rule, rows, variant)
-        if claim is not None and _opening(claim.text) not in used:
-            return claim
-    return first
+    if first is None or _opening(first.text) not in used:
+        return first
+    others = (derive_claim(rule, rows, variant) for variant in range(1, _TRIES))
+    return next((claim for claim in others if claim and _opening(claim.text) not in used), first)
 
 
 def _opening(text: str) -> tuple[str, ...]:
     return tuple(text.lower().split()[:2])
-
-
-def _evidence(rows: Rows, name: str) -> Evidence:
-    table, path = read_place(name)
-    backend = rows.backend_with(table, path)
-    value = as_json(rows.value(table, backend, path))
-    return Evidence(table=table, segment_id=rows.segment.segment_id, backend=backend, field=path, value=value)
 
 
 def _top(path: str) -> str:
