@@ -1,0 +1,106 @@
+"""What an export holds, in numbers."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from pipeline.export.base import Item
+from schemas.record import Record
+from schemas.sample import MessageKind
+
+AUDIO_TOKENS_A_SECOND = 12.5
+"""MOSS-Audio's encoder (arXiv 2606.01802)."""
+MARKER_S = 2
+"""It writes the time in digits so often, a token a digit."""
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af]")
+_LETTERS_A_TOKEN = 4.0
+"""Of scripts with spaces, about, for byte-pair vocabularies of 150,000 entries; a character of others is a token."""
+
+
+class Counts(Record):
+    """Numbers of samples, seconds and tokens. Text tokens are an estimate: no tokenizer is at hand."""
+
+    samples: dict[str, int] = Field(default={})
+    """task/split → how many."""
+    languages: dict[str, int] = Field(default={})
+    licenses: dict[str, int] = Field(default={})
+    skipped: dict[str, int] = Field(default={})
+    """format's reason → samples that have no form in it."""
+    lost: int = 0
+    """Samples whose audio is gone."""
+    audio_ms: int = 0
+    """Counted with every sample that plays it."""
+    audio_tokens: int = 0
+    text_tokens: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.samples.values())
+
+    def plus(self, other: Counts) -> Counts:
+        return Counts(
+            samples=_sum(self.samples, other.samples),
+            languages=_sum(self.languages, other.languages),
+            licenses=_sum(self.licenses, other.licenses),
+            skipped=_sum(self.skipped, other.skipped),
+            lost=self.lost + other.lost,
+            audio_ms=self.audio_ms + other.audio_ms,
+            audio_tokens=self.audio_tokens + other.audio_tokens,
+            text_tokens=self.text_tokens + other.text_tokens,
+        )
+
+
+class Tally:
+    """Counts as items go by."""
+
+    def __init__(self) -> None:
+        self._samples: Counter[str] = Counter()
+        self._languages: Counter[str] = Counter()
+        self._licenses: Counter[str] = Counter()
+        self._skipped: Counter[str] = Counter()
+        self._audio_ms = self._audio_tokens = self._text_tokens = 0
+
+    def add(self, item: Item, skipped: str | None) -> None:
+        if skipped is not None:
+            self._skipped[skipped] += 1
+            return
+        sample = item.sample
+        self._samples[f"{sample.task}/{sample.split}"] += 1
+        self._languages[sample.language] += 1
+        self._licenses[sample.license or "unknown"] += 1
+        self._audio_ms += sum(clip.duration_ms for clip in item.clips)
+        self._audio_tokens += sum(audio_tokens(clip.duration_ms) for clip in item.clips)
+        texts = [content for _, kind, content in item.turns() if kind is MessageKind.TEXT]
+        self._text_tokens += sum(map(text_tokens, texts))
+
+    def counts(self, lost: int) -> Counts:
+        return Counts(
+            samples=dict(self._samples),
+            languages=dict(self._languages),
+            licenses=dict(self._licenses),
+            skipped=dict(self._skipped),
+            lost=lost,
+            audio_ms=self._audio_ms,
+            audio_tokens=self._audio_tokens,
+            text_tokens=self._text_tokens,
+        )
+
+
+def audio_tokens(duration_ms: int) -> int:
+    """Tokens of a clip in MOSS-Audio: frames, and the digits of a time every two seconds."""
+    frames = -(-duration_ms * AUDIO_TOKENS_A_SECOND // 1000)
+    return int(frames) + sum(len(str(second)) for second in range(MARKER_S, duration_ms // 1000 + 1, MARKER_S))
+
+
+def text_tokens(text: str) -> int:
+    """About how many tokens a text is."""
+    wide = len(_CJK.findall(text))
+    return wide + round((len(text) - wide) / _LETTERS_A_TOKEN)
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted((Counter(one) + Counter(other)).items()))

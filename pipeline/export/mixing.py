@@ -1,0 +1,109 @@
+"""How often each sample is taken: weights by task, language and class, tempered by size, within quotas."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pydantic import Field
+
+from schemas.record import Record
+
+
+class Stratum(NamedTuple):
+    """Samples that are mixed alike."""
+
+    task: str
+    language: str
+    event_class: str
+
+
+class MixConfig(Record):
+    """Without `samples` and `quotas`, every sample is taken once."""
+
+    samples: int | None = Field(default=None, ge=1, description="how many to take in all; null for every one, once")
+    size_power: float = Field(
+        default=0.5, ge=0.0, le=1.0, description="a stratum weighs its size to this power; 0.5 as in arXiv 2606.01802"
+    )
+    tasks: dict[str, float] = Field(default={}, description="task → factor on its weight; 1 where not named")
+    languages: dict[str, float] = Field(default={}, description="language → factor")
+    classes: dict[str, float] = Field(default={}, description="strongest class of the audio → factor")
+    shares: dict[str, float] = Field(
+        default={}, description="task → its share of all samples, in place of what sizes and factors give"
+    )
+    quotas: dict[str, int] = Field(default={}, description="task → most samples of it")
+    most_repeats: float = Field(default=4.0, ge=1.0, description="how often a sample may be taken on the average")
+    seed: int = Field(default=0, description="another seed takes other samples")
+
+    @property
+    def takes_all(self) -> bool:
+        return self.samples is None and not self.quotas
+
+
+PRETRAIN_SHARES = {"caption": 0.4, "asr": 0.1, "asr_words": 0.1, "asr_sentences": 0.1}
+"""Of the report's sampling (arXiv 2606.01802): 40 captions, 30 ASR; the other 30 are text, which no corpus of audio
+has. How ASR divides into its three forms is ours."""
+
+
+def take_rates(counts: Mapping[Stratum, int], mix: MixConfig) -> dict[Stratum, float]:
+    """How often each sample of a stratum is to be taken, on the average.
+
+    With a total, weights are met as far as `most_repeats` and `quotas` let them; what a full stratum cannot take goes
+    to the others.
+    """
+    sizes = {stratum: count for stratum, count in counts.items() if count > 0}
+    caps = _caps(sizes, mix)
+    if mix.samples is None:
+        return {stratum: min(1.0, caps[stratum] / size) for stratum, size in sizes.items()}
+    weights = _weights(sizes, mix)
+    targets: dict[Stratum, float] = {}
+    left, open_ones = float(mix.samples), {stratum for stratum in sizes if weights[stratum] > 0}
+    while open_ones and left > 0:
+        total = sum(weights[stratum] for stratum in open_ones)
+        full = {stratum for stratum in open_ones if left * weights[stratum] / total >= caps[stratum]}
+        for stratum in full or open_ones:
+            targets[stratum] = caps[stratum] if full else left * weights[stratum] / total
+        if not full:
+            break
+        left -= sum(caps[stratum] for stratum in full)
+        open_ones -= full
+    return {stratum: targets.get(stratum, 0.0) / size for stratum, size in sizes.items()}
+
+
+def copies_of(sample_id: str, rate: float, seed: int) -> int:
+    """How often one sample is taken: the whole part of `rate`, and once more with the odds of the rest."""
+    whole = int(rate)
+    digest = hashlib.sha256(f"{seed}/take/{sample_id}".encode()).digest()
+    return whole + (int.from_bytes(digest[:8]) / 2**64 < rate - whole)
+
+
+def _weights(sizes: Mapping[Stratum, int], mix: MixConfig) -> dict[Stratum, float]:
+    weights = {
+        stratum: size**mix.size_power
+        * mix.tasks.get(stratum.task, 1.0)
+        * mix.languages.get(stratum.language, 1.0)
+        * mix.classes.get(stratum.event_class, 1.0)
+        for stratum, size in sizes.items()
+    }
+    if not mix.shares:
+        return weights
+    totals: dict[str, float] = {}
+    for stratum, weight in weights.items():
+        totals[stratum.task] = totals.get(stratum.task, 0.0) + weight
+    return {
+        stratum: mix.shares.get(stratum.task, 0.0) * weight / totals[stratum.task] if totals[stratum.task] else 0.0
+        for stratum, weight in weights.items()
+    }
+
+
+def _caps(sizes: Mapping[Stratum, int], mix: MixConfig) -> dict[Stratum, float]:
+    """Most samples to take of each stratum; a task's quota is divided over its strata by size."""
+    of_task: dict[str, int] = {}
+    for stratum, size in sizes.items():
+        of_task[stratum.task] = of_task.get(stratum.task, 0) + size
+    repeats = mix.most_repeats if mix.samples is not None else 1.0
+    return {
+        stratum: min(size * repeats, mix.quotas.get(stratum.task, float("inf")) * size / of_task[stratum.task])
+        for stratum, size in sizes.items()
+    }

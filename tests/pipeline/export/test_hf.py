@@ -1,0 +1,84 @@
+"""Read back by datasets itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pytest
+
+from tests.pipeline.export.exports import audio_in, decode, export, samples_in
+
+
+@pytest.fixture(scope="module")
+def exported(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("hf")
+    export(corpus, target, "hf")
+    return target
+
+
+def load(exported: Path, name: str, cache: Path) -> Any:
+    return datasets.load_dataset(str(exported), name, cache_dir=str(cache))
+
+
+def test_every_task_and_table_is_a_configuration(corpus: Path, exported: Path) -> None:
+    names = set(datasets.get_dataset_config_names(str(exported)))
+    tasks = {sample.task for sample in samples_in(corpus).values()}
+    assert names == tasks | {
+        "table_recordings",
+        "table_segments",
+        "table_captions",
+        "table_annotations_speech",
+        "table_annotations_music",
+        "table_annotations_general",
+    }
+
+
+@pytest.mark.parametrize("task", ["caption", "comparison", "chords"])
+def test_rows_come_back_with_typed_audio(corpus: Path, exported: Path, tmp_path: Path, task: str) -> None:
+    loaded = load(exported, task, tmp_path)
+    wanted = {key: sample for key, sample in samples_in(corpus).items() if sample.task == task}
+    audio = audio_in(corpus)
+    seen = set()
+    for split, rows in loaded.items():
+        assert isinstance(rows.features["audios"].feature, datasets.Audio)
+        raw = rows.cast_column("audios", datasets.List(datasets.Audio(decode=False)))
+        for row in raw:
+            sample = wanted[row["sample_id"]]
+            assert sample.split == split
+            assert [message["content"] for message in row["messages"]] == [one.content for one in sample.messages]
+            for segment_id, clip in zip(sample.segment_ids, row["audios"], strict=True):
+                assert np.array_equal(decode(clip["bytes"]), audio[segment_id])
+            seen.add(row["sample_id"])
+    assert seen == set(wanted)
+
+
+def test_tables_come_back_whole(corpus: Path, exported: Path, tmp_path: Path) -> None:
+    rows = load(exported, "table_segments", tmp_path)["train"]
+    assert isinstance(rows.features["audio"], datasets.Audio)
+    assert set(rows["segment_id"]) == set(audio_in(corpus))
+
+
+def test_tables_can_be_left_out(corpus: Path, tmp_path: Path) -> None:
+    export(corpus, tmp_path, "hf", tables=False, tasks=["key"])
+    assert datasets.get_dataset_config_names(str(tmp_path)) == ["key"]
+    assert not (tmp_path / "tables").exists()
+
+
+def test_the_card_tells_counts_and_licenses(corpus: Path, exported: Path) -> None:
+    card = (exported / "README.md").read_text()
+    train = sum(sample.task == "key" and sample.split == "train" for sample in samples_in(corpus).values())
+    held_out = sum(sample.task == "key" and sample.split == "validation" for sample in samples_in(corpus).values())
+    assert f"| key | {train} | {held_out} |" in card
+    assert f"| unknown | {len(samples_in(corpus))} |" in card
+    assert "license: other" in card
+
+
+def test_a_full_shard_is_followed_by_another(corpus: Path, tmp_path: Path) -> None:
+    export(corpus, tmp_path, "hf", shard_mb=1, tables=False, tasks=["presence"])
+    files = list((tmp_path / "data" / "presence").iterdir())
+    assert len(datasets.load_dataset("parquet", data_files=[str(file) for file in files])["train"]) == sum(
+        sample.task == "presence" for sample in samples_in(corpus).values()
+    )

@@ -1,0 +1,143 @@
+"""An export is written part by part: done once, resumed after a kill, made again only where something changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import SetupError
+from pipeline.export.base import ExportOptions, Item, PartWriter
+from pipeline.export.counts import audio_tokens, text_tokens
+from pipeline.export.formats import FORMATS, format_named
+from pipeline.export.lines import LinesWriter
+from pipeline.export.plan import plan_export
+from pipeline.export.webdataset import WebDatasetWriter
+from tests.pipeline.export.exports import HALF, audio_in, export, make_corpus, samples_in, tree
+from tests.pipeline.sft.builders import a_rich_recording
+from tests.pipeline.sft.corpora import build_samples, commit_corpus
+
+every_format = pytest.mark.parametrize("to", list(FORMATS))
+
+
+@every_format
+def test_what_is_written_is_not_written_again(corpus: Path, tmp_path: Path, to: str) -> None:
+    first = export(corpus, tmp_path, to)
+    before = tree(tmp_path)
+    second = export(corpus, tmp_path, to)
+    assert first.parts_written == first.plan_parts == 4
+    assert second.parts_written == 0
+    assert second.counts == first.counts
+    assert tree(tmp_path) == before
+
+
+@every_format
+def test_equal_samples_give_equal_files(corpus: Path, tmp_path: Path, to: str) -> None:
+    export(corpus, tmp_path / "one", to, audio_root="")
+    export(corpus, tmp_path / "other", to, audio_root="")
+    assert tree(tmp_path / "one") == tree(tmp_path / "other")
+
+
+@pytest.mark.parametrize("to", ["moss", "webdataset"])
+def test_an_export_that_was_cut_off_is_finished_with_the_same_result(
+    corpus: Path, tmp_path: Path, to: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, cut_off_at = 0, len(samples_in(corpus)) * 3 // 4
+
+    class CutOffError(Exception):
+        pass
+
+    def cut_off(self: PartWriter, item: Item) -> str | None:
+        nonlocal written
+        written += 1
+        if written == cut_off_at:
+            raise CutOffError
+        return original(self, item)
+
+    target: type[PartWriter] = {"moss": LinesWriter, "webdataset": WebDatasetWriter}[to]
+    original = target.write
+    monkeypatch.setattr(target, "write", cut_off)
+    with pytest.raises(CutOffError):
+        export(corpus, tmp_path / "cut", to, audio_root="")
+    assert not (tmp_path / "cut" / "README.md").exists()
+    monkeypatch.undo()
+    rest = export(corpus, tmp_path / "cut", to, audio_root="")
+    assert 0 < rest.parts_written < rest.plan_parts
+    export(corpus, tmp_path / "whole", to, audio_root="")
+    assert tree(tmp_path / "cut") == tree(tmp_path / "whole")
+
+
+def test_workers_write_the_same(corpus: Path, tmp_path: Path) -> None:
+    export(corpus, tmp_path / "one", "webdataset")
+    export(corpus, tmp_path / "two", "webdataset", workers=2)
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_only_parts_whose_samples_changed_are_written_again(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path / "corpus")
+    export(corpus, tmp_path / "out", "moss")
+    commit_corpus(corpus, [a_rich_recording("rec9")])
+    build_samples(corpus, HALF)
+    assert export(corpus, tmp_path / "out", "moss").parts_written == 1
+    assert len(list((tmp_path / "out" / "audio").iterdir())) == 5
+
+
+def test_another_choice_replaces_what_was_there(corpus: Path, tmp_path: Path) -> None:
+    export(corpus, tmp_path, "llamafactory")
+    export(corpus, tmp_path, "webdataset", tasks=["key"])
+    export(corpus, tmp_path / "fresh", "webdataset", tasks=["key"])
+    assert {name: data for name, data in tree(tmp_path).items() if not name.startswith("fresh")} == tree(
+        tmp_path / "fresh"
+    )
+
+
+def test_nothing_unfinished_is_left_behind(corpus: Path, tmp_path: Path) -> None:
+    export(corpus, tmp_path, "hf")
+    assert not (tmp_path / "_export" / "scratch").exists()
+    assert not list(tmp_path.rglob(".tmp-*"))
+
+
+def test_samples_whose_audio_is_gone_are_counted(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path / "corpus")
+    for path in (corpus / "_run" / "commits" / "segments").rglob("*.json"):
+        path.unlink()
+    commit_corpus(corpus, [a_rich_recording("rec1", shift_ms=60_000)], key="2")
+    summary = export(corpus, tmp_path / "out", "moss")
+    assert summary.counts.total == 0
+    assert summary.counts.lost > 0
+
+
+def test_hours_and_tokens_are_counted(corpus: Path, tmp_path: Path) -> None:
+    counts = export(corpus, tmp_path, "moss").counts
+    samples = samples_in(corpus).values()
+    assert counts.audio_ms == sum(sample.audio_ms for sample in samples)
+    assert counts.total == len(samples)
+    assert sum(counts.languages.values()) == counts.total
+    assert counts.text_tokens > 10 * counts.total
+
+
+def test_a_clip_is_frames_and_the_digits_of_times() -> None:
+    # 12 s: 150 frames, and 2, 4, 6, 8, 10, 12.
+    assert audio_tokens(12_000) == 150 + 4 + 2 * 2
+    assert audio_tokens(0) == 0
+    assert text_tokens("四个字。") == 3
+    assert text_tokens("twelve chars") == 3
+
+
+def test_a_corpus_without_samples_is_refused(tmp_path: Path) -> None:
+    commit_corpus(tmp_path, [a_rich_recording()])
+    with pytest.raises(SetupError, match="build them with soundseam sft"):
+        plan_export(str(tmp_path), str(tmp_path / "out"), ExportOptions(to="moss"))
+
+
+def test_names_that_are_none_are_refused(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="no format csv: choose one of moss"):
+        format_named("csv")
+    with pytest.raises(SetupError, match="no samples of dance"):
+        export(corpus, tmp_path, "moss", tasks=["dance"])
+
+
+def test_the_audio_of_a_segment_is_written_once(corpus: Path, tmp_path: Path) -> None:
+    export(corpus, tmp_path, "swift")
+    names = [path.stem for path in (tmp_path / "audio").rglob("*.flac")]
+    assert sorted(names) == sorted(audio_in(corpus))

@@ -1,0 +1,113 @@
+"""Formats of one JSON object a line, held against the fields that their readers document."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from schemas.sample import Sample, Split
+from tests.pipeline.export.exports import audio_in, decode, export, lines_of, samples_in
+
+
+def exported(corpus: Path, target: Path, to: str) -> list[tuple[str, dict[str, Any]]]:
+    """(split, line)."""
+    export(corpus, target, to)
+    return [(split, line) for split in Split for line in lines_of(target / f"{split}.jsonl")]
+
+
+def same_audio(path: str, corpus: Path) -> bool:
+    return np.array_equal(decode(Path(path).read_bytes()), audio_in(corpus)[Path(path).stem])
+
+
+def by_content(samples: dict[str, Sample]) -> list[tuple[str, ...]]:
+    return sorted(
+        (str(sample.split), sample.question, sample.answer, *sample.segment_ids) for sample in samples.values()
+    )
+
+
+def test_moss_lines_are_conversations_with_wav_files(corpus: Path, tmp_path: Path) -> None:
+    found = []
+    for split, line in exported(corpus, tmp_path, "moss"):
+        assert set(line) == {"conversation"}
+        *audio, question, answer = line["conversation"]
+        assert all(set(part) == {"role", "message_type", "content"} for part in line["conversation"])
+        assert {(part["role"], part["message_type"]) for part in audio} == {("user", "audio")}
+        assert (question["role"], question["message_type"]) == ("user", "text")
+        assert (answer["role"], answer["message_type"]) == ("assistant", "text")
+        assert all(part["content"].endswith(".wav") for part in audio)
+        plain = answer["content"].rpartition("</think>\n\n")[2]
+        found.append((str(split), question["content"], plain, *(Path(part["content"]).stem for part in audio)))
+    assert sorted(found) == by_content(samples_in(corpus))
+
+
+def test_every_audio_file_equals_its_segment_sample_for_sample(corpus: Path, tmp_path: Path) -> None:
+    export(corpus, tmp_path, "moss")
+    files = list(tmp_path.rglob("*.wav"))
+    assert {file.stem for file in files} == set(audio_in(corpus))
+    assert all(same_audio(str(file), corpus) for file in files)
+
+
+@pytest.mark.parametrize("to", ["swift", "llamafactory"])
+def test_messages_have_as_many_marks_as_audios(corpus: Path, tmp_path: Path, to: str) -> None:
+    lines = exported(corpus, tmp_path, to)
+    assert len(lines) == len(samples_in(corpus))
+    assert {len(line["audios"]) for _, line in lines} == {1, 2}
+    for _, line in lines:
+        assert set(line) == {"messages", "audios"}
+        user, assistant = line["messages"]
+        assert (user["role"], assistant["role"]) == ("user", "assistant")
+        assert user["content"].count("<audio>") == len(line["audios"])
+        assert "<audio>" not in assistant["content"]
+        assert all(same_audio(path, corpus) for path in line["audios"])
+
+
+def test_llamafactory_finds_its_datasets_by_their_entries(corpus: Path, tmp_path: Path) -> None:
+    export(corpus, tmp_path, "llamafactory")
+    entries = json.loads((tmp_path / "dataset_info.json").read_text())
+    assert set(entries) == {"soundseam_train", "soundseam_validation"}
+    for entry in entries.values():
+        line = lines_of(tmp_path / entry["file_name"])[0]
+        assert entry["formatting"] == "sharegpt"
+        assert set(entry["columns"].values()) == set(line)
+        message = line["messages"][0]  # type: ignore[index]
+        assert {entry["tags"]["role_tag"], entry["tags"]["content_tag"]} == set(message)
+        roles = [message["role"] for message in line["messages"]]  # type: ignore[attr-defined]
+        assert [entry["tags"]["user_tag"], entry["tags"]["assistant_tag"]] == roles
+
+
+def test_nemo_lines_name_one_file_with_its_length(corpus: Path, tmp_path: Path) -> None:
+    lines = exported(corpus, tmp_path, "nemo")
+    alone = [sample for sample in samples_in(corpus).values() if len(sample.segment_ids) == 1]
+    assert len(lines) == len(alone)
+    for _, line in lines:
+        assert {"audio_filepath", "duration", "offset", "text"} <= set(line)
+        assert line["duration"] * 16_000 == len(decode(Path(line["audio_filepath"]).read_bytes()))
+
+
+def test_samples_of_two_clips_are_counted_where_a_format_has_no_form_for_them(corpus: Path, tmp_path: Path) -> None:
+    pairs = [sample for sample in samples_in(corpus).values() if len(sample.segment_ids) == 2]
+    assert export(corpus, tmp_path, "nemo").counts.skipped == {"several_audios": len(pairs)}
+
+
+def test_a_chain_of_reasoning_stands_before_the_answer(corpus: Path, tmp_path: Path) -> None:
+    export(corpus, tmp_path / "with", "swift", tasks=["reasoning"])
+    export(corpus, tmp_path / "without", "swift", tasks=["reasoning"], reasoning=False)
+    with_chain, without = (
+        [line["messages"][1]["content"] for line in lines_of(tmp_path / name / "train.jsonl")]  # type: ignore[index]
+        for name in ("with", "without")
+    )
+    assert all(text.startswith("<think>\n") for text in with_chain)
+    assert [text.partition("</think>\n\n")[2] for text in with_chain] == without
+
+
+def test_audio_paths_begin_with_the_root_that_is_asked_for(corpus: Path, tmp_path: Path) -> None:
+    export(corpus, tmp_path, "swift", audio_root="/data/set", tasks=["key"])
+    for line in lines_of(tmp_path / "train.jsonl"):
+        (path,) = line["audios"]  # type: ignore[misc]
+        assert (tmp_path / Path(path).relative_to("/data/set")).is_file()
+    export(corpus, tmp_path, "swift", audio_root="", tasks=["key"])
+    assert (tmp_path / lines_of(tmp_path / "train.jsonl")[0]["audios"][0]).is_file()  # type: ignore[index]
