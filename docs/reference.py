@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from annotators.base import Model
+from annotators.base import Backend, Model
 from beam_runner import app
 from pipeline.config import RunConfig
 from pipeline.doctor import FAMILIES, members_of
@@ -37,8 +37,8 @@ def backends() -> str:
     for family, union in FAMILIES.items():
         parts.append("### `detectors`" if family == "detection" else f"### `branches.{family}`")
         parts.extend(_backend(member) for member in members_of(union))
-    shared = [row for row in _rows_of_record(Model, "") if row[0] != "`kind`"]
-    note = "Every backend also takes these; `batch_size` (most segments in one call) is there for branches only.\n\n"
+    shared = [row for name, field in _SHARED.items() if name != "kind" for row in _rows_of_field(name, field)]
+    note = "Detectors take only the first two.\n\n"
     return "\n\n".join([*parts, "### Options of every backend", note + _table(_OPTION_COLUMNS, shared)])
 
 
@@ -65,7 +65,7 @@ def columns_of(record: type[BaseModel], prefix: str = "") -> Iterator[tuple[str,
         path = f"{prefix}{column}"
         kind = str(schema.field(column).type) if nested is None else ("list of struct" if is_list else "struct")
         meaning = field.description or (_paragraph(nested.__doc__) if nested else "")
-        yield f"`{path}`", kind.replace("<element: ", " of ").replace(">", ""), _lower_first(meaning)
+        yield f"`{path}`", kind.replace("<element: ", " of ").replace(">", ""), _meaning(meaning)
         if nested is not None:
             yield from columns_of(nested, f"{path}[]." if is_list else f"{path}.")
 
@@ -77,6 +77,7 @@ def command_line() -> str:
     return "\n\n".join(_command(name, command) for name, command in commands.items())
 
 
+_SHARED = {**Model.model_fields, **Backend.model_fields}
 _OPTION_COLUMNS = ("option", "type", "default", "meaning")
 
 
@@ -85,11 +86,7 @@ def _backend(member: type[Model]) -> str:
     facts = [f"Licence: {member.licence}."]
     if member.requires:
         facts.append(f"Needs {', '.join(f'`{module}`' for module in member.requires)}: `{member.remedy}`.")
-    own = {
-        name: field
-        for name, field in member.model_fields.items()
-        if name not in Model.model_fields and name not in {"batch_size", "kind"}
-    }
+    own = {name: field for name, field in member.model_fields.items() if name not in _SHARED}
     rows = [row for name, field in own.items() for row in _rows_of_field(name, field)]
     options = f"\n\n{_table(_OPTION_COLUMNS, rows)}" if rows else ""
     return f"#### `kind: {kind}`\n\n{_paragraph(member.__doc__)} {' '.join(facts)}{options}"
@@ -115,7 +112,7 @@ def _rows_of_field(path: str, field: FieldInfo) -> list[tuple[str, ...]]:
     holds_models = _holds_models(field.annotation)
     meaning = field.description or ("what annotates the branch's segments, in this order" if holds_models else "")
     kind = "list of backends" if holds_models else _type_of(field)
-    return [(f"`{path}`", kind, default, _lower_first(_paragraph(meaning)))]
+    return [(f"`{path}`", kind, default, _meaning(_paragraph(meaning)))]
 
 
 def _holds_models(annotation: Any) -> bool:
@@ -210,8 +207,8 @@ def _paragraph(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
-def _lower_first(text: str) -> str:
-    """Cells of a table begin small, unless with a name or an abbreviation."""
+def _meaning(text: str) -> str:
+    """`text` as a cell of a table: begun with a capital, unless with the name of a field, and without a lone stop."""
     word = text.partition(" ")[0]
     text = text.removesuffix(".") if text.count(". ") == 0 else text
-    return text if not word[1:].islower() else text[:1].lower() + text[1:]
+    return text if "_" in word else text[:1].upper() + text[1:]
