@@ -67,7 +67,7 @@ def _evaluate_piece(
     samples, rate_hz = soundfile.read(folder / truth.file, dtype="float32", always_2d=True)
     mono = samples.mean(axis=1)
     found: dict[str, list[float]] = {measure: [] for measure in MEASURES}
-    for span in _clip_spans(round(1000 * mono.size / rate_hz), clip_s):
+    for span in clip_spans(round(1000 * mono.size / rate_hz), clip_s):
         facts = MusicFacts()
         for backend, annotator in annotators:
             answer = annotator.annotate([_clip(truth.file, mono, rate_hz, span, backend)])[0]
@@ -78,7 +78,7 @@ def _evaluate_piece(
     return PieceScores(file=truth.file, scores=means)
 
 
-def _clip_spans(duration_ms: int, clip_s: float | None) -> Iterator[TimeSpan]:
+def clip_spans(duration_ms: int, clip_s: float | None) -> Iterator[TimeSpan]:
     length = duration_ms if clip_s is None else round(1000 * clip_s)
     start = 0
     while start < duration_ms:

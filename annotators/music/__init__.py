@@ -8,5 +8,6 @@ from pydantic import Field
 
 from annotators.music.caption import MusicCaption
 from annotators.music.mir import Mir
+from annotators.music.structure import Structure
 
-AnyMusic = Annotated[Mir | MusicCaption, Field(discriminator="kind")]
+AnyMusic = Annotated[Mir | Structure | MusicCaption, Field(discriminator="kind")]

@@ -1,4 +1,4 @@
-"""The key: correlation of the mean chroma with profiles of the 24 major and minor keys."""
+"""The key: how well the pitch classes and the chords of a clip fit each of the 24 major and minor keys."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotators.music.spectra import Array
+from annotators.music.weights import load_weights
 from schemas.music import Mode
 
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -15,9 +16,9 @@ PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"
 # to train a new type of key-finding algorithm, Music Perception 31 (2013).
 _MAJOR = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081)
 _MINOR = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052)
-_LEAST_CORRELATION = 0.6
-_MARGIN = 0.2
-"""A correlation that stands this far over the next counts as certain."""
+_LEAST_CORRELATION = 0.5
+_LEAST_CHORD_SHARE = 0.5
+_FEWEST_PITCHES = 3
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Key:
 
 @dataclass(frozen=True)
 class KeyEstimate:
-    """The best key, the next best, and how far the best stands over it, in [0, 1]."""
+    """The best key, the next best, and the probability of the best less that of the next, in [0, 1]."""
 
     best: Key
     runner_up: Key
@@ -44,23 +45,35 @@ class KeyEstimate:
 KEYS = tuple(Key(tonic, mode) for mode in (Mode.MAJOR, Mode.MINOR) for tonic in range(12))
 
 
-def find_key(chroma: Array) -> KeyEstimate | None:
-    """`chroma` is (12,), C first; None where it is flat or like no key."""
-    if float(np.std(chroma)) <= 1e-9:
+def find_key(features: Array, chord_shares: Array) -> KeyEstimate | None:
+    """`features` (24,) are `ChordPath.mean_features`, `chord_shares` (37,) the share of time of each chord, N last.
+
+    None where chords fill under half of the time, under three pitch classes sound, or those that do fit no key.
+    """
+    pitches = np.square(features[:12]) + np.square(features[12:])
+    sounding = int((pitches > 0.1 * pitches.max(initial=0.0)).sum())
+    if chord_shares[:-1].sum() < _LEAST_CHORD_SHARE or sounding < _FEWEST_PITCHES:
         return None
-    correlations = key_correlations(chroma)
-    first, second = (int(i) for i in np.argsort(-correlations, kind="stable")[:2])
-    if correlations[first] < _LEAST_CORRELATION:
+    evidence = key_evidence(features, chord_shares)
+    weights = load_weights().key
+    scores = np.array([evidence[key.tonic] @ weights[key.mode].vector + weights[key.mode].bias for key in KEYS])
+    probabilities = np.exp(scores - scores.max())
+    probabilities /= probabilities.sum()
+    first, second = (int(index) for index in np.argsort(-probabilities, kind="stable")[:2])
+    if _profile_correlation(pitches, KEYS[first]) < _LEAST_CORRELATION:
         return None
-    margin = float(correlations[first] - correlations[second])
-    return KeyEstimate(KEYS[first], KEYS[second], round(min(1.0, margin / _MARGIN), 3))
+    confidence = float(probabilities[first] - probabilities[second])
+    return KeyEstimate(KEYS[first], KEYS[second], round(confidence, 3))
 
 
-def key_correlations(chroma: Array) -> Array:
-    """Pearson correlation of `chroma` (12,) with each of `KEYS`."""
-    profiles = np.array([np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)])
-    profiles = profiles - profiles.mean(axis=1, keepdims=True)
-    centred = chroma - chroma.mean()
-    scale = np.linalg.norm(profiles, axis=1) * np.linalg.norm(centred)
-    correlations: Array = profiles @ centred / np.maximum(scale, 1e-12)
-    return correlations
+def key_evidence(features: Array, chord_shares: Array) -> Array:
+    """What is heard, seen from each tonic: (12, 60), pitch classes of treble and bass less their mean, then chords."""
+    treble, bass = features[:12] - features[:12].mean(), features[12:] - features[12:].mean()
+    parts = [treble, bass, *chord_shares[:-1].reshape(-1, 12)]
+    return np.array([np.concatenate([np.roll(part, -tonic) for part in parts]) for tonic in range(12)])
+
+
+def _profile_correlation(pitches: Array, key: Key) -> float:
+    """Pearson correlation with the published profile of the key: a check by another source than the weights."""
+    profile = np.roll(_MAJOR if key.mode is Mode.MAJOR else _MINOR, key.tonic)
+    return float(np.corrcoef(pitches, profile)[0, 1]) if pitches.std() > 0 else 0.0

@@ -10,30 +10,31 @@ from annotators.music.beats import off_beats, track_beats
 from annotators.music.onsets import Onsets
 from annotators.music.spectra import HOP, SLOW_HOP, Array, Indices
 from annotators.music.tempo import autocorrelation, candidate_tempi, lags_of, pulse_strength
+from annotators.music.weights import load_weights
 
 _FEWEST_BEATS = 5
 _LEAST_STRENGTH = 0.12
 
-WEIGHTS = {
-    "octaves_over_105": 1.22,
-    "octaves_over_105_squared": -1.05,
-    "onsets_on_beats": 0.2,
-    "onsets_between": 0.11,
-    "bass_between": -0.12,
-    "bass_at_thirds": -0.26,
-    "onsets_at_quarters": -1.39,
-    "bass_alternation": 0.06,
-    "change_on_beats": 0.91,
-    "change_between": -1.05,
-    "strength": 3.1,
-    "correlation": 2.54,
-}
-"""What speaks for a hypothesis and how much: `python -m benchmarks.music_fit` on rendered pieces of seeds 1 to 6."""
+EVIDENCE = (
+    "octaves_over_105",
+    "octaves_over_105_squared",
+    "onsets_on_beats",
+    "onsets_between",
+    "bass_between",
+    "bass_at_thirds",
+    "onsets_at_quarters",
+    "bass_alternation",
+    "change_on_beats",
+    "change_between",
+    "strength",
+    "correlation",
+)
+"""What speaks for or against a hypothesis; how much is in `weights.yaml`."""
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """Beats (frames of `Spectra.fast`, ascending) at a tempo, and what speaks for them, in the order of WEIGHTS."""
+    """Beats (frames of `Spectra.fast`, ascending) at a tempo, and what speaks for them, in the order of EVIDENCE."""
 
     tempo_bpm: float
     beats: Indices
@@ -56,7 +57,7 @@ def find_pulse(onsets: Onsets, harmony: Array) -> Pulse | None:
     hypotheses = [one for one in beat_hypotheses(onsets, harmony) if one.strength >= _LEAST_STRENGTH]
     if not hypotheses:
         return None
-    weights = np.array(list(WEIGHTS.values()))
+    weights = load_weights().pulse_vector
     ordered = sorted(hypotheses, key=lambda one: -float(one.evidence @ weights))
     best = ordered[0]
     beats = _refined(best.beats, onsets.full)

@@ -1,0 +1,166 @@
+"""Sections of a piece: boundaries where what repeats, or what sounds, changes; labels by likeness.
+
+Repetition after Serra, Mueller, Grosche & Arcos, Unsupervised detection of music boundaries by time series structure
+features (2012); change of sound after Foote, Automatic audio segmentation using a measure of audio novelty (2000).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from annotators.music.spectra import Array, Indices
+from annotators.music.tempo import gaussian
+
+_EMBEDDED = 4
+"""Steps that make one place: likeness of places is likeness of what follows, too."""
+_NEIGHBOURS = 0.06
+"""Share of all places that count as like a place."""
+_SMOOTH_STEPS = 6.0
+_KERNEL_STEPS = 16
+_LEAST_NOVELTY = 0.25
+_SAME = 0.8
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A piece in steps of a beat or so: `edges_ms` (num_steps + 1,), `harmony` (num_steps, 24) of unit length,
+    `colour` (num_steps, n) levels of frequency bands in dB; `downbeats` are indices of steps, empty without bars."""
+
+    edges_ms: Array
+    harmony: Array
+    colour: Array
+    downbeats: Indices
+
+
+def find_sections(steps: Steps, shortest_ms: float) -> list[tuple[float, float, str]]:
+    """(start_ms, end_ms, letter) of each section, none shorter than `shortest_ms`; empty where there are no two."""
+    count = len(steps.harmony)
+    if count < 4 * _EMBEDDED:
+        return []
+    places = _embedded(np.concatenate([steps.harmony, _scaled(steps.colour)], axis=1))
+    novelty = _scaled_peak(_repetition_novelty(places)) + _scaled_peak(_sound_novelty(places))
+    boundaries = _peaks(novelty / 2, steps, shortest_ms)
+    if not boundaries:
+        return []
+    edges = [0, *boundaries, count]
+    labels = _labels(places, edges)
+    return [
+        (float(steps.edges_ms[start]), float(steps.edges_ms[end]), label)
+        for (start, end), label in zip(pairwise(edges), labels, strict=True)
+    ]
+
+
+def _embedded(features: Array) -> Array:
+    """Each step with those that follow it, the last ones with themselves: (num_steps, n * _EMBEDDED)."""
+    count = len(features)
+    follow = np.minimum(np.arange(count)[:, None] + np.arange(_EMBEDDED), count - 1)
+    embedded: Array = features[follow].reshape(count, -1)
+    return embedded
+
+
+def _scaled(colour: Array) -> Array:
+    """Deviations from the piece's mean, at about the length of the harmony's vectors."""
+    centred = colour - colour.mean(axis=0)
+    lengths = np.linalg.norm(centred, axis=1)
+    scaled: Array = centred / max(float(lengths.mean()), 1e-6)
+    return scaled
+
+
+def _distances(places: Array) -> Array:
+    squares = np.square(places).sum(axis=1)
+    distances: Array = np.maximum(squares[:, None] + squares[None, :] - 2 * places @ places.T, 0)
+    return distances
+
+
+def _repetition_novelty(places: Array) -> Array:
+    """How much the lags at which things repeat change from one step to the next."""
+    count = len(places)
+    distances = _distances(places)
+    nearest = max(2, round(_NEIGHBOURS * count))
+    limits = np.sort(distances, axis=1)[:, min(nearest, count - 1)]
+    recurs = (distances <= np.minimum(limits[:, None], limits[None, :])).astype(np.float64)
+    np.fill_diagonal(recurs, 0)
+    lags = (np.arange(count)[:, None] + np.arange(count)[None, :]) % count
+    by_lag = recurs[np.arange(count)[:, None], lags]
+    smooth = _smoothed(_smoothed(by_lag, _SMOOTH_STEPS).T, 1.0).T
+    return np.concatenate([[0.0], np.square(np.diff(smooth, axis=0)).sum(axis=1)])
+
+
+def _sound_novelty(places: Array) -> Array:
+    """A checkerboard over the likeness of places: high where two stretches, each like itself, meet."""
+    count = len(places)
+    distances = _distances(places)
+    likeness = np.exp(-distances / max(float(np.median(distances)), 1e-9))
+    reach = min(_KERNEL_STEPS, count // 2)
+    taper = np.exp(-0.5 * ((np.arange(-reach, reach) + 0.5) / (0.5 * reach)) ** 2)
+    signs = np.sign(np.arange(-reach, reach) + 0.5)
+    kernel = np.outer(signs * taper, signs * taper)
+    padded = np.pad(likeness, reach, mode="edge")
+    return np.array([float((padded[i : i + 2 * reach, i : i + 2 * reach] * kernel).sum()) for i in range(count)])
+
+
+def _smoothed(values: Array, sigma: float) -> Array:
+    """Along the first axis."""
+    kernel = gaussian(sigma)
+    reach = len(kernel) // 2
+    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=0)
+    smooth: Array = windows @ kernel
+    return smooth
+
+
+def _scaled_peak(novelty: Array) -> Array:
+    inner = np.maximum(novelty - float(np.median(novelty)), 0)
+    highest = float(np.percentile(inner, 99)) if inner.any() else 0.0
+    scaled: Array = np.minimum(inner / highest, 1.0) if highest > 0 else inner
+    return scaled
+
+
+def _peaks(novelty: Array, steps: Steps, shortest_ms: float) -> list[int]:
+    """Steps where sections begin, strongest first taken, each a section's least length from the others and the ends."""
+    at = _on_downbeats(novelty, steps)
+    times = steps.edges_ms
+    taken: list[int] = []
+    for step in np.argsort(-at, kind="stable"):
+        if at[step] < _LEAST_NOVELTY:
+            break
+        others = [float(times[0]), float(times[-1]), *(float(times[one]) for one in taken)]
+        if all(abs(float(times[step]) - other) >= shortest_ms for other in others):
+            taken.append(int(step))
+    return sorted(taken)
+
+
+def _on_downbeats(novelty: Array, steps: Steps) -> Array:
+    """Each peak's height at the nearest downbeat; unchanged without bars."""
+    if not steps.downbeats.size:
+        return novelty
+    nearest = steps.downbeats[np.abs(np.arange(len(novelty))[:, None] - steps.downbeats[None, :]).argmin(axis=1)]
+    moved = np.zeros_like(novelty)
+    np.maximum.at(moved, nearest, novelty)
+    return moved
+
+
+def _labels(places: Array, edges: list[int]) -> list[str]:
+    """Letters in order of appearance: a section takes the letter of the first one it is like, step by step."""
+    spread = float(np.median(_distances(places)))
+    firsts: list[tuple[int, int]] = []
+    labels = []
+    for start, end in pairwise(edges):
+        letter = len(firsts)
+        for index, (other_start, other_end) in enumerate(firsts):
+            length = min(end - start, other_end - other_start)
+            apart = np.square(places[start : start + length] - places[other_start : other_start + length]).sum(axis=1)
+            if float(np.mean(np.exp(-apart / max(spread, 1e-9)))) >= _SAME:
+                letter = index
+                break
+        if letter == len(firsts):
+            firsts.append((start, end))
+        labels.append(_letter(letter))
+    return labels
+
+
+def _letter(index: int) -> str:
+    return chr(ord("A") + index) if index < 26 else f"A{index - 25}"
