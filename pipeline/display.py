@@ -107,7 +107,7 @@ def doctor_view(models: Sequence[ModelReport], machine: MachineReport) -> Render
     """A row a backend, then the machine."""
     table = Table(title="Backends", title_justify="left")
     for heading in ("family", "backend", "model", "licence", "loads here"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"family", "backend"})
     for report in models:
         verdict = "yes" if report.loads else f"no{' (optional)' if report.optional else ''}: {report.problem}"
         table.add_row(report.family, report.backend, report.model, report.licence, Text(verdict))
