@@ -15,8 +15,9 @@ from schemas.record import Record
 from schemas.tables import AnyTable, Table, record_of, table_schema
 
 ROW_GROUP_ROWS = 200
-ROW_GROUP_BYTES = 64 * 2**20
-"""A row group ends at whichever comes first: small enough to stream, large enough to compress."""
+ROW_GROUP_BYTES = 16 * 2**20
+"""A row group ends at whichever comes first: small enough to stream, and to keep memory flat (three copies of it live
+while it is written)."""
 
 SCHEMA_FILE = "schema.parquet"
 """An empty file in every table's folder, so that a table without rows still has its columns."""
