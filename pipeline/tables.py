@@ -78,8 +78,8 @@ class TableWriter:
 
 def entry_of(table: Table | str, path: Path, stem: str) -> FileEntry:
     """The entry of a finished file; its name ends in its content's hash, so equal content has one name."""
-    digest = hashlib.sha256(path.read_bytes()) if path.stat().st_size < ROW_GROUP_BYTES else _streamed_sha256(path)
-    sha256 = digest.hexdigest()
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return FileEntry(
         table=table,
         name=f"{stem}-{sha256[:16]}.parquet",
@@ -87,11 +87,6 @@ def entry_of(table: Table | str, path: Path, stem: str) -> FileEntry:
         rows=pq.read_metadata(path).num_rows,
         bytes=path.stat().st_size,
     )
-
-
-def _streamed_sha256(path: Path) -> hashlib._Hash:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256")
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, object]]:
