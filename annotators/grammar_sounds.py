@@ -17,6 +17,7 @@ _ALL_OF_IT = 0.9
 _CLEARLY_LOUDER_DB = 6.0
 _LOUDEST_DB = 3.0
 _ORDINALS = ("first", "second", "third")
+_TOO_SHORT_FOR_PLACES_MS = 2_000
 _COUNTED = 6
 """Up to here listeners count; beyond, they say several or many."""
 
@@ -79,7 +80,8 @@ def _say_sounds(timeline: Timeline, pick: Pick, named: bool) -> str | None:
 
 def _say_one(sound: Heard, scene: _Scene, pick: Pick) -> str:
     timeline = scene.timeline
-    if not timeline.streams and sound.span.duration_ms >= 0.75 * timeline.duration_ms:
+    fills = sound.span.duration_ms >= 0.75 * timeline.duration_ms
+    if not timeline.streams and (fills or timeline.duration_ms < _TOO_SHORT_FOR_PLACES_MS):
         return _say_alone(sound, pick)
     phrase, lasting = with_article(sound_phrase(sound)), with_article(lasting_phrase(sound))
     place = place_word((sound.span.start_ms + sound.span.end_ms) / 2 / timeline.duration_ms)

@@ -121,7 +121,7 @@ def _say_level(values: Values, pick: Pick) -> str | None:
     return pick(
         f"the recording level is {height}",
         f"all of it was recorded at a {height} level",
-        f"it was recorded at a {height} level",
+        f"all of this was recorded at a {height} level",
         f"the level of the recording is {height}",
         f"everything was recorded at a {height} level",
     )

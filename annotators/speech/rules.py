@@ -15,6 +15,8 @@ from annotators.speech.manner import (
 )
 
 _PROFILE = ("segments:profile.*.class", "segments:profile.*.strength")
+_SHARES = "segments:profile.*.share"
+_HARDLY_ANYTHING = 0.05
 
 
 def _say_opening(values: Values, pick: Pick) -> str | None:
@@ -56,6 +58,12 @@ def _say_opening(values: Values, pick: Pick) -> str | None:
 def _is_surely_speech(values: Values) -> bool:
     pairs = zip(values.texts(_PROFILE[0]), values.numbers(_PROFILE[1]), strict=True)
     return any(name == "speech" and (strength or 0.0) >= SURE for name, strength in pairs)
+
+
+def _share_beside(values: Values) -> float:
+    """Share of the time with anything but speech, added up over the classes."""
+    pairs = zip(values.texts(_PROFILE[0]), values.numbers(_SHARES), strict=True)
+    return sum(share or 0.0 for name, share in pairs if name != "speech")
 
 
 def _say_manner(values: Values, pick: Pick) -> str | None:
@@ -114,7 +122,7 @@ def _say_background(values: Values, pick: Pick) -> str | None:
     snr, pauses = values.number("speech:voice.snr_db"), values.number("speech:voice.pause_count")
     if snr is None:
         return None
-    if snr >= 30:
+    if snr >= 30 and _share_beside(values) <= _HARDLY_ANYTHING:
         options = [
             "the speech stands out clearly from a quiet background",
             "hardly anything is heard behind the voice",
@@ -189,7 +197,7 @@ _RANGE = (
     "speech:voice.pitch_low_hz",
     "speech:voice.pitch_high_hz",
 )
-_BACKGROUND = ("speech:voice.snr_db", "speech:voice.pause_count")
+_BACKGROUND = (_SHARES, "speech:voice.snr_db", "speech:voice.pause_count")
 
 OPENING = _rule("speech.opening", MANNER_READS, _say_opening, {"opening", "manner"})
 MANNER = _rule("speech.manner", MANNER_READS, _say_manner, {"manner"})

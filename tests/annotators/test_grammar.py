@@ -129,6 +129,14 @@ def test_where_no_pause_was_noticed_none_is_told_or_denied(gaps: dict[str, float
     assert "paus" not in text
 
 
+def test_the_background_is_not_called_quiet_where_music_plays() -> None:
+    events = [*SPEECH, event(EventClass.MUSIC, 5_000, 10_000)]
+    one = segment(events, [Branch.SPEECH])
+    rows = Rows(one, [row(one, SpeechFacts(voice=voice(snr_db=50.0)), "voice", Branch.SPEECH)])
+    assert sentence("speech.background", rows) is None
+    assert sentence("speech.background", rows_of_speech(snr_db=50.0)) is not None
+
+
 def test_nothing_is_said_of_what_is_ordinary() -> None:
     assert sentence("speech.level", rows_of_speech(level_dbfs=-25.0)) is None
     assert sentence("speech.background", rows_of_speech(snr_db=18.0)) is None

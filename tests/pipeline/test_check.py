@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from annotators.grammar import Json
@@ -22,6 +24,9 @@ from schemas.speech import SpeechFacts
 from tests.caption_rows import acoustics, event, heard, music, plausible, row, segment, transcript, voice, with_captions
 
 _OTHER_WORDS = {"major": "minor", "minor": "major", "animal": "speech"}
+
+_OF_NULL = {"label": "sound", "tonic": "C", "mode": "major", "runner_up": "C major"}
+"""What a field that holds words may hold instead of null."""
 
 RowT = TypeVar("RowT", bound=BaseModel)
 Case = tuple[Segment, tuple[Annotation, ...], Caption]
@@ -164,6 +169,15 @@ def test_evidence_that_points_elsewhere_is_found(name: str, number: int, index: 
     for change in ({"segment_id": "other"}, {"backend": "other"}, {"field": "other"}, {"table": "recordings"}):
         changed = with_evidence(caption, number, index, **change)
         assert reasons(check_caption(changed, one, rows)) & {Reason.WRONG_EVIDENCE, Reason.MISSING_EVIDENCE}
+
+
+@given(st.integers(0, 10**9), st.data())
+@settings(max_examples=100, deadline=None)
+def test_altering_any_row_that_any_caption_rests_on_is_found(seed: int, data: st.DataObject) -> None:
+    one, rows, caption = captioned(*plausible(seed))
+    evidence = data.draw(st.sampled_from([each for claim in caption.claims for each in claim.evidence]))
+    changed_segment, changed_rows = alter_rows(evidence, one, rows)
+    assert Reason.CHANGED_EVIDENCE in reasons(check_caption(caption, changed_segment, changed_rows))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -312,5 +326,5 @@ def alter_row(record: RowT, path: str) -> RowT:
     at = dumped
     for step in parents:
         at = at[-1] if step == "*" else at[step]
-    at[last] = altered(at[last])
+    at[last] = _OF_NULL.get(last, 1) if at[last] is None else altered(at[last])
     return type(record).model_validate(dumped)
