@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import logging
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from rich.console import Console
 from rich.text import Text
+
+from pipeline import training_commands
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -231,6 +234,30 @@ def doctor(
         missing = [report.backend for report in reports if not report.loads and not report.optional]
         if profile and missing:
             _leave(FAILED, f"profile {profile} cannot run here without {', '.join(missing)}")
+
+
+def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
+    """A command from a module of its own, with the exit codes of all."""
+
+    @functools.wraps(command)
+    def run_command(*arguments: object, **options: object) -> None:
+        with _exit_codes():
+            command(*arguments, **options)
+
+    return run_command
+
+
+app.command(
+    context_settings={**PASS_OPTIONS_ON, "allow_extra_args": True},
+    epilog=examples("soundseam sft out", "soundseam sft out --task asr --task caption --seed 1 --workers 2"),
+)(_with_exit_codes(training_commands.sft))
+app.command(
+    epilog=examples(
+        "soundseam export out --to moss --output moss",
+        "soundseam export out --to hf --output hf --stage pretrain --no-tables",
+        "soundseam export out --to webdataset --output shards --samples 1000 --quota refusal=50 --weight zh=0.5",
+    )
+)(_with_exit_codes(training_commands.export))
 
 
 def _show_plan(request: RunRequest) -> Prepared:

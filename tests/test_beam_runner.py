@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import beam_runner
 from tests.corpora import copy_samples, quick_profile
 
 BELL = "sound-bell.flac"
+MADE_FROM_A_CORPUS: dict[str, tuple[tuple[str, ...], ...]] = {"sft": (), "export": (("sft", "out", "--workers", "1"),)}
+"""Command → the commands that come before it, once there is a corpus."""
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -64,10 +67,18 @@ def test_every_option_and_argument_has_help() -> None:
 
 
 @pytest.mark.parametrize("example", sorted(examples()))
-def test_every_example_of_the_help_works(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_example_of_the_help_works(
+    example: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     copy_samples(tmp_path / "samples" / "recordings", BELL)
-    (tmp_path / "out").mkdir()
     monkeypatch.chdir(tmp_path)
+    command = example.split()[1]
+    if command in MADE_FROM_A_CORPUS:
+        shutil.copytree(corpus / "out", tmp_path / "out")
+        for before in MADE_FROM_A_CORPUS[command]:
+            assert invoke(*before).exit_code == 0
+    else:
+        (tmp_path / "out").mkdir()
     result = invoke(*shlex.split(example)[1:])
     assert result.exit_code == 0, text_of(result)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from pydantic import ValidationError
+
 from pipeline.commits import Commit, Corpus, stages_in
 from pipeline.errors import SetupError
 from pipeline.export.base import ExportOptions, Stage
+from pipeline.export.formats import format_named
 from pipeline.export.mixing import PRETRAIN_SHARES, MixConfig, Stratum, take_rates
 from pipeline.inspection import committed_rows
 from pipeline.sft.tasks.caption import UNIFIED
@@ -49,6 +52,17 @@ class ExportPlan(Record):
     rates: tuple[Rate, ...]
     """Empty where every sample is taken once."""
     parts: tuple[Part, ...]
+
+
+def export_options(fields: Mapping[str, object]) -> ExportOptions:
+    """Options from a command line's. Raises SetupError, one line, for what cannot be."""
+    format_named(str(fields["to"]))
+    try:
+        return ExportOptions.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "-".join(str(part) for part in first["loc"]).replace("_", "-")
+        raise SetupError(f"--{name}: {first['msg']}") from error
 
 
 def plan_export(output: str, target: str, options: ExportOptions) -> ExportPlan:

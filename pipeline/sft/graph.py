@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from pipeline.errors import SetupError
 from pipeline.progress import ProgressLog
 from pipeline.sft.config import SftConfig
 from pipeline.sft.shard import build_shard
@@ -25,6 +26,16 @@ class BuildShard(beam.DoFn):
         for task, samples in build_shard(self._output, work, self._config, self._groups, self._progress):
             Metrics.counter("soundseam", f"sft/{task} samples").inc(samples)
         yield work
+
+
+def beam_options(flags: Sequence[str], runner: str) -> PipelineOptions:
+    """Options of a pipeline from a command line's. Raises SetupError for what is no option."""
+    for flag in flags:
+        if not flag.startswith("--"):
+            raise SetupError(f"{flag} is no option: write Beam's as --name=value")
+    options = PipelineOptions([*flags])
+    options.view_as(StandardOptions).runner = runner
+    return options
 
 
 def run_sft_graph(
