@@ -16,7 +16,7 @@ PLAN = (STREAMS, OPENING, STREAM, SOUNDS, PLAIN_SOUNDS, EXTENT, *DETAILS)
 
 
 class GeneralCaption(GrammarBackend[GeneralFacts]):
-    """What is heard of general, in sentences that rest on the branch's rows and the segment's."""
+    """What is heard, event by event and as a whole, in sentences that rest on the branch's rows and the segment's."""
 
     kind: Literal["general_caption"] = "general_caption"
 
