@@ -1,18 +1,23 @@
 """Accuracy of the music backends on rendered pieces: `python -m benchmarks.music_accuracy FOLDER [FOLDER ...]`.
 
 Each folder is one seed's pieces (`python -m benchmarks.rendered_music FOLDER --seed N`). Prints each measure's mean
-over the pieces of each folder, then the mean and the standard deviation of those over the folders.
+over the pieces of each folder, then the mean and the standard deviation of those over the folders: `mir` on clips of
+`--clip-seconds`, as segments are, then `structure` on whole pieces.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from annotators.base import Backend
 from annotators.music.mir import Mir
+from annotators.music.structure import Structure
 from pipeline.evaluate_music import evaluate_music
+from schemas.music import MusicFacts
 
 
 def main() -> None:
@@ -20,15 +25,18 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--clip-seconds", type=float, default=30.0, help="length of a clip; 0 takes whole pieces")
     options = parser.parse_args()
-    columns = []
-    for folder in options.folders:
-        evaluation = evaluate_music(folder, [Mir()], options.clip_seconds or None)
-        columns.append({name: mean for name, mean, _ in evaluation.means})
     print(f"{'measure':18}" + "".join(f"{folder.name:>10}" for folder in options.folders) + f"{'mean':>10}{'sd':>8}")
+    _report(options.folders, Mir(), options.clip_seconds or None, sections=False)
+    _report(options.folders, Structure(), None, sections=True)
+
+
+def _report(folders: Sequence[Path], backend: Backend[MusicFacts], clip_s: float | None, sections: bool) -> None:
+    columns = [{name: mean for name, mean, _ in evaluate_music(folder, [backend], clip_s).means} for folder in folders]
     for measure in columns[0]:
-        values = [column[measure] for column in columns]
-        spread = f"{np.std(values, ddof=1):8.3f}" if len(values) > 1 else ""
-        print(f"{measure:18}" + "".join(f"{value:10.3f}" for value in values) + f"{np.mean(values):10.3f}" + spread)
+        if measure.startswith("sections") == sections:
+            values = [column[measure] for column in columns]
+            spread = f"{np.std(values, ddof=1):8.3f}" if len(values) > 1 else ""
+            print(f"{measure:18}" + "".join(f"{value:10.3f}" for value in values) + f"{np.mean(values):10.3f}" + spread)
 
 
 if __name__ == "__main__":

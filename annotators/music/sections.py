@@ -15,13 +15,15 @@ from annotators.music.spectra import Array, Indices
 from annotators.music.tempo import gaussian
 
 _EMBEDDED = 4
-"""Steps that make one place: likeness of places is likeness of what follows, too."""
-_NEIGHBOURS = 0.06
+"""Steps that make one place: likeness of places is likeness of what lies around, too."""
+_NEIGHBOURS = 0.02
 """Share of all places that count as like a place."""
 _SMOOTH_STEPS = 6.0
-_KERNEL_STEPS = 16
-_LEAST_NOVELTY = 0.25
-_SAME = 0.8
+_KERNEL_STEPS = 12
+_LEAST_NOVELTY = 0.1
+_SAME = 0.6
+_ALIKE, _ALIKE_DB = 0.8, 5.0
+"""Cosine of the mean harmony, and difference of the mean colour, of stretches of one loop."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ def find_sections(steps: Steps, shortest_ms: float) -> list[tuple[float, float, 
     if not boundaries:
         return []
     edges = [0, *boundaries, count]
+    if not _stand_out(steps, edges):
+        return []
     labels = _labels(places, edges)
     return [
         (float(steps.edges_ms[start]), float(steps.edges_ms[end]), label)
@@ -54,9 +58,9 @@ def find_sections(steps: Steps, shortest_ms: float) -> list[tuple[float, float, 
 
 
 def _embedded(features: Array) -> Array:
-    """Each step with those that follow it, the last ones with themselves: (num_steps, n * _EMBEDDED)."""
+    """Each step with those around its start, the outermost ones repeated: (num_steps, n * _EMBEDDED)."""
     count = len(features)
-    follow = np.minimum(np.arange(count)[:, None] + np.arange(_EMBEDDED), count - 1)
+    follow = np.clip(np.arange(count)[:, None] + np.arange(_EMBEDDED) - _EMBEDDED // 2, 0, count - 1)
     embedded: Array = features[follow].reshape(count, -1)
     return embedded
 
@@ -141,6 +145,17 @@ def _on_downbeats(novelty: Array, steps: Steps) -> Array:
     moved = np.zeros_like(novelty)
     np.maximum.at(moved, nearest, novelty)
     return moved
+
+
+def _stand_out(steps: Steps, edges: list[int]) -> bool:
+    """Whether any two neighbours differ in harmony or colour: a loop over and over has no sections to tell apart."""
+    means = [(steps.harmony[a:b].mean(axis=0), steps.colour[a:b].mean(axis=0)) for a, b in pairwise(edges)]
+    for (harmony, colour), (next_harmony, next_colour) in pairwise(means):
+        lengths = float(np.linalg.norm(harmony) * np.linalg.norm(next_harmony))
+        likeness = float(harmony @ next_harmony) / lengths if lengths > 0 else 1.0
+        if likeness < _ALIKE or float(np.sqrt(np.square(colour - next_colour).mean())) > _ALIKE_DB:
+            return True
+    return False
 
 
 def _labels(places: Array, edges: list[int]) -> list[str]:
