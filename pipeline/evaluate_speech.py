@@ -1,8 +1,8 @@
 """How well speech backends do on a folder of recordings whose words are known.
 
 The folder holds audio files and `clips.jsonl`, one recording a line: `file`, `text`, and where they are known `lang`
-and `words` (`text`, `onset` and `offset` in s). Lines without a text, and those with a `label` other than speech, are left
-out.
+and `words` (`text`, `onset` and `offset` in s). Lines without a text, and those with a `label` other than speech,
+are left out.
 """
 
 from __future__ import annotations

@@ -66,13 +66,19 @@ class DnsmosAnnotator:
     def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
         return [SpeechFacts(dnsmos=self._score(clip.samples) if _has_speech(clip) else None) for clip in clips]
 
+    def run_models(self, window: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+        """The three raw P.835 outputs, (3,), and the P.808 score of one window (WINDOW_SAMPLES,).
+
+        One window a call: a batch is no faster on one thread, and an answer then depends on nothing but its clip.
+        """
+        p835 = self._p835.run(None, {"input_1": window[None]})[0][0]
+        return p835, float(self._p808.run(None, {"input_1": _log_mel(window)[None]})[0][0, 0])
+
     def _score(self, samples: Samples) -> Dnsmos:
-        windows = windows_of(samples)
-        # One window a call: a batch is no faster on one thread, and an answer then depends on nothing but its clip.
-        raw = np.stack([self._p835.run(None, {"input_1": window[None]})[0][0] for window in windows])
+        outputs = [self.run_models(window) for window in windows_of(samples)]
+        raw = np.stack([p835 for p835, _ in outputs])
         scores = {name: _mean(np.polyval(_CALIBRATION[name], raw[:, i])) for i, name in enumerate(_CALIBRATION)}
-        p808 = [self._p808.run(None, {"input_1": _log_mel(window)[None]})[0][0] for window in windows]
-        return Dnsmos(**scores, p808=_mean(np.concatenate(p808)))
+        return Dnsmos(**scores, p808=_mean(np.array([p808 for _, p808 in outputs])))
 
 
 def windows_of(samples: Samples) -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ MARGIN_MS = 200
 """Heard on either side of a stretch of speech: detectors set their edges where the level rises."""
 _FILLER = re.compile(r"[<\[+].*")
 _VARIANT = re.compile(r"\(\d+\)$")
-_SEARCH = {"ds": 2, "maxhmmpf": 3000, "maxwpf": 10}
+SEARCH = {"ds": 2, "maxhmmpf": 3000, "maxwpf": 10}
 """Senones scored every second frame and a narrower search: 1.4 times faster, no more errors on clear prompts."""
 
 
@@ -53,7 +53,7 @@ class Pocketsphinx(Backend[SpeechFacts]):
         self.check_available()
         from pocketsphinx import Decoder
 
-        return PocketsphinxAnnotator(Decoder(loglevel="FATAL", **_SEARCH), self.trust_single_system)
+        return PocketsphinxAnnotator(Decoder(loglevel="FATAL", **SEARCH), self.trust_single_system)
 
 
 class PocketsphinxAnnotator:
