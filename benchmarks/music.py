@@ -1,7 +1,7 @@
 """Throughput of the music and general backends next to bare library calls: `python -m benchmarks.music`.
 
-One process, one clip of 30 s at a time, in times real time; best of `--rounds`. Set OMP_NUM_THREADS=1 for figures of
-one core. The library's calls do less than the backend beside them: each answers one of its questions.
+One process, one clip of 30 s at a time, in times real time of one core (processor time), best of `--rounds`; set
+OMP_NUM_THREADS=1. The library's calls do less than the backend beside them: each answers one of its questions.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ def _rate(call: Callable[[], object], rounds: int) -> float:
     call()  # compiles and fills caches
     times = []
     for _ in range(rounds):
-        start = time.perf_counter()
+        start = time.process_time()
         call()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return _SECONDS / min(times)
 
 
