@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs import reference, sample_run
+from docs import reference, sample_run, training
 
 ROOT = Path(__file__).parents[1]
 PARTS: Mapping[str, Callable[[], str]] = {
@@ -22,11 +22,15 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "profile": reference.profile,
     "tables": reference.tables,
     "command line": reference.command_line,
+    "training tasks": training.tasks,
+    "sample columns": training.columns,
+    "export formats": training.formats,
 }
 SAMPLE_PARTS: Mapping[str, Callable[[Path], str]] = {
     "sample summary": sample_run.summary,
     "sample captions": sample_run.captions,
     "sample claim": sample_run.claim,
+    "sample tasks": training.sample_tasks,
 }
 _PART = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(\n<!-- end of \2 -->)", re.DOTALL)
 

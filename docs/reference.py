@@ -52,7 +52,7 @@ def tables() -> str:
     parts = []
     for table, record in RECORD_OF.items():
         rows = list(columns_of(record))
-        parts.append(f"### `{table}`\n\n{_paragraph(record.__doc__)}\n\n{_table(('column', 'type', 'meaning'), rows)}")
+        parts.append(f"### `{table}`\n\n{paragraph(record.__doc__)}\n\n{_table(('column', 'type', 'meaning'), rows)}")
     return "\n\n".join(parts)
 
 
@@ -64,7 +64,7 @@ def columns_of(record: type[BaseModel], prefix: str = "") -> Iterator[tuple[str,
         nested, is_list = _nested_record(field.annotation)
         path = f"{prefix}{column}"
         kind = str(schema.field(column).type) if nested is None else ("list of struct" if is_list else "struct")
-        meaning = field.description or (_paragraph(nested.__doc__) if nested else "")
+        meaning = field.description or (paragraph(nested.__doc__) if nested else "")
         yield f"`{path}`", kind.replace("<element: ", " of ").replace(">", ""), _meaning(meaning)
         if nested is not None:
             yield from columns_of(nested, f"{path}[]." if is_list else f"{path}.")
@@ -75,6 +75,16 @@ def command_line() -> str:
     # typer carries its own copy of click, which has no public name.
     commands: Mapping[str, Any] = getattr(typer.main.get_command(app), "commands", {})
     return "\n\n".join(_command(name, command) for name, command in commands.items())
+
+
+def option_table(fields: Mapping[str, FieldInfo]) -> str:
+    """Options of a record, or of some of its fields, as a table."""
+    return _table(_OPTION_COLUMNS, [row for name, field in fields.items() for row in _rows_of_field(name, field)])
+
+
+def column_table(record: type[BaseModel]) -> str:
+    """A record's columns as a table."""
+    return _table(("column", "type", "meaning"), list(columns_of(record)))
 
 
 _SHARED = {**Model.model_fields, **Backend.model_fields}
@@ -89,7 +99,7 @@ def _backend(member: type[Model]) -> str:
     own = {name: field for name, field in member.model_fields.items() if name not in _SHARED}
     rows = [row for name, field in own.items() for row in _rows_of_field(name, field)]
     options = f"\n\n{_table(_OPTION_COLUMNS, rows)}" if rows else ""
-    return f"#### `kind: {kind}`\n\n{_paragraph(member.__doc__)} {' '.join(facts)}{options}"
+    return f"#### `kind: {kind}`\n\n{paragraph(member.__doc__)} {' '.join(facts)}{options}"
 
 
 def _rows_of_record(record: type[BaseModel], prefix: str) -> list[tuple[str, ...]]:
@@ -112,7 +122,7 @@ def _rows_of_field(path: str, field: FieldInfo) -> list[tuple[str, ...]]:
     holds_models = _holds_models(field.annotation)
     meaning = field.description or ("what annotates the branch's segments, in this order" if holds_models else "")
     kind = "list of backends" if holds_models else _type_of(field)
-    return [(f"`{path}`", kind, default, _meaning(_paragraph(meaning)))]
+    return [(f"`{path}`", kind, default, _meaning(paragraph(meaning)))]
 
 
 def _holds_models(annotation: Any) -> bool:
@@ -182,7 +192,7 @@ def _command(name: str, command: Any) -> str:
         for option in command.params
         if option.param_type_name == "option"
     ]
-    help_text = "\n\n".join(_paragraph(part) for part in (command.help or "").split("\n\n"))
+    help_text = "\n\n".join(paragraph(part) for part in (command.help or "").split("\n\n"))
     lines = (command.epilog or "").splitlines()
     examples = "\n".join(line.removeprefix("- ").strip("`") for line in lines if line.startswith("- "))
     title = f"### `soundseam {f'{name} {usage}'.strip()}`"
@@ -203,7 +213,7 @@ def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
-def _paragraph(text: str | None) -> str:
+def paragraph(text: str | None) -> str:
     return " ".join((text or "").split())
 
 

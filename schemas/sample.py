@@ -27,8 +27,8 @@ class MessageKind(StrEnum):
 class Message(Record):
     """One part of a conversation."""
 
-    role: Role
-    kind: MessageKind
+    role: Role = Field(description="who speaks")
+    kind: MessageKind = Field(description="what is said: sound or words")
     content: str = Field(description="the text; for audio the segment_id whose audio is played")
 
 
@@ -48,9 +48,9 @@ class Scoring(StrEnum):
 class AnswerSpan(Record):
     """A timed part of an answer."""
 
-    segment_start_ms: int
-    segment_end_ms: int
-    text: str
+    segment_start_ms: int = Field(description="where it begins")
+    segment_end_ms: int = Field(description="where it ends")
+    text: str = Field(description="what is said or heard")
 
 
 class AnswerSpec(Record):
@@ -62,16 +62,16 @@ class AnswerSpec(Record):
     open: no program can tell; `reference` is one good answer.
     """
 
-    scoring: Scoring
+    scoring: Scoring = Field(description="how to score")
     reference: str = Field(description="the answer without any phrasing around it")
-    accepted: tuple[str, ...] = ()
-    choices: tuple[str, ...] = ()
-    correct: int | None = Field(default=None, ge=0)
-    value: float | None = None
+    accepted: tuple[str, ...] = Field(default=(), description="what counts as right, or the set to name")
+    choices: tuple[str, ...] = Field(default=(), description="what is offered, A first")
+    correct: int | None = Field(default=None, ge=0, description="which of the choices is right, from 0")
+    value: float | None = Field(default=None, description="the number asked for")
     unit: str | None = Field(default=None, description="of value and tolerance, as in s or bpm; null for a count")
-    tolerance: float | None = Field(default=None, ge=0.0)
-    spans: tuple[AnswerSpan, ...] = ()
-    tolerance_ms: int | None = Field(default=None, ge=0)
+    tolerance: float | None = Field(default=None, ge=0.0, description="by which a number may differ")
+    spans: tuple[AnswerSpan, ...] = Field(default=(), description="timed parts, in order")
+    tolerance_ms: int | None = Field(default=None, ge=0, description="by which an edge of a span may differ")
 
 
 class Difficulty(StrEnum):
@@ -88,18 +88,18 @@ class Split(StrEnum):
 class SourceVerdict(Record):
     """What a verifier said of a claim that the answer repeats; null where none was asked."""
 
-    claim: str
-    verdict: Verdict | None
-    probability: float | None = Field(ge=0.0, le=1.0)
+    claim: str = Field(description="the sentence that was judged")
+    verdict: Verdict | None = Field(description="null where no verifier ran")
+    probability: float | None = Field(ge=0.0, le=1.0, description="that it is true, by the verifier")
 
 
 class Sample(Record):
     """One row of a task's table."""
 
-    sample_id: str
-    recording_id: str
+    sample_id: str = Field(description="the first segment's id and a hash of what is asked")
+    recording_id: str = Field(description="of all segments that are played")
     segment_ids: tuple[str, ...] = Field(description="whose audio is played, in order")
-    task: str
+    task: str = Field(description="as in caption or tempo")
     kind: str = Field(description="which of the task's questions")
     topic: str = Field(description="what the question itself gives away, as in presence/dog: the unit of answer priors")
     language: str = Field(description="of the instruction, BCP 47")
@@ -107,15 +107,15 @@ class Sample(Record):
     reasoning: str | None = Field(
         description="a worked chain from the evidence to the answer; null where none is needed"
     )
-    answer_spec: AnswerSpec
-    difficulty: Difficulty
+    answer_spec: AnswerSpec = Field(description="what a right answer is, for a program")
+    difficulty: Difficulty = Field(description="by facts to join, overlap, faintness and times asked for")
     evidence: tuple[Evidence, ...] = Field(description="the measured values that the answer is derived from")
     verdicts: tuple[SourceVerdict, ...] = Field(description="of the claims that the answer repeats; empty for none")
     event_class: EventClass | None = Field(description="the strongest class of the first segment")
     audio_ms: int = Field(ge=0, description="of all audio that the sample plays")
-    license: str | None
-    split: Split
-    config_key: str
+    license: str | None = Field(description="of the recording; null where none is known")
+    split: Split = Field(description="the same for all samples of a recording")
+    config_key: str = Field(description="key of the task's options, templates and revision")
 
     @property
     def question(self) -> str:

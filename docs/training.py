@@ -1,0 +1,79 @@
+"""What can be built for training, in Markdown: every task with its rule and options, and what the samples give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from docs.reference import column_table, option_table, paragraph
+from pipeline.commits import Corpus, read_layout, shard_of
+from pipeline.export.formats import FORMATS
+from pipeline.sft.ask import Task
+from pipeline.sft.build import samples_of
+from pipeline.sft.config import load_sft_config
+from pipeline.sft.read import read_recordings, source_stages, upstream_keys
+from schemas.sample import Sample
+
+_LONGEST = 220
+
+
+def tasks() -> str:
+    """Every task: what may become a sample of it, and its options."""
+    parts = []
+    for task in load_sft_config().tasks:
+        own = {
+            name: field
+            for name, field in type(task).model_fields.items()
+            if name != "task" and not isinstance(field.default, Task)
+        }
+        parts.append(f"### `{task.task}`\n\n{paragraph(type(task).__doc__)}\n\n{option_table(own)}")
+    return "\n\n".join(parts)
+
+
+def columns() -> str:
+    """The columns that all tables of samples have."""
+    return column_table(Sample)
+
+
+def formats() -> str:
+    """Every export format: who reads it, and its form."""
+    rows = [
+        f"| `{name}` | {form.reader} | {paragraph(type(form).__doc__).replace('|', '&#124;')} |"
+        for name, form in FORMATS.items()
+    ]
+    return "\n".join(["| `--to` | read by | form |", "| --- | --- | --- |", *rows])
+
+
+def sample_tasks(corpus: Path) -> str:
+    """Every task with what it needs, how many samples the corpus gives, and one of them."""
+    made = {task.task: list(_samples(corpus, task)) for task in load_sft_config().tasks}
+    rows = [
+        f"| `{task.task}` | {'<br>'.join(task.needs)} | {len(made[task.task])} | {_example(made[task.task])} |"
+        for task in load_sft_config().tasks
+    ]
+    return "\n".join(["| task | needs | samples | one of them |", "| --- | --- | ---: | --- |", *rows])
+
+
+def _samples(corpus: Path, task: Task) -> Iterator[Sample]:
+    config = load_sft_config()
+    output = str(corpus)
+    ids = sorted(upstream_keys(Corpus.load_present(output, source_stages(output))))
+    shards = read_layout(output).shards
+    for shard in sorted({shard_of(name, shards) for name in ids}):
+        for recording in read_recordings(output, shard, [name for name in ids if shard_of(name, shards) == shard]):
+            yield from samples_of(task, recording, config, recording.recording_id, "")
+
+
+def _example(samples: Sequence[Sample]) -> str:
+    """The shortest sample in English, so that its row is readable; of equal ones the first by id."""
+    english = [sample for sample in samples if sample.language == "en"] or list(samples)
+    if not english:
+        return "none here"
+    shown = min(english, key=lambda sample: (len(sample.question) + len(sample.answer), sample.sample_id))
+    chain = f"<br>({_cell(shown.reasoning)})" if shown.reasoning else ""
+    return f"{_cell(shown.question)}{chain}<br>**{_cell(shown.answer)}**"
+
+
+def _cell(text: str) -> str:
+    short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+    return short.replace("|", "&#124;").replace("\n", "<br>")
