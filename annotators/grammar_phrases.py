@@ -42,7 +42,9 @@ def follow_phrase(first: Heard, second: Heard) -> str:
         size = "shorter"
     words = (_changed(_strength, first, second), size, _changed(_character, first, second))
     pitch = _changed(_pitch, first, second)
-    return with_article(_joined(words, f"one{pitch}")) if any(words) or pitch else "another one"
+    if any(words):
+        return with_article(_joined(words, f"one{pitch}"))
+    return f"one{pitch}" if pitch else "another one"
 
 
 def shared_phrase(sounds: Sequence[Heard]) -> str:

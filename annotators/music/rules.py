@@ -192,7 +192,7 @@ def _say_doubtful(values: Values, pick: Pick) -> str | None:
     if not is_doubtful(values) or share_of(values, "speech") >= share_of(values, "music"):
         return None
     extent = " throughout" if share_of(values, "music") >= 0.9 else ""
-    noun = pick("what may be music", "what sounds like music", "something like music", "possibly music")
+    noun = pick("what may be music", "what sounds like music", "something like music", "perhaps music")
     return pick(
         f"{noun} is heard{extent}",
         f"there is {noun}{extent}",
