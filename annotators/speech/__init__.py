@@ -8,6 +8,7 @@ from pydantic import Field
 
 from annotators.speech.agreement import TranscriptAgreement
 from annotators.speech.caption import SpeechCaption
+from annotators.speech.ctc_alignment import CtcAlignment
 from annotators.speech.dnsmos import DnsmosScores
 from annotators.speech.faster_whisper import FasterWhisper
 from annotators.speech.pocketsphinx import Pocketsphinx
@@ -22,6 +23,7 @@ AnySpeech = Annotated[
     | TextLanguage
     | TranscriptAgreement
     | PocketsphinxAlignment
+    | CtcAlignment
     | VoiceMeasures
     | SpeechQualityMeasures
     | DnsmosScores

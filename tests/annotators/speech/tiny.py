@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from annotators.speech.ctc_alignment import CtcAlignment
 from annotators.speech.faster_whisper import FasterWhisper
 
 _WIDTH = 16
@@ -109,3 +110,37 @@ def _save_tokenizer(folder: Path, tokens: list[str]) -> None:
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in tokens[_TEXT_TOKENS:]])
     tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def ctc_alignment(folder: Path) -> CtcAlignment:
+    """A wav2vec 2.0 of one layer with an alphabet, that hears nothing in particular."""
+    for module in ("torch", "torchaudio", "transformers"):
+        pytest.importorskip(module, reason=f"needs {module}: pip install 'soundseam[models]'")
+    model = folder / "ctc-tiny-random"
+    if not model.exists():
+        model.mkdir(parents=True)
+        _save_ctc(model)
+    return CtcAlignment(weights=str(model), device="cpu")
+
+
+def _save_ctc(folder: Path) -> None:
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
+
+    letters = ["<pad>", "<s>", "</s>", "<unk>", "|", "'", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+    (folder / "vocab.json").write_text(json.dumps({letter: index for index, letter in enumerate(letters)}))
+    Wav2Vec2CTCTokenizer(str(folder / "vocab.json")).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = Wav2Vec2Config(
+        vocab_size=len(letters),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        conv_dim=(16,) * 7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2,
+        pad_token_id=0,
+    )
+    Wav2Vec2ForCTC(config).save_pretrained(folder)

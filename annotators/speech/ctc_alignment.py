@@ -1,0 +1,206 @@
+"""Word times of a text by any CTC model of characters, told what was said: `ctc_alignment`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from annotators.base import Annotator, Backend, Clip, Samples
+from annotators.speech.alignment import aligned_facts, in_order, text_to_align
+from annotators.speech.batches import in_halves
+from annotators.speech.faster_whisper import folder_key
+from annotators.speech.normalise import plain
+from annotators.speech.packages import installed_version
+from annotators.speech.stretches import Excerpt, excerpt, speech_stretches, widen
+from annotators.speech.weights import cannot_open, licence_of, refuse_non_commercial
+from schemas.event import Branch
+from schemas.speech import SpeechFacts, Word
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+RATE_HZ = 16_000
+MARGIN_MS = 200
+_MOST_UNSPEAKABLE = 0.2
+"""Share of words without a letter that the model knows, as numbers in digits; more, and nothing is aligned."""
+
+
+class CtcAlignment(Backend[SpeechFacts]):
+    """Word and sentence times by forced alignment with a CTC model of characters, as wav2vec 2.0 or MMS."""
+
+    kind: Literal["ctc_alignment"] = "ctc_alignment"
+    weights: str = "facebook/wav2vec2-base-960h"
+    """A repository of the model hub, or a folder with a CTC model and its vocabulary."""
+    weights_revision: str = "main"
+    """Commit of the hub's repository; pin one, so that rows made later are made by the same weights."""
+    weights_licence: str = ""
+    """SPDX identifier, where the model card in the folder does not say it."""
+    allow_non_commercial: bool = False
+    """True loads weights whose licence forbids commercial use, as those of MMS."""
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    """auto takes a GPU where there is one."""
+
+    branch: ClassVar[Branch] = Branch.SPEECH
+    reads_annotations: ClassVar[bool] = True
+    requires: ClassVar[tuple[str, ...]] = ("torch", "torchaudio", "transformers")
+    remedy: ClassVar[str] = "pip install 'soundseam[models]'"
+    licence: ClassVar[str] = "Apache-2.0"
+
+    @property
+    def model(self) -> str:
+        return f"ctc-{Path(self.weights).name}"
+
+    @property
+    def revision(self) -> str:
+        local = Path(self.weights)
+        weights = folder_key(local) if local.is_dir() else self.weights_revision
+        return f"{weights}-{installed_version('transformers')}-{installed_version('torchaudio')}-1"
+
+    def check_available(self) -> None:
+        licence = licence_of(self.weights, self.weights_licence)
+        refuse_non_commercial(self.backend, self.weights, licence, self.allow_non_commercial)
+        super().check_available()
+
+    def load(self) -> Annotator[SpeechFacts]:
+        self.check_available()
+        import torch
+        from transformers import AutoModelForCTC, AutoTokenizer
+
+        revision = None if Path(self.weights).is_dir() else self.weights_revision
+        try:
+            model = AutoModelForCTC.from_pretrained(self.weights, revision=revision)
+            tokenizer = AutoTokenizer.from_pretrained(self.weights, revision=revision)
+        except (OSError, ValueError) as error:
+            raise cannot_open(self.backend, self.weights, error) from error
+        has_gpu = torch.cuda.is_available()
+        device = ("cuda" if has_gpu else "cpu") if self.device == "auto" else self.device
+        letters = Letters(
+            tokenizer.get_vocab(), tokenizer.pad_token_id, getattr(tokenizer, "word_delimiter_token", "|")
+        )
+        return CtcAligner(model.eval().to(device), letters)
+
+
+class Letters:
+    """The model's vocabulary as an aligner uses it."""
+
+    def __init__(self, ids: dict[str, int], blank: int, delimiter: str) -> None:
+        self.blank = blank
+        self.delimiter = ids.get(delimiter)
+        self._ids = {text: index for text, index in ids.items() if len(text) == 1 and text != delimiter}
+        self._upper = "A" in self._ids and "a" not in self._ids
+
+    def ids_of(self, word: str) -> tuple[int, ...]:
+        """Of the letters that the model knows; empty where it knows none."""
+        folded = plain(word)
+        cased = folded.upper() if self._upper else folded
+        return tuple(self._ids[letter] for letter in cased if letter in self._ids)
+
+
+class Target(NamedTuple):
+    """All letters of a text with delimiters between words, and where each word's lie; None for one without letters."""
+
+    ids: list[int]
+    ranges: list[tuple[int, int] | None]
+
+
+def target_of(words: Sequence[str], letters: Letters) -> Target:
+    ids: list[int] = []
+    ranges: list[tuple[int, int] | None] = []
+    for word in words:
+        spelt = letters.ids_of(word)
+        if not spelt:
+            ranges.append(None)
+            continue
+        if ids and letters.delimiter is not None:
+            ids.append(letters.delimiter)
+        ranges.append((len(ids), len(ids) + len(spelt)))
+        ids.extend(spelt)
+    return Target(ids, ranges)
+
+
+class CtcAligner:
+    """The annotator of `CtcAlignment`."""
+
+    def __init__(self, model: PreTrainedModel, letters: Letters) -> None:
+        self._model = model
+        self._letters = letters
+
+    def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
+        return in_halves(lambda some: [self._align(clip) for clip in some], clips) if clips else []
+
+    def _align(self, clip: Clip) -> SpeechFacts:
+        text = text_to_align(clip)
+        stretches = speech_stretches(clip.segment)
+        if text is None or not stretches:
+            return SpeechFacts()
+        written = text.transcript.text.split()
+        target = target_of(written, self._letters)
+        if not target.ids or target.ranges.count(None) > _MOST_UNSPEAKABLE * len(written):
+            return SpeechFacts()
+        heard = excerpt(clip, widen(stretches, MARGIN_MS, clip.segment.span))
+        spans = self._spans(heard.samples, target.ids)
+        if not spans:
+            return SpeechFacts()
+        words = [_word(text, place, spans, heard) for text, place in zip(written, target.ranges, strict=True)]
+        return aligned_facts(text, in_order(_with_gaps_filled(words), clip.segment))
+
+    def _spans(self, samples: Samples, ids: list[int]) -> list[_Span]:
+        """Time (ms, in `samples`) and probability of each letter; none where the text is too long for the sound."""
+        import torch
+        from torchaudio.functional import forced_align, merge_tokens
+
+        with torch.inference_mode():
+            logits = self._model(_normalised(samples).to(self._model.device)).logits
+            log_probabilities = logits.float().log_softmax(dim=-1).cpu()
+        frames = log_probabilities.shape[1]
+        repeats = sum(first == second for first, second in pairwise(ids))
+        if len(ids) + repeats > frames:
+            return []
+        targets = torch.tensor([ids], dtype=torch.int32)
+        aligned, scores = forced_align(log_probabilities, targets, blank=self._letters.blank)
+        merged = merge_tokens(aligned[0], scores[0].exp(), blank=self._letters.blank)
+        frame_ms = 1000 * len(samples) / RATE_HZ / frames
+        return [_Span(round(s.start * frame_ms), round(s.end * frame_ms), float(s.score)) for s in merged]
+
+
+class _Span(NamedTuple):
+    start_ms: int
+    end_ms: int
+    probability: float
+
+
+def _normalised(samples: Samples) -> torch.Tensor:
+    """(1, num_samples) of zero mean and unit variance, as wav2vec 2.0 models were trained."""
+    import torch
+
+    wave = torch.from_numpy(samples.copy())
+    return ((wave - wave.mean()) / torch.sqrt(wave.var(unbiased=False) + 1e-7))[None]
+
+
+def _word(text: str, place: tuple[int, int] | None, spans: Sequence[_Span], heard: Excerpt) -> Word | str:
+    """The word with its time; its text alone where it had no letters to align."""
+    if place is None:
+        return text
+    letters = spans[place[0] : place[1]]
+    start_ms = heard.to_recording_ms(letters[0].start_ms)
+    end_ms = heard.to_recording_ms(letters[-1].end_ms, ends=True)
+    probability = sum(letter.probability for letter in letters) / len(letters)
+    return Word(text=text, start_ms=start_ms, end_ms=max(start_ms, end_ms), confidence=round(min(1.0, probability), 3))
+
+
+def _with_gaps_filled(words: Sequence[Word | str]) -> list[Word]:
+    """Words without a time get what lies between their neighbours, without a confidence."""
+    filled: list[Word] = []
+    for index, word in enumerate(words):
+        if isinstance(word, Word):
+            filled.append(word)
+            continue
+        following = next((later.start_ms for later in words[index + 1 :] if isinstance(later, Word)), None)
+        start_ms = filled[-1].end_ms if filled else (following or 0)
+        filled.append(Word(text=word, start_ms=start_ms, end_ms=following or start_ms, confidence=None))
+    return filled
