@@ -131,9 +131,11 @@ def _key_score(tonality: Tonality | None, true_key: str) -> float:
 def _chord_scores(facts: MusicFacts, truth: MusicTruth, span: TimeSpan) -> dict[str, float]:
     import mir_eval
 
-    chords = [TrueSpan(start_ms=c.start_ms, end_ms=c.end_ms, label=c.label) for c in facts.chords or ()]
+    answered = [TrueSpan(start_ms=c.start_ms, end_ms=c.end_ms, label=c.label) for c in facts.chords or ()]
+    # mir_eval's own crop leaves an empty chord where one ends exactly at the truth's start, and then refuses it.
+    chords = _cut_spans(answered, TimeSpan(truth.chords[0].start_ms, truth.chords[-1].end_ms))
     if not chords:
-        chords = [TrueSpan(start_ms=span.start_ms, end_ms=span.end_ms, label="N")]
+        chords = (TrueSpan(start_ms=span.start_ms, end_ms=span.end_ms, label="N"),)
     scores = mir_eval.chord.evaluate(*_intervals(truth.chords), *_intervals(chords))
     return {f"chords_{name}": float(scores[name]) for name in ("root", "majmin", "sevenths")}
 

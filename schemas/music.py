@@ -62,6 +62,15 @@ class Section(Record):
     function: str | None = Field(default=None, description="as in intro, verse or chorus; null where no model says so")
 
 
+class Note(Record):
+    """One note of any instrument."""
+
+    pitch: int = Field(ge=0, le=127, description="MIDI number, 60 = middle C")
+    start_ms: int
+    end_ms: int
+    confidence: float = Field(ge=0.0, le=1.0, description="the model's mean activity over the note, not calibrated")
+
+
 class Dynamics(Record):
     """Loudness and how it changes."""
 
@@ -97,6 +106,7 @@ class MusicFacts(BranchFacts):
     sections: tuple[Section, ...] | None = Field(
         default=None, description="in order, without gaps over the segment; empty where none stand out"
     )
+    notes: tuple[Note, ...] | None = Field(default=None, description="in order of their starts")
     voice_share: float | None = Field(
         default=None, ge=0.0, le=1.0, description="share of the segment with singing, from its profile"
     )

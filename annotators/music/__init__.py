@@ -6,8 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from annotators.music.basic_pitch import BasicPitch
 from annotators.music.caption import MusicCaption
 from annotators.music.mir import Mir
 from annotators.music.structure import Structure
 
-AnyMusic = Annotated[Mir | Structure | MusicCaption, Field(discriminator="kind")]
+AnyMusic = Annotated[Mir | Structure | BasicPitch | MusicCaption, Field(discriminator="kind")]

@@ -105,6 +105,17 @@ def test_near_keys_have_part_of_the_marks(tonic: str, mode: Mode, score: float) 
     assert score_facts(MusicFacts(tonality=tonality(tonic, mode)), TRUTH, WHOLE)["key"] == score
 
 
+def test_a_chord_that_ends_where_the_truth_begins_does_not_count() -> None:
+    truth = MusicTruth(file="a.wav", chords=(TrueSpan(start_ms=882, end_ms=8_000, label="G:min"),))
+    answer = MusicFacts(
+        chords=(
+            Chord(start_ms=0, end_ms=882, label="N", confidence=1.0),
+            Chord(start_ms=882, end_ms=8_000, label="G:min", confidence=1.0),
+        )
+    )
+    assert score_facts(answer, truth, WHOLE)["chords_majmin"] == 1.0
+
+
 def test_beats_between_the_beats_are_wrong() -> None:
     between = [beat + 250 for beat in BEATS]
     assert score_facts(MusicFacts(rhythm=rhythm(120.0, between)), TRUTH, WHOLE)["beat_f"] == 0.0

@@ -1,0 +1,108 @@
+"""Notes by Spotify's Basic Pitch, through its ONNX file and without TensorFlow: `basic_pitch`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from annotators.base import Annotator, Backend, BackendUnavailableError, Clip
+from annotators.detection.frame_sed import file_revision
+from annotators.detection.session import Floats, Session, open_session
+from annotators.music.notes import FRAME_SAMPLES, LOWEST_MIDI, NoteLimits, find_notes
+from annotators.music.spectra import RATE_HZ, checked_samples
+from schemas.event import Branch
+from schemas.music import MusicFacts, Note
+
+WINDOW = 43_844
+"""Samples the model takes; it answers 172 frames of 256 samples."""
+_EDGE = 15
+"""Frames at each end that the model has not heard enough around, as in its own inference."""
+_KEPT = 141
+_BATCH = 8
+_NOTES, _ONSETS = "StatefulPartitionedCall:1", "StatefulPartitionedCall:2"
+
+
+class BasicPitch(Backend[MusicFacts]):
+    """Every note with its pitch and times, of any instrument (Bittner et al., ICASSP 2022)."""
+
+    kind: Literal["basic_pitch"] = "basic_pitch"
+    path: str = Field(
+        default="nmp.onnx",
+        description="the model, from `pip download --no-deps basic-pitch`: basic_pitch/saved_models/icassp_2022",
+    )
+    limits: NoteLimits = Field(default=NoteLimits(), description="what counts as a note")
+
+    branch: ClassVar[Branch] = Branch.MUSIC
+    sample_rate_hz: ClassVar[int | None] = RATE_HZ
+    licence: ClassVar[str] = "Apache-2.0"
+
+    @property
+    def model(self) -> str:
+        return "basic-pitch-icassp-2022"
+
+    @property
+    def revision(self) -> str:
+        return file_revision(Path(self.path))
+
+    def check_available(self) -> None:
+        super().check_available()
+        if not Path(self.path).is_file():
+            raise BackendUnavailableError(
+                f"{self.backend}: {self.path} is missing; take nmp.onnx out of `pip download --no-deps basic-pitch` "
+                "and give its path"
+            )
+
+    def load(self) -> Annotator[MusicFacts]:
+        self.check_available()
+        return BasicPitchAnnotator(open_session(Path(self.path)), self.limits)
+
+
+class BasicPitchAnnotator:
+    """The annotator of `BasicPitch`."""
+
+    def __init__(self, session: Session, limits: NoteLimits) -> None:
+        self._session = session
+        self._limits = limits
+
+    def annotate(self, clips: Sequence[Clip]) -> Sequence[MusicFacts]:
+        return [self._transcribe(clip) for clip in clips]
+
+    def _transcribe(self, clip: Clip) -> MusicFacts:
+        activity, onsets = self._frames(checked_samples(clip.samples))
+        start_ms, frame_ms = clip.segment.start_ms, 1000 * FRAME_SAMPLES / RATE_HZ
+        notes = (
+            Note(
+                pitch=LOWEST_MIDI + key,
+                start_ms=start_ms + round(first * frame_ms),
+                end_ms=min(clip.segment.end_ms, start_ms + round(stop * frame_ms)),
+                confidence=round(strength, 3),
+            )
+            for first, stop, key, strength in find_notes(activity, onsets, self._limits)
+        )
+        return MusicFacts(notes=tuple(note for note in notes if note.end_ms > note.start_ms))
+
+    def _frames(self, samples: Floats) -> tuple[Floats, Floats]:
+        """Note and onset activity (num_frames, 88) in [0, 1]; frame i lies at `i * FRAME_SAMPLES`.
+
+        Windows advance by a whole number of frames, so frames of all windows lie on one grid.
+        """
+        wanted = 1 + samples.size // FRAME_SAMPLES
+        count = -(-wanted // _KEPT)
+        step, lead = _KEPT * FRAME_SAMPLES, _EDGE * FRAME_SAMPLES
+        padded = np.zeros(lead + (count - 1) * step + WINDOW, dtype=np.float32)
+        padded[lead : lead + samples.size] = samples
+        windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::step]
+        name = self._session.get_inputs()[0].name
+        parts = [
+            self._session.run([_NOTES, _ONSETS], {name: np.ascontiguousarray(windows[i : i + _BATCH, :, None])})
+            for i in range(0, count, _BATCH)
+        ]
+        notes, onsets = (
+            np.concatenate([part[kind][:, _EDGE : _EDGE + _KEPT] for part in parts]).reshape(-1, 88)[:wanted]
+            for kind in (0, 1)
+        )
+        return notes, onsets
