@@ -102,9 +102,14 @@ def _importable(clone: Path) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(str(clone.resolve()))
-        for name in set(sys.modules) - before:
-            if any(Path(place).is_relative_to(clone.resolve()) for place in _places(sys.modules[name])):
-                del sys.modules[name]
+        # All names before the first goes: the path of a package without an __init__.py is looked up in its parent.
+        theirs = [
+            name
+            for name in set(sys.modules) - before
+            if any(Path(place).is_relative_to(clone.resolve()) for place in _places(sys.modules[name]))
+        ]
+        for name in theirs:
+            del sys.modules[name]
 
 
 def _places(module: ModuleType) -> list[str]:

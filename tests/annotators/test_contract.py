@@ -6,7 +6,7 @@ import math
 import pickle
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -114,28 +114,6 @@ def test_a_missing_library_is_named_with_its_remedy(name: str, backend: Any, mon
                 backend.load()
 
 
-def with_rows_before(backend: AnyBackend, clips: Sequence[Clip], models: Path) -> list[Clip]:
-    """`clips` with what the branch's other backends answer, for one that reads annotations."""
-    if not backend.reads_annotations:
-        return list(clips)
-    rows: dict[str, tuple[Annotation, ...]] = {}
-    family = next(family for family, member in MEMBERS.values() if member is type(backend))
-    for name, (other_family, member) in MEMBERS.items():
-        if other_family != family or member.reads_annotations:  # type: ignore[attr-defined]
-            continue
-        other = a_member(name, models)
-        try:
-            annotator = other.load()
-        except BackendUnavailableError:
-            continue
-        heard = [replace(a_clip(sound, other), segment=clip.segment) for sound, clip in zip(SOUNDS, clips, strict=True)]
-        for clip, answer in zip(clips, annotate_clips(annotator, heard), strict=True):
-            row = annotation_row(other, "k", clip.segment, answer)
-            if isinstance(row, tuple(ANNOTATION_OF.values())):
-                rows[clip.segment.segment_id] = (*rows.get(clip.segment.segment_id, ()), row)
-    return [replace(clip, annotations=rows.get(clip.segment.segment_id, ())) for clip in clips]
-
-
 @dataclass(frozen=True)
 class Hearing:
     """A backend that loaded, the clips it heard, and what it answered to each alone."""
@@ -152,17 +130,43 @@ class Hearing:
 
 
 _HEARD: dict[str, Hearing] = {}
+"""Each backend hears the sounds once, for its own tests and for those that read its rows."""
 
 
 @pytest.fixture
 def hearing(name: str, models: Path) -> Hearing:
-    """Made once for each backend; skips where it cannot load here."""
+    """Skips, with the backend's own words, where it cannot load here."""
+    try:
+        return hear(name, models)
+    except BackendUnavailableError as error:
+        pytest.skip(str(error))
+
+
+def hear(name: str, models: Path) -> Hearing:
     if name not in _HEARD:
         backend = a_member(name, models)
-        annotator = load_or_skip(backend)
-        clips = with_rows_before(backend, [a_clip(sound, backend) for sound in SOUNDS], models)
+        annotator = backend.load()
+        rows = rows_before(name, models) if backend.reads_annotations else {}
+        clips = [a_clip(sound, backend) for sound in SOUNDS]
+        clips = [replace(clip, annotations=tuple(rows.get(clip.segment.segment_id, ()))) for clip in clips]
         _HEARD[name] = Hearing(backend, annotator, clips, [alone(annotator, clip) for clip in clips])
     return _HEARD[name]
+
+
+def rows_before(name: str, models: Path) -> dict[str, list[Annotation]]:
+    """segment → the rows of the backends that stand before `name` in its union, of those that load here."""
+    rows: dict[str, list[Annotation]] = {}
+    family = [other for other in BRANCH_MEMBERS if MEMBERS[other][0] == MEMBERS[name][0]]
+    for other in family[: family.index(name)]:
+        try:
+            before = hear(other, models)
+        except BackendUnavailableError:
+            continue
+        for clip, facts in before.facts:
+            row = annotation_row(before.backend, "k", clip.segment, facts)
+            assert not isinstance(row, Rejected)
+            rows.setdefault(clip.segment.segment_id, []).append(row)
+    return rows
 
 
 def alone(annotator: Annotator[Facts], clip: Clip) -> Facts | AnnotationError:

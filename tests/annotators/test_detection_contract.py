@@ -13,7 +13,7 @@ import soundfile
 
 from annotators.base import AnnotationError, Samples
 from annotators.detection.base import DETECTION_RATE_HZ, Detection, Detector
-from tests.annotators.members import DETECTION_MEMBERS, a_member, load_or_skip
+from tests.annotators.members import DETECTION_MEMBERS, a_member, load_or_skip, tiny_maker
 from tests.annotators.sounds import SOUNDS
 
 SCENE = Path(__file__).parents[2] / "samples" / "recordings" / "scene.flac"
@@ -101,5 +101,7 @@ def test_the_same_audio_gives_the_same_events_on_every_load(name: str, detector:
 
 @every_detector
 def test_silence_has_no_event(name: str, detector: Detector) -> None:
+    if tiny_maker(name):
+        pytest.skip("its tiny model has random weights, which hear what they like")
     found = detect(detector, np.zeros(10 * DETECTION_RATE_HZ, np.float32))
     assert isinstance(found, AnnotationError) or found.events == ()
