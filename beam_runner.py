@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import training_commands
+from pipeline import evaluation_commands, training_commands
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -258,6 +258,18 @@ app.command(
         "soundseam export out --to webdataset --output shards --samples 1000 --quota refusal=50 --weight zh=0.5",
     )
 )(_with_exit_codes(training_commands.export))
+app.command(
+    epilog=examples(
+        "soundseam evaluate segmentation samples/truth",
+        "soundseam evaluate segmentation samples/truth --set segmentation.cut.target_ms=8000",
+    )
+)(_with_exit_codes(evaluation_commands.evaluate))
+app.command(
+    epilog=examples(
+        "soundseam show samples/recordings/sound-bell.flac -o page.png",
+        "soundseam show samples/recordings/sound-bell.flac --seconds 10 -o page.svg",
+    )
+)(_with_exit_codes(evaluation_commands.show))
 
 
 def _show_plan(request: RunRequest) -> Prepared:

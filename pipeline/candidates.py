@@ -23,7 +23,7 @@ CLASSES = tuple(EventClass)
 
 @dataclass(frozen=True)
 class Activity:
-    """How sure a detector is that anything sounds: `level` (num_frames,), in [0, 1], one a `hop_ms`."""
+    """How sure a detector is that anything but a bed sounds: `level` (num_frames,), in [0, 1], one a `hop_ms`."""
 
     hop_ms: int
     level: NDArray[np.float16]
@@ -145,10 +145,7 @@ def candidate_times(island: TimeSpan, foreground: Foreground, activity: Activity
 
 
 def _quietest(start_ms: Ints, stop_ms: Ints, activity: Activity) -> Ints:
-    """The centre of the quietest frame inside each piece; among near equals the nearest to LEAD_MS before its end.
-
-    Sounds begin suddenly and die away slowly: late in a gap the one before is surely over.
-    """
+    """The centre of the quietest frame inside each piece; among near equals the nearest to its middle."""
     hop, middle = activity.hop_ms, (start_ms + stop_ms) // 2
     first = -(-start_ms // hop)
     count = np.minimum(stop_ms // hop, len(activity.level)) - first
@@ -159,9 +156,9 @@ def _quietest(start_ms: Ints, stop_ms: Ints, activity: Activity) -> Ints:
     piece = np.repeat(np.arange(len(first)), count)
     begin = np.concatenate(([0], np.cumsum(count)[:-1]))
     frame = np.arange(len(piece)) - np.repeat(begin - first, count)
-    wanted = first + np.maximum((count - 1) / 2, count - 1 - LEAD_MS / hop)
-    off_target = np.abs(frame - np.repeat(wanted, count)) / np.repeat(count, count)
-    risk = activity.level[frame].astype(np.float64) + OFF_TARGET * off_target
+    middle_frame = np.repeat(first + (count - 1) / 2, count)
+    off_centre = np.abs(frame - middle_frame) / np.repeat(count, count)
+    risk = activity.level[frame].astype(np.float64) + OFF_CENTRE * off_centre
     lowest = np.minimum.reduceat(risk, begin)
     hits = np.flatnonzero(risk == lowest[piece])
     chosen = hits[np.concatenate(([True], np.diff(piece[hits]) > 0))]
@@ -170,8 +167,7 @@ def _quietest(start_ms: Ints, stop_ms: Ints, activity: Activity) -> Ints:
     return middle
 
 
-LEAD_MS = 160
-OFF_TARGET = 0.2
+OFF_CENTRE = 0.05
 """How much quieter, as a score, a point a whole piece away must be to be taken instead."""
 
 
@@ -200,7 +196,7 @@ def candidates_of(island: TimeSpan, foreground: Foreground, activity: Activity, 
     level = activity.level[np.minimum(times // activity.hop_ms, len(activity.level) - 1)].astype(np.float64)
     weakness = np.where(around.cut_events > 0, np.rint(SALIENCE * level).astype(np.int64), 0)
     cut_cost = ONE_EVENT * around.cut_events + around.cut_salience + weakness
-    break_cost = _break_cost(around, config)
+    break_cost = _break_cost(around, level, config)
     cut_cost[[0, -1]] = 0
     break_cost[[0, -1]] = 0
     ended, begun = changes_around(times, foreground, config)
@@ -224,9 +220,11 @@ def changes_around(times_ms: Ints, foreground: Foreground, config: CutConfig) ->
     return total[np.searchsorted(ends, times_ms, side="left")], total[np.searchsorted(begins, times_ms, side="right")]
 
 
-def _break_cost(around: Surroundings, config: CutConfig) -> Ints:
+def _break_cost(around: Surroundings, level: NDArray[np.float64], config: CutConfig) -> Ints:
     same_class = (around.before == around.after) & (around.before >= 0)
     nearness = 1.0 - np.minimum(around.gap_ms / config.pause_ms, 1.0)
     pause = np.where(same_class & (around.cut_events == 0), config.break_weight * nearness, 0.0)
     tight = config.tight_weight * (1.0 - np.minimum(around.clearance_ms / config.clearance_ms, 1.0))
-    return np.rint(1000.0 * (pause + tight)).astype(np.int64)
+    # Inside an event the level is part of what cutting it costs.
+    risk = np.where(around.cut_events > 0, 0.0, config.risk_weight * level)
+    return np.rint(1000.0 * (pause + tight + risk)).astype(np.int64)

@@ -72,7 +72,7 @@ def combine(detections: Sequence[Detection]) -> Scene:
     """One list of events: each class comes from the first detector that can tell it.
 
     So `silero_vad` before another detector replaces that one's speech and nothing else. The activity is the highest
-    score that a class reaches in the detector it comes from.
+    score that a class, unless it is a bed, reaches in the detector it comes from.
     """
     taken: set[EventClass] = set()
     events: list[Event] = []
@@ -83,8 +83,20 @@ def combine(detections: Sequence[Detection]) -> Scene:
         events += [event for event in detection.events if event.event_class in names]
         taken |= names
         if own and len(detection.frames.scores):
-            curves.append(Activity(detection.frames.hop_ms, detection.frames.scores[:, own].max(axis=1)))
+            curves.append(_activity(detection, own))
     return Scene(in_order(events), _loudest(curves))
+
+
+def _activity(detection: Detection, columns: Sequence[int]) -> Activity:
+    """The highest score among `columns` at each frame, a class that is a bed there left out."""
+    hop_ms, level = detection.frames.hop_ms, np.zeros(len(detection.frames.scores), dtype=np.float16)
+    for column in columns:
+        own = detection.frames.scores[:, column].copy()
+        for event in detection.events:
+            if event.is_bed and event.event_class is detection.frames.classes[column]:
+                own[event.onset_ms // hop_ms : -(-event.offset_ms // hop_ms)] = 0.0
+        np.maximum(level, own, out=level)
+    return Activity(hop_ms, level)
 
 
 def _loudest(curves: Sequence[Activity]) -> Activity:

@@ -71,6 +71,9 @@ def test_every_example_of_the_help_works(
     example: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy_samples(tmp_path / "samples" / "recordings", BELL)
+    (tmp_path / "samples" / "truth").mkdir()
+    truth = {"file": f"../recordings/{BELL}", "label": "general"}
+    (tmp_path / "samples" / "truth" / "clips.jsonl").write_text(json.dumps(truth))
     monkeypatch.chdir(tmp_path)
     command = example.split()[1]
     if command in MADE_FROM_A_CORPUS:

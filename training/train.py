@@ -1,4 +1,4 @@
-"""Trains the network and exports it: `python -m training.train WORK --epochs 14 --output event_net.onnx`."""
+"""Trains the network and exports it: `python -m training.train WORK [WORK ...] --epochs 14 --output event_net.onnx`."""
 
 from __future__ import annotations
 
@@ -15,25 +15,34 @@ from training.model import COARSE, EventNet
 
 CROP = 960
 """Frames of a training example: half a scene."""
+PARTS = ("mel", "speech", "targets")
+WEIGHTS = (1.0, 1.0, 1.5)
+"""Of speech, music and other sound in the loss: the last is the rarest and the most varied."""
 
 
 class Scenes:
-    """The files that training.dataset wrote."""
+    """The files that training.dataset wrote into one folder or several; scenes it had not come to are left out."""
 
-    def __init__(self, work: Path, name: str) -> None:
-        self.mel = np.load(work / f"{name}-mel.npy", mmap_mode="r")
-        self.speech = np.load(work / f"{name}-speech.npy", mmap_mode="r")
-        self.targets = np.load(work / f"{name}-targets.npy", mmap_mode="r")
+    def __init__(self, works: list[Path], name: str) -> None:
+        self.parts = [[np.load(work / f"{name}-{part}.npy", mmap_mode="r") for part in PARTS] for work in works]
+        self.places = [
+            (part, index)
+            for part, arrays in enumerate(self.parts)
+            for index in np.flatnonzero(np.any(np.asarray(arrays[1]) > 0, axis=1)).tolist()
+        ]
+        self.frames = self.parts[0][1].shape[1]
 
     def __len__(self) -> int:
-        return len(self.mel)
+        return len(self.places)
 
     def crop(self, index: int, start: int, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         span = slice(start, start + length)
+        part, place = self.places[index]
+        mel, speech, targets = self.parts[part]
         return (
-            self.mel[index, :, 2 * start : 2 * (start + length)].astype(np.float32),
-            self.speech[index, span].astype(np.float32),
-            self.targets[index, :, span],
+            mel[place, :, 2 * start : 2 * (start + length)].astype(np.float32),
+            speech[place, span].astype(np.float32),
+            targets[place, :, span],
         )
 
 
@@ -58,7 +67,7 @@ def augment(rng: np.random.Generator, mel: Tensor, speech: Tensor) -> None:
 
 def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
     """Binary cross entropy where the truth is known."""
-    known = (targets < 2).float()
+    known = (targets < 2).float() * torch.tensor(WEIGHTS).view(1, 3, 1)
     loss = nn.functional.binary_cross_entropy_with_logits(logits, (targets == 1).float(), reduction="none")
     return (loss * known).sum() / known.sum()
 
@@ -69,7 +78,7 @@ def evaluate(net: EventNet, scenes: Scenes) -> tuple[float, list[float]]:
     losses, right, said, true = [], np.zeros(3), np.zeros(3), np.zeros(3)
     with torch.inference_mode():
         for index in range(len(scenes)):
-            mel, speech, targets = batch_of([scenes.crop(index, 0, scenes.speech.shape[1])])
+            mel, speech, targets = batch_of([scenes.crop(index, 0, scenes.frames)])
             logits = net(mel, speech)
             losses.append(float(loss_of(logits, targets)))
             yes, is_true, known = (logits > 0).numpy()[0], targets.numpy()[0] == 1, targets.numpy()[0] < 2
@@ -79,11 +88,13 @@ def evaluate(net: EventNet, scenes: Scenes) -> tuple[float, list[float]]:
     return float(np.mean(losses)), [round(float(f1), 4) for f1 in 2 * right / np.maximum(said + true, 1)]
 
 
-def train(work: Path, epochs: int, batch: int, seed: int, minutes: float) -> EventNet:
+def train(works: list[Path], start: Path | None, epochs: int, batch: int, seed: int) -> EventNet:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    scenes, held_out = Scenes(work, "train"), Scenes(work, "held_out")
+    scenes, held_out = Scenes(works, "train"), Scenes(works[:1], "held_out")
     net = EventNet()
+    if start is not None:
+        net.load_state_dict(torch.load(start))
     optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-3)
     steps = epochs * (2 * len(scenes) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps, pct_start=0.15)
@@ -94,7 +105,7 @@ def train(work: Path, epochs: int, batch: int, seed: int, minutes: float) -> Eve
         total = 0.0
         for first in range(0, len(order) - batch + 1, batch):
             picks = order[first : first + batch] // 2
-            latest = (scenes.speech.shape[1] - CROP) // COARSE
+            latest = (scenes.frames - CROP) // COARSE
             parts = [scenes.crop(int(index), int(rng.integers(0, latest + 1)) * COARSE, CROP) for index in picks]
             mel, speech, targets = batch_of(parts)
             augment(rng, mel, speech)
@@ -106,9 +117,7 @@ def train(work: Path, epochs: int, batch: int, seed: int, minutes: float) -> Eve
             total += float(loss.detach())
         spent = (time.monotonic() - begun) / 60
         print(epoch, round(total / (len(order) // batch), 4), *evaluate(net, held_out), f"{spent:.1f} min", flush=True)
-        torch.save(net.state_dict(), work / "net.pt")
-        if spent > minutes:
-            break
+        torch.save(net.state_dict(), works[0] / "net.pt")
     return net
 
 
@@ -138,14 +147,14 @@ def export(net: EventNet, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("work", type=Path)
+    parser.add_argument("works", type=Path, nargs="+")
     parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=60.0, help="stop after the epoch that passes this")
+    parser.add_argument("--start", type=Path, help="weights to go on from: the net.pt of a run before")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
-    net = train(options.work, options.epochs, options.batch, options.seed, options.minutes)
+    net = train(options.works, options.start, options.epochs, options.batch, options.seed)
     export(net, options.output)
 
 

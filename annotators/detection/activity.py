@@ -13,6 +13,12 @@ Runs = NDArray[np.int64]
 """(num_runs, 2): first frame of each run and the frame after its last."""
 
 
+MASKED_SHARE = 0.6
+MASKING_DB = 8.0
+BESIDE_FRAMES = 94
+"""3 s of 32 ms frames: how far beside a pause the level of the sound alone is measured."""
+
+
 class Thresholds(Record):
     """When a class counts as sounding. Times are measured on frames."""
 
@@ -36,6 +42,49 @@ def join_runs(runs: Runs, longest_pause: int) -> Runs:
     first = np.flatnonzero(starts_new)
     last = np.concatenate((first[1:], [len(runs)])) - 1
     return np.stack((runs[first, 0], runs[last, 1]), axis=1)
+
+
+def join_masked(runs: Runs, masked: NDArray[np.bool_], level_db: NDArray[np.floating], longest_pause: int) -> Runs:
+    """`runs` of a sound with its pauses filled in which another sound is so much louder that it could not be heard.
+
+    A pause of at most `longest_pause` frames counts as such where `masked` (num_frames,), the frames of other sounds,
+    covers MASKED_SHARE of it and its `level_db` (num_frames,) is MASKING_DB over that of the sound alone on either
+    side. So music under speech goes on, and music before and after speech does not.
+    """
+    if len(runs) < 2:
+        return runs
+    alone = frames_of(runs, len(masked)) & ~masked
+    pauses = np.stack((runs[:-1, 1], runs[1:, 0]), axis=1)
+    length = pauses[:, 1] - pauses[:, 0]
+    covered = _totals(masked.astype(np.float64), pauses) >= MASKED_SHARE * length
+    loudness = _totals(level_db.astype(np.float64), pauses) / np.maximum(length, 1)
+    before = np.stack((np.maximum(pauses[:, 0] - BESIDE_FRAMES, 0), pauses[:, 0]), axis=1)
+    after = np.stack((pauses[:, 1], np.minimum(pauses[:, 1] + BESIDE_FRAMES, len(masked))), axis=1)
+    heard = np.maximum(_mean_level(level_db, alone, before), _mean_level(level_db, alone, after))
+    filled = covered & (length <= longest_pause) & (loudness >= heard + MASKING_DB)
+    first = np.flatnonzero(np.concatenate(([True], ~filled)))
+    last = np.concatenate((first[1:], [len(runs)])) - 1
+    return np.stack((runs[first, 0], runs[last, 1]), axis=1)
+
+
+def _totals(values: NDArray[np.float64], spans: Runs) -> NDArray[np.float64]:
+    total = np.concatenate(([0.0], np.cumsum(values)))
+    sums: NDArray[np.float64] = total[spans[:, 1]] - total[spans[:, 0]]
+    return sums
+
+
+def _mean_level(level_db: NDArray[np.floating], alone: NDArray[np.bool_], spans: Runs) -> NDArray[np.float64]:
+    """Mean level over the frames of each span that `alone` marks; -200 dB where it marks none."""
+    count = _totals(alone.astype(np.float64), spans)
+    return np.where(count > 0, _totals(np.where(alone, level_db, 0.0), spans) / np.maximum(count, 1.0), -200.0)
+
+
+def frames_of(runs: Runs, length: int) -> NDArray[np.bool_]:
+    """(length,): true in the frames of `runs`, which are disjoint."""
+    steps = np.zeros(length + 1, dtype=np.int8)
+    steps[runs[:, 0]] += 1
+    steps[runs[:, 1]] -= 1
+    return np.cumsum(steps[:-1], dtype=np.int8) > 0
 
 
 def active_runs(scores: NDArray[np.floating], hop_ms: int, thresholds: Thresholds) -> Runs:

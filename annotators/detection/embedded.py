@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from annotators.detection.activity import Thresholds, active_runs, duration_ms_of, events_of, in_order
+from annotators.detection.activity import (
+    Thresholds,
+    active_runs,
+    duration_ms_of,
+    events_of,
+    frames_of,
+    in_order,
+    join_masked,
+)
 from annotators.detection.base import DETECTION_RATE_HZ, Detection, DetectionBackend, Detector, FrameScores, Waveform
 from annotators.detection.event_net import CHUNK_FRAMES, EVENT_NET_FILE, EVENT_NET_SHA256, EventNetStream
 from annotators.detection.features import MelStream
-from annotators.detection.session import Session, carried_weights, open_session
+from annotators.detection.session import Floats, Session, carried_weights, open_session
 from annotators.detection.silero_vad import HOP_MS, SILERO_FILE, SILERO_SHA256, SileroStream
 from schemas.event import EventClass
 
@@ -20,20 +29,37 @@ CLASSES = (EventClass.SPEECH, EventClass.MUSIC, EventClass.SOURCE_AMBIGUOUS)
 LABELS = ("speech", "music", "sound")
 
 
-def event_scores(
-    waveform: Waveform, silero: Session, net: Session, chunk_frames: int = CHUNK_FRAMES
-) -> NDArray[np.float16]:
-    """Scores (num_frames, 3) of speech, music and other sound for each 32 ms of `waveform`, the last frame partial."""
+@dataclass(frozen=True)
+class Heard:
+    """What the network and the ear say of each 32 ms of a recording, the last frame partial."""
+
+    scores: NDArray[np.float16]
+    """(num_frames, 3) of speech, music and other sound."""
+    level_db: NDArray[np.float16]
+    """(num_frames,): power over all bands, in dB."""
+
+
+def listen(waveform: Waveform, silero: Session, net: Session, chunk_frames: int = CHUNK_FRAMES) -> Heard:
+    """Reads `waveform` once. Kept in half precision, so that a long recording stays small."""
     voice, mels, decide = SileroStream(silero), MelStream(), EventNetStream(net, chunk_frames)
-    # Half precision, as they are kept, so that a long recording stays small.
-    parts = [
-        decide.push(mels.push(block), voice.push(block)).astype(np.float16)
-        for block in waveform.blocks(30 * DETECTION_RATE_HZ)
-    ]
-    # One frame more than can be missing of the spectrogram: Silero's count says where the recording ends.
-    parts.append(decide.push(mels.finish(4), voice.finish()).astype(np.float16))
-    parts.append(decide.finish().astype(np.float16))
-    return np.concatenate(parts)
+    scores, levels = [], []
+    for block in waveform.blocks(30 * DETECTION_RATE_HZ):
+        mel = mels.push(block)
+        levels.append(_band_levels(mel))
+        scores.append(decide.push(mel, voice.push(block)).astype(np.float16))
+    # A few frames more than can be missing of the spectrogram: Silero's count says where the recording ends.
+    mel = mels.finish(4)
+    levels.append(_band_levels(mel))
+    scores += [part.astype(np.float16) for part in (decide.push(mel, voice.finish()), decide.finish())]
+    told = np.concatenate(scores)
+    half_frames = np.concatenate(levels)[: 2 * len(told)]
+    return Heard(told, half_frames.reshape(-1, 2).max(axis=1))
+
+
+def _band_levels(mel: Floats) -> NDArray[np.float16]:
+    """Power over all bands of each spectrogram frame (num_half_frames, bands), in dB."""
+    levels: NDArray[np.float16] = (10.0 * np.log10(np.power(10.0, mel).sum(axis=1))).astype(np.float16)
+    return levels
 
 
 class EmbeddedDetector:
@@ -45,14 +71,19 @@ class EmbeddedDetector:
         self._backend = backend
 
     def detect(self, waveform: Waveform) -> Detection:
-        scores = event_scores(waveform, self._silero, self._net)
+        heard = listen(waveform, self._silero, self._net)
+        scores = heard.scores
         duration_ms = duration_ms_of(waveform.num_samples, DETECTION_RATE_HZ)
         thresholds = (self._backend.speech, self._backend.music, self._backend.sound)
+        columns = [np.ascontiguousarray(scores[:, index]) for index in range(len(CLASSES))]
+        speech, music, sound = (
+            active_runs(column, HOP_MS, limits) for column, limits in zip(columns, thresholds, strict=True)
+        )
+        masked = frames_of(speech, len(scores)) | frames_of(sound, len(scores))
+        music = join_masked(music, masked, heard.level_db, self._backend.masked_ms // HOP_MS)
         events = []
-        for index, (event_class, label) in enumerate(zip(CLASSES, LABELS, strict=True)):
-            column = np.ascontiguousarray(scores[:, index])
-            runs = active_runs(column, HOP_MS, thresholds[index])
-            events += events_of(column, runs, HOP_MS, duration_ms, event_class, label)
+        for index, runs in enumerate((speech, music, sound)):
+            events += events_of(columns[index], runs, HOP_MS, duration_ms, CLASSES[index], LABELS[index])
         return Detection(in_order(events), FrameScores(HOP_MS, CLASSES, scores))
 
 
@@ -61,13 +92,17 @@ class Embedded(DetectionBackend):
 
     kind: Literal["embedded"] = "embedded"
     speech: Thresholds = Field(
-        default=Thresholds(enter=0.5, stay=0.3, bridge_ms=320, shortest_ms=128), description="when speech sounds"
+        default=Thresholds(enter=0.5, stay=0.3, bridge_ms=160, shortest_ms=128), description="when speech sounds"
     )
     music: Thresholds = Field(
-        default=Thresholds(enter=0.6, stay=0.3, bridge_ms=640, shortest_ms=320), description="when music sounds"
+        default=Thresholds(enter=0.8, stay=0.2, bridge_ms=320, shortest_ms=640), description="when music sounds"
     )
     sound: Thresholds = Field(
-        default=Thresholds(enter=0.5, stay=0.3, bridge_ms=320, shortest_ms=96), description="when other sound does"
+        default=Thresholds(enter=0.3, stay=0.12, bridge_ms=320, shortest_ms=96), description="when other sound does"
+    )
+
+    masked_ms: int = Field(
+        default=12_000, ge=0, description="music that louder sounds cover goes on if they do for no longer than this"
     )
 
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime", "scipy")

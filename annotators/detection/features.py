@@ -45,7 +45,7 @@ class MelStream:
     def __init__(self) -> None:
         margin = (WINDOW_SAMPLES - HOP_SAMPLES) // 2
         self._held = np.zeros(margin, dtype=np.float32)
-        self._margin = margin
+        self._last: Floats | None = None
         window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)
         # Scaled so that a full-scale sine has a power of about 1 in its band.
         self._window = (window * (2.0 / window.sum())).astype(np.float32)
@@ -65,11 +65,18 @@ class MelStream:
         power = np.square(spectrum.real) + np.square(spectrum.imag)
         self._held = held[count * HOP_SAMPLES :]
         frames: Floats = np.log10(power @ self._filters + POWER_FLOOR)
+        self._last = frames[-1:]
         return frames
 
     def finish(self, num_frames: int) -> Floats:
-        """As many more frames as `num_frames`, the stream going on in silence."""
-        return self.push(np.zeros(self._margin + num_frames * HOP_SAMPLES, dtype=np.float32))[:num_frames]
+        """As many more frames as `num_frames`, the last whole one repeated.
+
+        Frames filled up with silence would pull the noise floor of the last seconds down, and steady noise would stand
+        out of it.
+        """
+        if self._last is None:
+            self._last = self.push(np.zeros(WINDOW_SAMPLES, dtype=np.float32))[:1]
+        return np.repeat(self._last, num_frames, axis=0)
 
 
 def contrast(mel: Floats) -> Floats:

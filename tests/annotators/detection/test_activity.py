@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotators.detection.activity import Thresholds, active_runs, events_of, join_runs, runs_of
+from annotators.detection.activity import Thresholds, active_runs, events_of, join_masked, join_runs, runs_of
 from schemas.event import EventClass
 
 LIMITS = Thresholds(enter=0.6, stay=0.3, bridge_ms=40, shortest_ms=40)
@@ -54,3 +54,32 @@ def test_an_event_ends_with_the_recording_and_scores_its_mean() -> None:
     scores = np.array([0.5, 1.0], dtype=np.float16)
     (found,) = events_of(scores, np.array([[0, 2]]), 20, 33, EventClass.MUSIC, "music")
     assert (found.onset_ms, found.offset_ms, found.score) == (0, 33, 0.75)
+
+
+def pause_of_music(speech_db: float, music_db: float, speech_frames: int) -> int:
+    """How many events two stretches of music make, with `speech_frames` of 100 frames of speech between them."""
+    music = np.array([[0, 200], [300, 500]])
+    speech = np.zeros(500, dtype=bool)
+    speech[200 : 200 + speech_frames] = True
+    level = np.where(np.arange(500) // 100 == 2, speech_db, music_db).astype(np.float16)
+    return len(join_masked(music, speech, level, longest_pause=150))
+
+
+def test_quiet_music_goes_on_under_louder_speech() -> None:
+    assert pause_of_music(speech_db=-20, music_db=-40, speech_frames=100) == 1
+
+
+def test_music_as_loud_as_the_speech_between_has_ended() -> None:
+    assert pause_of_music(speech_db=-20, music_db=-22, speech_frames=100) == 2
+
+
+def test_a_pause_that_nothing_covers_is_a_pause() -> None:
+    assert pause_of_music(speech_db=-20, music_db=-40, speech_frames=20) == 2
+
+
+def test_a_long_cover_hides_an_end() -> None:
+    music = np.array([[0, 100], [300, 400]])
+    speech = np.zeros(400, dtype=bool)
+    speech[100:300] = True
+    level = np.where(speech, -20.0, -45.0)
+    assert len(join_masked(music, speech, level, longest_pause=150)) == 2

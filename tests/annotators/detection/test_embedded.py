@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from annotators.detection.embedded import Embedded, event_scores
+from annotators.detection.embedded import Embedded, listen
 from annotators.detection.event_net import ALIGNMENT, EVENT_NET_FILE, EVENT_NET_SHA256, REACH_FRAMES
 from annotators.detection.session import carried_weights, open_session
 from annotators.detection.silero_vad import SILERO_FILE, SILERO_SHA256
@@ -40,8 +40,8 @@ def test_the_network_reaches_no_further_than_it_is_given() -> None:
 
 @pytest.mark.parametrize("chunk_frames", [64, 480, 1_000_000])
 def test_scores_do_not_depend_on_the_chunk(chunk_frames: int) -> None:
-    whole = event_scores(SCENE, SILERO, NET)
-    cut_up = event_scores(SCENE, SILERO, NET, chunk_frames=chunk_frames)
+    whole = listen(SCENE, SILERO, NET).scores
+    cut_up = listen(SCENE, SILERO, NET, chunk_frames=chunk_frames).scores
     np.testing.assert_allclose(cut_up.astype(float), whole.astype(float), atol=2e-3)
 
 
@@ -52,8 +52,8 @@ def test_events_do_not_depend_on_the_block_size(block: int) -> None:
 
 @pytest.mark.parametrize("samples", [1, 511, 512, 513, 16_000, 48_077])
 def test_scores_cover_every_sample_and_no_more(samples: int) -> None:
-    scores = event_scores(ArrayWaveform(noise(4, -40)[:samples]), SILERO, NET)
-    assert len(scores) == -(-samples // 512)
+    heard = listen(ArrayWaveform(noise(4, -40)[:samples]), SILERO, NET)
+    assert len(heard.scores) == len(heard.level_db) == -(-samples // 512)
 
 
 def test_a_recording_without_samples_has_no_events() -> None:
@@ -63,6 +63,10 @@ def test_a_recording_without_samples_has_no_events() -> None:
 def test_silence_and_steady_noise_are_no_events() -> None:
     assert events_in(ArrayWaveform(np.zeros(160_000, dtype=np.float32))) == ()
     assert events_in(ArrayWaveform(noise(20, -35))) == ()
+
+
+def test_steady_noise_stays_no_event_where_a_recording_ends_in_the_middle_of_a_frame() -> None:
+    assert events_in(ArrayWaveform(noise(30, -60)[:-100])) == ()
 
 
 def test_a_melody_is_music_and_its_edges_are_found() -> None:
@@ -76,4 +80,4 @@ def test_beeps_are_other_sound_even_25_db_under_the_loudest() -> None:
     quiet = mixed(30, (2, tune(8, -20)), (20, beeps(1.5, -45)))
     found = [event for event in events_in(ArrayWaveform(noise(30, -70) + quiet)) if event.onset_ms > 15_000]
     assert [event.event_class for event in found] == [EventClass.SOURCE_AMBIGUOUS]
-    assert found[0].onset_ms == pytest.approx(20_000, abs=150)
+    assert found[0].onset_ms == pytest.approx(20_000, abs=200)

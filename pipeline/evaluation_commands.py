@@ -1,0 +1,116 @@
+"""What the commands `evaluate` and `show` do; the command line gives them their names and examples."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from schemas.timespan import TimeSpan
+
+if TYPE_CHECKING:
+    from annotators.detection.base import Detector
+    from pipeline.config import RunConfig
+    from pipeline.evaluate_segmentation import MethodScores
+
+
+class Subject(StrEnum):
+    """What can be evaluated."""
+
+    SEGMENTATION = "segmentation"
+
+
+Profile = Annotated[
+    str, typer.Option("--profile", help="Configuration: embedded, or the path of a .yaml file like it.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Changes one value of the configuration.")
+]
+
+
+def evaluate(
+    subject: Annotated[Subject, typer.Argument(help="What to evaluate: segmentation.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder with scenes.jsonl, clips.jsonl or ami.jsonl.", show_default=False)
+    ],
+    profile: Profile = "embedded",
+    overrides: Overrides = None,
+) -> None:
+    """Measure segmentation and routing on labelled audio, next to simple ways of cutting, in one table."""
+    del subject  # there is one so far; the word keeps the place for more
+    from annotators.detection.silero_vad import SileroVad
+    from pipeline.errors import SetupError
+    from pipeline.evaluate_segmentation import evaluate_segmentation
+    from pipeline.labelled_audio import LabelledFolderError, read_labelled_folder
+
+    config = _configuration(profile, overrides)
+    try:
+        labelled = read_labelled_folder(folder)
+    except LabelledFolderError as error:
+        raise SetupError(f"{error}: give a folder in the format that docs/segmentation.md describes") from error
+    lines = list(evaluate_segmentation(labelled, _detectors(config), config.segmentation, SileroVad().load()))
+    Console(width=None).print(_turned(lines))
+
+
+def show(
+    recording: Annotated[Path, typer.Argument(help="One audio file.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Picture to write: .png, .pdf or .svg.")],
+    start: Annotated[float, typer.Option("--start", min=0.0, help="Where the picture begins, in seconds.")] = 0.0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.1, help="How much it shows; at most 20 minutes.")
+    ] = 1200.0,
+    profile: Profile = "embedded",
+    overrides: Overrides = None,
+) -> None:
+    """Draw a recording: waveform, spectrogram, events, what cutting would cost, and where it is cut."""
+    from pipeline.decode import DecodeError
+    from pipeline.errors import SetupError
+    from pipeline.show import PictureError, show_recording
+
+    config = _configuration(profile, overrides)
+    if not recording.is_file():
+        raise SetupError(f"there is no file {recording}: name a recording")
+    span = TimeSpan(round(1000 * start), round(1000 * (start + seconds)))
+    try:
+        count = show_recording(recording, output, _detectors(config), config.segmentation, span)
+    except DecodeError as error:
+        raise SetupError(
+            f"{recording.name} cannot be read ({error.reason}: {error.detail}): name another file"
+        ) from error
+    except PictureError as error:
+        raise SetupError(str(error)) from error
+    Console().print(f"{output}: {count} segments", highlight=False)
+
+
+def _configuration(profile: str, overrides: list[str] | None) -> RunConfig:
+    from pipeline.config import load_config
+
+    return load_config(profile, tuple(overrides or ()))
+
+
+def _detectors(config: RunConfig) -> list[Detector]:
+    from annotators.base import BackendUnavailableError
+    from pipeline.errors import SetupError
+
+    try:
+        return [backend.load() for backend in config.detectors]
+    except BackendUnavailableError as error:
+        raise SetupError(str(error)) from error
+
+
+def _turned(lines: list[MethodScores]) -> Table:
+    """Ways of cutting side by side, one figure a row: a terminal is not wide enough for the other way round."""
+    from pipeline.evaluate_segmentation import table_cells, table_columns
+
+    cells = [table_cells(line) for line in lines]
+    table = Table(title="Segmentation", title_justify="left")
+    for index, heading in enumerate(["", *(row[0] for row in cells)]):
+        table.add_column(heading, justify="right" if index else "left")
+    for number, name in enumerate(table_columns()):
+        if number:
+            table.add_row(name, *(row[number] for row in cells))
+    return table
