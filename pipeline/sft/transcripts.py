@@ -2,98 +2,83 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from annotators.speech.normalise import unit_of
+from annotators.speech.sentences import sentences_of
 from pipeline.sft.ask import grade
 from pipeline.sft.material import Material
 from pipeline.sft.timestamps import TimedText
 from schemas.annotation import SpeechAnnotation
 from schemas.claim import Evidence
 from schemas.sample import Difficulty
-from schemas.speech import Transcript, Word
+from schemas.speech import ErrorUnit, Sentence, Transcript, Word
 
-PAUSE_MS = 700
-"""A longer gap ends a sentence where no punctuation does."""
-LONGEST_SENTENCE_MS = 20_000
 NOISY_DB = 10.0
 MANY_WORDS = 40
-
-_ENDS = (".", "?", "!", "。")
-"""Of a sentence, in the compatibility form in which wide marks are narrow and an ellipsis is three dots."""
-_QUOTES = "\"')\u2019\u201d\u300d"
-_UNSPACED = ("zh", "ja", "th", "yue", "lo", "my", "km")
-"""Languages written without spaces between words."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """A usable transcript and its place."""
+    """A usable transcript, and the best times there are for its words: a forced aligner's, else the recogniser's."""
 
     transcript: Transcript
     row: SpeechAnnotation
-    language: str | None
+    words: tuple[Word, ...]
+    """Empty where nobody timed them."""
+    timing: SpeechAnnotation
+    """The row that `words` are of."""
 
     @property
-    def spaced(self) -> bool:
-        return self.language is None or self.language.split("-")[0] not in _UNSPACED
+    def sentences(self) -> tuple[Sentence, ...]:
+        return self.timing.sentences if self.timing.sentences is not None else sentences_of(self.words)
 
 
 def usable_transcript(material: Material) -> Said | None:
-    """The first transcript of the segment that may be trained on."""
-    for row in material.all(SpeechAnnotation):
+    """The transcript of the segment that may be trained on.
+
+    Where systems were compared, only what was agreed on counts, whatever one of them says of itself.
+    """
+    rows = material.all(SpeechAnnotation)
+    compared = [row for row in rows if row.agreement is not None]
+    for row in compared or rows:
         transcript = row.transcript
         if transcript is not None and transcript.usable_for_training and transcript.text.strip():
-            return Said(transcript, row, transcript.language or material.segment.language)
+            aligned = next((one for one in rows if one.alignment and one.alignment.aligned == row.backend), None)
+            if aligned is not None and aligned.alignment is not None:
+                return Said(transcript, row, aligned.alignment.words, aligned)
+            return Said(transcript, row, transcript.words, row)
     return None
 
 
-def cite_transcript(material: Material, said: Said, *paths: str) -> tuple[Evidence, ...]:
-    base = ("text", "agreement", "usable_for_training", *paths)
-    return material.cite(said.row, *(f"transcript.{path}" for path in base))
+def cite_transcript(material: Material, said: Said, timed: bool = False) -> tuple[Evidence, ...]:
+    """What a transcript rests on; with its words' times where they are told."""
+    base = material.cite(said.row, *(f"transcript.{path}" for path in ("text", "agreement", "usable_for_training")))
+    if not timed:
+        return base
+    return (*base, *material.cite(said.timing, "transcript.words" if said.timing is said.row else "alignment.words"))
 
 
-def timed_words(material: Material, words: Sequence[Word]) -> tuple[TimedText, ...]:
-    """Words with their times in the segment; those without letters or of no length are left out."""
-    inside = ((word, material.in_clip(word.start_ms), material.in_clip(word.end_ms)) for word in words)
-    return tuple(
-        TimedText(segment_start_ms=start, segment_end_ms=end, text=word.text.strip())
-        for word, start, end in inside
-        if word.text.strip() and 0 <= start < end <= material.duration_ms
-    )
-
-
-def sentences(words: Sequence[TimedText], spaced: bool) -> tuple[TimedText, ...]:
-    """Words joined up to an end mark, a pause of PAUSE_MS or LONGEST_SENTENCE_MS."""
-    groups: list[list[TimedText]] = []
-    for word in words:
-        if not groups or _ends(groups[-1], word):
-            groups.append([])
-        groups[-1].append(word)
-    gap = " " if spaced else ""
-    return tuple(
+def timed_texts(material: Material, parts: Iterable[Word | Sentence]) -> tuple[TimedText, ...]:
+    """Words or sentences with their times in the segment; empty where one of them has no time inside it."""
+    entries = tuple(
         TimedText(
-            segment_start_ms=group[0].segment_start_ms,
-            segment_end_ms=group[-1].segment_end_ms,
-            text=gap.join(word.text for word in group),
+            segment_start_ms=material.in_clip(part.start_ms),
+            segment_end_ms=material.in_clip(part.end_ms),
+            text=part.text.strip(),
         )
-        for group in groups
+        for part in parts
     )
+    fit = all(one.text and 0 <= one.segment_start_ms < one.segment_end_ms <= material.duration_ms for one in entries)
+    return entries if fit else ()
 
 
 def grade_transcript(material: Material, said: Said, timed: bool = False) -> Difficulty:
     """Harder with many words, against noise, and with times."""
     voice = material.first(SpeechAnnotation, "voice")
     snr = voice.voice.snr_db if voice is not None and voice.voice is not None else None
-    length = len(said.transcript.text.split()) if said.spaced else len(said.transcript.text) // 2
+    text = said.transcript.text
+    # Two characters of Chinese or Japanese make about a word.
+    length = len(text) // 2 if unit_of([text]) is ErrorUnit.CHARACTERS else len(text.split())
     return grade(crowded=length > MANY_WORDS, faint=snr is not None and snr < NOISY_DB, timed=timed)
-
-
-def _ends(sentence: Sequence[TimedText], following: TimedText) -> bool:
-    last = sentence[-1]
-    return (
-        unicodedata.normalize("NFKC", last.text).rstrip(_QUOTES).endswith(_ENDS)
-        or following.segment_start_ms - last.segment_end_ms >= PAUSE_MS
-        or following.segment_end_ms - sentence[0].segment_start_ms > LONGEST_SENTENCE_MS
-    )

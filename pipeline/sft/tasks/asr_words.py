@@ -12,12 +12,13 @@ from pipeline.sft.answers import spans
 from pipeline.sft.ask import Ask, SegmentTask, Turn
 from pipeline.sft.material import Material
 from pipeline.sft.timestamps import TimedText
-from pipeline.sft.transcripts import cite_transcript, grade_transcript, timed_words, usable_transcript
+from pipeline.sft.transcripts import cite_transcript, grade_transcript, timed_texts, usable_transcript
 from pipeline.sft.words import Words
 
 
 class AsrWordsTask(SegmentTask):
-    """Eligible: a usable transcript of which every word has a time inside the segment."""
+    """Eligible: a usable transcript all of whose words have a time inside the segment. A forced aligner's times come
+    first."""
 
     task: Literal["asr_words"] = "asr_words"
     most_per_segment: int = 1
@@ -27,16 +28,14 @@ class AsrWordsTask(SegmentTask):
 
     def asks_of(self, material: Material) -> Iterator[Ask]:
         said = usable_transcript(material)
-        if said is None or not said.transcript.words:
-            return
-        entries = timed_words(material, said.transcript.words)
-        if len(entries) == len(said.transcript.words):
+        entries = timed_texts(material, said.words) if said is not None else ()
+        if said is not None and entries:
             yield Ask(
                 kind="words",
                 topic="",
                 fact="",
                 materials=(material,),
-                evidence=cite_transcript(material, said, "words"),
+                evidence=cite_transcript(material, said, timed=True),
                 difficulty=grade_transcript(material, said, timed=True),
                 turn=partial(_turn, entries, self.tolerance_ms),
             )

@@ -13,7 +13,7 @@ from pipeline.sft.ask import Ask, SegmentTask, Turn, grade
 from pipeline.sft.material import Material, Sighting
 from pipeline.sft.sounds import LEAST_SCORE, all_sure, is_crowded, is_faint
 from pipeline.sft.timestamps import TimedText
-from pipeline.sft.transcripts import cite_transcript, grade_transcript, sentences, timed_words, usable_transcript
+from pipeline.sft.transcripts import cite_transcript, grade_transcript, timed_texts, usable_transcript
 from pipeline.sft.words import Words, seconds
 from schemas.timespan import TimeSpan
 
@@ -70,9 +70,9 @@ class TimeQaTask(SegmentTask):
 
     def _said(self, material: Material) -> Iterator[Ask]:
         said = usable_transcript(material)
-        if said is None or not said.transcript.words:
+        if said is None:
             return
-        spoken = sentences(timed_words(material, said.transcript.words), said.spaced)
+        spoken = timed_texts(material, said.sentences)
         for sentence in spoken if len(spoken) > 1 else ():
             middle = (sentence.segment_start_ms + sentence.segment_end_ms) // 2
             yield Ask(
@@ -80,7 +80,7 @@ class TimeQaTask(SegmentTask):
                 topic="",
                 fact=f"{middle}",
                 materials=(material,),
-                evidence=cite_transcript(material, said, "words"),
+                evidence=cite_transcript(material, said, timed=True),
                 difficulty=grade_transcript(material, said, timed=True),
                 turn=partial(_said_turn, sentence, middle),
             )

@@ -14,6 +14,7 @@ from schemas.claim import Verdict
 from schemas.event import Branch, EventClass
 from schemas.sample import MessageKind, Sample, Scoring
 from schemas.segment import Segment
+from schemas.speech import Agreement, Alignment, ErrorUnit, Sentence
 from schemas.tables import Table
 from tests.builders import a_segment
 from tests.pipeline.sft.builders import (
@@ -118,6 +119,60 @@ def test_words_and_sentences_are_timed_by_their_lines() -> None:
     sentences = read_timed(of("asr_sentences", made)[0].answer, CONFIG.timestamps)
     assert [entry.text for entry in sentences] == ["Come in.", "Sit down here."]
     assert (sentences[1].segment_start_ms, sentences[1].segment_end_ms) == (800, 1900)
+
+
+def test_what_systems_did_not_agree_on_is_no_answer_whatever_one_of_them_says() -> None:
+    alone = spoken(talk(), ["One", "alone."])
+    verdict = spoken(talk(), ["Not", "agreed."], usable=False).model_copy(
+        update={
+            "backend": "agreement",
+            "agreement": Agreement(
+                systems=("asr", "other"),
+                chosen="asr",
+                unit=ErrorUnit.WORDS,
+                pairs=(),
+                coverage=None,
+                untranscribed_tail_ms=None,
+                letters_per_second=None,
+            ),
+        }
+    )
+    assert of("asr", samples(recording(material(talk(), alone)), EVERY))
+    assert not of("asr", samples(recording(material(talk(), alone, verdict)), EVERY))
+
+
+def test_a_forced_aligner_s_times_come_before_the_recogniser_s() -> None:
+    row = spoken(talk(), ["Come", "in."])
+    assert row.transcript is not None
+    words = tuple(
+        word.model_copy(update={"start_ms": word.start_ms + 50, "end_ms": word.end_ms + 50})
+        for word in row.transcript.words
+    )
+    aligned = row.model_copy(
+        update={
+            "backend": "aligner",
+            "transcript": None,
+            "voice": None,
+            "alignment": Alignment(aligned="asr", words=words, mean_difference_ms=50.0),
+            "sentences": (Sentence(text="Come in.", start_ms=50, end_ms=750),),
+        }
+    )
+    made = samples(recording(material(talk(), row, aligned)), EVERY)
+    assert of("asr_words", made)[0].answer == "0.05 - 0.35: Come\n0.45 - 0.75: in."
+    assert of("asr_sentences", made)[0].answer == "0.05 - 0.75: Come in."
+    assert {one.field for one in of("asr_words", made)[0].evidence} >= {"transcript.text", "alignment.words"}
+
+
+def test_words_without_a_time_are_not_timed() -> None:
+    row = spoken(talk(), ["Come", "in."])
+    assert row.transcript is not None
+    late = row.transcript.words[1].model_copy(update={"end_ms": 9_000})
+    outside = row.model_copy(
+        update={"transcript": row.transcript.model_copy(update={"words": (row.transcript.words[0], late)})}
+    )
+    made = samples(recording(material(talk(), outside)), EVERY)
+    assert of("asr", made)
+    assert not tasks_in(made) & {"asr_words", "asr_sentences"}
 
 
 def test_chinese_words_are_joined_without_spaces() -> None:

@@ -1,0 +1,154 @@
+"""Speed and memory of `sft` and of every export, on a corpus of synthesised rows over a few real clips.
+
+`python -m benchmarks.training_data` prints rows a second of each step, next to a bare pyarrow read and write of the
+bytes that it reads, in the same run, and each step's peak memory at a fourth of the corpus and at the whole of it. Each
+step runs in a process of its own, with one worker.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import typer
+
+from benchmarks.training_corpus import SEGMENTS_A_RECORDING, make_corpus
+from pipeline.export.base import ExportOptions
+from pipeline.export.formats import FORMATS
+from pipeline.export.launch import run_export
+from pipeline.export.plan import plan_export
+from pipeline.progress import ProgressLog
+from pipeline.sft.config import load_sft_config
+from pipeline.sft.launch import SftGroup, prepare_sft
+
+TEXT_TABLES = ("segments", "recordings", "annotations/speech", "annotations/music", "annotations/general", "captions")
+BATCH_ROWS = 200
+TASKS = ("asr", "tempo")
+"""What is exported: with all tasks, formats that hold audio with every sample would fill the disk."""
+
+
+class Measured(NamedTuple):
+    """One step: how many rows it wrote, in which time, and the most memory its process held."""
+
+    rows: int
+    seconds: float
+    peak_mb: float
+    written_mb: float
+
+
+def main(
+    segments: Annotated[int, typer.Option(help="Size of the corpus.")] = 10_000,
+    folder: Annotated[Path | None, typer.Option(help="Where to work; a temporary folder by default.")] = None,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="soundseam-", dir=folder) as work:
+        small, large = Path(work, "small"), Path(work, "large")
+        for corpus, size in ((small, segments // 4), (large, segments)):
+            make_corpus(corpus, size // SEGMENTS_A_RECORDING)
+        print(f"{segments:,} segments\n")
+        print(f"{'step':<12} {'rows/s':>8} {'bare rows/s':>12} {'written':>9} {'peak at 1/4':>12} {'peak':>8}")
+        _report("sft", _measure(build, small), _measure(build, large), _measure(copy_text, large))
+        bare = _measure(copy_all, large)
+        for name in FORMATS:
+            measured = []
+            for corpus in (small, large):
+                measured.append(_measure(write, corpus, name))
+                shutil.rmtree(corpus.with_name(f"{corpus.name}-{name}"))
+            _report(name, measured[0], measured[1], bare)
+
+
+def build(corpus: Path) -> Measured:
+    """All samples of all tasks."""
+    job = prepare_sft(str(corpus), load_sft_config(), {})
+    began = time.perf_counter()
+    SftGroup(job.config, job.output, {}, None)(job.plan.works, ProgressLog())
+    seconds = time.perf_counter() - began
+    files = list((corpus / "sft").rglob("*.parquet"))
+    return Measured(sum(pq.read_metadata(file).num_rows for file in files), seconds, peak_mb(), megabytes(files))
+
+
+def write(corpus: Path, name: str) -> Measured:
+    """The samples of TASKS with their audio, in one format."""
+    target = corpus.with_name(f"{corpus.name}-{name}")
+    began = time.perf_counter()
+    options = ExportOptions(to=name, tables=False, tasks=TASKS)
+    summary = run_export(plan_export(str(corpus), str(target), options), 1, _say_nothing)
+    seconds = time.perf_counter() - began
+    return Measured(
+        summary.counts.total, seconds, peak_mb(), megabytes([file for file in target.rglob("*") if file.is_file()])
+    )
+
+
+def copy_text(corpus: Path) -> Measured:
+    """What `sft` reads, read and written by pyarrow alone."""
+    return _copy([corpus / table for table in TEXT_TABLES], corpus.with_name("bare"), with_audio=False)
+
+
+def copy_all(corpus: Path) -> Measured:
+    """What an export reads, read and written by pyarrow alone: segments with audio, and samples."""
+    return _copy(
+        [corpus / "segments", *(corpus / "sft" / task for task in TASKS)], corpus.with_name("bare"), with_audio=True
+    )
+
+
+def _copy(tables: Sequence[Path], target: Path, with_audio: bool) -> Measured:
+    target.mkdir()
+    began, rows = time.perf_counter(), 0
+    written: list[Path] = []
+    for path in (path for table in tables for path in sorted(table.glob("*.parquet"))):
+        written.append(target / f"{len(written)}.parquet")
+        rows += _copy_file(path, written[-1], with_audio)
+    measured = Measured(rows, time.perf_counter() - began, peak_mb(), megabytes(written))
+    shutil.rmtree(target)
+    return measured
+
+
+def _copy_file(source: Path, target: Path, with_audio: bool) -> int:
+    with pq.ParquetFile(source) as file:
+        names = [name for name in file.schema_arrow.names if with_audio or name != "audio"]
+        schema = pa.schema([file.schema_arrow.field(name) for name in names])
+        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+            for batch in file.iter_batches(BATCH_ROWS, columns=names):
+                writer.write_batch(batch.cast(schema))
+        return int(file.metadata.num_rows)
+
+
+def peak_mb() -> float:
+    """The most memory that this process has held, by Linux's own account."""
+    # getrusage would also count what the parent held when it started this process.
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise OSError("/proc/self/status tells no VmHWM")
+
+
+def megabytes(files: Sequence[Path]) -> float:
+    return sum(file.stat().st_size for file in files) / 2**20
+
+
+def _say_nothing(done: int, parts: int) -> None:
+    """Progress is for people."""
+
+
+def _measure(step: Callable[..., Measured], *arguments: object) -> Measured:
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(step, *arguments).result()
+
+
+def _report(name: str, small: Measured, large: Measured, bare: Measured) -> None:
+    print(
+        f"{name:<12} {large.rows / large.seconds:>8,.0f} {bare.rows / bare.seconds:>12,.0f} "
+        f"{large.written_mb:>6,.0f} MB {small.peak_mb:>9,.0f} MB {large.peak_mb:>5,.0f} MB",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
