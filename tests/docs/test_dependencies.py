@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from functools import cache
-from importlib.metadata import PackageNotFoundError, metadata, requires
+from importlib.metadata import PackageNotFoundError, distribution, requires
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -68,13 +68,16 @@ def families_in(text: str) -> set[str]:
 
 
 def declared(package: str) -> str:
-    """What the installed package says of its licence; skips where it is not installed."""
+    """What the installed package says of its licence, or the beginning of its licence's text; skips without it."""
     try:
-        found = metadata(package)
+        found = distribution(package)
     except PackageNotFoundError:
         pytest.skip(f"{package} is not installed here")
-    classifiers = [line.split(" :: ", 1)[1] for line in found.get_all("Classifier", []) if line.startswith("License")]
-    return " ".join([found.get("License-Expression") or (found.get("License") or "")[:400], *classifiers])
+    fields = found.metadata
+    classifiers = [line.split(" :: ", 1)[1] for line in fields.get_all("Classifier", []) if line.startswith("License")]
+    said = " ".join([fields.get("License-Expression") or (fields.get("License") or "")[:400], *classifiers]).strip()
+    texts = [file.locate() for file in found.files or [] if file.name.upper().startswith("LICEN")]
+    return said or " ".join(Path(str(text)).read_text(encoding="utf-8")[:200] for text in texts)
 
 
 def test_every_requirement_has_its_line_and_no_line_is_left_over() -> None:
