@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from schemas.event import Branch
 from schemas.record import Record, content_key
 from schemas.recording import ModelUse
 from schemas.segment import Segment
+
+if TYPE_CHECKING:
+    from annotators.detection.base import Waveform
 
 Samples = NDArray[np.float32]
 
@@ -70,6 +73,19 @@ class Annotator(Protocol[FactsT_co]):
         """One answer for each clip, in order.
 
         Raises AnnotationError where a clip cannot be annotated; the caller then asks again, one clip at a time.
+        """
+        ...
+
+
+class RecordingAnnotator(Annotator[FactsT_co], Protocol[FactsT_co]):
+    """What the `load()` of a backend with `hears_recordings` returns."""
+
+    def annotate_recording(self, waveform: Waveform, segments: Sequence[Segment]) -> Sequence[FactsT_co]:
+        """One answer for each of the recording's `segments`, in order, from what was heard in all of it.
+
+        `waveform` is 16 kHz mono and starts at the recording's start. It is read in windows, so that memory does not
+        grow with the recording. Raises AnnotationError where the recording cannot be annotated; all of its segments
+        are then rejected.
         """
         ...
 
@@ -141,6 +157,8 @@ class Backend(Model, Generic[FactsT_co]):
     mono: ClassVar[bool] = True
     reads_annotations: ClassVar[bool] = False
     """True for a backend that works from the rows of the backends listed before it in its branch."""
+    hears_recordings: ClassVar[bool] = False
+    """True where `load()` gives a RecordingAnnotator: its answers are best from whole recordings, not from clips."""
     batch_size: int = Field(default=16, ge=1, le=4096)
     """Most clips in one call of `annotate`."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -17,6 +18,10 @@ class Word(Record):
     start_ms: int = Field(description="in the recording's time")
     end_ms: int = Field(description="in the recording's time, exclusive")
     confidence: float | None = Field(ge=0.0, le=1.0, description="the system's own, not calibrated")
+    speaker: str | None = Field(
+        default=None,
+        description="label of whose turn spans most of the word; null where no turn does or none are known",
+    )
 
 
 class Transcript(Record):
@@ -133,6 +138,24 @@ class Alignment(Record):
     )
 
 
+class Turn(Record):
+    """One speaker speaking, clipped to the segment. Turns of several speakers may overlap."""
+
+    speaker: str = Field(description="label, the same for one speaker all through a recording")
+    start_ms: int = Field(description="in the recording's time")
+    end_ms: int = Field(description="in the recording's time, exclusive")
+    overlapped: bool = Field(description="true where somebody else speaks during part of it")
+
+
+class Speakers(Record):
+    """Who speaks when in a segment."""
+
+    turns: tuple[Turn, ...] = Field(description="in order of start")
+    count: int = Field(ge=0, description="speakers heard in the segment")
+    overlap_ms: int = Field(ge=0, description="time in which two or more speak")
+    scope: Literal["recording", "segment"] = Field(description="within what the labels mean the same speaker")
+
+
 class SpeechFacts(BranchFacts):
     """The speech branch's typed fields; each backend fills its own and leaves the rest null."""
 
@@ -141,6 +164,7 @@ class SpeechFacts(BranchFacts):
     language: SpeechLanguage | None = None
     alignment: Alignment | None = None
     sentences: tuple[Sentence, ...] | None = None
+    speakers: Speakers | None = None
     voice: Voice | None = None
     quality: SpeechQuality | None = None
     dnsmos: Dnsmos | None = None

@@ -9,6 +9,7 @@ from pydantic import Field
 from annotators.speech.agreement import TranscriptAgreement
 from annotators.speech.caption import SpeechCaption
 from annotators.speech.ctc_alignment import CtcAlignment
+from annotators.speech.diarization import PyannoteDiarization
 from annotators.speech.dnsmos import DnsmosScores
 from annotators.speech.faster_whisper import FasterWhisper
 from annotators.speech.pocketsphinx import Pocketsphinx
@@ -24,6 +25,7 @@ AnySpeech = Annotated[
     | TranscriptAgreement
     | PocketsphinxAlignment
     | CtcAlignment
+    | PyannoteDiarization
     | VoiceMeasures
     | SpeechQualityMeasures
     | DnsmosScores

@@ -13,6 +13,7 @@ from annotators.speech.doubts import Limits, doubts, measure
 from annotators.speech.normalise import unit_of, units_of
 from annotators.speech.sentences import sentences_of
 from annotators.speech.stretches import speech_stretches
+from annotators.speech.turns import with_speakers
 from schemas.annotation import SpeechAnnotation
 from schemas.event import Branch
 from schemas.speech import Agreement, ErrorUnit, PairError, SpeechFacts, Transcript
@@ -98,7 +99,7 @@ class AgreementAnnotator:
             *(("language_mismatch",) if _languages_differ(clip) else ()),
         )
         return SpeechFacts(
-            transcript=self._verdict(chosen.transcript, agreement, flags),
+            transcript=self._verdict(_with_speakers(chosen.transcript, clip), agreement, flags),
             agreement=Agreement(
                 systems=tuple(candidate.system for candidate in candidates),
                 chosen=chosen.system,
@@ -168,6 +169,14 @@ def medoid(candidates: Sequence[Candidate], pairs: Sequence[PairError]) -> tuple
     ]
     best = min(range(len(candidates)), key=errors.__getitem__)
     return candidates[best], round(1 - errors[best] / (len(candidates) - 1), 4)
+
+
+def _with_speakers(transcript: Transcript, clip: Clip) -> Transcript:
+    """Words with their speakers, where a diarization came before."""
+    known = [row.speakers for row in clip.annotations if isinstance(row, SpeechAnnotation) and row.speakers]
+    if not known:
+        return transcript
+    return transcript.model_copy(update={"words": with_speakers(transcript.words, known[0].turns)})
 
 
 def _languages_differ(clip: Clip) -> bool:

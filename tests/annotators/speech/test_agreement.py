@@ -11,7 +11,7 @@ from annotators.base import Clip
 from annotators.speech.agreement import TranscriptAgreement, error_rate
 from schemas.annotation import SpeechAnnotation
 from schemas.event import Branch
-from schemas.speech import Agreement, ErrorUnit, SpeechFacts, SpeechLanguage, Transcript
+from schemas.speech import Agreement, ErrorUnit, Speakers, SpeechFacts, SpeechLanguage, Transcript, Turn, Word
 from tests.annotators.members import load_or_skip
 from tests.annotators.speech.builders import a_clip, silence
 
@@ -160,6 +160,24 @@ def test_only_the_systems_that_are_named_take_part() -> None:
 def test_a_system_that_does_not_know_the_language_does_not_vote() -> None:
     rows = [heard("stand_in", "", flags=("unsupported_language",)), heard("a", "bonjour", "fr")]
     assert agree(rows)[1].systems == ("a",)
+
+
+def test_words_get_the_speakers_of_a_diarization_before() -> None:
+    words = tuple(
+        Word(text=text, start_ms=at, end_ms=at + 400, confidence=None) for text, at in [("hi", 0), ("yes", 600)]
+    )
+    turns = [("S1", 0, 500), ("S2", 500, 1_000)]
+    speakers = Speakers(
+        turns=tuple(Turn(speaker=name, start_ms=start, end_ms=end, overlapped=False) for name, start, end in turns),
+        count=2,
+        overlap_ms=0,
+        scope="recording",
+    )
+    row = heard("a", "hi yes")
+    assert row.transcript is not None
+    timed = row.model_copy(update={"transcript": row.transcript.model_copy(update={"words": words})})
+    transcript, _ = agree([a_row("diarization", speakers=speakers), timed])
+    assert [word.speaker for word in transcript.words] == ["S1", "S2"]
 
 
 def test_without_any_transcript_there_is_no_answer_but_the_figures() -> None:

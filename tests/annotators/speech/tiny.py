@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from annotators.speech.ctc_alignment import CtcAlignment
+from annotators.speech.diarization import PyannoteDiarization
 from annotators.speech.faster_whisper import FasterWhisper
 
 _WIDTH = 16
@@ -144,3 +145,83 @@ def _save_ctc(folder: Path) -> None:
         pad_token_id=0,
     )
     Wav2Vec2ForCTC(config).save_pretrained(folder)
+
+
+def pyannote_diarization(folder: Path) -> PyannoteDiarization:
+    """A whole pipeline folder whose models and clustering are random: turns of nobody in particular."""
+    for module in ("torch", "pyannote"):
+        pytest.importorskip(module, reason=f"needs {module}: pip install 'soundseam[models]'")
+    pipeline = folder / "diarization-tiny-random"
+    if not pipeline.exists():
+        _save_diarization(pipeline)
+    return PyannoteDiarization(weights=str(pipeline), device="cpu")
+
+
+def _save_diarization(folder: Path) -> None:
+    import os
+
+    os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+    import torch
+    import yaml
+    from pyannote.audio.core.task import Problem, Resolution, Specifications
+    from pyannote.audio.models.embedding import WeSpeakerResNet34
+    from pyannote.audio.models.segmentation import PyanNet
+
+    torch.manual_seed(0)
+    segmentation = PyanNet(lstm={"hidden_size": 8, "num_layers": 1}, linear={"hidden_size": 8, "num_layers": 1})
+    segmentation.specifications = Specifications(
+        problem=Problem.MONO_LABEL_CLASSIFICATION,
+        resolution=Resolution.FRAME,
+        duration=10.0,
+        classes=["one", "two"],
+        powerset_max_classes=2,
+        permutation_invariant=True,
+    )
+    segmentation.build()
+    embedding = WeSpeakerResNet34()
+    embedding.specifications = Specifications(
+        problem=Problem.REPRESENTATION, resolution=Resolution.CHUNK, duration=3.0, classes=[]
+    )
+    embedding.build()
+    _save_checkpoint(segmentation, folder / "segmentation")
+    _save_checkpoint(embedding, folder / "embedding")
+    _save_plda(folder / "plda")
+    parts = {name: f"$model/{name}" for name in ("segmentation", "embedding", "plda")}
+    config = {
+        "version": "4.0.0",
+        "pipeline": {
+            "name": "pyannote.audio.pipelines.SpeakerDiarization",
+            "params": {"clustering": "VBxClustering", "segmentation_step": 0.5, **parts},
+        },
+        "params": {
+            "clustering": {"threshold": 0.6, "Fa": 0.07, "Fb": 0.8},
+            "segmentation": {"min_duration_off": 0.0},
+        },
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def _save_checkpoint(model: object, folder: Path) -> None:
+    import pytorch_lightning
+    import torch
+
+    folder.mkdir(parents=True)
+    checkpoint = {
+        "state_dict": model.state_dict(),  # type: ignore[attr-defined]
+        "hyper_parameters": dict(model.hparams),  # type: ignore[attr-defined]
+        "pytorch-lightning_version": pytorch_lightning.__version__,
+        "pyannote.audio": {
+            "versions": {"torch": torch.__version__, "pyannote.audio": "4.0.0"},
+            "architecture": {"module": type(model).__module__, "class": type(model).__name__},
+            "specifications": model.specifications,  # type: ignore[attr-defined]
+        },
+    }
+    torch.save(checkpoint, folder / "pytorch_model.bin")
+
+
+def _save_plda(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    draw = np.random.default_rng(0)
+    lda = np.linalg.qr(draw.normal(size=(256, 128)))[0]
+    np.savez(folder / "xvec_transform.npz", mean1=np.zeros(256), mean2=np.zeros(128), lda=lda)
+    np.savez(folder / "plda.npz", mu=np.zeros(128), tr=np.eye(128), psi=np.linspace(3.0, 0.1, 128))

@@ -1,0 +1,179 @@
+"""Speakers' turns: windows of a recording joined, projected onto segments, and given to words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.segment import Segment
+from schemas.speech import Speakers, Turn, Word
+from schemas.timespan import TimeSpan, covered_ms, union_spans
+
+LEAST_SIMILARITY = 0.5
+"""Cosine of two mean voice embeddings from which they are taken for one speaker, where no shared time decides."""
+_LEAST_SHARED_MS = 500
+
+
+class SpeakerSpan(NamedTuple):
+    """One speaker speaking, in the recording's time."""
+
+    speaker: str
+    span: TimeSpan
+
+
+@dataclass(frozen=True)
+class WindowTurns:
+    """What was found in one window of a recording. `voices` has the mean embedding of each of its speakers."""
+
+    window: TimeSpan
+    turns: tuple[SpeakerSpan, ...]
+    voices: Mapping[str, NDArray[np.float32]]
+
+
+def windows_over(duration_ms: int, window_ms: int, overlap_ms: int) -> tuple[TimeSpan, ...]:
+    """The fewest windows of at most `window_ms` that cover a recording, each sharing `overlap_ms` with the next."""
+    if duration_ms <= window_ms:
+        return (TimeSpan(0, duration_ms),)
+    step_ms = window_ms - overlap_ms
+    starts = range(0, duration_ms - overlap_ms, step_ms)
+    return tuple(TimeSpan(start, min(start + window_ms, duration_ms)) for start in starts)
+
+
+def join_windows(windows: Sequence[WindowTurns]) -> tuple[SpeakerSpan, ...]:
+    """The turns of a whole recording, in order, under labels S1, S2, ... in order of appearance.
+
+    A window's speaker is one known before where both speak for half a second or more of the time that the windows
+    share, else where their voices are alike; nobody is taken for two of one window. In the shared time each window
+    counts up to the middle.
+    """
+    voices: dict[str, NDArray[np.float32]] = {}
+    joined: list[SpeakerSpan] = []
+    before: tuple[SpeakerSpan, ...] = ()
+    edges = _middles(windows)
+    for window, part in zip(windows, edges, strict=True):
+        names = _match(window, before, voices)
+        before = tuple(SpeakerSpan(names[turn.speaker], turn.span) for turn in window.turns)
+        for speaker, voice in window.voices.items():
+            voices.setdefault(names[speaker], voice)
+        clipped = (SpeakerSpan(turn.speaker, turn.span.intersection(part)) for turn in before)
+        joined += [turn for turn in clipped if turn.span.duration_ms > 0]
+    return _merged(joined)
+
+
+def speakers_in(
+    segment: Segment, turns: Sequence[SpeakerSpan], scope: Literal["recording", "segment"] = "recording"
+) -> Speakers:
+    """`turns` as far as they lie in `segment`."""
+    clipped = [SpeakerSpan(turn.speaker, turn.span.intersection(segment.span)) for turn in turns]
+    clipped = sorted(
+        (turn for turn in clipped if turn.span.duration_ms > 0), key=lambda turn: (turn.span, turn.speaker)
+    )
+    spans = {turn.speaker: tuple(t.span for t in clipped if t.speaker == turn.speaker) for turn in clipped}
+    return Speakers(
+        turns=tuple(
+            Turn(
+                speaker=turn.speaker,
+                start_ms=turn.span.start_ms,
+                end_ms=turn.span.end_ms,
+                overlapped=any(turn.speaker != other.speaker and turn.span.overlap_ms(other.span) for other in clipped),
+            )
+            for turn in clipped
+        ),
+        count=len(spans),
+        overlap_ms=_overlap_ms(list(spans.values())),
+        scope=scope,
+    )
+
+
+def with_speakers(words: Sequence[Word], turns: Sequence[Turn]) -> tuple[Word, ...]:
+    """`words` with the speaker whose turns span most of each; the first turn's where two span the same."""
+    return tuple(word.model_copy(update={"speaker": _speaker_of(word, turns)}) for word in words)
+
+
+def _speaker_of(word: Word, turns: Sequence[Turn]) -> str | None:
+    span = TimeSpan(word.start_ms, max(word.end_ms, word.start_ms + 1))
+    shared = [(span.overlap_ms(TimeSpan(turn.start_ms, turn.end_ms)), turn.speaker) for turn in turns]
+    most = max((overlap for overlap, _ in shared), default=0)
+    return next((speaker for overlap, speaker in shared if overlap == most), None) if most else None
+
+
+def _middles(windows: Sequence[WindowTurns]) -> list[TimeSpan]:
+    """The part of each window that counts: up to the middle of what it shares with its neighbours."""
+    if not windows:
+        return []
+    cuts = [(first.window.end_ms + second.window.start_ms) // 2 for first, second in pairwise(windows)]
+    edges = [windows[0].window.start_ms, *cuts, windows[-1].window.end_ms]
+    return [TimeSpan(start, end) for start, end in pairwise(edges)]
+
+
+def _match(
+    window: WindowTurns, before: Sequence[SpeakerSpan], voices: Mapping[str, NDArray[np.float32]]
+) -> dict[str, str]:
+    """The window's own label → the recording's, the best match first."""
+    labels = list(dict.fromkeys(turn.speaker for turn in sorted(window.turns, key=lambda turn: turn.span)))
+    offers = sorted(
+        (
+            (_likeness(label, name, window, before, voices), label, name)
+            for label in labels
+            for name in {*voices, *(turn.speaker for turn in before)}
+        ),
+        key=lambda offer: (-offer[0], offer[1], offer[2]),
+    )
+    names: dict[str, str] = {}
+    for likeness, label, name in offers:
+        if likeness > 0 and label not in names and name not in names.values():
+            names[label] = name
+    known = len({*voices, *(turn.speaker for turn in before)})
+    for label in labels:
+        if label not in names:
+            known += 1
+            names[label] = f"S{known}"
+    return names
+
+
+def _likeness(
+    label: str,
+    name: str,
+    window: WindowTurns,
+    before: Sequence[SpeakerSpan],
+    voices: Mapping[str, NDArray[np.float32]],
+) -> float:
+    """Over 1 where they share enough time, more for more of it; up to 1 for voices alike; 0 for neither."""
+    mine = [turn.span for turn in window.turns if turn.speaker == label]
+    theirs = [turn.span for turn in before if turn.speaker == name]
+    shared_ms = covered_ms([span.intersection(other) for span in mine for other in theirs])
+    if shared_ms >= _LEAST_SHARED_MS:
+        return 1.0 + shared_ms
+    if label not in window.voices or name not in voices:
+        return 0.0
+    first, second = window.voices[label], voices[name]
+    cosine = float(first @ second / max(1e-9, float(np.linalg.norm(first) * np.linalg.norm(second))))
+    return cosine if cosine >= LEAST_SIMILARITY else 0.0
+
+
+def _merged(turns: Sequence[SpeakerSpan]) -> tuple[SpeakerSpan, ...]:
+    """Touching turns of one speaker as one, all in order of time."""
+    speakers = dict.fromkeys(turn.speaker for turn in turns)
+    merged = [
+        SpeakerSpan(speaker, span)
+        for speaker in speakers
+        for span in union_spans(turn.span for turn in turns if turn.speaker == speaker)
+    ]
+    return tuple(sorted(merged, key=lambda turn: (turn.span, turn.speaker)))
+
+
+def _overlap_ms(spans_of_speakers: Sequence[Sequence[TimeSpan]]) -> int:
+    """Time that at least two of the groups cover."""
+    shared = [
+        span.intersection(other)
+        for index, spans in enumerate(spans_of_speakers)
+        for others in spans_of_speakers[index + 1 :]
+        for span in spans
+        for other in others
+    ]
+    return covered_ms(shared)
