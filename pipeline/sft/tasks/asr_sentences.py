@@ -17,8 +17,9 @@ from pipeline.sft.words import Words
 
 
 class AsrSentencesTask(SegmentTask):
-    """Eligible: a usable transcript all of whose sentences have a time inside the segment. A forced aligner's times come
-    first."""
+    """Eligible: a usable transcript all of whose sentences have a time inside the segment.
+
+    A forced aligner's times come first."""
 
     task: Literal["asr_sentences"] = "asr_sentences"
     most_per_segment: int = 1

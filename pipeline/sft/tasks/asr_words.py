@@ -17,8 +17,9 @@ from pipeline.sft.words import Words
 
 
 class AsrWordsTask(SegmentTask):
-    """Eligible: a usable transcript all of whose words have a time inside the segment. A forced aligner's times come
-    first."""
+    """Eligible: a usable transcript all of whose words have a time inside the segment.
+
+    A forced aligner's times come first."""
 
     task: Literal["asr_words"] = "asr_words"
     most_per_segment: int = 1

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import files
 from pipeline.errors import SetupError
 from pipeline.export.base import ExportOptions, Item, PartWriter
 from pipeline.export.counts import audio_tokens, text_tokens
 from pipeline.export.formats import FORMATS, format_named
+from pipeline.export.launch import run_export
 from pipeline.export.lines import LinesWriter
 from pipeline.export.plan import plan_export
 from pipeline.export.webdataset import WebDatasetWriter
 from tests.pipeline.export.exports import HALF, audio_in, export, make_corpus, samples_in, tree
+from tests.pipeline.memory_files import MemoryFileSystem
 from tests.pipeline.sft.builders import a_rich_recording
 from tests.pipeline.sft.corpora import build_samples, commit_corpus
 
@@ -141,3 +144,19 @@ def test_the_audio_of_a_segment_is_written_once(corpus: Path, tmp_path: Path) ->
     export(corpus, tmp_path, "swift")
     names = [path.stem for path in (tmp_path / "audio").rglob("*.flac")]
     assert sorted(names) == sorted(audio_in(corpus))
+
+
+@pytest.mark.parametrize("to", ["moss", "webdataset", "hf"])
+def test_a_remote_folder_gets_the_same_files(corpus: Path, tmp_path: Path, to: str) -> None:
+    MemoryFileSystem.clear()
+    target = "mem://bucket/export"
+    plan = plan_export(str(corpus), target, ExportOptions(to=to, audio_root="", tasks=("key", "comparison")))
+    assert run_export(plan, 1, lambda done, parts: None).parts_written == 4
+    export(corpus, tmp_path, to, audio_root="", tasks=["key", "comparison"])
+    written = {
+        files.relative_to(stat.uri, target): files.read_bytes(stat.uri)
+        for stat in files.list_files(target)
+        if not stat.uri.endswith("export.json")
+    }
+    assert written == tree(tmp_path)
+    assert run_export(plan, 1, lambda done, parts: None).parts_written == 0

@@ -32,7 +32,7 @@ def flac_of(segment: Segment) -> bytes:
     return buffer.getvalue()
 
 
-def commit_corpus(output: Path, recordings: Iterable[RecordingMaterial], key: str = "1") -> None:
+def commit_corpus(output: Path | str, recordings: Iterable[RecordingMaterial], key: str = "1") -> None:
     """Commits every stage of `recordings`, each recording by itself, under `key`."""
     shards = prepare_output(str(output))
     for recording in recordings:
@@ -67,7 +67,7 @@ class Silent:
     def note(self, message: str) -> None: ...
 
 
-def build_samples(output: Path, config: SftConfig, works: int | None = None) -> SftSummary:
+def build_samples(output: Path | str, config: SftConfig, works: int | None = None) -> SftSummary:
     """Plans and builds in this process; only the first `works` of the plan where it says so."""
     job = prepare_sft(str(output), config, {})
     SftGroup(config, str(output), {}, None)(job.plan.works[:works], ProgressLog())

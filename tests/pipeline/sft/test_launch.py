@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline import files
 from pipeline.commits import sweep
 from pipeline.errors import SetupError
 from pipeline.sft.launch import prepare_sft, run_sft
@@ -17,6 +18,7 @@ from pipeline.sft.summary import read_priors
 from schemas.arrow import arrow_schema
 from schemas.sample import Sample
 from tests.builders import recording_id_of
+from tests.pipeline.memory_files import MemoryFileSystem
 from tests.pipeline.sft.builders import CONFIG, a_rich_recording, samples
 from tests.pipeline.sft.corpora import Silent, build_samples, commit_corpus, planned
 
@@ -117,6 +119,15 @@ def test_answer_priors_tell_what_can_be_guessed(tmp_path: Path) -> None:
 def test_local_workers_build_the_same(corpus: Path) -> None:
     summary = run_sft(prepare_sft(str(corpus), TASKS, {}), 1, Silent())
     assert summary.samples == sum(len(samples(a_rich_recording(name), TASKS)) for name in NAMES)
+
+
+def test_samples_of_a_remote_corpus_are_the_same(corpus: Path) -> None:
+    MemoryFileSystem.clear()
+    remote = "mem://bucket/out"
+    commit_corpus(remote, [a_rich_recording(name) for name in NAMES])
+    assert build_samples(remote, TASKS) == build_samples(corpus, TASKS)
+    data = [stat for stat in files.list_files(f"{remote}/sft") if "schema" not in stat.uri]
+    assert len(data) == len([path for path in (corpus / "sft").rglob("*.parquet") if path.name != "schema.parquet"])
 
 
 def test_a_folder_without_a_corpus_is_refused(tmp_path: Path) -> None:
