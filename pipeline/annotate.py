@@ -8,11 +8,12 @@ from operator import attrgetter
 
 import numpy as np
 
-from annotators.base import AnnotationError, Annotator, AnyBackend, Clip
+from annotators.base import AnnotationError, Annotator, AnyBackend, Clip, RecordingAnnotator
 from annotators.detection.base import DETECTION_RATE_HZ
 from pipeline import files
 from pipeline.commits import Corpus
 from pipeline.config import RunConfig
+from pipeline.decode import DecodeError, decode_recording
 from pipeline.intervals import read_intervals
 from pipeline.keys import annotation_stage, recording_keys, stage_keys
 from pipeline.segment import decode_flac
@@ -102,6 +103,38 @@ def annotate_clips(annotator: Annotator[Facts], clips: Sequence[Clip]) -> list[A
         return [answer for clip in clips for answer in annotate_clips(annotator, [clip])]
     if len(answers) != len(clips):
         raise ValueError(f"{type(annotator).__name__} gave {len(answers)} answers for {len(clips)} clips")
+    return answers
+
+
+def read_recordings(
+    output: str, work: ShardWork, config: RunConfig, backend: AnyBackend
+) -> Iterator[tuple[Source, list[Segment]]]:
+    """The recordings that `work` has left to do for a backend with `hears_recordings`, each with its branch's segments.
+
+    A recording without a segment of the branch is left out: nobody asks who speaks where nobody does.
+    """
+    todo = work.at(annotation_stage(backend))
+    if todo is None:
+        return
+    mine = work.only(todo.recording_ids)
+    by_id = {source.recording_id: source for source in mine.sources}
+    for recording_id, group in groupby(read_segments(output, mine, config), key=attrgetter("recording_id")):
+        segments = [segment for segment in group if backend.branch in segment.branches]
+        if segments:
+            yield by_id[recording_id], segments
+
+
+def annotate_recording(
+    annotator: RecordingAnnotator[Facts], source: Source, segments: Sequence[Segment], config: RunConfig
+) -> list[Answer]:
+    """One answer for each of `segments`, from the whole recording; an error is the answer for all of them."""
+    try:
+        with files.local_copy(source.uri) as path, decode_recording(path, config.decode) as decoded:
+            answers: list[Answer] = list(annotator.annotate_recording(decoded.waveform, segments))
+    except (AnnotationError, DecodeError) as error:
+        return [AnnotationError(error.reason, error.detail) for _ in segments]
+    if len(answers) != len(segments):
+        raise ValueError(f"{type(annotator).__name__} gave {len(answers)} answers for {len(segments)} segments")
     return answers
 
 

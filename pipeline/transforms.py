@@ -17,7 +17,15 @@ from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from annotators.base import Annotator, AnyBackend, Clip, Model
-from pipeline.annotate import Answer, annotate_clips, annotation_row, batch_by_length, read_clips
+from pipeline.annotate import (
+    Answer,
+    annotate_clips,
+    annotate_recording,
+    annotation_row,
+    batch_by_length,
+    read_clips,
+    read_recordings,
+)
 from pipeline.caption import caption_segments
 from pipeline.commits import Commit, new_commit
 from pipeline.config import RunConfig
@@ -132,6 +140,50 @@ class AnnotatorHandler(ModelHandler[Job, Answered, Any]):
         return annotation_stage(self._backend)
 
 
+class AnnotateClips(beam.PTransform):
+    """What a backend answers for the works' clips, in batches of like length."""
+
+    def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
+        super().__init__()
+        self._backend, self._config, self._output, self._progress = backend, config, output, progress
+
+    def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[Answered]:
+        backend, config, output = self._backend, self._config, self._output
+
+        def jobs(work: ShardWork) -> Iterator[list[Job]]:
+            for batch in batch_by_length(read_clips(output, work, config, backend), backend.batch_size):
+                yield [(work.work_id, clip) for clip in batch]
+
+        return (
+            works
+            | "ReadClips" >> beam.FlatMap(jobs)
+            | "Annotate" >> RunInference(AnnotatorHandler(backend, self._progress).with_no_batching())
+        )
+
+
+class AnnotateRecordings(beam.PTransform):
+    """What a backend that hears whole recordings answers for the works' segments."""
+
+    def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
+        super().__init__()
+        self._backend, self._config, self._output, self._progress = backend, config, output, progress
+
+    def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[Answered]:
+        backend, config, output, progress = self._backend, self._config, self._output, self._progress
+        stage = annotation_stage(backend)
+
+        def answers(work: ShardWork) -> Iterator[Answered]:
+            for source, segments in read_recordings(output, work, config, backend):
+                audio_ms = sum(segment.span.duration_ms for segment in segments)
+                progress.write(stage, "start", [source.recording_id], audio_ms)
+                found = annotate_recording(loaded(backend), source, segments, config)
+                progress.write(stage, "done", [source.recording_id], audio_ms)
+                yield from ((work.work_id, pair) for pair in zip(segments, found, strict=True))
+
+        hints = {"accelerator": backend.accelerator} if backend.accelerator else {}
+        return works | beam.FlatMap(answers).with_resource_hints(**hints)
+
+
 class AnnotateShards(beam.PTransform):
     """Runs one backend over the shards' clips, commits its rows shard by shard, and hands the works on."""
 
@@ -143,20 +195,13 @@ class AnnotateShards(beam.PTransform):
         backend, config, output = self._backend, self._config, self._output
         config_key = stage_keys(config)[annotation_stage(backend)]
 
-        def jobs(work: ShardWork) -> Iterator[list[Job]]:
-            for batch in batch_by_length(read_clips(output, work, config, backend), backend.batch_size):
-                yield [(work.work_id, clip) for clip in batch]
-
         def row(answered: Answered) -> tuple[str, Annotation | Rejected]:
             work_id, (segment, answer) = answered
             return work_id, annotation_row(backend, config_key, segment, answer)
 
-        rows = (
-            works
-            | "ReadClips" >> beam.FlatMap(jobs)
-            | "Annotate" >> RunInference(AnnotatorHandler(backend, self._progress).with_no_batching())
-            | "MakeRows" >> beam.Map(row).with_output_types(tuple[str, Any])
-        )
+        whole = backend.hears_recordings
+        answered = works | (AnnotateRecordings if whole else AnnotateClips)(backend, config, output, self._progress)
+        rows = answered | "MakeRows" >> beam.Map(row).with_output_types(tuple[str, Any])
         return (
             {"rows": rows, "works": works | KeyWorks()} | beam.CoGroupByKey() | beam.ParDo(CommitRows(backend, output))
         )

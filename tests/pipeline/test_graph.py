@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import pyarrow.parquet as pq
 import pytest
 
+from annotators.base import AnnotationError, Backend, Clip, RecordingAnnotator
+from annotators.detection.base import Waveform
 from pipeline.commits import Corpus, prepare_output, sweep
 from pipeline.config import RunConfig, load_config
 from pipeline.files import list_files, local_copy
@@ -15,6 +18,9 @@ from pipeline.graph import run_graph
 from pipeline.keys import stage_keys, wanted_keys
 from pipeline.plan import Plan, plan_run
 from pipeline.sources import list_sources
+from schemas.event import Branch
+from schemas.segment import Segment
+from schemas.speech import SpeechFacts
 from schemas.tables import Table
 from tests.corpora import RECORDINGS, quick_profile
 from tests.pipeline.memory_files import MemoryFileSystem
@@ -91,3 +97,57 @@ def test_the_same_work_done_twice_stands_once_after_sweeping(remote: str, config
     run_graph(works, config, output)
     sweep(output, wanted_keys(config, list_sources([remote], None).sources))
     assert {table: rows_of(output, table) for table in Table} == once
+
+
+class HearsAll:
+    """Captions each segment with what it heard of the whole recording; gives long recordings up."""
+
+    def annotate(self, clips: Sequence[Clip]) -> list[SpeechFacts]:
+        raise AssertionError("a recording was to be heard, not its clips")
+
+    def annotate_recording(self, waveform: Waveform, segments: Sequence[Segment]) -> list[SpeechFacts]:
+        heard = sum(map(len, waveform.blocks()))
+        if heard > 20 * 16_000:
+            raise AnnotationError("too_long", f"{heard} samples")
+        return [SpeechFacts(caption=f"{segment.end_ms} of {heard}") for segment in segments]
+
+
+class WholeListener(Backend[SpeechFacts]):
+    """A backend that hears recordings."""
+
+    kind: Literal["whole_listener"] = "whole_listener"
+    branch: ClassVar[Branch] = Branch.SPEECH
+    hears_recordings: ClassVar[bool] = True
+    licence: ClassVar[str] = "Apache-2.0"
+
+    @property
+    def model(self) -> str:
+        return "counter"
+
+    @property
+    def revision(self) -> str:
+        return "1"
+
+    def load(self) -> RecordingAnnotator[SpeechFacts]:
+        return HearsAll()
+
+
+def test_a_backend_of_recordings_hears_the_whole_and_answers_for_each_segment(
+    remote: str, config: RunConfig, tmp_path: Path
+) -> None:
+    MemoryFileSystem.put(f"{remote}/long.flac", (RECORDINGS / "speech-phone-menu.flac").read_bytes())
+    branches = config.branches.model_copy(update={"speech": (WholeListener(),)})
+    listening = config.model_copy(update={"branches": branches})
+    output = "mem://bucket/out"
+    run_graph(plan_of(remote, output, listening).works, listening, output)
+    spoken = [row for row in rows_of(output, Table.SEGMENTS) if "speech" in str(row["branches"])]
+    short = [row for row in spoken if "circuits" in str(row["source_uri"])]
+    assert [row["caption"] for row in rows_of(output, Table.SPEECH)] == [
+        f"{row['end_ms']} of {28_822}" for row in short
+    ]
+    rejected = [row for row in rows_of(output, Table.REJECTED) if row["reason"] == "too_long"]
+    assert (
+        {row["segment_id"] for row in rejected}
+        == {row["segment_id"] for row in spoken} - {row["segment_id"] for row in short}
+        != set()
+    )
