@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = ("schemas", "annotators", "pipeline", "beam_runner")
 """From the ground up: a layer imports itself and those before it."""
 BEAM_FILES = {
-    "pipeline/files.py",
+    "pipeline/storage/files.py",
     "pipeline/graph.py",
     "pipeline/sft/graph.py",
     "pipeline/transforms.py",
@@ -108,7 +108,7 @@ def test_beam_is_imported_by_its_own_files_alone() -> None:
 def test_whatever_is_imported_is_a_requirement() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
-    required = {re.split(r"[^A-Za-z0-9_-]", line)[0].lower().replace("-", "_") for line in lines}
+    required = {re.sub(r"[-.]", "_", re.split(r"[^A-Za-z0-9_.-]", line)[0].lower()) for line in lines}
     named_otherwise = {
         "yaml": "pyyaml",
         "pyannote": "pyannote_audio",
