@@ -127,9 +127,9 @@ def run(
     with _exit_codes():
         from pipeline.display import ProgressDisplay, inspection_view
         from pipeline.doctor import usable_cores
-        from pipeline.files import use_options
         from pipeline.launch import Launch, RunRequest, output_in_use
-        from pipeline.redact import redact_uri
+        from pipeline.storage.files import use_options
+        from pipeline.storage.redact import redact_uri
 
         recordings, options = _split_beam_options(inputs, runner)
         use_options(options)
@@ -179,8 +179,8 @@ def plan(
     """Show what `run` would do, stage by stage, and about how long it would take. Does no work."""
     with _exit_codes():
         from pipeline.doctor import usable_cores
-        from pipeline.files import use_options
         from pipeline.launch import RunRequest
+        from pipeline.storage.files import use_options
 
         recordings, options = _split_beam_options(inputs, runner)
         use_options(options)
@@ -204,10 +204,10 @@ def inspect(
 ) -> None:
     """Show what a corpus holds: hours, segments, branches, classes, lengths, rejects, some captions."""
     with _exit_codes():
-        from pipeline import files
         from pipeline.display import inspection_view
         from pipeline.errors import SetupError
         from pipeline.inspection import inspect_corpus, sample_captions
+        from pipeline.storage import files
 
         if files.is_local(output) and not files.local_path(output).is_dir():
             raise SetupError(f"there is no folder {output}: name the --output of a run")
@@ -275,7 +275,7 @@ app.command(
 def _show_plan(request: RunRequest) -> Prepared:
     from pipeline.display import plan_view
     from pipeline.launch import prepare_run
-    from pipeline.redact import redact_uri
+    from pipeline.storage.redact import redact_uri
 
     prepared = prepare_run(request)
     console = Console()
@@ -350,8 +350,8 @@ def _known_runner(name: str) -> str:
 def _exit_codes() -> Iterator[None]:
     """Turns what may go wrong into one line on standard error and the exit code that the help names."""
     from pipeline.errors import SetupError
-    from pipeline.local import WorkerFailedError, WorkerStartError
-    from pipeline.redact import redact_text
+    from pipeline.local.supervisor import WorkerFailedError, WorkerStartError
+    from pipeline.storage.redact import redact_text
 
     def terminate(*_: object) -> NoReturn:
         raise Terminated
@@ -374,7 +374,7 @@ def _exit_codes() -> Iterator[None]:
 
 
 def _leave(code: int, message: str) -> NoReturn:
-    from pipeline.redact import redact_text
+    from pipeline.storage.redact import redact_text
 
     print(f"soundseam: {redact_text(message)}", file=sys.stderr)
     raise typer.Exit(code)

@@ -16,7 +16,7 @@ import numpy as np
 from annotators.base import Backend
 from annotators.music.mir import Mir
 from annotators.music.structure import Structure
-from pipeline.evaluate_music import evaluate_music
+from pipeline.evaluation.evaluate_music import evaluate_music
 from schemas.music import MusicFacts
 
 

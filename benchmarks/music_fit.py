@@ -28,8 +28,8 @@ from annotators.music.key import KEYS, PITCH_CLASSES, key_evidence
 from annotators.music.onsets import Onsets, onset_strength
 from annotators.music.spectra import FRAME_MS, RATE_HZ, measure_spectra
 from annotators.music.weights import load_weights
-from pipeline.evaluate_music import clip_spans, read_truths
-from pipeline.music_measures import MusicTruth, cut_truth
+from pipeline.evaluation.evaluate_music import clip_spans, read_truths
+from pipeline.evaluation.music_measures import MusicTruth, cut_truth
 
 Floats = NDArray[np.float64]
 Choice = tuple[Floats, NDArray[np.bool_]]

@@ -28,7 +28,7 @@ from annotators.detection.base import DETECTION_RATE_HZ
 from annotators.detection.embedded import Embedded
 from annotators.detection.session import carried_weights, open_session
 from annotators.detection.silero_vad import SILERO_FILE, SILERO_SHA256, SileroStream
-from pipeline.segmentation import SegmentationConfig, combine, segment_detection
+from pipeline.cutting.segmentation import SegmentationConfig, combine, segment_detection
 
 SCENE = Path(__file__).parents[1] / "samples" / "recordings" / "scene.flac"
 BLOCK = 30 * DETECTION_RATE_HZ

@@ -31,15 +31,15 @@ from annotators.base import Samples  # noqa: E402
 from annotators.detection.base import DETECTION_RATE_HZ  # noqa: E402
 from annotators.detection.session import carried_weights, open_session  # noqa: E402
 from annotators.detection.silero_vad import SILERO_FILE, SILERO_SHA256, speech_probabilities  # noqa: E402
-from pipeline.commits import Commit, new_commit  # noqa: E402
+from pipeline.audio.decode import DecodeConfig, decode_recording  # noqa: E402
 from pipeline.config import BranchBackends, RunConfig, load_config  # noqa: E402
-from pipeline.decode import DecodeConfig, decode_recording  # noqa: E402
+from pipeline.cutting.segmentation import combine, segment_detection  # noqa: E402
+from pipeline.input.sources import list_sources  # noqa: E402
 from pipeline.launch import GraphGroup  # noqa: E402
-from pipeline.local import LocalJob, Poison, run_local  # noqa: E402
-from pipeline.progress import Step  # noqa: E402
+from pipeline.local.progress import Step  # noqa: E402
+from pipeline.local.supervisor import LocalJob, Poison, run_local  # noqa: E402
 from pipeline.segment import encode_flac, segment_source  # noqa: E402
-from pipeline.segmentation import combine, segment_detection  # noqa: E402
-from pipeline.sources import list_sources  # noqa: E402
+from pipeline.storage.commits import Commit, new_commit  # noqa: E402
 from pipeline.work import SEGMENTS_STAGE, ShardWork, StageWork  # noqa: E402
 from schemas.recording import Recording  # noqa: E402
 from schemas.rejected import Rejected  # noqa: E402

@@ -9,8 +9,8 @@ import numpy as np
 import soundfile
 import soxr
 
-from pipeline.commits import Commit, CommitWriter, new_commit, prepare_output, shard_of
 from pipeline.segment import encode_flac
+from pipeline.storage.commits import Commit, CommitWriter, new_commit, prepare_output, shard_of
 from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from schemas.annotation import GeneralAnnotation, MusicAnnotation, SpeechAnnotation
 from schemas.claim import Caption, Claim, Evidence

@@ -25,7 +25,7 @@ from pipeline.export.base import ExportOptions
 from pipeline.export.formats import FORMATS
 from pipeline.export.launch import run_export
 from pipeline.export.plan import plan_export
-from pipeline.progress import ProgressLog
+from pipeline.local.progress import ProgressLog
 from pipeline.sft.config import load_sft_config
 from pipeline.sft.launch import SftGroup, prepare_sft
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from docs.reference import column_table, option_table, paragraph
-from pipeline.commits import Corpus, read_layout, shard_of
 from pipeline.export.formats import FORMATS
 from pipeline.sft.ask import Task
 from pipeline.sft.build import samples_of
 from pipeline.sft.config import load_sft_config
 from pipeline.sft.read import read_recordings, source_stages, upstream_keys
+from pipeline.storage.commits import Corpus, read_layout, shard_of
 from schemas.sample import Sample
 
 _LONGEST = 220

@@ -10,13 +10,13 @@ import numpy as np
 
 from annotators.base import AnnotationError, Annotator, AnyBackend, Clip, RecordingAnnotator
 from annotators.detection.base import DETECTION_RATE_HZ
-from pipeline import files
-from pipeline.commits import Corpus
+from pipeline.audio.decode import DecodeError, decode_recording
+from pipeline.audio.intervals import read_intervals
 from pipeline.config import RunConfig
-from pipeline.decode import DecodeError, decode_recording
-from pipeline.intervals import read_intervals
 from pipeline.keys import annotation_stage, recording_keys, stage_keys
 from pipeline.segment import decode_flac
+from pipeline.storage import files
+from pipeline.storage.commits import Corpus
 from pipeline.work import SEGMENTS_STAGE, ShardWork
 from schemas.annotation import ANNOTATION_OF, Annotation, Facts
 from schemas.arrow import arrow_schema

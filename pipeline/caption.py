@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.annotate import read_annotations, read_segments
-from pipeline.check import check_caption
+from pipeline.captions.check import check_caption
+from pipeline.captions.merge import merge_segment
 from pipeline.config import RunConfig
 from pipeline.keys import stage_keys
-from pipeline.merge import merge_segment
 from pipeline.work import CAPTIONS_STAGE, ShardWork
 from schemas.claim import Caption
 from schemas.rejected import Rejected

@@ -15,10 +15,10 @@ from annotators.detection import AnyDetection
 from annotators.general import AnyGeneral
 from annotators.music import AnyMusic
 from annotators.speech import AnySpeech
-from pipeline.decode import DecodeConfig
+from pipeline.audio.decode import DecodeConfig
+from pipeline.captions.merge import CaptionConfig
+from pipeline.cutting.segmentation import SegmentationConfig
 from pipeline.errors import SetupError
-from pipeline.merge import CaptionConfig
-from pipeline.segmentation import SegmentationConfig
 from schemas.event import Branch
 from schemas.record import Record
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from pipeline.doctor import MachineReport, ModelReport
 from pipeline.inspection import Inspection, SampleCaption
-from pipeline.meter import Reading
+from pipeline.local.meter import Reading
 from pipeline.plan import Plan, StagePlan
 
 PLAIN_INTERVAL_S = 10.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from pipeline import files
+from pipeline.storage import files
 from schemas.source import Source
 
 BYTES_A_SECOND: Mapping[str, float] = {

@@ -15,7 +15,7 @@ from schemas.timespan import TimeSpan
 if TYPE_CHECKING:
     from annotators.detection.base import Detector
     from pipeline.config import RunConfig
-    from pipeline.evaluate_segmentation import MethodScores
+    from pipeline.evaluation.evaluate_segmentation import MethodScores
 
 
 class Subject(StrEnum):
@@ -44,8 +44,8 @@ def evaluate(
     del subject  # there is one so far; the word keeps the place for more
     from annotators.detection.silero_vad import SileroVad
     from pipeline.errors import SetupError
-    from pipeline.evaluate_segmentation import evaluate_segmentation
-    from pipeline.labelled_audio import LabelledFolderError, read_labelled_folder
+    from pipeline.evaluation.evaluate_segmentation import evaluate_segmentation
+    from pipeline.evaluation.labelled_audio import LabelledFolderError, read_labelled_folder
 
     config = _configuration(profile, overrides)
     try:
@@ -67,7 +67,7 @@ def show(
     overrides: Overrides = None,
 ) -> None:
     """Draw a recording: waveform, spectrogram, events, what cutting would cost, and where it is cut."""
-    from pipeline.decode import DecodeError
+    from pipeline.audio.decode import DecodeError
     from pipeline.errors import SetupError
     from pipeline.show import PictureError, show_recording
 
@@ -104,7 +104,7 @@ def _detectors(config: RunConfig) -> list[Detector]:
 
 def _turned(lines: list[MethodScores]) -> Table:
     """Ways of cutting side by side, one figure a row: a terminal is not wide enough for the other way round."""
-    from pipeline.evaluate_segmentation import table_cells, table_columns
+    from pipeline.evaluation.evaluate_segmentation import table_cells, table_columns
 
     cells = [table_cells(line) for line in lines]
     table = Table(title="Segmentation", title_justify="left")

@@ -9,7 +9,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.config import RunConfig
-from pipeline.progress import ProgressLog
+from pipeline.local.progress import ProgressLog
 from pipeline.transforms import AnnotateShards, CaptionShards, SegmentShard
 from pipeline.work import ShardWork
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow.parquet as pq
 
-from pipeline import files
-from pipeline.commits import Commit, Corpus, stages_in
+from pipeline.storage import files
+from pipeline.storage.commits import Commit, Corpus, stages_in
 from pipeline.work import LIST_STAGE, SEGMENTS_STAGE
 from schemas.record import Record
 from schemas.tables import Table

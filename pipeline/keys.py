@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from annotators.base import AnyBackend
-from annotators.grammar import GRAMMAR_REVISION
+from annotators.grammar.engine import GRAMMAR_REVISION
 from pipeline.config import RunConfig
 from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from schemas.record import content_key

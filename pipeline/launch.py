@@ -7,8 +7,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline import files
-from pipeline.commits import (
+from pipeline.config import RunConfig, available, load_config
+from pipeline.errors import SetupError
+from pipeline.estimate import estimate_durations
+from pipeline.input.source_index import SourceIndex
+from pipeline.input.sources import Listing, list_sources
+from pipeline.inspection import inspect_corpus
+from pipeline.keys import stage_keys, wanted_keys
+from pipeline.local.meter import Meter, Reading
+from pipeline.local.metrics import read_metrics, stage_costs, write_metrics
+from pipeline.local.progress import ProgressLog, Step
+from pipeline.local.supervisor import LocalJob, Poison, run_local
+from pipeline.plan import Plan, plan_run
+from pipeline.storage import files
+from pipeline.storage.commits import (
     RUN_FOLDER,
     Commit,
     Corpus,
@@ -18,18 +30,6 @@ from pipeline.commits import (
     read_layout,
     sweep,
 )
-from pipeline.config import RunConfig, available, load_config
-from pipeline.errors import SetupError
-from pipeline.estimate import estimate_durations
-from pipeline.inspection import inspect_corpus
-from pipeline.keys import stage_keys, wanted_keys
-from pipeline.local import LocalJob, Poison, run_local
-from pipeline.meter import Meter, Reading
-from pipeline.metrics import read_metrics, stage_costs, write_metrics
-from pipeline.plan import Plan, plan_run
-from pipeline.progress import ProgressLog, Step
-from pipeline.source_index import SourceIndex
-from pipeline.sources import Listing, list_sources
 from pipeline.summary import RunSummary, write_configuration, write_summary
 from pipeline.work import LIST_STAGE, ShardWork, StageWork
 from schemas.record import Record

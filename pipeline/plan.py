@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.commits import Corpus, shard_of
 from pipeline.config import RunConfig
 from pipeline.keys import wanted_keys
+from pipeline.storage.commits import Corpus, shard_of
 from pipeline.work import ShardWork, StageWork
 from schemas.record import Record
 from schemas.source import Source

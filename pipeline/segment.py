@@ -11,10 +11,10 @@ import soundfile
 
 from annotators.base import AnnotationError, Samples
 from annotators.detection.base import DETECTION_RATE_HZ, Detector, Waveform
-from pipeline import files
+from pipeline.audio.decode import Decoded, DecodeError, decode_recording
 from pipeline.config import RunConfig
-from pipeline.decode import Decoded, DecodeError, decode_recording
-from pipeline.segmentation import SegmentDraft, segment_waveform
+from pipeline.cutting.segmentation import SegmentDraft, segment_waveform
+from pipeline.storage import files
 from schemas.recording import Recording
 from schemas.rejected import Rejected
 from schemas.segment import Audio, SegmentRow, segment_id_of

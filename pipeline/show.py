@@ -12,10 +12,10 @@ import numpy as np
 
 from annotators.detection.base import DETECTION_RATE_HZ, Detector, Waveform
 from annotators.detection.features import HOP_SAMPLES, LOWEST_HZ, MELS, MelStream
-from pipeline.candidates import ONE_EVENT, Candidates, Foreground, candidates_of
-from pipeline.cut import islands_of
-from pipeline.decode import DecodeConfig, decode_recording
-from pipeline.segmentation import Scene, SegmentationConfig, SegmentDraft, combine, segment_detection
+from pipeline.audio.decode import DecodeConfig, decode_recording
+from pipeline.cutting.candidates import ONE_EVENT, Candidates, Foreground, candidates_of
+from pipeline.cutting.cut import islands_of
+from pipeline.cutting.segmentation import Scene, SegmentationConfig, SegmentDraft, combine, segment_detection
 from schemas.event import EventClass
 from schemas.timespan import TimeSpan
 

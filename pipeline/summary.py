@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline import files
-from pipeline.commits import RUN_FOLDER
 from pipeline.config import RunConfig
 from pipeline.doctor import examine_machine
 from pipeline.inspection import Inspection
+from pipeline.storage import files
+from pipeline.storage.commits import RUN_FOLDER
 from schemas.record import Record
 
 

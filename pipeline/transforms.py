@@ -27,11 +27,11 @@ from pipeline.annotate import (
     read_recordings,
 )
 from pipeline.caption import caption_segments
-from pipeline.commits import Commit, new_commit
 from pipeline.config import RunConfig
 from pipeline.keys import annotation_stage, stage_keys
-from pipeline.progress import ProgressLog
+from pipeline.local.progress import ProgressLog
 from pipeline.segment import segment_source
+from pipeline.storage.commits import Commit, new_commit
 from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardWork, StageWork
 from schemas.annotation import Annotation, Facts
 from schemas.claim import Caption

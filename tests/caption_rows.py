@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from annotators.base import Clip
 from annotators.general.caption import GeneralCaption
-from annotators.grammar_composer import GrammarBackend
+from annotators.grammar.composer import GrammarBackend
 from annotators.music.caption import MusicCaption
 from annotators.speech.caption import SpeechCaption
 from schemas.annotation import ANNOTATION_OF, Annotation, Facts

@@ -16,7 +16,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from annotators.base import Backend, Clip
 from pipeline.config import load_config
 from pipeline.launch import Launch, RunRequest, prepare_with
-from pipeline.meter import Reading
+from pipeline.local.meter import Reading
 from schemas.event import Branch
 from schemas.general import GeneralFacts
 from tests.corpora import (

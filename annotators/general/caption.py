@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 
 from annotators.base import Annotator
 from annotators.general.rules import DETAILS
-from annotators.grammar_composer import GrammarBackend, GrammarComposer
-from annotators.grammar_scene import EXTENT, STREAM, STREAMS
-from annotators.grammar_sounds import OPENING, PLAIN_SOUNDS, SOUNDS
+from annotators.grammar.composer import GrammarBackend, GrammarComposer
+from annotators.grammar.scene import EXTENT, STREAM, STREAMS
+from annotators.grammar.sounds import OPENING, PLAIN_SOUNDS, SOUNDS
 from schemas.event import Branch
 from schemas.general import GeneralFacts
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from annotators.grammar import Pick, Rule, Values
-from annotators.grammar_events import read_timeline, timeline_reads
-from annotators.grammar_words import seconds_word
+from annotators.grammar.engine import Pick, Rule, Values
+from annotators.grammar.events import read_timeline, timeline_reads
+from annotators.grammar.words import seconds_word
 
 _REGULAR = 0.85
 _FEWEST = 3

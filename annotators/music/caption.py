@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from annotators.base import Annotator
-from annotators.grammar_composer import GrammarBackend, GrammarComposer
-from annotators.grammar_scene import EXTENT, STREAM, STREAMS
+from annotators.grammar.composer import GrammarBackend, GrammarComposer
+from annotators.grammar.scene import EXTENT, STREAM, STREAMS
 from annotators.music.rules import CHARACTER, DETAILS, DOUBTFUL, OPENING
 from schemas.event import Branch
 from schemas.music import MusicFacts

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from annotators.grammar import Values
-from annotators.grammar_events import SURE
-from annotators.grammar_words import with_article
+from annotators.grammar.engine import Values
+from annotators.grammar.events import SURE
+from annotators.grammar.words import with_article
 
 _SURE_TEMPO, _SURE_KEY, _SURE_MODE = 0.3, 0.5, 0.2
 _BESIDE_SPEECH = 0.35

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from annotators.grammar import Pick, Rule, Say, Values
+from annotators.grammar.engine import Pick, Rule, Say, Values
 from annotators.music.character import (
     CHARACTER_READS,
     PROFILE,

@@ -12,6 +12,7 @@ from annotators.speech.ctc_alignment import CtcAlignment
 from annotators.speech.diarization import PyannoteDiarization
 from annotators.speech.dnsmos import DnsmosScores
 from annotators.speech.faster_whisper import FasterWhisper
+from annotators.speech.openai_audio import OpenaiAudio
 from annotators.speech.pocketsphinx import Pocketsphinx
 from annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
 from annotators.speech.quality import SpeechQualityMeasures
@@ -21,6 +22,7 @@ from annotators.speech.voice import VoiceMeasures
 AnySpeech = Annotated[
     Pocketsphinx
     | FasterWhisper
+    | OpenaiAudio
     | TextLanguage
     | TranscriptAgreement
     | PocketsphinxAlignment

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import log2
 from typing import NamedTuple
 
-from annotators.grammar import Pick, Values
-from annotators.grammar_words import with_article
+from annotators.grammar.engine import Pick, Values
+from annotators.grammar.words import with_article
 
 LEAST_SPEECH_MS = 1_500
 """Less speech is too little to tell a pace or a pitch by."""

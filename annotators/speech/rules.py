@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from annotators.grammar import Pick, Rule, Say, Values
-from annotators.grammar_events import SURE
-from annotators.grammar_words import seconds_word
+from annotators.grammar.engine import Pick, Rule, Say, Values
+from annotators.grammar.events import SURE
+from annotators.grammar.words import seconds_word
 from annotators.speech.manner import (
     LEAST_VOICED_SHARE,
     MANNER_READS,

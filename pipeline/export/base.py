@@ -11,8 +11,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pipeline import files
 from pipeline.export.mixing import MixConfig
+from pipeline.storage import files
 from schemas.record import Record
 from schemas.sample import MessageKind, Role, Sample, Split
 

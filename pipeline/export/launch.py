@@ -11,14 +11,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipeline import files
-from pipeline.commits import Corpus, stages_in
 from pipeline.export.base import EXPORT_FOLDER, Finished, Place
 from pipeline.export.card import card, readme
 from pipeline.export.counts import Counts, Tally
 from pipeline.export.formats import format_named
 from pipeline.export.plan import ExportPlan, Part
 from pipeline.export.read import PartReader
+from pipeline.storage import files
+from pipeline.storage.commits import Corpus, stages_in
 from schemas.record import Record
 from schemas.tables import Table
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import ValidationError
 
-from pipeline.commits import Commit, Corpus, stages_in
 from pipeline.errors import SetupError
 from pipeline.export.base import ExportOptions, Stage
 from pipeline.export.formats import format_named
 from pipeline.export.mixing import PRETRAIN_SHARES, MixConfig, Stratum, take_rates
 from pipeline.inspection import committed_rows
 from pipeline.sft.tasks.caption import UNIFIED
+from pipeline.storage.commits import Commit, Corpus, stages_in
 from pipeline.work import SEGMENTS_STAGE
 from schemas.record import Record, content_key
 from schemas.tables import SAMPLES_FOLDER

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.commits import Corpus
 from pipeline.export.base import Clip, Item
 from pipeline.export.mixing import Stratum, copies_of
 from pipeline.export.plan import ExportPlan, Part, is_taken
 from pipeline.sft.summary import Question, read_priors
+from pipeline.storage.commits import Corpus
 from pipeline.work import SEGMENTS_STAGE
 from schemas.sample import Sample
 from schemas.tables import SAMPLES_FOLDER, Table

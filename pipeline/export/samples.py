@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline import files
 from pipeline.export.base import Item, Json
+from pipeline.storage import files
 
 
 def sample_fields(item: Item) -> dict[str, Json]:

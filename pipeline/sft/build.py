@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from annotators.grammar import Pick
+from annotators.grammar.engine import Pick
 from pipeline.sft.ask import Ask, Task, Turn
 from pipeline.sft.config import SftConfig
 from pipeline.sft.material import RecordingMaterial

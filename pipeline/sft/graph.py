@@ -10,7 +10,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.errors import SetupError
-from pipeline.progress import ProgressLog
+from pipeline.local.progress import ProgressLog
 from pipeline.sft.config import SftConfig
 from pipeline.sft.shard import build_shard
 from pipeline.work import ShardWork

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import files
-from pipeline.commits import Corpus, read_layout, sweep
 from pipeline.errors import SetupError
 from pipeline.launch import LOCAL_RUNNERS, Display, RunWatcher
-from pipeline.local import LocalJob, run_local
-from pipeline.meter import Meter
+from pipeline.local.meter import Meter
+from pipeline.local.progress import ProgressLog
+from pipeline.local.supervisor import LocalJob, run_local
 from pipeline.plan import Plan
-from pipeline.progress import ProgressLog
 from pipeline.sft.config import SftConfig
 from pipeline.sft.plan import plan_sft, sft_keys, sft_stage
 from pipeline.sft.read import source_stages, upstream_keys
 from pipeline.sft.summary import SftSummary, summarise
-from pipeline.tables import SCHEMA_FILE, write_schema_file
+from pipeline.storage import files
+from pipeline.storage.commits import Corpus, read_layout, sweep
+from pipeline.storage.tables import SCHEMA_FILE, write_schema_file
 from pipeline.work import SEGMENTS_STAGE, ShardWork
 
 if TYPE_CHECKING:

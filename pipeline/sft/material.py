@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from annotators.grammar import Rows, as_json
+from annotators.grammar.engine import Rows, as_json
 from schemas.annotation import Annotation, GeneralAnnotation
 from schemas.claim import Caption, Evidence
 from schemas.event import Event, EventClass

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 
 import pyarrow.parquet as pq
 
-from pipeline import files
-from pipeline.commits import Commit, Corpus, shard_of
 from pipeline.errors import SetupError
 from pipeline.plan import Plan, StagePlan
 from pipeline.sft.config import SftConfig
 from pipeline.sft.read import upstream_keys
 from pipeline.sft.tasks import AnyTask
+from pipeline.storage import files
+from pipeline.storage.commits import Commit, Corpus, shard_of
 from pipeline.work import SEGMENTS_STAGE, ShardWork, StageWork
 from schemas.record import content_key
 from schemas.source import Source

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from operator import attrgetter
 
-from pipeline.commits import Corpus, stages_in
 from pipeline.sft.material import Material, RecordingMaterial
+from pipeline.storage.commits import Corpus, stages_in
 from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from schemas.annotation import ANNOTATION_OF, Annotation
 from schemas.arrow import arrow_schema

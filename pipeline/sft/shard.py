@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pipeline.commits import Commit, new_commit
-from pipeline.progress import ProgressLog
+from pipeline.local.progress import ProgressLog
 from pipeline.sft.build import samples_of
 from pipeline.sft.config import SftConfig
 from pipeline.sft.plan import sft_stage
 from pipeline.sft.read import read_recordings
+from pipeline.storage.commits import Commit, new_commit
 from pipeline.work import ShardWork
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import files
-from pipeline.commits import RUN_FOLDER, Corpus
 from pipeline.inspection import committed_rows
 from pipeline.sft.config import SftConfig
 from pipeline.sft.plan import sft_stage
+from pipeline.storage import files
+from pipeline.storage.commits import RUN_FOLDER, Corpus
 from schemas.arrow import arrow_schema, table_of
 from schemas.record import Record
 from schemas.sample import Scoring, Split

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from annotators.grammar import Pick
+from annotators.grammar.engine import Pick
 from pipeline.sft.timestamps import AmbiguousTextError, TimedText, TimestampFormat, write_timed
 from schemas.event import EventClass
 from schemas.record import content_key

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import strategies as st
 
-from pipeline.candidates import Activity
-from pipeline.segmentation import Scene
+from pipeline.cutting.candidates import Activity
+from pipeline.cutting.segmentation import Scene
 from schemas.event import Event, EventClass
 
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.display import ProgressDisplay, duration, hours, plan_view, reading_line
-from pipeline.meter import Reading
+from pipeline.local.meter import Reading
 from pipeline.plan import Plan, StagePlan
 
 HALFWAY = Reading(

@@ -11,13 +11,13 @@ import pytest
 
 from annotators.base import AnnotationError, Backend, Clip, RecordingAnnotator
 from annotators.detection.base import Waveform
-from pipeline.commits import Corpus, prepare_output, sweep
 from pipeline.config import RunConfig, load_config
-from pipeline.files import list_files, local_copy
 from pipeline.graph import run_graph
+from pipeline.input.sources import list_sources
 from pipeline.keys import stage_keys, wanted_keys
 from pipeline.plan import Plan, plan_run
-from pipeline.sources import list_sources
+from pipeline.storage.commits import Corpus, prepare_output, sweep
+from pipeline.storage.files import list_files, local_copy
 from schemas.event import Branch
 from schemas.segment import Segment
 from schemas.speech import SpeechFacts

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from pipeline.commits import Commit, commit_listing, new_commit, prepare_output
 from pipeline.inspection import inspect_corpus, sample_captions
+from pipeline.storage.commits import Commit, commit_listing, new_commit, prepare_output
 from schemas.event import Branch, EventClass, ProfileEntry
 from schemas.recording import ChannelRelation, Downmix, Quality, Recording
 from schemas.rejected import Rejected

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.commits import Commit, Corpus, shard_of
 from pipeline.config import load_config
 from pipeline.keys import stage_keys, wanted_keys
 from pipeline.plan import WORK_BYTES, WORK_RECORDINGS, Plan, plan_run
+from pipeline.storage.commits import Commit, Corpus, shard_of
 from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from schemas.source import Source
 

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from annotators.detection.embedded import Embedded
-from pipeline.segmentation import SegmentationConfig
+from pipeline.cutting.segmentation import SegmentationConfig
 from pipeline.show import PictureError, show_recording
 from schemas.timespan import TimeSpan
 from tests.annotators.detection.sounds import beeps, mixed, noise, tune

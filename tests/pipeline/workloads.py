@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from pipeline.progress import ProgressLog
+from pipeline.local.progress import ProgressLog
 from pipeline.work import ShardWork, StageWork
 from schemas.record import Record
 from schemas.source import Source

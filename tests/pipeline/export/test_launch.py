@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import files
 from pipeline.errors import SetupError
 from pipeline.export.base import ExportOptions, Item, PartWriter
 from pipeline.export.counts import audio_tokens, text_tokens
@@ -15,6 +14,7 @@ from pipeline.export.launch import run_export
 from pipeline.export.lines import LinesWriter
 from pipeline.export.plan import plan_export
 from pipeline.export.webdataset import WebDatasetWriter
+from pipeline.storage import files
 from tests.pipeline.export.exports import HALF, audio_in, export, make_corpus, samples_in, tree
 from tests.pipeline.memory_files import MemoryFileSystem
 from tests.pipeline.sft.builders import a_rich_recording

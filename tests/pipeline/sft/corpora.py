@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from pipeline.commits import Commit, new_commit, prepare_output, shard_of
-from pipeline.progress import ProgressLog
+from pipeline.local.progress import ProgressLog
 from pipeline.sft.config import SftConfig
 from pipeline.sft.launch import SftGroup, SftJob, prepare_sft, run_sft
 from pipeline.sft.material import RecordingMaterial
 from pipeline.sft.summary import SftSummary
+from pipeline.storage.commits import Commit, new_commit, prepare_output, shard_of
 from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from schemas.segment import Segment
 from schemas.tables import Table, annotation_table

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import files
-from pipeline.commits import sweep
 from pipeline.errors import SetupError
 from pipeline.sft.launch import prepare_sft, run_sft
 from pipeline.sft.plan import read_groups
 from pipeline.sft.summary import read_priors
+from pipeline.storage import files
+from pipeline.storage.commits import sweep
 from schemas.arrow import arrow_schema
 from schemas.sample import Sample
 from tests.builders import recording_id_of

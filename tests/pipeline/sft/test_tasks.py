@@ -7,7 +7,7 @@ from itertools import chain
 
 import pytest
 
-from annotators.grammar import Rows, as_json
+from annotators.grammar.engine import Rows, as_json
 from pipeline.sft.scoring import score_answer
 from pipeline.sft.timestamps import read_timed
 from schemas.claim import Verdict

@@ -1,0 +1,1 @@
+"""The caption grammar: rules that make sentences of measured values."""

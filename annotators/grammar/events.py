@@ -1,0 +1,145 @@
+"""A segment's events as rules see them: what lasts (speech, music, a bed of sound) and what comes and goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from annotators.grammar.engine import Values
+from schemas.event import EventClass
+from schemas.timespan import TimeSpan, covered_ms, union_spans
+
+_COLUMNS = ("class", "onset_ms", "offset_ms", "score")
+_MEASURES = ("level_dbfs", "salience_db", "brightness_hz", "tonal_share", "attack_ms")
+_STREAMS = (EventClass.SPEECH, EventClass.SINGING, EventClass.MUSIC)
+_LASTING_MS, _LASTING_SHARE = 4_000, 0.6
+"""A sound that lasts so long, and for so much of the whole, is what others are heard beside."""
+
+_SAME_SOUND = 0.8
+SURE = 0.5
+"""Score from which a class is named; below it, a sound is a sound."""
+
+SPAN_READS = ("segments:start_ms", "segments:end_ms")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One event; `span` begins at the segment's start. Measures are None where `segments` alone is read."""
+
+    event_class: EventClass
+    span: TimeSpan
+    score: float
+    level_dbfs: float | None = None
+    salience_db: float | None = None
+    brightness_hz: float | None = None
+    tonal_share: float | None = None
+    attack_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """All the time that one class fills, where it lasts."""
+
+    event_class: EventClass
+    spans: tuple[TimeSpan, ...]
+    score: float
+    """Mean over its events, longer ones weighing more."""
+
+    @property
+    def duration_ms(self) -> int:
+        return covered_ms(self.spans)
+
+    @property
+    def start_ms(self) -> int:
+        return self.spans[0].start_ms
+
+    @property
+    def end_ms(self) -> int:
+        return self.spans[-1].end_ms
+
+    def covered_ms(self, spans: Sequence[TimeSpan]) -> int:
+        """How much of `spans`, which are disjoint, lies in the stream."""
+        return sum(mine.overlap_ms(theirs) for mine in self.spans for theirs in spans)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What is heard when, in `duration_ms`."""
+
+    duration_ms: int
+    event_share: float
+    """Share of the time with any event at all."""
+    streams: tuple[Stream, ...]
+    """The longest first."""
+    sounds: tuple[Heard, ...]
+    """All other events, in order."""
+
+
+def timeline_reads(table: str) -> tuple[str, ...]:
+    """What `read_timeline` reads, where `table` is segments or general; general has the measures too."""
+    columns = _COLUMNS + _MEASURES if table == "general" else _COLUMNS
+    return (*SPAN_READS, *(f"{table}:events.*.{column}" for column in columns))
+
+
+def read_timeline(values: Values, table: str) -> Timeline:
+    start, end = (int(values.number(name) or 0) for name in SPAN_READS)
+    events = _distinct([event for event in _read_events(values, table, start) if event.span.duration_ms > 0])
+    duration = max(1, end - start)
+    lasting = _lasting(events, duration)
+    classes = sorted({event.event_class for event in lasting})
+    streams = (_stream([event for event in lasting if event.event_class is one]) for one in classes)
+    return Timeline(
+        duration_ms=duration,
+        event_share=covered_ms(event.span for event in events) / duration,
+        streams=tuple(sorted(streams, key=lambda stream: -stream.duration_ms)),
+        sounds=tuple(event for event in events if event not in lasting),
+    )
+
+
+def _distinct(events: Sequence[Heard]) -> list[Heard]:
+    """Without the unsure events that lie in a surer one: for all that is known, those are the same sound."""
+    return [
+        event
+        for event in events
+        if event.score >= SURE
+        or not any(
+            other.score > event.score and other.span.overlap_ms(event.span) >= _SAME_SOUND * event.span.duration_ms
+            for other in events
+        )
+    ]
+
+
+def _lasting(events: Sequence[Heard], duration_ms: int) -> list[Heard]:
+    """Speech, singing and music; and a long sound too, where something else is heard beside it."""
+    if len(events) == 1:
+        return [event for event in events if event.event_class in _STREAMS]
+    least = max(_LASTING_MS, _LASTING_SHARE * duration_ms)
+    return [event for event in events if event.event_class in _STREAMS or event.span.duration_ms >= least]
+
+
+def _stream(events: Sequence[Heard]) -> Stream:
+    total = sum(event.span.duration_ms for event in events)
+    return Stream(
+        event_class=events[0].event_class,
+        spans=union_spans(event.span for event in events),
+        score=sum(event.score * event.span.duration_ms for event in events) / total,
+    )
+
+
+def _read_events(values: Values, table: str, start_ms: int) -> tuple[Heard, ...]:
+    def column(name: str) -> list[float | None]:
+        return values.numbers(f"{table}:events.*.{name}")
+
+    classes = values.texts(f"{table}:events.*.class")
+    measures = zip(*(column(name) for name in _MEASURES), strict=True) if table == "general" else ((),) * len(classes)
+    return tuple(
+        Heard(
+            EventClass(event_class),
+            TimeSpan(int(onset or 0), int(offset or 0)).shift(-start_ms),
+            score or 0.0,
+            *measured,
+        )
+        for event_class, onset, offset, score, measured in zip(
+            classes, column("onset_ms"), column("offset_ms"), column("score"), measures, strict=True
+        )
+    )

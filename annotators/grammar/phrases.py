@@ -1,0 +1,104 @@
+"""What a sound is called: a noun where its class is sure, with up to two adjectives from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from annotators.grammar.events import SURE, Heard
+from annotators.grammar.words import seconds_word, with_article
+from schemas.event import EventClass
+
+_NOUNS = {
+    EventClass.HUMAN_VOICE: "vocal sound",
+    EventClass.ANIMAL: "animal sound",
+    EventClass.NATURE: "sound of nature",
+    EventClass.ENVIRONMENT: "ambient sound",
+}
+_DISTINCT_DB = 6.0
+_MUCH_LONGER = 2.0
+
+
+def sound_phrase(sound: Heard) -> str:
+    """Without article: "short, bright sound"."""
+    return _joined((_strength(sound), _size(sound), _character(sound)), _noun(sound) + _pitch(sound))
+
+
+def lasting_phrase(sound: Heard) -> str:
+    """The same, and how long it lasts where that is worth a word: "sound lasting about three seconds"."""
+    if sound.span.duration_ms < 1_500:
+        return sound_phrase(sound)
+    words = _joined((_strength(sound), _character(sound)), _noun(sound) + _pitch(sound))
+    return f"{words} lasting {seconds_word(sound.span.duration_ms)}"
+
+
+def follow_phrase(first: Heard, second: Heard) -> str:
+    """`second` after `first` was named, with its article: "a longer, bright one"."""
+    if _noun(first) != _noun(second):
+        return with_article(sound_phrase(second))
+    size = ""
+    if second.span.duration_ms >= _MUCH_LONGER * first.span.duration_ms:
+        size = "longer"
+    elif first.span.duration_ms >= _MUCH_LONGER * second.span.duration_ms:
+        size = "shorter"
+    words = (_changed(_strength, first, second), size, _changed(_character, first, second))
+    pitch = _changed(_pitch, first, second)
+    if any(words):
+        return with_article(_joined(words, f"one{pitch}"))
+    return f"one{pitch}" if pitch else "another one"
+
+
+def shared_phrase(sounds: Sequence[Heard]) -> str:
+    """What holds of all of them, without article."""
+    words = (_shared(_strength, sounds), _shared(_plain_size, sounds), _shared(_character, sounds))
+    return _joined(words, (_shared(_noun, sounds) or "sound") + _shared(_pitch, sounds))
+
+
+def _noun(sound: Heard) -> str:
+    return _NOUNS.get(sound.event_class, "sound") if sound.score >= SURE else "sound"
+
+
+def _size(sound: Heard) -> str:
+    duration = sound.span.duration_ms
+    if duration < 1_500:
+        return "very short" if duration < 350 else "short"
+    return "long" if duration >= 5_000 else ""
+
+
+def _plain_size(sound: Heard) -> str:
+    return _size(sound).removeprefix("very ")
+
+
+def _character(sound: Heard) -> str:
+    """How it sounds, in one word; empty where nothing stands out."""
+    bright, tonal = sound.brightness_hz, sound.tonal_share
+    if bright is None or sound.span.duration_ms < 100:
+        return ""
+    if bright >= 3_500 and tonal is not None and tonal < 0.1:
+        return "hissing"
+    if bright >= 2_500:
+        return "bright"
+    return "dull" if bright < 600 else ""
+
+
+def _pitch(sound: Heard) -> str:
+    clear = sound.tonal_share is not None and sound.tonal_share >= 0.7 and sound.span.duration_ms >= 200
+    return " of clear pitch" if clear else ""
+
+
+def _strength(sound: Heard) -> str:
+    """A sound may be loud and yet hardly stand out; how far away it is cannot be told."""
+    return "indistinct" if sound.salience_db is not None and sound.salience_db < _DISTINCT_DB else ""
+
+
+def _joined(adjectives: Sequence[str], noun: str) -> str:
+    said = [word for word in adjectives if word][:2]
+    return f"{', '.join(said)} {noun}".strip()
+
+
+def _shared(word: Callable[[Heard], str], sounds: Sequence[Heard]) -> str:
+    words = {word(sound) for sound in sounds}
+    return words.pop() if len(words) == 1 else ""
+
+
+def _changed(word: Callable[[Heard], str], first: Heard, second: Heard) -> str:
+    return "" if word(first) == word(second) else word(second)

@@ -1,0 +1,205 @@
+"""What is heard together and in which order: the sentences that open a caption of several things."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from annotators.grammar.engine import Pick, Rule, Values
+from annotators.grammar.events import SURE, Stream, Timeline, read_timeline, timeline_reads
+from annotators.grammar.words import join_words, place_word
+from schemas.event import EventClass
+
+_TOGETHER, _APART = 0.6, 0.1
+"""Share of the shorter stream that the other covers: from there on "while", up to there "then"."""
+
+_BRIEF = 0.45
+"""Up to this share of the longer one's time, a stream is told with its place."""
+
+
+@dataclass(frozen=True)
+class _Words:
+    """How a stream is called: as a noun, and as a clause that says that it goes on."""
+
+    noun: str
+    clause: str
+    plural: bool = False
+
+    @property
+    def are(self) -> str:
+        return "are" if self.plural else "is"
+
+    def verb(self, verb: str) -> str:
+        return verb if self.plural else f"{verb}s"
+
+
+_NAMES = {
+    EventClass.SPEECH: _Words("speech", "someone speaks"),
+    EventClass.MUSIC: _Words("music", "music plays"),
+    EventClass.SINGING: _Words("singing", "someone sings"),
+    EventClass.HUMAN_VOICE: _Words("vocal sounds without words", "a voice sounds without words", plural=True),
+    EventClass.NATURE: _Words("sounds of nature", "sounds of nature go on", plural=True),
+    EventClass.ANIMAL: _Words("animal sounds", "animals are heard", plural=True),
+    EventClass.ENVIRONMENT: _Words("ambient sound", "ambient sound goes on"),
+}
+_UNNAMED = _Words("a lasting sound", "a sound goes on")
+_SEVERAL_UNNAMED = _Words("lasting sounds", "sounds go on", plural=True)
+_HEDGED = (EventClass.SPEECH, EventClass.MUSIC, EventClass.SINGING)
+_HEDGES = ("what may be", "what sounds like", "something like")
+
+
+def _name(stream: Stream) -> _Words:
+    sure = stream.score >= SURE or stream.event_class in _HEDGED
+    return _NAMES.get(stream.event_class, _UNNAMED) if sure else _UNNAMED
+
+
+def _words(stream: Stream, pick: Pick) -> _Words:
+    name = _name(stream)
+    if stream.score >= SURE or name is _UNNAMED:
+        return name
+    noun = f"{pick(*_HEDGES)} {name.noun}"
+    return _Words(noun, f"{noun} is heard")
+
+
+def _say_streams(values: Values, pick: Pick) -> str | None:
+    timeline = read_timeline(values, "segments")
+    if len({_name(stream) for stream in timeline.streams}) < 2:
+        return None
+    if len(timeline.streams) > 2:
+        return _say_mixture(timeline, pick)
+    first, second = sorted(timeline.streams, key=lambda stream: stream.start_ms)
+    overlap = first.covered_ms(second.spans) / max(1, min(first.duration_ms, second.duration_ms))
+    if overlap >= _TOGETHER:
+        longer, shorter = timeline.streams
+        if shorter.duration_ms <= _BRIEF * longer.duration_ms:
+            when = _when(shorter, timeline)
+            return _say_within(_words(shorter, pick), _words(longer, pick), when, pick)
+        return _say_together(_words(shorter, pick), _words(longer, pick), pick)
+    one, other = _words(first, pick), _words(second, pick)
+    if overlap > _APART:
+        return _say_both(one, other, "partly at the same time", pick)
+    follows = first.end_ms <= second.start_ms + 500
+    return _say_sequence(one, other, pick) if follows else _say_both(one, other, "by turns", pick)
+
+
+def _say_mixture(timeline: Timeline, pick: Pick) -> str:
+    nouns = join_words(list(dict.fromkeys(_words(stream, pick).noun for stream in timeline.streams)))
+    return pick(
+        f"{nouns} are heard",
+        f"we hear {nouns}",
+        f"there is a mixture of {nouns}",
+        f"several things are heard: {nouns}",
+        f"heard here are {nouns}",
+        f"the sound is made up of {nouns}",
+    )
+
+
+def _say_together(shorter: _Words, longer: _Words, pick: Pick) -> str:
+    return pick(
+        f"{shorter.clause} while {longer.clause}",
+        f"while {longer.clause}, {shorter.clause}",
+        f"{shorter.noun} and {longer.noun} are heard together",
+        f"{longer.noun} and {shorter.noun} are heard at the same time",
+        f"as {longer.clause}, {shorter.clause}",
+        f"there {shorter.are} {shorter.noun} along with {longer.noun}",
+        f"together with {longer.noun}, {shorter.noun} {shorter.are} heard",
+        f"we hear {shorter.noun} together with {longer.noun}",
+    )
+
+
+def _when(stream: Stream, timeline: Timeline) -> str:
+    if stream.duration_ms < 0.6 * (stream.end_ms - stream.start_ms):
+        return "now and then"
+    return place_word((stream.start_ms + stream.end_ms) / 2 / timeline.duration_ms)
+
+
+def _say_within(shorter: _Words, longer: _Words, when: str, pick: Pick) -> str:
+    return pick(
+        f"{longer.clause}, and {when} {shorter.clause}",
+        f"while {longer.clause}, {shorter.clause} {when}",
+        f"{when}, {shorter.clause} while {longer.clause}",
+        f"along with {longer.noun}, {shorter.noun} {shorter.are} heard {when}",
+        f"we hear {longer.noun} and, {when}, {shorter.noun}",
+        f"there {longer.are} {longer.noun}, with {shorter.noun} {when}",
+        f"{longer.noun} {longer.are} heard, and {when} {shorter.noun}",
+        f"as {longer.clause}, {shorter.noun} {shorter.are} heard {when}",
+    )
+
+
+def _say_sequence(first: _Words, second: _Words, pick: Pick) -> str:
+    return pick(
+        f"first {first.clause}, then {second.clause}",
+        f"{first.noun} {first.are} followed by {second.noun}",
+        f"{first.clause}, and then {second.clause}",
+        f"after {first.noun}, {second.noun} {second.verb('come')} in",
+        f"at first {first.clause}; {second.noun} {second.verb('follow')}",
+        f"we hear {first.noun} first and {second.noun} after that",
+        f"{second.noun} {second.verb('come')} after {first.noun}",
+    )
+
+
+def _say_both(first: _Words, second: _Words, when: str, pick: Pick) -> str:
+    return pick(
+        f"both {first.noun} and {second.noun} are heard, {when}",
+        f"{first.noun} and {second.noun} are heard, {when}",
+        f"we hear {first.noun} and {second.noun}, {when}",
+        f"there {first.are} {first.noun} as well as {second.noun}, {when}",
+        f"{when}, {first.noun} and {second.noun} are heard",
+        f"{when}, {first.clause} and {second.clause}",
+    )
+
+
+def _say_stream(values: Values, pick: Pick) -> str | None:
+    timeline = read_timeline(values, "segments")
+    if len({_name(stream) for stream in timeline.streams}) != 1:
+        return None
+    stream = timeline.streams[0]
+    words = _words(stream, pick) if len(timeline.streams) == 1 else _SEVERAL_UNNAMED
+    extent = " throughout" if stream.duration_ms >= 0.9 * timeline.duration_ms else ""
+    return pick(
+        f"{words.noun} {words.are} heard{extent}",
+        f"there {words.are} {words.noun}{extent}",
+        f"we hear {words.noun}{extent}",
+        f"{words.clause}{extent}",
+        f"what is heard{extent} is {words.noun}" if stream.score >= SURE else f"{words.noun} can be heard{extent}",
+        f"{words.noun} can be heard{extent}",
+    )
+
+
+def _say_extent(values: Values, pick: Pick) -> str | None:
+    """When the one stream begins or ends, where that is well inside the whole."""
+    timeline = read_timeline(values, "segments")
+    if len(timeline.streams) != 1:
+        return None
+    stream, whole = timeline.streams[0], timeline.duration_ms
+    if stream.duration_ms < 0.75 * (stream.end_ms - stream.start_ms):
+        return None
+    words = _name(stream)
+    noun = f"the {words.noun.removeprefix('a ')}"
+    if stream.start_ms >= max(1_000, 0.25 * whole) and stream.end_ms >= 0.8 * whole:
+        place = place_word(stream.start_ms / whole)
+        return pick(
+            f"{noun} {words.verb('begin')} {place}",
+            f"{noun} only {words.verb('start')} {place}",
+            f"{place}, {noun} {words.verb('begin')}",
+            f"{noun} {words.verb('start')} {place}",
+            f"{noun} only {words.verb('begin')} {place}",
+        )
+    if whole - stream.end_ms >= max(1_000, 0.25 * whole) and stream.start_ms <= 0.2 * whole:
+        place = place_word(stream.end_ms / whole)
+        return pick(
+            f"{noun} {words.verb('end')} {place}",
+            f"{noun} {words.verb('stop')} {place}",
+            f"{place}, {noun} {words.verb('stop')}",
+            f"{noun} {words.are} over before the end",
+            f"{noun} {words.verb('break')} off {place}",
+        )
+    return None
+
+
+_READS = timeline_reads("segments")
+
+STREAMS = Rule("scene.streams", _READS, _say_streams, frozenset({"opening"}))
+STREAM = Rule("scene.stream", _READS, _say_stream, frozenset({"opening"}))
+EXTENT = Rule("scene.extent", _READS, _say_extent, frozenset({"extent"}))
+
+RULES = (STREAMS, STREAM, EXTENT)

@@ -1,0 +1,1 @@
+"""Any bytes as audio: opened, decoded, resampled, measured, spooled."""

@@ -1,0 +1,205 @@
+"""From a file to a 16 kHz mono waveform with its quality.
+
+Time 0 is the first decoded sample, and time is counted in decoded samples. Memory does not grow with the length of a
+file, nor with what its header claims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import Field
+
+from annotators.detection.base import DETECTION_RATE_HZ
+from pipeline.audio.audio_quality import QualityMeter
+from pipeline.audio.channels import mean_channel
+from pipeline.audio.intervals import read_intervals
+from pipeline.audio.open_audio import Opener, openers
+from pipeline.audio.resample import Resampler
+from pipeline.audio.spool import SpooledWaveform
+from pipeline.audio.stream import AudioFormat, AudioReader, DecodeError
+from schemas.record import Record
+from schemas.recording import Downmix, Quality
+from schemas.timespan import TimeSpan
+
+__all__ = ["DecodeConfig", "DecodeError", "Decoded", "Shortfall", "decode_recording", "read_intervals"]
+
+_DAY_MS = 24 * 3_600_000
+
+
+class DecodeConfig(Record):
+    """How audio is read."""
+
+    min_recording_ms: int = Field(default=100, ge=0, description="a shorter recording is rejected as too_short")
+    max_recording_ms: int = Field(default=_DAY_MS, gt=0, description="what lies beyond is left out, as too_long")
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """Audio that a file claims or holds, but that is not in its rows. `span` is None where its place is unknown."""
+
+    span: TimeSpan | None
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A decoded recording; `waveform` is there as long as `decode_recording`'s block lasts."""
+
+    waveform: SpooledWaveform
+    duration_ms: int
+    container: str
+    codec: str
+    sample_rate_hz: int
+    channels: int
+    quality: Quality
+    shortfalls: tuple[Shortfall, ...]
+
+
+@contextmanager
+def decode_recording(path: Path, config: DecodeConfig) -> Iterator[Decoded]:
+    """Decodes all of `path`, by content, whatever its name. Raises DecodeError where nothing of it can be used."""
+    decoding = _decode_whole(path, config)
+    with decoding.waveform as waveform:
+        duration_ms = _duration_ms(waveform.num_samples, DETECTION_RATE_HZ)
+        if duration_ms < config.min_recording_ms:
+            raise DecodeError("too_short", f"{decoding.frames} samples, {duration_ms} ms")
+        audio = decoding.format
+        yield Decoded(
+            waveform=waveform,
+            duration_ms=duration_ms,
+            container=audio.container,
+            codec=audio.codec,
+            sample_rate_hz=audio.sample_rate_hz,
+            channels=audio.channels,
+            quality=decoding.meter.quality(),
+            shortfalls=decoding.shortfalls(config),
+        )
+
+
+@dataclass(frozen=True)
+class _Decoding:
+    """One pass over a file."""
+
+    format: AudioFormat
+    waveform: SpooledWaveform
+    meter: QualityMeter
+    frames: int
+    claimed_frames: int | None
+    tolerance_frames: int
+    damage: str | None
+    too_long: bool
+
+    @property
+    def missing_frames(self) -> int:
+        missing = (self.claimed_frames or 0) - self.frames
+        return missing if missing > self.tolerance_frames and not self.too_long else 0
+
+    @property
+    def is_whole(self) -> bool:
+        return self.frames > 0 and self.missing_frames == 0 and self.damage is None
+
+    def shortfalls(self, config: DecodeConfig) -> tuple[Shortfall, ...]:
+        rate = self.format.sample_rate_hz
+        end_ms = _duration_ms(self.frames, rate)
+        if self.too_long:
+            hours = config.max_recording_ms / 3_600_000
+            detail = f"longer than decode.max_recording_ms, {hours:.2f} h; the rest is left out"
+            claimed_ms = _duration_ms(self.claimed_frames or 0, rate)
+            return (Shortfall(TimeSpan(end_ms, claimed_ms) if claimed_ms > end_ms else None, "too_long", detail),)
+        if self.missing_frames:
+            claimed_ms = _duration_ms(self.frames + self.missing_frames, rate)
+            detail = f"the header claims {claimed_ms / 1000:.3f} s, {end_ms / 1000:.3f} s could be decoded"
+            if self.damage:
+                detail += f"; {self.damage}"
+            return (Shortfall(TimeSpan(end_ms, max(claimed_ms, end_ms + 1)), "truncated", detail),)
+        return (Shortfall(None, "damaged", self.damage),) if self.damage else ()
+
+
+def _decode_whole(path: Path, config: DecodeConfig) -> _Decoding:
+    """The best that can be had of `path`: the first opener that reads all that is claimed, else who reads most."""
+    best: _Decoding | None = None
+    failure: DecodeError | None = None
+    for opener in openers(path):
+        try:
+            decoding = _decode_pass(path, opener, config)
+        except DecodeError as error:
+            failure = error
+            continue
+        best = decoding if best is None else _better(best, decoding)
+        if best.is_whole:
+            break
+    if best is None:
+        raise failure or DecodeError("not_audio", "nothing here reads it")
+    if best.frames == 0:
+        best.waveform.close()
+        raise DecodeError("no_samples", f"{best.format.container} with {best.format.codec}, but not one sample")
+    return best
+
+
+def _better(first: _Decoding, second: _Decoding) -> _Decoding:
+    """Whichever has more; with what the first met on the way, even if the second got over it."""
+    more, less = (second, first) if second.frames > first.frames else (first, second)
+    less.waveform.close()
+    return replace(more, damage=more.damage or less.damage)
+
+
+def _decode_pass(path: Path, opener: Opener, config: DecodeConfig) -> _Decoding:
+    with opener(path) as reader:
+        decoding = _spool(reader, config, channel=None)
+    channels = decoding.meter.channels
+    if decoding.meter.non_finite:
+        decoding.waveform.close()
+        count = decoding.meter.non_finite
+        raise DecodeError("non_finite_samples", f"{count} samples are not numbers (NaN or infinite)")
+    if decoding.frames == 0 or channels.downmix() is not Downmix.STRONGEST:
+        return decoding
+    decoding.waveform.close()
+    with opener(path) as reader:
+        return replace(decoding, waveform=_spool(reader, config, channel=channels.strongest).waveform)
+
+
+def _spool(reader: AudioReader, config: DecodeConfig, channel: int | None) -> _Decoding:
+    """Reads all of `reader`, measures it, and keeps its mean or one `channel` at 16 kHz."""
+    audio = reader.format
+    limit = config.max_recording_ms * audio.sample_rate_hz // 1000
+    resampler = Resampler(audio.sample_rate_hz, DETECTION_RATE_HZ)
+    meter = QualityMeter(audio)
+    waveform = SpooledWaveform()
+    frames, too_long = 0, False
+    try:
+        for block in reader.blocks():
+            too_long = block.shape[1] > limit - frames
+            if too_long and frames == limit:
+                break
+            kept = block[:, : limit - frames] if too_long else block
+            mean = mean_channel(kept)
+            meter.add(kept, mean)
+            frames += kept.shape[1]
+            if meter.non_finite == 0:
+                waveform.append(resampler.add(mean if channel is None else kept[channel]))
+            if too_long:
+                break
+        if meter.non_finite == 0:
+            waveform.append(resampler.finish())
+    except BaseException:
+        waveform.close()
+        raise
+    return _Decoding(
+        format=audio,
+        waveform=waveform,
+        meter=meter,
+        frames=frames,
+        claimed_frames=reader.claimed_frames,
+        tolerance_frames=reader.tolerance_frames,
+        damage=reader.damage,
+        too_long=too_long,
+    )
+
+
+def _duration_ms(frames: int, rate_hz: int) -> int:
+    return (2000 * frames + rate_hz) // (2 * rate_hz)

@@ -1,0 +1,111 @@
+"""Exact intervals of a recording at any rate: what a backend hears of a segment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from annotators.base import Samples
+from pipeline.audio.channels import channel_energies, mean_channel
+from pipeline.audio.open_audio import Opener, openers
+from pipeline.audio.resample import Resampler
+from pipeline.audio.stream import AudioReader, DecodeError
+from schemas.recording import Downmix
+from schemas.timespan import TimeSpan
+
+
+def read_intervals(
+    path: Path, spans: Sequence[TimeSpan], sample_rate_hz: int, mono: bool, downmix: Downmix
+) -> Iterator[Samples]:
+    """The samples of each of `spans` (ordered, disjoint), (num_samples,) if `mono`, else (channels, num_samples).
+
+    A span begins at sample round(start_ms * sample_rate_hz / 1000) and ends before that of its end_ms; what lies past
+    the recording's end is missing. One pass with one span in memory, resampled as a whole, so that a span's samples
+    are those of the whole recording at that place. `downmix` is the recording's own, as `decode_recording` measured it.
+    Raises DecodeError as that does, ValueError for spans out of order.
+    """
+    _check_order(spans)
+    left = list(spans)
+    for way in (ways := openers(path)):
+        is_last = way is ways[-1]
+        try:
+            for samples in _read(path, way, left, sample_rate_hz, mono, downmix):
+                if not is_last and samples.shape[-1] < _wanted(left[0], sample_rate_hz):
+                    break
+                yield samples
+                del left[0]
+        except DecodeError:
+            if is_last:
+                raise
+        if not left:
+            return
+
+
+def _wanted(span: TimeSpan, rate_hz: int) -> int:
+    """Fewest samples of a span that is whole: up to a millisecond may be missing at the recording's end.
+
+    Where there are fewer, the file is damaged, and another way to open it may get over that.
+    """
+    return _sample_at(span.end_ms, rate_hz) - _sample_at(span.start_ms, rate_hz) - _sample_at(1, rate_hz) - 1
+
+
+def _read(
+    path: Path, way: Opener, spans: Sequence[TimeSpan], rate_hz: int, mono: bool, downmix: Downmix
+) -> Iterator[Samples]:
+    pick = _strongest_channel(path, way) if mono and downmix is Downmix.STRONGEST else None
+    with way(path) as reader:
+        yield from _cut(_resampled(reader, rate_hz, mono, pick), tuple(spans), rate_hz)
+
+
+def _cut(blocks: Iterator[Samples], spans: Sequence[TimeSpan], rate_hz: int) -> Iterator[Samples]:
+    """Of the stream `blocks`, (..., num_samples) each, the samples of each span, shorter where the stream ends."""
+    block: Samples = np.empty(0, np.float32)
+    begin = 0
+    for start, stop in [(_sample_at(span.start_ms, rate_hz), _sample_at(span.end_ms, rate_hz)) for span in spans]:
+        parts = []
+        while True:
+            end = begin + block.shape[-1]
+            if end > start:
+                parts.append(block[..., max(0, start - begin) : stop - begin])
+            if end >= stop:
+                break
+            following = next(blocks, None)
+            if following is None:
+                break
+            begin, block = end, following
+        # A copy: what is yielded must not keep whole blocks alive.
+        yield np.concatenate(parts, axis=-1) if parts else block[..., :0].copy()
+
+
+def _resampled(reader: AudioReader, rate_hz: int, mono: bool, pick: int | None) -> Iterator[Samples]:
+    audio = reader.format
+    single = mono or audio.channels == 1
+    resampler = Resampler(audio.sample_rate_hz, rate_hz, 1 if single else audio.channels)
+    for block in reader.blocks():
+        chosen = block if not single else mean_channel(block) if pick is None else block[pick]
+        resampled = resampler.add(chosen)
+        yield resampled if mono or not single else resampled[np.newaxis]
+    rest = resampler.finish()
+    yield rest if mono or not single else rest[np.newaxis]
+
+
+def _strongest_channel(path: Path, way: Opener) -> int:
+    with way(path) as reader:
+        energies = np.zeros(reader.format.channels)
+        for block in reader.blocks():
+            energies += channel_energies(block)
+    return int(np.argmax(energies))
+
+
+def _sample_at(time_ms: int, rate_hz: int) -> int:
+    return (2 * time_ms * rate_hz + 1000) // 2000
+
+
+def _check_order(spans: Sequence[TimeSpan]) -> None:
+    previous_ms = 0
+    for span in spans:
+        if span.start_ms < previous_ms or span.end_ms < span.start_ms:
+            raise ValueError(f"spans must be ordered and disjoint, and {span} is not")
+        previous_ms = span.end_ms

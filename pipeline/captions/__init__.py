@@ -1,0 +1,1 @@
+"""From a segment's rows to its caption: merge and check."""

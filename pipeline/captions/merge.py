@@ -1,0 +1,84 @@
+"""From what the branches measured to one caption for a segment, each sentence with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Literal
+
+from pydantic import Field
+
+from annotators.general import rules as general
+from annotators.grammar import sounds as sounds
+from annotators.grammar.engine import Rows, Rule, caption_text, compose
+from annotators.grammar.scene import EXTENT, STREAM, STREAMS
+from annotators.music import rules as music
+from annotators.speech import rules as speech
+from schemas.annotation import Annotation
+from schemas.claim import Caption, Claim
+from schemas.event import Branch
+from schemas.record import Record
+from schemas.segment import Segment
+
+_OPENINGS: dict[Branch, tuple[Rule, ...]] = {
+    Branch.SPEECH: (speech.OPENING,),
+    Branch.MUSIC: (music.OPENING, music.DOUBTFUL),
+    Branch.GENERAL: (sounds.OPENING, sounds.PLAIN_OPENING, sounds.SOUNDS, sounds.PLAIN_SOUNDS),
+}
+_CHARACTERS: dict[Branch, tuple[Rule, ...]] = {
+    Branch.SPEECH: (speech.MANNER,),
+    Branch.MUSIC: (music.CHARACTER,),
+    Branch.GENERAL: (general.REPETITION,),
+}
+_DETAILS: dict[Branch, tuple[Rule, ...]] = {
+    Branch.SPEECH: speech.DETAILS,
+    Branch.MUSIC: music.DETAILS,
+    Branch.GENERAL: general.DETAILS,
+}
+
+
+class CaptionConfig(Record):
+    """How captions are written."""
+
+    composer: Literal["grammar"] = Field(default="grammar", description="what writes the caption")
+    sentences: int = Field(default=5, ge=1, le=12, description="most sentences of a caption")
+
+
+def merge_segment(
+    segment: Segment, annotations: Sequence[Annotation], config: CaptionConfig, config_key: str
+) -> Caption:
+    """The caption of one segment: what leads first, then what is heard beside it, then details by turns.
+
+    The same rows give the same caption. It has no claims only where the segment has no event.
+    """
+    claims = compose(_plan(segment.branches), Rows(segment, annotations), config.sentences)
+    return Caption(
+        segment_id=segment.segment_id,
+        recording_id=segment.recording_id,
+        caption=caption_text(claims),
+        composer=config.composer,
+        language="en",
+        branches=branches_of(segment, claims),
+        claims=claims,
+        verified=None,
+        config_key=config_key,
+    )
+
+
+def branches_of(segment: Segment, claims: Sequence[Claim]) -> tuple[Branch, ...]:
+    """Whose rows the claims point to, in the order of the segment's branches."""
+    tables = {evidence.table for claim in claims for evidence in claim.evidence}
+    return tuple(branch for branch in segment.branches if f"annotations/{branch}" in tables)
+
+
+def _plan(branches: Sequence[Branch]) -> Iterator[Rule]:
+    yield STREAMS
+    yield from _of_all(_OPENINGS, branches)
+    yield from _of_all(_CHARACTERS, branches)
+    yield from (STREAM, sounds.PLAIN_SOUNDS, EXTENT)
+    for rules in zip_longest(*(_DETAILS[branch] for branch in branches)):
+        yield from (rule for rule in rules if rule is not None)
+
+
+def _of_all(rules: Mapping[Branch, tuple[Rule, ...]], branches: Sequence[Branch]) -> Iterator[Rule]:
+    return (rule for branch in branches for rule in rules[branch])

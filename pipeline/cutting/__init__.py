@@ -1,0 +1,1 @@
+"""Where a recording is cut, and which branches hear each piece."""

@@ -1,0 +1,230 @@
+"""Where a recording may be cut, and what a cut there would cost. Vectorised over events and candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.cutting.cut_config import CutConfig
+from schemas.event import Event, EventClass
+from schemas.timespan import TimeSpan
+
+Ints = NDArray[np.int64]
+
+ONE_EVENT = 1_000_000
+"""What cutting one event costs; its salience, at most a thousandth of this, decides among equals."""
+SALIENCE = 1000
+
+CLASSES = tuple(EventClass)
+
+
+@dataclass(frozen=True)
+class Activity:
+    """How sure a detector is that anything but a bed sounds: `level` (num_frames,), in [0, 1], one a `hop_ms`."""
+
+    hop_ms: int
+    level: NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Foreground:
+    """The events that boundaries respect (all but beds), in order of onset, as arrays (num_events,)."""
+
+    onset_ms: Ints
+    offset_ms: Ints
+    event_class: Ints
+    """Index into CLASSES."""
+    salience: Ints
+    """Score in thousandths."""
+
+    @staticmethod
+    def of(events: Sequence[Event]) -> Foreground:
+        kept = sorted(
+            (event for event in events if not event.is_bed and event.span.duration_ms > 0),
+            key=lambda event: (event.onset_ms, event.offset_ms, event.event_class),
+        )
+        return Foreground(
+            np.array([event.onset_ms for event in kept], dtype=np.int64),
+            np.array([event.offset_ms for event in kept], dtype=np.int64),
+            np.array([CLASSES.index(event.event_class) for event in kept], dtype=np.int64),
+            np.array([round(SALIENCE * event.score) for event in kept], dtype=np.int64),
+        )
+
+    def within(self, span: TimeSpan) -> Foreground:
+        """The events that begin in `span`."""
+        own = slice(*np.searchsorted(self.onset_ms, span).tolist())
+        return Foreground(self.onset_ms[own], self.offset_ms[own], self.event_class[own], self.salience[own])
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What lies around given times: arrays (num_times,)."""
+
+    cut_events: Ints
+    """Events that begin before and end after the time."""
+    cut_salience: Ints
+    gap_ms: Ints
+    """Event-free time around it; 0 inside an event; reaches to the recording's edges where no event follows."""
+    clearance_ms: Ints
+    """Distance to the nearest event; 0 inside one."""
+    before: Ints
+    """Class of the event that ended last, an index into CLASSES; -1 for none. Inside an event, that event's."""
+    after: Ints
+    """Class of the event that begins next, likewise."""
+
+
+def look_around(times_ms: Ints, foreground: Foreground, duration_ms: int) -> Surroundings:
+    """What lies around each of `times_ms` (num_times,)."""
+    onset, offset = foreground.onset_ms, foreground.offset_ms
+    by_offset = np.argsort(offset, kind="stable")
+    begun = np.searchsorted(onset, times_ms, side="left")
+    ended = np.searchsorted(offset[by_offset], times_ms, side="right")
+    begun_salience = np.concatenate(([0], np.cumsum(foreground.salience)))
+    ended_salience = np.concatenate(([0], np.cumsum(foreground.salience[by_offset])))
+    latest_end = np.concatenate(([0], np.maximum.accumulate(offset)))
+    # Which event reached furthest so far: that of the last record in the running maximum.
+    record = np.where(offset >= latest_end[1:], np.arange(len(offset)), 0)
+    furthest = np.maximum.accumulate(record)
+    classes = np.concatenate((foreground.event_class, [-1]))
+    previous_end = latest_end[begun]
+    next_onset = np.concatenate((onset, [duration_ms]))[begun]
+    before = np.where(begun > 0, classes[np.concatenate(([-1], furthest))[begun]], -1)
+    inside = begun > ended
+    return Surroundings(
+        cut_events=begun - ended,
+        cut_salience=begun_salience[begun] - ended_salience[ended],
+        gap_ms=np.where(inside, 0, np.maximum(next_onset - previous_end, 0)),
+        clearance_ms=np.where(inside, 0, np.minimum(_clear(times_ms - previous_end, begun > 0), next_onset - times_ms)),
+        before=before,
+        after=np.where(inside, before, classes[np.minimum(begun, len(onset))]),
+    )
+
+
+def _clear(distance: Ints, has_event: NDArray[np.bool_]) -> Ints:
+    return np.where(has_event, distance, np.iinfo(np.int64).max)
+
+
+def class_time(times_ms: Ints, foreground: Foreground) -> Ints:
+    """Time of each class up to each of `times_ms`: (num_times, num_classes), each class's overlaps counted once."""
+    columns = []
+    for index in np.unique(foreground.event_class):
+        own = foreground.event_class == index
+        columns.append(_covered_before(times_ms, foreground.onset_ms[own], foreground.offset_ms[own]))
+    return np.stack(columns, axis=1) if columns else np.zeros((len(times_ms), 1), dtype=np.int64)
+
+
+def _covered_before(times_ms: Ints, onset: Ints, offset: Ints) -> Ints:
+    """Time before each of `times_ms` that the spans, sorted by onset, cover."""
+    reach = np.maximum.accumulate(offset)
+    fresh = np.concatenate(([True], onset[1:] > reach[:-1]))
+    starts = onset[fresh]
+    stops = reach[np.concatenate((np.flatnonzero(fresh)[1:] - 1, [len(onset) - 1]))]
+    whole = np.concatenate(([0], np.cumsum(stops - starts)))
+    index = np.searchsorted(starts, times_ms, side="right")
+    last_start, last_stop = starts[np.maximum(index - 1, 0)], stops[np.maximum(index - 1, 0)]
+    partial = np.minimum(times_ms, last_stop) - last_start
+    return np.where(index > 0, whole[np.maximum(index - 1, 0)] + partial, 0)
+
+
+def candidate_times(island: TimeSpan, foreground: Foreground, activity: Activity, cell_ms: int) -> Ints:
+    """Times in `island` where a cut is worth considering, ends included, ascending, each once.
+
+    Every event's edges, and the quietest point of each piece between two of them or between the ticks of a grid of
+    `cell_ms`: so some candidate lies in every two cells, in gaps and inside events alike.
+    """
+    ticks = np.arange(-(-island.start_ms // cell_ms), island.end_ms // cell_ms + 1) * cell_ms
+    edges = np.concatenate((foreground.onset_ms, foreground.offset_ms))
+    edges = edges[(edges > island.start_ms) & (edges < island.end_ms)]
+    bounds = np.unique(np.concatenate((list(island), ticks, edges)))
+    bounds = bounds[(bounds >= island.start_ms) & (bounds <= island.end_ms)]
+    quiet = _quietest(bounds[:-1], bounds[1:], activity)
+    return np.unique(np.concatenate((list(island), edges, quiet)))
+
+
+def _quietest(start_ms: Ints, stop_ms: Ints, activity: Activity) -> Ints:
+    """The centre of the quietest frame inside each piece; among near equals the nearest to its middle."""
+    hop, middle = activity.hop_ms, (start_ms + stop_ms) // 2
+    first = -(-start_ms // hop)
+    count = np.minimum(stop_ms // hop, len(activity.level)) - first
+    has_frames = count > 0
+    if not has_frames.any():
+        return middle
+    first, count = first[has_frames], count[has_frames]
+    piece = np.repeat(np.arange(len(first)), count)
+    begin = np.concatenate(([0], np.cumsum(count)[:-1]))
+    frame = np.arange(len(piece)) - np.repeat(begin - first, count)
+    middle_frame = np.repeat(first + (count - 1) / 2, count)
+    off_centre = np.abs(frame - middle_frame) / np.repeat(count, count)
+    risk = activity.level[frame].astype(np.float64) + OFF_CENTRE * off_centre
+    lowest = np.minimum.reduceat(risk, begin)
+    hits = np.flatnonzero(risk == lowest[piece])
+    chosen = hits[np.concatenate(([True], np.diff(piece[hits]) > 0))]
+    middle = middle.copy()
+    middle[has_frames] = frame[chosen] * hop + hop // 2
+    return middle
+
+
+OFF_CENTRE = 0.05
+"""How much quieter, as a score, a point a whole piece away must be to be taken instead."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Where one island may be cut: arrays (num_candidates,), ascending, its ends first and last."""
+
+    time_ms: Ints
+    cut_cost: Ints
+    """ONE_EVENT an event cut, plus salience."""
+    break_cost: Ints
+    """What the boundary spoils of coherence, in thousandths."""
+    class_ms: Ints
+    """(num_candidates, num_classes): time of each class before the candidate."""
+    changes_ended: Ints
+    changes_begun: Ints
+    """What it costs, in thousandths, not to cut at the changes of class whose gap ends before the candidate, and at
+    those whose gap has begun there: a segment pays the first at its end less the second at its start."""
+
+
+def candidates_of(island: TimeSpan, foreground: Foreground, activity: Activity, config: CutConfig) -> Candidates:
+    """The candidates of `island` with what each would cost; its two ends cost nothing."""
+    foreground = foreground.within(island)
+    times = candidate_times(island, foreground, activity, config.cell_ms)
+    around = look_around(times, foreground, island.end_ms)
+    level = activity.level[np.minimum(times // activity.hop_ms, len(activity.level) - 1)].astype(np.float64)
+    weakness = np.where(around.cut_events > 0, np.rint(SALIENCE * level).astype(np.int64), 0)
+    cut_cost = ONE_EVENT * around.cut_events + around.cut_salience + weakness
+    break_cost = _break_cost(around, level, config)
+    cut_cost[[0, -1]] = 0
+    break_cost[[0, -1]] = 0
+    ended, begun = changes_around(times, foreground, config)
+    return Candidates(times, cut_cost, break_cost, class_time(times, foreground), ended, begun)
+
+
+def changes_around(times_ms: Ints, foreground: Foreground, config: CutConfig) -> tuple[Ints, Ints]:
+    """The weights of all changes of class that end before, and that begin at or before, each of `times_ms`.
+
+    A change lies where no event sounds and the event before, the one that lasted longest, is of another class than the
+    one after. It weighs `change_weight` where its gap is `change_gap_ms` long, less where it is shorter.
+    """
+    onset = foreground.onset_ms
+    reach = np.maximum.accumulate(foreground.offset_ms)[:-1]
+    last = np.maximum.accumulate(np.where(foreground.offset_ms[:-1] >= reach, np.arange(len(reach)), 0))
+    changes = (onset[1:] >= reach) & (foreground.event_class[1:] != foreground.event_class[last])
+    begins, ends = reach[changes], onset[1:][changes]
+    share = np.minimum((ends - begins) / config.change_gap_ms, 1.0)
+    weight = np.rint(1000.0 * config.change_weight * share).astype(np.int64)
+    total = np.concatenate(([0], np.cumsum(weight)))
+    return total[np.searchsorted(ends, times_ms, side="left")], total[np.searchsorted(begins, times_ms, side="right")]
+
+
+def _break_cost(around: Surroundings, level: NDArray[np.float64], config: CutConfig) -> Ints:
+    same_class = (around.before == around.after) & (around.before >= 0)
+    nearness = 1.0 - np.minimum(around.gap_ms / config.pause_ms, 1.0)
+    pause = np.where(same_class & (around.cut_events == 0), config.break_weight * nearness, 0.0)
+    tight = config.tight_weight * (1.0 - np.minimum(around.clearance_ms / config.clearance_ms, 1.0))
+    # Inside an event the level is part of what cutting it costs.
+    risk = np.where(around.cut_events > 0, 0.0, config.risk_weight * level)
+    return np.rint(1000.0 * (pause + tight + risk)).astype(np.int64)

@@ -1,0 +1,1 @@
+"""How well detectors, cuts and backends do on labelled audio."""

@@ -1,0 +1,195 @@
+"""Segmentation and routing on a folder of labelled audio, next to simple ways of cutting, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from pipeline.audio.decode import DecodeConfig, decode_recording
+from pipeline.cutting.route import BRANCH_OF
+from pipeline.cutting.segmentation import SegmentationConfig, combine, segment_detection
+from pipeline.evaluation.boundary_metrics import (
+    COLLAR_MS,
+    ConversationScore,
+    FoundSegment,
+    RoutingScore,
+    SceneScore,
+    Share,
+    TrueEvent,
+)
+from pipeline.evaluation.cut_baselines import energy, fixed, speech_cuts
+from pipeline.evaluation.labelled_audio import LabelledFolder
+from schemas.event import Branch, Event, EventClass
+from schemas.record import Record
+from schemas.timespan import TimeSpan, covered_ms
+
+if TYPE_CHECKING:
+    from annotators.detection.base import Detector, Waveform
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one way of cutting makes of one recording."""
+
+    segments: tuple[FoundSegment, ...]
+    events: tuple[Event, ...]
+
+
+Method = Callable[["Waveform"], Answer]
+
+
+class MethodScores(Record):
+    """One line of the table; None where a way of cutting does not answer or nothing was there to measure."""
+
+    method: str
+    cut: float | None
+    recall: float | None
+    change: float | None
+    lost: float | None
+    purity: float | None
+    segments: int
+    median_s: float | None
+    longest_s: float | None
+    event_f1: float | None
+    inside_turn: float | None
+    called_music: float | None
+    among: tuple[tuple[Branch, float | None], ...]
+    leading: tuple[tuple[Branch, float | None], ...]
+    branches_per_segment: float | None
+
+
+def evaluate_segmentation(
+    folder: LabelledFolder, detectors: Sequence[Detector], config: SegmentationConfig, silero: Detector
+) -> Iterator[MethodScores]:
+    """The configured detectors and cut first, then fixed windows, energy and speech alone, by `silero`."""
+    yield score_method("soundseam", folder, _full(detectors, config))
+    yield score_method("fixed 10 s", folder, _cut_only(fixed(10_000)))
+    yield score_method("fixed 30 s", folder, _cut_only(fixed(30_000)))
+    yield score_method("energy", folder, _cut_only(energy))
+    yield score_method("silero only", folder, _cut_only(speech_cuts(silero)))
+
+
+def _full(detectors: Sequence[Detector], config: SegmentationConfig) -> Method:
+    def answer(waveform: Waveform) -> Answer:
+        scene = combine([detector.detect(waveform) for detector in detectors])
+        duration_ms = waveform.num_samples * 1000 // 16_000
+        drafts = segment_detection(scene, duration_ms, config)
+        return Answer(tuple(FoundSegment(draft.span, draft.branches) for draft in drafts), scene.events)
+
+    return answer
+
+
+def _cut_only(baseline: Callable[[Waveform], tuple[list[TimeSpan], list[Event]]]) -> Method:
+    def answer(waveform: Waveform) -> Answer:
+        spans, events = baseline(waveform)
+        return Answer(tuple(FoundSegment(span) for span in spans), tuple(events))
+
+    return answer
+
+
+def score_method(name: str, folder: LabelledFolder, method: Method) -> MethodScores:
+    """All figures of one way of cutting."""
+    scenes, conversation, routing = SceneScore(), ConversationScore(), RoutingScore()
+    pairs: list[tuple[list[TrueEvent], tuple[Event, ...]]] = []
+    for scene in folder.scenes:
+        answer = _answer(folder.root / scene.file, method)
+        scenes.add(scene.foreground, answer.segments, round(1000 * scene.duration))
+        pairs.append((scene.foreground, answer.events))
+    for talk in folder.conversations:
+        with decode_recording(folder.root / talk.file, DecodeConfig()) as decoded:
+            answer, duration_ms = method(decoded.waveform), decoded.duration_ms
+        music = covered_ms(event.span for event in answer.events if event.event_class is EventClass.MUSIC)
+        conversation.add(talk.spans, answer.segments, music, duration_ms)
+    for clip in folder.clips:
+        routing.add(clip.label, _answer(folder.root / clip.file, method).segments)
+    has_events = any(events for _, events in pairs)
+    routes = bool(routing.branches.part)
+    return MethodScores(
+        method=name,
+        cut=scenes.cut.value,
+        recall=scenes.recall.value,
+        change=scenes.change.value,
+        lost=scenes.lost.value,
+        purity=scenes.purity.value,
+        segments=len(scenes.lengths_ms),
+        median_s=round(median(scenes.lengths_ms) / 1000, 2) if scenes.lengths_ms else None,
+        longest_s=round(max(scenes.lengths_ms) / 1000, 2) if scenes.lengths_ms else None,
+        event_f1=event_f1(pairs) if has_events else None,
+        inside_turn=conversation.inside_turn.value,
+        called_music=conversation.music.value if has_events else None,
+        among=_by_branch(routing.among) if routes else (),
+        leading=_by_branch(routing.leading) if routes else (),
+        branches_per_segment=routing.branches.value if routes else None,
+    )
+
+
+def _answer(path: Path, method: Method) -> Answer:
+    with decode_recording(path, DecodeConfig(min_recording_ms=0)) as decoded:
+        return method(decoded.waveform)
+
+
+def _by_branch(shares: dict[Branch, Share]) -> tuple[tuple[Branch, float | None], ...]:
+    return tuple((branch, shares[branch].value) for branch in sorted(shares))
+
+
+def event_f1(pairs: Sequence[tuple[Sequence[TrueEvent], Sequence[Event]]]) -> float | None:
+    """Event-based F1 over all classes by sed_eval: onset and offset within the collar, or 20 % of a long event's
+    length for its offset (Mesaros et al., Applied Sciences 6(6), 2016). None where sed_eval is not installed.
+
+    Background events are not among the truth, so a bed that is found counts against it.
+    """
+    if find_spec("sed_eval") is None:
+        return None
+    import dcase_util
+    import sed_eval
+
+    metrics = sed_eval.sound_event.EventBasedMetrics(
+        event_label_list=[str(branch) for branch in Branch],
+        t_collar=COLLAR_MS / 1000,
+        percentage_of_length=0.2,
+        evaluate_onset=True,
+        evaluate_offset=True,
+    )
+    for index, (truth, found) in enumerate(pairs):
+        true_rows = [_row(index, str(event.label), event.span) for event in truth]
+        found_rows = [_row(index, str(BRANCH_OF[event.event_class]), event.span) for event in found if not event.is_bed]
+        container = dcase_util.containers.MetaDataContainer
+        metrics.evaluate(reference_event_list=container(true_rows), estimated_event_list=container(found_rows))
+    value = float(metrics.results_overall_metrics()["f_measure"]["f_measure"])
+    return round(value, 4)
+
+
+def _row(index: int, label: str, span: TimeSpan) -> dict[str, str | float]:
+    return {
+        "filename": f"{index}.flac",
+        "event_label": label,
+        "onset": span.start_ms / 1000,
+        "offset": span.end_ms / 1000,
+    }
+
+
+COLUMNS = ("method", "cut", "recall", "change", "lost", "purity", "segments", "median s", "longest s", "event F1")
+TALK_COLUMNS = ("in a turn", "music")
+
+
+def table_cells(scores: MethodScores) -> list[str]:
+    """The cells of one line, under `table_columns()`."""
+    branches = dict(scores.among), dict(scores.leading)
+    values: list[str | float | None] = [
+        scores.method, scores.cut, scores.recall, scores.change, scores.lost, scores.purity, scores.segments,
+        scores.median_s, scores.longest_s, scores.event_f1, scores.inside_turn, scores.called_music,
+    ]  # fmt: skip
+    values += [branches[0].get(branch) for branch in Branch]
+    values += [branches[1].get(branch) for branch in Branch]
+    values.append(scores.branches_per_segment)
+    return ["-" if value is None else str(value) for value in values]
+
+
+def table_columns() -> list[str]:
+    """Heads of the table: scenes, conversations, then routing of single clips."""
+    routed = [f"{branch} routed" for branch in Branch] + [f"{branch} first" for branch in Branch]
+    return [*COLUMNS, *TALK_COLUMNS, *routed, "branches"]

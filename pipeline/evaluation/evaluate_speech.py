@@ -1,0 +1,292 @@
+"""How well speech backends do on a folder of recordings whose words are known.
+
+The folder holds audio files and `clips.jsonl`, one recording a line: `file`, `text`, and where they are known `lang`
+and `words` (`text`, `onset` and `offset` in s). Lines without a text, and those with a `label` other than speech,
+are left out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from annotators.base import Annotator, Backend, Clip, Samples
+from annotators.detection.base import DETECTION_RATE_HZ, DetectionBackend, Detector
+from annotators.speech.normalise import plain, unit_of, units_of
+from pipeline.annotate import annotate_clips, annotation_row
+from pipeline.evaluation.labelled_audio import LabelledFolderError
+from schemas.annotation import SpeechAnnotation
+from schemas.event import Branch, Event
+from schemas.record import Record
+from schemas.segment import Boundary, Segment, segment_id_of
+from schemas.speech import ErrorUnit, SpeechFacts, Word
+from schemas.timespan import TimeSpan
+
+LONGEST_MS = 30_000
+_EDGE = Boundary(reason="recording_edge", cost=0.0, before=None, after=None, gap_ms=0, forced=False)
+
+
+class SpokenWord(BaseModel):
+    """A word of the truth, and when it is said."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    text: str
+    onset: float
+    offset: float
+
+
+class SpokenClip(BaseModel):
+    """One line of clips.jsonl."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    file: str
+    label: Branch = Branch.SPEECH
+    text: str = ""
+    lang: str | None = None
+    words: tuple[SpokenWord, ...] = ()
+
+
+class BackendScores(Record):
+    """What one backend reached over all recordings; a measure is None where the backend has nothing to judge."""
+
+    backend: str
+    recordings: int = Field(description="that it answered with a transcript or an alignment")
+    rejected: int
+    word_error_rate: float | None = Field(description="errors over words of the truth, all recordings together")
+    character_error_rate: float | None = Field(description="the same over characters, spaces left out")
+    coverage: float | None = Field(description="mean share of the detected speech that words span")
+    agreement: float | None = Field(description="mean")
+    usable_share: float | None = Field(description="share of transcripts marked usable for training")
+    word_time_error_ms: float | None = Field(
+        description="mean |difference| of starts and ends, where the words are those of the truth"
+    )
+    time_source_difference_ms: float | None = Field(description="aligned times against the recogniser's own, mean")
+    times_real_time: float
+
+
+class SpeechEvaluation(Record):
+    """One line a backend, in the configuration's order."""
+
+    recordings: int
+    audio_s: float
+    backends: tuple[BackendScores, ...]
+
+
+@dataclass
+class _Tally:
+    """What is summed up for one backend."""
+
+    seconds: float = 0.0
+    answered: int = 0
+    rejected: int = 0
+    word_errors: int = 0
+    words: int = 0
+    character_errors: int = 0
+    characters: int = 0
+    coverage: list[float] = field(default_factory=list)
+    agreement: list[float] = field(default_factory=list)
+    usable: list[bool] = field(default_factory=list)
+    time_errors_ms: list[float] = field(default_factory=list)
+    source_differences_ms: list[float] = field(default_factory=list)
+
+
+def evaluate_speech(
+    folder: Path, backends: Sequence[Backend[SpeechFacts]], detector: DetectionBackend
+) -> SpeechEvaluation:
+    """The transcripts, alignments and agreement of `backends`, run in order on each recording of up to 30 s.
+
+    `detector` says where speech is. Raises LabelledFolderError where the folder is not in the format.
+    """
+    ears = detector.load()
+    truths = [truth for truth in read_spoken_clips(folder) if truth.label is Branch.SPEECH and truth.text.strip()]
+    clips = [(truth, clip) for truth in truths if (clip := _open_clip(folder, truth, ears)) is not None]
+    rows: dict[str, tuple[SpeechAnnotation, ...]] = {}
+    scores = []
+    for backend in backends:
+        tally = _Tally()
+        annotator = backend.load()
+        for truth, clip in clips:
+            heard = replace(clip, annotations=rows.get(truth.file, ()) if backend.reads_annotations else ())
+            if (row := _annotate(backend, annotator, heard, tally)) is not None:
+                rows[truth.file] = (*rows.get(truth.file, ()), row)
+                _judge(row, truth, tally)
+        scores.append(_scores(backend.backend, tally, _audio_s(clips)))
+    return SpeechEvaluation(recordings=len(clips), audio_s=round(_audio_s(clips), 1), backends=tuple(scores))
+
+
+def read_spoken_clips(folder: Path) -> Iterator[SpokenClip]:
+    path = folder / "clips.jsonl"
+    if not path.is_file():
+        raise LabelledFolderError(f"{folder} has no clips.jsonl: one line a recording, with file and text")
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            if line.strip():
+                yield _without_nulls(line)
+        except ValidationError as error:
+            raise LabelledFolderError(f"{path}, line {number}: {error.errors()[0]['msg']}") from error
+
+
+def count_errors(reference: Sequence[str], heard: Sequence[str]) -> int:
+    """Substitutions, deletions and insertions between two lists of units."""
+    if not reference or not heard:
+        return max(len(reference), len(heard))
+    import jiwer
+
+    aligned = jiwer.process_words(" ".join(reference), " ".join(heard))
+    return int(aligned.substitutions + aligned.deletions + aligned.insertions)
+
+
+def _without_nulls(line: str) -> SpokenClip:
+    import json
+
+    values = json.loads(line)
+    if isinstance(values, Mapping):
+        values = {name: value for name, value in values.items() if value is not None}
+    return SpokenClip.model_validate(values)
+
+
+def _annotate(
+    backend: Backend[SpeechFacts], annotator: Annotator[SpeechFacts], clip: Clip, tally: _Tally
+) -> SpeechAnnotation | None:
+    heard = _at_rate(clip, backend)
+    started = time.perf_counter()
+    (answer,) = annotate_clips(annotator, [heard])
+    tally.seconds += time.perf_counter() - started
+    row = annotation_row(backend, "", clip.segment, answer)
+    if isinstance(row, SpeechAnnotation):
+        return row
+    tally.rejected += 1
+    return None
+
+
+def _judge(row: SpeechAnnotation, truth: SpokenClip, tally: _Tally) -> None:
+    if row.transcript is not None:
+        tally.answered += 1
+        _count(row.transcript.text, truth, tally)
+        tally.usable.append(row.transcript.usable_for_training)
+        tally.time_errors_ms += word_time_errors_ms(row.transcript.words, truth.words)
+        if row.transcript.agreement is not None:
+            tally.agreement.append(row.transcript.agreement)
+    if row.agreement is not None and row.agreement.coverage is not None:
+        tally.coverage.append(row.agreement.coverage)
+    if row.alignment is not None:
+        tally.answered += row.transcript is None
+        tally.time_errors_ms += word_time_errors_ms(row.alignment.words, truth.words)
+        if row.alignment.mean_difference_ms is not None:
+            tally.source_differences_ms.append(row.alignment.mean_difference_ms)
+
+
+def _count(text: str, truth: SpokenClip, tally: _Tally) -> None:
+    unit = unit_of([truth.text])
+    language = truth.lang or "en"
+    reference = units_of(truth.text, unit, language)
+    if unit is ErrorUnit.WORDS:
+        tally.words += len(reference)
+        tally.word_errors += count_errors(reference, units_of(text, unit, language))
+    letters = units_of(" ".join(reference), ErrorUnit.CHARACTERS, language)
+    heard = units_of(" ".join(units_of(text, unit, language)), ErrorUnit.CHARACTERS, language)
+    tally.characters += len(letters)
+    tally.character_errors += count_errors(letters, heard)
+
+
+def word_time_errors_ms(words: Sequence[Word], truth: Sequence[SpokenWord]) -> list[float]:
+    """|difference| of every start and end; none where the words are not those of the truth, in number and spelling."""
+    if [plain(word.text) for word in words] != [plain(word.text) for word in truth]:
+        return []
+    pairs = zip(words, truth, strict=True)
+    return [
+        abs(found - 1000 * true)
+        for word, said in pairs
+        for found, true in ((word.start_ms, said.onset), (word.end_ms, said.offset))
+    ]
+
+
+def _scores(backend: str, tally: _Tally, audio_s: float) -> BackendScores:
+    return BackendScores(
+        backend=backend,
+        recordings=tally.answered,
+        rejected=tally.rejected,
+        word_error_rate=round(tally.word_errors / tally.words, 4) if tally.words else None,
+        character_error_rate=round(tally.character_errors / tally.characters, 4) if tally.characters else None,
+        coverage=_mean(tally.coverage),
+        agreement=_mean(tally.agreement),
+        usable_share=_mean([float(usable) for usable in tally.usable]),
+        word_time_error_ms=_mean(tally.time_errors_ms),
+        time_source_difference_ms=_mean(tally.source_differences_ms),
+        times_real_time=round(audio_s / max(tally.seconds, 1e-6), 1),
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(float(np.mean(values)), 4) if values else None
+
+
+def _audio_s(clips: Sequence[tuple[SpokenClip, Clip]]) -> float:
+    return sum(clip.segment.span.duration_ms for _, clip in clips) / 1000
+
+
+class _InMemory:
+    """A Waveform of samples that are there already."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+
+    @property
+    def num_samples(self) -> int:
+        return len(self._samples)
+
+    def blocks(self, block_samples: int = 30 * DETECTION_RATE_HZ) -> Iterator[Samples]:
+        for start in range(0, len(self._samples), block_samples):
+            yield self._samples[start : start + block_samples]
+
+    def read(self, start: int, stop: int) -> Samples:
+        return self._samples[start:stop]
+
+
+def _open_clip(folder: Path, truth: SpokenClip, detector: Detector) -> Clip | None:
+    samples, rate_hz = soundfile.read(folder / truth.file, dtype="float32", always_2d=True)
+    mono = samples.mean(axis=1)
+    if rate_hz != DETECTION_RATE_HZ:
+        mono = soxr.resample(mono, rate_hz, DETECTION_RATE_HZ).astype(np.float32)
+    span = TimeSpan(0, len(mono) * 1000 // DETECTION_RATE_HZ)
+    if not 0 < span.duration_ms <= LONGEST_MS:
+        return None
+    events = detector.detect(_InMemory(mono)).events
+    return Clip(_segment(truth.file, span, events), mono, DETECTION_RATE_HZ)
+
+
+def _at_rate(clip: Clip, backend: Backend[SpeechFacts]) -> Clip:
+    if backend.sample_rate_hz is None:
+        return replace(clip, samples=np.zeros(0, np.float32))
+    if backend.sample_rate_hz == clip.sample_rate_hz:
+        return clip
+    samples = soxr.resample(clip.samples, clip.sample_rate_hz, backend.sample_rate_hz).astype(np.float32)
+    return replace(clip, samples=samples, sample_rate_hz=backend.sample_rate_hz)
+
+
+def _segment(file: str, span: TimeSpan, events: tuple[Event, ...]) -> Segment:
+    return Segment(
+        segment_id=segment_id_of(file, span),
+        recording_id=file,
+        source_uri=file,
+        start_ms=span.start_ms,
+        end_ms=span.end_ms,
+        branches=(Branch.SPEECH,),
+        profile=(),
+        events=events,
+        start_boundary=_EDGE,
+        end_boundary=_EDGE,
+        license=None,
+        language=None,
+        metadata=None,
+        config_key="",
+    )

@@ -1,0 +1,1 @@
+"""What is asked for: files, folders, globs and manifests as sources."""

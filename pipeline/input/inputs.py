@@ -1,0 +1,120 @@
+"""What the inputs of a run name: folders, globs, files and manifests, resolved to entries."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.errors import SetupError
+from pipeline.input.manifest import Entry, is_manifest, read_manifest
+from pipeline.storage import files
+from pipeline.storage.files import UnsupportedSchemeError
+from pipeline.storage.redact import redact_text, redact_uri
+from schemas.rejected import Rejected
+
+_SUFFIXES = """
+.3g2 .3gp .aac .ac3 .aif .aifc .aiff .amr .ape .asf .au .avi .caf .dff .dsf .dts .eac3 .f4v .flac
+.flv .gsm .m2ts .m4a .m4b .m4v .mka .mkv .mov .mp2 .mp3 .mp4 .mpc .mpeg .mpg .mts .oga .ogg .ogv
+.opus .qcp .ra .rm .rmvb .snd .spx .tak .ts .tta .vob .voc .w64 .wav .wave .webm .wma .wmv .wv
+"""
+AUDIO_SUFFIXES = frozenset(_SUFFIXES.split())
+"""What of a folder is read. A file named by itself, by a glob or by a manifest is read whatever its suffix."""
+
+_GLOB = re.compile(r"[*?\[]")
+
+
+def read_inputs(inputs: Sequence[str]) -> Iterator[Entry | Rejected]:
+    """The recordings that `inputs` name, in the order of the inputs, and the lines of manifests that name none.
+
+    A folder gives the audio and video files under it at any depth, by suffix; hidden files and folders are left out,
+    links to folders are not followed. A name that exists is taken literally, else `*`, `?`, `[]` and `**` make it a
+    glob. Raises SetupError for an input that names nothing.
+    """
+    for item in inputs:
+        try:
+            found = False
+            for entry in _local_input(item) if files.is_local(item) else _remote_input(item):
+                found = True
+                yield entry
+        except UnsupportedSchemeError as error:
+            raise SetupError(f"{redact_uri(item)}: {error}") from error
+        except (OSError, ValueError) as error:
+            raise SetupError(redact_text(f"cannot read the input {item}: {error}", item)) from error
+        if not found:
+            raise SetupError(
+                f"{redact_uri(item)} names no recording: give a folder with audio, a glob in quotes, audio files, or a "
+                "manifest (.jsonl, .csv, .parquet)"
+            )
+
+
+def _local_input(item: str) -> Iterator[Entry | Rejected]:
+    path = files.local_path(item)
+    if path.exists():
+        yield from _local_path_input(item)
+    elif _GLOB.search(item):
+        for match in sorted(glob.glob(item, recursive=True)):  # noqa: PTH207 (a glob may be absolute)
+            yield from _local_path_input(match)
+
+
+def _local_path_input(item: str) -> Iterator[Entry | Rejected]:
+    if files.local_path(item).is_dir():
+        yield from _folder(item)
+    elif is_manifest(item):
+        yield from read_manifest(item)
+    else:
+        yield Entry(_openable(item))
+
+
+def _remote_input(item: str) -> Iterator[Entry | Rejected]:
+    if is_manifest(item) and files.exists(item):
+        yield from read_manifest(item)
+    elif not item.endswith("/") and files.is_remote_file(item):
+        yield Entry(item)
+    elif _GLOB.search(item):
+        for stat in files.match_files(item):
+            if is_manifest(stat.uri):
+                yield from read_manifest(stat.uri)
+            else:
+                yield Entry(stat.uri, stat=stat)
+    else:
+        yield from _folder(item)
+
+
+def _folder(folder: str) -> Iterator[Entry | Rejected]:
+    unreadable: list[OSError] = []
+    for stat in files.list_files(folder, unreadable.append):
+        parts = files.relative_to(stat.uri, folder).split("/")
+        if os.path.splitext(parts[-1])[1].lower() in AUDIO_SUFFIXES and not any(part[0] == "." for part in parts):  # noqa: PTH122
+            yield Entry(_openable(stat.uri), stat=stat)
+    for error in unreadable:
+        yield Rejected(
+            recording_id=None,
+            source_uri=source_uri_of(str(error.filename)),
+            stage="list",
+            reason="unreadable",
+            detail=f"the folder cannot be listed: {error.strerror}",
+        )
+
+
+def _openable(uri: str) -> str:
+    """`uri`; a local name that is not UTF-8, which no table and no JSON could carry, as a `file://` URI."""
+    try:
+        uri.encode()
+    except UnicodeEncodeError:
+        return Path(uri).absolute().as_uri()
+    return uri
+
+
+def source_uri_of(uri: str) -> str:
+    """How rows and logs name a source: a URI without secrets; a local path as it was given, relative or absolute.
+
+    So a corpus made from a folder given by a relative path is the same wherever that folder lies. Bytes of a name that
+    are not UTF-8 are written as `\\xff`.
+    """
+    if not files.is_local(uri):
+        return redact_uri(uri)
+    name = files.local_path(uri).as_posix()
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

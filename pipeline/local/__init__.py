@@ -1,0 +1,1 @@
+"""Runs on one machine: workers, their watching, their progress."""

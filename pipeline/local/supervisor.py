@@ -1,0 +1,283 @@
+"""Runs shard works in processes of their own, and loses nothing to one that dies or hangs.
+
+The parent follows each worker's steps. Where a worker is lost, the recordings of the step it was in are tried once
+more, each alone in a fresh process, and everything else of its group again together; a recording that takes a second
+worker down is given up. A Python exception is a bug or an outage and ends the run.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pipeline.local.groups import group_works, halve_works, recordings_of, take_from_works
+from pipeline.local.progress import Step
+from pipeline.local.worker import Answer, RunGroup, Worker
+from pipeline.work import ShardWork
+
+TICK_S = 0.2
+START_TIMEOUT_S = 120.0
+STALL_TIMEOUT_S = 300.0
+SLOWEST_SPEED = 2.0
+"""Times real time: a step of much audio may take this much longer than the stall timeout."""
+SLOWEST_BYTES_S = 200_000.0
+"""Bytes a second: the same for a step that begins before anyone knows how much audio there is."""
+FEWEST_FAILED_STARTS = 3
+
+LossReason = Literal["worker_died", "worker_stalled"]
+
+
+@dataclass(frozen=True)
+class Poison:
+    """A recording that took two workers down, the second time alone; `work` holds nothing but it."""
+
+    work: ShardWork
+    recording_id: str
+    stage: str
+    """The stage it was last seen in; empty where it never got to a step."""
+    reason: LossReason
+    detail: str
+
+
+class Watcher(Protocol):
+    """Who is told how a local run goes on. Its methods run in the parent, between two looks at the workers."""
+
+    def take_step(self, step: Step, seconds: float) -> None:
+        """A worker began or ended a step; an ended one took `seconds`, with the reading and writing before it."""
+        ...
+
+    def finish(self, recording_ids: Collection[str]) -> None:
+        """Nothing is left to do for these recordings."""
+        ...
+
+    def give_up(self, poison: Poison) -> None:
+        """Commits that the recording is rejected, so that `remaining` no longer names it."""
+        ...
+
+    def tick(self) -> None:
+        """Called a few times a second, whatever the workers do."""
+        ...
+
+    def remaining(self, work: ShardWork) -> ShardWork | None:
+        """What of a work is still not committed; asked before anything is done again."""
+        ...
+
+
+@dataclass(frozen=True)
+class LocalJob:
+    """What runs, who is told, and how."""
+
+    run_group: RunGroup
+    watcher: Watcher
+    workers: int
+    stall_timeout_s: float = STALL_TIMEOUT_S
+
+
+class WorkerFailedError(Exception):
+    """An exception rose in a worker: the run ends, what is committed stays. `trace` is the worker's traceback."""
+
+    def __init__(self, message: str, trace: str) -> None:
+        super().__init__(message)
+        self.trace = trace
+
+
+class WorkerStartError(Exception):
+    """Workers die before they do anything. `trace` is the end of what the last one wrote."""
+
+    def __init__(self, message: str, trace: str) -> None:
+        super().__init__(message)
+        self.trace = trace
+
+
+@dataclass(frozen=True)
+class Task:
+    """A group on its way through a worker."""
+
+    works: tuple[ShardWork, ...]
+    lone: bool = False
+    """Its one recording is suspected: a fresh process, and no third try."""
+    exclusive: bool = False
+    """Nothing runs beside it: its worker was killed from outside, perhaps because memory ran out."""
+    lost_unexplained: int = 0
+
+
+def run_local(works: Sequence[ShardWork], job: LocalJob) -> None:
+    """Runs all `works` with `job.workers` processes.
+
+    Raises WorkerFailedError or WorkerStartError; whatever rises, no process started here is left.
+    """
+    with tempfile.TemporaryDirectory(prefix="soundseam-run-") as folder:
+        supervisor = _Supervisor(job, Path(folder))
+        try:
+            supervisor.run(deque(Task(group) for group in group_works(works, job.workers)))
+        finally:
+            supervisor.stop()
+
+
+class _Supervisor:
+    def __init__(self, job: LocalJob, folder: Path) -> None:
+        self._job = job
+        self._folder = folder
+        self._tasks: deque[Task] = deque()
+        self._workers: dict[Worker, Task | None] = {}
+        self._started = 0
+        self._failed_starts = 0
+        self._last_tick_s = time.monotonic()
+
+    def run(self, tasks: deque[Task]) -> None:
+        self._tasks = tasks
+        while self._tasks or self._busy():
+            self._hand_out()
+            self._listen()
+            self._look_for_stalls()
+            self._job.watcher.tick()
+
+    def stop(self) -> None:
+        while self._workers:
+            worker, _ = self._workers.popitem()
+            worker.kill()
+
+    def _busy(self) -> int:
+        return sum(task is not None for task in self._workers.values())
+
+    def _hand_out(self) -> None:
+        while self._tasks and self._busy() < self._job.workers:
+            task = self._tasks[0]
+            if any(other is not None and other.exclusive for other in self._workers.values()):
+                return
+            if task.exclusive and self._busy():
+                return
+            self._tasks.popleft()
+            worker = self._start() if task.lone else self._idle_worker() or self._start()
+            self._workers[worker] = task
+            worker.give(task.works)
+
+    def _idle_worker(self) -> Worker | None:
+        return next((worker for worker, task in self._workers.items() if task is None), None)
+
+    def _start(self) -> Worker:
+        if len(self._workers) >= self._job.workers and (idle := self._idle_worker()):
+            self._dismiss(idle)
+        self._started += 1
+        worker = Worker(self._job.run_group, self._folder, self._started)
+        self._workers[worker] = None
+        return worker
+
+    def _dismiss(self, worker: Worker) -> None:
+        del self._workers[worker]
+        worker.kill()
+
+    def _listen(self) -> None:
+        """Waits a moment for an answer or a death, then takes in all there is."""
+        wait([end for worker in self._workers for end in (worker.connection, worker.process.sentinel)], TICK_S)
+        for worker in list(self._workers):
+            dead = worker.has_died()
+            # Whatever a dead worker had said before its death still counts, so it is heard first.
+            self._take_steps(worker)
+            while worker in self._workers and (answer := worker.receive()) is not None:
+                self._take_answer(worker, answer)
+            if dead and worker in self._workers:
+                self._lose(worker, "worker_died", worker.cause_of_death())
+
+    def _take_steps(self, worker: Worker) -> None:
+        for step, seconds in worker.read_steps():
+            self._failed_starts = 0
+            self._job.watcher.take_step(step, seconds)
+
+    def _take_answer(self, worker: Worker, answer: Answer) -> None:
+        # A step is written before the answer that follows it, but perhaps after the steps were last read.
+        self._take_steps(worker)
+        if answer.state == "failed":
+            raise WorkerFailedError(answer.error, answer.trace)
+        if answer.state == "done":
+            self._failed_starts = 0
+            task = self._workers[worker]
+            self._workers[worker] = None
+            if task is not None:
+                self._job.watcher.finish(recordings_of(task.works))
+                if task.lone:
+                    self._dismiss(worker)
+
+    def _look_for_stalls(self) -> None:
+        now = time.monotonic()
+        pause_s = now - self._last_tick_s
+        self._last_tick_s = now
+        for worker, task in list(self._workers.items()):
+            if pause_s > 10 * TICK_S:
+                worker.last_sign_s += pause_s  # this process itself was stopped, and perhaps the machine
+            silent_s = now - worker.last_sign_s
+            if task is not None and silent_s > self._patience_s(worker, task):
+                self._lose(worker, "worker_stalled", f"no step for {silent_s:.0f} s")
+
+    def _patience_s(self, worker: Worker, task: Task) -> float:
+        if not worker.ready:
+            return START_TIMEOUT_S
+        if not worker.open_steps:
+            return self._job.stall_timeout_s
+        step = worker.open_steps[-1]
+        if step.audio_ms:
+            return self._job.stall_timeout_s + step.audio_ms / 1000 / SLOWEST_SPEED
+        sizes = {source.recording_id: source.size_bytes for work in task.works for source in work.sources}
+        return self._job.stall_timeout_s + sum(sizes.get(name, 0) for name in step.recording_ids) / SLOWEST_BYTES_S
+
+    def _lose(self, worker: Worker, reason: LossReason, detail: str) -> None:
+        """Gives up a worker and decides what becomes of its task."""
+        task = self._workers.pop(worker)
+        worker.kill()
+        self._take_steps(worker)
+        if not worker.steps_seen:
+            self._failed_starts += 1
+            if self._failed_starts >= max(FEWEST_FAILED_STARTS, 2 * self._job.workers):
+                raise WorkerStartError(
+                    f"workers end before their first step ({detail}); fewer --workers need less memory",
+                    worker.log_tail(),
+                )
+        if task is None:
+            return
+        if task.lone:
+            self._give_up(task, worker, reason, detail)
+        else:
+            self._try_again(task, worker, exclusive=reason == "worker_died" and "SIGKILL" in detail)
+
+    def _give_up(self, task: Task, worker: Worker, reason: LossReason, detail: str) -> None:
+        (recording_id,) = recordings_of(task.works)
+        for work in task.works:
+            self._job.watcher.give_up(Poison(work, recording_id, worker.last_stage, reason, detail))
+        # Other stages of the recording may still be done; a work of which nothing was settled would come back for ever.
+        settled = [work for work in task.works if self._job.watcher.remaining(work) != work]
+        self._queue(settled, lone=True, exclusive=task.exclusive)
+
+    def _try_again(self, task: Task, worker: Worker, exclusive: bool) -> None:
+        known = frozenset(recordings_of(task.works))
+        suspects = known & frozenset(worker.open_steps[-1].recording_ids if worker.open_steps else ())
+        if suspects:
+            self._queue(take_from_works(task.works, known - suspects))
+        elif task.lost_unexplained == 0:
+            self._queue(task.works, lost_unexplained=1)
+        elif len(known) > 1:
+            for half in halve_works(task.works):
+                self._queue(half, lost_unexplained=1)
+        else:
+            suspects = known
+        for name in sorted(suspects):
+            self._queue(take_from_works(task.works, frozenset({name})), lone=True, exclusive=exclusive)
+
+    def _queue(
+        self, works: Sequence[ShardWork], lone: bool = False, exclusive: bool = False, lost_unexplained: int = 0
+    ) -> None:
+        """Queues what is left of `works`: before the lone ones what runs together, last what runs with nothing else."""
+        left = tuple(work for given in works if (work := self._job.watcher.remaining(given)) is not None)
+        self._job.watcher.finish(frozenset(recordings_of(works)) - frozenset(recordings_of(left)))
+        if not left:
+            return
+        task = Task(left, lone, exclusive, lost_unexplained)
+        if lone:
+            self._tasks.append(task)
+        else:
+            self._tasks.appendleft(task)

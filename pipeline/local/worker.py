@@ -1,0 +1,235 @@
+"""A worker: a process that runs groups of shards one after another, and the parent's end of it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import queue
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pipeline.local.progress import ProgressLog, Step
+from pipeline.work import ShardWork
+from schemas.record import Record
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+LOG_TAIL_BYTES = 2000
+
+
+class RunGroup(Protocol):
+    """Runs every stage of some works to their commits, telling `progress` each step. Must be picklable."""
+
+    def __call__(self, works: Sequence[ShardWork], progress: ProgressLog) -> None: ...
+
+
+class Answer(Record):
+    """What a worker says: that it has started, that a group is done, or that an exception rose in it."""
+
+    state: Literal["ready", "done", "failed"]
+    error: str = ""
+    trace: str = ""
+
+
+class Worker:
+    """The parent's end: starts the process, hands it groups, follows its steps, kills it with all it started."""
+
+    def __init__(self, run_group: RunGroup, folder: Path, number: int) -> None:
+        self._log = folder / f"worker-{number}.log"
+        self._steps = folder / f"worker-{number}.jsonl"
+        self._read_bytes = 0
+        self._pending = b""
+        self.open_steps: list[Step] = []
+        self.last_stage = ""
+        self.steps_seen = 0
+        self.ready = False
+        self._last_done_s: float | None = None
+        self._waiting: tuple[ShardWork, ...] | None = None
+        self.last_sign_s = time.monotonic()
+        spawn = multiprocessing.get_context("spawn")
+        self.connection, far_end = spawn.Pipe()
+        self.process = spawn.Process(target=serve_groups, args=(far_end, str(self._steps), str(self._log), os.getpid()))
+        with _one_thread_each():
+            self.process.start()
+        far_end.close()
+        # Sent, not an argument of the process: what it imports may print, and may fail, only once there is a log.
+        self._send(run_group)
+
+    def give(self, works: Sequence[ShardWork]) -> None:
+        """Hands over one group, once the process has started: until it reads, a large message would block this one."""
+        self.open_steps.clear()
+        self._last_done_s = None
+        self.last_sign_s = time.monotonic()
+        self._waiting = tuple(works)
+        if self.ready:
+            self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        if self._waiting is not None:
+            self._send(self._waiting)
+        self._waiting = None
+
+    def _send(self, message: object) -> None:
+        # A worker that has just died is noticed by its process, not here.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send(message)
+
+    def receive(self) -> Answer | None:
+        """What the worker has said, if anything. Never waits."""
+        try:
+            answer = self.connection.recv() if self.connection.poll() else None
+        except (EOFError, ConnectionResetError):
+            return None
+        if not isinstance(answer, Answer):
+            return None
+        self.last_sign_s = time.monotonic()
+        self.ready = True
+        self._send_waiting()
+        return answer
+
+    def read_steps(self) -> list[tuple[Step, float]]:
+        """The steps written since the last call, in order, with the seconds that an ended one took.
+
+        Those are counted from the end of the step before it, so that reading and writing between two steps count too.
+        """
+        try:
+            with self._steps.open("rb") as file:
+                file.seek(self._read_bytes)
+                fresh = file.read()
+        except FileNotFoundError:
+            return []
+        if not fresh:
+            return []
+        self.last_sign_s = time.monotonic()
+        self._read_bytes += len(fresh)
+        *lines, self._pending = (self._pending + fresh).split(b"\n")
+        return [(step, self._follow(step)) for step in map(Step.model_validate_json, lines)]
+
+    def _follow(self, step: Step) -> float:
+        self.steps_seen += 1
+        self.last_stage = step.stage
+        if step.state == "start":
+            self.open_steps.append(step)
+            self._last_done_s = self._last_done_s or step.at_s
+            return 0.0
+        seconds = step.at_s - (self._last_done_s or step.at_s)
+        self._last_done_s = step.at_s
+        for index in reversed(range(len(self.open_steps))):
+            begun = self.open_steps[index]
+            if (begun.stage, begun.recording_ids) == (step.stage, step.recording_ids):
+                del self.open_steps[index:]
+                break
+        return seconds
+
+    def has_died(self) -> bool:
+        return not self.process.is_alive()
+
+    def cause_of_death(self) -> str:
+        code = self.process.exitcode
+        if code is not None and code < 0:
+            return f"killed by signal {-code} ({signal.Signals(-code).name})"
+        return f"left with exit code {code}"
+
+    def log_tail(self) -> str:
+        """The end of what the process wrote to its standard output and error."""
+        try:
+            return self._log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+        except FileNotFoundError:
+            return ""
+
+    def kill(self) -> None:
+        """Ends the process and all it started, at once."""
+        if self.process.pid is not None:
+            # The group exists once the process has called setsid; before that there is only the process.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.kill()
+            self.process.join()
+        self.connection.close()
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started inside use one thread in numeric libraries: there is one worker a core already.
+
+    The variables must stand before the libraries load, which a spawned process does before it runs our code.
+    """
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def serve_groups(connection: Connection, steps: str, log: str, parent: int) -> None:
+    """The worker process: takes a RunGroup, then group after group until the parent's end of the connection closes."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with(parent)
+    _write_output_to(log)
+    # Beam leaves an empty folder for every pipeline; here they go with the run's own.
+    tempfile.tempdir = str(Path(steps).parent)
+    run_group: RunGroup = connection.recv()
+    groups: queue.SimpleQueue[Sequence[ShardWork]] = queue.SimpleQueue()
+    threading.Thread(target=_receive_groups, args=(connection, groups), daemon=True).start()
+    connection.send(Answer(state="ready"))
+    while True:
+        works = groups.get()
+        try:
+            run_group(works, ProgressLog(path=steps))
+        except Exception as error:  # noqa: BLE001 - rises again in the parent, which ends the run
+            connection.send(Answer(state="failed", error=_in_one_line(error), trace=traceback.format_exc()))
+        else:
+            connection.send(Answer(state="done"))
+
+
+def _receive_groups(connection: Connection, groups: queue.SimpleQueue[Sequence[ShardWork]]) -> None:
+    """Hands on what the parent sends; once the parent is gone, ends this process and all it started."""
+    try:
+        while True:
+            groups.put(connection.recv())
+    except (EOFError, OSError):
+        os.killpg(0, signal.SIGKILL)
+
+
+def _die_with(parent: int) -> None:
+    """Has Linux kill this process when its parent dies, even inside a call that holds the interpreter's lock."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _write_output_to(log: str) -> None:
+    """Standard output and error go to a file: the terminal belongs to the progress display."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)
+
+
+def _in_one_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[-1] if text else ''}"

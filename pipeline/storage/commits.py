@@ -1,0 +1,335 @@
+"""What is in OUT and valid: files become part of a corpus only by the marker that names them.
+
+A commit is one stage over some recordings of one shard. Its files are written under a temporary name, moved to their
+table's folder, and then named by a marker `_run/commits/<stage>/<shard>/<id>.json`, written last and whole. Killed at
+any point, a run leaves at worst files without a marker, which the next run sweeps away.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.errors import SetupError
+from pipeline.storage import files
+from pipeline.storage.tables import (
+    SCHEMA_FILE,
+    FileEntry,
+    TableWriter,
+    drop_recordings,
+    entry_of,
+    read_rows,
+    write_schema_file,
+)
+from pipeline.work import LIST_STAGE
+from schemas.record import Record, content_key
+from schemas.rejected import Rejected
+from schemas.tables import SAMPLES_FOLDER, Table, table_schema
+
+RUN_FOLDER = "_run"
+DEFAULT_SHARDS = 64
+LAYOUT_FILE = "layout.json"
+
+
+class Commit(Record):
+    """A marker's content."""
+
+    stage: str
+    shard: int
+    covers: tuple[tuple[str, str], ...]
+    """(recording_id, key) of every recording this commit answers for, rows or none, in order."""
+    files: tuple[FileEntry, ...]
+
+    @property
+    def commit_id(self) -> str:
+        return content_key([self.stage, self.shard, [list(pair) for pair in self.covers]])
+
+    @property
+    def recording_ids(self) -> frozenset[str]:
+        return frozenset(recording_id for recording_id, _ in self.covers)
+
+
+def shard_of(recording_id: str, shards: int) -> int:
+    """The shard of a recording, from its content alone."""
+    return int(recording_id[:8], 16) % shards
+
+
+class CommitWriter:
+    """The rows of one commit on their way to files, one open file a table."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writers: dict[Table | str, TableWriter] = {}
+
+    def append(self, table: Table | str, row: BaseModel, size_bytes: int = 0) -> None:
+        if table not in self._writers:
+            self._writers[table] = TableWriter(table, self._folder / f"{table.replace('/', '.')}.parquet")
+        self._writers[table].append(row, size_bytes)
+
+    def close(self, stem: str) -> list[tuple[Path, FileEntry]]:
+        for writer in self._writers.values():
+            writer.__exit__(None, None, None)
+        return [(writer.path, entry_of(table, writer.path, stem)) for table, writer in self._writers.items()]
+
+
+@contextmanager
+def new_commit(output: str, commit: Commit) -> Iterator[CommitWriter]:
+    """Rows appended inside the block are committed at its end, all together; an exception commits nothing.
+
+    `commit` comes without files. Local files are written beside their final place, so that moving them is atomic.
+    """
+    with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(output)) as folder:
+        writer = CommitWriter(Path(folder))
+        yield writer
+        finished = writer.close(f"{commit.shard:04d}-{commit.commit_id}")
+        for path, entry in finished:
+            files.publish(path, files.join(output, entry.table, entry.name))
+        whole = commit.model_copy(update={"files": tuple(entry for _, entry in finished)})
+        files.write_atomically(_marker_uri(output, whole), whole.model_dump_json(indent=1).encode())
+
+
+def _stage_folder(output: str, stage: str) -> str:
+    return files.join(output, RUN_FOLDER, "commits", stage.replace("/", "."))
+
+
+def _marker_uri(output: str, commit: Commit) -> str:
+    return files.join(_stage_folder(output, commit.stage), f"{commit.shard:04d}", f"{commit.commit_id}.json")
+
+
+def read_commits(output: str, stage: str, shard: int | None = None) -> list[Commit]:
+    """The commits of a stage, of one shard or of all, in order of their ids. A marker that is not one is an error."""
+    folder = _stage_folder(output, stage)
+    if shard is not None:
+        folder = files.join(folder, f"{shard:04d}")
+    uris = sorted(stat.uri for stat in files.list_files(folder) if stat.uri.endswith(".json"))
+    with ThreadPoolExecutor(16) as pool:
+        return list(pool.map(_read_commit, uris))
+
+
+def _read_commit(uri: str) -> Commit:
+    try:
+        return Commit.model_validate_json(files.read_bytes(uri))
+    except ValidationError as error:
+        raise SetupError(
+            f"{uri} is not a commit marker of this version: choose another --output, or delete the file to have its "
+            "recordings done again"
+        ) from error
+
+
+class Corpus:
+    """OUT as its markers tell it: which recording is covered by which commit, stage by stage."""
+
+    def __init__(self, output: str, commits: Mapping[str, Sequence[Commit]]) -> None:
+        self.output = output
+        self.commits = commits
+
+    @classmethod
+    def load(cls, output: str, stages: Iterable[str], shard: int | None = None) -> Corpus:
+        """The state of `stages`, of one shard or of all, as the markers have it."""
+        return cls(output, {stage: read_commits(output, stage, shard) for stage in stages})
+
+    @classmethod
+    def load_present(cls, output: str, stages: Iterable[str]) -> Corpus:
+        """The same, without the commits whose files are gone: what they cover has to be done again."""
+        commits = {}
+        for stage in stages:
+            found = read_commits(output, stage)
+            present = {
+                table: {files.name_of(stat.uri) for stat in files.list_files(files.join(output, table))}
+                for table in {entry.table for commit in found for entry in commit.files}
+            }
+            commits[stage] = [
+                commit for commit in found if all(entry.name in present[entry.table] for entry in commit.files)
+            ]
+        return cls(output, commits)
+
+    def keys(self, stage: str) -> dict[str, frozenset[str]]:
+        """The keys under which each recording is covered at `stage`; more than one only after a crash."""
+        keys: dict[str, frozenset[str]] = {}
+        for commit in self.commits.get(stage, ()):
+            for recording_id, key in commit.covers:
+                keys[recording_id] = keys.get(recording_id, frozenset()) | {key}
+        return keys
+
+    def owners(self, stage: str, wanted: Mapping[str, str]) -> dict[str, Commit]:
+        """For each recording the one commit that counts: with the wanted key where there is one, else the last."""
+        owners: dict[str, Commit] = {}
+        fits: set[str] = set()
+        for commit in self.commits.get(stage, ()):
+            for recording_id, key in commit.covers:
+                if wanted.get(recording_id) == key:
+                    owners[recording_id] = commit
+                    fits.add(recording_id)
+                elif recording_id not in fits:
+                    owners[recording_id] = commit
+        return owners
+
+    def rows(
+        self, stage: str, table: Table | str, wanted: Mapping[str, str], columns: Sequence[str] | None = None
+    ) -> Iterator[dict[str, object]]:
+        """Rows of `table` that `stage` committed for the recordings of `wanted` (recording_id → key), file by file."""
+        owners = self.owners(stage, wanted)
+        asked = columns if columns is None or "recording_id" in columns else [*columns, "recording_id"]
+        for commit in self.commits.get(stage, ()):
+            mine = {name for name in commit.recording_ids if name in wanted and owners.get(name) is commit}
+            for entry in commit.files:
+                if mine and entry.table == table:
+                    with files.local_copy(files.join(self.output, table, entry.name)) as path:
+                        yield from (row for row in read_rows(path, asked) if row["recording_id"] in mine)
+
+
+class Layout(Record):
+    """What `_run/layout.json` holds: what must stay as it is for as long as OUT grows."""
+
+    shards: int
+    schemas: dict[str, str]
+    """table → key of its Arrow schema."""
+
+
+def read_layout(output: str) -> Layout:
+    """What OUT was begun with, or what it would be begun with now; touches nothing.
+
+    Raises SetupError where OUT holds tables of another schema: that cannot be continued.
+    """
+    layout_uri = files.join(output, RUN_FOLDER, LAYOUT_FILE)
+    schemas = {str(table): content_key(str(table_schema(table))) for table in Table}
+    if not files.exists(layout_uri):
+        return Layout(shards=DEFAULT_SHARDS, schemas=schemas)
+    layout = _parse_layout(layout_uri)
+    changed = [table for table, key in schemas.items() if layout.schemas.get(table) != key]
+    if changed:
+        raise SetupError(
+            f"{output} holds tables of another version of Soundseam (columns differ in {', '.join(changed)}): "
+            "choose another --output, or continue with the version that wrote it"
+        )
+    return layout
+
+
+def prepare_output(output: str) -> int:
+    """Makes OUT's folders and schema files where they are missing; returns its number of shards.
+
+    Raises SetupError as `read_layout` does.
+    """
+    layout = read_layout(output)
+    layout_uri = files.join(output, RUN_FOLDER, LAYOUT_FILE)
+    if not files.exists(layout_uri):
+        files.write_atomically(layout_uri, layout.model_dump_json(indent=1).encode())
+    for table in Table:
+        target = files.join(output, table, SCHEMA_FILE)
+        if not files.exists(target):
+            with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(output)) as folder:
+                write_schema_file(table, Path(folder) / SCHEMA_FILE)
+                files.publish(Path(folder) / SCHEMA_FILE, target)
+    return layout.shards
+
+
+def _parse_layout(uri: str) -> Layout:
+    try:
+        return Layout.model_validate_json(files.read_bytes(uri))
+    except ValidationError as error:
+        raise SetupError(f"{uri} is not a layout of this version: choose another --output") from error
+
+
+def commit_rejection(output: str, commit: Commit, rejected: Iterable[Rejected]) -> None:
+    """Commits that `commit`'s recordings gave no row at its stage but these rejects."""
+    with new_commit(output, commit) as writer:
+        for row in rejected:
+            writer.append(Table.REJECTED, row)
+
+
+def commit_listing(output: str, inputs: Sequence[str], rejected: Sequence[Rejected]) -> Mapping[str, str]:
+    """Commits what listing `inputs` rejected, instead of what it rejected the last time.
+
+    Returns what `sweep` wants for the stage `list`. The inputs stand in the marker as a hash: they may hold secrets.
+    """
+    listing = f"inputs-{content_key(sorted(inputs))}"
+    wanted = {listing: content_key([row.model_dump(mode="json") for row in rejected])}
+    commit = Commit(stage=LIST_STAGE, shard=0, covers=tuple(wanted.items()), files=())
+    if not files.exists(_marker_uri(output, commit)):
+        commit_rejection(output, commit, rejected)
+    return wanted
+
+
+def sweep(output: str, wanted: Mapping[str, Mapping[str, str]], only_wanted: bool = False) -> int:
+    """Removes what no valid marker names, and rows that a newer commit replaced. Returns how many files went.
+
+    `wanted` gives, stage by stage, the key each recording should have; with `only_wanted` no other stage's rows are
+    replaced. Safe to kill and to repeat: a file's
+    replacement is committed before it goes. Not to be called while workers write.
+    """
+    stages = stages_in(output)
+    corpus = Corpus.load_present(output, stages)
+    for stage in [name for name in stages if name in wanted] if only_wanted else stages:
+        owners = corpus.owners(stage, wanted.get(stage, {}))
+        for commit in corpus.commits[stage]:
+            live = {name for name in commit.recording_ids if owners[name] is commit}
+            if live != commit.recording_ids:
+                _replace(output, commit, frozenset(commit.recording_ids - live))
+    return _delete_orphans(output, Corpus.load_present(output, stages)) + _delete_unfinished(output)
+
+
+def stages_in(output: str) -> list[str]:
+    """The stages that have committed anything, in order of name."""
+    root = files.join(output, RUN_FOLDER, "commits")
+    folders = {files.relative_to(stat.uri, root).split("/")[0] for stat in files.list_files(root)}
+    return sorted(folder.replace(".", "/") for folder in folders)
+
+
+def _replace(output: str, commit: Commit, dead: frozenset[str]) -> None:
+    """Commits anew what is left of `commit` without the `dead` recordings, then removes its marker."""
+    covers = tuple(pair for pair in commit.covers if pair[0] not in dead)
+    if covers:
+        rest = commit.model_copy(update={"covers": covers, "files": ()})
+        with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(output)) as folder:
+            entries = []
+            for entry in commit.files:
+                target = Path(folder) / entry.table.replace("/", ".")
+                with files.local_copy(files.join(output, entry.table, entry.name)) as source:
+                    drop_recordings(source, target, entry.table, dead)
+                entries.append(entry_of(entry.table, target, f"{rest.shard:04d}-{rest.commit_id}"))
+                files.publish(target, files.join(output, entry.table, entries[-1].name))
+        whole = rest.model_copy(update={"files": tuple(entries)})
+        files.write_atomically(_marker_uri(output, whole), whole.model_dump_json(indent=1).encode())
+    files.delete([_marker_uri(output, commit)])
+
+
+def _delete_orphans(output: str, corpus: Corpus) -> int:
+    named = {SCHEMA_FILE} | {
+        entry.name for commits in corpus.commits.values() for commit in commits for entry in commit.files
+    }
+    orphans = [
+        stat.uri
+        for table in (*Table, SAMPLES_FOLDER)
+        for stat in files.list_files(files.join(output, table))
+        if files.name_of(stat.uri) not in named
+    ]
+    valid = {_marker_uri(output, commit) for commits in corpus.commits.values() for commit in commits}
+    broken = [
+        _marker_uri(output, commit)
+        for stage in corpus.commits
+        for commit in read_commits(output, stage)
+        if _marker_uri(output, commit) not in valid
+    ]
+    files.delete([*orphans, *broken])
+    return len(orphans) + len(broken)
+
+
+def _delete_unfinished(output: str) -> int:
+    """Removes what killed runs left under temporary names: scratch files and markers not yet renamed."""
+    scratch = files.scratch_folder(output)
+    strays = [
+        stat.uri
+        for stat in files.list_files(files.join(output, RUN_FOLDER))
+        if files.name_of(stat.uri).startswith(files.TEMPORARY_PREFIX)
+    ]
+    left = files.list_files(scratch) if scratch else []
+    files.delete(strays)
+    if scratch:
+        shutil.rmtree(scratch)
+    return len(strays) + len(left)

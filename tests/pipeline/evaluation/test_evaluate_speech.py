@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from annotators.detection.silero_vad import SileroVad
+from annotators.speech.agreement import TranscriptAgreement
+from annotators.speech.pocketsphinx import Pocketsphinx
+from annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
+from pipeline.evaluation.evaluate_speech import (
+    SpokenWord,
+    count_errors,
+    evaluate_speech,
+    read_spoken_clips,
+    word_time_errors_ms,
+)
+from pipeline.evaluation.labelled_audio import LabelledFolderError
+from schemas.speech import Word
+from tests.annotators.speech.builders import RATE_HZ, read_sample
+
+pytest.importorskip("jiwer")
+pytest.importorskip("whisper_normalizer")
+
+
+def a_folder(folder: Path, *lines: dict[str, object]) -> Path:
+    (folder / "clips.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    return folder
+
+
+def test_backends_are_scored_side_by_side_in_their_order(tmp_path: Path) -> None:
+    pytest.importorskip("pocketsphinx")
+    soundfile.write(tmp_path / "a.flac", read_sample("speech-congratulations.opus")[: 4_500 * 16], RATE_HZ)
+    folder = a_folder(
+        tmp_path,
+        {"file": "a.flac", "label": "speech", "text": "Congratulations. You have successfully installed", "lang": "en"},
+        {"file": "horse.flac", "label": "general", "text": "A horse."},
+        {"file": "unknown.flac", "label": "speech", "text": None},
+    )
+    backends = (Pocketsphinx(), TranscriptAgreement(), PocketsphinxAlignment())
+    evaluation = evaluate_speech(folder, backends, SileroVad())
+    heard, agreed, aligned = evaluation.backends
+    assert evaluation.recordings == 1
+    assert [scores.backend for scores in evaluation.backends] == ["pocketsphinx", "agreement", "pocketsphinx_alignment"]
+    assert heard.word_error_rate is not None
+    assert heard.character_error_rate is not None
+    assert 0 < heard.word_error_rate <= 0.6, "it heard a word or two more than the text has"
+    assert heard.character_error_rate <= heard.word_error_rate
+    assert agreed.word_error_rate == heard.word_error_rate
+    assert agreed.coverage is not None
+    assert agreed.coverage > 0.9
+    assert agreed.usable_share == 0.0
+    assert aligned.word_error_rate is None
+    assert aligned.time_source_difference_ms is not None
+    assert aligned.time_source_difference_ms < 30
+
+
+def test_errors_are_edits() -> None:
+    assert count_errors(["a", "b", "c"], ["a", "x", "c", "d"]) == 2
+    assert count_errors([], ["a"]) == 1
+    assert count_errors(["a", "b"], []) == 2
+
+
+def test_word_times_are_judged_only_where_the_words_are_right() -> None:
+    words = [Word(text="Good", start_ms=110, end_ms=400, confidence=None)]
+    assert word_time_errors_ms(words, [SpokenWord(text="good", onset=0.1, offset=0.42)]) == [10.0, 20.0]
+    assert word_time_errors_ms(words, [SpokenWord(text="bad", onset=0.1, offset=0.42)]) == []
+
+
+def test_a_folder_without_a_list_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LabelledFolderError, match=r"clips\.jsonl"):
+        list(read_spoken_clips(tmp_path))
+
+
+def test_a_line_that_does_not_fit_is_named(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path, {"file": "a.wav"}, {"text": "no file"})
+    with pytest.raises(LabelledFolderError, match="line 2"):
+        list(read_spoken_clips(folder))

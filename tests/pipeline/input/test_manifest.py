@@ -1,0 +1,239 @@
+"""Manifests of all three kinds, good lines and bad ones."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import SetupError
+from pipeline.input.manifest import END_OF_RECORDING_MS, MAX_METADATA_BYTES, Entry, read_manifest
+from schemas.rejected import Rejected
+from schemas.timespan import TimeSpan
+from tests.pipeline.memory_files import MemoryFileSystem
+
+Cell = str | int | float | None | list[str] | dict[str, str]
+
+
+def write_jsonl(path: Path, rows: list[dict[str, Cell]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def write_csv(path: Path, rows: list[dict[str, Cell]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def write_parquet(path: Path, rows: list[dict[str, Cell]]) -> Path:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    pq.write_table(pa.table({name: [row.get(name) for row in rows] for name in names}), path)
+    return path
+
+
+WRITERS: dict[str, Callable[[Path, list[dict[str, Cell]]], Path]] = {
+    "jsonl": write_jsonl,
+    "csv": write_csv,
+    "parquet": write_parquet,
+}
+
+
+def entries(path: Path) -> list[Entry]:
+    found = list(read_manifest(str(path)))
+    assert all(isinstance(item, Entry) for item in found), found
+    return [item for item in found if isinstance(item, Entry)]
+
+
+def problems(path: Path) -> list[str]:
+    """Details of what was rejected, each under the one reason there is."""
+    rejected = [item for item in read_manifest(str(path)) if isinstance(item, Rejected)]
+    assert {row.reason for row in rejected} <= {"bad_manifest_line"}
+    return [row.detail for row in rejected]
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_every_kind_says_the_same(tmp_path: Path, kind: str) -> None:
+    rows: list[dict[str, Cell]] = [
+        {
+            "uri": "a/x.wav",
+            "id": "one",
+            "license": "CC0-1.0",
+            "language": "de",
+            "start_ms": 10,
+            "end_ms": 900,
+            "city": "Ulm",
+        },
+        {
+            "uri": "/data/y.wav",
+            "id": None,
+            "license": None,
+            "language": None,
+            "start_ms": None,
+            "end_ms": None,
+            "city": None,
+        },
+    ]
+    first, second = entries(WRITERS[kind](tmp_path / f"m.{kind}", rows))
+    assert first == Entry(
+        uri=str(tmp_path / "a/x.wav"),
+        origin=f"line {2 if kind == 'csv' else 1} of m.{kind}",
+        manifest_id="one",
+        license="CC0-1.0",
+        language="de",
+        interval=TimeSpan(10, 900),
+        metadata={"city": "Ulm"},
+    )
+    assert second == Entry(uri="/data/y.wav", origin=f"line {3 if kind == 'csv' else 2} of m.{kind}")
+
+
+def test_a_relative_uri_counts_from_the_manifests_folder(tmp_path: Path) -> None:
+    (entry,) = entries(write_jsonl(tmp_path / "m.jsonl", [{"uri": "../x.wav"}]))
+    assert entry.uri == str(tmp_path / "../x.wav")
+    MemoryFileSystem.put("mem://bucket/lists/m.jsonl", b'{"uri": "a/x.wav"}\n{"uri": "../x.wav"}\n{"uri": "s3://b/y"}')
+    first, bad, third = read_manifest("mem://bucket/lists/m.jsonl")
+    assert isinstance(first, Entry)
+    assert first.uri == "mem://bucket/lists/a/x.wav"
+    assert isinstance(bad, Rejected)
+    assert isinstance(third, Entry)
+    assert third.uri == "s3://b/y"
+
+
+def test_a_time_without_the_other_reaches_to_the_edge(tmp_path: Path) -> None:
+    rows: list[dict[str, Cell]] = [{"uri": "x", "start_ms": 500}, {"uri": "x", "end_ms": 900}]
+    from_500, to_900 = entries(write_jsonl(tmp_path / "m.jsonl", rows))
+    assert from_500.interval == TimeSpan(500, END_OF_RECORDING_MS)
+    assert to_900.interval == TimeSpan(0, 900)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("{bad", "not JSON"),
+        ("[1]", "not a JSON object"),
+        ('{"id": "x"}', "no uri"),
+        ('{"uri": ""}', "no uri"),
+        ('{"uri": 5}', "no uri"),
+        ('{"uri": "a\\u0000b"}', "zero byte"),
+        ('{"uri": "a\\ud800b"}', "not UTF-8"),
+        ('{"uri": "x", "start_ms": -1}', "start_ms is '-1'"),
+        ('{"uri": "x", "start_ms": 1.5}', "start_ms is '1.5'"),
+        ('{"uri": "x", "end_ms": "soon"}', "end_ms is 'soon'"),
+        ('{"uri": "x", "end_ms": true}', "end_ms is 'True'"),
+        ('{"uri": "x", "end_ms": NaN}', "end_ms is 'nan'"),
+        ('{"uri": "x", "end_ms": 1e400}', "end_ms is 'inf'"),
+        ('{"uri": "x", "start_ms": 5, "end_ms": 5}', "is empty"),
+        ('{"uri": "x", "license": ["CC0"]}', "license is not a text"),
+        ('{"uri": "x", "note": "a\\ud800b"}', "not UTF-8"),
+        ('{"uri": "x", "note": "' + "n" * MAX_METADATA_BYTES + '"}', "bytes of free columns"),
+        ('{"uri": "x", "a": ' + "[" * 100_000 + "]" * 100_000 + "}", "not JSON"),
+    ],
+)
+def test_a_broken_line_is_rejected_alone_with_its_number(tmp_path: Path, line: str, problem: str) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text(f'{{"uri": "first.wav"}}\n\n{line}\n{{"uri": "last.wav"}}\n', encoding="utf-8")
+    first, bad, last = read_manifest(str(path))
+    assert isinstance(first, Entry)
+    assert isinstance(last, Entry)
+    assert isinstance(bad, Rejected)
+    assert (bad.stage, bad.reason, bad.source_uri) == ("list", "bad_manifest_line", str(path))
+    assert bad.detail.startswith("line 3: ")
+    assert problem in bad.detail
+
+
+def test_bytes_that_are_not_utf8_spoil_one_line(tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").write_bytes(b'{"uri": "a"}\n{"uri": "\xff"}\n{"uri": "b"}\n')
+    assert [detail.partition(":")[0] for detail in problems(tmp_path / "m.jsonl")] == ["line 2"]
+    (tmp_path / "m.csv").write_bytes(b"uri\na\n\xff.wav\nb\n")
+    assert problems(tmp_path / "m.csv") == ["line 3: a text that is not UTF-8"]
+
+
+def test_a_line_of_csv_with_other_cells_than_the_header_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("uri,license\na.wav,CC0\nb.wav\nc.wav,CC0,x\n\nd.wav,CC0\n")
+    assert problems(tmp_path / "m.csv") == ["line 3: 1 cells under 2 columns", "line 4: 3 cells under 2 columns"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_bytes(b"\xef\xbb\xbfuri\r\nx.wav\r\n")
+    (tmp_path / "m.jsonl").write_bytes(b'\xef\xbb\xbf{"uri": "x.wav"}\r\n')
+    for name in ("m.csv", "m.jsonl"):
+        assert [entry.uri for entry in entries(tmp_path / name)] == [str(tmp_path / "x.wav")]
+
+
+def test_embedded_audio_is_no_metadata(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "uri": ["x.wav"],
+            "audio": [{"bytes": b"\0" * 100_000, "path": "x"}],
+            "raw": [b"\0"],
+            "n": [1],
+            "tags": [["a"]],
+        }
+    )
+    pq.write_table(table, tmp_path / "m.parquet")
+    assert entries(tmp_path / "m.parquet")[0].metadata == {"n": 1, "tags": ["a"]}
+
+
+def test_metadata_is_what_json_can_say(tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").write_text('{"uri": "x", "a": NaN, "b": {"c": [1, null, Infinity]}, "d": null}\n')
+    assert entries(tmp_path / "m.jsonl")[0].metadata == {"b": {"c": [1, None, None]}}
+
+
+def test_no_secret_of_a_uri_among_the_metadata_is_kept(tmp_path: Path) -> None:
+    row: dict[str, Cell] = {
+        "uri": "x",
+        "id": "https://u:secret@h/x?sig=secret",
+        "page": "https://h/x?token=secret",
+        "more": {"links": "see s3://b/x?X-Amz-Signature=secret"},
+    }
+    (entry,) = entries(write_jsonl(tmp_path / "m.jsonl", [row]))
+    assert "secret" not in repr((entry.manifest_id, entry.metadata))
+    assert entry.metadata["page"] == "https://h/x"
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_manifest_without_uris_is_a_wrong_set_up(tmp_path: Path, kind: str) -> None:
+    path = WRITERS[kind](tmp_path / f"m.{kind}", [{"path": "x.wav"}, {"path": "y.wav"}])
+    with pytest.raises(SetupError, match="has no column uri: name the column"):
+        list(read_manifest(str(path)))
+
+
+def test_a_manifest_that_is_none_is_a_wrong_set_up(tmp_path: Path) -> None:
+    (tmp_path / "m.parquet").write_bytes(b"text")
+    with pytest.raises(SetupError, match="cannot read the manifest"):
+        list(read_manifest(str(tmp_path / "m.parquet")))
+
+
+@given(st.binary(max_size=300), st.sampled_from(["jsonl", "csv"]))
+def test_no_bytes_stop_the_reading(tmp_path_factory: pytest.TempPathFactory, data: bytes, kind: str) -> None:
+    path = tmp_path_factory.mktemp("any") / f"m.{kind}"
+    good = b'{"uri": "good.wav"}\n' if kind == "jsonl" else b"uri\ngood.wav\n"
+    path.write_bytes(good + data)
+    first = next(read_manifest(str(path)))
+    assert isinstance(first, Entry)
+    for item in read_manifest(str(path)):
+        assert isinstance(item, Entry | Rejected)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["id", "license", "language"]),
+        st.text(st.characters(exclude_characters="\0=:", exclude_categories=["Cs"]), min_size=1),
+    )
+)
+def test_what_a_csv_says_is_what_is_read(tmp_path_factory: pytest.TempPathFactory, said: dict[str, str]) -> None:
+    path = tmp_path_factory.mktemp("csv") / "m.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["uri", *said], ["x.wav", *said.values()]])
+    (entry,) = entries(path)
+    read = {"id": entry.manifest_id, "license": entry.license, "language": entry.language}
+    assert {name: value for name, value in read.items() if value is not None} == said

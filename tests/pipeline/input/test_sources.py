@@ -1,0 +1,342 @@
+"""From inputs to sources: what is found, what is joined, what is left out and why."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import SetupError
+from pipeline.input.inputs import source_uri_of
+from pipeline.input.source_index import SourceIndex
+from pipeline.input.sources import Listing, list_sources
+from schemas.timespan import TimeSpan
+from tests.pipeline.memory_files import MemoryFileSystem
+
+
+@pytest.fixture(autouse=True)
+def empty_store() -> Iterator[None]:
+    MemoryFileSystem.clear()
+    yield
+    MemoryFileSystem.clear()
+
+
+def put(path: Path, data: bytes | None = None) -> Path:
+    """A file with these bytes, or with its own name as its bytes: listing does not look at more."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(os.fsencode(path.name) if data is None else data)
+    return path
+
+
+def manifest(folder: Path, *rows: dict[str, str | int]) -> str:
+    path = folder / "m.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def names(listing: Listing) -> list[str]:
+    return [source.source_uri.rpartition("/")[2] for source in listing.sources]
+
+
+def reasons(listing: Listing) -> dict[str, str]:
+    """Reason by the last part of the name."""
+    return {row.source_uri.rpartition("/")[2]: row.reason for row in listing.rejected}
+
+
+def test_a_folder_gives_the_audio_and_video_below_it(tmp_path: Path) -> None:
+    for name in (
+        "b.wav",
+        "sub/deep/a.MP3",
+        "sub/film.mkv",
+        "README.txt",
+        "m.jsonl",
+        ".hidden.wav",
+        ".git/x.wav",
+        "wav",
+    ):
+        put(tmp_path / name)
+    listing = list_sources([str(tmp_path)])
+    assert names(listing) == ["b.wav", "a.MP3", "film.mkv"]
+    assert not listing.rejected
+
+
+def test_a_folder_with_links_in_a_circle_comes_to_an_end(tmp_path: Path) -> None:
+    put(tmp_path / "sub" / "a.wav")
+    (tmp_path / "sub" / "up").symlink_to(tmp_path)
+    (tmp_path / "self.wav").symlink_to(tmp_path / "self.wav")
+    assert names(list_sources([str(tmp_path)])) == ["a.wav"]
+
+
+def test_a_hidden_folder_is_read_when_it_is_named(tmp_path: Path) -> None:
+    put(tmp_path / ".data" / "a.wav")
+    assert names(list_sources([str(tmp_path / ".data")])) == ["a.wav"]
+
+
+def test_a_glob_gives_what_fits_whatever_the_suffix(tmp_path: Path) -> None:
+    for name in ("a1.raw", "a2.wav", "b.wav", "sub/a3.wav"):
+        put(tmp_path / name)
+    assert names(list_sources([f"{tmp_path}/a*"])) == ["a1.raw", "a2.wav"]
+    assert names(list_sources([f"{tmp_path}/**/a*"])) == ["a1.raw", "a2.wav", "a3.wav"]
+
+
+def test_a_name_with_glob_characters_that_exists_is_taken_literally(tmp_path: Path) -> None:
+    put(tmp_path / "a[1]*.wav")
+    put(tmp_path / "a1x.wav")
+    assert names(list_sources([str(tmp_path / "a[1]*.wav")])) == ["a[1]*.wav"]
+
+
+@pytest.mark.parametrize("name", ["née 日本.wav", "-rf.wav", "a\nb.wav", "x?y=1#z.wav", "ö" * 125 + ".wav"])
+def test_any_name_is_listed(tmp_path: Path, name: str) -> None:
+    put(tmp_path / name)
+    (source,) = list_sources([str(tmp_path)]).sources
+    assert Path(source.uri) == tmp_path / name
+    assert source.source_uri == f"{tmp_path}/{name}"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="file names are UTF-8 there")
+def test_a_name_that_is_not_utf8_is_written_so_that_it_is(tmp_path: Path) -> None:
+    path = put(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav")))
+    (source,) = list_sources([str(tmp_path)]).sources
+    assert source.uri == path.as_uri()
+    assert source.source_uri == f"{tmp_path}/caf\\xe9.wav"
+    assert source.recording_id == hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+
+
+def test_a_path_stays_relative_or_absolute_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "in" / "a.wav")
+    monkeypatch.chdir(tmp_path)
+    assert list_sources(["in"]).sources[0].source_uri == "in/a.wav"
+    assert list_sources(["./in//"]).sources[0].source_uri == "in/a.wav"
+    assert list_sources([str(tmp_path / "in")]).sources[0].source_uri == f"{tmp_path}/in/a.wav"
+    assert source_uri_of((tmp_path / "in" / "a.wav").as_uri()) == f"{tmp_path}/in/a.wav"
+
+
+def test_the_id_is_the_hash_of_the_bytes(tmp_path: Path) -> None:
+    put(tmp_path / "a.wav", b"bytes")
+    (source,) = list_sources([str(tmp_path)]).sources
+    assert source.recording_id == hashlib.sha256(b"bytes").hexdigest()[:32]
+    assert source.size_bytes == 5
+
+
+def test_of_equal_files_the_first_by_name_is_kept(tmp_path: Path) -> None:
+    for name in ("b.wav", "a.wav", "c.wav"):
+        put(tmp_path / name, b"same")
+    listing = list_sources([str(tmp_path / "c.wav"), str(tmp_path)])
+    assert names(listing) == ["a.wav"]
+    assert reasons(listing) == {"b.wav": "duplicate", "c.wav": "duplicate"}
+    assert {row.detail for row in listing.rejected} == {f"the same bytes as {tmp_path}/a.wav"}
+
+
+def test_a_file_that_is_named_twice_is_one_source(tmp_path: Path) -> None:
+    put(tmp_path / "a.wav")
+    listing = list_sources([str(tmp_path), str(tmp_path / "a.wav"), f"{tmp_path}/*.wav"])
+    assert (names(listing), listing.rejected) == (["a.wav"], ())
+
+
+def test_an_empty_file_a_missing_one_and_a_folder_are_rejected(tmp_path: Path) -> None:
+    put(tmp_path / "empty.wav", b"")
+    put(tmp_path / "good.wav")
+    (tmp_path / "folder.wav").mkdir()
+    os.mkfifo(tmp_path / "pipe.wav")
+    rows = [{"uri": f"{name}.wav"} for name in ("empty", "gone", "good", "folder", "pipe")]
+    listing = list_sources([manifest(tmp_path, *rows, {"uri": "good.wav/x"}, {"uri": "long" * 99})])
+    assert names(listing) == ["good.wav"]
+    assert reasons(listing) == {
+        "empty.wav": "empty_file",
+        "gone.wav": "missing_file",
+        "folder.wav": "not_a_file",
+        "pipe.wav": "not_a_file",
+        "x": "unreadable",
+        "long" * 99: "unreadable",
+    }
+    assert {row.stage for row in listing.rejected} == {"list"}
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Permissions hold inside, also for root: this thread and those it starts look at files as nobody."""
+    if os.geteuid() != 0:
+        yield
+        return
+    if sys.platform != "linux":
+        pytest.skip("root may read everything here")
+    libc = ctypes.CDLL(None)
+    libc.setfsuid(65534)
+    try:
+        yield
+    finally:
+        libc.setfsuid(0)
+
+
+def test_a_file_without_permission_is_rejected(tmp_path: Path) -> None:
+    # Not below tmp_path, which belongs to root where root runs the tests.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        put(folder / "good.wav")
+        put(folder / "secret.wav").chmod(0)
+        put(folder / "closed" / "x.wav")
+        (folder / "closed").chmod(0)
+        with without_privileges():
+            listing = list_sources([name])
+        (folder / "closed").chmod(0o755)
+    assert names(listing) == ["good.wav"]
+    assert reasons(listing) == {"secret.wav": "unreadable", "closed": "unreadable"}
+    assert {row.detail for row in listing.rejected} == {
+        "Permission denied",
+        "the folder cannot be listed: Permission denied",
+    }
+
+
+def test_a_broken_line_of_a_manifest_spoils_no_other(tmp_path: Path) -> None:
+    put(tmp_path / "a.wav")
+    path = tmp_path / "m.jsonl"
+    path.write_text('{"uri": "a.wav"}\n{"uri":\n')
+    listing = list_sources([str(path)])
+    assert names(listing) == ["a.wav"]
+    assert reasons(listing) == {"m.jsonl": "bad_manifest_line"}
+
+
+def test_what_a_manifest_says_travels_with_the_source(tmp_path: Path) -> None:
+    put(tmp_path / "a.wav")
+    row: dict[str, str | int] = {"uri": "a.wav", "id": "A", "license": "CC0-1.0", "language": "de", "z": 1, "b": "é"}
+    (source,) = list_sources([manifest(tmp_path, row)]).sources
+    assert (source.manifest_id, source.license, source.language) == ("A", "CC0-1.0", "de")
+    assert source.metadata == '{"b": "é", "z": 1}'
+    assert source.intervals == ()
+
+
+def test_several_rows_of_one_file_are_one_source_with_their_intervals_united(tmp_path: Path) -> None:
+    put(tmp_path / "a.wav")
+    rows: list[dict[str, str | int]] = [
+        {"uri": "a.wav", "start_ms": 5000, "end_ms": 7000},
+        {"uri": "./a.wav", "start_ms": 0, "end_ms": 1000, "license": "CC0-1.0"},
+        {"uri": "a.wav", "start_ms": 800, "end_ms": 2000},
+    ]
+    listing = list_sources([manifest(tmp_path, *rows)])
+    (source,) = listing.sources
+    assert source.intervals == (TimeSpan(0, 2000), TimeSpan(5000, 7000))
+    assert source.license == "CC0-1.0"
+    assert not listing.rejected
+
+
+def test_a_row_without_an_interval_asks_for_the_whole_recording(tmp_path: Path) -> None:
+    put(tmp_path / "a.wav")
+    rows: list[dict[str, str | int]] = [{"uri": "a.wav", "start_ms": 0, "end_ms": 1000}, {"uri": "a.wav"}]
+    assert list_sources([manifest(tmp_path, *rows)]).sources[0].intervals == ()
+
+
+def test_rows_that_contradict_each_other_are_reported_and_the_first_holds(tmp_path: Path) -> None:
+    put(tmp_path / "a.wav")
+    rows: list[dict[str, str | int]] = [
+        {"uri": "a.wav", "license": "CC0-1.0", "city": "Ulm"},
+        {"uri": "a.wav", "license": "CC-BY-4.0", "city": "Ulm"},
+    ]
+    listing = list_sources([manifest(tmp_path, *rows)])
+    assert listing.sources[0].license == "CC0-1.0"
+    (row,) = listing.rejected
+    assert (row.reason, row.recording_id) == ("conflicting_entries", listing.sources[0].recording_id)
+    assert row.detail == "license of line 2 of m.jsonl differs from line 1 of m.jsonl: the first was taken"
+
+
+def test_remote_folders_globs_files_and_manifests_are_inputs(tmp_path: Path) -> None:
+    for name in ("in/a.wav", "in/sub/b.flac", "in/notes.txt", "in/.hidden.wav", "other/c.wav"):
+        MemoryFileSystem.put(f"mem://bucket/{name}", name.encode())
+    MemoryFileSystem.put("mem://bucket/m.csv", b"uri,license\nin/a.wav,CC0-1.0\nother/c.wav,\n")
+    assert names(list_sources(["mem://bucket/in"])) == ["a.wav", "b.flac"]
+    assert names(list_sources(["mem://bucket/in/"])) == ["a.wav", "b.flac"]
+    assert names(list_sources(["mem://bucket/*/*.wav"])) == [".hidden.wav", "a.wav", "c.wav"]
+    assert names(list_sources(["mem://bucket/in/notes.txt"])) == ["notes.txt"]
+    assert names(list_sources(["mem://bucket/m.csv"])) == ["a.wav", "c.wav"]
+
+
+def test_the_same_audio_has_the_same_id_wherever_it_lies(tmp_path: Path) -> None:
+    put(tmp_path / "a.wav", b"bytes")
+    MemoryFileSystem.put("mem://bucket/b.wav", b"bytes")
+    (local,) = list_sources([str(tmp_path)]).sources
+    (remote,) = list_sources(["mem://bucket/b.wav"]).sources
+    assert local.recording_id == remote.recording_id
+    assert local.content_key == remote.content_key
+
+
+def test_a_scheme_that_nothing_reads_is_rejected_with_the_remedy(tmp_path: Path) -> None:
+    put(tmp_path / "a.wav")
+    rows: list[dict[str, str | int]] = [{"uri": "https://u:secret@h.example/x.wav?sig=secret"}, {"uri": "a.wav"}]
+    listing = list_sources([manifest(tmp_path, *rows)])
+    assert names(listing) == ["a.wav"]
+    (row,) = listing.rejected
+    assert (row.reason, row.source_uri) == ("unsupported_scheme", "https://h.example/x.wav")
+    assert "copy the files to a local folder" in row.detail
+    assert "secret" not in row.detail
+
+
+def test_no_secret_reaches_what_is_written(tmp_path: Path) -> None:
+    MemoryFileSystem.put("mem://key:secret@bucket/a.wav?sig=secret", b"bytes")
+    index = SourceIndex(str(tmp_path / "index.parquet"))
+    listing = list_sources(["mem://key:secret@bucket/a.wav?sig=secret"], index)
+    index.save()
+    (source,) = listing.sources
+    assert source.source_uri == "mem://bucket/a.wav"
+    assert b"secret" not in (tmp_path / "index.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("item", ["nowhere", "*.wav", "https://h.example/x.wav", "mem://bucket/nowhere"])
+def test_an_input_that_names_nothing_is_a_wrong_set_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, item: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SetupError) as caught:
+        list_sources([item])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_audio_is_a_wrong_set_up(tmp_path: Path) -> None:
+    put(tmp_path / "README.txt")
+    with pytest.raises(SetupError, match="names no recording: give a folder with audio"):
+        list_sources([str(tmp_path)])
+
+
+def test_the_index_spares_reading_what_has_not_changed(tmp_path: Path) -> None:
+    path = put(tmp_path / "in" / "a.wav", b"before")
+    index_path = str(tmp_path / "index.parquet")
+    first = SourceIndex(index_path)
+    before = list_sources([str(tmp_path / "in")], first)
+    first.save()
+    # Other bytes of the same length at the same time: only who reads them can tell.
+    times = path.stat()
+    path.write_bytes(b"after!")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert list_sources([str(tmp_path / "in")], SourceIndex(index_path)) == before
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns + 1_000_000_000))
+    assert list_sources([str(tmp_path / "in")], SourceIndex(index_path)) != before
+
+
+def test_a_damaged_index_is_an_empty_one(tmp_path: Path) -> None:
+    put(tmp_path / "a.wav")
+    put(tmp_path / "index.parquet", b"not parquet")
+    index = SourceIndex(str(tmp_path / "index.parquet"))
+    before = list_sources([str(tmp_path / "a.wav")], index)
+    index.save()
+    assert list_sources([str(tmp_path / "a.wav")], SourceIndex(str(tmp_path / "index.parquet"))) == before
+
+
+def test_an_index_that_learned_nothing_is_not_written(tmp_path: Path) -> None:
+    index = SourceIndex(str(tmp_path / "index.parquet"))
+    index.save()
+    assert not (tmp_path / "index.parquet").exists()
+
+
+def test_adding_a_recording_changes_no_other(tmp_path: Path) -> None:
+    put(tmp_path / "b.wav")
+    (before,) = list_sources([str(tmp_path)]).sources
+    put(tmp_path / "a.wav")
+    put(tmp_path / "c.wav")
+    assert before in list_sources([str(tmp_path)]).sources
