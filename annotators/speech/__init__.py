@@ -17,11 +17,13 @@ from annotators.speech.pocketsphinx import Pocketsphinx
 from annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
 from annotators.speech.quality import SpeechQualityMeasures
 from annotators.speech.text_language import TextLanguage
+from annotators.speech.transformers_asr import TransformersAsr
 from annotators.speech.voice import VoiceMeasures
 
 AnySpeech = Annotated[
     Pocketsphinx
     | FasterWhisper
+    | TransformersAsr
     | OpenaiAudio
     | TextLanguage
     | TranscriptAgreement

@@ -11,6 +11,7 @@ import pytest
 from annotators.speech.ctc_alignment import CtcAlignment
 from annotators.speech.diarization import PyannoteDiarization
 from annotators.speech.faster_whisper import FasterWhisper
+from annotators.speech.transformers_asr import TransformersAsr
 
 _WIDTH = 16
 _HEADS = 2
@@ -225,3 +226,8 @@ def _save_plda(folder: Path) -> None:
     lda = np.linalg.qr(draw.normal(size=(256, 128)))[0]
     np.savez(folder / "xvec_transform.npz", mean1=np.zeros(256), mean2=np.zeros(128), lda=lda)
     np.savez(folder / "plda.npz", mu=np.zeros(128), tr=np.eye(128), psi=np.linspace(3.0, 0.1, 128))
+
+
+def transformers_asr(folder: Path) -> TransformersAsr:
+    """The CTC model of `ctc_alignment`, asked what it hears."""
+    return TransformersAsr(weights=ctc_alignment(folder).weights, device="cpu", language="en")
