@@ -66,8 +66,8 @@ class Note(Record):
     """One note of any instrument."""
 
     pitch: int = Field(ge=0, le=127, description="MIDI number, 60 = middle C")
-    start_ms: int
-    end_ms: int
+    start_ms: int = Field(description="in the recording's time")
+    end_ms: int = Field(description="in the recording's time, exclusive")
     confidence: float = Field(ge=0.0, le=1.0, description="the model's mean activity over the note, not calibrated")
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from annotators.general import rules as general
-from annotators.grammar import sounds as sounds
+from annotators.grammar import sounds
 from annotators.grammar.engine import Rows, Rule, caption_text, compose
 from annotators.grammar.scene import EXTENT, STREAM, STREAMS
 from annotators.music import rules as music

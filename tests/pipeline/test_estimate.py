@@ -58,4 +58,4 @@ def test_only_the_asked_intervals_count(tmp_path: Path) -> None:
 
 def test_a_remote_file_is_not_opened() -> None:
     source = source_of("far").model_copy(update={"uri": "gs://bucket/far.mp3", "source_uri": "gs://bucket/far.mp3"})
-    assert list(estimate_durations([source]).values())[0] > 0
+    assert next(iter(estimate_durations([source]).values())) > 0
