@@ -1,7 +1,7 @@
 """Writes the clips and conversations that training leaves out as a folder that `evaluate segmentation` reads.
 
-`python -m training.held_out --audio FOLDER OUTPUT`. Its scenes are mixed by a recipe of their own, plainer than
-those of training: recorded clips as they are, one after another or a little over each other, on music, noise or near silence.
+`python -m training.held_out --audio FOLDER OUTPUT`. Its scenes are mixed by a recipe of their own, plainer than that of
+training: recorded clips as they are, one after another or a little over each other, on music, noise or near silence.
 """
 
 from __future__ import annotations

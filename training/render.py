@@ -35,7 +35,7 @@ def play(piece: Piece, sound_font: Path) -> np.ndarray:
             str(sound_font),
             str(score),
         ]
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 (fixed program, own arguments)
+        subprocess.run(command, check=True, capture_output=True)
         samples, _ = soundfile.read(audio, dtype="float32", always_2d=True)
     return samples.mean(axis=1)
 

@@ -212,11 +212,11 @@ def test_no_worker_outlives_its_parent(workload: Workload, behaviour: str, paren
     wait_for(lambda: bool(workload.pids("tried")))
     (pid,) = workload.pids("tried")
     run.send_signal(parent_signal)
-    run.wait(10)
+    run.wait(60)
     wait_for(lambda: not is_running(pid))
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+def wait_for(condition: Callable[[], bool], timeout_s: float = 90.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
