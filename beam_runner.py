@@ -262,6 +262,7 @@ app.command(
     epilog=examples(
         "soundseam evaluate segmentation samples/truth",
         "soundseam evaluate segmentation samples/truth --set segmentation.cut.target_ms=8000",
+        "soundseam evaluate speech samples/truth",
     )
 )(_with_exit_codes(evaluation_commands.evaluate))
 app.command(

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from annotators.detection.base import Detector
     from pipeline.config import RunConfig
     from pipeline.evaluation.evaluate_segmentation import MethodScores
+    from pipeline.evaluation.evaluate_speech import SpeechEvaluation
 
 
 class Subject(StrEnum):
     """What can be evaluated."""
 
     SEGMENTATION = "segmentation"
+    SPEECH = "speech"
 
 
 Profile = Annotated[
@@ -33,27 +35,52 @@ Overrides = Annotated[
 
 
 def evaluate(
-    subject: Annotated[Subject, typer.Argument(help="What to evaluate: segmentation.", show_default=False)],
+    subject: Annotated[Subject, typer.Argument(help="What to evaluate.", show_default=False)],
     folder: Annotated[
         Path, typer.Argument(help="Folder with scenes.jsonl, clips.jsonl or ami.jsonl.", show_default=False)
     ],
     profile: Profile = "embedded",
     overrides: Overrides = None,
 ) -> None:
-    """Measure segmentation and routing on labelled audio, next to simple ways of cutting, in one table."""
-    del subject  # there is one so far; the word keeps the place for more
+    """Measure on labelled audio: segmentation and routing next to simple ways of cutting, or the speech backends.
+
+    Segmentation wants any of the three lists; speech wants clips.jsonl with the text of what is said.
+    """
+    config = _configuration(profile, overrides)
+    if subject is Subject.SPEECH:
+        _evaluate_speech(folder, config)
+    else:
+        _evaluate_segmentation(folder, config)
+
+
+def _evaluate_segmentation(folder: Path, config: RunConfig) -> None:
     from annotators.detection.silero_vad import SileroVad
     from pipeline.errors import SetupError
     from pipeline.evaluation.evaluate_segmentation import evaluate_segmentation
     from pipeline.evaluation.labelled_audio import LabelledFolderError, read_labelled_folder
 
-    config = _configuration(profile, overrides)
     try:
         labelled = read_labelled_folder(folder)
     except LabelledFolderError as error:
         raise SetupError(f"{error}: give a folder in the format that docs/segmentation.md describes") from error
     lines = list(evaluate_segmentation(labelled, _detectors(config), config.segmentation, SileroVad().load()))
     Console(width=None).print(_turned(lines))
+
+
+def _evaluate_speech(folder: Path, config: RunConfig) -> None:
+    from annotators.base import BackendUnavailableError
+    from annotators.detection.silero_vad import SileroVad
+    from pipeline.errors import SetupError
+    from pipeline.evaluation.evaluate_speech import evaluate_speech, loadable
+    from pipeline.evaluation.labelled_audio import LabelledFolderError
+
+    try:
+        evaluation = evaluate_speech(folder, loadable(config.branches.speech), SileroVad())
+    except LabelledFolderError as error:
+        raise SetupError(f"{error}: give a folder whose clips.jsonl has file and text in each line") from error
+    except (BackendUnavailableError, ModuleNotFoundError) as error:
+        raise SetupError(f"{error}; the measures need: pip install 'soundseam[speech]'") from error
+    Console(width=None).print(_speech_table(evaluation))
 
 
 def show(
@@ -113,4 +140,19 @@ def _turned(lines: list[MethodScores]) -> Table:
     for number, name in enumerate(table_columns()):
         if number:
             table.add_row(name, *(row[number] for row in cells))
+    return table
+
+
+def _speech_table(evaluation: SpeechEvaluation) -> Table:
+    """Backends side by side, one figure a row."""
+    from pipeline.evaluation.evaluate_speech import BackendScores
+
+    title = f"Speech: {evaluation.recordings} recordings, {evaluation.audio_s:.0f} s"
+    table = Table(title=title, title_justify="left")
+    for index, heading in enumerate(["", *(scores.backend for scores in evaluation.backends)]):
+        table.add_column(heading, justify="right" if index else "left")
+    for name in BackendScores.model_fields:
+        if name != "backend":
+            values = [getattr(scores, name) for scores in evaluation.backends]
+            table.add_row(name.replace("_", " "), *("-" if value is None else f"{value:g}" for value in values))
     return table

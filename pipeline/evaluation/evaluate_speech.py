@@ -17,7 +17,7 @@ import soundfile
 import soxr
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from annotators.base import Annotator, Backend, Clip, Samples
+from annotators.base import Annotator, Backend, BackendUnavailableError, Clip, Samples
 from annotators.detection.base import DETECTION_RATE_HZ, DetectionBackend, Detector
 from annotators.speech.normalise import plain, unit_of, units_of
 from pipeline.annotate import annotate_clips, annotation_row
@@ -97,6 +97,21 @@ class _Tally:
     usable: list[bool] = field(default_factory=list)
     time_errors_ms: list[float] = field(default_factory=list)
     source_differences_ms: list[float] = field(default_factory=list)
+
+
+def loadable(backends: Sequence[Backend[SpeechFacts]]) -> list[Backend[SpeechFacts]]:
+    """`backends` but for those that compose captions, and for optional ones that cannot load here."""
+    found = []
+    for backend in backends:
+        try:
+            backend.check_available()
+        except BackendUnavailableError:
+            if not backend.optional:
+                raise
+            continue
+        if not backend.kind.endswith("_caption"):
+            found.append(backend)
+    return found
 
 
 def evaluate_speech(

@@ -1,19 +1,26 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import soundfile
+from typer.testing import CliRunner
 
+from annotators.base import BackendUnavailableError
 from annotators.detection.silero_vad import SileroVad
 from annotators.speech.agreement import TranscriptAgreement
+from annotators.speech.caption import SpeechCaption
 from annotators.speech.pocketsphinx import Pocketsphinx
 from annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
+from annotators.speech.voice import VoiceMeasures
+from beam_runner import app
 from pipeline.evaluation.evaluate_speech import (
     SpokenWord,
     count_errors,
     evaluate_speech,
+    loadable,
     read_spoken_clips,
     word_time_errors_ms,
 )
@@ -23,6 +30,8 @@ from tests.annotators.speech.builders import RATE_HZ, read_sample
 
 pytest.importorskip("jiwer")
 pytest.importorskip("whisper_normalizer")
+
+SAMPLES = Path(__file__).parents[3] / "samples"
 
 
 def a_folder(folder: Path, *lines: dict[str, object]) -> Path:
@@ -78,3 +87,27 @@ def test_a_line_that_does_not_fit_is_named(tmp_path: Path) -> None:
     folder = a_folder(tmp_path, {"file": "a.wav"}, {"text": "no file"})
     with pytest.raises(LabelledFolderError, match="line 2"):
         list(read_spoken_clips(folder))
+
+
+def test_what_composes_captions_is_not_evaluated_and_what_is_missing_is_left_out_if_it_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    voice, caption, recogniser = VoiceMeasures(), SpeechCaption(), Pocketsphinx(optional=True)
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    assert loadable([recogniser, voice, caption]) == [voice]
+    with pytest.raises(BackendUnavailableError):
+        loadable([Pocketsphinx(), voice])
+
+
+def test_the_command_prints_the_backends_of_the_profile_side_by_side() -> None:
+    pytest.importorskip("pocketsphinx")
+    outcome = CliRunner().invoke(app, ["evaluate", "speech", str(SAMPLES / "truth")])
+    assert outcome.exit_code == 0, outcome.output
+    assert "pocketsphinx" in outcome.output
+    assert "word error rate" in outcome.output
+
+
+def test_a_folder_that_is_not_in_the_format_is_a_wrong_set_up(tmp_path: Path) -> None:
+    outcome = CliRunner().invoke(app, ["evaluate", "speech", str(tmp_path)])
+    assert outcome.exit_code == 2
+    assert "clips.jsonl" in outcome.output
