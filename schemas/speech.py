@@ -57,7 +57,10 @@ class Voice(Record):
     level_dbfs: float | None = Field(description="RMS over the speech; null for digital silence")
     snr_db: float | None = Field(description="speech level over the level between; null where nothing lies between")
     syllable_rate_hz: float | None = Field(description="syllable nuclei a second of speech; null under 1 s of speech")
-    pause_count: int = Field(ge=0, description="gaps of 200 ms or more between stretches of speech")
+    pause_count: int = Field(
+        ge=0,
+        description="250 ms or more outside the speech events or 25 dB under their level; a lower bound",
+    )
     pause_ms: int = Field(ge=0, description="their total")
     longest_pause_ms: int = Field(ge=0, description="0 where there is none")
 

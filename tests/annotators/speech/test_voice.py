@@ -97,9 +97,22 @@ def test_a_recorded_announcement_has_the_rate_of_its_text() -> None:
     assert 150 < (voice.pitch_median_hz or 0) < 260
 
 
-def test_pauses_are_the_gaps_of_200_ms_or_more() -> None:
-    voice = measure_voice(a_clip(silence(5_000), (0, 1_000), (1_150, 2_000), (2_200, 3_000), (4_000, 5_000)))
-    assert (voice.pause_count, voice.pause_ms, voice.longest_pause_ms) == (2, 1_200, 1_000)
+def test_pauses_are_the_gaps_of_250_ms_or_more() -> None:
+    clip = a_clip(a_vowel(5_000), (0, 1_000), (1_150, 2_000), (2_250, 3_000), (4_000, 5_000))
+    voice = measure_voice(clip)
+    assert (voice.pause_count, voice.pause_ms, voice.longest_pause_ms) == (2, 1_250, 1_000)
+
+
+def test_a_silence_that_the_detector_bridged_is_a_pause() -> None:
+    samples = joined(a_vowel(1_000), silence(400), a_vowel(1_000), silence(150), a_vowel(1_000))
+    voice = measure_voice(a_clip(samples, (0, 3_550)))
+    assert voice.pause_count == 1
+    assert voice.longest_pause_ms == pytest.approx(400, abs=20)
+
+
+def test_background_hides_the_pauses_that_it_fills() -> None:
+    samples = joined(a_vowel(1_000, level_dbfs=-20), silence(400), a_vowel(1_000, level_dbfs=-20))
+    assert measure_voice(a_clip(samples + noise(2_400, -35), (0, 2_400))).pause_count == 0
 
 
 def test_a_segment_without_speech_has_no_voice_to_speak_of() -> None:
