@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -111,3 +112,28 @@ def test_audio_paths_begin_with_the_root_that_is_asked_for(corpus: Path, tmp_pat
         assert (tmp_path / Path(path).relative_to("/data/set")).is_file()
     export(corpus, tmp_path, "swift", audio_root="", tasks=["key"])
     assert (tmp_path / lines_of(tmp_path / "train.jsonl")[0]["audios"][0]).is_file()  # type: ignore[index]
+
+
+def test_llamafactory_s_own_reader_takes_every_line(corpus: Path, tmp_path: Path) -> None:
+    parser = pytest.importorskip("llamafactory.data.parser", exc_type=ImportError)
+    converter = pytest.importorskip("llamafactory.data.converter", exc_type=ImportError)
+    export(corpus, tmp_path, "llamafactory")
+    read = 0
+    for entry in parser.get_dataset_list(["soundseam_train", "soundseam_validation"], str(tmp_path)):
+        convert = converter.SharegptDatasetConverter(entry, SimpleNamespace(media_dir=str(tmp_path)))
+        for line in lines_of(tmp_path / entry.dataset_name):
+            found = convert(line)
+            assert len(found["_prompt"]) == len(found["_response"]) == 1
+            assert found["_audios"] == line["audios"]
+            read += 1
+    assert read == len(samples_in(corpus))
+
+
+def test_ms_swift_s_own_reader_takes_every_line(corpus: Path, tmp_path: Path) -> None:
+    reader = pytest.importorskip("swift.dataset", exc_type=ImportError)
+    export(corpus, tmp_path, "swift")
+    for split in Split:
+        lines = lines_of(tmp_path / f"{split}.jsonl")
+        loaded, _ = reader.load_dataset(str(tmp_path / f"{split}.jsonl"), num_proc=1)
+        assert [row["messages"] for row in loaded] == [line["messages"] for line in lines]
+        assert [row["audios"] for row in loaded] == [line["audios"] for line in lines]
