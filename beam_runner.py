@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import evaluation_commands, training_commands
+from pipeline import corpus_commands, evaluation_commands, training_commands
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -271,6 +271,9 @@ app.command(
         "soundseam show samples/recordings/sound-bell.flac --seconds 10 -o page.svg",
     )
 )(_with_exit_codes(evaluation_commands.show))
+app.command(
+    epilog=examples("soundseam report out", "soundseam report out --to page --segments 20 --seed 1 --title Samples")
+)(_with_exit_codes(corpus_commands.report))
 
 
 def _show_plan(request: RunRequest) -> Prepared:

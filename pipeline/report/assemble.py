@@ -1,0 +1,215 @@
+"""One segment's rows, from all tables, as the page shows them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.report.lanes import event_lane, fact, lanes_of, sheet_of
+from pipeline.report.page_data import BoundaryView, CaptionView, ClaimView, Detail, Fact, Lane, ListItem, RejectView
+from schemas.record import content_key
+from schemas.segment import Boundary
+from schemas.tables import Table
+
+Row = Mapping[str, object]
+
+UNVERIFIED = "unverified"
+SAFE_NAME = re.compile(r"[0-9A-Za-z_-]{1,128}")
+
+
+@dataclass
+class SegmentRows:
+    """All rows about one segment but its own."""
+
+    annotations: list[Row] = field(default_factory=list)
+    captions: list[Row] = field(default_factory=list)
+    rejects: list[Row] = field(default_factory=list)
+
+    def add(self, table: Table, row: Row) -> None:
+        if table is Table.CAPTIONS:
+            self.captions.append(row)
+        elif table is Table.REJECTED:
+            self.rejects.append(row)
+        else:
+            self.annotations.append(row)
+
+
+def file_stem(segment_id: str) -> str:
+    """What a segment's media files are called: its id, or a hash of it where that is no plain name."""
+    return segment_id if SAFE_NAME.fullmatch(segment_id) else content_key(segment_id)
+
+
+def segment_detail(row: Row, rows: SegmentRows, peaks: str, audio: str, image: str) -> Detail:
+    start_ms, end_ms = _integer(row["start_ms"]), _integer(row["end_ms"])
+    return Detail(
+        id=str(row["segment_id"]),
+        duration_ms=end_ms - start_ms,
+        audio=audio,
+        image=image,
+        peaks=peaks,
+        boundaries=tuple(_boundary(row[name]) for name in ("start_boundary", "end_boundary")),
+        lanes=_lanes(row, rows.annotations, start_ms),
+        captions=_captions(rows),
+        sheets=tuple(sheet for each in rows.annotations if (sheet := sheet_of(each)).facts or sheet.texts),
+        rejects=tuple(_reject(reject) for reject in rows.rejects),
+        origin=_origin(row),
+    )
+
+
+def segment_item(row: Row, detail: Detail, chunk: int, place: int) -> ListItem:
+    labels = {item.label for lane in detail.lanes if lane.kind != "words" for item in lane.items}
+    texts = [text.value for sheet in detail.sheets for text in sheet.texts]
+    return ListItem(
+        id=detail.id,
+        name=_file_name(row),
+        start_ms=_integer(row["start_ms"]),
+        end_ms=_integer(row["end_ms"]),
+        branches=_names(row["branches"]),
+        classes=tuple(str(entry["class"]) for entry in _list(row["profile"])),
+        verdicts=tuple(dict.fromkeys(claim.verdict for caption in detail.captions for claim in caption.claims)),
+        rejects=tuple(dict.fromkeys(reject.reason for reject in detail.rejects)),
+        caption=" ".join(claim.text for caption in detail.captions[:1] for claim in caption.claims),
+        text=" ".join([*sorted(labels - {""}), *texts]),
+        chunk=chunk,
+        place=place,
+    )
+
+
+def reject_detail(row: Row) -> Detail:
+    """Something that was dropped and has no segment: what, where, why."""
+    span = [fact(name, row[name]) for name in ("start_ms", "end_ms") if row[name] is not None]
+    return Detail(
+        id="rejected-" + content_key([str(row[name]) for name in sorted(row)]),
+        duration_ms=0,
+        audio=None,
+        image=None,
+        peaks="",
+        boundaries=(),
+        lanes=(),
+        captions=(),
+        sheets=(),
+        rejects=(_reject(row),),
+        origin=(Fact(name="source", value=str(row["source_uri"])), *span),
+    )
+
+
+def reject_item(row: Row, detail: Detail, chunk: int, place: int) -> ListItem:
+    start, end = row["start_ms"], row["end_ms"]
+    return ListItem(
+        id=detail.id,
+        name=_file_name(row),
+        start_ms=start if isinstance(start, int) else None,
+        end_ms=end if isinstance(end, int) else None,
+        branches=(),
+        classes=(),
+        verdicts=(),
+        rejects=(str(row["reason"]),),
+        caption=str(row["detail"]),
+        text=str(row["stage"]),
+        chunk=chunk,
+        place=place,
+    )
+
+
+def _lanes(row: Row, annotations: Iterable[Row], start_ms: int) -> tuple[Lane, ...]:
+    """The segment's events first; a backend that measured these same events gives their lane its notes."""
+    lanes = [event_lane(row["events"], start_ms)]
+    for annotation in annotations:
+        for lane in lanes_of(annotation, start_ms):
+            if _places(lane) == _places(lanes[0]):
+                lanes[0] = lane
+            else:
+                lanes.append(lane)
+    return tuple(lane for lane in lanes if lane.items)
+
+
+def _places(lane: Lane) -> list[tuple[int, int, str]]:
+    return [(item.start_ms, item.end_ms, item.label) for item in lane.items]
+
+
+def _captions(rows: SegmentRows) -> tuple[CaptionView, ...]:
+    """The merged caption, then each branch's own."""
+    merged = [
+        CaptionView(
+            name="Caption",
+            composer=str(row["composer"]),
+            verified=row["verified"] if isinstance(row["verified"], bool) else None,
+            claims=_claims(row["claims"], str(row["caption"])),
+        )
+        for row in rows.captions
+    ]
+    own = [
+        CaptionView(
+            name=f"{str(row['branch']).capitalize()} branch",
+            composer=str(row["backend"]),
+            verified=None,
+            claims=_claims(row["caption_claims"], str(row["caption"])),
+        )
+        for row in rows.annotations
+        if row["caption"]
+    ]
+    return (*merged, *own)
+
+
+def _claims(value: object, caption: str) -> tuple[ClaimView, ...]:
+    claims = tuple(
+        ClaimView(
+            text=str(claim["text"]),
+            verdict=str(claim["verdict"] or UNVERIFIED),
+            probability=claim["probability"] if isinstance(claim["probability"], float) else None,
+            evidence=tuple(_evidence(each) for each in _list(claim["evidence"])),
+        )
+        for claim in _list(value)
+    )
+    return claims or (ClaimView(text=caption, verdict=UNVERIFIED, probability=None, evidence=()),)
+
+
+def _evidence(row: Row) -> Fact:
+    table = str(row["table"]).removeprefix("annotations/")
+    name = " › ".join(str(part) for part in (table, row["backend"], row["field"]) if part)
+    return Fact(name=name, value=str(row["value"]))
+
+
+def _boundary(value: object) -> BoundaryView:
+    boundary = Boundary.model_validate(value)
+    notes = [Fact(name="event-free time around it", value=f"{boundary.gap_ms / 1000:.2f} s")]
+    if boundary.before or boundary.after:
+        notes.append(Fact(name="classes", value=f"{boundary.before or '–'} → {boundary.after or '–'}"))
+    notes.append(Fact(name="cost", value=f"{boundary.cost:g}"))
+    return BoundaryView(reason=boundary.reason.replace("_", " "), notes=tuple(notes))
+
+
+def _reject(row: Row) -> RejectView:
+    return RejectView(stage=str(row["stage"]), reason=str(row["reason"]), detail=str(row["detail"]))
+
+
+def _origin(row: Row) -> tuple[Fact, ...]:
+    named = [
+        ("source", row["source_uri"]),
+        ("recording", row["recording_id"]),
+        ("segment", row["segment_id"]),
+        ("license", row["license"]),
+        ("language", row["language"]),
+        ("metadata", row["metadata"]),
+        ("configuration", row["config_key"]),
+    ]
+    profile = ", ".join(f"{entry['class']} {100 * float(str(entry['share'])):.0f} %" for entry in _list(row["profile"]))
+    facts = [Fact(name=name, value=str(value)) for name, value in named if value is not None]
+    return (Fact(name="profile", value=profile), *facts) if profile else tuple(facts)
+
+
+def _file_name(row: Row) -> str:
+    return str(row["source_uri"]).rstrip("/").rpartition("/")[2]
+
+
+def _list(value: object) -> Sequence[Row]:
+    return value if isinstance(value, list) else ()
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(str(name) for name in value) if isinstance(value, list) else ()
+
+
+def _integer(value: object) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,106 @@
+"""What a segment looks like, computed once so that the page need not: its waveform's peaks and its spectrogram."""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+import zlib
+from functools import cache
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from scipy.fft import rfft
+
+from annotators.base import Samples
+
+PEAKS = 600
+"""Pairs of lowest and highest sample: about one a pixel of the widest timeline."""
+MOST_COLUMNS = 900
+BANDS = 96
+WINDOW, FFT = 640, 1024
+"""40 ms of 16 kHz, zero-padded."""
+MIN_HOP = 160
+RANGE_DB = 72.0
+SHADES = 64
+"""Few enough to compress well, too many to see."""
+_ANCHORS = ((8, 10, 22), (44, 20, 94), (124, 32, 116), (205, 60, 92), (246, 130, 70), (252, 205, 120), (255, 250, 226))
+"""Of the colour map: lightness rises evenly from night to cream, so that it also reads inverted, and in grey."""
+
+
+def read_flac(data: bytes) -> tuple[Samples, int]:
+    """(samples, rate): the first channel of an encoded file, float32 in [-1, 1]."""
+    samples, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    return np.ascontiguousarray(samples[:, 0]), int(rate_hz)
+
+
+def peaks_of(samples: Samples) -> str:
+    """Base64 of PEAKS int8 pairs (lowest, highest) in 1/127 of full scale; fewer for fewer samples."""
+    if not len(samples):
+        return ""
+    edges = np.linspace(0, len(samples), min(PEAKS, len(samples)), endpoint=False).astype(np.intp)
+    low, high = np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)
+    pairs = np.stack([low, high], axis=1) * 127
+    return base64.b64encode(np.clip(np.round(pairs), -127, 127).astype(np.int8).tobytes()).decode()
+
+
+def spectrogram_png(samples: Samples, rate_hz: int) -> bytes:
+    """Log-mel power of `samples` as a PNG: time to the right, low frequencies below, RANGE_DB under the loudest."""
+    power = _mel_power(samples, rate_hz)
+    level = 10 * np.log10(power + 1e-10)
+    floor = max(float(level.max()) - RANGE_DB, -95.0)
+    shade = np.clip((level - floor) / RANGE_DB, 0, 1) * (SHADES - 1)
+    return _indexed_png(np.round(shade).astype(np.uint8).T[::-1])
+
+
+def _mel_power(samples: Samples, rate_hz: int) -> NDArray[np.float32]:
+    """(columns, BANDS)."""
+    hop = max(MIN_HOP, -(-len(samples) // MOST_COLUMNS))
+    padded = np.pad(samples, (WINDOW // 2, WINDOW))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[: max(len(samples), 1) : hop]
+    spectrum = rfft(frames * np.hanning(WINDOW).astype(np.float32), FFT, axis=1)
+    power: NDArray[np.float32] = np.square(np.abs(spectrum)) @ _mel_bands(rate_hz)
+    return power
+
+
+@cache
+def _mel_bands(rate_hz: int) -> NDArray[np.float32]:
+    """(FFT / 2 + 1, BANDS): triangles even in mel (HTK) up to half the rate, of equal area."""
+    top_mel = 2595 * np.log10(1 + rate_hz / 2 / 700)
+    corners = 700 * (10 ** (np.linspace(0, top_mel, BANDS + 2) / 2595) - 1)
+    bins = np.fft.rfftfreq(FFT, 1 / rate_hz)[:, None]
+    left, centre, right = corners[:-2], corners[1:-1], corners[2:]
+    weights = np.maximum(0, np.minimum((bins - left) / (centre - left), (right - bins) / (right - centre)))
+    # The lowest bands are narrower than a bin: they take the nearest one.
+    empty = weights.sum(axis=0) == 0
+    weights[np.abs(bins - centre).argmin(axis=0)[empty], np.flatnonzero(empty)] = 1
+    bands: NDArray[np.float32] = (weights / weights.sum(axis=0)).astype(np.float32)
+    return bands
+
+
+@cache
+def _palette() -> bytes:
+    anchors = np.array(_ANCHORS, dtype=float)
+    places = np.linspace(0, len(anchors) - 1, SHADES)
+    channels = [np.interp(places, np.arange(len(anchors)), anchors[:, channel]) for channel in range(3)]
+    return np.round(np.stack(channels, axis=1)).astype(np.uint8).tobytes()
+
+
+def _indexed_png(shades: NDArray[np.uint8]) -> bytes:
+    """An 8-bit PNG with a palette (W3C PNG, third edition) of `shades` (height, width)."""
+    height, width = shades.shape
+    rows = np.concatenate([np.zeros((height, 1), np.uint8), shades], axis=1)  # each row's filter: none
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            _png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
+            _png_chunk(b"PLTE", _palette()),
+            _png_chunk(b"IDAT", zlib.compress(rows.tobytes(), 6)),
+            _png_chunk(b"IEND", b""),
+        ]
+    )
+
+
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
