@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--audio", type=Path, required=True)
     parser.add_argument("--scenes", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=99)
     options = parser.parse_args()
     for name in ("clips", "scenes", "ami"):
         (options.output / name).mkdir(parents=True, exist_ok=True)
@@ -82,7 +83,7 @@ def main() -> None:
         shutil.copy(options.audio / str(row["file"]), options.output / str(row["file"]))
     scenes = []
     for index in range(options.scenes):
-        samples, events = mix(np.random.default_rng([99, index]), clips, BEDS[index % 3])
+        samples, events = mix(np.random.default_rng([options.seed, index]), clips, BEDS[index % 3])
         name = f"scenes/scene-{index:03d}.flac"
         soundfile.write(options.output / name, samples, RATE_HZ)
         scenes.append({"file": name, "duration": len(samples) / RATE_HZ, "bed": BEDS[index % 3], "events": events})

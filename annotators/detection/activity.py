@@ -54,13 +54,15 @@ def join_masked(runs: Runs, masked: NDArray[np.bool_], level_db: NDArray[np.floa
     if len(runs) < 2:
         return runs
     alone = frames_of(runs, len(masked)) & ~masked
+    # Sums of half precision would overflow within minutes.
+    levels = level_db.astype(np.float64)
     pauses = np.stack((runs[:-1, 1], runs[1:, 0]), axis=1)
     length = pauses[:, 1] - pauses[:, 0]
     covered = _totals(masked.astype(np.float64), pauses) >= MASKED_SHARE * length
-    loudness = _totals(level_db.astype(np.float64), pauses) / np.maximum(length, 1)
+    loudness = _totals(levels, pauses) / np.maximum(length, 1)
     before = np.stack((np.maximum(pauses[:, 0] - BESIDE_FRAMES, 0), pauses[:, 0]), axis=1)
     after = np.stack((pauses[:, 1], np.minimum(pauses[:, 1] + BESIDE_FRAMES, len(masked))), axis=1)
-    heard = np.maximum(_mean_level(level_db, alone, before), _mean_level(level_db, alone, after))
+    heard = np.maximum(_mean_level(levels, alone, before), _mean_level(levels, alone, after))
     filled = covered & (length <= longest_pause) & (loudness >= heard + MASKING_DB)
     first = np.flatnonzero(np.concatenate(([True], ~filled)))
     last = np.concatenate((first[1:], [len(runs)])) - 1
@@ -73,7 +75,7 @@ def _totals(values: NDArray[np.float64], spans: Runs) -> NDArray[np.float64]:
     return sums
 
 
-def _mean_level(level_db: NDArray[np.floating], alone: NDArray[np.bool_], spans: Runs) -> NDArray[np.float64]:
+def _mean_level(level_db: NDArray[np.float64], alone: NDArray[np.bool_], spans: Runs) -> NDArray[np.float64]:
     """Mean level over the frames of each span that `alone` marks; -200 dB where it marks none."""
     count = _totals(alone.astype(np.float64), spans)
     return np.where(count > 0, _totals(np.where(alone, level_db, 0.0), spans) / np.maximum(count, 1.0), -200.0)

@@ -92,13 +92,13 @@ class Embedded(DetectionBackend):
 
     kind: Literal["embedded"] = "embedded"
     speech: Thresholds = Field(
-        default=Thresholds(enter=0.5, stay=0.3, bridge_ms=160, shortest_ms=128), description="when speech sounds"
+        default=Thresholds(enter=0.6, stay=0.4, bridge_ms=224, shortest_ms=128), description="when speech sounds"
     )
     music: Thresholds = Field(
-        default=Thresholds(enter=0.8, stay=0.2, bridge_ms=320, shortest_ms=640), description="when music sounds"
+        default=Thresholds(enter=0.7, stay=0.3, bridge_ms=320, shortest_ms=320), description="when music sounds"
     )
     sound: Thresholds = Field(
-        default=Thresholds(enter=0.3, stay=0.12, bridge_ms=320, shortest_ms=96), description="when other sound does"
+        default=Thresholds(enter=0.25, stay=0.2, bridge_ms=224, shortest_ms=64), description="when other sound does"
     )
 
     masked_ms: int = Field(

@@ -8,7 +8,7 @@ from annotators.detection.features import FLOOR_REACH, MELS, contrast
 from annotators.detection.session import Floats, Session
 
 EVENT_NET_FILE = "event_net.onnx"
-EVENT_NET_SHA256 = "fa1b27fa9e06c349546329179f831eb61910bf25dc62953b4265029a60bfc34d"
+EVENT_NET_SHA256 = "fe204849651b7054186477263612060826658d83fe6e484ba6d0e2d3ca659243"
 
 CLASS_COUNT = 3
 """Speech, music, other sound."""

@@ -167,7 +167,7 @@ def _quietest(start_ms: Ints, stop_ms: Ints, activity: Activity) -> Ints:
     return middle
 
 
-OFF_CENTRE = 0.05
+OFF_CENTRE = 0.02
 """How much quieter, as a score, a point a whole piece away must be to be taken instead."""
 
 

@@ -31,17 +31,17 @@ class CutConfig(Record):
         default=20.0, ge=0.0, description="cost of a second of event time in a segment that is not of its main class"
     )
     change_weight: float = Field(
-        default=8.0, ge=0.0, description="cost of a change of class inside a segment, with a gap to cut in"
+        default=2.0, ge=0.0, description="cost of a change of class inside a segment, with a gap to cut in"
     )
     change_gap_ms: int = Field(default=400, ge=1, description="a shorter gap makes it cost less, in proportion")
     break_weight: float = Field(
-        default=1.0, ge=0.0, description="cost of a boundary between two events of one class that all but touch"
+        default=0.5, ge=0.0, description="cost of a boundary between two events of one class that all but touch"
     )
     pause_ms: int = Field(default=600, ge=1, description="a gap this long between them costs nothing any more")
     risk_weight: float = Field(
-        default=2.0, ge=0.0, description="cost of a boundary where a detector is sure of a sound, if not of an event"
+        default=1.0, ge=0.0, description="cost of a boundary where a detector is sure of a sound, if not of an event"
     )
-    tight_weight: float = Field(default=0.5, ge=0.0, description="cost of a boundary right at an event's edge")
+    tight_weight: float = Field(default=1.0, ge=0.0, description="cost of a boundary right at an event's edge")
     clearance_ms: int = Field(default=200, ge=1, description="this far from any event, that costs nothing any more")
 
     @property

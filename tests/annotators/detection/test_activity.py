@@ -83,3 +83,12 @@ def test_a_long_cover_hides_an_end() -> None:
     speech[100:300] = True
     level = np.where(speech, -20.0, -45.0)
     assert len(join_masked(music, speech, level, longest_pause=150)) == 2
+
+
+def test_levels_are_compared_however_late_in_a_recording() -> None:
+    before = 40_000
+    music = np.array([[0, before + 200], [before + 300, before + 500]])
+    speech = np.zeros(before + 500, dtype=bool)
+    speech[before + 200 : before + 300] = True
+    level = np.where(speech, -20.0, -22.0).astype(np.float16)
+    assert len(join_masked(music, speech, level, longest_pause=150)) == 2
