@@ -8,7 +8,7 @@ from annotators.detection.features import FLOOR_REACH, MELS, contrast
 from annotators.detection.session import Floats, Session
 
 EVENT_NET_FILE = "event_net.onnx"
-EVENT_NET_SHA256 = "fe204849651b7054186477263612060826658d83fe6e484ba6d0e2d3ca659243"
+EVENT_NET_SHA256 = "13f1b74e54b179213d6eaeea3ae9c1815bdbe788d994f878e6a7b4bc2917b23c"
 
 CLASS_COUNT = 3
 """Speech, music, other sound."""

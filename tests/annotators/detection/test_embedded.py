@@ -70,7 +70,8 @@ def test_steady_noise_stays_no_event_where_a_recording_ends_in_the_middle_of_a_f
 
 
 def test_a_melody_is_music_and_its_edges_are_found() -> None:
-    (found,) = events_in(ArrayWaveform(noise(20, -60) + mixed(20, (6, tune(8, -22)))))
+    events = events_in(ArrayWaveform(noise(20, -60) + mixed(20, (6, tune(8, -22)))))
+    (found,) = [event for event in events if event.score > 0.4]
     assert found.event_class is EventClass.MUSIC
     assert found.onset_ms == pytest.approx(6_000, abs=150)
     assert found.offset_ms == pytest.approx(14_000, abs=350)
