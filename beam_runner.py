@@ -274,6 +274,12 @@ app.command(
 app.command(
     epilog=examples("soundseam report out", "soundseam report out --to page --segments 20 --seed 1 --title Samples")
 )(_with_exit_codes(corpus_commands.report))
+app.command(
+    epilog=examples(
+        "soundseam dedup out --fingerprints fingerprints.parquet",
+        "soundseam dedup out --against samples/recordings",
+    )
+)(_with_exit_codes(corpus_commands.dedup))
 
 
 def _show_plan(request: RunRequest) -> Prepared:

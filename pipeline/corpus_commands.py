@@ -40,3 +40,43 @@ def report(
     )
     console = Console(soft_wrap=True)
     console.print(Text(f"{made.segments} of {made.of} segments can be listened to; open {made.page} in a browser"))
+
+
+def dedup(
+    output: Corpus,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--against",
+            help="An evaluation set: a folder of audio, or a file that --fingerprints wrote; may be repeated.",
+        ),
+    ] = None,
+    fingerprints: Annotated[
+        Path | None,
+        typer.Option("--fingerprints", help="Also write the corpus's fingerprints, to be published without its audio."),
+    ] = None,
+) -> None:
+    """Find segments that sound again, in the corpus or in evaluation sets, and mark them in OUT/duplicates.
+
+    Exact duplicates have equal samples; near ones differ in level, codec, sample rate, noise, or where they were cut.
+    Nothing is deleted. The table's file can be given to `sft --groups`.
+    """
+    from pipeline.dedup.launch import DedupRequest, find_duplicates
+    from pipeline.launch import output_in_use
+
+    request = DedupRequest(
+        output=output,
+        against=tuple(map(str, against or ())),
+        fingerprints=str(fingerprints) if fingerprints else None,
+    )
+    console = Console(soft_wrap=True)
+    with output_in_use(output):
+        found = find_duplicates(request)
+    if not found.renewed:
+        console.print(Text(f"Nothing to do: {found.duplicates} segments are marked in {output}/duplicates already"))
+        return
+    console.print(Text(f"{found.duplicates} of {found.segments} segments are duplicates, in {found.clusters} clusters"))
+    if against:
+        console.print(Text(f"{found.contaminated} segments are in an evaluation set"))
+    speed = found.hours / found.seconds if found.seconds else 0.0
+    console.print(Text(f"{found.hours:.2f} h in {found.seconds:.1f} s, {speed:.2f} h a second: {output}/duplicates"))

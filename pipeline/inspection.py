@@ -108,22 +108,24 @@ def sample_captions(output: str, count: int, seed: int) -> list[SampleCaption]:
     return heapq.nsmallest(count, captions, key=lambda sample: rank(sample.segment_id))
 
 
-def committed_rows(corpus: Corpus, table: Table | str, columns: Sequence[str]) -> Iterator[Row]:
+def committed_rows(
+    corpus: Corpus, table: Table | str, columns: Sequence[str], batch_rows: int = BATCH_ROWS
+) -> Iterator[Row]:
     """The valid rows of `table`, `recording_id` among their `columns`, read a batch at a time and no other column."""
     for stage, commits in corpus.commits.items():
         owners = corpus.owners(stage, {})
         for commit in commits:
             live = {name for name in commit.recording_ids if owners[name] is commit}
             for name in (entry.name for entry in commit.files if live and entry.table == table):
-                for row in _rows_of_file(files.join(corpus.output, table, name), columns):
+                for row in _rows_of_file(files.join(corpus.output, table, name), columns, batch_rows):
                     # What listing rejects has no recording, or one that another file gave: it is kept as a whole.
                     if stage == LIST_STAGE or row["recording_id"] in live:
                         yield row
 
 
-def _rows_of_file(uri: str, columns: Sequence[str]) -> Iterator[Row]:
+def _rows_of_file(uri: str, columns: Sequence[str], batch_rows: int) -> Iterator[Row]:
     with files.open_read(uri) as file, pq.ParquetFile(file) as parquet:
-        for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=list(columns)):
+        for batch in parquet.iter_batches(batch_size=batch_rows, columns=list(columns)):
             yield from batch.to_pylist()
 
 

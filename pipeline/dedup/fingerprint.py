@@ -1,0 +1,107 @@
+"""What a sound is found again by: the highest points of its spectrogram, and triples of them as index keys.
+
+Peaks outlive level, codecs, resampling and noise, and triples of them hold no absolute time, so that a shift changes
+nothing (the idea of Wang, "An Industrial-Strength Audio Search Algorithm", ISMIR 2003; triples instead of pairs make
+keys rare enough for large corpora).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import rfft
+from scipy.ndimage import maximum_filter
+
+from annotators.base import Samples
+
+VERSION = 1
+"""Changes whenever fingerprints do: those of two versions cannot be compared."""
+RATE_HZ = 16_000
+HOP = 320
+FRAME_MS = 20
+FFT = 1024
+FIRST_BIN, BINS = 10, 250
+"""156 to 4050 Hz: what also narrow and cheap codecs keep."""
+NEIGHBOUR_FRAMES, NEIGHBOUR_BINS = 9, 15
+"""A peak is the highest of so many frames and bins around it."""
+PEAKS_A_SECOND = 20
+RANGE_LOG, FLOOR = 9.2, 2e-3
+"""Peaks lie within 80 dB of the loudest, and above what 16-bit rounding makes."""
+FAN_OUT = 6
+"""Triples are of a peak and two of the next FAN_OUT, not over REACH_FRAMES and REACH_BINS away."""
+REACH_FRAMES, REACH_BINS = 60, 80
+BLOCK = 60 * RATE_HZ
+TIME_SHIFT = 8
+
+Peaks = NDArray[np.uint32]
+"""frame << 8 | bin, in order of time."""
+
+
+def peaks_of(samples: Samples) -> Peaks:
+    """The peaks of 16 kHz mono `samples` in [-1, 1]; none for silence."""
+    power = _log_spectrum(samples)
+    highest = maximum_filter(power, size=(NEIGHBOUR_FRAMES, NEIGHBOUR_BINS), mode="nearest")
+    floor = max(float(power.max(initial=-np.inf)) - RANGE_LOG, float(np.log(FLOOR)))
+    frames, bins = np.nonzero((power == highest) & (power > floor))
+    seconds = frames * HOP // RATE_HZ
+    order = np.lexsort((-power[frames, bins], seconds))
+    rank = np.arange(len(order)) - np.searchsorted(seconds[order], seconds[order])
+    kept = np.sort(order[rank < PEAKS_A_SECOND])
+    return ((frames[kept] << TIME_SHIFT) | bins[kept]).astype(np.uint32)
+
+
+def peaks_of_blocks(blocks: Iterable[Samples]) -> Peaks:
+    """The peaks of a long sound that comes in blocks of BLOCK samples, the last one shorter."""
+    found = []
+    for number, block in enumerate(blocks):
+        shift = np.uint32(number * (BLOCK // HOP) << TIME_SHIFT)
+        found.append(peaks_of(block) + shift)
+    return np.concatenate(found) if found else np.empty(0, np.uint32)
+
+
+def frames_and_bins(peaks: Peaks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return (peaks >> TIME_SHIFT).astype(np.int64), (peaks & 255).astype(np.int64)
+
+
+def tokens_of(peaks: Peaks) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    """(keys, frames): a key for each triple of near peaks, and the frame of its first."""
+    frames, bins = frames_and_bins(peaks)
+    here = np.arange(len(peaks))
+    targets = []
+    for ahead in range(1, FAN_OUT + 1):
+        there = np.minimum(here + ahead, max(len(peaks) - 1, 0))
+        apart = frames[there] - frames
+        near = (here + ahead < len(peaks)) & (apart <= REACH_FRAMES) & (abs(bins[there] - bins) <= REACH_BINS)
+        targets.append((bins[there], apart, near))
+    keys, starts = [], []
+    for first, (first_bin, first_apart, first_near) in enumerate(targets):
+        for second_bin, second_apart, second_near in targets[first + 1 :]:
+            both = first_near & second_near
+            key = (((bins << 8 | first_bin) << 8 | second_bin) << 6 | first_apart) << 6 | second_apart
+            keys.append(key[both])
+            starts.append(frames[both])
+    if not keys:
+        return np.empty(0, np.uint64), np.empty(0, np.uint32)
+    return _mixed(np.concatenate(keys).astype(np.uint64)), np.concatenate(starts).astype(np.uint32)
+
+
+def audio_sha256(samples: NDArray[np.int16]) -> str:
+    return hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()
+
+
+def _log_spectrum(samples: Samples) -> NDArray[np.float32]:
+    """(frames, BINS): natural logarithm of the magnitude."""
+    padded = np.pad(samples, FFT // 2)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP]
+    spectrum = rfft(windows * np.hanning(FFT).astype(np.float32), axis=1)[:, FIRST_BIN : FIRST_BIN + BINS]
+    logarithm: NDArray[np.float32] = np.log(np.abs(spectrum) + 1e-6).astype(np.float32)
+    return logarithm
+
+
+def _mixed(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Keys spread evenly over 64 bits, equal ones to equal ones, so that their low bits choose a partition."""
+    mixed: NDArray[np.uint64] = keys * np.uint64(0x9E3779B97F4A7C15)
+    return mixed ^ (mixed >> np.uint64(32))

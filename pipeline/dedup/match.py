@@ -1,0 +1,175 @@
+"""Which of many fingerprints are of the same sound: an inverted index on disk, votes for an offset, then a check.
+
+Time is n log n in the amount of audio and memory is flat: keys and votes are partitioned on disk, and a key that many
+items share is compared with its next MOST_SHARED neighbours only.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.dedup.fingerprint import FRAME_MS, Peaks, frames_and_bins, tokens_of
+from pipeline.dedup.spill import Partitions, Rows
+
+TOKEN = np.dtype([("key", "<u8"), ("item", "<u4"), ("frame", "<u4")])
+VOTE = np.dtype([("one", "<u4"), ("other", "<u4"), ("offset", "<i4")])
+TOKENS_A_PARTITION = 2_000_000
+TOKENS_A_PEAK = 11
+MOST_SHARED = 32
+LEAST_VOTES = 4
+"""Triples that agree on an offset, from which a pair is looked at; unrelated sounds reached 4 at most."""
+LEAST_PEAKS, LEAST_SIMILARITY = 12, 0.22
+"""Peaks in common and their share, from which a pair is one sound; unrelated sounds reached 0.19."""
+LEAST_OVERLAP = 0.5
+"""Of the shorter of both."""
+
+
+class Pair(NamedTuple):
+    """Two items that are the same sound: frame `f` of `one` is frame `f + offset_frames` of `other`."""
+
+    one: int
+    other: int
+    offset_frames: int
+    overlap_ms: int
+    similarity: float
+
+
+class FingerprintIndex:
+    """Items in the order in which they were added, their peaks on disk. Use as a context manager."""
+
+    def __init__(self, folder: str | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="soundseam-dedup-", dir=folder)
+        self._peaks_path = Path(self._folder.name) / "peaks"
+        self._file = self._peaks_path.open("wb")
+        self._ends: list[int] = []
+        self._durations: list[int] = []
+
+    def __enter__(self) -> FingerprintIndex:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._folder.cleanup()
+
+    def add(self, peaks: Peaks, duration_ms: int) -> int:
+        """Returns the item's number."""
+        peaks.astype("<u4").tofile(self._file)
+        self._ends.append((self._ends[-1] if self._ends else 0) + len(peaks))
+        self._durations.append(duration_ms)
+        return len(self._ends) - 1
+
+    def pairs(self, first_known: int | None = None) -> Iterator[Pair]:
+        """Every two items that are the same sound; of items from `first_known` on, none with one another."""
+        if not self._ends or not self._ends[-1]:
+            return
+        self._file.flush()
+        peaks: Peaks = np.memmap(self._peaks_path, dtype="<u4", mode="r")
+        count = -(-self._ends[-1] * TOKENS_A_PEAK // TOKENS_A_PARTITION)
+        known = len(self._ends) if first_known is None else first_known
+        tokens = self._tokens(peaks, count)
+        votes = Partitions(Path(self._folder.name) / "votes", VOTE, count)
+        for part in tokens:
+            for found in _votes(part, known):
+                mixed = (found["one"].astype(np.uint64) << np.uint64(32) | found["other"]) * np.uint64(0x9E3779B1)
+                votes.add(found, ((mixed >> np.uint64(20)) % np.uint64(count)).astype(np.intp))
+        for part in votes:
+            for one, other, offset in _candidates(part):
+                pair = self._checked(peaks, one, other, offset)
+                if pair:
+                    yield pair
+
+    def _tokens(self, peaks: Peaks, count: int) -> Partitions:
+        partitions = Partitions(Path(self._folder.name) / "tokens", TOKEN, count)
+        for item in range(len(self._ends)):
+            keys, frames = tokens_of(self._peaks(peaks, item))
+            rows = np.empty(len(keys), TOKEN)
+            rows["key"], rows["item"], rows["frame"] = keys, item, frames
+            partitions.add(rows, (keys % np.uint64(count)).astype(np.intp))
+        return partitions
+
+    def _peaks(self, peaks: Peaks, item: int) -> Peaks:
+        return np.asarray(peaks[self._ends[item - 1] if item else 0 : self._ends[item]])
+
+    def _checked(self, peaks: Peaks, one: int, other: int, offset: int) -> Pair | None:
+        """The pair at the offset that most votes are for, where enough of it overlaps and sounds alike."""
+        shift_ms = offset * FRAME_MS
+        start_ms = max(0, -shift_ms)
+        overlap_ms = min(self._durations[one], self._durations[other] - shift_ms) - start_ms
+        if overlap_ms < LEAST_OVERLAP * min(self._durations[one], self._durations[other]):
+            return None
+        common, similarity = agreement(self._peaks(peaks, one), self._peaks(peaks, other), offset)
+        if common < LEAST_PEAKS or similarity < LEAST_SIMILARITY:
+            return None
+        return Pair(one, other, offset, overlap_ms, round(similarity, 3))
+
+
+def agreement(one: Peaks, other: Peaks, offset: int) -> tuple[int, float]:
+    """(peaks that both have where they overlap, their share of the one's that has fewer there), a cell off at most."""
+    frames, bins = frames_and_bins(one)
+    frames = frames + offset
+    other_frames, other_bins = frames_and_bins(other)
+    if not len(frames) or not len(other_frames):
+        return 0, 0.0
+    last = min(frames[-1], other_frames[-1]) + 1
+    first = max(frames[0], other_frames[0]) - 1
+    here = (frames >= first) & (frames <= last)
+    there = (other_frames >= first) & (other_frames <= last)
+    cells = np.concatenate(
+        [
+            (other_frames[there] + by_frames - first + 2) * 260 + other_bins[there] + by_bins + 1
+            for by_frames in (-1, 0, 1)
+            for by_bins in (-1, 0, 1)
+        ]
+    )
+    common = int(np.isin((frames[here] - first + 2) * 260 + bins[here] + 1, cells).sum())
+    fewest = min(int(here.sum()), int(there.sum()))
+    return common, min(1.0, common / fewest) if fewest else 0.0
+
+
+def _votes(tokens: Rows, first_known: int) -> Iterator[Rows]:
+    """A vote for an offset by each two equal keys of different items, the item with the lower number first."""
+    tokens = tokens[np.lexsort((tokens["item"], tokens["key"]))]
+    for apart in range(1, MOST_SHARED + 1):
+        one, other = tokens[:-apart], tokens[apart:]
+        alike = one["key"] == other["key"]
+        if not alike.any():
+            return
+        alike &= (one["item"] != other["item"]) & (one["item"] < first_known)
+        votes = np.empty(int(alike.sum()), VOTE)
+        votes["one"], votes["other"] = one["item"][alike], other["item"][alike]
+        votes["offset"] = other["frame"][alike].astype(np.int64) - one["frame"][alike].astype(np.int64)
+        yield votes
+
+
+def _candidates(votes: Rows) -> Iterator[tuple[int, int, int]]:
+    """(one, other, offset) for each pair with votes enough for one offset, or for it and the next."""
+    votes = np.sort(votes, order=("one", "other", "offset"))
+    new_pair = _changes(votes["one"]) | _changes(votes["other"])
+    starts = np.flatnonzero(new_pair | _changes(votes["offset"]))
+    counts = np.diff(np.append(starts, len(votes)))
+    best = votes[starts]
+    pair = np.cumsum(new_pair)[starts]
+    beside = np.zeros_like(counts)
+    joined = (pair[1:] == pair[:-1]) & (best["offset"][1:] == best["offset"][:-1] + 1)
+    beside[:-1] += np.where(joined, counts[1:], 0)
+    beside[1:] = np.maximum(beside[1:], np.where(joined, counts[:-1], 0))
+    order = np.lexsort((-counts, -(counts + beside), pair))
+    leaders = order[np.flatnonzero(_changes(pair[order]))]
+    for at in leaders[(counts + beside)[leaders] >= LEAST_VOTES]:
+        yield int(best["one"][at]), int(best["other"][at]), int(best["offset"][at])
+
+
+def _changes(values: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """True where a value differs from the one before it, and at the start."""
+    changed = np.ones(len(values), bool)
+    changed[1:] = values[1:] != values[:-1]
+    return changed
