@@ -14,9 +14,8 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
-from apache_beam.ml.inference.base import ModelHandler, RunInference
 
-from annotators.base import Annotator, AnyBackend, Clip, Model
+from annotators.base import AnyBackend, Model
 from pipeline.annotate import (
     Answer,
     annotate_clips,
@@ -33,7 +32,7 @@ from pipeline.local.progress import ProgressLog
 from pipeline.segment import segment_source
 from pipeline.storage.commits import Commit, new_commit
 from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardWork, StageWork
-from schemas.annotation import Annotation, Facts
+from schemas.annotation import Annotation
 from schemas.claim import Caption
 from schemas.recording import Recording
 from schemas.rejected import Rejected
@@ -97,68 +96,41 @@ _TABLE_OF: dict[type, Table] = {
 }
 
 
-Job = tuple[str, Clip]
-"""The id of the work a clip belongs to, and the clip."""
-
 Answered = tuple[str, tuple[Segment, Answer]]
-
-
-class AnnotatorHandler(ModelHandler[Job, Answered, Any]):
-    """A backend as Beam's RunInference takes it: batches come ready; an answer carries its segment, not its audio."""
-
-    def __init__(self, backend: AnyBackend, progress: ProgressLog) -> None:
-        super().__init__()
-        self._backend, self._progress = backend, progress
-
-    def load_model(self) -> Annotator[Facts]:
-        annotator: Annotator[Facts] = loaded(self._backend)
-        return annotator
-
-    def run_inference(
-        self,
-        batch: Sequence[Job],
-        model: Annotator[Facts],
-        inference_args: dict[str, Any] | None = None,  # noqa: ARG002 - the interface is Beam's
-    ) -> Iterable[Answered]:
-        stage = annotation_stage(self._backend)
-        clips = [clip for _, clip in batch]
-        recording_ids = sorted({clip.segment.recording_id for clip in clips})
-        audio_ms = sum(clip.segment.span.duration_ms for clip in clips)
-        self._progress.write(stage, "start", recording_ids, audio_ms)
-        answers = annotate_clips(model, clips)
-        self._progress.write(stage, "done", recording_ids, audio_ms)
-        return [(work_id, (clip.segment, answer)) for (work_id, clip), answer in zip(batch, answers, strict=True)]
-
-    def get_num_bytes(self, batch: Sequence[Job]) -> int:
-        # The default pickles the batch to measure it.
-        return sum(clip.samples.nbytes for _, clip in batch)
-
-    def get_resource_hints(self) -> dict[str, Any]:
-        return {"accelerator": self._backend.accelerator} if self._backend.accelerator else {}
-
-    def get_metrics_namespace(self) -> str:
-        return annotation_stage(self._backend)
+"""The id of the work a segment belongs to, the segment, and what a backend answers for it."""
 
 
 class AnnotateClips(beam.PTransform):
-    """What a backend answers for the works' clips, in batches of like length."""
+    """What a backend answers for the works' clips, in batches of like length.
+
+    Audio is read and heard in one step: a step of its own for reading would, where only the other one asks for an
+    accelerator, send the audio from one worker to another. RunInference is not used for that reason, and because
+    importing it loads torch wherever torch is installed.
+    """
 
     def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
         super().__init__()
         self._backend, self._config, self._output, self._progress = backend, config, output, progress
 
     def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[Answered]:
-        backend, config, output = self._backend, self._config, self._output
+        backend, config, output, progress = self._backend, self._config, self._output, self._progress
+        stage = annotation_stage(backend)
 
-        def jobs(work: ShardWork) -> Iterator[list[Job]]:
-            for batch in batch_by_length(read_clips(output, work, config, backend), backend.batch_size):
-                yield [(work.work_id, clip) for clip in batch]
+        def answers(work: ShardWork) -> Iterator[Answered]:
+            for clips in batch_by_length(read_clips(output, work, config, backend), backend.batch_size):
+                recording_ids = sorted({clip.segment.recording_id for clip in clips})
+                audio_ms = sum(clip.segment.span.duration_ms for clip in clips)
+                progress.write(stage, "start", recording_ids, audio_ms)
+                found = annotate_clips(loaded(backend), clips)
+                progress.write(stage, "done", recording_ids, audio_ms)
+                yield from ((work.work_id, (clip.segment, answer)) for clip, answer in zip(clips, found, strict=True))
 
-        return (
-            works
-            | "ReadClips" >> beam.FlatMap(jobs)
-            | "Annotate" >> RunInference(AnnotatorHandler(backend, self._progress).with_no_batching())
-        )
+        return works | beam.FlatMap(answers).with_resource_hints(**resource_hints(backend))
+
+
+def resource_hints(backend: AnyBackend) -> dict[str, str]:
+    """What a backend asks of the workers that it runs on, as Beam takes it."""
+    return {"accelerator": backend.accelerator} if backend.accelerator else {}
 
 
 class AnnotateRecordings(beam.PTransform):
@@ -180,8 +152,7 @@ class AnnotateRecordings(beam.PTransform):
                 progress.write(stage, "done", [source.recording_id], audio_ms)
                 yield from ((work.work_id, pair) for pair in zip(segments, found, strict=True))
 
-        hints = {"accelerator": backend.accelerator} if backend.accelerator else {}
-        return works | beam.FlatMap(answers).with_resource_hints(**hints)
+        return works | beam.FlatMap(answers).with_resource_hints(**resource_hints(backend))
 
 
 class AnnotateShards(beam.PTransform):
