@@ -34,7 +34,7 @@ class RouteConfig(Record):
         default=0.25, ge=0.0, le=1.0, description="a branch with at least this prior hears the segment"
     )
     event_ms: int = Field(
-        default=2500, ge=0, description="so does one with at least this much event time, weighted by score"
+        default=1500, ge=0, description="so does one with at least this much event time, weighted by score"
     )
     floor: float = Field(default=0.05, ge=0.0, le=1.0, description="but none with a prior under this")
 
