@@ -10,7 +10,7 @@ from schemas.speech import ErrorUnit, Sentence, Word
 PAUSE_MS = 800
 """Between words without punctuation, a longer silence ends a sentence: pauses inside one are mostly shorter."""
 _ENDS = tuple(".?!…。\uff1f\uff01।؟")
-_CLOSING = "\"'”’)]»」』"  # noqa: RUF001
+_CLOSING = "\"'”’)]»」』"
 
 
 def sentences_of(words: Sequence[Word]) -> tuple[Sentence, ...]:
