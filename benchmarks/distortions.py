@@ -87,6 +87,7 @@ def _encoded(samples: Samples, codec: str, container: str, bits_per_second: int,
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as output:
         stream = output.add_stream(codec, rate=rate_hz, bit_rate=bits_per_second, layout="mono")
+        assert isinstance(stream, av.AudioStream)
         resampler = av.AudioResampler(stream.format, "mono", rate_hz, frame_size=stream.codec_context.frame_size or 960)
         frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), format="fltp", layout="mono")
         frame.sample_rate = RATE_HZ
@@ -98,7 +99,7 @@ def _encoded(samples: Samples, codec: str, container: str, bits_per_second: int,
 
 
 def _decoded(data: bytes) -> Samples:
-    with av.open(io.BytesIO(data)) as source:
+    with av.open(io.BytesIO(data), "r") as source:
         resampler = av.AudioResampler("fltp", "mono", RATE_HZ)
         pieces = [piece for frame in source.decode(audio=0) for piece in resampler.resample(frame)]
         pieces += resampler.resample(None)

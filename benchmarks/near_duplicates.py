@@ -113,8 +113,9 @@ def _melody(random: np.random.Generator) -> Samples:
 
 def _tone(frequency_hz: float, seconds: float) -> Samples:
     t = np.arange(int(seconds * RATE_HZ)) / RATE_HZ
-    partials = sum(np.sin(2 * np.pi * frequency_hz * k * t) / k for k in range(1, 6))
-    return (0.2 * partials * np.exp(-3 * t)).astype(np.float32)
+    partials = np.sum([np.sin(2 * np.pi * frequency_hz * k * t) / k for k in range(1, 6)], axis=0)
+    tone: Samples = (0.2 * partials * np.exp(-3 * t)).astype(np.float32)
+    return tone
 
 
 def _beat(random: np.random.Generator) -> Samples:
@@ -125,7 +126,8 @@ def _beat(random: np.random.Generator) -> Samples:
     silence = np.zeros(len(t))
     steps = [random.choice(4) for _ in range(64)]
     beat = np.concatenate([(kick, 0.5 * snare, 0.3 * hat, silence)[step] for step in steps])
-    return (0.3 * beat).astype(np.float32)
+    scaled: Samples = (0.3 * beat).astype(np.float32)
+    return scaled
 
 
 def _noise(random: np.random.Generator) -> Samples:
@@ -133,7 +135,8 @@ def _noise(random: np.random.Generator) -> Samples:
     frequencies = np.fft.rfftfreq(8 * RATE_HZ, 1 / RATE_HZ)
     coloured = np.fft.irfft(spectrum / np.sqrt(np.maximum(frequencies, 50)))
     swell = 1 + 0.5 * np.sin(2 * np.pi * 0.3 * np.arange(len(coloured)) / RATE_HZ)
-    return (0.1 * coloured / coloured.std() * swell).astype(np.float32)
+    noise: Samples = (0.1 * coloured / coloured.std() * swell).astype(np.float32)
+    return noise
 
 
 def distorted(clips: list[Clip]) -> Iterator[tuple[Version, Samples]]:

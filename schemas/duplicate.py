@@ -22,7 +22,9 @@ class Match(Record):
     relation: Relation = Field(description="exact: the decoded samples are equal; near: the same sound, altered")
     offset_ms: int = Field(description="the time in the match minus the time in the segment at which both sound alike")
     overlap_ms: int = Field(description="how much of the two overlaps at that offset")
-    similarity: float = Field(ge=0.0, le=1.0, description="share of spectral peaks in the overlap that both have")
+    similarity: float = Field(
+        ge=0.0, le=1.0, description="share of the loudest spectral peaks in the overlap that both have"
+    )
 
 
 class Duplicate(Record):
@@ -50,4 +52,6 @@ class Fingerprint(Record):
     recording_id: str | None = Field(description="null for what is in no corpus")
     duration_ms: int
     audio_sha256: str = Field(description="of the decoded samples: 16 kHz mono, 16 bits, little-endian")
-    peaks: bytes = Field(description="of the spectrogram: uint32, little-endian, frame * 256 + bin, in order of time")
+    peaks: bytes = Field(
+        description="of the spectrogram: uint64, little-endian, (frame * 256 + bin) * 256 + level, in order of time"
+    )

@@ -28,16 +28,17 @@ FIRST_BIN, BINS = 10, 250
 NEIGHBOUR_FRAMES, NEIGHBOUR_BINS = 9, 15
 """A peak is the highest of so many frames and bins around it."""
 PEAKS_A_SECOND = 20
+HALF_DB_A_NEPER, LEVEL_OFFSET = 17.372, 120
 RANGE_LOG, FLOOR = 9.2, 2e-3
 """Peaks lie within 80 dB of the loudest, and above what 16-bit rounding makes."""
 FAN_OUT = 6
 """Triples are of a peak and two of the next FAN_OUT, not over REACH_FRAMES and REACH_BINS away."""
 REACH_FRAMES, REACH_BINS = 60, 80
 BLOCK = 60 * RATE_HZ
-TIME_SHIFT = 8
+FRAME_SHIFT, BIN_SHIFT = 16, 8
 
-Peaks = NDArray[np.uint32]
-"""frame << 8 | bin, in order of time."""
+Peaks = NDArray[np.uint64]
+"""frame << 16 | bin << 8 | level in half decibels, in order of time."""
 
 
 def peaks_of(samples: Samples) -> Peaks:
@@ -50,20 +51,28 @@ def peaks_of(samples: Samples) -> Peaks:
     order = np.lexsort((-power[frames, bins], seconds))
     rank = np.arange(len(order)) - np.searchsorted(seconds[order], seconds[order])
     kept = np.sort(order[rank < PEAKS_A_SECOND])
-    return ((frames[kept] << TIME_SHIFT) | bins[kept]).astype(np.uint32)
+    frames, bins = frames[kept], bins[kept]
+    level = np.clip(np.round(HALF_DB_A_NEPER * power[frames, bins] + LEVEL_OFFSET), 0, 255).astype(np.int64)
+    return ((frames << FRAME_SHIFT) | (bins << BIN_SHIFT) | level).astype(np.uint64)
 
 
 def peaks_of_blocks(blocks: Iterable[Samples]) -> Peaks:
     """The peaks of a long sound that comes in blocks of BLOCK samples, the last one shorter."""
     found = []
     for number, block in enumerate(blocks):
-        shift = np.uint32(number * (BLOCK // HOP) << TIME_SHIFT)
+        shift = np.uint64(number * (BLOCK // HOP) << FRAME_SHIFT)
         found.append(peaks_of(block) + shift)
-    return np.concatenate(found) if found else np.empty(0, np.uint32)
+    return np.concatenate(found) if found else np.empty(0, np.uint64)
 
 
 def frames_and_bins(peaks: Peaks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return (peaks >> TIME_SHIFT).astype(np.int64), (peaks & 255).astype(np.int64)
+    whole = peaks.astype(np.int64)
+    return whole >> FRAME_SHIFT, (whole >> BIN_SHIFT) & 255
+
+
+def levels_of(peaks: Peaks) -> NDArray[np.int64]:
+    """In half decibels over an arbitrary zero."""
+    return peaks.astype(np.int64) & 255
 
 
 def tokens_of(peaks: Peaks) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:

@@ -114,7 +114,7 @@ class Comparison:
         return self._linked.rows()
 
     def _add(self, item: Item, fingerprint: Fingerprint) -> None:
-        self._index.add(np.frombuffer(fingerprint.peaks, "<u4"), fingerprint.duration_ms)
+        self._index.add(np.frombuffer(fingerprint.peaks, "<u8"), fingerprint.duration_ms)
         self._items.append(item)
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dedup.fingerprint import FRAME_MS, Peaks, frames_and_bins, tokens_of
+from pipeline.dedup.fingerprint import FRAME_MS, Peaks, frames_and_bins, levels_of, tokens_of
 from pipeline.dedup.spill import Partitions, Rows
 
 TOKEN = np.dtype([("key", "<u8"), ("item", "<u4"), ("frame", "<u4")])
@@ -25,8 +25,16 @@ TOKENS_A_PEAK = 11
 MOST_SHARED = 32
 LEAST_VOTES = 4
 """Triples that agree on an offset, from which a pair is looked at; unrelated sounds reached 4 at most."""
-LEAST_PEAKS, LEAST_SIMILARITY = 12, 0.22
-"""Peaks in common and their share, from which a pair is one sound; unrelated sounds reached 0.19."""
+STRONG_PART = 3
+"""One in so many peaks is strong."""
+CELL_STRIDE = 512
+LEAST_PEAKS, LEAST_SIMILARITY, LEAST_STEADINESS = 5, 0.5, 0.4
+"""Strong peaks in common, their share, and the lower quartile of it over time, from which a pair is one sound.
+
+One distortion leaves a share over 0.6 and a quartile over 0.5; pieces made of the same drums reach 0.6 and 0.3.
+"""
+STRETCHES, STRETCH_PEAKS = 8, 4
+"""Most stretches, and fewest strong peaks in one."""
 LEAST_OVERLAP = 0.5
 """Of the shorter of both."""
 
@@ -62,7 +70,7 @@ class FingerprintIndex:
 
     def add(self, peaks: Peaks, duration_ms: int) -> int:
         """Returns the item's number."""
-        peaks.astype("<u4").tofile(self._file)
+        peaks.astype("<u8").tofile(self._file)
         self._ends.append((self._ends[-1] if self._ends else 0) + len(peaks))
         self._durations.append(duration_ms)
         return len(self._ends) - 1
@@ -72,7 +80,7 @@ class FingerprintIndex:
         if not self._ends or not self._ends[-1]:
             return
         self._file.flush()
-        peaks: Peaks = np.memmap(self._peaks_path, dtype="<u4", mode="r")
+        peaks: Peaks = np.memmap(self._peaks_path, dtype="<u8", mode="r")
         count = -(-self._ends[-1] * TOKENS_A_PEAK // TOKENS_A_PARTITION)
         known = len(self._ends) if first_known is None else first_known
         tokens = self._tokens(peaks, count)
@@ -106,33 +114,60 @@ class FingerprintIndex:
         overlap_ms = min(self._durations[one], self._durations[other] - shift_ms) - start_ms
         if overlap_ms < LEAST_OVERLAP * min(self._durations[one], self._durations[other]):
             return None
-        common, similarity = agreement(self._peaks(peaks, one), self._peaks(peaks, other), offset)
-        if common < LEAST_PEAKS or similarity < LEAST_SIMILARITY:
+        found = agreement(self._peaks(peaks, one), self._peaks(peaks, other), offset)
+        if found.common < LEAST_PEAKS or found.share < LEAST_SIMILARITY or found.steadiness < LEAST_STEADINESS:
             return None
-        return Pair(one, other, offset, overlap_ms, round(similarity, 3))
+        return Pair(one, other, offset, overlap_ms, round(found.share, 3))
 
 
-def agreement(one: Peaks, other: Peaks, offset: int) -> tuple[int, float]:
-    """(peaks that both have where they overlap, their share of the one's that has fewer there), a cell off at most."""
-    frames, bins = frames_and_bins(one)
-    frames = frames + offset
-    other_frames, other_bins = frames_and_bins(other)
-    if not len(frames) or not len(other_frames):
-        return 0, 0.0
-    last = min(frames[-1], other_frames[-1]) + 1
-    first = max(frames[0], other_frames[0]) - 1
-    here = (frames >= first) & (frames <= last)
-    there = (other_frames >= first) & (other_frames <= last)
-    cells = np.concatenate(
-        [
-            (other_frames[there] + by_frames - first + 2) * 260 + other_bins[there] + by_bins + 1
-            for by_frames in (-1, 0, 1)
-            for by_bins in (-1, 0, 1)
-        ]
-    )
-    common = int(np.isin((frames[here] - first + 2) * 260 + bins[here] + 1, cells).sum())
-    fewest = min(int(here.sum()), int(there.sum()))
-    return common, min(1.0, common / fewest) if fewest else 0.0
+class Agreement(NamedTuple):
+    """How far two sounds agree in their strong peaks."""
+
+    common: int
+    """Strong peaks of the one that the other has too."""
+    share: float
+    steadiness: float
+    """Lower quartile of the share in up to STRETCHES stretches of time: low where only parts are alike."""
+
+
+def agreement(one: Peaks, other: Peaks, offset: int) -> Agreement:
+    """Where they overlap, a cell off at most; the lesser of both ways.
+
+    Strong are the loudest third: noise and codecs leave them, and it is they that differ between two pieces that are
+    made of the same notes or drums.
+    """
+    here, there = _table_of(one, offset), _table_of(other, 0)
+    if not len(here) or not len(there):
+        return Agreement(0, 0.0, 0.0)
+    first, last = max(here[0, 0], there[0, 0]) - 1, min(here[-1, 0], there[-1, 0]) + 1
+    here, there = (each[(each[:, 0] >= first) & (each[:, 0] <= last)] for each in (here, there))
+    ways = _found_again(here, there), _found_again(there, here)
+    common, share, steadiness = (min(figures) for figures in zip(*ways, strict=True))
+    return Agreement(int(common), share, steadiness)
+
+
+def _table_of(peaks: Peaks, offset: int) -> NDArray[np.int64]:
+    """(peaks, 3): frame, bin, level."""
+    frames, bins = frames_and_bins(peaks)
+    return np.stack([frames + offset, bins, levels_of(peaks)], axis=1)
+
+
+def _found_again(peaks: NDArray[np.int64], among: NDArray[np.int64]) -> Agreement:
+    """How many of the strong `peaks` are `among` others."""
+    count = -(-len(peaks) // STRONG_PART)
+    if not count or not len(among):
+        return Agreement(0, 0.0, 0.0)
+    strong = peaks[np.sort(np.argsort(-peaks[:, 2], kind="stable")[:count])]
+    cells = np.concatenate([_cells(among, by_frames, by_bins) for by_frames in (-1, 0, 1) for by_bins in (-1, 0, 1)])
+    again = np.isin(_cells(strong, 0, 0), cells)
+    stretches = np.array_split(again, max(1, min(STRETCHES, count // STRETCH_PEAKS)))
+    lower = sorted(float(stretch.mean()) for stretch in stretches)[len(stretches) // 4]
+    return Agreement(int(again.sum()), float(again.mean()), lower)
+
+
+def _cells(peaks: NDArray[np.int64], by_frames: int, by_bins: int) -> NDArray[np.int64]:
+    cells: NDArray[np.int64] = (peaks[:, 0] + by_frames) * CELL_STRIDE + peaks[:, 1] + by_bins
+    return cells
 
 
 def _votes(tokens: Rows, first_known: int) -> Iterator[Rows]:

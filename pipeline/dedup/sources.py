@@ -38,17 +38,18 @@ def corpus_fingerprints(corpus: Corpus) -> Iterator[Fingerprint]:
     for row in committed_rows(corpus, Table.SEGMENTS, columns, AUDIO_ROWS):
         audio = row["audio"]
         data = audio["bytes"] if isinstance(audio, dict) else b""
-        samples, rate_hz = soundfile.read(io.BytesIO(data), dtype="int16", always_2d=True)
+        decoded, rate_hz = soundfile.read(io.BytesIO(data), dtype="int16", always_2d=True)
         if rate_hz != RATE_HZ:
             raise SetupError(f"the audio of segment {row['segment_id']} is at {rate_hz} Hz, not {RATE_HZ}")
-        pcm = np.ascontiguousarray(samples[:, 0])
-        blocks = (pcm[start : start + BLOCK] / np.float32(FULL_SCALE) for start in range(0, len(pcm), BLOCK))
+        pcm = np.ascontiguousarray(decoded[:, 0])
+        samples = (pcm / np.float32(FULL_SCALE)).astype(np.float32)
+        blocks = (samples[start : start + BLOCK] for start in range(0, len(samples), BLOCK))
         yield Fingerprint(
             name=str(row["segment_id"]),
             recording_id=str(row["recording_id"]),
             duration_ms=len(pcm) * 1000 // RATE_HZ,
             audio_sha256=audio_sha256(pcm),
-            peaks=peaks_of_blocks(blocks).astype("<u4").tobytes(),
+            peaks=peaks_of_blocks(blocks).astype("<u8").tobytes(),
         )
 
 
@@ -93,7 +94,7 @@ def _file_fingerprint(path: Path, name: str) -> Fingerprint:
             recording_id=None,
             duration_ms=decoded.duration_ms,
             audio_sha256=digest.hexdigest(),
-            peaks=peaks.astype("<u4").tobytes(),
+            peaks=peaks.astype("<u8").tobytes(),
         )
 
 
