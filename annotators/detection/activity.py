@@ -53,32 +53,25 @@ def join_masked(runs: Runs, masked: NDArray[np.bool_], level_db: NDArray[np.floa
     """
     if len(runs) < 2:
         return runs
-    alone = frames_of(runs, len(masked)) & ~masked
-    # Sums of half precision would overflow within minutes.
-    levels = level_db.astype(np.float64)
-    pauses = np.stack((runs[:-1, 1], runs[1:, 0]), axis=1)
-    length = pauses[:, 1] - pauses[:, 0]
-    covered = _totals(masked.astype(np.float64), pauses) >= MASKED_SHARE * length
-    loudness = _totals(levels, pauses) / np.maximum(length, 1)
-    before = np.stack((np.maximum(pauses[:, 0] - BESIDE_FRAMES, 0), pauses[:, 0]), axis=1)
-    after = np.stack((pauses[:, 1], np.minimum(pauses[:, 1] + BESIDE_FRAMES, len(masked))), axis=1)
-    heard = np.maximum(_mean_level(levels, alone, before), _mean_level(levels, alone, after))
-    filled = covered & (length <= longest_pause) & (loudness >= heard + MASKING_DB)
+    filled = np.zeros(len(runs) - 1, dtype=np.bool_)
+    short = np.flatnonzero(runs[1:, 0] - runs[:-1, 1] <= longest_pause)
+    # One pause after the other: sums over the whole recording would take more memory than all else.
+    for pause in short.tolist():
+        start, stop = int(runs[pause, 1]), int(runs[pause + 1, 0])
+        if masked[start:stop].mean() >= MASKED_SHARE:
+            before = slice(max(int(runs[pause, 0]), start - BESIDE_FRAMES), start)
+            after = slice(stop, min(int(runs[pause + 1, 1]), stop + BESIDE_FRAMES))
+            heard = max(_level_alone(level_db[side], masked[side]) for side in (before, after))
+            filled[pause] = float(level_db[start:stop].mean(dtype=np.float64)) >= heard + MASKING_DB
     first = np.flatnonzero(np.concatenate(([True], ~filled)))
     last = np.concatenate((first[1:], [len(runs)])) - 1
     return np.stack((runs[first, 0], runs[last, 1]), axis=1)
 
 
-def _totals(values: NDArray[np.float64], spans: Runs) -> NDArray[np.float64]:
-    total = np.concatenate(([0.0], np.cumsum(values)))
-    sums: NDArray[np.float64] = total[spans[:, 1]] - total[spans[:, 0]]
-    return sums
-
-
-def _mean_level(level_db: NDArray[np.float64], alone: NDArray[np.bool_], spans: Runs) -> NDArray[np.float64]:
-    """Mean level over the frames of each span that `alone` marks; -200 dB where it marks none."""
-    count = _totals(alone.astype(np.float64), spans)
-    return np.where(count > 0, _totals(np.where(alone, level_db, 0.0), spans) / np.maximum(count, 1.0), -200.0)
+def _level_alone(level_db: NDArray[np.floating], masked: NDArray[np.bool_]) -> float:
+    """Mean level over the frames that nothing masks; -200 dB where there are none."""
+    own = level_db[~masked]
+    return float(own.mean(dtype=np.float64)) if len(own) else -200.0
 
 
 def frames_of(runs: Runs, length: int) -> NDArray[np.bool_]:
@@ -103,12 +96,14 @@ def events_of(
     scores: NDArray[np.floating], runs: Runs, hop_ms: int, duration_ms: int, event_class: EventClass, label: str
 ) -> list[Event]:
     """One event a run, its score the mean of `scores` (num_frames,) over it, ended by the recording's end."""
-    total = np.concatenate(([0.0], np.cumsum(scores, dtype=np.float64)))
+    if len(runs) == 0:
+        return []
+    sums = np.add.reduceat(np.append(scores, scores.dtype.type(0)), runs.ravel(), dtype=np.float64)[::2]
     events = []
-    for first, stop in runs.tolist():
+    for (first, stop), total in zip(runs.tolist(), sums.tolist(), strict=True):
         offset_ms = min(stop * hop_ms, duration_ms)
         if offset_ms > first * hop_ms:
-            score = float(np.clip((total[stop] - total[first]) / (stop - first), 0.0, 1.0))
+            score = min(max(total / (stop - first), 0.0), 1.0)
             events.append(
                 Event(
                     event_class=event_class,
