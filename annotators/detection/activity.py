@@ -117,8 +117,12 @@ def events_of(
 
 
 def in_order(events: list[Event]) -> tuple[Event, ...]:
-    """By onset, then offset, then class: one order for equal content."""
-    return tuple(sorted(events, key=lambda event: (event.onset_ms, event.offset_ms, event.event_class, event.label)))
+    """By onset, then all else: one order for equal content."""
+    return tuple(sorted(events, key=_place))
+
+
+def _place(event: Event) -> tuple[int, int, str, str, float]:
+    return (event.onset_ms, event.offset_ms, event.event_class, event.label, event.score)
 
 
 def duration_ms_of(num_samples: int, sample_rate_hz: int) -> int:

@@ -90,6 +90,11 @@ def test_the_same_scene_gives_the_same_segments(recording: tuple[Scene, int]) ->
     assert segment_detection(shuffled, duration_ms, CONFIG) == segment_detection(scene, duration_ms, CONFIG)
 
 
+def test_events_that_differ_only_in_their_score_have_one_order() -> None:
+    twins = event(0, 5_000, score=0.3), event(0, 5_000, score=0.9)
+    assert cut(*twins, duration_ms=5_000) == cut(*twins[::-1], duration_ms=5_000)
+
+
 def test_an_empty_recording_gives_no_segment() -> None:
     assert cut(duration_ms=20_000) == ()
     assert segment_detection(Scene((), combine([]).activity), 0, CONFIG) == ()
