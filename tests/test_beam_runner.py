@@ -15,7 +15,12 @@ import beam_runner
 from tests.corpora import copy_samples, quick_profile
 
 BELL = "sound-bell.flac"
-MADE_FROM_A_CORPUS: dict[str, tuple[tuple[str, ...], ...]] = {"sft": (), "export": (("sft", "out", "--workers", "1"),)}
+MADE_FROM_A_CORPUS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "report": (),
+    "dedup": (),
+    "sft": (),
+    "export": (("sft", "out", "--workers", "1"),),
+}
 """Command → the commands that come before it, once there is a corpus."""
 
 
