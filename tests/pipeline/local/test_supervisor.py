@@ -188,7 +188,7 @@ class ReportsThreads(Workload):
 HANGING_RUN = """
 import sys
 from pipeline.local.supervisor import run_local
-from tests.pipeline.test_local import Watched
+from tests.pipeline.local.test_supervisor import Watched
 from tests.pipeline.workloads import Workload, source_of, work_of
 
 if __name__ == "__main__":
@@ -207,9 +207,11 @@ def test_no_worker_outlives_its_parent(workload: Workload, behaviour: str, paren
     run = subprocess.Popen(
         [sys.executable, script, workload.folder, behaviour],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    wait_for(lambda: bool(workload.pids("tried")))
+    wait_for(lambda: bool(workload.pids("tried")) or run.poll() is not None)
+    assert run.poll() is None, run.communicate()[1]
     (pid,) = workload.pids("tried")
     run.send_signal(parent_signal)
     run.wait(60)
