@@ -22,9 +22,7 @@ class Match(Record):
     relation: Relation = Field(description="exact: the decoded samples are equal; near: the same sound, altered")
     offset_ms: int = Field(description="the time in the match minus the time in the segment at which both sound alike")
     overlap_ms: int = Field(description="how much of the two overlaps at that offset")
-    similarity: float = Field(
-        ge=0.0, le=1.0, description="share of the loudest spectral peaks in the overlap that both have"
-    )
+    similarity: float = Field(ge=0.0, le=1.0, description="share of the loudest peaks in the overlap that both have")
 
 
 class Duplicate(Record):
@@ -53,5 +51,5 @@ class Fingerprint(Record):
     duration_ms: int
     audio_sha256: str = Field(description="of the decoded samples: 16 kHz mono, 16 bits, little-endian")
     peaks: bytes = Field(
-        description="of the spectrogram: uint64, little-endian, (frame * 256 + bin) * 256 + level, in order of time"
+        description="spectral peaks: uint64, little-endian, (frame * 256 + bin) * 256 + level, in order"
     )
