@@ -1,0 +1,66 @@
+"""What a model behind a server is asked, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pydantic import Field
+
+from annotators.base import AnnotationError
+from schemas.record import Record
+
+
+class Sampling(Record):
+    """How an answer is drawn."""
+
+    temperature: float = Field(default=0.0, ge=0.0, le=2.0, description="0 takes the likeliest word each time")
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0, description="share of probability that is drawn from")
+    seed: int = Field(default=0, description="equal seeds draw alike, where the server keeps to it")
+    max_tokens: int = Field(default=512, ge=1, le=32_768, description="of the answer, thinking included")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question: sound first, words after it, so that a server's prefix cache holds the sound."""
+
+    text: str
+    audio: tuple[bytes, ...] = ()
+    """FLAC files, in the order in which they are heard."""
+    system: str = ""
+    sampling: Sampling = field(default_factory=Sampling)
+    json_schema: str = ""
+    """Canonical JSON of the schema that the answer keeps to; empty for free text."""
+    choices: tuple[str, ...] = ()
+    """The only possible answers; the answer then tells how probable each is. Empty for free text."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. Nothing in it is to be trusted before it is parsed and held against bounds."""
+
+    text: str
+    thinking: str | None = None
+    """What the model wrote before its answer, where it is one that thinks."""
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    """choice → probability, summing to 1 over the question's choices; empty where it had none."""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    answer_tokens: int = 0
+
+
+Reply = Answer | AnnotationError
+"""An answer, or why this one question has none; an outage of all servers is raised instead."""
+
+
+class Asker(Protocol):
+    """Whoever answers: a client of servers, or in tests a model in the same process."""
+
+    def ask(self, groups: Iterable[Sequence[Question]]) -> Iterator[list[Reply]]:
+        """One list of replies for each group, in order, one reply for each of its questions, in order.
+
+        A group's questions begin with the same audio, so that they share what the server has cached of it. Groups are
+        drawn no faster than questions are answered: memory holds those in flight alone.
+        """
+        ...
