@@ -17,7 +17,7 @@ from pydantic import Field
 
 from schemas.annotation import Annotation, Facts
 from schemas.event import Branch
-from schemas.record import Record, content_key
+from schemas.record import Record, content_key, key_content
 from schemas.recording import ModelUse
 from schemas.segment import Segment
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from annotators.detection.base import Waveform
 
 Samples = NDArray[np.float32]
-
-_NOT_IN_KEY = {"optional", "batch_size", "accelerator"}
-"""Fields that change how a backend runs, never what it answers."""
 
 FactsT_co = TypeVar("FactsT_co", bound=Facts, covariant=True)
 
@@ -98,6 +95,7 @@ class Model(Record, ABC):
 
     kind: str
 
+    not_in_key: ClassVar[frozenset[str]] = frozenset({"optional"})
     optional: bool = False
     """True where a run goes on without this backend if it cannot load here."""
 
@@ -129,7 +127,7 @@ class Model(Record, ABC):
     @property
     def config_key(self) -> str:
         """Key of the configuration and the exact model: rows with equal keys on equal audio are equal."""
-        return content_key([self.model_dump(mode="json", exclude=_NOT_IN_KEY), self.model, self.revision])
+        return content_key([key_content(self), self.model, self.revision])
 
     def check_available(self) -> None:
         """Raises BackendUnavailableError where this backend cannot load here. Cheap: no heavy import."""
@@ -151,6 +149,7 @@ def _is_missing(module: str) -> bool:
 class Backend(Model, Generic[FactsT_co]):
     """An annotation backend of one branch."""
 
+    not_in_key: ClassVar[frozenset[str]] = Model.not_in_key | {"batch_size", "accelerator"}
     branch: ClassVar[Branch]
     sample_rate_hz: ClassVar[int | None] = 16_000
     """Rate of the samples it wants; None for a backend that works from annotations alone."""

@@ -8,7 +8,7 @@ from annotators.base import AnyBackend
 from annotators.grammar.engine import GRAMMAR_REVISION
 from pipeline.config import RunConfig
 from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
-from schemas.record import content_key
+from schemas.record import content_key, key_content
 from schemas.source import Source
 
 SEGMENTS_REVISION = "1"
@@ -27,9 +27,9 @@ def stage_keys(config: RunConfig) -> dict[str, str]:
         SEGMENTS_STAGE: content_key(
             [
                 SEGMENTS_REVISION,
-                config.decode.model_dump(mode="json"),
+                key_content(config.decode),
                 [detector.config_key for detector in config.detectors],
-                config.segmentation.model_dump(mode="json"),
+                key_content(config.segmentation),
             ]
         )
     }
@@ -41,7 +41,7 @@ def stage_keys(config: RunConfig) -> dict[str, str]:
             keys[annotation_stage(backend)] = key
             before.append(key)
     keys[CAPTIONS_STAGE] = content_key(
-        [CAPTIONS_REVISION, GRAMMAR_REVISION, config.captions.model_dump(mode="json"), list(keys.items())]
+        [CAPTIONS_REVISION, GRAMMAR_REVISION, key_content(config.captions), list(keys.items())]
     )
     return keys
 

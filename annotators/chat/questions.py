@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import Field
 
@@ -34,6 +34,21 @@ class Question:
     """Canonical JSON of the schema that the answer keeps to; empty for free text."""
     choices: tuple[str, ...] = ()
     """The only possible answers; the answer then tells how probable each is. Empty for free text."""
+    interface: Literal["chat", "transcriptions"] = "chat"
+    """transcriptions is for servers of recognisers: `text` then is a hint, and may be empty."""
+    language: str = ""
+    """Of a transcription, ISO 639-1; empty where the server is to find out."""
+    about: str = ""
+    """A recording_id: kept answers that belong together lie together. It changes nothing of the answer."""
+
+
+@dataclass(frozen=True)
+class TimedWord:
+    """A word as a server of a recogniser timed it, in seconds of the sound it heard."""
+
+    text: str
+    start_s: float
+    end_s: float
 
 
 @dataclass(frozen=True)
@@ -45,6 +60,10 @@ class Answer:
     """What the model wrote before its answer, where it is one that thinks."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
     """choice → probability, summing to 1 over the question's choices; empty where it had none."""
+    words: tuple[TimedWord, ...] = ()
+    """Of a transcription by a server that times them."""
+    language: str | None = None
+    """Of a transcription by a server that tells."""
     prompt_tokens: int = 0
     cached_tokens: int = 0
     answer_tokens: int = 0

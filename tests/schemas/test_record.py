@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.event import Event
-from schemas.record import content_key
+from schemas.record import Record, content_key, key_content
 from schemas.source import Source
 from schemas.timespan import TimeSpan
 from tests.strategies import records
@@ -71,3 +73,29 @@ def test_what_is_heard_depends_on_the_intervals() -> None:
 
 def test_a_secret_in_the_uri_changes_no_key() -> None:
     assert a_source(uri="a.wav?signature=other").row_key == a_source().row_key
+
+
+class Place(Record):
+    not_in_key: ClassVar[frozenset[str]] = frozenset({"url"})
+    url: str
+    model: str
+
+
+class Asking(Record):
+    not_in_key: ClassVar[frozenset[str]] = frozenset({"in_flight"})
+    in_flight: int
+    place: Place
+    places: tuple[Place, ...] = ()
+
+
+def test_how_something_is_done_stays_out_of_the_key_however_deep_it_stands() -> None:
+    here, there = Place(url="here", model="m"), Place(url="there", model="m")
+    asking = Asking(in_flight=1, place=here, places=(here, there))
+    otherwise = Asking(in_flight=2, place=there, places=(there, here))
+    assert key_content(asking) == key_content(otherwise) == {"place": {"model": "m"}, "places": [{"model": "m"}] * 2}
+
+
+def test_what_is_asked_for_stays_in_the_key() -> None:
+    asking = Asking(in_flight=1, place=Place(url="", model="m"))
+    other = Asking(in_flight=1, place=Place(url="", model="n"))
+    assert key_content(asking) != key_content(other)
