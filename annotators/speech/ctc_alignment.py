@@ -7,16 +7,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from pydantic import Field
-
 from annotators.base import Annotator, Backend, Clip, Samples
+from annotators.batches import in_halves
 from annotators.speech.alignment import aligned_facts, in_order, text_to_align
-from annotators.speech.batches import in_halves
-from annotators.speech.faster_whisper import folder_key
 from annotators.speech.normalise import plain
-from annotators.speech.packages import installed_version
 from annotators.speech.stretches import Excerpt, excerpt, speech_stretches, widen
-from annotators.speech.weights import cannot_open, licence_of, refuse_non_commercial
+from annotators.weights import NamedWeights, cannot_open, torch_device
 from schemas.event import Branch
 from schemas.speech import SpeechFacts, Word
 
@@ -30,59 +26,36 @@ _MOST_UNSPEAKABLE = 0.2
 """Share of words without a letter that the model knows, as numbers in digits; more, and nothing is aligned."""
 
 
-class CtcAlignment(Backend[SpeechFacts]):
+class CtcAlignment(NamedWeights, Backend[SpeechFacts]):
     """Word and sentence times by forced alignment with a CTC model of characters, as wav2vec 2.0 or MMS."""
 
     kind: Literal["ctc_alignment"] = "ctc_alignment"
     weights: str = "facebook/wav2vec2-base-960h"
     """A repository of the model hub, or a folder with a CTC model and its vocabulary."""
-    weights_revision: str = "main"
-    """Commit of the hub's repository; pin one, so that rows made later are made by the same weights."""
-    weights_licence: str = ""
-    """SPDX identifier, where the model card in the folder does not say it."""
-    allow_non_commercial: bool = False
-    """True loads weights whose licence forbids commercial use, as those of MMS."""
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    """auto takes a GPU where there is one."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
     reads_annotations: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = ("torch", "torchaudio", "transformers")
-    remedy: ClassVar[str] = "pip install 'soundseam[models]'"
+    runs_on: ClassVar[tuple[str, ...]] = ("transformers", "torchaudio")
     licence: ClassVar[str] = "Apache-2.0"
 
     @property
     def model(self) -> str:
         return f"ctc-{Path(self.weights).name}"
 
-    @property
-    def revision(self) -> str:
-        local = Path(self.weights)
-        weights = folder_key(local) if local.is_dir() else self.weights_revision
-        return f"{weights}-{installed_version('transformers')}-{installed_version('torchaudio')}-1"
-
-    def check_available(self) -> None:
-        licence = licence_of(self.weights, self.weights_licence)
-        refuse_non_commercial(self.backend, self.weights, licence, self.allow_non_commercial)
-        super().check_available()
-
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
-        import torch
         from transformers import AutoModelForCTC, AutoTokenizer
 
-        revision = None if Path(self.weights).is_dir() else self.weights_revision
         try:
-            model = AutoModelForCTC.from_pretrained(self.weights, revision=revision)
-            tokenizer = AutoTokenizer.from_pretrained(self.weights, revision=revision)
+            model = AutoModelForCTC.from_pretrained(self.weights, revision=self.hub_revision)
+            tokenizer = AutoTokenizer.from_pretrained(self.weights, revision=self.hub_revision)
         except (OSError, ValueError) as error:
             raise cannot_open(self.backend, self.weights, error) from error
-        has_gpu = torch.cuda.is_available()
-        device = ("cuda" if has_gpu else "cpu") if self.device == "auto" else self.device
         letters = Letters(
             tokenizer.get_vocab(), tokenizer.pad_token_id, getattr(tokenizer, "word_delimiter_token", "|")
         )
-        return CtcAligner(model.eval().to(device), letters)
+        return CtcAligner(model.eval().to(torch_device(self.device)), letters)
 
 
 class Letters:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -12,10 +11,8 @@ from pydantic import Field
 
 from annotators.base import Backend, BackendUnavailableError, Clip, RecordingAnnotator, Samples
 from annotators.detection.base import DETECTION_RATE_HZ
-from annotators.speech.faster_whisper import folder_key
-from annotators.speech.packages import installed_version
 from annotators.speech.turns import SpeakerSpan, WindowTurns, join_windows, speakers_in, windows_over
-from annotators.speech.weights import licence_of, refuse_non_commercial
+from annotators.weights import NamedWeights, torch_device
 from schemas.event import Branch
 from schemas.segment import Segment
 from schemas.speech import SpeechFacts
@@ -30,20 +27,12 @@ _SHORTEST_MS = 100
 """Less sound than this gives the segmentation model nothing to judge."""
 
 
-class PyannoteDiarization(Backend[SpeechFacts]):
+class PyannoteDiarization(NamedWeights, Backend[SpeechFacts]):
     """Speakers' turns, overlaps kept, under labels that hold all through a recording."""
 
     kind: Literal["pyannote_diarization"] = "pyannote_diarization"
     weights: str = "pyannote/speaker-diarization-community-1"
     """A pipeline on the model hub, or a folder with its config.yaml and models."""
-    weights_revision: str = "main"
-    """Commit of the hub's repository; pin one, so that rows made later are made by the same weights."""
-    weights_licence: str = ""
-    """SPDX identifier, where the model card in the folder does not say it."""
-    allow_non_commercial: bool = False
-    """True loads weights whose licence forbids commercial use."""
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    """auto takes a GPU where there is one."""
     window_s: int = Field(default=600, ge=60)
     """What is diarized at once: bounds memory, whatever the recording's length."""
     overlap_s: int = Field(default=30, ge=5, le=50)
@@ -54,23 +43,8 @@ class PyannoteDiarization(Backend[SpeechFacts]):
     branch: ClassVar[Branch] = Branch.SPEECH
     hears_recordings: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = ("torch", "pyannote.audio")
-    remedy: ClassVar[str] = "pip install 'soundseam[models]'"
+    runs_on: ClassVar[tuple[str, ...]] = ("pyannote.audio",)
     licence: ClassVar[str] = "CC-BY-4.0"
-
-    @property
-    def model(self) -> str:
-        return Path(self.weights).name
-
-    @property
-    def revision(self) -> str:
-        local = Path(self.weights)
-        weights = folder_key(local) if local.is_dir() else self.weights_revision
-        return f"{weights}-{installed_version('pyannote.audio')}-1"
-
-    def check_available(self) -> None:
-        licence = licence_of(self.weights, self.weights_licence)
-        refuse_non_commercial(self.backend, self.weights, licence, self.allow_non_commercial)
-        super().check_available()
 
     def load(self) -> RecordingAnnotator[SpeechFacts]:
         self.check_available()
@@ -79,16 +53,13 @@ class PyannoteDiarization(Backend[SpeechFacts]):
         import torch
         from pyannote.audio import Pipeline
 
-        is_local = Path(self.weights).is_dir()
         try:
-            pipeline = Pipeline.from_pretrained(self.weights, revision=None if is_local else self.weights_revision)
+            pipeline = Pipeline.from_pretrained(self.weights, revision=self.hub_revision)
         except (OSError, ValueError) as error:
             raise BackendUnavailableError(self._not_found(str(error))) from error
         if pipeline is None:
             raise BackendUnavailableError(self._not_found("gated, and no token was accepted"))
-        has_gpu = torch.cuda.is_available()
-        device = ("cuda" if has_gpu else "cpu") if self.device == "auto" else self.device
-        return PyannoteDiarizer(pipeline.to(torch.device(device)), self)
+        return PyannoteDiarizer(pipeline.to(torch.device(torch_device(self.device))), self)
 
     def _not_found(self, why: str) -> str:
         lines = why.strip().splitlines()

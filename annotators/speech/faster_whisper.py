@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from annotators.base import Annotator, Backend, BackendUnavailableError
-from annotators.speech.packages import installed_version
+from annotators.packages import installed_version
+from annotators.weights import folder_key
 from schemas.event import Branch
 from schemas.speech import SpeechFacts
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
-
-_HASHED_BYTES = 1 << 20
 
 
 class FasterWhisper(Backend[SpeechFacts]):
@@ -61,27 +58,6 @@ class FasterWhisper(Backend[SpeechFacts]):
         from annotators.speech.whisper_decoding import WhisperAnnotator
 
         return WhisperAnnotator(self, _open(self))
-
-
-def folder_key(folder: Path) -> str:
-    """16 hex digits of a model folder's content: names, sizes, and each file's first and last MiB.
-
-    Large weights would take seconds to read whole each time a key is needed.
-    """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return _files_key(tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files), str(folder))
-
-
-@cache
-def _files_key(files: tuple[tuple[str, int, int], ...], folder: str) -> str:
-    digest = hashlib.sha256()
-    for name, size, _ in files:
-        digest.update(f"{Path(name).relative_to(folder)}:{size}:".encode())
-        with Path(name).open("rb") as file:
-            digest.update(file.read(_HASHED_BYTES))
-            file.seek(max(0, size - _HASHED_BYTES))
-            digest.update(file.read(_HASHED_BYTES))
-    return digest.hexdigest()[:16]
 
 
 def _open(backend: FasterWhisper) -> WhisperModel:

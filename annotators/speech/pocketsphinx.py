@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotators.base import Annotator, Backend, Clip, Samples
-from annotators.speech.packages import installed_version
+from annotators.packages import installed_version
 from annotators.speech.stretches import Excerpt, excerpt, speech_stretches, widen
 from schemas.event import Branch
 from schemas.speech import SpeechFacts, Transcript, Word

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from annotators.base import Annotator, Backend, Clip
+from annotators.packages import installed_version
 from annotators.speech.alignment import aligned_facts, in_order, text_to_align
-from annotators.speech.packages import installed_version
 from annotators.speech.pocketsphinx import FRAME_MS, MARGIN_MS, as_pcm, is_filler, speaks_english
 from annotators.speech.stretches import Excerpt, excerpt, speech_stretches, widen
 from schemas.event import Branch

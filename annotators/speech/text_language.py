@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from annotators.base import Annotator, Backend, BackendUnavailableError, Clip
+from annotators.packages import installed_version
 from annotators.speech.normalise import primary_language
-from annotators.speech.packages import installed_version
 from schemas.annotation import SpeechAnnotation
 from schemas.event import Branch
 from schemas.speech import SpeechFacts, SpeechLanguage, Transcript

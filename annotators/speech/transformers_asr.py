@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from annotators.base import Annotator, Backend, Clip, Samples
+from annotators.batches import in_halves
 from annotators.speech.alignment import in_order
-from annotators.speech.batches import in_halves
-from annotators.speech.faster_whisper import folder_key
-from annotators.speech.packages import installed_version
-from annotators.speech.weights import cannot_open, licence_of, refuse_non_commercial
+from annotators.weights import NamedWeights, cannot_open, torch_device
 from schemas.event import Branch
 from schemas.speech import SpeechFacts, Transcript, Word
 
@@ -21,44 +16,19 @@ Recogniser = Callable[[Sequence[Samples]], Sequence[Mapping[str, object]]]
 """`text`, and `chunks` of `text` and `timestamp` (s) where words are timed, for each waveform."""
 
 
-class TransformersAsr(Backend[SpeechFacts]):
+class TransformersAsr(NamedWeights, Backend[SpeechFacts]):
     """Transcripts by a speech recognition model of transformers, with word times where it is a CTC model."""
 
     kind: Literal["transformers_asr"] = "transformers_asr"
     weights: str = "facebook/wav2vec2-base-960h"
     """A repository of the model hub, or a folder with a model and its processor."""
-    weights_revision: str = "main"
-    """Commit of the hub's repository; pin one, so that rows made later are made by the same weights."""
-    weights_licence: str = ""
-    """SPDX identifier, where the model card in the folder does not say it."""
-    allow_non_commercial: bool = False
-    """True loads weights whose licence forbids commercial use, as those of MMS."""
     language: str | None = None
     """What the model writes, BCP 47, where it knows one language only."""
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    """auto takes a GPU where there is one; float16 there, float32 on a CPU."""
     trust_single_system: bool = False
     """True marks its transcripts usable for training although no second system agreed with them."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
-    requires: ClassVar[tuple[str, ...]] = ("torch", "transformers")
-    remedy: ClassVar[str] = "pip install 'soundseam[models]'"
     licence: ClassVar[str] = "Apache-2.0"
-
-    @property
-    def model(self) -> str:
-        return Path(self.weights).name
-
-    @property
-    def revision(self) -> str:
-        local = Path(self.weights)
-        weights = folder_key(local) if local.is_dir() else self.weights_revision
-        return f"{weights}-{installed_version('transformers')}-1"
-
-    def check_available(self) -> None:
-        licence = licence_of(self.weights, self.weights_licence)
-        refuse_non_commercial(self.backend, self.weights, licence, self.allow_non_commercial)
-        super().check_available()
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
@@ -101,12 +71,11 @@ def _open(backend: TransformersAsr) -> Recogniser:
     import torch
     from transformers import pipeline
 
-    has_gpu = torch.cuda.is_available()
-    device = ("cuda" if has_gpu else "cpu") if backend.device == "auto" else backend.device
+    device = torch_device(backend.device)
     recogniser = pipeline(
         "automatic-speech-recognition",
         model=backend.weights,
-        revision=None if Path(backend.weights).is_dir() else backend.weights_revision,
+        revision=backend.hub_revision,
         device=device,
         dtype=torch.float32 if device == "cpu" else torch.float16,
     )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotators.base import AnnotationError, Clip
-from annotators.speech.batches import in_halves
+from annotators.batches import in_halves
 from annotators.speech.normalise import primary_language
 from schemas.segment import Segment
 from schemas.speech import SpeechFacts, Transcript, Word

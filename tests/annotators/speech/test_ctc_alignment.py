@@ -7,7 +7,7 @@ import pytest
 
 from annotators.base import BackendUnavailableError, Clip
 from annotators.speech.ctc_alignment import CtcAligner, CtcAlignment, Letters, target_of
-from annotators.speech.weights import UNKNOWN, licence_of
+from annotators.weights import UNKNOWN, licence_of
 from schemas.speech import Alignment, SpeechFacts
 from tests.annotators.members import load_or_skip
 from tests.annotators.speech.builders import a_clip, a_sample, noise

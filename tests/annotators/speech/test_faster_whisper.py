@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from annotators.base import AnnotationError, BackendUnavailableError
-from annotators.speech.faster_whisper import FasterWhisper, folder_key
+from annotators.speech.faster_whisper import FasterWhisper
 from annotators.speech.whisper_decoding import WhisperAnnotator
+from annotators.weights import folder_key
 from schemas.speech import Transcript
 from tests.annotators.speech.builders import a_clip, a_sample, noise, silence
 from tests.annotators.speech.tiny import faster_whisper

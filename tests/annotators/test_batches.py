@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from annotators.base import AnnotationError, Clip
-from annotators.speech.batches import in_halves
+from annotators.batches import in_halves
 from tests.annotators.speech.builders import a_clip, silence
 
 CLIPS = [a_clip(silence(100 * (index + 1)), recording=str(index)) for index in range(7)]

@@ -1,0 +1,132 @@
+"""Weights that a user names: where they lie, what their licence is, which device runs them, and what to say where they
+cannot be opened."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from annotators.base import BackendUnavailableError, Model
+from annotators.packages import installed_version
+
+_HASHED_BYTES = 1 << 20
+_KNOWN = {
+    "facebook/mms-": "CC-BY-NC-4.0",
+    "mahmoudashraf/mms-300m-1130-forced-aligner": "CC-BY-NC-4.0",
+    "but-fit/diarizen": "CC-BY-NC-4.0",
+    "m-a-p/mert-": "CC-BY-NC-4.0",
+    "openmuq/": "CC-BY-NC-4.0",
+    "aslp-lab/songformer": "CC-BY-NC-4.0",
+}
+"""Beginnings of repository names, in small letters, whose weights may not be used commercially.
+
+SongFormer itself is CC-BY-4.0; the MuQ that it hears through, and whose weights are in its file, is not.
+"""
+_STATED = re.compile(r"^license:\s*[\"']?([\w.-]+)", re.MULTILINE)
+_NON_COMMERCIAL = re.compile(r"(^|-)nc(-|$)|non-?commercial", re.IGNORECASE)
+UNKNOWN = "unknown"
+
+
+class NamedWeights(Model):
+    """A model whose weights are a repository of the model hub or a local folder, and run in torch."""
+
+    weights: str
+    """A repository of the model hub, or a folder with the model."""
+    weights_revision: str = "main"
+    """Commit of the hub's repository; pin one, so that rows made later are made by the same weights."""
+    weights_licence: str = ""
+    """SPDX identifier, where the model card in the folder does not say it."""
+    allow_non_commercial: bool = False
+    """True loads weights whose licence forbids commercial use, as those of MMS."""
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    """auto takes a GPU where there is one; a GPU runs what allows it in float16."""
+
+    requires: ClassVar[tuple[str, ...]] = ("torch", "transformers")
+    remedy: ClassVar[str] = "pip install 'soundseam[models]'"
+    runs_on: ClassVar[tuple[str, ...]] = ("transformers",)
+    """Distributions whose version is part of the revision."""
+    answers_revision: ClassVar[str] = "1"
+    """Raised whenever the same weights may answer otherwise."""
+
+    @property
+    def model(self) -> str:
+        return Path(self.weights).name
+
+    @property
+    def revision(self) -> str:
+        local = Path(self.weights)
+        weights = folder_key(local) if local.is_dir() else self.weights_revision
+        return "-".join((weights, *map(installed_version, self.runs_on), self.answers_revision))
+
+    @property
+    def hub_revision(self) -> str | None:
+        """What `from_pretrained` takes: None for a local folder."""
+        return None if Path(self.weights).is_dir() else self.weights_revision
+
+    def check_available(self) -> None:
+        licence = licence_of(self.weights, self.weights_licence)
+        refuse_non_commercial(self.backend, self.weights, licence, self.allow_non_commercial)
+        super().check_available()
+
+
+def licence_of(weights: str, stated: str) -> str:
+    """`stated` where it is given, else what the model card in a local folder says, else what is known of a name."""
+    if stated:
+        return stated
+    card = Path(weights) / "README.md"
+    if card.is_file() and (found := _STATED.search(card.read_text(encoding="utf-8", errors="replace"))):
+        return found[1]
+    return next((licence for start, licence in _KNOWN.items() if weights.lower().startswith(start)), UNKNOWN)
+
+
+def refuse_non_commercial(backend: str, weights: str, licence: str, allowed: bool) -> None:
+    """Raises BackendUnavailableError for weights that may not be used commercially, unless that is `allowed`."""
+    if _NON_COMMERCIAL.search(licence) and not allowed:
+        raise BackendUnavailableError(
+            f"{backend} will not load {weights}, licensed {licence}: choose other weights, or set "
+            "allow_non_commercial: true if your use is not commercial"
+        )
+
+
+def cannot_open(backend: str, weights: str, error: Exception) -> BackendUnavailableError:
+    """The refusal, in one line, where `weights` are neither a usable folder nor to be had from the hub."""
+    lines = str(error).strip().splitlines()
+    return BackendUnavailableError(
+        f"{backend} cannot open {weights} ({lines[0] if lines else type(error).__name__}): "
+        "set weights to a folder with the model, or let this machine reach the model hub"
+    )
+
+
+def torch_device(device: str) -> str:
+    """`device`, with auto as the GPU where torch finds one."""
+    import torch
+
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def folder_key(folder: Path) -> str:
+    """16 hex digits of a model folder's content: names, sizes, and each file's first and last MiB.
+
+    Large weights would take seconds to read whole each time a key is needed.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return _files_key(tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files), str(folder))
+
+
+@cache
+def _files_key(files: tuple[tuple[str, int, int], ...], folder: str) -> str:
+    digest = hashlib.sha256()
+    for name, size, _ in files:
+        digest.update(f"{Path(name).relative_to(folder)}:{size}:".encode())
+        with Path(name).open("rb") as file:
+            digest.update(file.read(_HASHED_BYTES))
+            file.seek(max(0, size - _HASHED_BYTES))
+            digest.update(file.read(_HASHED_BYTES))
+    return digest.hexdigest()[:16]
