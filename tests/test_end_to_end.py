@@ -207,10 +207,12 @@ class Silent:
     def note(self, message: str) -> None: ...
 
 
-@pytest.mark.parametrize(("hangs", "reason"), [(False, "worker_died"), (True, "worker_stalled")])
+@pytest.mark.parametrize(
+    ("hangs", "reason", "stall_timeout_s"), [(False, "worker_died", 120.0), (True, "worker_stalled", 15.0)]
+)
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 def test_a_recording_that_takes_down_its_worker_twice_is_rejected_and_the_rest_is_done(
-    folder: Path, hangs: bool, reason: str
+    folder: Path, hangs: bool, reason: str, stall_timeout_s: float
 ) -> None:
     inputs = copy_samples(folder / "few", "sound-bell.flac", "sound-camera-shutter.flac", "speech-circuits-busy.wav")
     culprit = sha256((inputs / "sound-bell.flac").read_bytes()).hexdigest()[:32]
@@ -218,7 +220,7 @@ def test_a_recording_that_takes_down_its_worker_twice_is_rejected_and_the_rest_i
     lethal = Lethal(recording_id=culprit, hangs=hangs)
     branches = config.branches.model_copy(update={"general": (*config.branches.general, lethal)})
     output = folder / f"out-{reason}"
-    request = RunRequest(inputs=(str(inputs),), output=str(output), workers=2, stall_timeout_s=4.0)
+    request = RunRequest(inputs=(str(inputs),), output=str(output), workers=2, stall_timeout_s=stall_timeout_s)
     prepared = prepare_with(config.model_copy(update={"branches": branches}), request)
     summary = Launch(request, prepared, PipelineOptions([]), Silent()).run()
     assert summary.recordings_given_up == 1
