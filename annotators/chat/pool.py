@@ -1,0 +1,198 @@
+"""Requests to several servers, many at once, in order: retries, health, limits and outages exist here and nowhere else.
+
+What fails is told apart by whose fault it may be. A question that a server refuses is given up at once. A server that
+is away or busy says nothing about the question, which is asked again until the outage is too long. Anything else is
+asked again a few times; then others that were answered in the meantime prove that it is the question's fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+
+from annotators.base import AnnotationError
+from annotators.chat.attempt import Attempts, Body, Failure, Fault
+from annotators.chat.endpoint import Endpoint
+from annotators.chat.flow import Flow, LoopThread
+from annotators.chat.servers import Server, Servers
+from annotators.chat.usage import Tally
+
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
+LOOK_AGAIN_S = 1.0
+"""A question that waits for any server to wake looks again at least so often: another one may have been answered."""
+PROBE_S = 5.0
+GIVEN_UP_IN_VAIN = 3
+"""So many questions in a row that are given up with no answer between them are not the questions' fault."""
+REFUSED_IN_VAIN = 32
+"""The same for questions that servers refuse which have never answered any."""
+
+Sent = bytes | AnnotationError
+
+
+@dataclass(frozen=True)
+class Request:
+    """One POST below a server's address; its body is made when it is sent, so that waiting ones hold none."""
+
+    path: str
+    body: Callable[[], Body]
+
+
+@dataclass
+class _Seat:
+    """Which server a group's requests go to: all to one, whose prefix cache then holds their common beginning."""
+
+    server: Server | None = None
+
+
+@dataclass
+class _Trouble:
+    """What has gone wrong with one question so far."""
+
+    since_s: float
+    tries: int = 0
+    """Of those that may be the question's fault."""
+    last: Failure | None = None
+
+
+class ServerPool:
+    """Sends requests from a thread of its own; to be used from any thread, by several streams at once."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._servers = Servers(endpoint.urls)
+        self._slots = asyncio.Semaphore(endpoint.in_flight)
+        self._attempts = Attempts(endpoint.timeout_s)
+        self._thread = LoopThread(self._attempts.close)
+        self._given_up = 0
+        self._refused = 0
+
+    def close(self) -> None:
+        self._thread.stop()
+
+    def send(self, groups: Iterable[Sequence[Request]], tally: Tally) -> Generator[list[Sent], None, None]:
+        """For each group, in order, what came back for each of its requests, in order.
+
+        Raises ConnectionError where all servers stay away. Closing the iterator cancels what is under way.
+        """
+        flow: Flow[list[Sent]] = Flow(self._thread, self._endpoint.in_flight)
+        return flow.run(groups, lambda group: self._send_group(group, tally))
+
+    async def _send_group(self, group: Sequence[Request], tally: Tally) -> list[Sent]:
+        """All at once: vLLM caches a prefix when it is scheduled, so that the second request of a step hits already."""
+        seat = _Seat()
+        if len(group) == 1:
+            return [await self._send(group[0], seat, tally)]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                sent = [tasks.create_task(self._send(request, seat, tally)) for request in group]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+        return [task.result() for task in sent]
+
+    async def _send(self, request: Request, seat: _Seat, tally: Tally) -> Sent:
+        trouble = _Trouble(time.monotonic())
+        avoid: Server | None = None
+        while True:
+            async with self._slots:
+                server = await self._next_server(seat, avoid, trouble)
+                sent_s = time.monotonic()
+                outcome = await self._attempt(server, request)
+                tally.add(requests=1, retries=int(trouble.last is not None))
+            if isinstance(outcome, bytes):
+                self._servers.answered(server)
+                self._given_up = self._refused = 0
+                return outcome
+            self._note(server, outcome, sent_s)
+            if outcome.fault is Fault.QUESTION:
+                return self._refuse(outcome)
+            if trouble.last is None:
+                trouble.since_s = sent_s
+            trouble.last, avoid = outcome, server
+            trouble.tries += outcome.fault is Fault.UNKNOWN
+            if (answer := await self._give_up(trouble)) is not None:
+                return answer
+            await asyncio.sleep(_wait_s(trouble.tries))
+
+    async def _attempt(self, server: Server, request: Request) -> bytes | Failure:
+        server.under_way += 1
+        key = os.environ.get(self._endpoint.api_key_variable, "")
+        try:
+            return await self._attempts.post(f"{server.url}/{request.path}", request.body(), key)
+        finally:
+            server.under_way -= 1
+
+    async def _next_server(self, seat: _Seat, avoid: Server | None, trouble: _Trouble) -> Server:
+        """Waits for one that is awake. Raises ConnectionError where none wakes in time."""
+        while (server := self._servers.choose(seat.server, avoid)) is None:
+            wait_s = self._servers.seconds_to_wait()
+            if self._is_outage(trouble):
+                raise self._outage(trouble)
+            await asyncio.sleep(min(wait_s, LOOK_AGAIN_S) + _jitter(0.05))
+        seat.server = server
+        return server
+
+    def _note(self, server: Server, failure: Failure, sent_s: float) -> None:
+        if failure.fault is Fault.SET_UP:
+            server.refusal = failure.detail
+        elif failure.fault is Fault.QUESTION:
+            server.failures = 0
+        else:
+            self._servers.failed(server, sent_s, failure.fault is Fault.SERVER, failure.retry_after_s)
+
+    def _refuse(self, failure: Failure) -> AnnotationError:
+        self._refused += 1
+        if self._refused >= REFUSED_IN_VAIN and self._servers.answered_s == float("-inf"):
+            raise ConnectionError(f"{self._names()} refused every one of {self._refused} questions: {failure.detail}")
+        return AnnotationError(failure.reason, failure.detail)
+
+    async def _give_up(self, trouble: _Trouble) -> AnnotationError | None:
+        """Why the question is given up; None where it is to be asked again. Raises ConnectionError for an outage."""
+        failure = trouble.last
+        exhausted = trouble.tries >= self._endpoint.attempts
+        late = time.monotonic() - trouble.since_s >= self._endpoint.outage_s
+        if failure is None or not (exhausted or late):
+            return None
+        rejection = AnnotationError(failure.reason, f"{trouble.tries or 'many'} times: {failure.detail}")
+        if self._servers.answered_s > trouble.since_s:
+            return rejection
+        if exhausted and await self._anyone_there():
+            self._given_up += 1
+            if self._given_up <= GIVEN_UP_IN_VAIN:
+                return rejection
+            raise ConnectionError(f"{self._names()} answered no question: {failure.detail}")
+        if late:
+            raise self._outage(trouble)
+        return None
+
+    def _is_outage(self, trouble: _Trouble) -> bool:
+        since_s = max(trouble.since_s, self._servers.answered_s)
+        return time.monotonic() - since_s >= self._endpoint.outage_s
+
+    def _outage(self, trouble: _Trouble) -> ConnectionError:
+        why = f": {trouble.last.detail}" if trouble.last else ""
+        return ConnectionError(f"{self._names()} stayed away for {self._endpoint.outage_s:g} s{why}")
+
+    async def _anyone_there(self) -> bool:
+        """Whether a server at least lists its models: then it is up, and it is the question that it cannot answer."""
+        key = os.environ.get(self._endpoint.api_key_variable, "")
+        heard = await asyncio.gather(
+            *(self._attempts.get(f"{server.url}/models", key, PROBE_S) for server in self._servers.all)
+        )
+        return any(isinstance(one, bytes) for one in heard)
+
+    def _names(self) -> str:
+        return ", ".join(server.url for server in self._servers.all)
+
+
+def _wait_s(tries: int) -> float:
+    """Grows with each try, and differs between those who wait, so that they do not all come back at once."""
+    return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** max(0, tries - 1)) * (0.5 + _jitter(1.0))
+
+
+def _jitter(most: float) -> float:
+    return random.random() * most  # noqa: S311 - nothing secret about it
