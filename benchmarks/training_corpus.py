@@ -13,7 +13,8 @@ from pipeline.segment import encode_flac
 from pipeline.storage.commits import Commit, CommitWriter, new_commit, prepare_output, shard_of
 from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from schemas.annotation import GeneralAnnotation, MusicAnnotation, SpeechAnnotation
-from schemas.claim import Caption, Claim, Evidence
+from schemas.caption import Caption
+from schemas.claim import Claim, Evidence
 from schemas.event import Branch, Event, EventClass, ProfileEntry
 from schemas.general import Acoustics, HeardEvent
 from schemas.music import Mode, Rhythm, Tonality

@@ -10,7 +10,7 @@ from pipeline.captions.merge import merge_segment
 from pipeline.config import RunConfig
 from pipeline.keys import stage_keys
 from pipeline.work import CAPTIONS_STAGE, ShardWork
-from schemas.claim import Caption
+from schemas.caption import Caption
 from schemas.rejected import Rejected
 
 

@@ -33,7 +33,7 @@ from pipeline.segment import segment_source
 from pipeline.storage.commits import Commit, new_commit
 from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardWork, StageWork
 from schemas.annotation import Annotation
-from schemas.claim import Caption
+from schemas.caption import Caption
 from schemas.recording import Recording
 from schemas.rejected import Rejected
 from schemas.segment import Segment, SegmentRow

@@ -1,4 +1,4 @@
-"""Claims, the evidence they rest on, and captions made of them."""
+"""Claims, and the evidence they rest on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from schemas.event import Branch
 from schemas.record import Record
 
 
@@ -45,17 +44,3 @@ class BranchFacts(Record):
 
     caption: str | None = Field(default=None, description="by the backend of the branch that composes one")
     caption_claims: tuple[Claim, ...] = Field(default=(), description="the caption's sentences, in order")
-
-
-class Caption(Record):
-    """One row of `captions`: a segment's caption, claim by claim."""
-
-    segment_id: str = Field(description="the segment it is about")
-    recording_id: str = Field(description="the recording of that segment")
-    caption: str = Field(description="the claims' texts, joined")
-    composer: str = Field(description="what wrote it, with its version")
-    language: str = Field(description="of the caption, BCP 47")
-    branches: tuple[Branch, ...] = Field(description="whose evidence the caption rests on, leading first")
-    claims: tuple[Claim, ...] = Field(description="its sentences, in order")
-    verified: bool | None = Field(description="true or false once a verifier ran; null where none did")
-    config_key: str = Field(description="key of the configuration and models that made this row")

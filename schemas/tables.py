@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from schemas.annotation import ANNOTATION_OF
 from schemas.arrow import arrow_schema
-from schemas.claim import Caption
+from schemas.caption import Caption
 from schemas.event import Branch
 from schemas.recording import Recording
 from schemas.rejected import Rejected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.claim import Caption
+from schemas.caption import Caption
 from schemas.event import Branch, Event, EventClass, ProfileEntry
 from schemas.rejected import Rejected
 from schemas.segment import Audio, Boundary, Segment, SegmentRow, segment_id_of

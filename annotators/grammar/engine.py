@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.annotation import Annotation
@@ -29,6 +29,8 @@ _TABLES: Mapping[str, Table] = {
     "music": Table.MUSIC,
     "general": Table.GENERAL,
 }
+WITHOUT = "~"
+"""Between the name of a rule and the fields that it was told without."""
 _TRIES = 6
 """Other wordings tried where a sentence would begin like one before it."""
 
@@ -56,6 +58,10 @@ class Values:
 
     def texts(self, name: str) -> list[str]:
         return [_text(value, name) or "" for value in self._list(name)]
+
+    def also(self, others: Mapping[str, Json]) -> Values:
+        """These values and others."""
+        return Values({**self._values, **others})
 
     def _list(self, name: str) -> list[Json]:
         value = self._values[name]
@@ -104,6 +110,8 @@ class Rows:
 
     segment: Segment
     annotations: Sequence[Annotation]
+    chosen: Mapping[str, str | None] = field(default_factory=dict)
+    """TABLE:FIELD → whose row counts where several backends measured it, as the merge decides; None where none does."""
     _dumped: dict[tuple[Table, str | None, str], Json] = field(default_factory=dict, repr=False, compare=False)
     _evidence: dict[str, Evidence] = field(default_factory=dict, repr=False, compare=False)
 
@@ -119,10 +127,13 @@ class Rows:
         return self._evidence[name]
 
     def backend_with(self, table: Table, path: str) -> str | None:
-        """The first backend of `table` that measured the field that `path` begins with. LookupError for none."""
+        """The backend of `table` whose word counts for the field that `path` begins with: the chosen one, else the
+        first that measured it. LookupError for none."""
         if table is Table.SEGMENTS:
             return None
         top = _top(path)
+        if chosen := self.chosen.get(place_of(table, top)):
+            return chosen
         for row in self.annotations:
             if annotation_table(row.branch) is table and getattr(row, top, None) is not None:
                 return row.backend
@@ -177,6 +188,31 @@ def split_variant(name: str) -> tuple[str, int]:
     return rule, int(variant or 0)
 
 
+def without(rule: Rule, places: Collection[str]) -> Rule:
+    """`rule` as if nobody had measured `places` (each TABLE:FIELD): what it says of the rest. Itself where it reads
+    none of them."""
+    left_out = sorted({place for name in rule.reads if (place := _place(name)) in places}) if places else []
+    if not left_out:
+        return rule
+    reads = tuple(name for name in rule.reads if _place(name) not in left_out)
+    unknown = dict.fromkeys(name for name in rule.reads if name not in reads)
+
+    def say(values: Values, pick: Pick) -> str | None:
+        return rule.say(values.also(unknown), pick)
+
+    return Rule(f"{rule.name}{WITHOUT}{'+'.join(left_out)}", reads, say, rule.tells)
+
+
+def place_of(table: Table, top: str) -> str:
+    """How a field of a table is called in `reads` and in `chosen`: music:rhythm."""
+    return f"{table.rpartition('/')[2]}:{top}"
+
+
+def _place(name: str) -> str:
+    table, _, path = name.partition(":")
+    return f"{table}:{_top(path)}"
+
+
 def read_place(name: str) -> tuple[Table, str]:
     """The table and the field path that TABLE:PATH names."""
     table, _, path = name.partition(":")
@@ -188,12 +224,13 @@ def compose(rules: Iterable[Rule], rows: Rows, limit: int) -> tuple[Claim, ...]:
     begin alike."""
     told: set[str] = set()
     claims: list[Claim] = []
+    withheld = [place for place, backend in rows.chosen.items() if backend is None]
     for rule in rules:
         if len(claims) == limit:
             break
         if rule.tells & told:
             continue
-        claim = _fresh_claim(rule, rows, claims)
+        claim = _fresh_claim(without(rule, withheld), rows, claims)
         if claim is not None:
             claims.append(claim)
             told |= rule.tells

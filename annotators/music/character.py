@@ -104,6 +104,15 @@ def read_character(values: Values) -> Character:
     )
 
 
+def tempo_words(tempo_bpm: float) -> str:
+    """What music of a tempo is called: slow, lively."""
+    return _step(tempo_bpm)[1]
+
+
+def _step(tempo_bpm: float) -> tuple[float, str, str]:
+    return next((step for step in _TEMPI if tempo_bpm <= step[0]), _TEMPI[-1])
+
+
 def _tempo(values: Values) -> tuple[float, str, str] | None:
     tempo, density = values.number("music:rhythm.tempo_bpm"), values.number("music:rhythm.onset_rate_hz")
     if tempo is None or density is None:
@@ -113,7 +122,7 @@ def _tempo(values: Values) -> tuple[float, str, str] | None:
     # A tempo an octave off shows in the notes: few of them in fast music, many in slow.
     if (tempo > 122 and density < tempo / 60) or (tempo < 96 and density > 4.5):
         return None
-    return next(step for step in _TEMPI if tempo <= step[0])
+    return _step(tempo)
 
 
 def _key(values: Values) -> str:

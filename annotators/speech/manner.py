@@ -135,7 +135,7 @@ def read_manner(values: Values, pick: Pick) -> Manner:
 
 def pitch_range_semitones(values: Values) -> float | None:
     low, high = values.number("speech:voice.pitch_low_hz"), values.number("speech:voice.pitch_high_hz")
-    return 12 * log2(high / low) if low and high else None
+    return 12 * log2(high / low) if low and high and min(low, high) > 0 else None
 
 
 def enough_speech(values: Values) -> bool:
@@ -146,7 +146,7 @@ def _pace(values: Values) -> _Pace | None:
     rate = values.number("speech:voice.syllable_rate_hz")
     if rate is None or not enough_speech(values):
         return None
-    return next(pace for pace in _PACES if rate <= pace.up_to_hz)
+    return next((pace for pace in _PACES if rate <= pace.up_to_hz), _PACES[-1])
 
 
 def _pitch(values: Values) -> _Pitch | None:
@@ -155,7 +155,7 @@ def _pitch(values: Values) -> _Pitch | None:
         return None
     if (values.number("speech:voice.voiced_share") or 0) < LEAST_VOICED_SHARE:
         return None
-    return next(pitch for pitch in _PITCHES if median <= pitch.up_to_hz)
+    return next((pitch for pitch in _PITCHES if median <= pitch.up_to_hz), _PITCHES[-1])
 
 
 def _pauses(values: Values) -> tuple[str, str]:
@@ -163,4 +163,4 @@ def _pauses(values: Values) -> tuple[str, str]:
     noticed = (values.number("speech:voice.longest_pause_ms") or 0) >= NOTICED_PAUSE_MS
     if not count or not noticed:
         return "", ""
-    return next((adverb, noun) for up_to, adverb, noun in _PAUSES if count <= up_to)
+    return next(((adverb, noun) for up_to, adverb, noun in _PAUSES if count <= up_to), _PAUSES[-1][1:])

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from annotators.grammar.engine import Rows, Rule, as_json, caption_text, derive_text, read_place, split_variant
-from annotators.grammar.rules import RULES
+from annotators.grammar.rules import rule_named
 from pipeline.captions.jargon import find_jargon
 from pipeline.captions.merge import branches_of
 from schemas.annotation import Annotation, SpeechAnnotation
-from schemas.claim import Caption, Claim
+from schemas.caption import Caption
+from schemas.claim import Claim
 from schemas.segment import Segment
 from schemas.tables import Table
 
@@ -93,7 +94,7 @@ def _check_claim(claim: Claim, rows: Rows) -> Iterator[Problem]:
         return
     try:
         name, variant = split_variant(claim.rule)
-        rule = RULES[name]
+        rule = rule_named(name)
     except (KeyError, ValueError):
         yield Problem(Reason.UNKNOWN_RULE, f"{claim.rule}: {claim.text}")
         return

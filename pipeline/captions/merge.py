@@ -10,12 +10,14 @@ from pydantic import Field
 
 from annotators.general import rules as general
 from annotators.grammar import sounds
-from annotators.grammar.engine import Rows, Rule, caption_text, compose
+from annotators.grammar.engine import Rule, caption_text, compose
 from annotators.grammar.scene import EXTENT, STREAM, STREAMS
 from annotators.music import rules as music
 from annotators.speech import rules as speech
+from pipeline.captions.plan import Planned, plan_caption
 from schemas.annotation import Annotation
-from schemas.claim import Caption, Claim
+from schemas.caption import Caption
+from schemas.claim import Claim
 from schemas.event import Branch
 from schemas.record import Record
 from schemas.segment import Segment
@@ -47,20 +49,26 @@ class CaptionConfig(Record):
 def merge_segment(
     segment: Segment, annotations: Sequence[Annotation], config: CaptionConfig, config_key: str
 ) -> Caption:
-    """The caption of one segment: what leads first, then what is heard beside it, then details by turns.
+    """The caption of one segment by the grammar: what leads first, then what is heard beside it, then details by turns.
 
     The same rows give the same caption. It has no claims only where the segment has no event.
     """
-    claims = compose(_plan(segment.branches), Rows(segment, annotations), config.sentences)
+    planned = plan_caption(segment, annotations)
+    return caption_of(planned, compose(_plan(planned.branches), planned.rows, config.sentences), config, config_key)
+
+
+def caption_of(planned: Planned, claims: tuple[Claim, ...], config: CaptionConfig, config_key: str) -> Caption:
+    """The row that `claims` make, before anything is verified."""
     return Caption(
-        segment_id=segment.segment_id,
-        recording_id=segment.recording_id,
+        segment_id=planned.segment.segment_id,
+        recording_id=planned.segment.recording_id,
         caption=caption_text(claims),
         composer=config.composer,
         language="en",
-        branches=branches_of(segment, claims),
+        branches=branches_of(planned.segment, claims),
         claims=claims,
         verified=None,
+        plan=planned.plan,
         config_key=config_key,
     )
 

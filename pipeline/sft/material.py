@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from annotators.grammar.engine import Rows, as_json
 from schemas.annotation import Annotation, GeneralAnnotation
-from schemas.claim import Caption, Evidence
+from schemas.caption import Caption
+from schemas.claim import Evidence
 from schemas.event import Event, EventClass
 from schemas.recording import Recording
 from schemas.segment import Segment

@@ -10,7 +10,7 @@ from pipeline.storage.commits import Corpus, stages_in
 from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from schemas.annotation import ANNOTATION_OF, Annotation
 from schemas.arrow import arrow_schema
-from schemas.claim import Caption
+from schemas.caption import Caption
 from schemas.event import Branch
 from schemas.record import content_key
 from schemas.recording import Recording

@@ -101,6 +101,7 @@ def test_the_same_rows_give_the_same_caption(seed: int) -> None:
         ({"pitch_median_hz": 260.0, "pitch_low_hz": 230.0, "pitch_high_hz": 300.0}, r"high"),
         ({"pause_count": 1}, r"for a moment|a pause in between"),
         ({"pause_count": 3}, r"a few"),
+        ({"pause_count": 20_000}, r"again and again|many pauses"),
     ],
 )
 def test_pace_pitch_and_pauses_are_told_in_words(changes: dict[str, float | None], words: str) -> None:

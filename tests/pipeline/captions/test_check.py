@@ -16,7 +16,8 @@ from pipeline.captions.check import Problem, Reason, check_caption, check_claims
 from pipeline.captions.jargon import find_jargon
 from pipeline.captions.merge import CaptionConfig, merge_segment
 from schemas.annotation import Annotation
-from schemas.claim import Caption, Claim, Evidence
+from schemas.caption import Caption
+from schemas.claim import Claim, Evidence
 from schemas.event import Branch, EventClass
 from schemas.general import GeneralFacts
 from schemas.segment import Segment

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.captions.check import check_caption
 from pipeline.captions.merge import CaptionConfig, merge_segment
-from schemas.claim import Caption
+from schemas.caption import Caption
 from schemas.event import Branch, Event, EventClass
 from schemas.general import GeneralFacts
 from schemas.music import Rhythm, Tonality
@@ -109,11 +109,12 @@ def test_the_level_of_music_is_not_told_where_speech_may_have_made_it() -> None:
         assert not re.search("loud|soft", merged(events, [MUSIC, SPEECH], seed).caption.lower())
 
 
-@pytest.mark.parametrize("branches", [[SPEECH, GENERAL], [GENERAL, SPEECH]])
-def test_the_leading_branch_opens(branches: list[Branch]) -> None:
-    events = [event(EventClass.SPEECH, 0, 10_000), event(EventClass.ANIMAL, 2_000, 2_400)]
+@pytest.mark.parametrize(("speech_ms", "leading"), [(10_000, SPEECH), (3_000, GENERAL)])
+def test_the_leading_branch_opens(speech_ms: int, leading: Branch) -> None:
+    events = [event(EventClass.SPEECH, 0, speech_ms), event(EventClass.ANIMAL, 4_000, 7_500)]
+    branches = [SPEECH, GENERAL] if leading is SPEECH else [GENERAL, SPEECH]
     caption = merged(events, branches)
-    assert caption.claims[0].rule.startswith("speech." if branches[0] is SPEECH else "sounds.")
+    assert caption.claims[0].rule.startswith("speech." if leading is SPEECH else "sounds.")
     assert caption.branches == tuple(branches)
 
 

@@ -8,7 +8,8 @@ from pipeline.sft.build import samples_of
 from pipeline.sft.config import SftConfig, load_sft_config
 from pipeline.sft.material import Material, RecordingMaterial
 from schemas.annotation import Annotation, GeneralAnnotation, MusicAnnotation, SpeechAnnotation
-from schemas.claim import Caption, Claim, Evidence
+from schemas.caption import Caption
+from schemas.claim import Claim, Evidence
 from schemas.event import Branch, Event, EventClass
 from schemas.general import Acoustics, HeardEvent
 from schemas.music import Chord, Mode, Rhythm, Section, Tonality

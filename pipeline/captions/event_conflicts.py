@@ -1,0 +1,87 @@
+"""Where sources hear different events: class by class, by the time that each of them hears it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from annotators.grammar.events import SURE
+from pipeline.captions.conflicts import Reading, Topic, conflict_of, settle, source_of
+from pipeline.captions.priors import UNKNOWN_CONFIDENCE
+from pipeline.captions.results.segment import class_words
+from pipeline.cutting.route import BRANCH_OF
+from schemas.annotation import Annotation, GeneralAnnotation, SpeechAnnotation
+from schemas.event import Branch, Event, EventClass
+from schemas.plan import Conflict, Resolution
+from schemas.segment import Segment
+from schemas.tables import Table
+from schemas.timespan import TimeSpan, covered_ms, union_spans
+
+SEGMENT_EVENTS = f"{Table.SEGMENTS}//events"
+_SAME_TIME = 0.5
+"""Two sources hear the same where what both hear is so much of what either hears."""
+_MUCH_SPEECH = 0.3
+
+Spans = tuple[TimeSpan, ...]
+
+
+def same_time(one: object, other: object) -> bool:
+    """Whether two sources hear a class at about the same times; both not at all is the same too."""
+    if not (isinstance(one, tuple) and isinstance(other, tuple)):
+        return False
+    either = covered_ms((*one, *other))
+    both = covered_ms(one) + covered_ms(other) - either
+    return not either or both >= _SAME_TIME * either
+
+
+def event_conflicts(segment: Segment, annotations: Sequence[Annotation]) -> Iterator[Conflict]:
+    """One for each class that the segment's events and those of a general backend place otherwise.
+
+    That a source hears no speech or music at all is no contradiction: it may not have listened for it.
+    """
+    sources = event_sources(segment, annotations)
+    classes = {event.event_class for events in sources.values() for event in events}
+    for event_class in sorted(classes):
+        readings = [_reading(name, event_class, events) for name, events in sources.items()]
+        if BRANCH_OF[event_class] is not Branch.GENERAL:
+            readings = [reading for reading in readings if reading.value]
+        topic = Topic("events", same_time)
+        conflict = settle(topic, readings)
+        if conflict is not None:
+            yield conflict
+
+
+def event_sources(segment: Segment, annotations: Sequence[Annotation]) -> Mapping[str, Sequence[Event]]:
+    """TABLE/BACKEND/events → what it hears: the segment's own and those of each general backend that has events."""
+    rows = [row for row in annotations if isinstance(row, GeneralAnnotation)]
+    measured = {source_of(row, "events"): row.events for row in rows if row.events is not None}
+    return {SEGMENT_EVENTS: segment.events, **measured}
+
+
+def _reading(source: str, event_class: EventClass, events: Sequence[Event]) -> Reading:
+    own = [event for event in events if event.event_class is event_class]
+    spans = union_spans(event.span for event in own)
+    if not spans:
+        return Reading(source, spans, f"no {class_words(event_class)}", UNKNOWN_CONFIDENCE)
+    total = sum(event.span.duration_ms for event in own)
+    score = sum(event.score * event.span.duration_ms for event in own) / total if total else 0.0
+    when = ", ".join(f"{span.start_ms}-{span.end_ms} ms" for span in spans[:4])
+    return Reading(source, spans, f"{class_words(event_class)} at {when}", score)
+
+
+def word_conflict(segment: Segment, annotations: Sequence[Annotation]) -> Conflict | None:
+    """Speech for sure, of which no recogniser knows a word. The detector counts: they do not know every language."""
+    heard = next(
+        (
+            (index, entry)
+            for index, entry in enumerate(segment.profile)
+            if entry.event_class is EventClass.SPEECH and entry.strength >= SURE and entry.share >= _MUCH_SPEECH
+        ),
+        None,
+    )
+    said = [row for row in annotations if isinstance(row, SpeechAnnotation) and row.transcript is not None]
+    if heard is None or not said or any(row.transcript and row.transcript.text.strip() for row in said):
+        return None
+    index, entry = heard
+    detector = Reading(f"{Table.SEGMENTS}//profile.{index}", True, f"speech over {entry.share:.0%}", entry.strength)
+    silent = [Reading(source_of(row, "transcript.text"), False, "no words", UNKNOWN_CONFIDENCE) for row in said]
+    return conflict_of("words", Resolution.STRONGER, detector, [detector, *silent], [detector])

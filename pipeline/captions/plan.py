@@ -1,0 +1,152 @@
+"""Which facts a caption may tell, in which order, and what became of those that contradict each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from annotators.grammar.engine import WITHOUT, Rows, place_of
+from annotators.grammar.rules import RULES
+from pipeline.captions.conflicts import agreed_transcript, music_conflicts, source_of, speech_conflicts
+from pipeline.captions.event_conflicts import SEGMENT_EVENTS, event_conflicts, event_sources, word_conflict
+from pipeline.captions.priors import branch_of, leading_order, priors, weight
+from pipeline.captions.tool_results import results_of
+from schemas.annotation import Annotation
+from schemas.event import Branch
+from schemas.plan import CaptionPlan, Conflict, PlannedFact, Resolution
+from schemas.segment import Segment
+from schemas.tables import Table
+from schemas.tool_result import ResultKind, ToolResult
+
+MOST_FACTS = 40
+"""What a writer is given at most; the least weighty go first."""
+
+_NOT_TOLD = {ResultKind.AGREEMENT, ResultKind.ALIGNMENT, ResultKind.NOTES, ResultKind.OPINION}
+"""What tools know of each other, and what no listener would say."""
+_SPOKEN = {ResultKind.TRANSCRIPT, ResultKind.SENTENCE}
+_OF_TOPIC: Mapping[str, tuple[ResultKind, ...]] = {
+    "tempo": (ResultKind.RHYTHM,),
+    "key": (ResultKind.TONALITY,),
+    "meter": (ResultKind.METER,),
+    "speakers": (ResultKind.SPEAKERS, ResultKind.TURN),
+    "language": (ResultKind.LANGUAGE,),
+}
+"""Which results speak of a topic: of them, only those of the source that counts are told."""
+_PLACES = {"tempo": place_of(Table.MUSIC, "rhythm"), "key": place_of(Table.MUSIC, "tonality")}
+"""What the grammar reads of a topic."""
+_EVENTS = place_of(Table.GENERAL, "events")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan with what it is about: what a caption is written from."""
+
+    segment: Segment
+    annotations: tuple[Annotation, ...]
+    plan: CaptionPlan
+    facts: tuple[ToolResult, ...]
+    """The tool results that `plan.facts` names, in the same order."""
+    rows: Rows
+    """What the grammar reads: of each field, the row whose word counts."""
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        return leading_order(self.plan.priors)
+
+
+def plan_caption(segment: Segment, annotations: Sequence[Annotation]) -> Planned:
+    """Pure: the same rows give the same plan."""
+    strengths = priors(segment)
+    by_branch = {prior.branch: prior.strength for prior in strengths}
+    conflicts = tuple(_conflicts(segment, annotations))
+    rows = Rows(segment, annotations, dict(_chosen(segment, annotations, conflicts)))
+    told = _Told(conflicts, rows.chosen, agreed_transcript(annotations), event_sources(segment, annotations))
+    order = {branch: rank for rank, branch in enumerate(leading_order(strengths))}
+    facts = sorted(
+        (result for result in results_of(rows) if told.allows(result)),
+        key=lambda result: order.get(branch_of(result), len(order)),
+    )
+    weights = {result.name: weight(result, by_branch) for result in facts}
+    kept = set(sorted(weights, key=lambda name: -weights[name])[:MOST_FACTS])
+    facts = [result for result in facts if result.name in kept]
+    plan = CaptionPlan(
+        priors=strengths,
+        facts=tuple(PlannedFact(kind=one.kind, source=one.name, weight=weights[one.name]) for one in facts),
+        conflicts=conflicts,
+    )
+    return Planned(segment, tuple(annotations), plan, tuple(facts), rows)
+
+
+def _conflicts(segment: Segment, annotations: Sequence[Annotation]) -> Iterator[Conflict]:
+    yield from speech_conflicts(segment, annotations)
+    words = word_conflict(segment, annotations)
+    if words is not None:
+        yield words
+    yield from music_conflicts(annotations)
+    yield from event_conflicts(segment, annotations)
+
+
+def _chosen(
+    segment: Segment, annotations: Sequence[Annotation], conflicts: Sequence[Conflict]
+) -> Iterator[tuple[str, str | None]]:
+    """TABLE:FIELD → the backend that the grammar reads it from; None for what it must not tell."""
+    for conflict in conflicts:
+        if conflict.topic in _PLACES:
+            yield _PLACES[conflict.topic], _backend(conflict.kept)
+    disputed = {source for conflict in conflicts if conflict.topic == "events" for source in conflict.against}
+    if disputed:
+        measured = [name for name in event_sources(segment, annotations) if name != SEGMENT_EVENTS]
+        yield _EVENTS, next((_backend(name) for name in measured if name not in disputed), None)
+
+
+def _backend(source: str | None) -> str | None:
+    return source.split("/")[-2] if source else None
+
+
+class _Told:
+    """Whether a result may be told."""
+
+    def __init__(
+        self,
+        conflicts: Sequence[Conflict],
+        chosen: Mapping[str, str | None],
+        agreed: Annotation | None,
+        sources: Mapping[str, object],
+    ) -> None:
+        self._open = {
+            kind
+            for conflict in conflicts
+            if conflict.resolution is Resolution.OPEN
+            for kind in _OF_TOPIC.get(conflict.topic, ())
+        }
+        self._kept = {
+            kind: conflict.kept.rpartition("/")[0]
+            for conflict in conflicts
+            if conflict.kept is not None
+            for kind in _OF_TOPIC.get(conflict.topic, ())
+        }
+        self._agreed = source_of(agreed, "").rstrip("/") if agreed is not None else None
+        measured = next((name for name in sources if name != SEGMENT_EVENTS), SEGMENT_EVENTS)
+        if _EVENTS in chosen:
+            backend = chosen[_EVENTS]
+            measured = f"{Table.GENERAL}/{backend}/events" if backend is not None else SEGMENT_EVENTS
+        self._events = measured.rpartition("/")[0]
+        self._seen: set[ResultKind] = set()
+
+    def allows(self, result: ToolResult) -> bool:
+        source = f"{result.table}/{result.backend or ''}"
+        if not result.content or result.kind in _NOT_TOLD or result.kind in self._open:
+            return False
+        if result.kind in _SPOKEN:
+            return source == self._agreed
+        if result.kind is ResultKind.EVENT:
+            return source == self._events
+        if result.kind is ResultKind.STATEMENT:
+            return not _is_by_rule(result)
+        return self._kept.get(result.kind, source) == source
+
+
+def _is_by_rule(result: ToolResult) -> bool:
+    """Whether a statement follows from other results by the grammar, which then stand for themselves."""
+    rule = (result.value(f"{result.field.rpartition('.')[0]}.rule") or "").strip('"')
+    return rule.partition("#")[0].partition(WITHOUT)[0] in RULES

@@ -1,0 +1,1 @@
+"""Every annotation of a segment in one form, branch by branch."""
