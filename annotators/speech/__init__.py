@@ -10,6 +10,7 @@ from annotators.speech.agreement import TranscriptAgreement
 from annotators.speech.caption import SpeechCaption
 from annotators.speech.ctc_alignment import CtcAlignment
 from annotators.speech.diarization import PyannoteDiarization
+from annotators.speech.diarizen import Diarizen
 from annotators.speech.dnsmos import DnsmosScores
 from annotators.speech.faster_whisper import FasterWhisper
 from annotators.speech.openai_audio import OpenaiAudio
@@ -30,6 +31,7 @@ AnySpeech = Annotated[
     | PocketsphinxAlignment
     | CtcAlignment
     | PyannoteDiarization
+    | Diarizen
     | VoiceMeasures
     | SpeechQualityMeasures
     | DnsmosScores

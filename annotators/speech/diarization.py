@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from annotators.base import Backend, BackendUnavailableError, Clip, RecordingAnnotator, Samples
+from annotators.base import Backend, BackendUnavailableError, RecordingAnnotator, Samples
 from annotators.detection.base import DETECTION_RATE_HZ
-from annotators.speech.turns import SpeakerSpan, WindowTurns, join_windows, speakers_in, windows_over
+from annotators.speech.turns import SpeakerSpan, WindowTurns
+from annotators.speech.windowed import WindowedDiarizer, span_in
 from annotators.weights import NamedWeights, torch_device
 from schemas.event import Branch
-from schemas.segment import Segment
 from schemas.speech import SpeechFacts
 from schemas.timespan import TimeSpan
 
 if TYPE_CHECKING:
     from pyannote.audio import Pipeline
-
-    from annotators.detection.base import Waveform
-
-_SHORTEST_MS = 100
-"""Less sound than this gives the segmentation model nothing to judge."""
 
 
 class PyannoteDiarization(NamedWeights, Backend[SpeechFacts]):
@@ -59,7 +53,12 @@ class PyannoteDiarization(NamedWeights, Backend[SpeechFacts]):
             raise BackendUnavailableError(self._not_found(str(error))) from error
         if pipeline is None:
             raise BackendUnavailableError(self._not_found("gated, and no token was accepted"))
-        return PyannoteDiarizer(pipeline.to(torch.device(torch_device(self.device))), self)
+        device = torch_device(self.device)
+        if device == "cpu":
+            # Batches gain nothing on a CPU and cost memory.
+            pipeline.embedding_batch_size = 1
+        hearing = WindowPipeline(pipeline.to(torch.device(device)), self.most_speakers)
+        return WindowedDiarizer(hearing.diarize, self)
 
     def _not_found(self, why: str) -> str:
         lines = why.strip().splitlines()
@@ -69,50 +68,24 @@ class PyannoteDiarization(NamedWeights, Backend[SpeechFacts]):
         )
 
 
-class PyannoteDiarizer:
-    """The annotator of `PyannoteDiarization`."""
+class WindowPipeline:
+    """A pipeline of pyannote.audio that hears one window of a recording."""
 
-    def __init__(self, pipeline: Pipeline, backend: PyannoteDiarization) -> None:
+    def __init__(self, pipeline: Pipeline, most_speakers: int | None) -> None:
         self._pipeline = pipeline
-        self._backend = backend
+        self._options = {} if most_speakers is None else {"max_speakers": most_speakers}
 
-    def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
-        """Each clip on its own: labels mean the same speaker within their segment only."""
-        return [self._of_clip(clip) for clip in clips]
-
-    def annotate_recording(self, waveform: Waveform, segments: Sequence[Segment]) -> Sequence[SpeechFacts]:
-        duration_ms = waveform.num_samples * 1000 // DETECTION_RATE_HZ
-        spans = windows_over(duration_ms, 1000 * self._backend.window_s, 1000 * self._backend.overlap_s)
-        per_ms = DETECTION_RATE_HZ // 1000
-        turns = join_windows(
-            [self._diarize(waveform.read(span.start_ms * per_ms, span.end_ms * per_ms), span) for span in spans]
-        )
-        return [SpeechFacts(speakers=speakers_in(segment, turns)) for segment in segments]
-
-    def _of_clip(self, clip: Clip) -> SpeechFacts:
-        turns = join_windows([self._diarize(clip.samples, clip.segment.span)])
-        return SpeechFacts(speakers=speakers_in(clip.segment, turns, scope="segment"))
-
-    def _diarize(self, samples: Samples, window: TimeSpan) -> WindowTurns:
+    def diarize(self, samples: Samples, window: TimeSpan) -> WindowTurns:
         import torch
 
-        if window.duration_ms < _SHORTEST_MS:
-            return WindowTurns(window, (), {})
         wave = torch.from_numpy(np.array(samples, dtype=np.float32))[None]
-        most = self._backend.most_speakers
-        options = {} if most is None else {"max_speakers": most}
         with torch.inference_mode():
-            output = self._pipeline({"waveform": wave, "sample_rate": DETECTION_RATE_HZ}, **options)
+            output = self._pipeline({"waveform": wave, "sample_rate": DETECTION_RATE_HZ}, **self._options)
         found = output.speaker_diarization
         turns = tuple(
-            SpeakerSpan(str(label), _span_in(window, turn.start, turn.end))
+            SpeakerSpan(str(label), span_in(window, turn.start, turn.end))
             for turn, _, label in found.itertracks(yield_label=True)
         )
         embeddings = output.speaker_embeddings
         voices = {} if embeddings is None else dict(zip(map(str, found.labels()), embeddings, strict=False))
         return WindowTurns(window, turns, {name: voice for name, voice in voices.items() if np.isfinite(voice).all()})
-
-
-def _span_in(window: TimeSpan, start_s: float, end_s: float) -> TimeSpan:
-    span = TimeSpan(window.start_ms + round(1000 * start_s), window.start_ms + round(1000 * end_s))
-    return span.intersection(window)

@@ -52,11 +52,13 @@ def join_windows(windows: Sequence[WindowTurns]) -> tuple[SpeakerSpan, ...]:
     counts up to the middle.
     """
     voices: dict[str, NDArray[np.float32]] = {}
+    labels: set[str] = set()
     joined: list[SpeakerSpan] = []
     before: tuple[SpeakerSpan, ...] = ()
     edges = _middles(windows)
     for window, part in zip(windows, edges, strict=True):
-        names = _match(window, before, voices)
+        names = _match(window, before, voices, len(labels))
+        labels |= set(names.values())
         before = tuple(SpeakerSpan(names[turn.speaker], turn.span) for turn in window.turns)
         for speaker, voice in window.voices.items():
             voices.setdefault(names[speaker], voice)
@@ -112,9 +114,9 @@ def _middles(windows: Sequence[WindowTurns]) -> list[TimeSpan]:
 
 
 def _match(
-    window: WindowTurns, before: Sequence[SpeakerSpan], voices: Mapping[str, NDArray[np.float32]]
+    window: WindowTurns, before: Sequence[SpeakerSpan], voices: Mapping[str, NDArray[np.float32]], known: int
 ) -> dict[str, str]:
-    """The window's own label → the recording's, the best match first."""
+    """The window's own label → the recording's, of which there are `known` so far, the best match first."""
     labels = list(dict.fromkeys(turn.speaker for turn in sorted(window.turns, key=lambda turn: turn.span)))
     offers = sorted(
         (
@@ -128,7 +130,6 @@ def _match(
     for likeness, label, name in offers:
         if likeness > 0 and label not in names and name not in names.values():
             names[label] = name
-    known = len({*voices, *(turn.speaker for turn in before)})
     for label in labels:
         if label not in names:
             known += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -60,3 +61,22 @@ def syllables(count: int, each_ms: int = 200, pitch_hz: float = 120.0) -> Sample
     """`count` vowels one after the other, each swelling from and to near silence."""
     vowel = a_vowel(each_ms, pitch_hz)
     return np.concatenate([vowel * np.hanning(len(vowel)).astype(np.float32)] * count)
+
+
+class InMemory:
+    """A recording that remembers the longest stretch that was read of it at once."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+        self.longest = 0
+
+    @property
+    def num_samples(self) -> int:
+        return len(self._samples)
+
+    def blocks(self, block_samples: int = 480_000) -> Iterator[Samples]:
+        yield from (self.read(start, start + block_samples) for start in range(0, self.num_samples, block_samples))
+
+    def read(self, start: int, stop: int) -> Samples:
+        self.longest = max(self.longest, stop - start)
+        return self._samples[start:stop]

@@ -1,35 +1,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from annotators.base import BackendUnavailableError, Samples
-from annotators.speech.diarization import PyannoteDiarization, PyannoteDiarizer
+from annotators.base import BackendUnavailableError
+from annotators.speech.diarization import PyannoteDiarization
+from annotators.speech.windowed import WindowedDiarizer
 from tests.annotators.members import load_or_skip
-from tests.annotators.speech.builders import a_clip, read_sample, silence
+from tests.annotators.speech.builders import InMemory, a_clip, read_sample, silence
 from tests.annotators.speech.tiny import pyannote_diarization
-
-
-class InMemory:
-    """A recording that remembers the longest stretch that was read of it at once."""
-
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
-        self.longest = 0
-
-    @property
-    def num_samples(self) -> int:
-        return len(self._samples)
-
-    def blocks(self, block_samples: int = 480_000) -> Iterator[Samples]:
-        yield from (self.read(start, start + block_samples) for start in range(0, self.num_samples, block_samples))
-
-    def read(self, start: int, stop: int) -> Samples:
-        self.longest = max(self.longest, stop - start)
-        return self._samples[start:stop]
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +19,13 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> PyannoteDiarization:
 
 
 @pytest.fixture(scope="module")
-def diarizer(backend: PyannoteDiarization) -> PyannoteDiarizer:
+def diarizer(backend: PyannoteDiarization) -> WindowedDiarizer:
     loaded = load_or_skip(backend)
-    assert isinstance(loaded, PyannoteDiarizer)
+    assert isinstance(loaded, WindowedDiarizer)
     return loaded
 
 
-def test_a_recording_is_heard_in_windows_and_told_segment_by_segment(diarizer: PyannoteDiarizer) -> None:
+def test_a_recording_is_heard_in_windows_and_told_segment_by_segment(diarizer: WindowedDiarizer) -> None:
     recording = InMemory(read_sample("speech-phone-menu.flac")[: 20 * 16_000])
     segments = [a_clip(silence(6_000), start_ms=start).segment for start in (0, 7_000, 14_000)]
     answers = diarizer.annotate_recording(recording, segments)
@@ -56,7 +37,7 @@ def test_a_recording_is_heard_in_windows_and_told_segment_by_segment(diarizer: P
         assert all(segment.start_ms <= turn.start_ms < turn.end_ms <= segment.end_ms for turn in facts.speakers.turns)
 
 
-def test_a_clip_alone_has_labels_of_its_own(diarizer: PyannoteDiarizer) -> None:
+def test_a_clip_alone_has_labels_of_its_own(diarizer: WindowedDiarizer) -> None:
     clip = a_clip(read_sample("speech-phone-menu.flac")[:64_000], (0, 4_000), start_ms=90_000)
     (facts,) = diarizer.annotate([clip])
     assert facts.speakers is not None
@@ -64,7 +45,7 @@ def test_a_clip_alone_has_labels_of_its_own(diarizer: PyannoteDiarizer) -> None:
     assert all(90_000 <= turn.start_ms < turn.end_ms <= 94_000 for turn in facts.speakers.turns)
 
 
-def test_loading_turns_telemetry_off(diarizer: PyannoteDiarizer) -> None:
+def test_loading_turns_telemetry_off(diarizer: WindowedDiarizer) -> None:
     assert os.environ["PYANNOTE_METRICS_ENABLED"] == "0"
 
 

@@ -58,6 +58,16 @@ def test_two_speakers_of_one_window_are_never_one_before() -> None:
     assert told([first, second]) == [("S1", 0, 9_000), ("S1", 70_000, 80_000), ("S2", 90_000, 95_000)]
 
 
+def test_a_new_speaker_never_gets_the_label_of_one_who_has_left() -> None:
+    """Without voices nobody is known again who is silent in the shared time."""
+    windows = [
+        a_window(0, 60_000, ("x", 0, 9_000), ("y", 10_000, 20_000)),
+        a_window(50_000, 110_000, ("a", 70_000, 80_000)),
+        a_window(100_000, 160_000, ("b", 120_000, 130_000)),
+    ]
+    assert [speaker for speaker, _, _ in told(windows)] == ["S1", "S2", "S3", "S4"]
+
+
 def test_a_turn_over_the_seam_of_two_windows_is_one_turn() -> None:
     first = a_window(0, 60_000, ("x", 40_000, 60_000))
     second = a_window(50_000, 100_000, ("a", 50_000, 70_000))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from annotators.speech.ctc_alignment import CtcAlignment
 from annotators.speech.diarization import PyannoteDiarization
+from annotators.speech.diarizen import Diarizen
 from annotators.speech.faster_whisper import FasterWhisper
 from annotators.speech.transformers_asr import TransformersAsr
 
@@ -173,13 +176,13 @@ def _save_diarization(folder: Path) -> None:
     segmentation.specifications = Specifications(
         problem=Problem.MONO_LABEL_CLASSIFICATION,
         resolution=Resolution.FRAME,
-        duration=10.0,
+        duration=5.0,
         classes=["one", "two"],
         powerset_max_classes=2,
         permutation_invariant=True,
     )
     segmentation.build()
-    embedding = WeSpeakerResNet34()
+    embedding = WeSpeakerResNet34(num_mel_bins=16)
     embedding.specifications = Specifications(
         problem=Problem.REPRESENTATION, resolution=Resolution.CHUNK, duration=3.0, classes=[]
     )
@@ -231,3 +234,62 @@ def _save_plda(folder: Path) -> None:
 def transformers_asr(folder: Path) -> TransformersAsr:
     """The CTC model of `ctc_alignment`, asked what it hears."""
     return TransformersAsr(weights=ctc_alignment(folder).weights, device="cpu", language="en")
+
+
+_STAND_IN = '''
+"""As much of DiariZen as its callers see. Loud offsets stand for voices: one speaker above zero, one below."""
+
+import itertools
+import pathlib
+import types
+
+import soundfile
+
+
+class DiariZenPipeline:
+    def __init__(self, diarizen_hub, embedding_model, config_parse=None, rttm_out_dir=None):
+        assert isinstance(diarizen_hub, pathlib.Path)
+        print("Loaded configuration:", (diarizen_hub / "config.toml").read_text())
+        assert pathlib.Path(embedding_model).is_file()
+        self.max_speakers = 20
+
+    @classmethod
+    def from_pretrained(cls, repo_id, cache_dir=None, rttm_out_dir=None):
+        raise OSError(f"no network, so no {repo_id}")
+
+    def __call__(self, in_wav, sess_name=None):
+        assert isinstance(in_wav, str)
+        print("Extracting segmentations.")
+        wave, rate = soundfile.read(in_wav)
+        if wave.max() > 1.5:
+            raise MemoryError("too loud to bear")
+        tenths = [wave[i : i + rate // 10].mean() for i in range(0, len(wave) - rate // 10 + 1, rate // 10)]
+        found = [types.SimpleNamespace(start=i / 10, end=(i + 1) / 10, above=mean > 0) for i, mean in enumerate(tenths)
+                 if abs(mean) > 0.1]
+        order = list(dict.fromkeys(turn.above for turn in found))[: self.max_speakers]
+        return types.SimpleNamespace(
+            itertracks=lambda yield_label: iter(
+                [(turn, "_", order.index(turn.above)) for turn in found if turn.above in order])
+        )
+'''
+
+
+def diarizen(folder: Path) -> Diarizen:
+    """An environment whose diarizen is a stand-in: the real one cannot be installed beside this package."""
+    package = folder / "diarizen-environment" / "diarizen" / "pipelines"
+    weights = folder / "diarizen-tiny"
+    python = folder / "diarizen-environment" / "python"
+    if not python.exists():
+        package.mkdir(parents=True)
+        weights.mkdir()
+        (package / "inference.py").write_text(_STAND_IN)
+        (weights / "config.toml").write_text("[clustering]\n")
+        (weights / "pytorch_model.bin").write_bytes(b"")
+        python.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(package.parents[1]))} exec {sys.executable} "$@"\n')
+        python.chmod(0o755)
+    return Diarizen(
+        python=str(python),
+        weights=str(weights),
+        embedding=str(weights / "pytorch_model.bin"),
+        allow_non_commercial=True,
+    )
