@@ -214,7 +214,7 @@ def inspect(
         Console().print(inspection_view(inspect_corpus(output), sample_captions(output, captions, seed)))
 
 
-@app.command(epilog=examples("soundseam doctor", "soundseam doctor --profile embedded"))
+@app.command(epilog=examples("soundseam doctor", "soundseam doctor --profile embedded --set detectors.0.name=ears"))
 def doctor(
     profile: Annotated[
         str | None,
@@ -222,14 +222,18 @@ def doctor(
             "--profile", help="Check the backends of this profile alone; exit with 1 if one that it needs cannot load."
         ),
     ] = None,
+    overrides: Overrides = None,
 ) -> None:
-    """Show which backends can load here, and what each missing one needs. Downloads nothing."""
+    """Show which backends can load here, what each missing one needs, and the licences. Downloads nothing."""
     with _exit_codes():
         from pipeline.config import load_config
         from pipeline.display import doctor_view
         from pipeline.doctor import examine_kinds, examine_machine, examine_profile
+        from pipeline.errors import SetupError
 
-        reports = examine_profile(load_config(profile)) if profile else list(examine_kinds())
+        if overrides and not profile:
+            raise SetupError("--set changes a profile: name it with --profile")
+        reports = examine_profile(load_config(profile, overrides or ())) if profile else list(examine_kinds())
         Console().print(doctor_view(reports, examine_machine()))
         missing = [report.backend for report in reports if not report.loads and not report.optional]
         if profile and missing:

@@ -121,6 +121,16 @@ class Model(Record, ABC):
         """Changes whenever answers may: a weights checksum or hub commit, a library version, a number kept here."""
 
     @property
+    def repository(self) -> str | None:
+        """The model hub's repository that `load()` takes weights from; None where it needs no hub."""
+        return None
+
+    @property
+    def weights_terms(self) -> str:
+        """SPDX identifier of the licence of the weights that this configuration names; unknown where nobody says."""
+        return self.licence
+
+    @property
     def use(self) -> ModelUse:
         return ModelUse(name=self.backend, model=self.model, revision=self.revision)
 

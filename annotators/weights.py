@@ -12,21 +12,10 @@ from typing import ClassVar
 from pydantic import Field
 
 from annotators.base import BackendUnavailableError, Model
+from annotators.hub import refuse_unreachable, terms_of
 from annotators.packages import installed_version
 
 _HASHED_BYTES = 1 << 20
-_KNOWN = {
-    "facebook/mms-": "CC-BY-NC-4.0",
-    "mahmoudashraf/mms-300m-1130-forced-aligner": "CC-BY-NC-4.0",
-    "but-fit/diarizen": "CC-BY-NC-4.0",
-    "m-a-p/mert-": "CC-BY-NC-4.0",
-    "openmuq/": "CC-BY-NC-4.0",
-    "aslp-lab/songformer": "CC-BY-NC-4.0",
-}
-"""Beginnings of repository names, in small letters, whose weights may not be used commercially.
-
-SongFormer itself is CC-BY-4.0; the MuQ that it hears through, and whose weights are in its file, is not.
-"""
 _STATED = re.compile(r"^license:\s*[\"']?([\w.-]+)", re.MULTILINE)
 _NON_COMMERCIAL = re.compile(r"(^|-)nc(-|$)|non-?commercial", re.IGNORECASE)
 UNKNOWN = "unknown"
@@ -68,10 +57,18 @@ class NamedWeights(Model):
         """What `from_pretrained` takes: None for a local folder."""
         return None if Path(self.weights).is_dir() else self.weights_revision
 
+    @property
+    def repository(self) -> str | None:
+        return None if Path(self.weights).is_dir() else self.weights
+
+    @property
+    def weights_terms(self) -> str:
+        return licence_of(self.weights, self.weights_licence)
+
     def check_available(self) -> None:
-        licence = licence_of(self.weights, self.weights_licence)
-        refuse_non_commercial(self.backend, self.weights, licence, self.allow_non_commercial)
+        refuse_non_commercial(self.backend, self.weights, self.weights_terms, self.allow_non_commercial)
         super().check_available()
+        refuse_unreachable(self.backend, self.weights, "weights")
 
 
 def licence_of(weights: str, stated: str) -> str:
@@ -81,7 +78,8 @@ def licence_of(weights: str, stated: str) -> str:
     card = Path(weights) / "README.md"
     if card.is_file() and (found := _STATED.search(card.read_text(encoding="utf-8", errors="replace"))):
         return found[1]
-    return next((licence for start, licence in _KNOWN.items() if weights.lower().startswith(start)), UNKNOWN)
+    terms = terms_of(weights)
+    return terms.licence if terms else UNKNOWN
 
 
 def refuse_non_commercial(backend: str, weights: str, licence: str, allowed: bool) -> None:

@@ -104,20 +104,32 @@ def rejects_table(inspection: Inspection) -> Table:
 
 
 def doctor_view(models: Sequence[ModelReport], machine: MachineReport) -> RenderableType:
-    """A row a backend, then the machine."""
+    """A row a backend, what each missing one needs, what comes from the model hub, then the machine."""
     table = Table(title="Backends", title_justify="left")
     for heading in ("family", "backend", "model", "licence", "loads here"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in {"family", "backend"})
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"family", "backend", "loads here"})
     for report in models:
-        verdict = "yes" if report.loads else f"no{' (optional)' if report.optional else ''}: {report.problem}"
-        table.add_row(report.family, report.backend, report.model, report.licence, Text(verdict))
+        table.add_row(report.family, report.backend, report.model, report.licence, _verdict(report))
     memory = f"{machine.memory_gib} GiB of memory, " if machine.memory_gib else ""
     place = f"Python {machine.python}, {machine.system}, {machine.cores} cores"
     lines = [
-        f"{place}, {memory}{machine.disk_free_gib} GiB free here",
+        *_section("Missing here", [report.problem for report in models if not report.loads]),
+        *_section("From the model hub", [report.source for report in models if report.loads and report.source]),
+        *_section("Machine", [f"{place}, {memory}{machine.disk_free_gib} GiB free here"]),
         ", ".join(f"{name} {version or 'not installed'}" for name, version in machine.packages),
     ]
     return Group(table, Text("\n".join(lines)))
+
+
+def _verdict(report: ModelReport) -> str:
+    if report.loads:
+        return "from the hub" if report.source else "yes"
+    return "no, optional" if report.optional else "no"
+
+
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    """`lines` under a title, each once; nothing where there are none."""
+    return ["", title, *(f"- {line}" for line in dict.fromkeys(lines))] if lines else []
 
 
 class ProgressDisplay:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from annotators.base import BackendUnavailableError, Model
 from annotators.detection import AnyDetection
 from annotators.general import AnyGeneral
+from annotators.hub import note_of
 from annotators.music import AnyMusic
 from annotators.speech import AnySpeech
 from pipeline.config import RunConfig
@@ -48,6 +49,9 @@ class ModelReport(Record):
     backend: str
     model: str
     licence: str
+    """Of the weights that it would load."""
+    source: str
+    """Where those come from, where they come from the model hub; empty where no hub is needed."""
     loads: bool
     optional: bool
     problem: str
@@ -87,6 +91,7 @@ def examine_kinds() -> Iterator[ModelReport]:
                     backend=kind,
                     model="",
                     licence=member.licence,
+                    source="",
                     loads=False,
                     optional=False,
                     problem=f"needs options in the profile: {wants}",
@@ -113,7 +118,8 @@ def examine_model(family: str, model: Model) -> ModelReport:
         family=family,
         backend=model.backend,
         model=model.model,
-        licence=model.licence,
+        licence=model.weights_terms,
+        source=note_of(model.repository) if model.repository else "",
         loads=not problem,
         optional=model.optional,
         problem=problem,

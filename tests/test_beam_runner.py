@@ -182,6 +182,19 @@ def test_doctor_checks_one_profile(corpus: Path) -> None:
     assert "mir" not in result.output
 
 
+def test_doctor_checks_a_profile_as_it_is_changed(corpus: Path) -> None:
+    backend = "branches.speech.0={kind: faster_whisper, weights: /no/such/folder}"
+    result = invoke("doctor", "--profile", quick_profile(corpus), "--set", backend)
+    assert result.exit_code == 1
+    assert "finds no folder /no/such/folder" in " ".join(result.output.split())
+
+
+def test_doctor_changes_no_profile_that_is_not_named() -> None:
+    result = invoke("doctor", "--set", "captions.sentences=3")
+    assert result.exit_code == 2
+    assert "--profile" in text_of(result)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

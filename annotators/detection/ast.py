@@ -16,6 +16,8 @@ from annotators.detection.label_table import carried_table, classes_of
 from annotators.detection.session import Floats
 from annotators.detection.tagging import TaggingDetector, sigmoid
 from annotators.detection.windows import Tagger, Windowing
+from annotators.hub import refuse_unreachable
+from annotators.weights import folder_key, licence_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -45,7 +47,20 @@ class Ast(DetectionBackend):
 
     @property
     def revision(self) -> str:
-        return self.hub_revision
+        local = Path(self.path)
+        return folder_key(local) if local.is_dir() else self.hub_revision
+
+    @property
+    def repository(self) -> str | None:
+        return None if Path(self.path).is_dir() else self.path
+
+    @property
+    def weights_terms(self) -> str:
+        return licence_of(self.path, "")
+
+    def check_available(self) -> None:
+        super().check_available()
+        refuse_unreachable(self.backend, self.path, "path")
 
     def load(self) -> Detector:
         self.check_available()

@@ -16,6 +16,8 @@ from annotators.detection.base import DETECTION_RATE_HZ, Detection, DetectionBac
 from annotators.detection.frame_sed import file_revision
 from annotators.detection.session import Floats
 from annotators.detection.windows import Tagger, Windowing, stitched_scores
+from annotators.hub import refuse_unreachable
+from annotators.weights import licence_of
 from schemas.event import EventClass
 
 if TYPE_CHECKING:
@@ -55,6 +57,19 @@ class PyannoteSegmentation(DetectionBackend):
         path = Path(self.path)
         path = path / "pytorch_model.bin" if path.is_dir() else path
         return file_revision(path) if path.is_file() else self.hub_revision
+
+    @property
+    def repository(self) -> str | None:
+        return None if Path(self.path).exists() else self.path
+
+    @property
+    def weights_terms(self) -> str:
+        return licence_of(self.path, "")
+
+    def check_available(self) -> None:
+        super().check_available()
+        if not Path(self.path).is_file():
+            refuse_unreachable(self.backend, self.path, "path")
 
     def load(self) -> Detector:
         self.check_available()

@@ -63,10 +63,17 @@ class Diarizen(Backend[SpeechFacts]):
         local = Path(self.weights)
         return f"{folder_key(local) if local.is_dir() else self.weights_revision}-1"
 
-    def check_available(self) -> None:
+    @property
+    def repository(self) -> str | None:
+        return None if Path(self.weights).is_dir() else self.weights
+
+    @property
+    def weights_terms(self) -> str:
         stated = licence_of(self.weights, self.weights_licence)
-        licence = self.licence if stated == UNKNOWN else stated
-        refuse_non_commercial(self.backend, self.weights, licence, self.allow_non_commercial)
+        return self.licence if stated == UNKNOWN else stated
+
+    def check_available(self) -> None:
+        refuse_non_commercial(self.backend, self.weights, self.weights_terms, self.allow_non_commercial)
         super().check_available()
         if not self.python or shutil.which(self.python) is None:
             raise BackendUnavailableError(

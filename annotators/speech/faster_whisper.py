@@ -8,13 +8,33 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from annotators.base import Annotator, Backend, BackendUnavailableError
+from annotators.hub import refuse_unreachable
 from annotators.packages import installed_version
-from annotators.weights import folder_key
+from annotators.weights import folder_key, licence_of
 from schemas.event import Branch
 from schemas.speech import SpeechFacts
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
+
+
+_SIZES = {
+    **{
+        size: f"Systran/faster-whisper-{size}"
+        for name in ("tiny", "base", "small", "medium")
+        for size in (name, f"{name}.en")
+    },
+    **{f"large-v{number}": f"Systran/faster-whisper-large-v{number}" for number in (1, 2, 3)},
+    "large": "Systran/faster-whisper-large-v3",
+    "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+    "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+    "distil-small.en": "Systran/faster-distil-whisper-small.en",
+    "distil-medium.en": "Systran/faster-distil-whisper-medium.en",
+    "distil-large-v2": "Systran/faster-distil-whisper-large-v2",
+    "distil-large-v3": "Systran/faster-distil-whisper-large-v3",
+    "distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2",
+}
+"""Where faster-whisper 1.2 finds the sizes that it knows by name."""
 
 
 class FasterWhisper(Backend[SpeechFacts]):
@@ -44,6 +64,18 @@ class FasterWhisper(Backend[SpeechFacts]):
     licence: ClassVar[str] = "MIT"
 
     @property
+    def repository(self) -> str | None:
+        if Path(self.weights).is_dir():
+            return None
+        return (
+            self.weights if "/" in self.weights else _SIZES.get(self.weights, f"Systran/faster-whisper-{self.weights}")
+        )
+
+    @property
+    def weights_terms(self) -> str:
+        return licence_of(self.repository or self.weights, "")
+
+    @property
     def model(self) -> str:
         return f"whisper-{Path(self.weights).name}"
 
@@ -52,6 +84,10 @@ class FasterWhisper(Backend[SpeechFacts]):
         local = Path(self.weights)
         weights = folder_key(local) if local.is_dir() else self.weights_revision
         return f"{weights}-{installed_version('faster-whisper')}-1"
+
+    def check_available(self) -> None:
+        super().check_available()
+        refuse_unreachable(self.backend, self.repository or self.weights, "weights")
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import pytest
 
 from annotators.base import Annotator, Backend, Model
+from annotators.speech.ctc_alignment import CtcAlignment
+from annotators.speech.diarization import PyannoteDiarization
 from pipeline.config import load_config
+from pipeline.display import doctor_view
 from pipeline.doctor import (
     FAMILIES,
     examine_kinds,
@@ -17,6 +21,7 @@ from pipeline.doctor import (
 )
 from schemas.event import Branch
 from schemas.general import GeneralFacts
+from tests.pipeline.test_display import shown
 
 
 class Unreachable(Backend[GeneralFacts]):
@@ -60,6 +65,27 @@ def test_what_is_missing_is_named_with_the_remedy() -> None:
 def test_the_embedded_profile_loads_in_the_base_install() -> None:
     reports = examine_profile(load_config("embedded"))
     assert [report.backend for report in reports if not report.loads and not report.optional] == []
+
+
+def test_weights_of_the_hub_are_told_with_their_own_licence_and_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(CtcAlignment, "requires", ())
+    report = examine_model("speech", CtcAlignment(weights="somebody/aligner", weights_licence="CC-BY-4.0"))
+    assert report.loads
+    assert report.licence == "CC-BY-4.0"
+    assert "https://huggingface.co/somebody/aligner" in report.source
+
+
+def test_gated_weights_do_not_load_without_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setattr(PyannoteDiarization, "requires", ())
+    report = examine_model("speech", PyannoteDiarization(optional=True))
+    assert (report.loads, report.licence) == (False, "CC-BY-4.0")
+    view = doctor_view([report], examine_machine())
+    text = shown(view)
+    assert "no, optional" in text
+    assert "https://huggingface.co/pyannote/speaker-diarization-community-1" in text
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))

@@ -87,7 +87,7 @@ def test_pretrained_sed_leaves_no_modules_of_the_clone_behind(tmp_path: Path) ->
     "backend", [FrameSed(), PretrainedSed(), Ast(path="/nowhere"), PyannoteSegmentation(path="/nowhere")]
 )
 def test_a_model_that_is_not_there_is_refused_with_the_remedy(backend: FrameSed) -> None:
-    with pytest.raises(BackendUnavailableError, match=r"give|pip install"):
+    with pytest.raises(BackendUnavailableError, match=r"give|pip install|set path"):
         backend.load()
 
 

@@ -1,0 +1,119 @@
+"""What is known of repositories of the model hub before anything is fetched: licence, terms, and what lies here."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from annotators.base import BackendUnavailableError
+
+HUB = "https://huggingface.co"
+_REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """`licence` is an SPDX identifier. `gated` weights want terms accepted on their page, and a token."""
+
+    licence: str
+    gated: bool = False
+
+
+_TERMS = {
+    "aslp-lab/songformer": Terms("CC-BY-NC-4.0"),
+    "but-fit/diarizen": Terms("CC-BY-NC-4.0"),
+    "distil-whisper/": Terms("MIT"),
+    "facebook/mms-": Terms("CC-BY-NC-4.0"),
+    "facebook/wav2vec2-": Terms("Apache-2.0"),
+    "m-a-p/mert-": Terms("CC-BY-NC-4.0"),
+    "mahmoudashraf/mms-300m-1130-forced-aligner": Terms("CC-BY-NC-4.0"),
+    "mit/ast-finetuned-": Terms("BSD-3-Clause"),
+    "mobiuslabsgmbh/faster-whisper-": Terms("MIT"),
+    "openai/whisper-": Terms("Apache-2.0"),
+    "openmuq/": Terms("CC-BY-NC-4.0"),
+    "pyannote/segmentation-3.0": Terms("MIT", gated=True),
+    "pyannote/speaker-diarization-3.1": Terms("MIT", gated=True),
+    "pyannote/speaker-diarization-community-1": Terms("CC-BY-4.0", gated=True),
+    "pyannote/wespeaker-voxceleb-": Terms("CC-BY-4.0"),
+    "systran/faster-": Terms("MIT"),
+}
+"""By the beginnings of repository names, in small letters; from the model cards.
+
+SongFormer itself is CC-BY-4.0; the MuQ that it hears through, and whose weights are in its file, is not.
+"""
+
+
+def terms_of(repository: str) -> Terms | None:
+    """None for a repository of which nothing is known here."""
+    name = repository.lower()
+    return next((terms for start, terms in _TERMS.items() if name.startswith(start)), None)
+
+
+def page_of(repository: str) -> str:
+    return f"{HUB}/{repository}"
+
+
+def is_here(repository: str) -> bool:
+    """Whether the hub's cache on this machine holds any snapshot of `repository`, whole or in part."""
+    snapshots = _cache() / f"models--{repository.replace('/', '--')}" / "snapshots"
+    return next(snapshots.glob("*/*"), None) is not None
+
+
+def has_token() -> bool:
+    """Whether a token for the hub is set here, by HF_TOKEN or by `hf auth login`."""
+    if os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN"):
+        return True
+    return Path(os.environ.get("HF_TOKEN_PATH", _home() / "token")).is_file()
+
+
+def is_offline() -> bool:
+    """Whether this machine was told to leave the hub alone."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def note_of(repository: str) -> str:
+    """Where the weights of `repository` come from when they are loaded here, as `doctor` says it."""
+    if is_here(repository):
+        return f"{repository} is in this machine's cache of the model hub"
+    terms = terms_of(repository)
+    gate = "gated, a token is set" if terms and terms.gated else "no token needed" if terms else "terms on its page"
+    return f"{repository} comes from {page_of(repository)} at first use ({gate})"
+
+
+def refuse_unreachable(backend: str, weights: str, option: str) -> None:
+    """Raises BackendUnavailableError where it is known beforehand that `weights` cannot be had here.
+
+    `option` is the one that names them: a folder, or a repository of the hub.
+    """
+    if Path(weights).is_dir():
+        return
+    if not _REPOSITORY.fullmatch(weights):
+        raise BackendUnavailableError(
+            f"{backend} finds no folder {weights}: set {option} to a folder with the model, or to a repository of the "
+            "model hub, as in owner/name"
+        )
+    if is_here(weights):
+        return
+    terms = terms_of(weights)
+    folder = f"download it elsewhere (hf download {weights} --local-dir FOLDER) and set {option} to that folder"
+    if terms and terms.gated and not has_token():
+        raise BackendUnavailableError(
+            f"{backend} needs {weights}, which is gated: accept its terms on {page_of(weights)} and set HF_TOKEN "
+            f"to a token of your account, or {folder}"
+        )
+    if is_offline():
+        raise BackendUnavailableError(
+            f"{backend} needs {weights}, and HF_HUB_OFFLINE keeps this machine from the hub: unset it, or {folder}"
+        )
+
+
+def _home() -> Path:
+    if place := os.environ.get("HF_HOME"):
+        return Path(place).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "huggingface"
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or _home() / "hub")
