@@ -125,7 +125,7 @@ def run(
     Exit codes: 0 done, 1 failed, 2 wrong set-up, 3 too many rejected, 130 or 143 stopped from outside.
     """
     with _exit_codes():
-        from pipeline.display import ProgressDisplay, inspection_view
+        from pipeline.display import ProgressDisplay, inspection_view, usage_line
         from pipeline.doctor import usable_cores
         from pipeline.launch import Launch, RunRequest, output_in_use
         from pipeline.storage.files import use_options
@@ -151,6 +151,8 @@ def run(
         if not prepared.plan.is_empty:
             speed = summary.audio_ms / 1000 / summary.seconds if summary.seconds else 0.0
             console.print(f"{summary.recordings_done} recordings in {summary.seconds:.1f} s, {speed:.1f} x real time")
+        for asked in summary.asked:
+            console.print(Text(usage_line(asked)))
         place = redact_uri(output)
         console.print(Text(f"Tables are in {place}, a summary in {place}/_run/summary.json"))
         if max_reject_rate is not None and summary.reject_rate > max_reject_rate:

@@ -61,6 +61,8 @@ class Clip:
     sample_rate_hz: int
     annotations: tuple[Annotation, ...] = ()
     """Rows of the same segment and branch by the backends before this one, where `reads_annotations` asks for them."""
+    flac: bytes = b""
+    """The segment's own FLAC file, in place of samples, where `hears_flac` asks for it."""
 
 
 class Annotator(Protocol[FactsT_co]):
@@ -164,6 +166,8 @@ class Backend(Model, Generic[FactsT_co]):
     sample_rate_hz: ClassVar[int | None] = 16_000
     """Rate of the samples it wants; None for a backend that works from annotations alone."""
     mono: ClassVar[bool] = True
+    hears_flac: ClassVar[bool] = False
+    """True for a backend that sends a segment's FLAC file on as it is, and so needs no samples."""
     reads_annotations: ClassVar[bool] = False
     """True for a backend that works from the rows of the backends listed before it in its branch."""
     hears_recordings: ClassVar[bool] = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 
@@ -20,7 +21,6 @@ from pipeline.storage.commits import Corpus
 from pipeline.work import SEGMENTS_STAGE, ShardWork
 from schemas.annotation import ANNOTATION_OF, Annotation, Facts
 from schemas.arrow import arrow_schema
-from schemas.event import Branch
 from schemas.recording import Downmix, Recording
 from schemas.rejected import Rejected
 from schemas.segment import Segment
@@ -60,8 +60,8 @@ def read_annotations(
 def read_clips(output: str, work: ShardWork, config: RunConfig, backend: AnyBackend) -> Iterator[Clip]:
     """The clips of `backend`'s branch that `work` has left to do, one in memory at a time.
 
-    A backend that wants 16 kHz mono hears the segment's own audio; one that wants another rate or all channels hears
-    the same interval of the source.
+    A backend that wants 16 kHz mono hears the segment's own audio, as samples or as the FLAC file that it is; one that
+    wants another rate or all channels hears the same interval of the source.
     """
     todo = work.at(annotation_stage(backend))
     if todo is None:
@@ -70,7 +70,7 @@ def read_clips(output: str, work: ShardWork, config: RunConfig, backend: AnyBack
     before = _backends_before(backend, config) if backend.reads_annotations else ()
     annotations = read_annotations(output, mine, config, before) if before else {}
     if backend.sample_rate_hz == DETECTION_RATE_HZ and backend.mono:
-        clips = _clips_of_segments(output, mine, config, backend.branch)
+        clips = _clips_of_segments(output, mine, config, backend)
     else:
         segments = [segment for segment in read_segments(output, mine, config) if backend.branch in segment.branches]
         if backend.sample_rate_hz is None:
@@ -79,7 +79,7 @@ def read_clips(output: str, work: ShardWork, config: RunConfig, backend: AnyBack
             downmixes = _downmixes(output, mine, config)
             clips = _clips_of_sources(segments, mine.sources, downmixes, backend.sample_rate_hz, backend.mono)
     for clip in clips:
-        yield Clip(clip.segment, clip.samples, clip.sample_rate_hz, annotations.get(clip.segment.segment_id, ()))
+        yield replace(clip, annotations=annotations.get(clip.segment.segment_id, ()))
 
 
 def batch_by_length(clips: Iterable[Clip], batch_size: int, lookahead: int = 4) -> Iterator[list[Clip]]:
@@ -179,14 +179,19 @@ def _clips_without_audio(segments: Sequence[Segment]) -> Iterator[Clip]:
     return (Clip(segment, nothing, DETECTION_RATE_HZ) for segment in segments)
 
 
-def _clips_of_segments(output: str, work: ShardWork, config: RunConfig, branch: Branch) -> Iterator[Clip]:
+def _clips_of_segments(output: str, work: ShardWork, config: RunConfig, backend: AnyBackend) -> Iterator[Clip]:
     corpus = Corpus.load(output, [SEGMENTS_STAGE], work.shard)
     keys = recording_keys(SEGMENTS_STAGE, stage_keys(config)[SEGMENTS_STAGE], work.sources)
+    nothing = np.zeros(0, np.float32)
     for row in corpus.rows(SEGMENTS_STAGE, Table.SEGMENTS, keys, [*SEGMENT_COLUMNS, "audio"]):
-        audio = row.pop("audio")
+        flac = _encoded(row.pop("audio"))
         segment = Segment.model_validate(row)
-        if branch in segment.branches:
-            yield Clip(segment, decode_flac(_encoded(audio)), DETECTION_RATE_HZ)
+        if backend.branch not in segment.branches:
+            continue
+        if backend.hears_flac:
+            yield Clip(segment, nothing, DETECTION_RATE_HZ, flac=flac)
+        else:
+            yield Clip(segment, decode_flac(flac), DETECTION_RATE_HZ)
 
 
 def _encoded(audio: object) -> bytes:

@@ -15,6 +15,7 @@ from pipeline.doctor import MachineReport, ModelReport
 from pipeline.inspection import Inspection, SampleCaption
 from pipeline.local.meter import Reading
 from pipeline.plan import Plan, StagePlan
+from pipeline.summary import StageUsage
 
 PLAIN_INTERVAL_S = 10.0
 LIVE_INTERVAL_S = 0.25
@@ -130,6 +131,17 @@ def _verdict(report: ModelReport) -> str:
 def _section(title: str, lines: Sequence[str]) -> list[str]:
     """`lines` under a title, each once; nothing where there are none."""
     return ["", title, *(f"- {line}" for line in dict.fromkeys(lines))] if lines else []
+
+
+def usage_line(asked: StageUsage) -> str:
+    """What a stage asked of model servers, in one line."""
+    usage = asked.usage
+    again = f", {usage.retries:,} of them again" if usage.retries else ""
+    line = f"{asked.stage}: {usage.requests:,} requests{again}, {usage.kept_answers:,} answers known from before"
+    if not usage.prompt_tokens:
+        return line
+    cached = usage.cached_tokens / usage.prompt_tokens
+    return f"{line}, {usage.prompt_tokens:,} tokens asked ({cached:.0%} cached), {usage.answer_tokens:,} answered"
 
 
 class ProgressDisplay:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from annotators.chat.usage import Usage
 from pipeline.config import RunConfig, available, load_config
 from pipeline.errors import SetupError
 from pipeline.estimate import estimate_durations
@@ -30,7 +31,7 @@ from pipeline.storage.commits import (
     read_layout,
     sweep,
 )
-from pipeline.summary import RunSummary, write_configuration, write_summary
+from pipeline.summary import RunSummary, StageUsage, write_configuration, write_summary
 from pipeline.work import LIST_STAGE, ShardWork, StageWork
 from schemas.record import Record
 from schemas.rejected import Rejected
@@ -163,6 +164,7 @@ class Launch:
             seconds=round(reading.elapsed_s, 1),
             workers=self.request.workers,
             unavailable=self.prepared.unavailable,
+            asked=watcher.asked(),
         )
         write_summary(output, summary)
         return summary
@@ -197,8 +199,15 @@ class RunWatcher:
     def __init__(self, output: str, meter: Meter, display: Display) -> None:
         self._output, self._meter, self._display = output, meter, display
         self.given_up = 0
+        self._usage: dict[str, Usage] = {}
+
+    def asked(self) -> tuple[StageUsage, ...]:
+        """What the stages asked of servers, in the order in which they began."""
+        return tuple(StageUsage(stage=stage, usage=usage) for stage, usage in self._usage.items())
 
     def take_step(self, step: Step, seconds: float) -> None:
+        if step.usage:
+            self._usage[step.stage] = self._usage.get(step.stage, Usage()) + step.usage
         self._meter.take_step(step, seconds)
 
     def finish(self, recording_ids: Collection[str]) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from annotators.chat.usage import Usage
 from pipeline.config import RunConfig
 from pipeline.doctor import examine_machine
 from pipeline.inspection import Inspection
 from pipeline.storage import files
 from pipeline.storage.commits import RUN_FOLDER
 from schemas.record import Record
+
+
+class StageUsage(Record):
+    """What one stage asked of model servers."""
+
+    stage: str
+    usage: Usage
 
 
 class RunSummary(Record):
@@ -24,6 +32,8 @@ class RunSummary(Record):
     workers: int
     unavailable: tuple[str, ...]
     """Optional backends that could not load, and why."""
+    asked: tuple[StageUsage, ...] = ()
+    """Of a local run; a cluster's job has Beam counters of the same names."""
 
 
 def write_configuration(output: str, config: RunConfig) -> None:

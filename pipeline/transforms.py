@@ -14,10 +14,14 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
 
 from annotators.base import AnyBackend, Model
+from annotators.chat.endpoint import Endpoint
+from annotators.chat.served import ServedBackend
+from annotators.chat.usage import Usage
 from pipeline.annotate import (
-    Answer,
     annotate_clips,
     annotate_recording,
     annotation_row,
@@ -25,6 +29,7 @@ from pipeline.annotate import (
     read_clips,
     read_recordings,
 )
+from pipeline.asking import Answered, ServedStage
 from pipeline.caption import caption_segments
 from pipeline.config import RunConfig
 from pipeline.keys import annotation_stage, stage_keys
@@ -36,19 +41,22 @@ from schemas.annotation import Annotation
 from schemas.caption import Caption
 from schemas.recording import Recording
 from schemas.rejected import Rejected
-from schemas.segment import Segment, SegmentRow
+from schemas.segment import SegmentRow
 from schemas.tables import Table, annotation_table
 
 _LOADING = threading.Lock()
 
 
 @cache
-def _loaded(model: Model) -> Any:
-    return model.load()  # type: ignore[attr-defined]
+def _loaded(model: Model | Endpoint) -> Any:
+    return model.load()  # type: ignore[union-attr]
 
 
-def loaded(model: Model) -> Any:
-    """What `model.load()` gives, once a process: pipelines that follow one another in it share their models."""
+def loaded(model: Model | Endpoint) -> Any:
+    """What `model.load()` gives, once a process: pipelines that follow one another in it share their models.
+
+    So all that ask one endpoint share one client, with its connections and its limit.
+    """
     with _LOADING:
         return _loaded(model)
 
@@ -96,10 +104,6 @@ _TABLE_OF: dict[type, Table] = {
 }
 
 
-Answered = tuple[str, tuple[Segment, Answer]]
-"""The id of the work a segment belongs to, the segment, and what a backend answers for it."""
-
-
 class AnnotateClips(beam.PTransform):
     """What a backend answers for the works' clips, in batches of like length.
 
@@ -126,6 +130,47 @@ class AnnotateClips(beam.PTransform):
                 yield from ((work.work_id, (clip.segment, answer)) for clip, answer in zip(clips, found, strict=True))
 
         return works | beam.FlatMap(answers).with_resource_hints(**resource_hints(backend))
+
+
+class AskForClips(beam.DoFn):
+    """What a backend whose model is behind a server answers for the clips of all works of a bundle.
+
+    They are collected and asked about when it ends: within one work, or one batch of clips, fewer questions would be
+    under way than a server takes. What is collected are references; clips are read as answers come.
+    """
+
+    def __init__(self, stage: ServedStage) -> None:
+        self._stage = stage
+        name = annotation_stage(stage.backend)
+        self._counters = {field: Metrics.counter("soundseam", f"{name} {field}") for field in Usage.model_fields}
+
+    def start_bundle(self) -> None:
+        self._works: list[ShardWork] = []
+
+    def process(self, work: ShardWork) -> None:
+        self._works.append(work)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        backend = self._stage.backend
+        for answered in self._stage.answer(self._works, loaded(backend), loaded(backend.server), self._count):
+            yield GlobalWindows.windowed_value(answered)
+
+    def _count(self, usage: Usage) -> None:
+        for field, counter in self._counters.items():
+            counter.inc(getattr(usage, field))
+
+
+class AskServers(beam.PTransform):
+    """What a backend whose model is behind a server answers for the works' clips."""
+
+    def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
+        super().__init__()
+        assert isinstance(backend, ServedBackend)
+        self._stage = ServedStage(backend, config, output, progress)
+
+    def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[Answered]:
+        hints = resource_hints(self._stage.backend)
+        return works | beam.ParDo(AskForClips(self._stage)).with_resource_hints(**hints)
 
 
 def resource_hints(backend: AnyBackend) -> dict[str, str]:
@@ -170,8 +215,9 @@ class AnnotateShards(beam.PTransform):
             work_id, (segment, answer) = answered
             return work_id, annotation_row(backend, config_key, segment, answer)
 
-        whole = backend.hears_recordings
-        answered = works | (AnnotateRecordings if whole else AnnotateClips)(backend, config, output, self._progress)
+        answers = AnnotateRecordings if backend.hears_recordings else AnnotateClips
+        answers = AskServers if isinstance(backend, ServedBackend) else answers
+        answered = works | answers(backend, config, output, self._progress)
         rows = answered | "MakeRows" >> beam.Map(row).with_output_types(tuple[str, Any])
         return (
             {"rows": rows, "works": works | KeyWorks()} | beam.CoGroupByKey() | beam.ParDo(CommitRows(backend, output))

@@ -147,7 +147,7 @@ class ServerPool:
     def _refuse(self, failure: Failure) -> AnnotationError:
         self._refused += 1
         if self._refused >= REFUSED_IN_VAIN and self._servers.answered_s == float("-inf"):
-            raise ConnectionError(f"{self._names()} refused every one of {self._refused} questions: {failure.detail}")
+            raise ConnectionError(f"{self._names()} refused the first {REFUSED_IN_VAIN} questions: {failure.detail}")
         return AnnotationError(failure.reason, failure.detail)
 
     async def _give_up(self, trouble: _Trouble) -> AnnotationError | None:

@@ -8,18 +8,23 @@ import time
 from collections.abc import Sequence
 from typing import Literal
 
+from annotators.chat.usage import Usage
 from schemas.record import Record
+
+State = Literal["start", "done", "alive"]
 
 
 class Step(Record):
-    """A worker begins or ends something that can be blamed on `recording_ids`."""
+    """A worker begins or ends something that can be blamed on `recording_ids`, or shows that it still works."""
 
     stage: str
-    state: Literal["start", "done"]
+    state: State
     recording_ids: tuple[str, ...]
     audio_ms: int = 0
     at_s: float = 0.0
     """When, on a clock that all processes of a machine share."""
+    usage: Usage = Usage()
+    """What was asked of servers since the stage's last step."""
 
 
 class ProgressLog(Record):
@@ -28,15 +33,25 @@ class ProgressLog(Record):
     path: str | None = None
 
     def write(
-        self, stage: str, state: Literal["start", "done"], recording_ids: Sequence[str], audio_ms: int = 0
+        self,
+        stage: str,
+        state: State,
+        recording_ids: Sequence[str],
+        audio_ms: int = 0,
+        usage: Usage = Usage(),  # noqa: B008 - frozen
     ) -> None:
         """Appends one line, whole: a reader never sees half of it but for the last."""
         if self.path is None:
             return
         step = Step(
-            stage=stage, state=state, recording_ids=tuple(recording_ids), audio_ms=audio_ms, at_s=time.monotonic()
+            stage=stage,
+            state=state,
+            recording_ids=tuple(recording_ids),
+            audio_ms=audio_ms,
+            at_s=time.monotonic(),
+            usage=usage,
         )
-        line = json.dumps(step.model_dump(mode="json")) + "\n"
+        line = json.dumps(step.model_dump(mode="json", exclude_defaults=True)) + "\n"
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             os.write(descriptor, line.encode())

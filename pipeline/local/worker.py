@@ -122,6 +122,8 @@ class Worker:
         return [(step, self._follow(step)) for step in map(Step.model_validate_json, lines)]
 
     def _follow(self, step: Step) -> float:
+        if step.state == "alive":
+            return 0.0
         self.steps_seen += 1
         self.last_stage = step.stage
         if step.state == "start":

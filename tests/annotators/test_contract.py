@@ -16,6 +16,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from annotators.base import AnnotationError, Annotator, AnyBackend, BackendUnavailableError, Clip, Model
+from annotators.chat.served import ServedBackend
 from pipeline.annotate import annotate_clips, annotation_row
 from pipeline.doctor import FAMILIES
 from schemas.annotation import ANNOTATION_OF, Annotation, Facts
@@ -78,9 +79,12 @@ def test_every_option_is_explained_for_the_configuration_reference(name: str) ->
 
 @every_member
 def test_a_key_is_stable_and_knows_nothing_of_how_a_backend_is_run(name: str, backend: Model) -> None:
-    run_otherwise = {"optional": not backend.optional}
+    run_otherwise: dict[str, object] = {"optional": not backend.optional}
     if "batch_size" in type(backend).model_fields:
         run_otherwise["batch_size"] = 3
+    if isinstance(backend, ServedBackend):
+        elsewhere = {"urls": ("http://elsewhere/v1",), "in_flight": 3, "dialect": "plain", "attempts": 9}
+        run_otherwise["server"] = backend.server.model_copy(update=elsewhere)
     assert backend.model_copy(update=run_otherwise).config_key == backend.config_key
     assert backend.model_copy(update={"name": "other"}).config_key != backend.config_key
     assert pickle.loads(pickle.dumps(backend)).config_key == backend.config_key

@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from annotators.chat.endpoint import Endpoint
 from annotators.speech.ctc_alignment import CtcAlignment
 from annotators.speech.diarization import PyannoteDiarization
 from annotators.speech.diarizen import Diarizen
 from annotators.speech.faster_whisper import FasterWhisper
+from annotators.speech.openai_audio import OpenaiAudio
 from annotators.speech.transformers_asr import TransformersAsr
+from tests.chat_models import contract_server
 
 _WIDTH = 16
 _HEADS = 2
@@ -31,6 +34,12 @@ def faster_whisper(folder: Path) -> FasterWhisper:
         model.mkdir(parents=True)
         _save_whisper(model)
     return FasterWhisper(weights=str(model), most_tokens=12, beam_size=2, compute_type="float32")
+
+
+def openai_audio(folder: Path) -> OpenaiAudio:
+    """A server that hears four digits."""
+    pytest.importorskip("aiohttp", reason="needs aiohttp: pip install 'soundseam[served]'")
+    return OpenaiAudio(server=Endpoint(urls=(contract_server().url,), model="tiny"))
 
 
 def _save_whisper(folder: Path) -> None:

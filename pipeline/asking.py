@@ -1,0 +1,97 @@
+"""Backends whose models are behind servers: one stream of questions over many works, with answers kept in OUT."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+
+from annotators.base import Clip
+from annotators.chat.client import ChatClient
+from annotators.chat.kept import KeepingAsker
+from annotators.chat.served import ServedAnnotator, ServedBackend
+from annotators.chat.usage import Tally, Usage
+from pipeline.annotate import Answer, read_clips
+from pipeline.config import RunConfig
+from pipeline.keys import annotation_stage
+from pipeline.local.progress import ProgressLog
+from pipeline.storage.answers import AnswerFiles
+from pipeline.work import ShardWork
+from schemas.annotation import Facts
+from schemas.segment import Segment
+
+PULSE_S = 10.0
+
+Answered = tuple[str, tuple[Segment, Answer]]
+"""The id of the work a segment belongs to, the segment, and what a backend answers for it."""
+
+
+@contextmanager
+def asking(client: ChatClient, output: str, stage: str, progress: ProgressLog) -> Iterator[KeepingAsker]:
+    """An asker that keeps its answers in OUT, and by whose signs of life `progress` tells that the stage goes on."""
+    with AnswerFiles(output) as store:
+        yield KeepingAsker(client, store, Tally(_pulse(stage, progress)))
+
+
+@dataclass(frozen=True)
+class ServedStage:
+    """The stage of one backend that asks a server."""
+
+    backend: ServedBackend[Facts]
+    config: RunConfig
+    output: str
+    progress: ProgressLog
+
+    def answer(
+        self,
+        works: Sequence[ShardWork],
+        annotator: ServedAnnotator[Facts],
+        client: ChatClient,
+        count: Callable[[Usage], None],
+    ) -> Iterator[Answered]:
+        """What the backend answers for all clips of the works, in order, as one stream: it is as broad at the end of a
+        work as in its middle. `count` is told recording by recording what asking took.
+        """
+        stage = annotation_stage(self.backend)
+        with asking(client, self.output, stage, self.progress) as asker:
+            stream = self._stream(works, annotator, asker)
+            for recording_id, answers in groupby(stream, key=lambda answered: answered[1][0].recording_id):
+                self.progress.write(stage, "start", [recording_id])
+                audio_ms = 0
+                for answered in answers:
+                    audio_ms += answered[1][0].span.duration_ms
+                    yield answered
+                usage = asker.tally.take()
+                count(usage)
+                self.progress.write(stage, "done", [recording_id], audio_ms, usage)
+
+    def _stream(
+        self, works: Sequence[ShardWork], annotator: ServedAnnotator[Facts], asker: KeepingAsker
+    ) -> Iterator[Answered]:
+        drawn: deque[tuple[str, Segment]] = deque()
+
+        def clips() -> Iterator[Clip]:
+            for work in works:
+                for clip in read_clips(self.output, work, self.config, self.backend):
+                    drawn.append((work.work_id, clip.segment))
+                    yield clip
+
+        for answer in annotator.annotate_stream(clips(), asker):
+            work_id, segment = drawn.popleft()
+            yield work_id, (segment, answer)
+
+
+def _pulse(stage: str, progress: ProgressLog) -> Callable[[], None]:
+    """Writes that `stage` is alive whenever it is called, but not too often."""
+    last_s = 0.0
+
+    def beat() -> None:
+        nonlocal last_s
+        if time.monotonic() - last_s >= PULSE_S:
+            last_s = time.monotonic()
+            progress.write(stage, "alive", ())
+
+    return beat
