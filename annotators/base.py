@@ -48,6 +48,15 @@ class BackendUnavailableError(Exception):
     """A backend cannot load here. The message is one line and names the remedy."""
 
 
+def checked_samples(samples: Samples) -> Samples:
+    """`samples` as they are. Raises AnnotationError where there are none, or some are no numbers."""
+    if samples.size == 0:
+        raise AnnotationError("empty_clip", "the clip has no samples")
+    if not np.all(np.isfinite(samples)):
+        raise AnnotationError("not_finite", "the clip holds NaN or infinite samples")
+    return samples
+
+
 @dataclass(frozen=True)
 class Clip:
     """One segment as a backend sees it.

@@ -24,9 +24,12 @@ class Terms:
 _TERMS = {
     "aslp-lab/songformer": Terms("CC-BY-NC-4.0"),
     "but-fit/diarizen": Terms("CC-BY-NC-4.0"),
+    "dima806/music_genres_classification": Terms("Apache-2.0"),
     "distil-whisper/": Terms("MIT"),
     "facebook/mms-": Terms("CC-BY-NC-4.0"),
     "facebook/wav2vec2-": Terms("Apache-2.0"),
+    "laion/clap-": Terms("Apache-2.0"),
+    "laion/larger_clap_": Terms("Apache-2.0"),
     "m-a-p/mert-": Terms("CC-BY-NC-4.0"),
     "mahmoudashraf/mms-300m-1130-forced-aligner": Terms("CC-BY-NC-4.0"),
     "mit/ast-finetuned-": Terms("BSD-3-Clause"),

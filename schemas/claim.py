@@ -39,8 +39,18 @@ class Claim(Record):
     )
 
 
+class CaptionSimilarity(Record):
+    """How near a caption lies to the sound, as a model of both hears it."""
+
+    backend: str = Field(description="whose caption, of the rows of the same segment and branch")
+    similarity: float = Field(ge=-1.0, le=1.0, description="cosine of the two embeddings; compare only within a model")
+
+
 class BranchFacts(Record):
     """What every backend may answer besides its own typed fields: the caption of its branch."""
 
     caption: str | None = Field(default=None, description="by the backend of the branch that composes one")
     caption_claims: tuple[Claim, ...] = Field(default=(), description="the caption's sentences, in order")
+    clap_similarity: tuple[CaptionSimilarity, ...] | None = Field(
+        default=None, description="of each caption that the branch's rows hold, nearest first; by clap_agreement"
+    )

@@ -9,9 +9,20 @@ from schemas.event import Event
 from schemas.record import Record
 
 
+class EventSource(Record):
+    """Who heard an event, and as what."""
+
+    source: str = Field(description="detection, or the backend of the general branch that heard it")
+    label: str = Field(description="in its own words")
+    score: float = Field(ge=0.0, le=1.0, description="its own, not calibrated")
+
+
 class HeardEvent(Event):
     """An event with what was measured on it."""
 
+    sources: tuple[EventSource, ...] = Field(
+        default=(), description="all that heard it, the detection stage first, then surest first"
+    )
     level_dbfs: float | None = Field(description="RMS over the event; null for digital silence")
     salience_db: float | None = Field(
         description="level over the median level of the segment's event-free time, taken to be -96 dBFS at least; "
@@ -70,6 +81,9 @@ class Acoustics(Record):
 class GeneralFacts(BranchFacts):
     """The general branch's typed fields; each backend fills its own and leaves the rest null."""
 
+    tagged: tuple[Event, ...] | None = Field(
+        default=None, description="what a tagger of named sounds hears, in order of onset; labels may overlap"
+    )
     events: tuple[HeardEvent, ...] | None = None
     repetition: Repetition | None = None
     acoustics: Acoustics | None = None

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from schemas.claim import BranchFacts
 from schemas.record import Record
+from schemas.speech import Word
+from schemas.tag import Tag
 
 
 class Mode(StrEnum):
@@ -19,15 +21,20 @@ class Rhythm(Record):
     """Tempo and beats."""
 
     tempo_bpm: float | None = Field(description="beats a minute; null where no steady pulse was found")
-    tempo_confidence: float = Field(ge=0.0, le=1.0, description="strength of the pulse in the onset autocorrelation")
+    tempo_confidence: float = Field(
+        ge=0.0, le=1.0, description="strength of the pulse in the onset autocorrelation, or mean beat probability"
+    )
     beats_ms: tuple[int, ...] = Field(description="empty where no steady pulse was found")
     onset_rate_hz: float = Field(ge=0.0, description="note or drum onsets a second")
     tempo_alternatives_bpm: tuple[float, ...] = Field(
         default=(), description="other tempi a listener might tap, likelier first: mostly half or double"
     )
-    beats_per_bar: int | None = Field(default=None, description="2, 3 or 4; null where no bar stands out")
+    beats_per_bar: int | None = Field(default=None, description="mostly 2, 3 or 4; null where no bar stands out")
     meter_confidence: float = Field(
-        default=0.0, ge=0.0, le=1.0, description="how far the best bar stands over the next; 0 where there is none"
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="how far the best bar stands over the next, or share of bars of that length",
     )
     downbeats_ms: tuple[int, ...] = Field(default=(), description="those beats that begin a bar; empty without a bar")
 
@@ -58,7 +65,7 @@ class Section(Record):
 
     start_ms: int = Field(description="in the recording's time")
     end_ms: int = Field(description="in the recording's time, exclusive")
-    label: str = Field(description="A, B, C ... in order of appearance, equal where a part comes again")
+    label: str = Field(description="A, B, C ... in order of appearance in the piece, equal where a part comes again")
     function: str | None = Field(default=None, description="as in intro, verse or chorus; null where no model says so")
 
 
@@ -69,6 +76,18 @@ class Note(Record):
     start_ms: int = Field(description="in the recording's time")
     end_ms: int = Field(description="in the recording's time, exclusive")
     confidence: float = Field(ge=0.0, le=1.0, description="the model's mean activity over the note, not calibrated")
+
+
+class Lyrics(Record):
+    """What a recogniser of speech heard being sung. Recognisers are trained on speech: take it with care."""
+
+    text: str = Field(description="in the recogniser's own spelling")
+    words: tuple[Word, ...] = Field(description="in order; empty where the recogniser gives no times")
+    language: str | None = Field(description="BCP 47")
+    confidence: float | None = Field(ge=0.0, le=1.0, description="the recogniser's own, not calibrated")
+    recogniser: str = Field(description="the model that heard it")
+    usable_for_training: bool = Field(description="true where the configuration trusts the recogniser alone")
+    flags: tuple[str, ...] = Field(description="why it may not be trusted, as in single_system")
 
 
 class Dynamics(Record):
@@ -110,3 +129,5 @@ class MusicFacts(BranchFacts):
     voice_share: float | None = Field(
         default=None, ge=0.0, le=1.0, description="share of the segment with singing, from its profile"
     )
+    tags: tuple[Tag, ...] | None = Field(default=None, description="surest first")
+    lyrics: Lyrics | None = Field(default=None, description="null where nobody sings")

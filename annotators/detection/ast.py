@@ -10,7 +10,7 @@ from pydantic import Field
 
 from annotators.base import BackendUnavailableError
 from annotators.detection.activity import Thresholds
-from annotators.detection.base import DETECTION_RATE_HZ, DetectionBackend, Detector
+from annotators.detection.base import DETECTION_RATE_HZ, DetectionBackend
 from annotators.detection.frame_sed import TAGGER_THRESHOLDS
 from annotators.detection.label_table import carried_table, classes_of
 from annotators.detection.session import Floats
@@ -62,7 +62,7 @@ class Ast(DetectionBackend):
         super().check_available()
         refuse_unreachable(self.backend, self.path, "path")
 
-    def load(self) -> Detector:
+    def load(self) -> TaggingDetector:
         self.check_available()
         from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 

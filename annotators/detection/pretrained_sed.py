@@ -7,9 +7,6 @@ of 10 s. Its published inference cuts hard chunks of 10 s; here windows overlap 
 from __future__ import annotations
 
 import importlib
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -18,12 +15,14 @@ from pydantic import Field
 
 from annotators.base import BackendUnavailableError
 from annotators.detection.activity import Thresholds
-from annotators.detection.base import DetectionBackend, Detector
-from annotators.detection.frame_sed import TAGGER_THRESHOLDS, file_revision
+from annotators.detection.base import DetectionBackend
+from annotators.detection.exported import file_revision
+from annotators.detection.frame_sed import TAGGER_THRESHOLDS
 from annotators.detection.label_table import carried_table, classes_of
 from annotators.detection.session import Floats
 from annotators.detection.tagging import TaggingDetector, sigmoid
 from annotators.detection.windows import Tagger, Windowing
+from annotators.local_code import importable
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -81,41 +80,13 @@ class PretrainedSed(DetectionBackend):
                 "git clone it and give its folder as clone"
             )
 
-    def load(self) -> Detector:
+    def load(self) -> TaggingDetector:
         self.check_available()
-        with _importable(Path(self.clone)):
+        with importable(Path(self.clone)):
             labels = tuple(_import("data_util.audioset_classes", self).as_strong_train_classes)
             tagger = _tagger(self)
         windowing = Windowing(window_ms=10_000, step_ms=self.step_ms, hop_ms=40, batch=self.batch)
         return TaggingDetector(tagger, labels, classes_of(labels, carried_table()), windowing, self.thresholds)
-
-
-@contextmanager
-def _importable(clone: Path) -> Iterator[None]:
-    """The clone's top-level modules can be imported while this lasts, and are forgotten afterwards.
-
-    They have names (models, helpers, config) that must not stand in anybody else's way.
-    """
-    before = set(sys.modules)
-    sys.path.insert(0, str(clone.resolve()))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(clone.resolve()))
-        # All names before the first goes: the path of a package without an __init__.py is looked up in its parent.
-        theirs = [
-            name
-            for name in set(sys.modules) - before
-            if any(Path(place).is_relative_to(clone.resolve()) for place in _places(sys.modules[name]))
-        ]
-        for name in theirs:
-            del sys.modules[name]
-
-
-def _places(module: ModuleType) -> list[str]:
-    """Where a module lies; folders without an __init__.py have no file."""
-    file = getattr(module, "__file__", None)
-    return [file] if file is not None else list(getattr(module, "__path__", ()))
 
 
 def _import(name: str, backend: PretrainedSed) -> ModuleType:

@@ -27,6 +27,7 @@ class TaggingDetector:
     ) -> None:
         self._tagger = tagger
         self._labels = tuple(labels)
+        self._classes = tuple(classes)
         self._told = tuple(sorted({each for each in classes if each is not None}))
         self._columns = [np.flatnonzero([each is told for each in classes]) for told in self._told]
         self._windowing = windowing
@@ -43,6 +44,21 @@ class TaggingDetector:
                 name = self._labels[_commonest(label[:, index], column, run)]
                 events += events_of(column, run[None], hop_ms, duration_ms, event_class, name)
         return Detection(in_order(events), FrameScores(hop_ms, self._told, best))
+
+    def detect_labels(self, waveform: Waveform) -> tuple[Event, ...]:
+        """Events of each label by itself, whatever others of its class sound; scenery is left out.
+
+        For recordings of minutes: memory holds every label's scores.
+        """
+        hop_ms, duration_ms = self._windowing.hop_ms, duration_ms_of(waveform.num_samples, DETECTION_RATE_HZ)
+        parts = list(stitched_scores(waveform, self._tagger, self._windowing))
+        events: list[Event] = []
+        for index, event_class in enumerate(self._classes):
+            if event_class is not None and parts:
+                scores = np.concatenate([part[:, index] for part in parts])
+                runs = active_runs(scores, hop_ms, self._thresholds)
+                events += events_of(scores, runs, hop_ms, duration_ms, event_class, self._labels[index])
+        return in_order(events)
 
     def _curves(self, waveform: Waveform) -> tuple[NDArray[np.float16], NDArray[np.uint16]]:
         """For each frame and class, the highest score of its labels, and which label has it: (num_frames, classes).

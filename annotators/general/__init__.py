@@ -6,8 +6,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from annotators.clap_agreement import GeneralClapAgreement
 from annotators.general.acoustics import SegmentAcoustics
 from annotators.general.caption import GeneralCaption
+from annotators.general.clap_tags import GeneralClapTags
 from annotators.general.events import MeasuredEvents
+from annotators.general.tagger import Tagger
 
-AnyGeneral = Annotated[MeasuredEvents | SegmentAcoustics | GeneralCaption, Field(discriminator="kind")]
+AnyGeneral = Annotated[
+    Tagger | GeneralClapTags | MeasuredEvents | SegmentAcoustics | GeneralCaption | GeneralClapAgreement,
+    Field(discriminator="kind"),
+]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.base import AnnotationError, Samples
+from annotators.base import Samples, checked_samples
 
 RATE_HZ = 16_000
 HOP_MS = 10
@@ -63,10 +63,7 @@ class Sound:
 
 def measure_sound(samples: Samples) -> Sound:
     """Raises AnnotationError for a clip without samples or with values that are no numbers."""
-    if samples.size == 0:
-        raise AnnotationError("empty_clip", "the clip has no samples")
-    if not np.all(np.isfinite(samples)):
-        raise AnnotationError("not_finite", "the clip holds NaN or infinite samples")
+    checked_samples(samples)
     # A constant offset is not heard; left in, it would count as level.
     centred = (samples - np.mean(samples, dtype=np.float64)).astype(np.float32)
     return Sound(samples=centred, power=_hop_power(centred), spectra=magnitude_spectra(centred))

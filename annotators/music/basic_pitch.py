@@ -9,11 +9,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from annotators.base import Annotator, Backend, BackendUnavailableError, Clip
-from annotators.detection.frame_sed import file_revision
+from annotators.base import Annotator, Backend, BackendUnavailableError, Clip, checked_samples
+from annotators.detection.exported import file_revision
 from annotators.detection.session import Floats, Session, open_session
 from annotators.music.notes import FRAME_SAMPLES, LOWEST_MIDI, NoteLimits, find_notes
-from annotators.music.spectra import RATE_HZ, checked_samples
+from annotators.music.spectra import RATE_HZ
 from schemas.event import Branch
 from schemas.music import MusicFacts, Note
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.base import AnnotationError, Samples
+from annotators.base import Samples, checked_samples
 
 RATE_HZ = 22_050
 HOP = 256
@@ -52,15 +52,6 @@ def measure_spectra(samples: Samples) -> Spectra:
         fast=_magnitudes(centred, WINDOW, HOP, WINDOW // 2 + 1),
         slow=_magnitudes(centred, SLOW_WINDOW, SLOW_HOP, int(HIGHEST_PITCH_HZ * SLOW_WINDOW / RATE_HZ) + 1),
     )
-
-
-def checked_samples(samples: Samples) -> Samples:
-    """`samples` as they are. Raises AnnotationError where there are none, or some are no numbers."""
-    if samples.size == 0:
-        raise AnnotationError("empty_clip", "the clip has no samples")
-    if not np.all(np.isfinite(samples)):
-        raise AnnotationError("not_finite", "the clip holds NaN or infinite samples")
-    return samples
 
 
 def _magnitudes(samples: Array, window_samples: int, hop: int, bins: int) -> Array:

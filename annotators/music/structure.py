@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
-from annotators.base import Annotator, Backend, Clip
+from annotators.base import Backend, RecordingAnnotator, Samples
 from annotators.music.bars import find_bars
 from annotators.music.chords import step_edges_ms
 from annotators.music.chroma import Chroma, measure_chroma
 from annotators.music.onsets import onset_strength
+from annotators.music.pieces import Part, SectionAnnotator
 from annotators.music.pulse import find_pulse
 from annotators.music.sections import Steps, find_sections
 from annotators.music.spectra import FRAME_MS, RATE_HZ, SLOW_FRAME_MS, WINDOW, Array, Spectra, measure_spectra
 from annotators.music.weights import weights_key
 from schemas.event import Branch
-from schemas.music import MusicFacts, Section
+from schemas.music import MusicFacts
 
 _BANDS = 20
 _FLOOR_DB = -60.0
 
 
 class Structure(Backend[MusicFacts]):
-    """Sections with letters, equal where a part comes again. Segments shorter than two sections have none."""
+    """Sections with letters, equal where a part comes again, of whole pieces: segments of music that adjoin.
+
+    Pieces shorter than two sections have none.
+    """
 
     kind: Literal["structure"] = "structure"
     shortest_section_ms: int = 6_000
     """No section is shorter."""
+    longest_piece_s: int = Field(default=600, ge=60, le=3_600)
+    """What is heard at once: bounds memory, half a MiB a second."""
 
     branch: ClassVar[Branch] = Branch.MUSIC
     sample_rate_hz: ClassVar[int | None] = RATE_HZ
+    hears_recordings: ClassVar[bool] = True
     licence: ClassVar[str] = "Apache-2.0"
 
     @property
@@ -40,31 +48,16 @@ class Structure(Backend[MusicFacts]):
 
     @property
     def revision(self) -> str:
-        return f"1-{weights_key()}"
+        return f"2-{weights_key()}"
 
-    def load(self) -> Annotator[MusicFacts]:
-        return StructureAnnotator(self.shortest_section_ms)
+    def load(self) -> RecordingAnnotator[MusicFacts]:
+        find = partial(parts_of, shortest_section_ms=self.shortest_section_ms)
+        return SectionAnnotator(find, RATE_HZ, 1000 * self.longest_piece_s)
 
 
-class StructureAnnotator:
-    """The annotator of `Structure`."""
-
-    def __init__(self, shortest_section_ms: int) -> None:
-        self._shortest_section_ms = shortest_section_ms
-
-    def annotate(self, clips: Sequence[Clip]) -> Sequence[MusicFacts]:
-        return [self._measure(clip) for clip in clips]
-
-    def _measure(self, clip: Clip) -> MusicFacts:
-        spectra = measure_spectra(clip.samples)
-        start_ms = clip.segment.start_ms
-        sections = find_sections(measure_steps(spectra), self._shortest_section_ms)
-        return MusicFacts(
-            sections=tuple(
-                Section(start_ms=start_ms + round(first), end_ms=start_ms + round(last), label=label)
-                for first, last, label in sections
-            )
-        )
+def parts_of(samples: Samples, shortest_section_ms: int) -> list[Part]:
+    """The sections of a piece, `samples` at 22.05 kHz; none where no two stand out."""
+    return [Part(*section) for section in find_sections(measure_steps(measure_spectra(samples)), shortest_section_ms)]
 
 
 def measure_steps(spectra: Spectra) -> Steps:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from annotators.clap_agreement import SpeechClapAgreement
 from annotators.speech.agreement import TranscriptAgreement
 from annotators.speech.caption import SpeechCaption
 from annotators.speech.ctc_alignment import CtcAlignment
@@ -35,6 +36,7 @@ AnySpeech = Annotated[
     | VoiceMeasures
     | SpeechQualityMeasures
     | DnsmosScores
-    | SpeechCaption,
+    | SpeechCaption
+    | SpeechClapAgreement,
     Field(discriminator="kind"),
 ]

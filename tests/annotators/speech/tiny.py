@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from annotators.chat.endpoint import Endpoint
+from annotators.clap_agreement import SpeechClapAgreement
 from annotators.speech.ctc_alignment import CtcAlignment
 from annotators.speech.diarization import PyannoteDiarization
 from annotators.speech.diarizen import Diarizen
 from annotators.speech.faster_whisper import FasterWhisper
 from annotators.speech.openai_audio import OpenaiAudio
 from annotators.speech.transformers_asr import TransformersAsr
+from tests.annotators.tiny_clap import clap_folder
 from tests.chat_models import contract_server
 
 _WIDTH = 16
@@ -302,3 +304,7 @@ def diarizen(folder: Path) -> Diarizen:
         embedding=str(weights / "pytorch_model.bin"),
         allow_non_commercial=True,
     )
+
+
+def clap_agreement(folder: Path) -> SpeechClapAgreement:
+    return SpeechClapAgreement(weights=clap_folder(folder), device="cpu")

@@ -1,0 +1,96 @@
+"""Instruments, genres and moods without a model trained for them, by a CLAP model and a list of words: `clap_tags`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from annotators.base import Annotator, Backend, BackendUnavailableError, Clip
+from annotators.clap import CLAP_RATE_HZ, AudioTextModel, ClapWeights, hear_whole
+from annotators.clap_labels import LabelScorer
+from annotators.detection.exported import file_revision
+from schemas.event import Branch
+from schemas.music import MusicFacts
+from schemas.tag import Tag, TagKind
+
+NEUTRAL = ("music", "a sound", "silence")
+
+
+class MusicClapTags(ClapWeights, Backend[MusicFacts]):
+    """Words of a list, each as sure as a CLAP model is of it rather than of music as such."""
+
+    kind: Literal["clap_tags"] = "clap_tags"
+    weights: str = "laion/larger_clap_music"
+    """A repository of the model hub, or a folder with a ClapModel and its processor."""
+    labels: str | None = None
+    """CSV with the columns label and kind (instrument, genre, mood or other), one label a line; null for ours."""
+    prompt: str = Field(default="music with {label}", pattern=r"\{label\}")
+    """What is held against the sound; {label} stands for the label."""
+    least_score: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Labels of lower scores are left out."""
+    most_tags: int = Field(default=8, ge=1, le=100)
+    """Of one segment."""
+
+    branch: ClassVar[Branch] = Branch.MUSIC
+    sample_rate_hz: ClassVar[int | None] = CLAP_RATE_HZ
+
+    @property
+    def revision(self) -> str:
+        return f"{super().revision}-{file_revision(_place_of(self.labels))}"
+
+    def check_available(self) -> None:
+        if self.labels is not None and not Path(self.labels).is_file():
+            raise BackendUnavailableError(f"{self.backend}: {self.labels} is missing; give the path of a local file")
+        super().check_available()
+
+    def load(self) -> Annotator[MusicFacts]:
+        self.check_available()
+        return ClapTagger(self.open_clap(), read_music_labels(self.labels, self.backend), self)
+
+
+def read_music_labels(path: str | None, backend: str) -> tuple[tuple[str, TagKind], ...]:
+    """(label, kind) of each line. Raises BackendUnavailableError where the file is in another form."""
+    text = _place_of(path).read_text(encoding="utf-8")
+    try:
+        labels = tuple((row["label"], TagKind(row["kind"])) for row in csv.DictReader(text.splitlines()))
+    except (KeyError, ValueError) as error:
+        raise BackendUnavailableError(
+            f"{backend}: {path} is no CSV with the columns label and kind ({error}); kinds are {', '.join(TagKind)}"
+        ) from error
+    if not labels:
+        raise BackendUnavailableError(f"{backend}: {path} lists no label; write one a line under label,kind")
+    return labels
+
+
+def _place_of(path: str | None) -> Path:
+    return Path(str(files("annotators.music").joinpath("music_labels.csv"))) if path is None else Path(path)
+
+
+class ClapTagger:
+    """The annotator of `MusicClapTags`."""
+
+    def __init__(self, model: AudioTextModel, labels: Sequence[tuple[str, TagKind]], backend: MusicClapTags) -> None:
+        self._model = model
+        self._labels = tuple(labels)
+        self._backend = backend
+        self._scorer = LabelScorer(model, [label for label, _ in labels], backend.prompt, NEUTRAL)
+
+    def annotate(self, clips: Sequence[Clip]) -> Sequence[MusicFacts]:
+        return [MusicFacts(tags=self._tags(clip)) for clip in clips]
+
+    def _tags(self, clip: Clip) -> tuple[Tag, ...]:
+        scores = self._scorer.scores(hear_whole(self._model, clip.samples)[None])[0]
+        found = []
+        for index in np.argsort(-scores, kind="stable")[: self._backend.most_tags]:
+            label, kind = self._labels[index]
+            if scores[index] >= self._backend.least_score:
+                found.append(
+                    Tag(label=label, kind=kind, score=round(float(scores[index]), 3), source=self._backend.model)
+                )
+        return tuple(found)

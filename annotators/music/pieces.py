@@ -1,0 +1,96 @@
+"""Sections of whole pieces: segments of music that adjoin are heard as one, and each has its part of the sections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import soxr
+
+from annotators.base import Clip, Samples, checked_samples
+from annotators.detection.base import DETECTION_RATE_HZ
+from schemas.music import MusicFacts, Section
+from schemas.segment import Segment
+from schemas.timespan import TimeSpan
+
+if TYPE_CHECKING:
+    from annotators.detection.base import Waveform
+
+SAME_PIECE_MS = 3_000
+"""Segments with no more than this between them belong to one piece."""
+
+
+class Part(NamedTuple):
+    """One section of a piece, from the piece's start."""
+
+    start_ms: float
+    end_ms: float
+    label: str
+    function: str | None = None
+
+
+FindParts = Callable[[Samples], Sequence[Part]]
+"""Parts of a piece, mono at the finder's own rate, in order, without gaps, none or two at least."""
+
+
+class SectionAnnotator:
+    """Implements RecordingAnnotator. Of a piece of more than `longest_ms`, stretches are heard one by one."""
+
+    def __init__(self, find: FindParts, rate_hz: int, longest_ms: int) -> None:
+        self._find = find
+        self._rate_hz = rate_hz
+        self._longest_ms = longest_ms
+
+    def annotate(self, clips: Sequence[Clip]) -> Sequence[MusicFacts]:
+        """Each clip as a piece of its own."""
+        return [self._facts(clip.segment, clip.segment.start_ms, self._find(clip.samples)) for clip in clips]
+
+    def annotate_recording(self, waveform: Waveform, segments: Sequence[Segment]) -> Sequence[MusicFacts]:
+        answers: list[MusicFacts] = []
+        for piece in pieces_of(segments, self._longest_ms):
+            start_ms = piece[0].start_ms
+            parts = self._find(self._read(waveform, TimeSpan(start_ms, piece[-1].end_ms)))
+            answers += [self._facts(segment, start_ms, parts) for segment in piece]
+        return answers
+
+    def _read(self, waveform: Waveform, span: TimeSpan) -> Samples:
+        per_ms = DETECTION_RATE_HZ // 1000
+        samples = waveform.read(span.start_ms * per_ms, min(span.end_ms * per_ms, waveform.num_samples))
+        resampled: Samples = soxr.resample(checked_samples(samples), DETECTION_RATE_HZ, self._rate_hz)
+        return resampled
+
+    @staticmethod
+    def _facts(segment: Segment, start_ms: int, parts: Sequence[Part]) -> MusicFacts:
+        return MusicFacts(sections=tuple(_sections_in(segment, start_ms, parts)))
+
+
+def pieces_of(segments: Sequence[Segment], longest_ms: int) -> list[list[Segment]]:
+    """`segments`, in order, in groups that adjoin, each group spanning about `longest_ms` at most."""
+    pieces: list[list[Segment]] = []
+    for segment in segments:
+        if pieces and segment.start_ms - pieces[-1][-1].end_ms <= SAME_PIECE_MS:
+            pieces[-1].append(segment)
+        else:
+            pieces.append([segment])
+    return [stretch for piece in pieces for stretch in _stretches(piece, longest_ms)]
+
+
+def _stretches(piece: Sequence[Segment], longest_ms: int) -> Iterator[list[Segment]]:
+    """`piece` in the fewest stretches that keep to `longest_ms`, about equally long; a segment is never cut."""
+    whole_ms = piece[-1].end_ms - piece[0].start_ms
+    target_ms = whole_ms / -(-whole_ms // longest_ms) if whole_ms else longest_ms
+    stretch: list[Segment] = []
+    for segment in piece:
+        if stretch and segment.end_ms - stretch[0].start_ms > target_ms * 1.05:
+            yield stretch
+            stretch = []
+        stretch.append(segment)
+    yield stretch
+
+
+def _sections_in(segment: Segment, start_ms: int, parts: Sequence[Part]) -> Iterator[Section]:
+    """Those of `parts` that lie in `segment`, clipped to it, in the recording's time."""
+    for part in parts:
+        span = TimeSpan(start_ms + round(part.start_ms), start_ms + round(part.end_ms)).intersection(segment.span)
+        if span.duration_ms:
+            yield Section(start_ms=span.start_ms, end_ms=span.end_ms, label=part.label, function=part.function)

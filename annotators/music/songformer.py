@@ -1,0 +1,183 @@
+"""Sections with functions (intro, verse, chorus) by SongFormer, or a model like it: `songformer`.
+
+SongFormer (arXiv 2510.02797; github.com/ASLP-lab/SongFormer) hears 24 kHz mono and gives, about eight times a second,
+how likely a boundary is and what function the part has. It has no package: it is run by its own code from a folder,
+or, as any model of that form, from an exported file with a list of its labels.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from annotators.base import Backend, BackendUnavailableError, RecordingAnnotator, Samples, checked_samples
+from annotators.detection.exported import file_revision, open_exported
+from annotators.detection.label_table import read_labels
+from annotators.detection.session import Floats
+from annotators.detection.tagging import sigmoid
+from annotators.local_code import importable
+from annotators.music.frame_parts import BoundaryLimits, lettered, parts_of_frames
+from annotators.music.pieces import FindParts, Part, SectionAnnotator
+from annotators.weights import cannot_open, folder_key, licence_of, refuse_non_commercial, torch_device
+from schemas.event import Branch
+from schemas.music import MusicFacts
+
+RATE_HZ = 24_000
+_SHORTEST_S = 10.0
+"""Less than this has no form."""
+_LOCAL_DIR = "SONGFORMER_LOCAL_DIR"
+"""Where its code looks for the files beside it."""
+_WITH_MUQ = "CC-BY-NC-4.0"
+"""SongFormer itself is CC-BY-4.0; its file also holds the weights of MuQ, which it hears through and which are not."""
+
+
+class SongFormer(Backend[MusicFacts]):
+    """Sections of whole pieces with their functions, in the model's words, as intro, verse, chorus or bridge."""
+
+    kind: Literal["songformer"] = "songformer"
+    path: str = Field(
+        default="SongFormer",
+        description="a folder with the files of huggingface.co/ASLP-lab/SongFormer, whose code is then run; or an "
+        "exported model (.onnx, or TorchScript .pt or .ts): (1, samples) to boundary logits (1, frames) and function "
+        "logits (1, frames, labels)",
+    )
+    labels: str = Field(
+        default="labels.txt", description="of an exported model: its functions in order, one a line; else unused"
+    )
+    frame_ms: float = Field(default=120.0, gt=0.0, description="of an exported model: from one frame to the next")
+    limits: BoundaryLimits = Field(default=BoundaryLimits(), description="of an exported model: what is a boundary")
+    longest_piece_s: int = Field(default=420, ge=60, le=3_600, description="what is heard at once")
+    weights_licence: str = Field(default="", description="SPDX identifier, where no model card in the folder says it")
+    allow_non_commercial: bool = Field(
+        default=False, description="true loads weights whose licence forbids commercial use"
+    )
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto takes a GPU if there is")
+
+    branch: ClassVar[Branch] = Branch.MUSIC
+    sample_rate_hz: ClassVar[int | None] = RATE_HZ
+    hears_recordings: ClassVar[bool] = True
+    remedy: ClassVar[str] = "pip install 'soundseam[models]'"
+    licence: ClassVar[str] = _WITH_MUQ
+
+    @property
+    def model(self) -> str:
+        return Path(self.path).name
+
+    @property
+    def revision(self) -> str:
+        place = Path(self.path)
+        return f"{folder_key(place) if place.is_dir() else file_revision(place, Path(self.labels))}-1"
+
+    @property
+    def weights_terms(self) -> str:
+        return self.weights_licence or (_WITH_MUQ if _is_songformer(Path(self.path)) else licence_of(self.path, ""))
+
+    def check_available(self) -> None:
+        place = Path(self.path)
+        if not place.exists():
+            raise BackendUnavailableError(
+                f"{self.backend}: {place} is missing; download huggingface.co/ASLP-lab/SongFormer and give its folder "
+                "as path, or give an exported model"
+            )
+        if place.is_file() and not Path(self.labels).is_file():
+            raise BackendUnavailableError(f"{self.backend}: {self.labels} is missing; list the model's functions there")
+        refuse_non_commercial(self.backend, self.path, self.weights_terms, self.allow_non_commercial)
+        super().check_available()
+
+    def load(self) -> RecordingAnnotator[MusicFacts]:
+        self.check_available()
+        find = _own_code(self) if Path(self.path).is_dir() else _exported(self)
+        return SectionAnnotator(find, RATE_HZ, 1000 * self.longest_piece_s)
+
+
+def _is_songformer(place: Path) -> bool:
+    return (place / "modeling_songformer.py").is_file()
+
+
+def _own_code(backend: SongFormer) -> FindParts:
+    """SongFormer as its folder has it: called with a wave, it lists start, end (s) and label of each part."""
+    from transformers import AutoModel
+
+    folder = Path(backend.path)
+    with importable(folder), _environment(_LOCAL_DIR, str(folder.resolve())):
+        try:
+            net = AutoModel.from_pretrained(backend.path, trust_remote_code=True)
+        except (OSError, ValueError) as error:
+            raise cannot_open(backend.backend, backend.path, error) from error
+        except ImportError as error:
+            lines = str(error).strip().splitlines()
+            raise BackendUnavailableError(
+                f"{backend.backend}: {lines[0]}; install what SongFormer's requirements.txt lists"
+            ) from error
+    net = net.eval().to(torch_device(backend.device))
+
+    def find(samples: Samples) -> list[Part]:
+        import torch
+
+        if _is_too_short(samples):
+            return []
+        with importable(folder), torch.inference_mode():
+            told = net(np.array(samples, dtype=np.float32))
+        return _several([_told_part(part) for part in told])
+
+    return find
+
+
+def _told_part(part: Mapping[str, object]) -> tuple[float, float, str]:
+    start_s, end_s, label = part["start"], part["end"], part["label"]
+    if not isinstance(start_s, int | float) or not isinstance(end_s, int | float):
+        raise TypeError(f"SongFormer told no times but {part!r}")
+    return 1000.0 * start_s, 1000.0 * end_s, str(label)
+
+
+def _exported(backend: SongFormer) -> FindParts:
+    labels = read_labels(Path(backend.labels))
+    device = "" if backend.path.endswith(".onnx") else torch_device(backend.device)
+    run = open_exported(Path(backend.path), device)
+
+    def find(samples: Samples) -> list[Part]:
+        if _is_too_short(samples):
+            return []
+        whole = np.pad(samples, (0, -samples.size % round(backend.frame_ms * RATE_HZ / 1000)))
+        boundaries, functions = run(np.array(whole, dtype=np.float32)[None])
+        shares = _softmax(functions.reshape(-1, functions.shape[-1]))
+        if shares.shape[1] != len(labels):
+            raise ValueError(f"{backend.path} gives {shares.shape[1]} functions, {backend.labels} lists {len(labels)}")
+        frame_s = backend.frame_ms / 1000
+        return _several(parts_of_frames(sigmoid(boundaries.reshape(-1)), shares, labels, frame_s, backend.limits))
+
+    return find
+
+
+def _is_too_short(samples: Samples) -> bool:
+    return checked_samples(samples).size < _SHORTEST_S * RATE_HZ
+
+
+def _several(parts: list[tuple[float, float, str]]) -> list[Part]:
+    """One part alone is no form."""
+    return lettered(parts) if len(parts) > 1 else []
+
+
+def _softmax(logits: Floats) -> Floats:
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: Floats = raised / raised.sum(axis=1, keepdims=True)
+    return shares
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -1,0 +1,14 @@
+"""The recognisers of speech, for whoever has one as a part: the music branch hears lyrics with them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from annotators.speech.faster_whisper import FasterWhisper
+from annotators.speech.openai_audio import OpenaiAudio
+from annotators.speech.pocketsphinx import Pocketsphinx
+from annotators.speech.transformers_asr import TransformersAsr
+
+AnyRecogniser = Annotated[FasterWhisper | OpenaiAudio | Pocketsphinx | TransformersAsr, Field(discriminator="kind")]

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import soxr
+
+from annotators.base import AnnotationError, Samples
+from annotators.music.pieces import Part, SectionAnnotator, pieces_of
+from annotators.music.structure import Structure
+from schemas.segment import Segment
+from tests.annotators.music.builders import RATE_HZ
+from tests.annotators.music.test_structure import CHORUS, VERSE
+from tests.builders import a_segment
+
+
+class InMemory:
+    """A recording at 16 kHz that remembers the longest stretch that was read of it at once."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+        self.longest = 0
+
+    @property
+    def num_samples(self) -> int:
+        return len(self._samples)
+
+    def blocks(self, block_samples: int = 480_000) -> Iterator[Samples]:
+        yield from (self.read(start, start + block_samples) for start in range(0, self.num_samples, block_samples))
+
+    def read(self, start: int, stop: int) -> Samples:
+        self.longest = max(self.longest, stop - start)
+        return self._samples[start:stop]
+
+
+def segments(*edges: tuple[int, int]) -> list[Segment]:
+    return [a_segment("a", start, end) for start, end in edges]
+
+
+def halves(samples: Samples) -> list[Part]:
+    """Two parts of a piece at 16 kHz."""
+    duration_ms = len(samples) / 16
+    return [Part(0, duration_ms / 2, "A", "verse"), Part(duration_ms / 2, duration_ms, "B", "chorus")]
+
+
+def test_segments_that_adjoin_are_one_piece() -> None:
+    pieces = pieces_of(segments((0, 10_000), (10_000, 20_000), (22_000, 30_000), (40_000, 50_000)), 600_000)
+    assert [[segment.start_ms for segment in piece] for piece in pieces] == [[0, 10_000, 22_000], [40_000]]
+
+
+def test_a_long_piece_is_heard_in_stretches_of_about_equal_length() -> None:
+    pieces = pieces_of(segments(*((start, start + 10_000) for start in range(0, 100_000, 10_000))), 60_000)
+    assert [len(piece) for piece in pieces] == [5, 5]
+
+
+def test_each_segment_has_its_part_of_the_sections_in_the_recordings_time() -> None:
+    annotator = SectionAnnotator(halves, 16_000, 600_000)
+    answers = annotator.annotate_recording(
+        InMemory(np.zeros(60 * 16_000, np.float32)), segments((20_000, 28_000), (28_000, 32_000), (32_000, 40_000))
+    )
+    found = [[(one.start_ms, one.end_ms, one.label, one.function) for one in facts.sections or ()] for facts in answers]
+    assert found == [
+        [(20_000, 28_000, "A", "verse")],
+        [(28_000, 30_000, "A", "verse"), (30_000, 32_000, "B", "chorus")],
+        [(32_000, 40_000, "B", "chorus")],
+    ]
+
+
+def test_no_more_is_read_at_once_than_a_stretch() -> None:
+    recording = InMemory(np.zeros(100 * 16_000, np.float32))
+    edges = [(start, start + 10_000) for start in range(0, 100_000, 10_000)]
+    SectionAnnotator(halves, 16_000, 30_000).annotate_recording(recording, segments(*edges))
+    assert recording.longest <= 32 * 16_000
+
+
+def test_a_part_that_comes_again_in_another_segment_has_its_letter_again() -> None:
+    song = np.concatenate([VERSE, CHORUS, VERSE, CHORUS])
+    recording = InMemory(soxr.resample(song, RATE_HZ, 16_000).astype(np.float32))
+    edges = [(0, 12_000), (12_000, 22_000), (25_000, 32_000)]
+    answers = Structure().load().annotate_recording(recording, segments(*edges))
+    labels = [[one.label for one in facts.sections or ()] for facts in answers]
+    assert labels == [["A", "B"], ["B", "A"], ["B"]]
+
+
+def test_a_recording_with_nan_is_an_annotation_error() -> None:
+    with pytest.raises(AnnotationError):
+        Structure().load().annotate_recording(InMemory(np.full(160_000, np.nan, np.float32)), segments((0, 10_000)))
