@@ -40,6 +40,15 @@ def read_segments(output: str, work: ShardWork, config: RunConfig) -> list[Segme
     return sorted((Segment.model_validate(row) for row in rows), key=attrgetter("segment_id"))
 
 
+def read_heard_segments(output: str, work: ShardWork, config: RunConfig) -> Iterator[tuple[Segment, bytes]]:
+    """The same with each segment's FLAC file, one in memory at a time, in the order in which they are committed."""
+    corpus = Corpus.load(output, [SEGMENTS_STAGE], work.shard)
+    keys = recording_keys(SEGMENTS_STAGE, stage_keys(config)[SEGMENTS_STAGE], work.sources)
+    for row in corpus.rows(SEGMENTS_STAGE, Table.SEGMENTS, keys, [*SEGMENT_COLUMNS, "audio"]):
+        flac = _encoded(row.pop("audio"))
+        yield Segment.model_validate(row), flac
+
+
 def read_annotations(
     output: str, work: ShardWork, config: RunConfig, backends: Sequence[AnyBackend]
 ) -> dict[str, tuple[Annotation, ...]]:
@@ -180,12 +189,8 @@ def _clips_without_audio(segments: Sequence[Segment]) -> Iterator[Clip]:
 
 
 def _clips_of_segments(output: str, work: ShardWork, config: RunConfig, backend: AnyBackend) -> Iterator[Clip]:
-    corpus = Corpus.load(output, [SEGMENTS_STAGE], work.shard)
-    keys = recording_keys(SEGMENTS_STAGE, stage_keys(config)[SEGMENTS_STAGE], work.sources)
     nothing = np.zeros(0, np.float32)
-    for row in corpus.rows(SEGMENTS_STAGE, Table.SEGMENTS, keys, [*SEGMENT_COLUMNS, "audio"]):
-        flac = _encoded(row.pop("audio"))
-        segment = Segment.model_validate(row)
+    for segment, flac in read_heard_segments(output, work, config):
         if backend.branch not in segment.branches:
             continue
         if backend.hears_flac:

@@ -16,7 +16,7 @@ from annotators.general import AnyGeneral
 from annotators.music import AnyMusic
 from annotators.speech import AnySpeech
 from pipeline.audio.decode import DecodeConfig
-from pipeline.captions.merge import CaptionConfig
+from pipeline.captions.caption_config import CaptionConfig
 from pipeline.cutting.segmentation import SegmentationConfig
 from pipeline.errors import SetupError
 from schemas.event import Branch

@@ -40,9 +40,7 @@ def stage_keys(config: RunConfig) -> dict[str, str]:
             key = content_key([keys[SEGMENTS_STAGE], backend.config_key, upstream])
             keys[annotation_stage(backend)] = key
             before.append(key)
-    keys[CAPTIONS_STAGE] = content_key(
-        [CAPTIONS_REVISION, GRAMMAR_REVISION, key_content(config.captions), list(keys.items())]
-    )
+    keys[CAPTIONS_STAGE] = content_key([CAPTIONS_REVISION, GRAMMAR_REVISION, config.captions.key, list(keys.items())])
     return keys
 
 

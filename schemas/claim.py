@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from pydantic import Field
@@ -30,13 +31,18 @@ class Evidence(Record):
 class Claim(Record):
     """One checkable statement of a caption: a whole sentence."""
 
-    text: str = Field(description="the sentence, as it stands in the caption")
+    text: str = Field(description="the sentence, as it stands in the caption unless it was dropped")
     rule: str = Field(description="what derives the text from the evidence; a composer's name where no rule does")
     evidence: tuple[Evidence, ...] = Field(description="what it rests on; the check derives the claim from it again")
     verdict: Verdict | None = Field(default=None, description="confirmed, unsure or dropped; null before verification")
     probability: float | None = Field(
         default=None, ge=0.0, le=1.0, description="that the claim holds, as the verifier has it"
     )
+
+
+def kept_claims(claims: Sequence[Claim]) -> tuple[Claim, ...]:
+    """Those that a caption is made of: all but what a verifier dropped."""
+    return tuple(claim for claim in claims if claim.verdict is not Verdict.DROPPED)
 
 
 class CaptionSimilarity(Record):

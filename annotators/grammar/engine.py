@@ -31,6 +31,7 @@ _TABLES: Mapping[str, Table] = {
 }
 WITHOUT = "~"
 """Between the name of a rule and the fields that it was told without."""
+_HAN_ENDS = ("。", "！", "？")
 _TRIES = 6
 """Other wordings tried where a sentence would begin like one before it."""
 
@@ -238,8 +239,11 @@ def compose(rules: Iterable[Rule], rows: Rows, limit: int) -> tuple[Claim, ...]:
 
 
 def caption_text(claims: Sequence[Claim]) -> str:
-    """The caption that `claims` make."""
-    return " ".join(claim.text for claim in claims)
+    """The caption that `claims` make; Chinese sentences follow one another without a space."""
+    text = ""
+    for claim in claims:
+        text += claim.text if not text or text.endswith(_HAN_ENDS) else f" {claim.text}"
+    return text
 
 
 def as_json(value: Json) -> str:

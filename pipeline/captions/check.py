@@ -8,83 +8,123 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from functools import cached_property
 
-from annotators.grammar.engine import Rows, Rule, as_json, caption_text, derive_text, read_place, split_variant
+from annotators.grammar.engine import GRAMMAR, Rows, Rule, as_json, caption_text, derive_text, read_place, split_variant
 from annotators.grammar.rules import rule_named
+from pipeline.captions.conflicts import agreed_transcript
+from pipeline.captions.grounding import cited_results, ground_claim
 from pipeline.captions.jargon import find_jargon
 from pipeline.captions.merge import branches_of
+from pipeline.captions.plainness import LONGEST_CAPTION, wording_problems
+from pipeline.captions.problems import Problem, Reason
+from pipeline.captions.tool_results import results_of
+from pipeline.captions.wording.language import length_of
+from pipeline.captions.wording.quotations import unquoted
 from schemas.annotation import Annotation, SpeechAnnotation
 from schemas.caption import Caption
-from schemas.claim import Claim
+from schemas.claim import Claim, kept_claims
 from schemas.segment import Segment
 from schemas.tables import Table
+from schemas.tool_result import ResultKind, ToolResult
 
-_LONGEST_WORDS = 120
 _QUOTED_WORDS = 3
 """So many consecutive words of a transcript that is not to be trusted are a quotation of it."""
 
 
-class Reason(StrEnum):
-    """What may be wrong with a caption; counted in the summary."""
-
-    WRONG_ROW = "wrong_row"
-    WRONG_BRANCHES = "wrong_branches"
-    NO_CLAIMS = "no_claims"
-    NOT_ITS_CLAIMS = "not_its_claims"
-    NO_EVIDENCE = "no_evidence"
-    UNKNOWN_RULE = "unknown_rule"
-    WRONG_EVIDENCE = "wrong_evidence"
-    MISSING_EVIDENCE = "missing_evidence"
-    CHANGED_EVIDENCE = "changed_evidence"
-    NOT_DERIVED = "not_derived"
-    TOOL_JARGON = "tool_jargon"
-    RAW_NUMBER = "raw_number"
-    TRANSCRIPT_WORDS = "transcript_words"
-    TOO_LONG = "too_long"
-    REPEATED_SENTENCE = "repeated_sentence"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """`reason` can be counted, `detail` is for a person."""
-
-    reason: Reason
-    detail: str
-
-
 def check_caption(caption: Caption, segment: Segment, annotations: Sequence[Annotation]) -> tuple[Problem, ...]:
     """All that is wrong with `caption`, whose evidence lies in `segment` and `annotations`; empty where it holds."""
-    return (*_check_row(caption, segment), *check_claims(caption.caption, caption.claims, segment, annotations))
+    return (
+        *_check_row(caption, segment),
+        *check_claims(caption.caption, caption.claims, segment, annotations, caption.composer, caption.language),
+    )
 
 
 def check_claims(
-    text: str, claims: Sequence[Claim], segment: Segment, annotations: Sequence[Annotation]
+    text: str,
+    claims: Sequence[Claim],
+    segment: Segment,
+    annotations: Sequence[Annotation],
+    composer: str = GRAMMAR,
+    language: str = "en",
 ) -> tuple[Problem, ...]:
-    """The same for any caption and its claims: a branch's own, for one."""
+    """The same for any caption and its claims: a branch's own, for one.
+
+    Claims whose rule is `composer` are held against what they cite, all others are derived again. Dropped claims are
+    checked too, but are no part of `text`.
+    """
     rows = Rows(segment, annotations)
+    grounds = _Grounds(rows)
+    kept = kept_claims(claims)
     problems: list[Problem] = []
-    if not claims:
+    if not kept:
         problems.append(Problem(Reason.NO_CLAIMS, "nothing could be said"))
-    if text != caption_text(claims):
+    if text != caption_text(kept):
         problems.append(Problem(Reason.NOT_ITS_CLAIMS, f"{text!r} is not its claims in order"))
     unfounded: list[Claim] = []
     for claim in claims:
-        found = list(_check_claim(claim, rows))
+        free = claim.rule == composer != GRAMMAR
+        found = list(_check_free_claim(claim, grounds, language) if free else _check_claim(claim, rows))
         problems += found
         if found:
             unfounded.append(claim)
     # A sentence that holds owes the transcript nothing, however alike a few words may be.
     problems += _check_quotations(unfounded, annotations)
-    problems += _check_wording(text, claims)
+    problems += _check_wording(text, claims, composer, language)
     return tuple(problems)
+
+
+class _Grounds:
+    """What claims that no rule derives may rest on; found out once a caption, and only where it has such."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    @cached_property
+    def results(self) -> tuple[ToolResult, ...]:
+        return results_of(self.rows)
+
+    @cached_property
+    def agreed(self) -> tuple[ToolResult, ...]:
+        """The transcript that may be quoted."""
+        row = agreed_transcript(self.rows.annotations)
+        return tuple(
+            result
+            for result in self.results
+            if row is not None and result.kind is ResultKind.TRANSCRIPT and result.backend == row.backend
+        )
+
+
+def _check_free_claim(claim: Claim, grounds: _Grounds, language: str) -> Iterator[Problem]:
+    """A claim that no rule derives: a writer's, which cites tool results, or a captioner's, which is one itself."""
+    if not claim.evidence:
+        yield Problem(Reason.NO_EVIDENCE, claim.text)
+        return
+    problems = list(_check_values(claim, grounds.rows))
+    yield from problems
+    if problems:
+        return
+    cited = cited_results(claim, grounds.results)
+    if set(claim.evidence) != {evidence for result in cited for evidence in result.evidence}:
+        yield Problem(Reason.WRONG_EVIDENCE, f"{claim.text!r} cites a part of what a tool says, not all of it")
+    allowed = {result.name for result in (*cited, *grounds.agreed)}
+    spoken = [result for result in cited if result.kind is ResultKind.TRANSCRIPT and result not in grounds.agreed]
+    if spoken:
+        yield Problem(Reason.WRONG_QUOTATION, f"{claim.text!r} cites a transcript that systems do not agree on")
+    if any(result.kind is ResultKind.STATEMENT and result.content == claim.text for result in cited):
+        cited = tuple(result for result in grounds.results if result.name in allowed)
+        yield from ground_claim(claim.text, cited, grounds.rows.segment, language)
+    else:
+        # A writer's sentences are held against their evidence before they get their capital.
+        text = f"{claim.text[:1].lower()}{claim.text[1:]}"
+        yield from ground_claim(text, cited, grounds.rows.segment, language)
+    yield from wording_problems(claim.text, language)
 
 
 def _check_row(caption: Caption, segment: Segment) -> Iterator[Problem]:
     if (caption.segment_id, caption.recording_id) != (segment.segment_id, segment.recording_id):
         yield Problem(Reason.WRONG_ROW, f"caption of {caption.segment_id} held against {segment.segment_id}")
-    if caption.branches != branches_of(segment, caption.claims):
+    if caption.branches != branches_of(segment, caption.kept):
         yield Problem(Reason.WRONG_BRANCHES, f"{', '.join(caption.branches)} are not the branches of its evidence")
 
 
@@ -153,13 +193,14 @@ def _runs(text: str) -> set[tuple[str, ...]]:
     return {tuple(words[i : i + _QUOTED_WORDS]) for i in range(len(words) - _QUOTED_WORDS + 1)}
 
 
-def _check_wording(text: str, claims: Sequence[Claim]) -> Iterator[Problem]:
-    for word in find_jargon(text):
+def _check_wording(text: str, claims: Sequence[Claim], composer: str, language: str) -> Iterator[Problem]:
+    for word in find_jargon(unquoted(text)):
         yield Problem(Reason.TOOL_JARGON, f"{word!r} in {text!r}")
-    if re.search(r"\d", text):
+    if composer == GRAMMAR and re.search(r"\d", text):
         yield Problem(Reason.RAW_NUMBER, text)
-    if len(text.split()) > _LONGEST_WORDS:
-        yield Problem(Reason.TOO_LONG, f"{len(text.split())} words")
+    length = length_of(text, language)
+    if length > LONGEST_CAPTION.get(language, LONGEST_CAPTION["en"]):
+        yield Problem(Reason.TOO_LONG, f"{length} words")
     texts = [claim.text for claim in claims]
     for repeated in sorted({one for one in texts if texts.count(one) > 1}):
         yield Problem(Reason.REPEATED_SENTENCE, repeated)

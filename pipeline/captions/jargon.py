@@ -17,7 +17,11 @@ _TOOLS = (
     r"essentia|madmom|beatnet|chordino|songformer|jukemir|basic[- ]pitch|beats model|ast model|qwen\d?|moss(?:-audio)?|"
     r"vllm|sglang|funasr|paraformer|dnsmos|clap model|pytorch"
 )
-_JARGON = re.compile(rf"\b(?:{_UNITS}|{_TERMS}|{_TOOLS}|\w+_\w+)\b", re.IGNORECASE)
+_HAN_TERMS = (
+    "分贝|赫兹|千赫|毫秒|置信度|概率值?|得分|频谱|基频|质心|信噪比|阈值|起始点|检测器|检测到|分类器|标注|转写|转录|说话人分离|"
+    "元数据|证据|数据集"
+)
+_JARGON = re.compile(rf"\b(?:{_UNITS}|{_TERMS}|{_TOOLS}|\w+_\w+)\b|{_HAN_TERMS}", re.IGNORECASE)
 
 
 def find_jargon(text: str) -> Iterator[str]:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
-from typing import Literal
-
-from pydantic import Field
 
 from annotators.general import rules as general
 from annotators.grammar import sounds
@@ -14,13 +11,18 @@ from annotators.grammar.engine import Rule, caption_text, compose
 from annotators.grammar.scene import EXTENT, STREAM, STREAMS
 from annotators.music import rules as music
 from annotators.speech import rules as speech
+from pipeline.captions.caption_config import CaptionConfig
+from pipeline.captions.grounding import ground_claim
+from pipeline.captions.plainness import wording_problems
 from pipeline.captions.plan import Planned, plan_caption
+from pipeline.captions.problems import Problem
+from pipeline.captions.tool_results import results_of
 from schemas.annotation import Annotation
 from schemas.caption import Caption
 from schemas.claim import Claim
 from schemas.event import Branch
-from schemas.record import Record
 from schemas.segment import Segment
+from schemas.tool_result import ResultKind
 
 _OPENINGS: dict[Branch, tuple[Rule, ...]] = {
     Branch.SPEECH: (speech.OPENING,),
@@ -39,13 +41,6 @@ _DETAILS: dict[Branch, tuple[Rule, ...]] = {
 }
 
 
-class CaptionConfig(Record):
-    """How captions are written."""
-
-    composer: Literal["grammar"] = Field(default="grammar", description="what writes the caption")
-    sentences: int = Field(default=5, ge=1, le=12, description="most sentences of a caption")
-
-
 def merge_segment(
     segment: Segment, annotations: Sequence[Annotation], config: CaptionConfig, config_key: str
 ) -> Caption:
@@ -54,21 +49,50 @@ def merge_segment(
     The same rows give the same caption. It has no claims only where the segment has no event.
     """
     planned = plan_caption(segment, annotations)
-    return caption_of(planned, compose(_plan(planned.branches), planned.rows, config.sentences), config, config_key)
+    return caption_of(planned, compose_claims(planned, config), config, config_key)
 
 
-def caption_of(planned: Planned, claims: tuple[Claim, ...], config: CaptionConfig, config_key: str) -> Caption:
+def compose_claims(planned: Planned, config: CaptionConfig) -> tuple[Claim, ...]:
+    """What the rules of the grammar say, in the plan's order."""
+    return compose(_rules(planned.branches), planned.rows, config.sentences)
+
+
+def take_over_claims(planned: Planned, config: CaptionConfig) -> tuple[tuple[Claim, ...], tuple[Problem, ...]]:
+    """What the captioner said of the segment, and what is wrong with what is left out of it.
+
+    A sentence is left out that quotes what no systems agree on, or that no listener would say; there is nothing else to
+    hold it against but the audio.
+    """
+    claims: list[Claim] = []
+    problems: list[Problem] = []
+    agreed = [fact for fact in planned.facts if fact.kind is ResultKind.TRANSCRIPT]
+    for result in results_of(planned.rows):
+        if result.kind is ResultKind.STATEMENT and result.backend == config.captioner:
+            found = [
+                *ground_claim(result.content, [result, *agreed], planned.segment, config.language),
+                *wording_problems(result.content, config.language),
+            ]
+            problems += found
+            if not found and result.content not in {claim.text for claim in claims}:
+                claims.append(Claim(text=result.content, rule=config.composer_name, evidence=result.evidence))
+    return tuple(claims[: config.sentences]), tuple(problems)
+
+
+def caption_of(
+    planned: Planned, claims: tuple[Claim, ...], config: CaptionConfig, config_key: str, thinking: str | None = None
+) -> Caption:
     """The row that `claims` make, before anything is verified."""
     return Caption(
         segment_id=planned.segment.segment_id,
         recording_id=planned.segment.recording_id,
         caption=caption_text(claims),
-        composer=config.composer,
-        language="en",
+        composer=config.composer_name,
+        language=config.language,
         branches=branches_of(planned.segment, claims),
         claims=claims,
         verified=None,
         plan=planned.plan,
+        thinking=thinking,
         config_key=config_key,
     )
 
@@ -79,7 +103,7 @@ def branches_of(segment: Segment, claims: Sequence[Claim]) -> tuple[Branch, ...]
     return tuple(branch for branch in segment.branches if f"annotations/{branch}" in tables)
 
 
-def _plan(branches: Sequence[Branch]) -> Iterator[Rule]:
+def _rules(branches: Sequence[Branch]) -> Iterator[Rule]:
     yield STREAMS
     yield from _of_all(_OPENINGS, branches)
     yield from _of_all(_CHARACTERS, branches)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from annotators.grammar.engine import Pick
+from pipeline.drawing import draw
 from pipeline.sft.ask import Ask, Task, Turn
 from pipeline.sft.config import SftConfig
 from pipeline.sft.material import RecordingMaterial
@@ -36,12 +36,6 @@ def split_of(group: str, config: SftConfig) -> Split:
     """On which side a group of recordings lies."""
     held_out = draw(config.seed, "split", group) < config.validation_share
     return Split.VALIDATION if held_out else Split.TRAIN
-
-
-def draw(seed: int, *names: str) -> float:
-    """A number in [0, 1) that depends on nothing but its arguments."""
-    digest = hashlib.sha256("/".join([str(seed), *names]).encode()).digest()
-    return int.from_bytes(digest[:8]) / 2**64
 
 
 def _sample(task: Task, ask: Ask, config: SftConfig, split: Split, config_key: str) -> Sample | None:

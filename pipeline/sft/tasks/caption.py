@@ -29,11 +29,12 @@ class CaptionTask(SegmentTask):
         caption = material.caption
         if caption is None or caption.verified is False or caption.language not in LANGUAGES:
             return
-        if is_trusted(caption.claims, caption.composer):
-            yield _ask(material, UNIFIED, caption.caption, caption.claims)
-            if len(caption.claims) > 1:
-                yield _ask(material, "short", caption.claims[0].text, caption.claims[:1])
-                yield _ask(material, "list", "\n".join(f"- {claim.text}" for claim in caption.claims), caption.claims)
+        kept = caption.kept
+        if is_trusted(kept, caption.composer):
+            yield _ask(material, UNIFIED, caption.caption, kept)
+            if len(kept) > 1:
+                yield _ask(material, "short", kept[0].text, kept[:1])
+                yield _ask(material, "list", "\n".join(f"- {claim.text}" for claim in kept), kept)
         for row in material.annotations:
             text = row.caption
             if text and text != caption.caption and is_trusted(row.caption_claims, row.backend):

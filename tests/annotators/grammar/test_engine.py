@@ -16,7 +16,8 @@ from annotators.grammar.events import Heard
 from annotators.grammar.phrases import follow_phrase
 from annotators.grammar.rules import RULES
 from annotators.grammar.words import number_word, place_word, plural, seconds_word, with_article
-from pipeline.captions.merge import CaptionConfig, merge_segment
+from pipeline.captions.caption_config import CaptionConfig
+from pipeline.captions.merge import merge_segment
 from schemas.arrow import arrow_schema
 from schemas.event import Branch, EventClass
 from schemas.segment import Segment

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.captions.caption_config import CaptionConfig
 from pipeline.captions.check import check_caption
-from pipeline.captions.merge import CaptionConfig, merge_segment
+from pipeline.captions.merge import merge_segment
 from schemas.caption import Caption
 from schemas.event import Branch, Event, EventClass
 from schemas.general import GeneralFacts

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotators.grammar.rules import RULES, rule_named
+from pipeline.captions.caption_config import CaptionConfig
 from pipeline.captions.check import check_caption
 from pipeline.captions.conflicts import same_notes, same_pulse, same_tempo
-from pipeline.captions.merge import CaptionConfig, merge_segment
+from pipeline.captions.merge import merge_segment
 from pipeline.captions.plan import MOST_FACTS, plan_caption
 from pipeline.captions.priors import priors
 from pipeline.cutting.route import RouteConfig, route

@@ -246,6 +246,21 @@ def test_a_caption_with_a_claim_that_was_not_confirmed_is_not_learnt() -> None:
     assert not of("caption", samples(recording(material(segment, caption=failed)), EVERY))
 
 
+def test_what_a_verifier_dropped_is_in_no_sample_and_keeps_none_away() -> None:
+    segment = a_segment(end_ms=10_000)
+    good = captioned(segment, "A dog barks.", "It is near.", "Rain falls.")
+    verdicts = (Verdict.CONFIRMED, Verdict.DROPPED, Verdict.CONFIRMED)
+    claims = tuple(
+        claim.model_copy(update={"verdict": verdict, "probability": 0.5})
+        for claim, verdict in zip(good.claims, verdicts, strict=True)
+    )
+    judged = good.model_copy(update={"claims": claims, "caption": "A dog barks. Rain falls.", "verified": True})
+    made = of("caption", samples(recording(material(segment, caption=judged)), EVERY))
+    assert {sample.kind for sample in made} == {"detailed", "short", "list"}
+    assert not [sample for sample in made if "near" in sample.answer]
+    assert {one.verdict for sample in made for one in sample.verdicts} == {Verdict.CONFIRMED}
+
+
 def test_a_model_s_own_claim_needs_a_verdict() -> None:
     segment = a_segment(events=(event(DOG, 0, 500),))
     drafted = captioned(segment, "A dog barks.", composer="test.rule")

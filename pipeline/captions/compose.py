@@ -1,0 +1,96 @@
+"""From plans to captions, by whichever composer the configuration names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from annotators.base import AnnotationError
+from annotators.chat.questions import Asker, Question, Reply
+from pipeline.captions.asking import ask_each
+from pipeline.captions.caption_config import CaptionConfig, WriterConfig
+from pipeline.captions.check import check_caption
+from pipeline.captions.merge import caption_of, compose_claims, take_over_claims
+from pipeline.captions.plan import Planned
+from pipeline.captions.problems import Problem, Reason
+from pipeline.captions.writing import Written, read_written, repair_question, writer_question
+from schemas.caption import Caption
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A caption that was checked, and what is wrong with it: nothing, where it may be kept."""
+
+    planned: Planned
+    caption: Caption
+    problems: tuple[Problem, ...]
+
+
+Composed = Draft | AnnotationError
+"""A draft, or why a writer could not be asked for one."""
+
+
+def compose_captions(
+    plans: Iterable[Planned], config: CaptionConfig, config_key: str, writer: Asker | None = None
+) -> Iterator[tuple[Planned, Composed]]:
+    """Each plan with what was made of it, in order. Only the composer writer needs a `writer`."""
+    if config.composer == "writer":
+        if writer is None or config.writer is None:
+            raise ValueError("the composer writer was given nobody to ask")
+        yield from _write_all(plans, config, config_key, config.writer, writer)
+        return
+    for planned in plans:
+        yield planned, _by_rule(planned, config, config_key)
+
+
+def _by_rule(planned: Planned, config: CaptionConfig, config_key: str) -> Draft:
+    if config.composer == "captioner":
+        claims, left_out = take_over_claims(planned, config)
+        if not claims:
+            detail = f"{config.captioner} said nothing of the segment"
+            problems = left_out or (Problem(Reason.NO_CLAIMS, detail),)
+            return Draft(planned, caption_of(planned, (), config, config_key), problems)
+    else:
+        claims = compose_claims(planned, config)
+    return _checked(planned, caption_of(planned, claims, config, config_key))
+
+
+def _checked(planned: Planned, caption: Caption) -> Draft:
+    return Draft(planned, caption, check_caption(caption, planned.segment, planned.annotations))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    planned: Planned
+    composed: Composed
+    answer: str = ""
+
+
+def _write_all(
+    plans: Iterable[Planned], config: CaptionConfig, config_key: str, writer: WriterConfig, asker: Asker
+) -> Iterator[tuple[Planned, Composed]]:
+    """An answer that cannot be used is given back once, with what is wrong with it."""
+
+    def read(planned: Planned, replies: Sequence[Reply]) -> _Asked:
+        (reply,) = replies
+        if isinstance(reply, AnnotationError):
+            return _Asked(planned, reply)
+        return _Asked(planned, _drafted(planned, read_written(reply, planned, config), config, config_key), reply.text)
+
+    def ask(planned: Planned) -> Sequence[Question]:
+        return [writer_question(planned, config, writer)]
+
+    def ask_again(asked: _Asked) -> Sequence[Question]:
+        if isinstance(asked.composed, AnnotationError) or not asked.composed.problems:
+            return []
+        (question,) = ask(asked.planned)
+        return [repair_question(question, asked.answer, asked.composed.problems, config)]
+
+    first = (read(planned, replies) for planned, replies in ask_each(asker, plans, ask))
+    for asked, replies in ask_each(asker, first, ask_again):
+        yield asked.planned, read(asked.planned, replies).composed if replies else asked.composed
+
+
+def _drafted(planned: Planned, found: Written, config: CaptionConfig, config_key: str) -> Draft:
+    caption = caption_of(planned, found.claims, config, config_key, found.thinking)
+    return Draft(planned, caption, found.problems) if found.problems else _checked(planned, caption)

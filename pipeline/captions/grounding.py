@@ -1,0 +1,67 @@
+"""Whether a sentence that no rule derives says only what it cites: its numbers, names, keys and quotations."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from pipeline.captions.problems import Problem, Reason
+from pipeline.captions.wording.names import keys_in, names_in
+from pipeline.captions.wording.numbers import numbers_in
+from pipeline.captions.wording.quotations import quotations_in, was_said
+from schemas.claim import Claim
+from schemas.segment import Segment
+from schemas.tool_result import ResultKind, ToolResult
+
+_SPOKEN = {ResultKind.TRANSCRIPT: "transcript.text", ResultKind.SENTENCE: ""}
+
+
+def ground_claim(text: str, cited: Sequence[ToolResult], segment: Segment, language: str) -> Iterator[Problem]:
+    """What in `text` none of `cited` holds. `text` begins with a small letter where it begins with no name."""
+    holds = "\n".join(map(_text_of, cited))
+    yield from _unfounded_numbers(text, cited, segment, holds)
+    known = set(re.findall(r"\w+", holds.lower()))
+    for name in names_in(text, language):
+        parts = re.findall(r"\w+", name.lower())
+        if name not in holds and not all(part in known for part in parts):
+            yield Problem(Reason.UNFOUNDED_NAME, f"{name!r} in {text!r} stands in none of its evidence")
+    keys = set(keys_in(holds))
+    for key in keys_in(text):
+        if key not in keys:
+            yield Problem(Reason.UNFOUNDED_NAME, f"a key in {text!r} stands in none of its evidence")
+    said = [_said(result) for result in cited if result.kind in _SPOKEN]
+    for quotation in quotations_in(text):
+        if not was_said(quotation, said):
+            yield Problem(Reason.WRONG_QUOTATION, f"{quotation!r} is not in what systems agree was said")
+
+
+def cited_results(claim: Claim, results: Sequence[ToolResult]) -> tuple[ToolResult, ...]:
+    """The results all of whose evidence `claim` holds."""
+    held = set(claim.evidence)
+    return tuple(result for result in results if held.issuperset(result.evidence))
+
+
+def _unfounded_numbers(text: str, cited: Sequence[ToolResult], segment: Segment, holds: str) -> Iterator[Problem]:
+    told = list(numbers_in(holds))
+    seconds = [number.value for number in told if number.is_seconds]
+    seconds += [(ms - segment.start_ms) / 1000 for result in cited for ms in (result.start_ms, result.end_ms)]
+    seconds += [result.span.duration_ms / 1000 for result in cited]
+    others = [number.value for number in told if not number.is_seconds]
+    # How many were cited of each kind: two barks are two events.
+    others += [float(count) for count in Counter(result.kind for result in cited).values()]
+    for number in numbers_in(text):
+        if not any(number.is_near(value) for value in (seconds if number.is_seconds else others)):
+            yield Problem(Reason.UNFOUNDED_NUMBER, f"{number.text!r} in {text!r} stands in none of its evidence")
+
+
+def _text_of(result: ToolResult) -> str:
+    return f"{result.content}\n{_said(result)}" if result.kind in _SPOKEN else result.content
+
+
+def _said(result: ToolResult) -> str:
+    """All of a transcript, of which the content may be cut short."""
+    path = _SPOKEN[result.kind] or result.field
+    value: object = json.loads(result.value(path) or '""')
+    return value if isinstance(value, str) else ""

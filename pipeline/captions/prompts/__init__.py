@@ -1,0 +1,25 @@
+"""What models are asked when captions are written and verified: one text file a prompt, hashed into keys."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files as package_files
+from typing import Literal
+
+from schemas.record import content_key
+
+CaptionLanguage = Literal["en", "zh"]
+WRITER_PROMPTS = ("write", "repair")
+VERIFIER_PROMPTS = ("affirm", "deny")
+
+
+@cache
+def prompt(name: str, language: CaptionLanguage) -> str:
+    """The text of NAME.LANGUAGE.txt. Its placeholders are `{name}`, filled by `str.replace`: braces of JSON stay."""
+    text = package_files("pipeline.captions.prompts").joinpath(f"{name}.{language}.txt").read_text(encoding="utf-8")
+    return text.strip()
+
+
+def prompts_key(names: tuple[str, ...], language: CaptionLanguage) -> str:
+    """Changes with any word of the prompts."""
+    return content_key([[name, prompt(name, language)] for name in names])

@@ -1,0 +1,177 @@
+"""Claims held against the audio: every one becomes a question to a model that hears it, asked in two ways.
+
+All questions about a segment go out together, the audio first, so that a server works the audio out once. On some of
+the segments the confirmed claims are asked about again with silence of the same length: what a model believes of
+silence, it did not hear.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import soundfile
+
+from annotators.base import AnnotationError
+from annotators.chat.questions import Asker, Question, Reply, Sampling
+from annotators.grammar.engine import caption_text
+from pipeline.captions.asking import ask_each
+from pipeline.captions.caption_config import VerifierConfig
+from pipeline.captions.merge import branches_of
+from pipeline.captions.prompts import CaptionLanguage, prompt
+from pipeline.captions.verdicts import judge, judge_silence, probability
+from pipeline.drawing import draw
+from pipeline.segment import encode_flac
+from schemas.caption import Caption, ClaimCheck
+from schemas.claim import Claim, Verdict, kept_claims
+from schemas.segment import Segment
+
+CHOICES: dict[CaptionLanguage, tuple[str, str]] = {"en": ("yes", "no"), "zh": ("是", "否")}
+"""The only possible answers, the affirmative first."""
+_SAMPLING = Sampling(max_tokens=16)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A caption to verify, and what is heard: the segment's FLAC file."""
+
+    segment: Segment
+    caption: Caption
+    flac: bytes
+
+
+Verified = Caption | AnnotationError
+"""The caption with its verdicts, or why the verifier could not be asked about it."""
+
+
+def verify_captions(
+    captions: Iterable[Heard], config: VerifierConfig, asker: Asker
+) -> Iterator[tuple[Segment, Verified]]:
+    """Each segment with its verified caption, in order. Captions are drawn as questions are answered."""
+    judged = (_judge_all(heard, replies, config) for heard, replies in ask_each(asker, captions, claim_questions))
+    for one, replies in ask_each(asker, judged, lambda one: _silent_questions(one, config)):
+        yield one.heard.segment, _after_silence(one, replies, config)
+
+
+def claim_questions(heard: Heard) -> list[Question]:
+    """Two about each claim: whether it is true, whether it is false."""
+    return [
+        question
+        for claim in heard.caption.claims
+        for question in questions_about(claim.text, heard.flac, heard.caption.language, heard.caption.recording_id)
+    ]
+
+
+def questions_about(claim: str, flac: bytes, language: str, about: str = "") -> tuple[Question, Question]:
+    """Whether `claim` is true of the sound in `flac`, and whether it is false."""
+    spoken: CaptionLanguage = "zh" if language == "zh" else "en"
+    affirm, deny = (
+        Question(
+            text=prompt(name, spoken).replace("{claim}", claim),
+            audio=(flac,),
+            sampling=_SAMPLING,
+            choices=CHOICES[spoken],
+            about=about,
+        )
+        for name in ("affirm", "deny")
+    )
+    return affirm, deny
+
+
+def said_yes(reply: Reply, question: Question) -> float:
+    """The probability of the affirmative answer. Raises AnnotationError where there is none to be had."""
+    if isinstance(reply, AnnotationError):
+        raise reply
+    yes = question.choices[0]
+    if yes not in reply.probabilities or not 0.0 <= reply.probabilities[yes] <= 1.0:
+        raise AnnotationError("no_probability", f"the server tells no probability of {yes!r}: {reply.text[:200]!r}")
+    return reply.probabilities[yes]
+
+
+def is_asked_in_silence(segment_id: str, config: VerifierConfig) -> bool:
+    """Whether a segment is one of those whose claims are also asked about in silence: the same in every run."""
+    return draw(config.seed, "silence", segment_id) < config.silence_share
+
+
+@lru_cache(maxsize=64)
+def silence_like(samples: int) -> bytes:
+    """A FLAC file of so many samples in which nothing is heard."""
+    return encode_flac(np.zeros(samples, np.float32))
+
+
+@dataclass(frozen=True)
+class _Judged:
+    heard: Heard
+    claims: tuple[Claim, ...]
+    checks: tuple[ClaimCheck, ...]
+    error: AnnotationError | None = None
+
+
+def _judge_all(heard: Heard, replies: Sequence[Reply], config: VerifierConfig) -> _Judged:
+    try:
+        answers = [said_yes(reply, question) for reply, question in zip(replies, claim_questions(heard), strict=True)]
+    except AnnotationError as error:
+        return _Judged(heard, (), (), error)
+    claims, checks = [], []
+    for claim, affirmed, denied in zip(heard.caption.claims, answers[::2], answers[1::2], strict=True):
+        verdict, held, check = judge(affirmed, denied, config)
+        claims.append(claim.model_copy(update={"verdict": verdict, "probability": held}))
+        checks.append(check)
+    return _Judged(heard, tuple(claims), tuple(checks))
+
+
+def _silent_questions(judged: _Judged, config: VerifierConfig) -> list[Question]:
+    confirmed = [claim for claim in judged.claims if claim.verdict is Verdict.CONFIRMED]
+    if not confirmed or not is_asked_in_silence(judged.heard.segment.segment_id, config):
+        return []
+    caption = judged.heard.caption
+    silence = silence_like(soundfile.info(io.BytesIO(judged.heard.flac)).frames)
+    return [
+        question
+        for claim in confirmed
+        for question in questions_about(claim.text, silence, caption.language, caption.recording_id)
+    ]
+
+
+def _after_silence(judged: _Judged, replies: Sequence[Reply], config: VerifierConfig) -> Verified:
+    if judged.error is not None:
+        return judged.error
+    if not replies:
+        return verified_caption(judged.heard, judged.claims, judged.checks)
+    questions = _silent_questions(judged, config)
+    try:
+        answers = [said_yes(reply, question) for reply, question in zip(replies, questions, strict=True)]
+    except AnnotationError as error:
+        return error
+    silent = iter([probability(*pair) for pair in zip(answers[::2], answers[1::2], strict=True)])
+    claims, checks = [], []
+    for claim, check in zip(judged.claims, judged.checks, strict=True):
+        verdict, heard = claim.verdict, check
+        if verdict is Verdict.CONFIRMED:
+            verdict, heard = judge_silence(verdict, check, next(silent), config)
+        claims.append(claim.model_copy(update={"verdict": verdict}))
+        checks.append(heard)
+    return verified_caption(judged.heard, tuple(claims), tuple(checks))
+
+
+def verified_caption(heard: Heard, claims: tuple[Claim, ...], checks: tuple[ClaimCheck, ...]) -> Caption:
+    """The caption of the claims that were not dropped; verified where all of these were confirmed."""
+    kept = kept_claims(claims)
+    return heard.caption.model_copy(
+        update={
+            "caption": caption_text(kept),
+            "branches": branches_of(heard.segment, kept),
+            "claims": claims,
+            "checks": checks,
+            "verified": bool(kept) and all(claim.verdict is Verdict.CONFIRMED for claim in kept),
+        }
+    )
+
+
+def dropped_in_words(caption: Caption) -> str:
+    """What a verifier dropped, with its probabilities: for a person."""
+    dropped = [claim for claim in caption.claims if claim.verdict is Verdict.DROPPED]
+    return "; ".join(f"{claim.text!r} at {claim.probability or 0.0:.3f}" for claim in dropped)

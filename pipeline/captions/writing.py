@@ -1,0 +1,154 @@
+"""Captions by a language model: asked with the plan and the evidence alone, its answer held against both."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import Field, ValidationError
+
+from annotators.chat.questions import Answer, Question
+from annotators.chat.records import schema_of
+from pipeline.captions.caption_config import CaptionConfig, WriterConfig
+from pipeline.captions.grounding import ground_claim
+from pipeline.captions.plainness import wording_problems
+from pipeline.captions.plan import Planned
+from pipeline.captions.problems import Problem, Reason
+from pipeline.captions.prompts import prompt
+from schemas.claim import Claim
+from schemas.plan import Resolution
+from schemas.record import Record
+from schemas.tool_result import ToolResult
+
+MOST_CHARACTERS = 20_000
+SHOWN_CHARACTERS = 2_000
+_FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n\s*```\s*$", re.DOTALL)
+_END_MARKS = " \t.。"
+
+
+class WrittenClaim(Record):
+    """One sentence, and the ids of what it rests on."""
+
+    text: str = Field(min_length=1, max_length=400)
+    evidence: tuple[str, ...] = Field(max_length=40)
+
+
+class WrittenCaption(Record):
+    """What a writer answers."""
+
+    claims: tuple[WrittenClaim, ...] = Field(min_length=1, max_length=12)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of an answer: the claims it makes, and all that is wrong with them."""
+
+    claims: tuple[Claim, ...]
+    problems: tuple[Problem, ...]
+    thinking: str | None = None
+
+
+def writer_question(planned: Planned, config: CaptionConfig, writer: WriterConfig) -> Question:
+    """Asks for a caption of `planned`; the evidence goes by ids e1, e2 ... in the plan's order."""
+    return Question(
+        text=_input(planned),
+        system=prompt("write", config.language).replace("{sentences}", str(config.sentences)),
+        sampling=writer.sampling,
+        json_schema=schema_of(WrittenCaption),
+        about=planned.segment.recording_id,
+    )
+
+
+def repair_question(question: Question, answer: str, problems: Sequence[Problem], config: CaptionConfig) -> Question:
+    """Asks once more, with the answer and what is wrong with it."""
+    filled = {
+        "{input}": question.text,
+        "{answer}": answer[:SHOWN_CHARACTERS],
+        "{problems}": "\n".join(f"- {problem.detail}" for problem in problems)[:SHOWN_CHARACTERS],
+    }
+    pattern = re.compile("|".join(map(re.escape, filled)))
+    text = pattern.sub(lambda match: filled[match.group()], prompt("repair", config.language))
+    return replace(question, text=text)
+
+
+def read_written(answer: Answer, planned: Planned, config: CaptionConfig) -> Written:
+    """The claims of an answer. Everything in it is checked: nothing is taken on trust."""
+    try:
+        found = WrittenCaption.model_validate_json(_json_of(answer.text))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the answer"
+        problem = Problem(Reason.BAD_ANSWER, f"{where}: {first['msg']}: {answer.text[:200]!r}")
+        return Written((), (problem,), answer.thinking)
+    claims = tuple(_claim(one, planned, config) for one in found.claims)
+    problems = [problem for one in found.claims for problem in _claim_problems(one, planned, config)]
+    if len(claims) > config.sentences:
+        problems.append(Problem(Reason.TOO_LONG, f"{len(claims)} sentences, where {config.sentences} are the most"))
+    return Written(claims, tuple(problems), answer.thinking)
+
+
+def _input(planned: Planned) -> str:
+    start = planned.segment.start_ms
+    evidence = [
+        {
+            "id": _id(index),
+            "kind": result.kind,
+            "from_s": round((result.start_ms - start) / 1000, 1),
+            "to_s": round((result.end_ms - start) / 1000, 1),
+            "weight": round(fact.weight, 2),
+            "says": result.content,
+        }
+        for index, (result, fact) in enumerate(zip(planned.facts, planned.plan.facts, strict=True))
+    ]
+    unsettled = [one.topic for one in planned.plan.conflicts if one.resolution is Resolution.OPEN]
+    content = {
+        "seconds": round(planned.segment.span.duration_ms / 1000, 1),
+        "leading": list(planned.branches),
+        "open": sorted(set(unsettled)),
+        "evidence": evidence,
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1)
+
+
+def _id(index: int) -> str:
+    return f"e{index + 1}"
+
+
+def _json_of(text: str) -> str:
+    """An answer without the fence that some models put around JSON; cut where it is far too long to be one."""
+    fenced = _FENCE.match(text[:MOST_CHARACTERS])
+    return fenced[1] if fenced else text[:MOST_CHARACTERS]
+
+
+def _cited(written: WrittenClaim, planned: Planned) -> list[ToolResult]:
+    by_id = {_id(index): result for index, result in enumerate(planned.facts)}
+    return [by_id[name] for name in dict.fromkeys(written.evidence) if name in by_id]
+
+
+def _claim(written: WrittenClaim, planned: Planned, config: CaptionConfig) -> Claim:
+    evidence = (one for result in _cited(written, planned) for one in result.evidence)
+    return Claim(
+        text=whole_sentence(written.text, config.language),
+        rule=config.composer_name,
+        evidence=tuple(dict.fromkeys(evidence)),
+    )
+
+
+def whole_sentence(text: str, language: str) -> str:
+    """A sentence with a capital at its beginning and a full stop at its end."""
+    plain = " ".join(text.split()).rstrip(_END_MARKS)
+    end = "" if plain.endswith(("!", "?", "！", "？", "”", "」")) else "。" if language == "zh" else "."
+    return f"{plain[:1].upper()}{plain[1:]}{end}"
+
+
+def _claim_problems(written: WrittenClaim, planned: Planned, config: CaptionConfig) -> Iterator[Problem]:
+    text, known = " ".join(written.text.split()), {_id(index) for index in range(len(planned.facts))}
+    unknown = [name for name in written.evidence if name not in known]
+    if unknown:
+        yield Problem(Reason.UNKNOWN_EVIDENCE, f"{', '.join(unknown[:5])}, cited by {text!r}, is no evidence")
+    if not written.evidence:
+        yield Problem(Reason.NO_EVIDENCE, f"{text!r} cites nothing")
+    yield from ground_claim(text, _cited(written, planned), planned.segment, config.language)
+    yield from wording_problems(text, config.language)
