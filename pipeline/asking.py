@@ -5,21 +5,24 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
 from annotators.base import Clip
 from annotators.chat.client import ChatClient
+from annotators.chat.endpoint import Endpoint
 from annotators.chat.kept import KeepingAsker
 from annotators.chat.served import ServedAnnotator, ServedBackend
 from annotators.chat.usage import Tally, Usage
 from pipeline.annotate import Answer, read_clips
+from pipeline.caption import CaptionAskers
+from pipeline.captions.caption_config import CaptionConfig
 from pipeline.config import RunConfig
 from pipeline.keys import annotation_stage
 from pipeline.local.progress import ProgressLog
 from pipeline.storage.answers import AnswerFiles
-from pipeline.work import ShardWork
+from pipeline.work import CAPTIONS_STAGE, ShardWork
 from schemas.annotation import Facts
 from schemas.segment import Segment
 
@@ -34,6 +37,23 @@ def asking(client: ChatClient, output: str, stage: str, progress: ProgressLog) -
     """An asker that keeps its answers in OUT, and by whose signs of life `progress` tells that the stage goes on."""
     with AnswerFiles(output) as store:
         yield KeepingAsker(client, store, Tally(_pulse(stage, progress)))
+
+
+@contextmanager
+def caption_askers(
+    config: CaptionConfig, load: Callable[[Endpoint], ChatClient], output: str, progress: ProgressLog
+) -> Iterator[CaptionAskers]:
+    """Whom captions are asked of, as their configuration has it."""
+    with ExitStack() as stack:
+
+        def asker(server: Endpoint) -> KeepingAsker:
+            return stack.enter_context(asking(load(server), output, CAPTIONS_STAGE, progress))
+
+        writes = config.composer == "writer" and config.writer is not None
+        yield CaptionAskers(
+            writer=asker(config.writer.server) if writes and config.writer else None,
+            verifier=asker(config.verifier.server) if config.verifier else None,
+        )
 
 
 @dataclass(frozen=True)

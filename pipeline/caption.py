@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 
-from annotators.base import AnnotationError
+from annotators.base import AnnotationError, AnyBackend
+from annotators.chat.kept import KeepingAsker
 from annotators.chat.questions import Asker
+from annotators.chat.usage import Usage
 from pipeline.annotate import read_annotations, read_heard_segments, read_segments
+from pipeline.captions.caption_config import VerifierConfig
 from pipeline.captions.compose import compose_captions
 from pipeline.captions.plan import Planned, plan_caption
 from pipeline.captions.problems import Reason
@@ -30,67 +34,126 @@ class CaptionAskers:
     writer: Asker | None = None
     verifier: Asker | None = None
 
+    def usage(self) -> Usage:
+        """What was asked of servers since the last call."""
+        keeping = [asker for asker in (self.writer, self.verifier) if isinstance(asker, KeepingAsker)]
+        return sum((asker.tally.take() for asker in keeping), Usage())
 
-def caption_segments(
-    output: str, work: ShardWork, config: RunConfig, askers: CaptionAskers | None = None
-) -> Iterator[Row]:
-    """A caption for each segment of `work` that has captions left to do, or the reasons why it has none.
 
-    In order of segment. Memory holds the rows of the work, and the audio of those segments that are asked about.
+def caption_works(
+    output: str, works: Iterable[ShardWork], config: RunConfig, askers: CaptionAskers | None = None
+) -> Iterator[tuple[ShardWork, list[Row]]]:
+    """Each work that has captions left to do, with a caption for each of its segments or the reasons why it has none,
+    in order of segment.
+
+    All works are one stream, so that as many questions are under way at the end of a work as in its middle. Memory
+    holds the rows of the works that are asked about, and the audio of those segments.
     """
-    todo = work.at(CAPTIONS_STAGE)
-    if todo is None:
-        return
-    mine = work.only(todo.recording_ids)
-    backends = [backend for group in config.branches.by_branch().values() for backend in group]
-    annotations = read_annotations(output, mine, config, backends)
-    audio: dict[str, bytes] = {}
+    stream = _Stream(output, config)
+    for segment_id, rows in _caption_all(stream.plans(works), stream.audio, config, askers or CaptionAskers()):
+        stream.settle(segment_id, rows)
+        yield from stream.finished()
+    yield from stream.finished()
 
-    def plans() -> Iterator[Planned]:
-        if config.captions.verifier is None:
-            segments: Iterable[tuple[Segment, bytes]] = ((one, b"") for one in read_segments(output, mine, config))
-        else:
-            segments = read_heard_segments(output, mine, config)
-        for segment, flac in segments:
-            audio[segment.segment_id] = flac
-            yield plan_caption(segment, annotations.get(segment.segment_id, ()))
 
-    rows = list(_caption_all(plans(), audio, config, askers or CaptionAskers()))
-    yield from sorted(rows, key=attrgetter("segment_id"))
+class _Stream:
+    """Works on their way: which segment is of which, and which works are done."""
+
+    def __init__(self, output: str, config: RunConfig) -> None:
+        self._output, self._config = output, config
+        self.audio: dict[str, bytes] = {}
+        self._open: dict[str, _OpenWork] = {}
+        """work_id → work, in order."""
+        self._work_of: dict[str, str] = {}
+
+    def plans(self, works: Iterable[ShardWork]) -> Iterator[Planned]:
+        """A plan for each segment, drawn as captions come."""
+        for work in works:
+            todo = work.at(CAPTIONS_STAGE)
+            if todo is None:
+                continue
+            opened = self._open[work.work_id] = _OpenWork(work)
+            mine = work.only(todo.recording_ids)
+            annotations = read_annotations(self._output, mine, self._config, self._backends())
+            for segment, flac in self._segments(mine):
+                self.audio[segment.segment_id] = flac
+                self._work_of[segment.segment_id] = work.work_id
+                opened.unsettled += 1
+                yield plan_caption(segment, annotations.get(segment.segment_id, ()))
+            opened.is_whole = True
+
+    def settle(self, segment_id: str, rows: Iterable[Row]) -> None:
+        """Takes in all that became of one segment."""
+        opened = self._open[self._work_of.pop(segment_id)]
+        opened.rows.extend(rows)
+        opened.unsettled -= 1
+
+    def finished(self) -> Iterator[tuple[ShardWork, list[Row]]]:
+        """The works of which nothing is left to wait for; each once."""
+        for work_id in [name for name, one in self._open.items() if one.is_whole and not one.unsettled]:
+            done = self._open.pop(work_id)
+            yield done.work, sorted(done.rows, key=attrgetter("segment_id"))
+
+    def _backends(self) -> list[AnyBackend]:
+        return [backend for group in self._config.branches.by_branch().values() for backend in group]
+
+    def _segments(self, work: ShardWork) -> Iterable[tuple[Segment, bytes]]:
+        if self._config.captions.verifier is not None:
+            return read_heard_segments(self._output, work, self._config)
+        return ((segment, b"") for segment in read_segments(self._output, work, self._config))
+
+
+@dataclass
+class _OpenWork:
+    work: ShardWork
+    rows: list[Row] = field(default_factory=list)
+    unsettled: int = 0
+    is_whole: bool = False
+    """Whether all of its segments have been drawn."""
 
 
 def _caption_all(
     plans: Iterable[Planned], audio: dict[str, bytes], config: RunConfig, askers: CaptionAskers
-) -> Iterator[Row]:
+) -> Iterator[tuple[str, list[Row]]]:
+    """segment_id and what became of it, once for each plan."""
     key, verifier = stage_keys(config)[CAPTIONS_STAGE], config.captions.verifier
-    rejected: list[Rejected] = []
+    rejected: deque[tuple[str, list[Row]]] = deque()
 
     def kept() -> Iterator[Heard]:
         for planned, draft in compose_captions(plans, config.captions, key, askers.writer):
-            flac = audio.pop(planned.segment.segment_id)
+            segment = planned.segment
+            flac = audio.pop(segment.segment_id)
             if isinstance(draft, AnnotationError):
-                rejected.append(_reject(planned.segment, draft.reason, draft.detail))
+                rejected.append((segment.segment_id, [_reject(segment, draft.reason, draft.detail)]))
             elif draft.problems:
-                rejected.extend(_reject(planned.segment, one.reason, one.detail) for one in draft.problems)
+                reasons: list[Row] = [_reject(segment, one.reason, one.detail) for one in draft.problems]
+                rejected.append((segment.segment_id, reasons))
             else:
-                yield Heard(planned.segment, draft.caption, flac)
+                yield Heard(segment, draft.caption, flac)
 
-    if verifier is None:
-        yield from (heard.caption for heard in kept())
-    else:
-        if askers.verifier is None:
-            raise ValueError("the verifier was given nobody to ask")
-        for segment, verified in verify_captions(kept(), verifier, askers.verifier):
-            yield _verified_row(segment, verified)
+    for segment, caption in _verified(kept(), verifier, askers):
+        yield segment.segment_id, [_row(segment, caption)]
+        while rejected:
+            yield rejected.popleft()
     yield from rejected
 
 
-def _verified_row(segment: Segment, verified: Caption | AnnotationError) -> Row:
-    if isinstance(verified, AnnotationError):
-        return _reject(segment, verified.reason, verified.detail)
-    if not verified.kept:
-        return _reject(segment, Reason.NOT_HEARD, f"the verifier dropped every claim: {dropped_in_words(verified)}")
-    return verified
+def _verified(
+    captions: Iterable[Heard], verifier: VerifierConfig | None, askers: CaptionAskers
+) -> Iterable[tuple[Segment, Caption | AnnotationError]]:
+    if verifier is None:
+        return ((heard.segment, heard.caption) for heard in captions)
+    if askers.verifier is None:
+        raise ValueError("the verifier was given nobody to ask")
+    return verify_captions(captions, verifier, askers.verifier)
+
+
+def _row(segment: Segment, caption: Caption | AnnotationError) -> Row:
+    if isinstance(caption, AnnotationError):
+        return _reject(segment, caption.reason, caption.detail)
+    if not caption.kept:
+        return _reject(segment, Reason.NOT_HEARD, f"the verifier dropped every claim: {dropped_in_words(caption)}")
+    return caption
 
 
 def _reject(segment: Segment, reason: str, detail: str) -> Rejected:

@@ -61,6 +61,19 @@ class RunConfig(Record):
                 raise ValueError(f"{family}: {', '.join(twice)} stands twice; give each its own name")
         return self
 
+    @model_validator(mode="after")
+    def _captioner_is_there(self) -> RunConfig:
+        if self.lacks_captioner:
+            name = self.captions.captioner
+            raise ValueError(f"captions.captioner: no branch has a backend {name!r}: name one that is there")
+        return self
+
+    @property
+    def lacks_captioner(self) -> bool:
+        """Whether captions are to be taken over from a backend that is not there."""
+        names = {backend.backend for group in self.branches.by_branch().values() for backend in group}
+        return self.captions.composer == "captioner" and self.captions.captioner not in names
+
 
 def profile_names() -> tuple[str, ...]:
     """The profiles that come with the package."""
@@ -109,7 +122,14 @@ def available(config: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:
     if not detectors:
         raise SetupError(f"no detector of this configuration can load here: {'; '.join(notices)}")
     changed = {"detectors": detectors, "branches": config.branches.model_copy(update=branches)}
-    return config.model_copy(update=changed), tuple(notices)
+    chosen = config.model_copy(update=changed)
+    if chosen.lacks_captioner:
+        raise SetupError(f"{config.captions.captioner}, whose captions are taken over, cannot load here: {notices[0]}")
+    try:
+        chosen.captions.check_available()
+    except BackendUnavailableError as error:
+        raise SetupError(str(error)) from error
+    return chosen, tuple(notices)
 
 
 def _profile_text(profile: str) -> str:

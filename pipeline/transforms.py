@@ -29,8 +29,8 @@ from pipeline.annotate import (
     read_clips,
     read_recordings,
 )
-from pipeline.asking import Answered, ServedStage
-from pipeline.caption import caption_segments
+from pipeline.asking import Answered, ServedStage, caption_askers
+from pipeline.caption import caption_works
 from pipeline.config import RunConfig
 from pipeline.keys import annotation_stage, stage_keys
 from pipeline.local.progress import ProgressLog
@@ -246,26 +246,44 @@ class CommitRows(beam.DoFn):
         yield work
 
 
-class CaptionShard(beam.DoFn):
-    """Merges and checks the captions of a shard whose branches are all committed, and commits them."""
+class CaptionWorks(beam.DoFn):
+    """Writes, checks and verifies captions of works whose branches are all committed, and commits them work by work.
+
+    The works of a bundle are one stream, as they are for backends behind servers.
+    """
 
     def __init__(self, config: RunConfig, output: str, progress: ProgressLog) -> None:
         self._config, self._output, self._progress = config, output, progress
         self._captions = Metrics.counter("soundseam", "captions")
+        self._counters = {field: Metrics.counter("soundseam", f"captions {field}") for field in Usage.model_fields}
 
-    def process(self, grouped: tuple[str, Iterable[ShardWork]]) -> Iterator[ShardWork]:
-        work = next(iter(grouped[1]))
+    def start_bundle(self) -> None:
+        self._works: list[ShardWork] = []
+
+    def process(self, grouped: tuple[str, Iterable[ShardWork]]) -> None:
+        self._works.append(next(iter(grouped[1])))
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        with caption_askers(self._config.captions, loaded, self._output, self._progress) as askers:
+            for work, rows in caption_works(self._output, self._works, self._config, askers):
+                self._commit(work, rows, askers.usage())
+        for work in self._works:
+            yield GlobalWindows.windowed_value(work)
+
+    def _commit(self, work: ShardWork, rows: Sequence[Caption | Rejected], usage: Usage) -> None:
         todo = work.at(CAPTIONS_STAGE)
-        if todo is not None:
-            recording_ids = sorted(todo.recording_ids)
-            self._progress.write(CAPTIONS_STAGE, "start", recording_ids)
-            commit = Commit(stage=CAPTIONS_STAGE, shard=work.shard, covers=todo.keys, files=())
-            with new_commit(self._output, commit) as writer:
-                for row in caption_segments(self._output, work, self._config):
-                    writer.append(_TABLE_OF[type(row)], row)
-                    self._captions.inc(isinstance(row, Caption))
-            self._progress.write(CAPTIONS_STAGE, "done", recording_ids)
-        yield work
+        if todo is None:
+            return
+        recording_ids = sorted(todo.recording_ids)
+        self._progress.write(CAPTIONS_STAGE, "start", recording_ids)
+        commit = Commit(stage=CAPTIONS_STAGE, shard=work.shard, covers=todo.keys, files=())
+        with new_commit(self._output, commit) as writer:
+            for row in rows:
+                writer.append(_TABLE_OF[type(row)], row)
+                self._captions.inc(isinstance(row, Caption))
+        for field, counter in self._counters.items():
+            counter.inc(getattr(usage, field))
+        self._progress.write(CAPTIONS_STAGE, "done", recording_ids, usage=usage)
 
 
 class KeyWorks(beam.PTransform):
@@ -287,5 +305,5 @@ class CaptionShards(beam.PTransform):
             [branch | f"Key{index}" >> KeyWorks() for index, branch in enumerate(branches)]
             | beam.Flatten()
             | "AllBranchesOfWork" >> beam.GroupByKey()
-            | beam.ParDo(CaptionShard(self._config, self._output, self._progress))
+            | beam.ParDo(CaptionWorks(self._config, self._output, self._progress))
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from annotators.chat.endpoint import Endpoint
+from annotators.base import BackendUnavailableError
+from annotators.chat.endpoint import REMEDY, Endpoint
 from annotators.chat.questions import Sampling
 from annotators.grammar.engine import GRAMMAR
 from pipeline.captions.prompts import VERIFIER_PROMPTS, WRITER_PROMPTS, CaptionLanguage, prompts_key
@@ -73,6 +75,15 @@ class CaptionConfig(Record):
         if self.composer == "grammar" and self.language != "en":
             raise ValueError("the composer grammar writes English: set captions.language=en, or another composer")
         return self
+
+    def check_available(self) -> None:
+        """Raises BackendUnavailableError, with the remedy, where what captions need cannot be asked from here."""
+        servers = {"captions.verifier": self.verifier, "captions.writer": self.writer}
+        for name, asked in servers.items():
+            if asked is not None and (name != "captions.writer" or self.composer == "writer"):
+                asked.server.check_model(name)
+                if find_spec("aiohttp") is None:
+                    raise BackendUnavailableError(f"{name} needs aiohttp: {REMEDY}")
 
     @property
     def composer_name(self) -> str:
