@@ -36,9 +36,12 @@ class ResultKind(StrEnum):
     SECTION = "section"
     NOTES = "notes"
     SINGING = "singing"
+    LYRICS = "lyrics"
+    TAG = "tag"
     REPETITION = "repetition"
     ACOUSTICS = "acoustics"
     STATEMENT = "statement"
+    SIMILARITY = "similarity"
 
 
 class ToolResult(Record):

@@ -13,7 +13,7 @@ from functools import cached_property
 from annotators.grammar.engine import GRAMMAR, Rows, Rule, as_json, caption_text, derive_text, read_place, split_variant
 from annotators.grammar.rules import rule_named
 from pipeline.captions.conflicts import agreed_transcript
-from pipeline.captions.grounding import cited_results, ground_claim
+from pipeline.captions.grounding import cited_results, ground_claim, may_be_quoted
 from pipeline.captions.jargon import find_jargon
 from pipeline.captions.merge import branches_of
 from pipeline.captions.plainness import LONGEST_CAPTION, wording_problems
@@ -85,14 +85,19 @@ class _Grounds:
         return results_of(self.rows)
 
     @cached_property
-    def agreed(self) -> tuple[ToolResult, ...]:
-        """The transcript that may be quoted."""
+    def quotable(self) -> tuple[ToolResult, ...]:
+        """Words that may be quoted: of the transcript that systems agree on, of lyrics that may be trained on."""
         row = agreed_transcript(self.rows.annotations)
-        return tuple(
-            result
-            for result in self.results
-            if row is not None and result.kind is ResultKind.TRANSCRIPT and result.backend == row.backend
-        )
+        return tuple(result for result in self.results if _is_quotable(result, row.backend if row else None))
+
+
+_WORDS = {ResultKind.TRANSCRIPT, ResultKind.SENTENCE}
+
+
+def _is_quotable(result: ToolResult, agreed: str | None) -> bool:
+    if result.kind is ResultKind.LYRICS:
+        return may_be_quoted(result)
+    return result.kind in _WORDS and result.backend == agreed
 
 
 def _check_free_claim(claim: Claim, grounds: _Grounds, language: str) -> Iterator[Problem]:
@@ -107,13 +112,11 @@ def _check_free_claim(claim: Claim, grounds: _Grounds, language: str) -> Iterato
     cited = cited_results(claim, grounds.results)
     if set(claim.evidence) != {evidence for result in cited for evidence in result.evidence}:
         yield Problem(Reason.WRONG_EVIDENCE, f"{claim.text!r} cites a part of what a tool says, not all of it")
-    allowed = {result.name for result in (*cited, *grounds.agreed)}
-    spoken = [result for result in cited if result.kind is ResultKind.TRANSCRIPT and result not in grounds.agreed]
-    if spoken:
-        yield Problem(Reason.WRONG_QUOTATION, f"{claim.text!r} cites a transcript that systems do not agree on")
+    words = [result for result in cited if result.kind in {*_WORDS, ResultKind.LYRICS}]
+    if any(result not in grounds.quotable for result in words):
+        yield Problem(Reason.WRONG_QUOTATION, f"{claim.text!r} cites words that may not be quoted")
     if any(result.kind is ResultKind.STATEMENT and result.content == claim.text for result in cited):
-        cited = tuple(result for result in grounds.results if result.name in allowed)
-        yield from ground_claim(claim.text, cited, grounds.rows.segment, language)
+        yield from ground_claim(claim.text, (*cited, *grounds.quotable), grounds.rows.segment, language)
     else:
         # A writer's sentences are held against their evidence before they get their capital.
         text = f"{claim.text[:1].lower()}{claim.text[1:]}"

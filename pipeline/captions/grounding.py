@@ -15,7 +15,8 @@ from schemas.claim import Claim
 from schemas.segment import Segment
 from schemas.tool_result import ResultKind, ToolResult
 
-_SPOKEN = {ResultKind.TRANSCRIPT: "transcript.text", ResultKind.SENTENCE: ""}
+_SPOKEN = {ResultKind.TRANSCRIPT: "transcript.text", ResultKind.SENTENCE: "", ResultKind.LYRICS: "lyrics.text"}
+"""What is words of somebody's, and where they stand whole; empty for the place that names the result."""
 
 
 def ground_claim(text: str, cited: Sequence[ToolResult], segment: Segment, language: str) -> Iterator[Problem]:
@@ -35,6 +36,12 @@ def ground_claim(text: str, cited: Sequence[ToolResult], segment: Segment, langu
     for quotation in quotations_in(text):
         if not was_said(quotation, said):
             yield Problem(Reason.WRONG_QUOTATION, f"{quotation!r} is not in what systems agree was said")
+
+
+def may_be_quoted(result: ToolResult) -> bool:
+    """Whether the words of a transcript or of lyrics may be trained on, as their own row has it."""
+    top = result.field.partition(".")[0]
+    return result.value(f"{top}.usable_for_training") == "true"
 
 
 def cited_results(claim: Claim, results: Sequence[ToolResult]) -> tuple[ToolResult, ...]:

@@ -65,7 +65,7 @@ def take_over_claims(planned: Planned, config: CaptionConfig) -> tuple[tuple[Cla
     """
     claims: list[Claim] = []
     problems: list[Problem] = []
-    agreed = [fact for fact in planned.facts if fact.kind is ResultKind.TRANSCRIPT]
+    agreed = [fact for fact in planned.facts if fact.kind in {ResultKind.TRANSCRIPT, ResultKind.LYRICS}]
     for result in results_of(planned.rows):
         if result.kind is ResultKind.STATEMENT and result.backend == config.captioner:
             found = [

@@ -9,6 +9,7 @@ from annotators.grammar.engine import WITHOUT, Rows, place_of
 from annotators.grammar.rules import RULES
 from pipeline.captions.conflicts import agreed_transcript, music_conflicts, source_of, speech_conflicts
 from pipeline.captions.event_conflicts import SEGMENT_EVENTS, event_conflicts, event_sources, word_conflict
+from pipeline.captions.grounding import may_be_quoted
 from pipeline.captions.priors import branch_of, leading_order, priors, weight
 from pipeline.captions.tool_results import results_of
 from schemas.annotation import Annotation
@@ -21,7 +22,13 @@ from schemas.tool_result import ResultKind, ToolResult
 MOST_FACTS = 40
 """What a writer is given at most; the least weighty go first."""
 
-_NOT_TOLD = {ResultKind.AGREEMENT, ResultKind.ALIGNMENT, ResultKind.NOTES, ResultKind.OPINION}
+_NOT_TOLD = {
+    ResultKind.AGREEMENT,
+    ResultKind.ALIGNMENT,
+    ResultKind.NOTES,
+    ResultKind.OPINION,
+    ResultKind.SIMILARITY,
+}
 """What tools know of each other, and what no listener would say."""
 _SPOKEN = {ResultKind.TRANSCRIPT, ResultKind.SENTENCE}
 _OF_TOPIC: Mapping[str, tuple[ResultKind, ...]] = {
@@ -139,8 +146,10 @@ class _Told:
             return False
         if result.kind in _SPOKEN:
             return source == self._agreed
+        if result.kind is ResultKind.LYRICS:
+            return may_be_quoted(result)
         if result.kind is ResultKind.EVENT:
-            return source == self._events
+            return source == self._events and result.field.startswith("events.")
         if result.kind is ResultKind.STATEMENT:
             return not _is_by_rule(result)
         return self._kept.get(result.kind, source) == source

@@ -41,5 +41,8 @@ def _row_results(source: Source, row: Annotation) -> Iterator[ToolResult]:
     for index, claim in enumerate(row.caption_claims):
         paths = (f"caption_claims.{index}.text", f"caption_claims.{index}.rule")
         yield source.result(ResultKind.STATEMENT, claim.text, *paths, confidence=claim.probability)
+    for index, near in enumerate(row.clap_similarity or ()):
+        paths = (f"clap_similarity.{index}.backend", f"clap_similarity.{index}.similarity")
+        yield source.result(ResultKind.SIMILARITY, f"the caption of {near.backend} lies near the sound", *paths)
     if row.caption and not row.caption_claims:
         yield source.result(ResultKind.STATEMENT, row.caption, "caption")

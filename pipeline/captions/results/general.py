@@ -14,6 +14,7 @@ from schemas.tool_result import ResultKind, ToolResult
 def general_results(source: Source, row: GeneralAnnotation) -> Iterator[ToolResult]:
     """Each field that is not null, events one by one."""
     yield from event_results(source, row.events or ())
+    yield from event_results(source, row.tagged or (), "tagged")
     if row.repetition is not None:
         paths = [f"repetition.{name}" for name in ("period_ms", "count", "regularity", "label")]
         content = _repetition_words(row.repetition)

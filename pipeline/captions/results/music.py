@@ -9,6 +9,7 @@ from annotators.music.character import tempo_words
 from pipeline.captions.results.source import Source, listed, percent, rounded
 from schemas.annotation import MusicAnnotation
 from schemas.music import Dynamics, Rhythm, Timbre, Tonality
+from schemas.tag import TagKind
 from schemas.timespan import TimeSpan
 from schemas.tool_result import ResultKind, ToolResult
 
@@ -45,6 +46,13 @@ def _timed(source: Source, row: MusicAnnotation) -> Iterator[ToolResult]:
         paths = [f"sections.{index}.{name}" for name in ("label", "function", "start_ms", "end_ms")]
         content = f"part {section.label}" + (f", the {section.function}" if section.function else "")
         yield source.result(ResultKind.SECTION, content, *paths, span=TimeSpan(section.start_ms, section.end_ms))
+    for index, tag in enumerate(row.tags or ()):
+        paths = [f"tags.{index}.{name}" for name in ("label", "kind", "score", "source")]
+        content = tag.label if tag.kind is TagKind.OTHER else f"{tag.kind}: {tag.label}"
+        yield source.result(ResultKind.TAG, content, *paths, confidence=tag.score)
+    if row.lyrics is not None:
+        paths = [f"lyrics.{name}" for name in ("text", "usable_for_training", "recogniser")]
+        yield source.result(ResultKind.LYRICS, row.lyrics.text, *paths, confidence=row.lyrics.confidence)
     if row.notes is not None:
         yield source.result(ResultKind.NOTES, f"{len(row.notes)} notes", "notes")
 

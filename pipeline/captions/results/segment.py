@@ -25,13 +25,13 @@ def segment_results(source: Source, segment: Segment) -> Iterator[ToolResult]:
         yield source.result(ResultKind.LANGUAGE, f"the language is {language_name(segment.language)}", "language")
 
 
-def event_results(source: Source, events: Sequence[Event]) -> Iterator[ToolResult]:
-    """The events of one source, each under its own place in the row."""
+def event_results(source: Source, events: Sequence[Event], field: str = "events") -> Iterator[ToolResult]:
+    """The events in a field of one source, each under its own place in the row."""
     for index, event in enumerate(events):
         yield source.result(
             ResultKind.EVENT,
             event_words(event),
-            *(f"events.{index}.{name}" for name in ("label", "class", "onset_ms", "offset_ms", "score")),
+            *(f"{field}.{index}.{name}" for name in ("label", "class", "onset_ms", "offset_ms", "score")),
             span=event.span,
             confidence=event.score,
         )

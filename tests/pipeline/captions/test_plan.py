@@ -18,10 +18,11 @@ from schemas.annotation import Annotation
 from schemas.claim import Claim
 from schemas.event import Branch, EventClass
 from schemas.general import GeneralFacts
-from schemas.music import Chord, Mode, MusicFacts, Rhythm, Tonality
+from schemas.music import Chord, Lyrics, Mode, MusicFacts, Rhythm, Tonality
 from schemas.plan import Conflict, Resolution
 from schemas.segment import Segment
 from schemas.speech import Agreement, ErrorUnit, Speakers, SpeechFacts, SpeechLanguage, Transcript
+from schemas.tag import Tag, TagKind
 from schemas.tool_result import ResultKind
 from tests.caption_rows import event, heard, music, plausible, row, segment, transcript, voice, with_captions
 
@@ -277,6 +278,32 @@ def test_what_the_grammar_said_of_other_facts_is_not_told_again_but_what_a_capti
     captioner = row(one, GeneralFacts(caption=free.text, caption_claims=(free,)), "captioner", GENERAL)
     told = kinds(one, [*with_captions(one, rows), captioner])
     assert told[ResultKind.STATEMENT] == ["A dog barks."]
+
+
+@pytest.mark.parametrize("usable", [True, False])
+def test_lyrics_are_told_only_where_they_may_be_trained_on(usable: bool) -> None:
+    lyrics = Lyrics(
+        text="row your boat",
+        words=(),
+        language="en",
+        confidence=0.5,
+        recogniser="w",
+        usable_for_training=usable,
+        flags=(),
+    )
+    told = kinds(ONE, [row(ONE, MusicFacts(lyrics=lyrics), "lyrics", MUSIC)])
+    assert told.get(ResultKind.LYRICS, []) == (["row your boat"] if usable else [])
+
+
+def test_tags_are_told_with_what_they_speak_of() -> None:
+    tags = (
+        Tag(label="piano", kind=TagKind.INSTRUMENT, score=0.8, source="clap"),
+        Tag(label="live recording", kind=TagKind.OTHER, score=0.4, source="clap"),
+    )
+    assert kinds(ONE, [row(ONE, MusicFacts(tags=tags), "tags", MUSIC)])[ResultKind.TAG] == [
+        "instrument: piano",
+        "live recording",
+    ]
 
 
 def test_a_writer_is_given_the_weightiest_facts() -> None:
