@@ -11,6 +11,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from docs import reference, sample_run, training
@@ -20,6 +21,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "configuration": reference.configuration,
     "backends": reference.backends,
     "profile": reference.profile,
+    "local profile": partial(reference.profile, "local"),
+    "cluster profile": partial(reference.profile, "cluster"),
     "tables": reference.tables,
     "command line": reference.command_line,
     "training tasks": training.tasks,
