@@ -28,6 +28,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "training tasks": training.tasks,
     "sample columns": training.columns,
     "export formats": training.formats,
+    "duplicate columns": training.duplicate_columns,
+    "fingerprint columns": training.fingerprint_columns,
 }
 SAMPLE_PARTS: Mapping[str, Callable[[Path], str]] = {
     "sample summary": sample_run.summary,
