@@ -7,16 +7,17 @@ import functools
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from inspect import signature
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import corpus_commands, doctor_command, evaluation_commands, training_commands
+from pipeline import corpus_commands, evaluation_commands, serving_commands, training_commands
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -53,19 +54,13 @@ Output = Annotated[
     str, typer.Option("--output", "-o", help="Folder of the corpus, local or remote; made or continued.")
 ]
 Profile = Annotated[
-    str,
-    typer.Option("--profile", help="Configuration: embedded, local, cluster, or the path of a .yaml file like them."),
+    str, typer.Option("--profile", help="Configuration: embedded, or the path of a .yaml file like it.")
 ]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Changes one value of the configuration; may be repeated."),
 ]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers", min=1, help="Local processes.", show_default="all cores; where models run on GPUs, 2 each"
-    ),
-]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Local processes.", show_default="all cores")]
 Runner = Annotated[
     str, typer.Option("--runner", help="Beam runner. DirectRunner means local processes, without network.")
 ]
@@ -132,6 +127,7 @@ def run(
     """
     with _exit_codes():
         from pipeline.display import ProgressDisplay, inspection_view, usage_line
+        from pipeline.doctor import usable_cores
         from pipeline.launch import Launch, RunRequest, output_in_use
         from pipeline.storage.files import use_options
         from pipeline.storage.redact import redact_uri
@@ -143,7 +139,7 @@ def run(
             output=output,
             profile=profile,
             overrides=tuple(overrides or ()),
-            workers=workers,
+            workers=workers or usable_cores(),
             runner=runner,
             stall_timeout_s=stall_timeout,
         )
@@ -185,6 +181,7 @@ def plan(
 ) -> None:
     """Show what `run` would do, stage by stage, and about how long it would take. Does no work."""
     with _exit_codes():
+        from pipeline.doctor import usable_cores
         from pipeline.launch import RunRequest
         from pipeline.storage.files import use_options
 
@@ -195,7 +192,7 @@ def plan(
             output=output,
             profile=profile,
             overrides=tuple(overrides or ()),
-            workers=workers,
+            workers=workers or usable_cores(),
         )
         _show_plan(request)
 
@@ -220,9 +217,45 @@ def inspect(
         Console().print(inspection_view(inspect_corpus(output), sample_captions(output, captions, seed)))
 
 
-def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
-    """A command from a module of its own, with the exit codes of all."""
+@app.command(epilog=examples("soundseam doctor", "soundseam doctor --profile embedded --set detectors.0.name=ears"))
+def doctor(
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile", help="Check the backends of this profile alone; exit with 1 if one that it needs cannot load."
+        ),
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Show which backends can load here, what each missing one needs, and the licences. Downloads nothing."""
+    with _exit_codes():
+        from pipeline.config import load_config
+        from pipeline.display import doctor_view
+        from pipeline.doctor import examine_kinds, examine_machine, examine_profile
+        from pipeline.errors import SetupError
 
+        if overrides and not profile:
+            raise SetupError("--set changes a profile: name it with --profile")
+        reports = examine_profile(load_config(profile, overrides or ())) if profile else list(examine_kinds())
+        Console().print(doctor_view(reports, examine_machine()))
+        missing = [report.backend for report in reports if not report.loads and not report.optional]
+        if profile and missing:
+            _leave(FAILED, f"profile {profile} cannot run here without {', '.join(missing)}")
+
+
+def _add_commands(commands: Mapping[Callable[..., None], Sequence[str]]) -> None:
+    """Adds commands of a module of their own, each with examples for its help, and the exit codes of all.
+
+    One that takes typer's context passes on the options that it does not know.
+    """
+    for command, lines in commands.items():
+        passes_on = (
+            {**PASS_OPTIONS_ON, "allow_extra_args": True} if "context" in signature(command).parameters else None
+        )
+        app.command(context_settings=passes_on, epilog=examples(*lines))(_with_exit_codes(command))
+
+
+def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run_command(*arguments: object, **options: object) -> None:
         with _exit_codes():
@@ -231,42 +264,8 @@ def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
     return run_command
 
 
-app.command(epilog=examples("soundseam doctor", "soundseam doctor --profile embedded --set detectors.0.name=ears"))(
-    _with_exit_codes(doctor_command.doctor)
-)
-app.command(
-    context_settings={**PASS_OPTIONS_ON, "allow_extra_args": True},
-    epilog=examples("soundseam sft out", "soundseam sft out --task asr --task caption --seed 1 --workers 2"),
-)(_with_exit_codes(training_commands.sft))
-app.command(
-    epilog=examples(
-        "soundseam export out --to moss --output moss",
-        "soundseam export out --to hf --output hf --stage pretrain --no-tables",
-        "soundseam export out --to webdataset --output shards --samples 1000 --quota refusal=50 --weight zh=0.5",
-    )
-)(_with_exit_codes(training_commands.export))
-app.command(
-    epilog=examples(
-        "soundseam evaluate segmentation samples/truth",
-        "soundseam evaluate segmentation samples/truth --set segmentation.cut.target_ms=8000",
-        "soundseam evaluate speech samples/truth",
-    )
-)(_with_exit_codes(evaluation_commands.evaluate))
-app.command(
-    epilog=examples(
-        "soundseam show samples/recordings/sound-bell.flac -o page.png",
-        "soundseam show samples/recordings/sound-bell.flac --seconds 10 -o page.svg",
-    )
-)(_with_exit_codes(evaluation_commands.show))
-app.command(
-    epilog=examples("soundseam report out", "soundseam report out --to page --segments 20 --seed 1 --title Samples")
-)(_with_exit_codes(corpus_commands.report))
-app.command(
-    epilog=examples(
-        "soundseam dedup out --fingerprints fingerprints.parquet",
-        "soundseam dedup out --against samples/recordings",
-    )
-)(_with_exit_codes(corpus_commands.dedup))
+for module in (training_commands, evaluation_commands, corpus_commands, serving_commands):
+    _add_commands(module.COMMANDS)
 
 
 def _show_plan(request: RunRequest) -> Prepared:
@@ -283,7 +282,7 @@ def _show_plan(request: RunRequest) -> Prepared:
             Text(f"Nothing to do: {redact_uri(request.output)} is up to date with these inputs and this configuration")
         )
     else:
-        console.print(plan_view(prepared.plan, prepared.audio_ms, prepared.stage_seconds(), prepared.workers))
+        console.print(plan_view(prepared.plan, prepared.audio_ms, prepared.stage_seconds(), request.workers))
     rejected = len(prepared.listing.rejected)
     if rejected:
         console.print(f"{rejected} of the inputs cannot be used; they go to the table of rejects")

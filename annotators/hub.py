@@ -35,6 +35,7 @@ _TERMS = {
     "mit/ast-finetuned-": Terms("BSD-3-Clause"),
     "mobiuslabsgmbh/faster-whisper-": Terms("MIT"),
     "openai/whisper-": Terms("Apache-2.0"),
+    "openmoss-team/moss-audio": Terms("Apache-2.0"),
     "openmuq/": Terms("CC-BY-NC-4.0"),
     "pyannote/segmentation-3.0": Terms("MIT", gated=True),
     "pyannote/speaker-diarization-3.1": Terms("MIT", gated=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,8 +28,7 @@ class Subject(StrEnum):
 
 
 Profile = Annotated[
-    str,
-    typer.Option("--profile", help="Configuration: embedded, local, cluster, or the path of a .yaml file like them."),
+    str, typer.Option("--profile", help="Configuration: embedded, or the path of a .yaml file like it.")
 ]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Changes one value of the configuration.")
@@ -157,3 +157,17 @@ def _speech_table(evaluation: SpeechEvaluation) -> Table:
             values = [getattr(scores, name) for scores in evaluation.backends]
             table.add_row(name.replace("_", " "), *("-" if value is None else f"{value:g}" for value in values))
     return table
+
+
+COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
+    evaluate: (
+        "soundseam evaluate segmentation samples/truth",
+        "soundseam evaluate segmentation samples/truth --set segmentation.cut.target_ms=8000",
+        "soundseam evaluate speech samples/truth",
+    ),
+    show: (
+        "soundseam show samples/recordings/sound-bell.flac -o page.png",
+        "soundseam show samples/recordings/sound-bell.flac --seconds 10 -o page.svg",
+    ),
+}
+"""Each with examples for its help, which tests run."""

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from annotators.base import BackendUnavailableError
+from annotators.hub import refuse_unreachable
 from annotators.moss.config import CheckpointError
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ def find_checkpoint(model: str, revision: str = "main") -> Path:
     """The folder `model`, or where the hub's repository of that name was put. Raises CheckpointError without either."""
     if Path(model).is_dir():
         return Path(model)
+    try:
+        refuse_unreachable("the check", model, "MODEL")
+    except BackendUnavailableError as error:
+        raise CheckpointError(str(error)) from error
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:

@@ -177,6 +177,9 @@ def test_a_missing_weight_is_named(checkpoint: Path, tmp_path: Path) -> None:
         MossAudio.load(folder).hear(probe(1_000))
 
 
-def test_a_name_that_no_hub_has_is_told_with_the_remedy() -> None:
-    with pytest.raises(CheckpointError, match="name a folder with the checkpoint"):
-        find_checkpoint("soundseam/no-such-model")
+@pytest.mark.parametrize(
+    ("model", "said"), [("soundseam/no-such-model", "hf download soundseam/no-such-model"), ("nowhere", "no folder")]
+)
+def test_what_cannot_be_had_here_is_told_with_the_remedy(model: str, said: str) -> None:
+    with pytest.raises(CheckpointError, match=said):
+        find_checkpoint(model)

@@ -1,1 +1,0 @@
-"""Whether words hold: numbers, names, quotations, tool jargon and the language of a sentence."""

@@ -1,0 +1,128 @@
+"""The parity gate: is what a server computes what its checkpoint says?
+
+A server is asked for the log-probabilities of a prompt with audio in it, and the plain forward pass of the same
+checkpoint for those of the same tokens. vLLM encodes 4 s of audio at a time, so the forward pass does so too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotators.moss.audio_tokens import audio_token_ids
+from annotators.moss.config import MossConfig
+from annotators.moss.forward import Heard, MossAudio
+from pipeline.serving.probe import as_heard, probe_clip
+from pipeline.serving.server_api import ScoredPrompt, score_prompt
+
+CHECKED_MS = (3_000, 4_000, 10_000, 12_000, 30_000)
+"""Less than one of vLLM's chunks, one, and several, the last of them whole or half."""
+LARGEST_IN_FLOAT32 = 1e-3
+MEAN_WHERE_ROUNDED = 0.15
+"""In bfloat16 a logit of 16 to 32, which is common where audio tokens stand, is rounded by up to 0.06."""
+SHARE_WHERE_ROUNDED = (0.5, 1.5)
+"""Nearer to a server with DeepStack than to one without."""
+
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Between log-probabilities of equal tokens, without sign."""
+
+    largest: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class ClipParity:
+    """One clip through a server and through the forward pass."""
+
+    duration_ms: int
+    num_tokens: int
+    difference: Difference | None
+    """None where the server made other tokens of the clip, so that nothing can be compared."""
+    deepstack_share: float | None = None
+    """How much of what DeepStack changes the server shows: 1 all of it, 0 nothing. None without DeepStack."""
+    whole_clip: Difference | None = None
+    """What the forward pass itself would say, did it encode the clip at once as the reference code does."""
+    problem: str = ""
+    """What is wrong, and what to do; empty where the server is right."""
+
+
+def check_clip(model: MossAudio, root: str, served: str, duration_ms: int, dtype: str) -> ClipParity:
+    """Asks the server at `root` about the probe of that length, and holds its answer against `model`."""
+    clip = probe_clip(duration_ms)
+    return compare(model, score_prompt(root, served, clip), clip, dtype)
+
+
+def compare(model: MossAudio, prompt: ScoredPrompt, clip: NDArray[np.int16], dtype: str) -> ClipParity:
+    """`dtype` is what the server computes in; float32 is held to a tighter bound."""
+    samples, ids = as_heard(clip), prompt.token_ids
+    duration_ms = len(clip) // 16
+    heard = model.hear(samples)
+    if problem := prompt_problem(ids, model.config, heard.num_tokens):
+        return ClipParity(duration_ms, len(ids), None, problem=problem)
+    ours, without = (_scores(model, ids, heard, deepstack) for deepstack in (True, False))
+    whole = _scores(model, ids, model.hear(samples, chunked=False), deepstack=True)
+    served = prompt.log_probabilities
+    difference, share = difference_of(served, ours), _share(served, ours, without)
+    problem = "" if is_within(difference, share, dtype) else _cause(served, ours, without, whole)
+    return ClipParity(duration_ms, len(ids), difference, share, difference_of(whole, ours), problem)
+
+
+def is_within(difference: Difference, share: float | None, dtype: str) -> bool:
+    """In float32 each token counts; where a server rounds, their mean, and that DeepStack shows.
+
+    Rounding to bfloat16 may change single tokens by more than DeepStack does, but not in DeepStack's direction.
+    """
+    if dtype == "float32":
+        return difference.largest <= LARGEST_IN_FLOAT32
+    lowest, highest = SHARE_WHERE_ROUNDED
+    return difference.mean <= MEAN_WHERE_ROUNDED and (share is None or lowest <= share <= highest)
+
+
+def prompt_problem(token_ids: list[int], config: MossConfig, num_audio_tokens: int) -> str:
+    """What is wrong with how the server wrote a clip of so many tokens into its prompt; empty if nothing."""
+    tokens = config.tokens
+    if tokens.audio_start_id not in token_ids or tokens.audio_end_id not in token_ids:
+        return "the prompt holds no audio: does the server know this model as MOSS-Audio?"
+    written = token_ids[token_ids.index(tokens.audio_start_id) + 1 : token_ids.index(tokens.audio_end_id)]
+    if written == audio_token_ids(num_audio_tokens, tokens):
+        return ""
+    if written == audio_token_ids(num_audio_tokens, tokens, time_markers=False):
+        return "no time markers in the prompt: start vLLM with --mm-processor-kwargs '{\"enable_time_marker\": true}'"
+    given = written.count(tokens.audio_token_id)
+    return f"the prompt has {given} audio tokens in {len(written)}, {num_audio_tokens} are expected, with time markers"
+
+
+def difference_of(some: Scores, others: Scores) -> Difference:
+    apart = np.abs(some - others)
+    return Difference(float(apart.max()), float(apart.mean()))
+
+
+def _scores(model: MossAudio, ids: list[int], heard: Heard, deepstack: bool) -> Scores:
+    return model.prompt_log_probabilities(ids, [heard], deepstack).astype(np.float64)
+
+
+def _share(served: Scores, ours: Scores, without: Scores) -> float | None:
+    """Least squares: how far along the way from `without` to `ours` the server stands, noise aside."""
+    way = ours - without
+    length = float(way @ way)
+    return float((served - without) @ way) / length if length > 0 else None
+
+
+def _cause(served: Scores, ours: Scores, without: Scores, whole: Scores) -> str:
+    """What would explain the server's answer: a way of computing it to which it is near, rounding allowed."""
+    share = _share(served, ours, without)
+    if share is not None and is_within(difference_of(served, without), 1 - share, "rounded"):
+        return (
+            "the server drops DeepStack: install the plugin into its environment (docs/serving.md), or start vLLM with "
+            "--enforce-eager"
+        )
+    to_whole = difference_of(served, whole)
+    if to_whole.mean < difference_of(served, ours).mean and is_within(to_whole, None, "rounded"):
+        return "the server encodes the whole clip at once, as the reference code does and vLLM does not"
+    return "the server computes something else: other weights, or another precision than --dtype says"

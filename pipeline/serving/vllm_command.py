@@ -1,0 +1,116 @@
+"""The command that serves MOSS-Audio with vLLM, option by option."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.serving.interpreter import Interpreter
+from pipeline.serving.probe import RATE_HZ
+
+MOST_BATCHED_TOKENS = 16_384
+"""Enough to prefill some forty clips of 30 s at once; vLLM's encoder cache is as large."""
+AUDIO_TOKENS_PER_S = 13.5
+"""12.5 for the sound, and one or two digits every 2 s."""
+CORES_PER_API_SERVER = 4
+MOST_API_SERVERS = 16
+"""Each makes the mel frames of its requests: 45 ms of a core for 30 s of audio."""
+BYTES_PER_S = 2 * RATE_HZ
+"""Of 16-bit samples; FLAC needs less."""
+
+
+@dataclass(frozen=True)
+class ServeRequest:
+    """What the command line asks for."""
+
+    model: str
+    host: str = "127.0.0.1"
+    port: int = 8000
+    longest_s: float = 30.0
+    """Of a segment."""
+    audios: int = 1
+    """Most clips in one prompt."""
+    api_servers: int | None = None
+    thinking: bool = False
+    """Splits the thinking of a Thinking checkpoint off its answers. Such a server cannot verify: with a reasoning
+    parser vLLM lets a choice go unenforced."""
+    options: tuple[str, ...] = ()
+    """Further ones, for vLLM as they are; of two that are alike the last counts."""
+
+    @property
+    def served_name(self) -> str:
+        """What clients call the model: a folder's name, or the hub's."""
+        return _given("--served-model-name", self.options) or _short(self.model)
+
+    @property
+    def revision(self) -> str:
+        """Of a hub's repository."""
+        return _given("--revision", self.options) or "main"
+
+    @property
+    def cannot_verify(self) -> bool:
+        return self.thinking or _given("--reasoning-parser", self.options) is not None
+
+    @property
+    def root(self) -> str:
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::", ""} else self.host  # noqa: S104 - compared, not bound
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def vllm_command(request: ServeRequest, interpreter: Interpreter, cores: int) -> list[str]:
+    """What to run. Wheels under another name than vllm lack what its `serve` reads of itself: they take one process."""
+    whole = bool(interpreter.version)
+    servers = request.api_servers or max(1, min(MOST_API_SERVERS, cores // CORES_PER_API_SERVER))
+    start = ["vllm.entrypoints.cli.main", "serve", request.model]
+    if not whole:
+        start = ["vllm.entrypoints.openai.api_server", "--model", request.model]
+    return [
+        *(interpreter.path, "-m", *start),
+        *("--host", request.host, "--port", str(request.port)),
+        *("--served-model-name", request.served_name),
+        *("--mm-processor-kwargs", json.dumps({"enable_time_marker": True})),
+        *("--limit-mm-per-prompt", json.dumps({"audio": request.audios})),
+        *("--max-num-batched-tokens", str(_batched_tokens(request))),
+        "--enable-prompt-tokens-details",
+        *(("--api-server-count", str(servers)) if whole else ()),
+        *(("--reasoning-parser", "qwen3") if request.thinking else ()),
+        *request.options,
+    ]
+
+
+def vllm_environment(request: ServeRequest, environment: Mapping[str, str]) -> dict[str, str]:
+    """Limits on what a request may bring, where `environment` does not set them already.
+
+    vLLM's own allow 600 s of audio in 25 MiB, follow redirects, and fetch up to 256 MiB from an address.
+    """
+    size_mb = math.ceil(max(25.0, request.longest_s * BYTES_PER_S / 2**20))
+    limits = {
+        "VLLM_MAX_AUDIO_DECODE_DURATION_S": str(math.ceil(max(60.0, request.longest_s + request.longest_s / 10))),
+        "VLLM_MAX_AUDIO_CLIP_FILESIZE_MB": str(size_mb),
+        "VLLM_MAX_MEDIA_DOWNLOAD_SIZE_MB": str(size_mb),
+        "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
+    }
+    return {name: value for name, value in limits.items() if name not in environment}
+
+
+def _batched_tokens(request: ServeRequest) -> int:
+    """A multiple of 1,024 that holds the longest segments of a prompt: a clip is encoded in one step."""
+    needed = request.audios * math.ceil(request.longest_s * AUDIO_TOKENS_PER_S)
+    return max(MOST_BATCHED_TOKENS, 1024 * math.ceil(needed / 1024))
+
+
+def _given(option: str, options: tuple[str, ...]) -> str | None:
+    """The value that `options` give `option`, as two words or as one with =."""
+    found = None
+    for place, word in enumerate(options):
+        name, mark, value = word.partition("=")
+        if name == option:
+            found = value if mark else next(iter(options[place + 1 : place + 2]), "")
+    return found
+
+
+def _short(model: str) -> str:
+    return Path(model).resolve().name if Path(model).is_dir() else model
