@@ -8,16 +8,13 @@ over the pieces of each folder, then the mean and the standard deviation of thos
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from annotators.base import Backend
 from annotators.music.mir import Mir
 from annotators.music.structure import Structure
 from pipeline.evaluation.evaluate_music import evaluate_music
-from schemas.music import MusicFacts
 
 
 def main() -> None:
@@ -25,16 +22,12 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--clip-seconds", type=float, default=30.0, help="length of a clip; 0 takes whole pieces")
     options = parser.parse_args()
+    scored = [evaluate_music(folder, (Mir(), Structure()), options.clip_seconds or None) for folder in options.folders]
     print(f"{'measure':18}" + "".join(f"{folder.name:>10}" for folder in options.folders) + f"{'mean':>10}{'sd':>8}")
-    _report(options.folders, Mir(), options.clip_seconds or None, sections=False)
-    _report(options.folders, Structure(), None, sections=True)
-
-
-def _report(folders: Sequence[Path], backend: Backend[MusicFacts], clip_s: float | None, sections: bool) -> None:
-    columns = [{name: mean for name, mean, _ in evaluate_music(folder, [backend], clip_s).means} for folder in folders]
-    for measure in columns[0]:
-        if measure.startswith("sections") == sections:
-            values = [column[measure] for column in columns]
+    for index, backend in enumerate(scored[0].backends):
+        columns = [evaluation.backends[index] for evaluation in scored]
+        for measure, _, _ in backend.means:
+            values = [column.mean(measure) or 0.0 for column in columns]
             spread = f"{np.std(values, ddof=1):8.3f}" if len(values) > 1 else ""
             print(f"{measure:18}" + "".join(f"{value:10.3f}" for value in values) + f"{np.mean(values):10.3f}" + spread)
 

@@ -28,8 +28,9 @@ from annotators.music.key import KEYS, PITCH_CLASSES, key_evidence
 from annotators.music.onsets import Onsets, onset_strength
 from annotators.music.spectra import FRAME_MS, RATE_HZ, measure_spectra
 from annotators.music.weights import load_weights
-from pipeline.evaluation.evaluate_music import clip_spans, read_truths
+from pipeline.evaluation.evaluate_music import LIST, clip_spans
 from pipeline.evaluation.music_measures import MusicTruth, cut_truth
+from pipeline.evaluation.whole_recordings import read_list
 
 Floats = NDArray[np.float64]
 Choice = tuple[Floats, NDArray[np.bool_]]
@@ -69,7 +70,7 @@ def main() -> None:
 
 
 def _clips(folder: Path) -> Iterator[Heard]:
-    for truth in read_truths(folder):
+    for truth in read_list(folder / LIST, MusicTruth):
         samples, rate_hz = soundfile.read(folder / truth.file, dtype="float32", always_2d=True)
         mono = soxr.resample(samples.mean(axis=1), rate_hz, RATE_HZ)
         for span in clip_spans(round(1000 * mono.size / RATE_HZ), 30.0):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +25,8 @@ class Subject(StrEnum):
 
     SEGMENTATION = "segmentation"
     SPEECH = "speech"
+    MUSIC = "music"
+    GENERAL = "general"
 
 
 Profile = Annotated[
@@ -38,20 +40,20 @@ Overrides = Annotated[
 def evaluate(
     subject: Annotated[Subject, typer.Argument(help="What to evaluate.", show_default=False)],
     folder: Annotated[
-        Path, typer.Argument(help="Folder with scenes.jsonl, clips.jsonl or ami.jsonl.", show_default=False)
+        Path,
+        typer.Argument(
+            help="Folder with labelled audio; see docs/segmentation.md and docs/branches.md.", show_default=False
+        ),
     ],
     profile: Profile = "embedded",
     overrides: Overrides = None,
 ) -> None:
-    """Measure on labelled audio: segmentation and routing next to simple ways of cutting, or the speech backends.
+    """Measure on labelled audio: segmentation and routing next to simple ways of cutting, or a branch's backends.
 
-    Segmentation wants any of the three lists; speech wants clips.jsonl with the text of what is said.
+    Segmentation wants scenes.jsonl, clips.jsonl or ami.jsonl; speech clips.jsonl with the text of what is said; music
+    pieces.jsonl; general sounds.jsonl or scenes.jsonl.
     """
-    config = _configuration(profile, overrides)
-    if subject is Subject.SPEECH:
-        _evaluate_speech(folder, config)
-    else:
-        _evaluate_segmentation(folder, config)
+    _EVALUATIONS[subject](folder, _configuration(profile, overrides))
 
 
 def _evaluate_segmentation(folder: Path, config: RunConfig) -> None:
@@ -72,16 +74,67 @@ def _evaluate_speech(folder: Path, config: RunConfig) -> None:
     from annotators.base import BackendUnavailableError
     from annotators.detection.silero_vad import SileroVad
     from pipeline.errors import SetupError
-    from pipeline.evaluation.evaluate_speech import evaluate_speech, loadable
+    from pipeline.evaluation.evaluate_speech import evaluate_speech, transcribing
     from pipeline.evaluation.labelled_audio import LabelledFolderError
 
     try:
-        evaluation = evaluate_speech(folder, loadable(config.branches.speech), SileroVad())
+        evaluation = evaluate_speech(folder, transcribing(config.branches.speech), SileroVad())
     except LabelledFolderError as error:
         raise SetupError(f"{error}: give a folder whose clips.jsonl has file and text in each line") from error
     except (BackendUnavailableError, ModuleNotFoundError) as error:
         raise SetupError(f"{error}; the measures need: pip install 'soundseam[speech]'") from error
     Console(width=None).print(_speech_table(evaluation))
+
+
+def _evaluate_music(folder: Path, config: RunConfig) -> None:
+    from annotators.base import BackendUnavailableError
+    from pipeline.errors import SetupError
+    from pipeline.evaluation.evaluate_music import evaluate_music
+    from pipeline.evaluation.labelled_audio import LabelledFolderError
+    from pipeline.evaluation.music_measures import MEASURES
+    from pipeline.evaluation.whole_recordings import loadable
+
+    backends = [backend for backend in config.branches.music if not backend.reads_annotations]
+    try:
+        found = evaluate_music(folder, loadable(backends))
+    except LabelledFolderError as error:
+        raise SetupError(f"{error}: give a folder in the format that docs/branches.md describes") from error
+    except (BackendUnavailableError, ModuleNotFoundError) as error:
+        raise SetupError(f"{error}; the measures need: pip install 'soundseam[evaluate]'") from error
+    rows = [(measure, [scores.mean(measure) for scores in found.backends]) for measure in MEASURES]
+    rows.append(("times_real_time", [scores.times_real_time for scores in found.backends]))
+    title = f"Music: {found.pieces} pieces, {found.audio_s:.0f} s"
+    Console(width=None).print(_side_by_side(title, [scores.backend for scores in found.backends], rows))
+
+
+def _evaluate_general(folder: Path, config: RunConfig) -> None:
+    from annotators.base import BackendUnavailableError
+    from pipeline.errors import SetupError
+    from pipeline.evaluation.evaluate_general import BackendScores, evaluate_general
+    from pipeline.evaluation.labelled_audio import LabelledFolderError
+    from pipeline.evaluation.whole_recordings import loadable
+
+    try:
+        found = evaluate_general(folder, loadable(config.branches.general), _detectors(config))
+    except LabelledFolderError as error:
+        raise SetupError(f"{error}: give a folder in the format that docs/branches.md describes") from error
+    except BackendUnavailableError as error:
+        raise SetupError(str(error)) from error
+    plain = [name for name in BackendScores.model_fields if name not in ("backend", "measures", "times_real_time")]
+    rows = [(name, [getattr(scores, name) for scores in found.backends]) for name in plain]
+    measured = [dict(scores.measures) for scores in found.backends]
+    rows += [(name, [values[name] for values in measured]) for name in measured[0]]
+    rows.append(("times_real_time", [scores.times_real_time for scores in found.backends]))
+    title = f"General: {found.recordings} recordings, {found.audio_s:.0f} s"
+    Console(width=None).print(_side_by_side(title, [scores.backend for scores in found.backends], rows))
+
+
+_EVALUATIONS = {
+    Subject.SEGMENTATION: _evaluate_segmentation,
+    Subject.SPEECH: _evaluate_speech,
+    Subject.MUSIC: _evaluate_music,
+    Subject.GENERAL: _evaluate_general,
+}
 
 
 def show(
@@ -145,16 +198,21 @@ def _turned(lines: list[MethodScores]) -> Table:
 
 
 def _speech_table(evaluation: SpeechEvaluation) -> Table:
-    """Backends side by side, one figure a row."""
     from pipeline.evaluation.evaluate_speech import BackendScores
 
     title = f"Speech: {evaluation.recordings} recordings, {evaluation.audio_s:.0f} s"
+    names = [name for name in BackendScores.model_fields if name != "backend"]
+    rows = [(name, [getattr(scores, name) for scores in evaluation.backends]) for name in names]
+    return _side_by_side(title, [scores.backend for scores in evaluation.backends], rows)
+
+
+def _side_by_side(title: str, backends: Sequence[str], rows: Sequence[tuple[str, Sequence[float | None]]]) -> Table:
+    """Backends side by side, one figure a row; rows without any figure are left out."""
     table = Table(title=title, title_justify="left")
-    for index, heading in enumerate(["", *(scores.backend for scores in evaluation.backends)]):
+    for index, heading in enumerate(["", *backends]):
         table.add_column(heading, justify="right" if index else "left")
-    for name in BackendScores.model_fields:
-        if name != "backend":
-            values = [getattr(scores, name) for scores in evaluation.backends]
+    for name, values in rows:
+        if any(value is not None for value in values):
             table.add_row(name.replace("_", " "), *("-" if value is None else f"{value:g}" for value in values))
     return table
 
@@ -164,6 +222,8 @@ COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
         "soundseam evaluate segmentation samples/truth",
         "soundseam evaluate segmentation samples/truth --set segmentation.cut.target_ms=8000",
         "soundseam evaluate speech samples/truth",
+        "soundseam evaluate music samples/truth",
+        "soundseam evaluate general samples/truth",
     ),
     show: (
         "soundseam show samples/recordings/sound-bell.flac -o page.png",

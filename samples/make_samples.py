@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -20,12 +20,13 @@ import yaml
 from pydantic import Field, JsonValue
 
 from samples.scene import SceneTruth, Turn, mix_scene, parse_rttm, read_scene
-from samples.score import read_score, truth_of
+from samples.score import LabelledSpan, read_score, truth_of
 from samples.sound import RENDER_RATE_HZ, Samples, read_sound, render, resampled, write_sound
 from schemas.record import Record
 
 HERE = Path(__file__).parent
 MEETING_TURNS = "speech-meeting-ami.rttm"
+_QUALITIES = {"": "maj", "m": "min", "7": "7", "m7": "min7", "maj7": "maj7"}
 
 
 class Entry(Record):
@@ -84,6 +85,33 @@ def manifest_row(entry: Entry) -> dict[str, JsonValue]:
     return {**row, "title": entry.title, "attribution": entry.attribution, "changes": entry.changes}
 
 
+def piece_rows() -> Iterator[dict[str, JsonValue]]:
+    """The truth of each rendered piece, as `soundseam evaluate music` reads it."""
+    for entry in read_catalogue():
+        if entry.source is not None and entry.source.startswith("scores/"):
+            truth = truth_of(read_score(HERE / entry.source), _from_truth(entry.file))
+            yield {
+                "file": truth.file,
+                "key": truth.key,
+                "tempo_bpm": truth.tempo_bpm,
+                "beats_per_bar": int(truth.meter.split("/")[0]),
+                "beats_ms": list(truth.beats_ms),
+                "downbeats_ms": list(truth.downbeats_ms),
+                "chords": [_placed(span, _in_harte_notation(span.label)) for span in truth.chords],
+                "sections": [_placed(span, span.label) for span in truth.sections],
+            }
+
+
+def _placed(span: LabelledSpan, label: str) -> dict[str, JsonValue]:
+    return {"start_ms": span.onset_ms, "end_ms": span.offset_ms, "label": label}
+
+
+def _in_harte_notation(chord: str) -> str:
+    """A:min for Am."""
+    root = chord[: 2 if chord[1:2] in ("#", "b") else 1]
+    return f"{root}:{_QUALITIES[chord[len(root) :]]}"
+
+
 def make_samples(sources: Sources, output: Path) -> None:
     """Writes recordings/, truth/, scores/*.json and manifest.jsonl into `output`."""
     for folder in ("recordings", "truth", "scores"):
@@ -101,6 +129,7 @@ def make_samples(sources: Sources, output: Path) -> None:
             if entry.cls == "speech" and entry.text is not None
         ),
     )
+    _write_lines(output / "truth/pieces.jsonl", piece_rows())
     _write_meeting_turns(sources.turns(MEETING_TURNS), output / "truth")
 
 

@@ -31,6 +31,23 @@ class Waveform(Protocol):
         ...
 
 
+class InMemory:
+    """A Waveform of samples, 16 kHz mono, that are there already."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+
+    @property
+    def num_samples(self) -> int:
+        return int(self._samples.size)
+
+    def blocks(self, block_samples: int = 30 * DETECTION_RATE_HZ) -> Iterator[Samples]:
+        yield from (self.read(start, start + block_samples) for start in range(0, self.num_samples, block_samples))
+
+    def read(self, start: int, stop: int) -> Samples:
+        return self._samples[start:stop]
+
+
 @dataclass(frozen=True)
 class FrameScores:
     """Scores of the classes a detector can tell, frame by frame.

@@ -12,7 +12,7 @@ from annotators.base import Annotator, Backend, Clip
 from annotators.general.character import attack_ms, brightness_hz, tonal_share
 from annotators.general.levels import RATE_HZ, Array, Sound, level_dbfs, measure_sound, rounded_db, short_term_dbfs
 from annotators.general.merging import MergedEvent, merge_events
-from annotators.general.repetition import repeated_event, repeated_level
+from annotators.general.repetition import find_repetition
 from schemas.annotation import GeneralAnnotation
 from schemas.event import Branch, Event
 from schemas.general import GeneralFacts, HeardEvent
@@ -64,8 +64,7 @@ def measure_events(clip: Clip, least_score: float = LEAST_SCORE) -> GeneralFacts
     events = [one.event for one in merged]
     background = _background_dbfs(sound, events, start_ms)
     heard = tuple(_heard(one, sound, start_ms, background) for one in merged)
-    levels = short_term_dbfs(sound.power)
-    return GeneralFacts(events=heard, repetition=repeated_event(events) or repeated_level(levels, events, start_ms))
+    return GeneralFacts(events=heard, repetition=find_repetition(sound, events, start_ms))
 
 
 def _tagged(clip: Clip) -> Iterator[tuple[str, Event]]:

@@ -1,4 +1,4 @@
-"""Sounds that come again at even distances: among the events, or inside one long event."""
+"""Sounds that come again at even distances: among the events, or in the sound itself."""
 
 from __future__ import annotations
 
@@ -6,29 +6,50 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from annotators.general.levels import HOP_MS, Array
+from annotators.general.levels import BIN_HZ, STRIDE_MS, Array, Sound
 from schemas.event import Event, EventClass
 from schemas.general import Repetition
 
 _FEWEST = 3
 _LEAST_REGULARITY = 0.75
-_LEAST_PULSE = 0.6
+_LEAST_PULSE = 0.5
+_LEAST_LIKENESS = 0.5
+"""Correlation of the sound with itself a period later; that of different sounds is about 0."""
 _SHORTEST_MS, _LONGEST_MS = 150, 5_000
+_RANGE_DB = 50.0
+_BANDS = 32
+_RISE_DB = 3.0
+"""A band of steady noise jitters by about as much from one spectrum to the next."""
 _VOICES = (EventClass.SPEECH, EventClass.SINGING, EventClass.MUSIC)
 """Their level always pulses; that is rhythm, not a sound that comes again."""
 
 
+def find_repetition(sound: Sound, events: Sequence[Event], start_ms: int) -> Repetition | None:
+    """What comes again in the events that are neither speech nor music, where it is the same sound each time.
+
+    `start_ms` is where `sound` begins in the events' time.
+    """
+    own = [event for event in events if event.event_class not in _VOICES]
+    if not own or sound.is_silent:
+        return None
+    bands = _band_levels(sound, own, start_ms)
+    among = repeated_event(own)
+    if among is not None and _likeness(bands, among.period_ms / STRIDE_MS) >= _LEAST_LIKENESS:
+        return among
+    return _repeated_sound(bands)
+
+
 def repeated_event(events: Sequence[Event]) -> Repetition | None:
-    """The label (speech and music apart) whose onsets lie at the most even distances, three of them at least.
+    """The label whose onsets lie at the most even distances, three of them at least.
 
     Regularity is 1 less the mean deviation of the distances from their median, as a share of it.
     """
     onsets: dict[str, list[int]] = defaultdict(list)
     for event in events:
-        if event.event_class not in _VOICES:
-            onsets[event.label].append(event.onset_ms)
+        onsets[event.label].append(event.onset_ms)
     found = [_of_onsets(label, sorted(times)) for label, times in sorted(onsets.items()) if len(times) >= _FEWEST]
     regular = [one for one in found if one is not None]
     return max(regular, key=lambda one: (one.count, one.regularity), default=None)
@@ -45,51 +66,91 @@ def _of_onsets(label: str, onsets: list[int]) -> Repetition | None:
     return Repetition(period_ms=round(period), count=len(onsets), regularity=round(regularity, 3), label=label)
 
 
-def repeated_level(hop_levels: Array, events: Sequence[Event], start_ms: int) -> Repetition | None:
-    """Evenly spaced bursts inside the longest event that is neither speech nor music, from the level every 10 ms.
-
-    `start_ms` is where `hop_levels` begins in the events' time. Regularity is the autocorrelation of the level's
-    rises at the period. Steady sound has no bursts and gives None.
-    """
-    candidates = [event for event in events if event.event_class not in _VOICES]
-    longest = max(candidates, key=lambda event: event.span.duration_ms, default=None)
-    if longest is None:
-        return None
-    first = max(0, (longest.onset_ms - start_ms) // HOP_MS)
-    last = max(first, (longest.offset_ms - start_ms) // HOP_MS)
-    return _of_levels(hop_levels[first:last])
-
-
-def _of_levels(levels: Array) -> Repetition | None:
-    if len(levels) < _FEWEST * _SHORTEST_MS // HOP_MS:
-        return None
-    rises = np.maximum(np.diff(np.maximum(levels, levels.max() - 40)), 0).astype(np.float64)
-    # Jitter of steady noise is about 1 dB a step; a burst rises far more.
-    rises = np.convolve(np.where(rises > 3, rises, 0), np.array([0.25, 0.5, 1, 0.5, 0.25]), mode="same")
-    if not rises.any():
-        return None
-    rises = rises - rises.mean()
-    size = 1 << (2 * len(rises) - 1).bit_length()
-    spectrum = np.fft.rfft(rises, size)
-    correlation = np.fft.irfft(np.abs(spectrum) ** 2)[: len(rises)]
-    correlation /= correlation[0] * (1 - np.arange(len(rises)) / len(rises))
-    low, high = _SHORTEST_MS // HOP_MS, min(_LONGEST_MS // HOP_MS, len(rises) // _FEWEST)
-    if high <= low + 1:
-        return None
-    peak = _first_high_peak(correlation, low, high)
-    if peak is None or correlation[peak] < _LEAST_PULSE:
-        return None
-    return Repetition(
-        period_ms=peak * HOP_MS,
-        count=round(len(levels) / peak),
-        regularity=round(float(min(1.0, correlation[peak])), 3),
-    )
+def _band_levels(sound: Sound, events: Sequence[Event], start_ms: int) -> Array:
+    """Level of each band in each spectrum from the first event to the last, in dB over the range's floor, 0 outside."""
+    edges = np.unique(np.geomspace(60, 8_000, _BANDS + 1) / BIN_HZ // 1).astype(np.int64)
+    power = np.add.reduceat(np.square(sound.spectra[:, : edges[-1]]), edges[:-1], axis=1)
+    levels = 10 * np.log10(power + 1e-12)
+    above = np.maximum(levels - float(levels.max()) + _RANGE_DB, 0)
+    inside = np.zeros(len(above), dtype=bool)
+    for event in events:
+        inside[sound.frame_slice(event.onset_ms - start_ms, event.offset_ms - start_ms)] = True
+    above[~inside] = 0
+    heard = np.flatnonzero(inside)
+    bands: Array = above[heard[0] : heard[-1] + 1]
+    return bands
 
 
-def _first_high_peak(correlation: NDArray[np.float64], low: int, high: int) -> int | None:
-    """The shortest period nearly as good as the best: multiples of a period are periods too."""
-    best = float(correlation[low : high + 1].max())
+def _repeated_sound(bands: Array) -> Repetition | None:
+    rises = _rises(bands)
+    low, high = round(_SHORTEST_MS / STRIDE_MS), min(round(_LONGEST_MS / STRIDE_MS), len(rises) // 2)
+    if not rises.any() or high <= low + 1:
+        return None
+    peak = _first_high_peak(_autocorrelation(rises), low, high)
+    if peak is None:
+        return None
+    period, pulse = peak
+    strokes = _count(rises, period)
+    if pulse < _LEAST_PULSE or strokes < _FEWEST or _likeness(bands, period) < _LEAST_LIKENESS:
+        return None
+    return Repetition(period_ms=round(period * STRIDE_MS), count=strokes, regularity=round(min(1.0, pulse), 3))
+
+
+def _rises(bands: Array) -> NDArray[np.float64]:
+    """How much louder the bands become from one spectrum to the next but one, (num_frames,): 0 where nothing begins."""
+    # Against the loudest of three bands, so that a tone that glides does not begin again and again.
+    padded = np.pad(np.pad(bands, ((0, 0), (1, 1)), mode="edge"), ((2, 0), (0, 0)))
+    before = sliding_window_view(padded, 3, axis=1).max(axis=2)[:-2]
+    rise = np.maximum(bands - before - _RISE_DB, 0).mean(axis=1)
+    strokes = np.where(rise > 0.2 * rise.max(initial=0.0), rise, 0.0)
+    spread: NDArray[np.float64] = np.convolve(strokes, np.array([0.5, 1.0, 0.5]), mode="same")
+    return spread
+
+
+def _autocorrelation(rises: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 at lag 0, corrected for the shorter overlap at longer lags."""
+    first, last = np.flatnonzero(rises)[[0, -1]]
+    part = rises[first : last + 1] - rises[first : last + 1].mean()
+    size = 1 << (2 * len(part) - 1).bit_length()
+    correlation = np.fft.irfft(np.abs(np.fft.rfft(part, size)) ** 2)[: len(part)]
+    correlation /= max(correlation[0], 1e-12) * np.maximum(1 - np.arange(len(part)) / len(part), 0.1)
+    return np.pad(correlation, (0, len(rises) + 2 - len(part)))
+
+
+def _first_high_peak(correlation: NDArray[np.float64], low: int, high: int) -> tuple[float, float] | None:
+    """The shortest period nearly as good as the best, to fractions of a frame, and its height: multiples of a period
+    are periods too."""
     inner = correlation[low : high + 1]
     peaks = np.flatnonzero((inner >= correlation[low - 1 : high]) & (inner >= correlation[low + 1 : high + 2])) + low
-    good = peaks[correlation[peaks] >= 0.85 * best]
-    return int(good[0]) if good.size else None
+    good = peaks[correlation[peaks] >= 0.65 * float(inner.max())]
+    if not good.size:
+        return None
+    at = int(good[0])
+    left, middle, right = correlation[at - 1 : at + 2]
+    bend = left - 2 * middle + right
+    shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
+    return at + float(np.clip(shift, -0.5, 0.5)), float(middle)
+
+
+def _count(rises: NDArray[np.float64], period: float) -> int:
+    """How often it is heard: strokes of at least a third of the strongest, no two nearer than half a period."""
+    taken: list[int] = []
+    for frame in np.argsort(-rises, kind="stable"):
+        if rises[frame] < rises.max() / 3:
+            break
+        if all(abs(frame - other) >= period / 2 for other in taken):
+            taken.append(int(frame))
+    return len(taken)
+
+
+def _likeness(bands: Array, period: float) -> float:
+    """Correlation of the band levels, each less its own mean, with those a period later; the best of near lags."""
+    lags = {max(1, round(period) + step) for step in (-1, 0, 1)}
+    return max((_correlation_at(bands, lag) for lag in lags if lag < len(bands) - 1), default=0.0)
+
+
+def _correlation_at(bands: Array, lag: int) -> float:
+    one, other = bands[:-lag], bands[lag:]
+    one, other = one - one.mean(axis=0), other - other.mean(axis=0)
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float((one * other).sum()) / lengths if lengths > 0 else 0.0

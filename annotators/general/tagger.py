@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from annotators.base import Annotator, Backend, Clip, Samples, checked_samples
+from annotators.base import Annotator, Backend, Clip, checked_samples
 from annotators.detection.ast import Ast
+from annotators.detection.base import InMemory
 from annotators.detection.frame_sed import FrameSed
 from annotators.detection.pretrained_sed import PretrainedSed
 from annotators.detection.tagging import TaggingDetector
@@ -63,25 +64,8 @@ class LabelListener:
         return [self._listen(clip) for clip in clips]
 
     def _listen(self, clip: Clip) -> GeneralFacts:
-        found = self._detector.detect_labels(ClipWaveform(checked_samples(clip.samples)))
+        found = self._detector.detect_labels(InMemory(checked_samples(clip.samples)))
         return GeneralFacts(tagged=in_recording(found, clip.segment))
-
-
-class ClipWaveform:
-    """A clip as detectors read recordings: implements Waveform."""
-
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
-
-    @property
-    def num_samples(self) -> int:
-        return int(self._samples.size)
-
-    def blocks(self, block_samples: int = 480_000) -> Iterator[Samples]:
-        yield from (self.read(start, start + block_samples) for start in range(0, self.num_samples, block_samples))
-
-    def read(self, start: int, stop: int) -> Samples:
-        return self._samples[start:stop]
 
 
 def in_recording(events: Sequence[Event], segment: Segment) -> tuple[Event, ...]:

@@ -1,6 +1,6 @@
 """Renders test pieces: `python -m benchmarks.rendered_music FOLDER --seed 1 --pieces 40`.
 
-Writes FOLDER/piece-SEED-NN.flac and FOLDER/truth.jsonl, which `soundseam evaluate music FOLDER` reads. Needs
+Writes FOLDER/piece-SEED-NN.flac and FOLDER/pieces.jsonl, which `soundseam evaluate music FOLDER` reads. Needs
 fluidsynth and a General MIDI soundfont: Debian's fluidsynth and fluid-soundfont-gm (MIT).
 """
 
@@ -31,7 +31,7 @@ def main() -> None:
             )
         )
     lines = [json.dumps(truth.model_dump(mode="json"), sort_keys=True) for truth in truths]
-    (options.folder / "truth.jsonl").write_text("\n".join(lines) + "\n")
+    (options.folder / "pieces.jsonl").write_text("\n".join(lines) + "\n")
     print(f"{len(truths)} pieces in {options.folder}")
 
 

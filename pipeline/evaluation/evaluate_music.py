@@ -1,28 +1,28 @@
 """How well music backends do on a folder of pieces whose truth is known, with the measures of mir_eval.
 
-The folder holds audio files and `truth.jsonl`, one `MusicTruth` a line, as `python -m benchmarks.rendered_music` writes
-it.
+The folder holds audio files and `pieces.jsonl`, one `MusicTruth` a line, as `python -m benchmarks.rendered_music`
+writes it.
 """
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
 
-from annotators.base import Annotator, Backend, Clip, Samples
-from pipeline.evaluation.music_measures import MEASURES, MusicTruth, cut_truth, score_facts
+from annotators.base import Annotator, Backend, Samples
+from annotators.detection.base import DETECTION_RATE_HZ, InMemory
+from pipeline.evaluation.music_measures import FIELD_OF, MEASURES, MusicTruth, cut_truth, score_facts
+from pipeline.evaluation.whole_recordings import at_rate, clip_for, read_list, read_mono, segment_for
 from schemas.event import Branch
 from schemas.music import MusicFacts
 from schemas.record import Record
-from schemas.segment import Boundary, Segment, segment_id_of
 from schemas.timespan import TimeSpan
 
-_EDGE = Boundary(reason="recording_edge", cost=0.0, before=None, after=None, gap_ms=0, forced=False)
+LIST = "pieces.jsonl"
+_SHORTEST_MS = 5_000
 
 
 class PieceScores(Record):
@@ -32,50 +32,41 @@ class PieceScores(Record):
     scores: tuple[tuple[str, float | None], ...]
 
 
-class MusicEvaluation(Record):
-    """`means` has each measure's mean over the pieces, and over how many."""
+class BackendScores(Record):
+    """`means` has the mean over the pieces, and over how many, of each measure that the backend answers."""
 
+    backend: str
     pieces: tuple[PieceScores, ...]
     means: tuple[tuple[str, float, int], ...]
+    times_real_time: float
+
+    def mean(self, measure: str) -> float | None:
+        return next((mean for name, mean, _ in self.means if name == measure), None)
+
+
+class MusicEvaluation(Record):
+    """One line a backend, in the configuration's order."""
+
+    pieces: int
+    audio_s: float
+    backends: tuple[BackendScores, ...]
 
 
 def evaluate_music(
     folder: Path, backends: Sequence[Backend[MusicFacts]], clip_s: float | None = 30.0
 ) -> MusicEvaluation:
-    """Answers of `backends` (a later one's fields win) against the truth.
+    """Answers of each of `backends` against the truth.
 
-    Pieces are cut into clips of `clip_s` (a last one under 5 s joins the one before), as segments are; None takes
-    whole pieces, which the structure measures need. What a backend leaves null scores 0.
+    Pieces are cut into clips of `clip_s`, as segments are (a last one under 5 s joins the one before); None, and a
+    backend that hears whole recordings, take whole pieces. Of what a backend answers for any clip, a clip that it
+    leaves null scores 0. Raises LabelledFolderError where the folder is not in the format.
     """
-    annotators = [(backend, backend.load()) for backend in backends]
-    pieces = tuple(_evaluate_piece(folder, truth, annotators, clip_s) for truth in read_truths(folder))
-    return MusicEvaluation(pieces=pieces, means=_means(pieces))
-
-
-def read_truths(folder: Path) -> tuple[MusicTruth, ...]:
-    """Raises FileNotFoundError without a truth.jsonl, pydantic.ValidationError where a line does not fit."""
-    lines = (folder / "truth.jsonl").read_text().splitlines()
-    return tuple(MusicTruth.model_validate(json.loads(line)) for line in lines if line.strip())
-
-
-def _evaluate_piece(
-    folder: Path,
-    truth: MusicTruth,
-    annotators: Sequence[tuple[Backend[MusicFacts], Annotator[MusicFacts]]],
-    clip_s: float | None,
-) -> PieceScores:
-    samples, rate_hz = soundfile.read(folder / truth.file, dtype="float32", always_2d=True)
-    mono = samples.mean(axis=1)
-    found: dict[str, list[float]] = {measure: [] for measure in MEASURES}
-    for span in clip_spans(round(1000 * mono.size / rate_hz), clip_s):
-        facts = MusicFacts()
-        for backend, annotator in annotators:
-            answer = annotator.annotate([_clip(truth.file, mono, rate_hz, span, backend)])[0]
-            facts = facts.model_copy(update={k: getattr(answer, k) for k in answer.model_fields_set})
-        for measure, value in score_facts(facts, cut_truth(truth, span), span).items():
-            found[measure].append(value)
-    means = tuple((name, round(float(np.mean(values)), 4) if values else None) for name, values in found.items())
-    return PieceScores(file=truth.file, scores=means)
+    truths = tuple(read_list(folder / LIST, MusicTruth))
+    scored = tuple(_evaluate_backend(folder, truths, backend, clip_s) for backend in backends)
+    audio_s = sum(duration for _, duration in scored[:1])
+    return MusicEvaluation(
+        pieces=len(truths), audio_s=round(audio_s, 1), backends=tuple(scores for scores, _ in scored)
+    )
 
 
 def clip_spans(duration_ms: int, clip_s: float | None) -> Iterator[TimeSpan]:
@@ -83,38 +74,58 @@ def clip_spans(duration_ms: int, clip_s: float | None) -> Iterator[TimeSpan]:
     start = 0
     while start < duration_ms:
         end = start + length
-        if duration_ms - end < 5_000:
+        if duration_ms - end < _SHORTEST_MS:
             end = duration_ms
         yield TimeSpan(start, end)
         start = end
 
 
-def _clip(file: str, mono: Samples, rate_hz: int, span: TimeSpan, backend: Backend[MusicFacts]) -> Clip:
-    target_hz = backend.sample_rate_hz or rate_hz
-    part = mono[span.start_ms * rate_hz // 1000 : span.end_ms * rate_hz // 1000]
-    resampled = soxr.resample(part, rate_hz, target_hz) if rate_hz != target_hz else part
-    segment = Segment(
-        segment_id=segment_id_of(file, span),
-        recording_id=file,
-        source_uri=file,
-        start_ms=span.start_ms,
-        end_ms=span.end_ms,
-        branches=(Branch.MUSIC,),
-        profile=(),
-        events=(),
-        start_boundary=_EDGE,
-        end_boundary=_EDGE,
-        license=None,
-        language=None,
-        metadata=None,
-        config_key="",
+def _evaluate_backend(
+    folder: Path, truths: Sequence[MusicTruth], backend: Backend[MusicFacts], clip_s: float | None
+) -> tuple[BackendScores, float]:
+    """Its scores, and the seconds of audio that it heard."""
+    annotator = backend.load()
+    pieces, answered, seconds, audio_s = [], set[str](), 0.0, 0.0
+    for truth in truths:
+        mono, rate_hz = read_mono(folder / truth.file)
+        audio_s += mono.size / rate_hz
+        found: dict[str, list[float]] = {measure: [] for measure in MEASURES}
+        for span in clip_spans(round(1000 * mono.size / rate_hz), None if backend.hears_recordings else clip_s):
+            started = time.perf_counter()
+            facts = _answer(annotator, backend, truth.file, span, (mono, rate_hz))
+            seconds += time.perf_counter() - started
+            answered |= {name for name in type(facts).model_fields if getattr(facts, name) is not None}
+            for measure, value in score_facts(facts, cut_truth(truth, span), span).items():
+                found[measure].append(value)
+        means = tuple((name, round(float(np.mean(values)), 4) if values else None) for name, values in found.items())
+        pieces.append(PieceScores(file=truth.file, scores=means))
+    scores = BackendScores(
+        backend=backend.backend,
+        pieces=tuple(pieces),
+        means=_means(pieces, [measure for measure in MEASURES if FIELD_OF[measure] in answered]),
+        times_real_time=round(audio_s / max(seconds, 1e-6), 1),
     )
-    return Clip(segment=segment, samples=resampled.astype(np.float32), sample_rate_hz=target_hz)
+    return scores, audio_s
 
 
-def _means(pieces: Sequence[PieceScores]) -> tuple[tuple[str, float, int], ...]:
+def _answer(
+    annotator: Annotator[MusicFacts],
+    backend: Backend[MusicFacts],
+    file: str,
+    span: TimeSpan,
+    audio: tuple[Samples, int],
+) -> MusicFacts:
+    mono, rate_hz = audio
+    segment = segment_for(file, span, Branch.MUSIC)
+    if backend.hears_recordings:
+        waveform = InMemory(at_rate(mono, rate_hz, DETECTION_RATE_HZ))
+        return annotator.annotate_recording(waveform, [segment])[0]  # type: ignore[attr-defined, no-any-return]
+    return annotator.annotate([clip_for(backend, segment, mono, rate_hz)])[0]
+
+
+def _means(pieces: Sequence[PieceScores], measures: Sequence[str]) -> tuple[tuple[str, float, int], ...]:
     means = []
-    for measure in MEASURES:
+    for measure in measures:
         values = [value for piece in pieces for name, value in piece.scores if name == measure and value is not None]
         if values:
             means.append((measure, round(float(np.mean(values)), 4), len(values)))

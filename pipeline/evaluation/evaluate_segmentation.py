@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ from pipeline.audio.decode import DecodeConfig, decode_recording
 from pipeline.cutting.route import BRANCH_OF
 from pipeline.cutting.segmentation import SegmentationConfig, combine, segment_detection
 from pipeline.evaluation.boundary_metrics import (
-    COLLAR_MS,
     ConversationScore,
     FoundSegment,
     RoutingScore,
@@ -22,6 +20,7 @@ from pipeline.evaluation.boundary_metrics import (
     TrueEvent,
 )
 from pipeline.evaluation.cut_baselines import energy, fixed, speech_cuts
+from pipeline.evaluation.event_scores import LabelledSpan, Scene, score_events
 from pipeline.evaluation.labelled_audio import LabelledFolder
 from schemas.event import Branch, Event, EventClass
 from schemas.record import Record
@@ -137,39 +136,19 @@ def _by_branch(shares: dict[Branch, Share]) -> tuple[tuple[Branch, float | None]
 
 
 def event_f1(pairs: Sequence[tuple[Sequence[TrueEvent], Sequence[Event]]]) -> float | None:
-    """Event-based F1 over all classes by sed_eval: onset and offset within the collar, or 20 % of a long event's
-    length for its offset (Mesaros et al., Applied Sciences 6(6), 2016). None where sed_eval is not installed.
+    """Event-based F1 over all branches; None where sed_eval is not installed.
 
     Background events are not among the truth, so a bed that is found counts against it.
     """
-    if find_spec("sed_eval") is None:
-        return None
-    import dcase_util
-    import sed_eval
-
-    metrics = sed_eval.sound_event.EventBasedMetrics(
-        event_label_list=[str(branch) for branch in Branch],
-        t_collar=COLLAR_MS / 1000,
-        percentage_of_length=0.2,
-        evaluate_onset=True,
-        evaluate_offset=True,
-    )
-    for index, (truth, found) in enumerate(pairs):
-        true_rows = [_row(index, str(event.label), event.span) for event in truth]
-        found_rows = [_row(index, str(BRANCH_OF[event.event_class]), event.span) for event in found if not event.is_bed]
-        container = dcase_util.containers.MetaDataContainer
-        metrics.evaluate(reference_event_list=container(true_rows), estimated_event_list=container(found_rows))
-    value = float(metrics.results_overall_metrics()["f_measure"]["f_measure"])
-    return round(value, 4)
-
-
-def _row(index: int, label: str, span: TimeSpan) -> dict[str, str | float]:
-    return {
-        "filename": f"{index}.flac",
-        "event_label": label,
-        "onset": span.start_ms / 1000,
-        "offset": span.end_ms / 1000,
-    }
+    scenes = [
+        Scene(
+            [LabelledSpan(event.label, event.span) for event in truth],
+            [LabelledSpan(BRANCH_OF[event.event_class], event.span) for event in found if not event.is_bed],
+        )
+        for truth, found in pairs
+    ]
+    scores = score_events(scenes, list(Branch))
+    return None if scores is None else scores.by_event
 
 
 COLUMNS = ("method", "cut", "recall", "change", "lost", "purity", "segments", "median s", "longest s", "event F1")

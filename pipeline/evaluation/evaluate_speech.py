@@ -13,24 +13,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from annotators.base import Annotator, Backend, BackendUnavailableError, Clip, Samples
-from annotators.detection.base import DETECTION_RATE_HZ, DetectionBackend, Detector
+from annotators.base import Annotator, Backend, Clip
+from annotators.detection.base import DETECTION_RATE_HZ, DetectionBackend, Detector, InMemory
 from annotators.speech.normalise import plain, unit_of, units_of
 from pipeline.annotate import annotate_clips, annotation_row
 from pipeline.evaluation.labelled_audio import LabelledFolderError
+from pipeline.evaluation.whole_recordings import at_rate, clip_for, loadable, read_mono, segment_for
 from schemas.annotation import SpeechAnnotation
-from schemas.event import Branch, Event
+from schemas.event import Branch
 from schemas.record import Record
-from schemas.segment import Boundary, Segment, segment_id_of
 from schemas.speech import ErrorUnit, SpeechFacts, Word
 from schemas.timespan import TimeSpan
 
 LONGEST_MS = 30_000
-_EDGE = Boundary(reason="recording_edge", cost=0.0, before=None, after=None, gap_ms=0, forced=False)
 
 
 class SpokenWord(BaseModel):
@@ -99,19 +96,9 @@ class _Tally:
     source_differences_ms: list[float] = field(default_factory=list)
 
 
-def loadable(backends: Sequence[Backend[SpeechFacts]]) -> list[Backend[SpeechFacts]]:
-    """`backends` but for those that compose captions, and for optional ones that cannot load here."""
-    found = []
-    for backend in backends:
-        try:
-            backend.check_available()
-        except BackendUnavailableError:
-            if not backend.optional:
-                raise
-            continue
-        if not backend.kind.endswith("_caption"):
-            found.append(backend)
-    return found
+def transcribing(backends: Sequence[Backend[SpeechFacts]]) -> list[Backend[SpeechFacts]]:
+    """Those of `backends` that can load here and do not compose captions, or rank them."""
+    return [backend for backend in loadable(backends) if backend.kind not in ("speech_caption", "clap_agreement")]
 
 
 def evaluate_speech(
@@ -172,7 +159,7 @@ def _without_nulls(line: str) -> SpokenClip:
 def _annotate(
     backend: Backend[SpeechFacts], annotator: Annotator[SpeechFacts], clip: Clip, tally: _Tally
 ) -> SpeechAnnotation | None:
-    heard = _at_rate(clip, backend)
+    heard = replace(clip_for(backend, clip.segment, clip.samples, clip.sample_rate_hz), annotations=clip.annotations)
     started = time.perf_counter()
     (answer,) = annotate_clips(annotator, [heard])
     tally.seconds += time.perf_counter() - started
@@ -249,59 +236,10 @@ def _audio_s(clips: Sequence[tuple[SpokenClip, Clip]]) -> float:
     return sum(clip.segment.span.duration_ms for _, clip in clips) / 1000
 
 
-class _InMemory:
-    """A Waveform of samples that are there already."""
-
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
-
-    @property
-    def num_samples(self) -> int:
-        return len(self._samples)
-
-    def blocks(self, block_samples: int = 30 * DETECTION_RATE_HZ) -> Iterator[Samples]:
-        for start in range(0, len(self._samples), block_samples):
-            yield self._samples[start : start + block_samples]
-
-    def read(self, start: int, stop: int) -> Samples:
-        return self._samples[start:stop]
-
-
 def _open_clip(folder: Path, truth: SpokenClip, detector: Detector) -> Clip | None:
-    samples, rate_hz = soundfile.read(folder / truth.file, dtype="float32", always_2d=True)
-    mono = samples.mean(axis=1)
-    if rate_hz != DETECTION_RATE_HZ:
-        mono = soxr.resample(mono, rate_hz, DETECTION_RATE_HZ).astype(np.float32)
+    mono = at_rate(*read_mono(folder / truth.file), DETECTION_RATE_HZ)
     span = TimeSpan(0, len(mono) * 1000 // DETECTION_RATE_HZ)
     if not 0 < span.duration_ms <= LONGEST_MS:
         return None
-    events = detector.detect(_InMemory(mono)).events
-    return Clip(_segment(truth.file, span, events), mono, DETECTION_RATE_HZ)
-
-
-def _at_rate(clip: Clip, backend: Backend[SpeechFacts]) -> Clip:
-    if backend.sample_rate_hz is None:
-        return replace(clip, samples=np.zeros(0, np.float32))
-    if backend.sample_rate_hz == clip.sample_rate_hz:
-        return clip
-    samples = soxr.resample(clip.samples, clip.sample_rate_hz, backend.sample_rate_hz).astype(np.float32)
-    return replace(clip, samples=samples, sample_rate_hz=backend.sample_rate_hz)
-
-
-def _segment(file: str, span: TimeSpan, events: tuple[Event, ...]) -> Segment:
-    return Segment(
-        segment_id=segment_id_of(file, span),
-        recording_id=file,
-        source_uri=file,
-        start_ms=span.start_ms,
-        end_ms=span.end_ms,
-        branches=(Branch.SPEECH,),
-        profile=(),
-        events=events,
-        start_boundary=_EDGE,
-        end_boundary=_EDGE,
-        license=None,
-        language=None,
-        metadata=None,
-        config_key="",
-    )
+    events = detector.detect(InMemory(mono)).events
+    return Clip(segment_for(truth.file, span, Branch.SPEECH, events), mono, DETECTION_RATE_HZ)

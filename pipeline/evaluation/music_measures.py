@@ -27,6 +27,13 @@ MEASURES = (
     "sections_f_500ms",
     "sections_f_3s",
 )
+FIELD_OF = {
+    **dict.fromkeys(("beat_f", "downbeat_f", "tempo_exact", "tempo_octave", "tempo_p", "meter"), "rhythm"),
+    "key": "tonality",
+    **dict.fromkeys(("chords_root", "chords_majmin", "chords_sevenths"), "chords"),
+    **dict.fromkeys(("sections_f_500ms", "sections_f_3s"), "sections"),
+}
+"""Which field of `MusicFacts` a measure judges."""
 _TEMPO_TOLERANCE = 0.04
 """As in MIREX's accuracy; its P-score allows 8 %."""
 

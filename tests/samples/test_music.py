@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from samples.make_samples import read_catalogue
+from samples.make_samples import piece_rows, read_catalogue
 from samples.midi import TICKS_PER_BEAT, midi_bytes
 from samples.score import Score, chord_pitches, notes_of, pitch_number, read_score, truth_of
-from tests.samples.audio import SAMPLES, decode
+from tests.samples.audio import SAMPLES, decode, read_lines
 
 RATE_HZ = 16_000
 PIECES = {entry.source: entry.file for entry in read_catalogue() if entry.cls == "music" and entry.source}
@@ -53,6 +53,13 @@ def test_the_truth_is_that_of_the_score(name: str) -> None:
     truth = truth_of(score_named(name), f"../recordings/{PIECES[name]}")
     assert written == truth.model_dump(mode="json")
     assert (SAMPLES / "scores" / truth.file).is_file()
+
+
+def test_the_truth_for_evaluation_is_that_of_the_scores() -> None:
+    rows = read_lines(SAMPLES / "truth" / "pieces.jsonl")
+    assert rows == list(piece_rows())
+    assert {row["key"] for row in rows} == {score_named(name).key for name in PIECES}
+    assert {chord["label"] for row in rows for chord in row["chords"]} >= {"A:min", "F:maj"}
 
 
 @each_piece

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from annotators.general.events import MeasuredEvents, measure_events
 from schemas.event import Event, EventClass
 from schemas.general import GeneralFacts, HeardEvent
-from tests.annotators.general.builders import clip, event, noise, silence, tone
+from tests.annotators.general.builders import clip, event, noise, ringing, silence, tone
 
 
 def heard(samples: np.ndarray, events: Sequence[Event], start_ms: int = 0) -> tuple[HeardEvent, ...]:
@@ -116,6 +116,23 @@ def test_bursts_inside_one_long_event_repeat_at_their_period() -> None:
     assert facts.repetition.period_ms == pytest.approx(500, abs=10)
     assert facts.repetition.count == 16
     assert facts.repetition.label is None
+
+
+def test_the_same_sound_comes_again_in_a_hall_though_the_detector_hears_one_event() -> None:
+    beep = np.concatenate([tone(900, 0.15), silence(0.85)])
+    hall = ringing(1.5, 1.0, seed=1)
+    samples = np.convolve(np.tile(beep, 8), hall / np.linalg.norm(hall))[: 8 * 16_000]
+    facts = measure(samples, [event("sound", 0, 8_000)])
+    assert facts.repetition is not None
+    assert facts.repetition.period_ms == pytest.approx(1_000, abs=20)
+    assert facts.repetition.count == 8
+
+
+def test_different_sounds_at_even_distances_do_not_repeat() -> None:
+    sounds = [noise(0.5, 0.3), tone(500, 0.5), tone(2_500, 0.2), ringing(0.6, 0.2)]
+    samples = np.concatenate([np.concatenate([one, noise(2 - len(one) / 16_000, 0.001)]) for one in sounds])
+    onsets = range(0, 8_000, 2_000)
+    assert measure(samples, [event("sound", onset, onset + 600) for onset in onsets]).repetition is None
 
 
 def test_steady_noise_does_not_repeat() -> None:

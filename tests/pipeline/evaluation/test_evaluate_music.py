@@ -11,7 +11,9 @@ import soundfile
 
 from annotators.base import Annotator, Backend, Clip
 from annotators.music.mir import Mir
-from pipeline.evaluation.evaluate_music import clip_spans, evaluate_music, read_truths
+from annotators.music.structure import Structure
+from pipeline.evaluation.evaluate_music import clip_spans, evaluate_music
+from pipeline.evaluation.labelled_audio import LabelledFolderError
 from pipeline.evaluation.music_measures import MusicTruth, TrueSpan, cut_truth, score_facts
 from schemas.event import Branch
 from schemas.music import Chord, Mode, MusicFacts, Rhythm, Section, Tonality
@@ -158,17 +160,33 @@ class KeyOracle:
 def write_piece(folder: Path) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 16 * 22_050)
     soundfile.write(folder / "a.wav", noise, 22_050)
-    (folder / "truth.jsonl").write_text(json.dumps(TRUTH.model_dump(mode="json")) + "\n")
+    (folder / "pieces.jsonl").write_text(json.dumps(TRUTH.model_dump(mode="json")) + "\n")
 
 
-def test_a_folder_is_evaluated_and_the_later_backends_fields_win(tmp_path: Path) -> None:
+def test_each_backend_is_scored_for_what_it_answers(tmp_path: Path) -> None:
     write_piece(tmp_path)
-    alone = {name: mean for name, mean, _ in evaluate_music(tmp_path, [Mir()]).means}
-    with_oracle = {name: mean for name, mean, _ in evaluate_music(tmp_path, [Mir(), KnowsTheKey()]).means}
-    assert (alone["key"], with_oracle["key"]) == (0.0, 1.0)
-    assert with_oracle["beat_f"] == alone["beat_f"]
+    found = evaluate_music(tmp_path, [Mir(), KnowsTheKey(), Structure()])
+    mir, oracle, structure = found.backends
+    assert (found.pieces, found.audio_s) == (1, 16.0)
+    assert (mir.mean("key"), oracle.mean("key"), structure.mean("key")) == (0.0, 1.0, None)
+    assert oracle.means == (("key", 1.0, 1),)
+    assert mir.mean("beat_f") is not None
+    assert [name for name, _, _ in structure.means] == ["sections_f_500ms", "sections_f_3s"]
 
 
 def test_a_folder_without_truth_says_so(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"truth\.jsonl"):
-        read_truths(tmp_path)
+    with pytest.raises(LabelledFolderError, match=r"pieces\.jsonl"):
+        evaluate_music(tmp_path, [])
+
+
+def test_a_line_that_does_not_fit_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pieces.jsonl").write_text('{"file": "a.wav"}\n{"file": "b.wav", "tempo": 3}\n')
+    with pytest.raises(LabelledFolderError, match="line 2: tempo"):
+        evaluate_music(tmp_path, [])
+
+
+def test_a_file_that_is_no_audio_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pieces.jsonl").write_text('{"file": "a.wav", "key": "A minor"}\n')
+    (tmp_path / "a.wav").write_bytes(b"no sound")
+    with pytest.raises(LabelledFolderError, match=r"a\.wav cannot be read"):
+        evaluate_music(tmp_path, [KnowsTheKey()])

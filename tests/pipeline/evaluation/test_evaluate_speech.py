@@ -20,8 +20,8 @@ from pipeline.evaluation.evaluate_speech import (
     SpokenWord,
     count_errors,
     evaluate_speech,
-    loadable,
     read_spoken_clips,
+    transcribing,
     word_time_errors_ms,
 )
 from pipeline.evaluation.labelled_audio import LabelledFolderError
@@ -94,9 +94,9 @@ def test_what_composes_captions_is_not_evaluated_and_what_is_missing_is_left_out
 ) -> None:
     voice, caption, recogniser = VoiceMeasures(), SpeechCaption(), Pocketsphinx(optional=True)
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
-    assert loadable([recogniser, voice, caption]) == [voice]
+    assert transcribing([recogniser, voice, caption]) == [voice]
     with pytest.raises(BackendUnavailableError):
-        loadable([Pocketsphinx(), voice])
+        transcribing([Pocketsphinx(), voice])
 
 
 def test_the_command_prints_the_backends_of_the_profile_side_by_side() -> None:
