@@ -79,6 +79,8 @@ def test_every_example_of_the_help_works(
     (tmp_path / "samples" / "truth").mkdir()
     truth = {"file": f"../recordings/{BELL}", "label": "general"}
     (tmp_path / "samples" / "truth" / "clips.jsonl").write_text(json.dumps(truth))
+    for name in ("pieces", "sounds"):
+        (tmp_path / "samples" / "truth" / f"{name}.jsonl").write_text(json.dumps({"file": truth["file"]}))
     monkeypatch.chdir(tmp_path)
     command = example.split()[1]
     if command in MADE_FROM_A_CORPUS:
