@@ -77,7 +77,8 @@ def render_scene(seed: int, index: int, folder: Path) -> SoundTruth:
         ),
         level_dbfs=round(10 * float(np.log10(np.mean(samples**2))), 2),
         silence_share=_silence_share(wet, floor_db),
-        bandwidth_hz=cutoff_hz,
+        # A beep does not fill the band that it may have.
+        bandwidth_hz=cutoff_hz if any(sound.kind != "beep" for sound in placed) else None,
         decay_time_ms=round(1000 * decay_s),
         period_ms=round(1000 * period_s),
     )
