@@ -11,7 +11,9 @@ from annotators.detection.ast import Ast
 from annotators.detection.frame_sed import FrameSed
 from annotators.detection.label_table import carried_table
 from annotators.detection.pretrained_sed import PretrainedSed
+from annotators.detection.pyannote_segmentation import PyannoteSegmentation
 from annotators.detection.windows import Windowing
+from tests.annotators.speech.tiny import pyannote_diarization
 
 FRAME_SAMPLES = 640
 LABELS = tuple(sorted(carried_table()))[:40]
@@ -81,6 +83,12 @@ def pretrained_sed(folder: Path) -> PretrainedSed:
     torch.manual_seed(0)
     torch.save({"weight": torch.randn(len(LABELS), 8)}, clone / "resources" / "frame_mn06_strong_1.pt")
     return PretrainedSed(clone=str(clone), architecture="frame_mn06")
+
+
+def pyannote_segmentation(folder: Path) -> PyannoteSegmentation:
+    """The segmentation model of the tiny diarization pipeline."""
+    pipeline = Path(pyannote_diarization(folder).weights)
+    return PyannoteSegmentation(path=str(pipeline / "segmentation"))
 
 
 _WRAPPER = """
