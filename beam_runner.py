@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import corpus_commands, evaluation_commands, serving_commands, training_commands
+from pipeline import corpus_commands, doctor_command, evaluation_commands, serving_commands, training_commands
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -54,13 +54,19 @@ Output = Annotated[
     str, typer.Option("--output", "-o", help="Folder of the corpus, local or remote; made or continued.")
 ]
 Profile = Annotated[
-    str, typer.Option("--profile", help="Configuration: embedded, or the path of a .yaml file like it.")
+    str,
+    typer.Option("--profile", help="Configuration: embedded, local, cluster, or the path of a .yaml file like them."),
 ]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Changes one value of the configuration; may be repeated."),
 ]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Local processes.", show_default="all cores")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, help="Local processes.", show_default="all cores; where models run on GPUs, 2 each"
+    ),
+]
 Runner = Annotated[
     str, typer.Option("--runner", help="Beam runner. DirectRunner means local processes, without network.")
 ]
@@ -127,7 +133,6 @@ def run(
     """
     with _exit_codes():
         from pipeline.display import ProgressDisplay, inspection_view, usage_line
-        from pipeline.doctor import usable_cores
         from pipeline.launch import Launch, RunRequest, output_in_use
         from pipeline.storage.files import use_options
         from pipeline.storage.redact import redact_uri
@@ -139,7 +144,7 @@ def run(
             output=output,
             profile=profile,
             overrides=tuple(overrides or ()),
-            workers=workers or usable_cores(),
+            workers=workers,
             runner=runner,
             stall_timeout_s=stall_timeout,
         )
@@ -181,7 +186,6 @@ def plan(
 ) -> None:
     """Show what `run` would do, stage by stage, and about how long it would take. Does no work."""
     with _exit_codes():
-        from pipeline.doctor import usable_cores
         from pipeline.launch import RunRequest
         from pipeline.storage.files import use_options
 
@@ -192,7 +196,7 @@ def plan(
             output=output,
             profile=profile,
             overrides=tuple(overrides or ()),
-            workers=workers or usable_cores(),
+            workers=workers,
         )
         _show_plan(request)
 
@@ -217,32 +221,6 @@ def inspect(
         Console().print(inspection_view(inspect_corpus(output), sample_captions(output, captions, seed)))
 
 
-@app.command(epilog=examples("soundseam doctor", "soundseam doctor --profile embedded --set detectors.0.name=ears"))
-def doctor(
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            "--profile", help="Check the backends of this profile alone; exit with 1 if one that it needs cannot load."
-        ),
-    ] = None,
-    overrides: Overrides = None,
-) -> None:
-    """Show which backends can load here, what each missing one needs, and the licences. Downloads nothing."""
-    with _exit_codes():
-        from pipeline.config import load_config
-        from pipeline.display import doctor_view
-        from pipeline.doctor import examine_kinds, examine_machine, examine_profile
-        from pipeline.errors import SetupError
-
-        if overrides and not profile:
-            raise SetupError("--set changes a profile: name it with --profile")
-        reports = examine_profile(load_config(profile, overrides or ())) if profile else list(examine_kinds())
-        Console().print(doctor_view(reports, examine_machine()))
-        missing = [report.backend for report in reports if not report.loads and not report.optional]
-        if profile and missing:
-            _leave(FAILED, f"profile {profile} cannot run here without {', '.join(missing)}")
-
-
 def _add_commands(commands: Mapping[Callable[..., None], Sequence[str]]) -> None:
     """Adds commands of a module of their own, each with examples for its help, and the exit codes of all.
 
@@ -264,7 +242,7 @@ def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
     return run_command
 
 
-for module in (training_commands, evaluation_commands, corpus_commands, serving_commands):
+for module in (doctor_command, training_commands, evaluation_commands, corpus_commands, serving_commands):
     _add_commands(module.COMMANDS)
 
 
@@ -282,7 +260,7 @@ def _show_plan(request: RunRequest) -> Prepared:
             Text(f"Nothing to do: {redact_uri(request.output)} is up to date with these inputs and this configuration")
         )
     else:
-        console.print(plan_view(prepared.plan, prepared.audio_ms, prepared.stage_seconds(), request.workers))
+        console.print(plan_view(prepared.plan, prepared.audio_ms, prepared.stage_seconds(), prepared.workers))
     rejected = len(prepared.listing.rejected)
     if rejected:
         console.print(f"{rejected} of the inputs cannot be used; they go to the table of rejects")

@@ -91,12 +91,15 @@ def refuse_non_commercial(backend: str, weights: str, licence: str, allowed: boo
         )
 
 
-def cannot_open(backend: str, weights: str, error: Exception) -> BackendUnavailableError:
-    """The refusal, in one line, where `weights` are neither a usable folder nor to be had from the hub."""
+def cannot_open(backend: str, weights: str, error: Exception, option: str = "weights") -> BackendUnavailableError:
+    """The refusal, in one line, where `weights` are neither a usable folder nor to be had from the hub.
+
+    `option` is the one that names them.
+    """
     lines = str(error).strip().splitlines()
     return BackendUnavailableError(
         f"{backend} cannot open {weights} ({lines[0] if lines else type(error).__name__}): "
-        "set weights to a folder with the model, or let this machine reach the model hub"
+        f"set {option} to a folder with the model, or let this machine reach the model hub"
     )
 
 

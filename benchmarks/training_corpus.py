@@ -38,7 +38,7 @@ Row = SegmentRow | SpeechAnnotation | MusicAnnotation | GeneralAnnotation | Capt
 def make_corpus(folder: Path, recordings: int) -> None:
     """Commits `recordings` of SEGMENTS_A_RECORDING segments each to `folder`."""
     shards = prepare_output(str(folder))
-    clips = [_clip(name) for name in CLIPS]
+    clips = [clip_of(name) for name in CLIPS]
     ids = [hashlib.sha256(str(number).encode()).hexdigest()[:32] for number in range(recordings)]
     by_shard: dict[int, list[str]] = {}
     for name in ids:
@@ -70,7 +70,8 @@ def _append_segment(writer: CommitWriter, segment: Segment, flac: bytes) -> None
     writer.append(Table.SEGMENTS, SegmentRow(**fields, audio=audio), len(flac))
 
 
-def _clip(name: str) -> bytes:
+def clip_of(name: str) -> bytes:
+    """The first ten seconds of a sample recording as a segment holds them."""
     samples, rate = soundfile.read(
         Path(__file__).parents[1] / "samples" / "recordings" / name, dtype="float32", always_2d=True
     )

@@ -29,6 +29,7 @@ from pipeline.export.plan import plan_export
 from pipeline.local.progress import ProgressLog
 from pipeline.sft.config import load_sft_config
 from pipeline.sft.launch import SftGroup, prepare_sft
+from pipeline.sft.marks import Marks
 
 TEXT_TABLES = ("segments", "recordings", "annotations/speech", "annotations/music", "annotations/general", "captions")
 BATCH_ROWS = 200
@@ -67,9 +68,9 @@ def main(
 
 def build(corpus: Path) -> Measured:
     """All samples of all tasks."""
-    job = prepare_sft(str(corpus), load_sft_config(), {})
+    job = prepare_sft(str(corpus), load_sft_config(), Marks())
     began = time.process_time()
-    SftGroup(job.config, job.output, {}, None)(job.plan.works, ProgressLog())
+    SftGroup(job.config, job.output, job.marks, None)(job.plan.works, ProgressLog())
     seconds = time.process_time() - began
     files = list((corpus / "sft").rglob("*.parquet"))
     return Measured(sum(pq.read_metadata(file).num_rows for file in files), seconds, peak_mb(), megabytes(files))

@@ -11,6 +11,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from docs import reference, sample_run, training
@@ -20,11 +21,15 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "configuration": reference.configuration,
     "backends": reference.backends,
     "profile": reference.profile,
+    "local profile": partial(reference.profile, "local"),
+    "cluster profile": partial(reference.profile, "cluster"),
     "tables": reference.tables,
     "command line": reference.command_line,
     "training tasks": training.tasks,
     "sample columns": training.columns,
     "export formats": training.formats,
+    "duplicate columns": training.duplicate_columns,
+    "fingerprint columns": training.fingerprint_columns,
 }
 SAMPLE_PARTS: Mapping[str, Callable[[Path], str]] = {
     "sample summary": sample_run.summary,

@@ -42,8 +42,8 @@ def backends() -> str:
     return "\n\n".join([*parts, "### Options of every backend", note + _table(_OPTION_COLUMNS, shared)])
 
 
-def profile() -> str:
-    text = package_files("pipeline").joinpath("profiles", "embedded.yaml").read_text(encoding="utf-8")
+def profile(name: str = "embedded") -> str:
+    text = package_files("pipeline").joinpath("profiles", f"{name}.yaml").read_text(encoding="utf-8")
     return f"```yaml\n{text.rstrip()}\n```"
 
 

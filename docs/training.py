@@ -12,6 +12,7 @@ from pipeline.sft.build import samples_of
 from pipeline.sft.config import load_sft_config
 from pipeline.sft.read import read_recordings, source_stages, upstream_keys
 from pipeline.storage.commits import Corpus, read_layout, shard_of
+from schemas.duplicate import Duplicate, Fingerprint
 from schemas.sample import Sample
 
 _LONGEST = 220
@@ -33,6 +34,14 @@ def tasks() -> str:
 def columns() -> str:
     """The columns that all tables of samples have."""
     return column_table(Sample)
+
+
+def duplicate_columns() -> str:
+    return column_table(Duplicate)
+
+
+def fingerprint_columns() -> str:
+    return column_table(Fingerprint)
 
 
 def formats() -> str:

@@ -56,31 +56,42 @@ def dedup(
         Path | None,
         typer.Option("--fingerprints", help="Also write the corpus's fingerprints, to be published without its audio."),
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Local processes.", show_default="all cores")
+    ] = None,
 ) -> None:
     """Find segments that sound again, in the corpus or in evaluation sets, and mark them in OUT/duplicates.
 
     Exact duplicates have equal samples; near ones differ in level, codec, sample rate, noise, or where they were cut.
-    Nothing is deleted. The table's file can be given to `sft --groups`.
+    Nothing is deleted. `sft` keeps what is marked on one side of its split. Fingerprints are kept in OUT: the same
+    command resumes, and takes new recordings and other sets alone.
     """
     from pipeline.dedup.launch import DedupRequest, find_duplicates
+    from pipeline.doctor import usable_cores
     from pipeline.launch import output_in_use
 
     request = DedupRequest(
         output=output,
         against=tuple(map(str, against or ())),
         fingerprints=str(fingerprints) if fingerprints else None,
+        workers=workers or usable_cores(),
     )
-    console = Console(soft_wrap=True)
-    with output_in_use(output):
-        found = find_duplicates(request)
-    if not found.renewed:
-        console.print(Text(f"Nothing to do: {found.duplicates} segments are marked in {output}/duplicates already"))
-        return
-    console.print(Text(f"{found.duplicates} of {found.segments} segments are duplicates, in {found.clusters} clusters"))
+    console, errors = Console(soft_wrap=True), Console(stderr=True)
+    with output_in_use(output), errors.status("taking fingerprints") as status:
+        made = find_duplicates(
+            request, lambda done, parts: status.update(f"fingerprints of {done:,} of {parts:,} files")
+        )
+    if made.seconds is None:
+        console.print(Text(f"Nothing to do: {output}/duplicates is up to date"))
+    found = made.found
+    console.print(
+        Text(f"{found.duplicates:,} of {found.segments:,} segments are duplicates, in {found.clusters:,} clusters")
+    )
     if against:
-        console.print(Text(f"{found.contaminated} segments are in an evaluation set"))
-    speed = found.hours / found.seconds if found.seconds else 0.0
-    console.print(Text(f"{found.hours:.2f} h in {found.seconds:.1f} s, {speed:.2f} h a second: {output}/duplicates"))
+        console.print(Text(f"Segments that an evaluation set has: {found.contaminated:,}"))
+    if made.seconds is not None:
+        speed = made.hours / max(made.seconds, 0.001)
+        console.print(Text(f"{made.hours:.2f} h in {made.seconds:.1f} s, {speed:.2f} h a second: {output}/duplicates"))
 
 
 COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {

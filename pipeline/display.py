@@ -112,7 +112,8 @@ def doctor_view(models: Sequence[ModelReport], machine: MachineReport) -> Render
     for report in models:
         table.add_row(report.family, report.backend, report.model, report.licence, _verdict(report))
     memory = f"{machine.memory_gib} GiB of memory, " if machine.memory_gib else ""
-    place = f"Python {machine.python}, {machine.system}, {machine.cores} cores"
+    gpus = f", {machine.gpus} NVIDIA {'GPU' if machine.gpus == 1 else 'GPUs'}" if machine.gpus else ", no GPU"
+    place = f"Python {machine.python}, {machine.system}, {machine.cores} cores{gpus}"
     lines = [
         *_section("Missing here", [report.problem for report in models if not report.loads]),
         *_section("From the model hub", [report.source for report in models if report.loads and report.source]),

@@ -7,6 +7,7 @@ import platform
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import ValidationError
@@ -26,6 +27,8 @@ FAMILIES: Mapping[str, Any] = {
     "music": AnyMusic,
     "general": AnyGeneral,
 }
+WORKERS_A_GPU = 2
+"""About 8 GB of the GPU's memory each, with the models of the profile `local`."""
 PACKAGES = (
     "soundseam",
     "apache-beam",
@@ -64,6 +67,7 @@ class MachineReport(Record):
     python: str
     system: str
     cores: int
+    gpus: int
     memory_gib: float | None
     disk_free_gib: float
     packages: tuple[tuple[str, str | None], ...]
@@ -138,10 +142,31 @@ def examine_machine(folder: str = ".") -> MachineReport:
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
         cores=usable_cores(),
+        gpus=usable_gpus(),
         memory_gib=_memory_gib(),
         disk_free_gib=round(shutil.disk_usage(folder).free / 2**30, 1),
         packages=tuple((name, _version(name)) for name in PACKAGES),
     )
+
+
+def fitting_workers(config: RunConfig, cores: int, gpus: int) -> int:
+    """Local processes for `config` where nobody says how many: one a core, or a few for each GPU that it would use.
+
+    Each process loads models of its own, and a GPU holds few of them.
+    """
+    uses_gpu = any(getattr(model, "device", "cpu") != "cpu" for model in config.models)
+    return min(cores, WORKERS_A_GPU * gpus) if uses_gpu and gpus else cores
+
+
+def usable_gpus() -> int:
+    """GPUs of NVIDIA that this process may use, told without loading a library for them."""
+    return count_gpus([device.name for device in Path("/dev").glob("nvidia*")], os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def count_gpus(devices: Sequence[str], visible: str | None) -> int:
+    """GPUs among the names of `devices`, of which CUDA_VISIBLE_DEVICES, where it is set, leaves `visible`."""
+    found = sum(name.removeprefix("nvidia").isdigit() for name in devices)
+    return found if visible is None else min(found, sum(name not in {"", "-1"} for name in visible.split(",")))
 
 
 def usable_cores() -> int:

@@ -30,7 +30,8 @@ class Subject(StrEnum):
 
 
 Profile = Annotated[
-    str, typer.Option("--profile", help="Configuration: embedded, or the path of a .yaml file like it.")
+    str,
+    typer.Option("--profile", help="Configuration: embedded, local, cluster, or the path of a .yaml file like them."),
 ]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Changes one value of the configuration.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from annotators.chat.usage import Usage
 from pipeline.config import RunConfig, available, load_config
+from pipeline.doctor import fitting_workers, usable_cores, usable_gpus
 from pipeline.errors import SetupError
 from pipeline.estimate import estimate_durations
 from pipeline.input.source_index import SourceIndex
@@ -49,7 +50,8 @@ class RunRequest(Record):
     output: str
     profile: str = "embedded"
     overrides: tuple[str, ...] = ()
-    workers: int = 1
+    workers: int | None = 1
+    """Local processes; None for as many as fit this machine and the configuration."""
     stall_timeout_s: float = 300.0
     runner: str = "DirectRunner"
 
@@ -69,6 +71,7 @@ class Prepared:
     plan: Plan
     durations_ms: Mapping[str, int]
     costs: Mapping[str, float]
+    workers: int
 
     @property
     def audio_ms(self) -> int:
@@ -108,7 +111,8 @@ def prepare_with(config: RunConfig, request: RunRequest, unavailable: tuple[str,
     plan = plan_run(listing.sources, config, corpus, shards)
     durations = estimate_durations(listing.sources)
     costs = stage_costs(config, read_metrics(request.output))
-    return Prepared(config, unavailable, listing, index, plan, durations, costs)
+    workers = request.workers or fitting_workers(config, usable_cores(), usable_gpus())
+    return Prepared(config, unavailable, listing, index, plan, durations, costs, workers)
 
 
 @contextmanager
@@ -147,7 +151,7 @@ class Launch:
         write_configuration(output, config)
         self.prepared.index.save()
         listed = commit_listing(output, self.request.inputs, self.prepared.listing.rejected)
-        meter = Meter(plan.works, self.prepared.durations_ms, self.prepared.costs, self.request.workers)
+        meter = Meter(plan.works, self.prepared.durations_ms, self.prepared.costs, self.prepared.workers)
         watcher = RunWatcher(output, meter, self.display)
         if not plan.is_empty:
             self._run_works(watcher)
@@ -162,7 +166,7 @@ class Launch:
             recordings_given_up=watcher.given_up,
             audio_ms=reading.audio_ms,
             seconds=round(reading.elapsed_s, 1),
-            workers=self.request.workers,
+            workers=self.prepared.workers,
             unavailable=self.prepared.unavailable,
             asked=watcher.asked(),
         )
@@ -173,7 +177,7 @@ class Launch:
         works = self.prepared.plan.works
         group = GraphGroup(self.prepared.config, self.request.output, self.options)
         if self.request.is_local:
-            run_local(works, LocalJob(group, watcher, self.request.workers, self.request.stall_timeout_s))
+            run_local(works, LocalJob(group, watcher, self.prepared.workers, self.request.stall_timeout_s))
         else:
             group(works, ProgressLog())
 

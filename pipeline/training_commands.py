@@ -11,6 +11,7 @@ from rich.table import Table
 
 from pipeline.export.counts import Counts
 from pipeline.sft.summary import SftSummary
+from schemas.duplicate import LeaveOut
 
 Corpus = Annotated[str, typer.Argument(metavar="OUT", show_default=False, help="Folder of the corpus.")]
 Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only this task; may be repeated.", show_default="all")]
@@ -36,6 +37,16 @@ def sft(
         typer.Option(
             "--groups",
             help="Parquet file of near-duplicates with columns recording_id and group; a group stays in one split.",
+            show_default="OUT/duplicates, if dedup made it",
+        ),
+    ] = None,
+    leave_out: Annotated[
+        list[LeaveOut] | None,
+        typer.Option(
+            "--leave-out",
+            help="copies: of segments that dedup found alike, all but the first. evaluation: what an evaluation set "
+            "has. May be repeated.",
+            show_default="nothing",
         ),
     ] = None,
     workers: Workers = None,
@@ -54,7 +65,7 @@ def sft(
     from pipeline.sft.config import load_sft_config
     from pipeline.sft.graph import beam_options
     from pipeline.sft.launch import prepare_sft, run_sft
-    from pipeline.sft.plan import read_groups
+    from pipeline.sft.marks import Marks, are_outdated, read_marks
 
     chosen = load_sft_config(config)
     if seed is not None:
@@ -64,7 +75,12 @@ def sft(
     options = beam_options(context.args, runner)
     console = Console()
     with output_in_use(output):
-        job = prepare_sft(output, chosen, read_groups(groups) if groups else {})
+        marks = read_marks(output, groups, leave_out or ())
+        if marks != Marks():
+            console.print(str(marks), markup=False)
+        job = prepare_sft(output, chosen, marks)
+        if are_outdated(output):
+            console.print(f"{output} has changed since soundseam dedup {output}: run it again", markup=False)
         if job.plan.is_empty:
             console.print(f"Nothing to do: the samples of {output} are up to date", markup=False)
         with ProgressDisplay(Console(stderr=True)) as display:

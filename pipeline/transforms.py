@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -47,18 +47,20 @@ from schemas.tables import Table, annotation_table
 _LOADING = threading.Lock()
 
 
-@cache
-def _loaded(model: Model | Endpoint) -> Any:
-    return model.load()  # type: ignore[union-attr]
+_LOADED: dict[Model | Endpoint, Any] = {}
 
 
-def loaded(model: Model | Endpoint) -> Any:
+def loaded(model: Model | Endpoint, progress: ProgressLog) -> Any:
     """What `model.load()` gives, once a process: pipelines that follow one another in it share their models.
 
-    So all that ask one endpoint share one client, with its connections and its limit.
+    So all that ask one endpoint share one client, with its connections and its limit. Weights may be on their way from
+    the model hub for minutes: meanwhile `progress` shows that the process lives.
     """
     with _LOADING:
-        return _loaded(model)
+        if model not in _LOADED:
+            with progress.alive("load"):
+                _LOADED[model] = model.load()  # type: ignore[union-attr]
+        return _LOADED[model]
 
 
 class SegmentShard(beam.DoFn):
@@ -70,7 +72,7 @@ class SegmentShard(beam.DoFn):
         self._segments = Metrics.counter("soundseam", "segments")
 
     def setup(self) -> None:
-        self._detectors = [loaded(detector) for detector in self._config.detectors]
+        self._detectors = [loaded(detector, self._progress) for detector in self._config.detectors]
 
     def process(self, work: ShardWork) -> Iterator[ShardWork]:
         todo = work.at(SEGMENTS_STAGE)
@@ -122,10 +124,11 @@ class AnnotateClips(beam.PTransform):
 
         def answers(work: ShardWork) -> Iterator[Answered]:
             for clips in batch_by_length(read_clips(output, work, config, backend), backend.batch_size):
+                annotator = loaded(backend, progress)
                 recording_ids = sorted({clip.segment.recording_id for clip in clips})
                 audio_ms = sum(clip.segment.span.duration_ms for clip in clips)
                 progress.write(stage, "start", recording_ids, audio_ms)
-                found = annotate_clips(loaded(backend), clips)
+                found = annotate_clips(annotator, clips)
                 progress.write(stage, "done", recording_ids, audio_ms)
                 yield from ((work.work_id, (clip.segment, answer)) for clip, answer in zip(clips, found, strict=True))
 
@@ -151,8 +154,9 @@ class AskForClips(beam.DoFn):
         self._works.append(work)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        backend = self._stage.backend
-        for answered in self._stage.answer(self._works, loaded(backend), loaded(backend.server), self._count):
+        backend, progress = self._stage.backend, self._stage.progress
+        annotator, client = loaded(backend, progress), loaded(backend.server, progress)
+        for answered in self._stage.answer(self._works, annotator, client, self._count):
             yield GlobalWindows.windowed_value(answered)
 
     def _count(self, usage: Usage) -> None:
@@ -191,9 +195,10 @@ class AnnotateRecordings(beam.PTransform):
 
         def answers(work: ShardWork) -> Iterator[Answered]:
             for source, segments in read_recordings(output, work, config, backend):
+                annotator = loaded(backend, progress)
                 audio_ms = sum(segment.span.duration_ms for segment in segments)
                 progress.write(stage, "start", [source.recording_id], audio_ms)
-                found = annotate_recording(loaded(backend), source, segments, config)
+                found = annotate_recording(annotator, source, segments, config)
                 progress.write(stage, "done", [source.recording_id], audio_ms)
                 yield from ((work.work_id, pair) for pair in zip(segments, found, strict=True))
 
@@ -264,7 +269,8 @@ class CaptionWorks(beam.DoFn):
         self._works.append(next(iter(grouped[1])))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        with caption_askers(self._config.captions, loaded, self._output, self._progress) as askers:
+        captions, client = self._config.captions, partial(loaded, progress=self._progress)
+        with caption_askers(captions, client, self._output, self._progress) as askers:
             for work, rows in caption_works(self._output, self._works, self._config, askers):
                 self._commit(work, rows, askers.usage())
         for work in self._works:

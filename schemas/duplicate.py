@@ -14,6 +14,15 @@ class Relation(StrEnum):
     NEAR = "near"
 
 
+class LeaveOut(StrEnum):
+    """Segments of which no training sample is made."""
+
+    COPIES = "copies"
+    """All of a cluster but the first."""
+    EVALUATION = "evaluation"
+    """Whatever an evaluation set has."""
+
+
 class Match(Record):
     """Where else a segment is heard."""
 
@@ -48,8 +57,10 @@ class Fingerprint(Record):
 
     name: str = Field(description="a segment_id, or a file's name in its folder")
     recording_id: str | None = Field(description="null for what is in no corpus")
-    duration_ms: int
-    audio_sha256: str = Field(description="of the decoded samples: 16 kHz mono, 16 bits, little-endian")
+    duration_ms: int = Field(ge=0, le=2**40, description="of the decoded samples")
+    audio_sha256: str = Field(
+        pattern="^[0-9a-f]{64}$", description="of the decoded samples: 16 kHz mono, 16 bits, little-endian"
+    )
     peaks: bytes = Field(
         description="spectral peaks: uint64, little-endian, (frame * 256 + bin) * 256 + level, in order"
     )

@@ -18,6 +18,7 @@ LAYERS = ("schemas", "annotators", "pipeline", "beam_runner")
 BEAM_FILES = {
     "pipeline/storage/files.py",
     "pipeline/graph.py",
+    "pipeline/inference.py",
     "pipeline/sft/graph.py",
     "pipeline/transforms.py",
     "beam_runner.py",

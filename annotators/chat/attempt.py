@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 if TYPE_CHECKING:
     import aiohttp
@@ -75,9 +78,9 @@ class Attempts:
         headers |= {"Content-Type": content_type} if content_type else {}
         headers |= {"Authorization": f"Bearer {key}"} if key else {}
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_S, timeout_s))
-        sending = {"data": content, "headers": headers, "timeout": timeout, "allow_redirects": False}
+        sending = {"data": content, "headers": headers, "timeout": timeout, "proxy": proxy_of(url)}
         try:
-            async with self._open().request(method, url, **sending) as response:
+            async with self._open().request(method, url, allow_redirects=False, **sending) as response:
                 return await _read(response, key)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return Failure(Fault.SERVER, "server_away", f"{url}: {_told(error)}")
@@ -92,8 +95,18 @@ class Attempts:
 
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
-            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=True)
+            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
         return self._session
+
+
+@lru_cache(maxsize=1024)
+def proxy_of(url: str) -> str | None:
+    """The proxy that the environment names for `url` when it is first asked for.
+
+    aiohttp would look for it, and for passwords in ~/.netrc, in threads of its own at every request.
+    """
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 async def _read(response: aiohttp.ClientResponse, key: str) -> bytes | Failure:

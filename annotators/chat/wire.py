@@ -6,7 +6,7 @@ import base64
 import json
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from annotators.base import AnnotationError
 from annotators.chat.attempt import Body
@@ -20,6 +20,9 @@ MOST_CHARACTERS = 200_000
 SHOWN_CHARACTERS = 200
 MOST_TOKENS = 2**31
 
+_PLACE = uuid.uuid4().hex
+"""Where a sound goes in a request, up to its number: what no question holds."""
+
 JsonObject = Mapping[str, object]
 
 
@@ -31,16 +34,25 @@ def body_of(question: Question, model: str, dialect: Dialect) -> Body:
     """The request for `question`: sound before words, in the order of the question's own parts."""
     if question.interface == "transcriptions":
         return _form(question, model)
+    places = [f"{_PLACE}.{index}." for index, _ in enumerate(question.audio)]
     content: list[dict[str, object]] = [
-        {"type": "input_audio", "input_audio": {"data": base64.b64encode(flac).decode(), "format": "flac"}}
-        for flac in question.audio
+        {"type": "input_audio", "input_audio": {"data": place, "format": "flac"}} for place in places
     ]
     content.append({"type": "text", "text": question.text})
     messages: list[dict[str, object]] = [{"role": "user", "content": content}]
     if question.system:
         messages.insert(0, {"role": "system", "content": question.system})
     request = {"model": model, "messages": messages, **question.sampling.model_dump(), **_shape(question, dialect)}
-    return json.dumps(request).encode(), "application/json"
+    return _with_sound(json.dumps(request).encode(), places, question.audio), "application/json"
+
+
+def _with_sound(body: bytes, places: Sequence[str], audio: Sequence[bytes]) -> bytes:
+    """`body` with the sounds in their places. The JSON encoder would take longer over base64 than all else together."""
+    parts = []
+    for place, flac in zip(places, audio, strict=True):
+        before, _, body = body.partition(place.encode())
+        parts += [before, base64.b64encode(flac)]
+    return b"".join([*parts, body])
 
 
 def choice_forms(question: Question, dialect: Dialect) -> dict[str, bytes]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from annotators.base import BackendUnavailableError
 from annotators.detection.activity import Thresholds
 from annotators.detection.base import DETECTION_RATE_HZ, DetectionBackend
 from annotators.detection.frame_sed import TAGGER_THRESHOLDS
@@ -17,7 +16,7 @@ from annotators.detection.session import Floats
 from annotators.detection.tagging import TaggingDetector, sigmoid
 from annotators.detection.windows import Tagger, Windowing
 from annotators.hub import refuse_unreachable
-from annotators.weights import folder_key, licence_of
+from annotators.weights import cannot_open, folder_key, licence_of, torch_device
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -35,7 +34,9 @@ class Ast(DetectionBackend):
         default=Windowing(window_ms=2_000, step_ms=400, hop_ms=100), description="how windows slide"
     )
     thresholds: Thresholds = Field(default=TAGGER_THRESHOLDS, description="when a class counts as sounding")
-    device: str = Field(default="cpu", description="where torch runs it: cpu, cuda, cuda:1")
+    device: str = Field(
+        default="auto", description="where torch runs it: auto (a GPU where there is one), cpu, cuda, cuda:1"
+    )
 
     requires: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     remedy: ClassVar[str] = "pip install 'soundseam[models]'"
@@ -69,14 +70,10 @@ class Ast(DetectionBackend):
         try:
             extractor = AutoFeatureExtractor.from_pretrained(self.path, revision=self.hub_revision)
             net = AutoModelForAudioClassification.from_pretrained(self.path, revision=self.hub_revision)
-        except OSError as error:
-            first_line = str(error).splitlines()[0]
-            raise BackendUnavailableError(
-                f"{self.backend}: {self.path} is neither a local model nor on a hub within reach ({first_line}); "
-                "download it and give the folder as path"
-            ) from error
+        except (OSError, ValueError) as error:
+            raise cannot_open(self.backend, self.path, error, "path") from error
         labels = tuple(str(net.config.id2label[index]) for index in range(net.config.num_labels))
-        tagger = _tagger(net.eval().to(self.device), extractor, self)
+        tagger = _tagger(net.eval().to(torch_device(self.device)), extractor, self)
         return TaggingDetector(tagger, labels, classes_of(labels, carried_table()), self.windowing, self.thresholds)
 
 
@@ -86,7 +83,7 @@ def _tagger(net: PreTrainedModel, extractor: object, backend: Ast) -> Tagger:
     def tag(windows: Floats) -> Floats:
         inputs = extractor(list(windows), sampling_rate=DETECTION_RATE_HZ, return_tensors="pt")  # type: ignore[operator]
         with torch.inference_mode():
-            logits = net(**inputs.to(backend.device)).logits
+            logits = net(**inputs.to(net.device)).logits
         scores = sigmoid(np.asarray(logits.float().cpu().numpy(), dtype=np.float32))
         return np.repeat(scores[:, None, :], backend.windowing.frames, axis=1)
 

@@ -10,13 +10,17 @@ import numpy as np
 
 from annotators.base import BackendUnavailableError
 from annotators.detection.session import Floats, open_session
+from annotators.weights import torch_device
 
 Exported = Callable[[Floats], tuple[Floats, ...]]
 """From what a model takes to all that it gives."""
 
 
 def open_exported(path: Path, device: str) -> Exported:
-    """The model at `path`; `device` is for TorchScript. Raises BackendUnavailableError where it cannot be opened."""
+    """The model at `path`. `device` is for TorchScript; auto is a GPU where there is one.
+
+    Raises BackendUnavailableError where it cannot be opened.
+    """
     return _onnx(path) if path.suffix == ".onnx" else _torch_script(path, device)
 
 
@@ -45,6 +49,7 @@ def _torch_script(path: Path, device: str) -> Exported:
         import torch
     except ImportError as error:
         raise BackendUnavailableError(f"{path} needs torch: pip install 'soundseam[models]'") from error
+    device = torch_device(device)
     try:
         model = torch.jit.load(str(path), map_location=device).eval()
     except RuntimeError as error:

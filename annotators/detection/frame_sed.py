@@ -36,7 +36,7 @@ class FrameSed(DetectionBackend):
         default=Windowing(window_ms=10_000, step_ms=5_000, hop_ms=40), description="its window and frames"
     )
     thresholds: Thresholds = Field(default=TAGGER_THRESHOLDS, description="when a class counts as sounding")
-    device: str = Field(default="cpu", description="for TorchScript: cpu, cuda, cuda:1")
+    device: str = Field(default="auto", description="for TorchScript: auto (a GPU where there is one), cpu, cuda")
 
     licence: ClassVar[str] = "LicenseRef-of-the-model"
     remedy: ClassVar[str] = "pip install 'soundseam[models]'"

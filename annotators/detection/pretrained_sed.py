@@ -23,6 +23,7 @@ from annotators.detection.session import Floats
 from annotators.detection.tagging import TaggingDetector, sigmoid
 from annotators.detection.windows import Tagger, Windowing
 from annotators.local_code import importable
+from annotators.weights import torch_device
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -50,7 +51,9 @@ class PretrainedSed(DetectionBackend):
     step_ms: int = Field(default=5_000, gt=0, le=10_000, description="from one window to the next, in steps of 40 ms")
     batch: int = Field(default=8, ge=1, description="windows in one call")
     thresholds: Thresholds = Field(default=TAGGER_THRESHOLDS, description="when a class counts as sounding")
-    device: str = Field(default="cpu", description="where torch runs it: cpu, cuda, cuda:1")
+    device: str = Field(
+        default="auto", description="where torch runs it: auto (a GPU where there is one), cpu, cuda, cuda:1"
+    )
 
     requires: ClassVar[tuple[str, ...]] = ("torch",)
     remedy: ClassVar[str] = "pip install 'soundseam[models]', and in the clone: pip install -r requirements.txt"
@@ -110,11 +113,12 @@ def _tagger(backend: PretrainedSed) -> Tagger:
         net = predictions(base, checkpoint=backend._checkpoint, embed_dim=width)
     else:
         net = predictions(wrapper(), checkpoint=backend._checkpoint)
-    net = net.eval().to(backend.device)
+    device = torch_device(backend.device)
+    net = net.eval().to(device)
 
     def tag(windows: Floats) -> Floats:
         with torch.inference_mode():
-            strong, _ = net(net.mel_forward(torch.from_numpy(windows).to(backend.device)))
+            strong, _ = net(net.mel_forward(torch.from_numpy(windows).to(device)))
         logits = np.asarray(strong.float().cpu().numpy(), dtype=np.float32)
         return sigmoid(logits.transpose(0, 2, 1))
 

@@ -17,7 +17,7 @@ from annotators.detection.exported import file_revision
 from annotators.detection.session import Floats
 from annotators.detection.windows import Tagger, Windowing, stitched_scores
 from annotators.hub import refuse_unreachable
-from annotators.weights import licence_of
+from annotators.weights import licence_of, torch_device
 from schemas.event import EventClass
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ class PyannoteSegmentation(DetectionBackend):
     overlap: Thresholds = Field(
         default=Thresholds(enter=0.5, stay=0.5, bridge_ms=100, shortest_ms=200), description="when two speak at once"
     )
-    device: str = Field(default="cpu", description="where torch runs it: cpu, cuda, cuda:1")
+    device: str = Field(
+        default="auto", description="where torch runs it: auto (a GPU where there is one), cpu, cuda, cuda:1"
+    )
 
     requires: ClassVar[tuple[str, ...]] = ("torch", "pyannote.audio")
     remedy: ClassVar[str] = "pip install 'soundseam[models]'"
@@ -85,7 +87,8 @@ class PyannoteSegmentation(DetectionBackend):
             raise BackendUnavailableError(_not_found(self, "gated, and no token was accepted"))
         seconds = float(model.specifications.duration)
         windowing = Windowing(window_ms=round(1000 * seconds), step_ms=self.step_ms, hop_ms=HOP_MS, batch=self.batch)
-        return PyannoteDetector(_tagger(model.eval().to(self.device), windowing, self.device), windowing, self)
+        device = torch_device(self.device)
+        return PyannoteDetector(_tagger(model.eval().to(device), windowing, device), windowing, self)
 
 
 def _not_found(backend: PyannoteSegmentation, why: str) -> str:

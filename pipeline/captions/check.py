@@ -12,15 +12,15 @@ from functools import cached_property
 
 from annotators.grammar.engine import GRAMMAR, Rows, Rule, as_json, caption_text, derive_text, read_place, split_variant
 from annotators.grammar.rules import rule_named
+from annotators.wording.jargon import find_jargon
+from annotators.wording.language import length_of
+from annotators.wording.quotations import unquoted
 from pipeline.captions.conflicts import agreed_transcript
 from pipeline.captions.grounding import cited_results, ground_claim, may_be_quoted
-from pipeline.captions.jargon import find_jargon
 from pipeline.captions.merge import branches_of
 from pipeline.captions.plainness import LONGEST_CAPTION, wording_problems
 from pipeline.captions.problems import Problem, Reason
 from pipeline.captions.tool_results import results_of
-from pipeline.captions.wording.language import length_of
-from pipeline.captions.wording.quotations import unquoted
 from schemas.annotation import Annotation, SpeechAnnotation
 from schemas.caption import Caption
 from schemas.claim import Claim, kept_claims

@@ -7,10 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from annotators.wording.names import keys_in, names_in
+from annotators.wording.numbers import numbers_in
+from annotators.wording.quotations import quotations_in, was_said
 from pipeline.captions.problems import Problem, Reason
-from pipeline.captions.wording.names import keys_in, names_in
-from pipeline.captions.wording.numbers import numbers_in
-from pipeline.captions.wording.quotations import quotations_in, was_said
 from schemas.claim import Claim
 from schemas.segment import Segment
 from schemas.tool_result import ResultKind, ToolResult

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.captions.jargon import find_jargon
+from annotators.wording.jargon import find_jargon
+from annotators.wording.language import is_in, length_of
+from annotators.wording.quotations import unquoted
 from pipeline.captions.problems import Problem, Reason
-from pipeline.captions.wording.language import is_in, length_of
-from pipeline.captions.wording.quotations import unquoted
 
 LONGEST_CLAIM = {"en": 40, "zh": 80}
 """Words of English, characters of Chinese: a sentence that says more is several claims."""

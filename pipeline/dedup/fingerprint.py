@@ -13,13 +13,12 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import rfft
-from scipy.ndimage import maximum_filter
 
 from annotators.base import Samples
 
 VERSION = 1
 """Changes whenever fingerprints do: those of two versions cannot be compared."""
-RATE_HZ = 16_000
+RATE_HZ, FULL_SCALE = 16_000, 32768
 HOP = 320
 FRAME_MS = 20
 FFT = 1024
@@ -28,11 +27,12 @@ FIRST_BIN, BINS = 10, 250
 NEIGHBOUR_FRAMES, NEIGHBOUR_BINS = 9, 15
 """A peak is the highest of so many frames and bins around it."""
 PEAKS_A_SECOND = 20
-HALF_DB_A_NEPER, LEVEL_OFFSET = 17.372, 120
-RANGE_LOG, FLOOR = 9.2, 2e-3
-"""Peaks lie within 80 dB of the loudest, and above what 16-bit rounding makes."""
-FAN_OUT = 6
-"""Triples are of a peak and two of the next FAN_OUT, not over REACH_FRAMES and REACH_BINS away."""
+HALF_DB, LEVEL_OFFSET = 20, 120
+"""Of a power of ten."""
+RANGE, FLOOR = 1e-8, 4e-6
+"""Of power: peaks lie within 80 dB of the loudest, and above what 16-bit rounding makes."""
+FAN_OUT, TOKENS_A_PEAK = 6, 11
+"""Triples are of a peak and two of the next FAN_OUT, not over REACH_FRAMES and REACH_BINS away: so many, about."""
 REACH_FRAMES, REACH_BINS = 60, 80
 BLOCK = 60 * RATE_HZ
 FRAME_SHIFT, BIN_SHIFT = 16, 8
@@ -43,16 +43,15 @@ Peaks = NDArray[np.uint64]
 
 def peaks_of(samples: Samples) -> Peaks:
     """The peaks of 16 kHz mono `samples` in [-1, 1]; none for silence."""
-    power = _log_spectrum(samples)
-    highest = maximum_filter(power, size=(NEIGHBOUR_FRAMES, NEIGHBOUR_BINS), mode="nearest")
-    floor = max(float(power.max(initial=-np.inf)) - RANGE_LOG, float(np.log(FLOOR)))
-    frames, bins = np.nonzero((power == highest) & (power > floor))
+    power = _power_spectrum(samples)
+    floor = max(float(power.max(initial=0.0)) * RANGE, FLOOR)
+    frames, bins = np.nonzero((power > floor) & (power == _highest_around(power)))
     seconds = frames * HOP // RATE_HZ
     order = np.lexsort((-power[frames, bins], seconds))
     rank = np.arange(len(order)) - np.searchsorted(seconds[order], seconds[order])
     kept = np.sort(order[rank < PEAKS_A_SECOND])
     frames, bins = frames[kept], bins[kept]
-    level = np.clip(np.round(HALF_DB_A_NEPER * power[frames, bins] + LEVEL_OFFSET), 0, 255).astype(np.int64)
+    level = np.clip(np.round(HALF_DB * np.log10(power[frames, bins]) + LEVEL_OFFSET), 0, 255).astype(np.int64)
     return ((frames << FRAME_SHIFT) | (bins << BIN_SHIFT) | level).astype(np.uint64)
 
 
@@ -101,13 +100,30 @@ def audio_sha256(samples: NDArray[np.int16]) -> str:
     return hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()
 
 
-def _log_spectrum(samples: Samples) -> NDArray[np.float32]:
-    """(frames, BINS): natural logarithm of the magnitude."""
+def _power_spectrum(samples: Samples) -> NDArray[np.float32]:
+    """(frames, BINS)."""
     padded = np.pad(samples, FFT // 2)
     windows = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP]
     spectrum = rfft(windows * np.hanning(FFT).astype(np.float32), axis=1)[:, FIRST_BIN : FIRST_BIN + BINS]
-    logarithm: NDArray[np.float32] = np.log(np.abs(spectrum) + 1e-6).astype(np.float32)
-    return logarithm
+    power: NDArray[np.float32] = np.square(spectrum.real) + np.square(spectrum.imag)
+    return power
+
+
+def _highest_around(power: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of NEIGHBOUR_FRAMES and NEIGHBOUR_BINS around each cell, itself among them."""
+    by_frame = _highest_in_a_row(power, NEIGHBOUR_FRAMES)
+    return _highest_in_a_row(by_frame.T, NEIGHBOUR_BINS).T
+
+
+def _highest_in_a_row(values: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """The highest of the `size` (odd) rows around each; by stretches that double, so in log `size` steps."""
+    highest = np.pad(values, ((size // 2, size // 2), (0, 0)))
+    length = 1
+    while length < size:
+        step = min(length, size - length)
+        highest = np.maximum(highest[:-step], highest[step:])
+        length += step
+    return highest
 
 
 def _mixed(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:

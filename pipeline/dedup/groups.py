@@ -1,116 +1,159 @@
-"""From pairs to rows: clusters of segments, groups of recordings, the best match of each."""
+"""From pairs to rows: the best match of each segment, clusters of segments, groups of recordings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.dedup.fingerprint import FRAME_MS
+from pipeline.dedup.items import Items
 from pipeline.dedup.match import Pair
 from schemas.duplicate import Duplicate, Match, Relation
-from schemas.record import Record
+
+NONE = -1
+BEST = np.dtype([("other", "<i8"), ("offset_ms", "<i8"), ("overlap_ms", "<i8"), ("similarity", "<f8"), ("exact", "?")])
 
 
-class Item(Record):
-    """What is compared, by its number in the index: a segment, or an item of an evaluation set."""
+class Found(NamedTuple):
+    """`other` as an item has it."""
 
-    name: str
-    recording_id: str | None
-    source: str | None
-    """The evaluation set; null for the corpus."""
+    other: int
+    offset_ms: int
+    overlap_ms: int
+    similarity: float
+    exact: bool
 
 
 class Sets:
-    """Names joined into sets; the least name of a set stands for it."""
+    """Numbers joined into sets; the least of a set stands for it."""
 
-    def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
+    def __init__(self, count: int) -> None:
+        self._parent = np.arange(count)
 
-    def find(self, name: str) -> str:
-        root = name
-        while (above := self._parent.get(root, root)) != root:
+    def find(self, number: int) -> int:
+        root = number
+        while (above := int(self._parent[root])) != root:
             root = above
-        while (above := self._parent.get(name, name)) != root:
-            self._parent[name], name = root, above
+        while (above := int(self._parent[number])) != root:
+            self._parent[number], number = root, above
         return root
 
-    def join(self, one: str, other: str) -> None:
+    def join(self, one: int, other: int) -> None:
         low, high = sorted((self.find(one), self.find(other)))
         self._parent[high] = low
 
 
-class Linked:
-    """Collects who is linked to whom, and how well."""
+class Links:
+    """Who is linked to whom, and how well: some 80 bytes a segment."""
 
-    def __init__(self) -> None:
-        self._clusters, self._groups = Sets(), Sets()
-        self._recordings: dict[str, str] = {}
-        self._corpus: dict[str, Match] = {}
-        self._evaluation: dict[str, Match] = {}
-        self._originals: dict[str, str] = {}
+    def __init__(self, items: Items) -> None:
+        self._items = items
+        self._originals = items.originals()
+        self._best = {kind: _nothing(items.segments) for kind in ("corpus", "evaluation")}
+        self._clusters, self._groups = Sets(items.segments), Sets(len(items.recordings))
+        self._link_equals()
 
-    def link(self, one: Item, other: Item, match: Match) -> None:
-        """`match` is `other` as `one` has it."""
-        if one.source is None:
-            self._note(one, other, match)
-        if other.source is None:
-            back = match.model_copy(update={"name": one.name, "source": one.source, "offset_ms": -match.offset_ms})
-            self._note(other, one, back)
-        if one.recording_id and other.recording_id and one.source is None and other.source is None:
-            self._clusters.join(one.name, other.name)
-            self._groups.join(one.recording_id, other.recording_id)
+    @property
+    def copies(self) -> NDArray[np.bool_]:
+        """Which items are a segment with the samples of an earlier one: it is linked, and compared with no other."""
+        numbers = np.arange(len(self._items))
+        copies: NDArray[np.bool_] = (self._originals != numbers) & (numbers < self._items.segments)
+        return copies
 
-    def link_copy(self, copy: Item, original: Item, duration_ms: int) -> None:
-        """Two segments with equal samples; the copy is compared with nothing else, its original is."""
-        self._originals[copy.name] = original.name
-        self.link(copy, original, exact_match(original, duration_ms))
-
-    def _note(self, item: Item, other: Item, match: Match) -> None:
-        self._recordings[item.name] = str(item.recording_id)
-        best = self._corpus if other.source is None else self._evaluation
-        known = best.get(item.name)
-        if known is None or _rank(match) < _rank(known):
-            best[item.name] = match
-
-    def rows(self) -> Iterator[Duplicate]:
-        """In order of segment."""
-        for segment_id, recording_id in sorted(self._recordings.items()):
-            in_corpus = segment_id in self._corpus
-            cluster = self._clusters.find(segment_id) if in_corpus else None
-            yield Duplicate(
-                segment_id=segment_id,
-                recording_id=recording_id,
-                cluster=cluster,
-                group=self._groups.find(recording_id) if in_corpus else None,
-                first=cluster in (None, segment_id),
-                corpus=self._corpus.get(segment_id),
-                evaluation=self._evaluation.get(self._originals.get(segment_id, segment_id)),
+    def link_pairs(self, pairs: Iterable[Pair]) -> None:
+        for pair in pairs:
+            self._link(
+                pair.one,
+                Found(pair.other, pair.offset_frames * FRAME_MS, pair.overlap_ms, pair.similarity, exact=False),
             )
 
+    def _link_equals(self) -> None:
+        numbers = np.flatnonzero(self._originals != np.arange(len(self._items)))
+        for item, original in zip(numbers.tolist(), self._originals[numbers].tolist(), strict=True):
+            if original < self._items.segments:
+                self._link(original, Found(item, 0, self._items.duration_ms(item), 1.0, exact=True))
 
-def _rank(match: Match) -> tuple[bool, float, str]:
-    return match.relation is not Relation.EXACT, -match.similarity, match.name
+    def _link(self, segment: int, found: Found) -> None:
+        """Both ways, where the other is a segment too."""
+        if found.other >= self._items.segments:
+            self._note("evaluation", segment, found)
+            return
+        self._note("corpus", segment, found)
+        self._note("corpus", found.other, found._replace(other=segment, offset_ms=-found.offset_ms))
+        self._clusters.join(segment, found.other)
+        self._groups.join(self._items.recording_of(segment), self._items.recording_of(found.other))
 
+    def _note(self, kind: str, segment: int, found: Found) -> None:
+        known = Found(*self._best[kind][segment].item())
+        if known.other == NONE or self._is_better(found, known):
+            self._best[kind][segment] = found
 
-def link_pairs(linked: Linked, items: Sequence[Item], pairs: Iterable[Pair]) -> None:
-    for pair in pairs:
-        one, other = items[pair.one], items[pair.other]
-        match = Match(
-            name=other.name,
-            source=other.source,
-            relation=Relation.NEAR,
-            offset_ms=pair.offset_frames * FRAME_MS,
-            overlap_ms=pair.overlap_ms,
-            similarity=pair.similarity,
+    def _is_better(self, one: Found, other: Found) -> bool:
+        ranks = [(not each.exact, -each.similarity) for each in (one, other)]
+        if ranks[0] != ranks[1]:
+            return ranks[0] < ranks[1]
+        # By name, so that it does not matter in which order they came.
+        return self._items.name(one.other) < self._items.name(other.other)
+
+    def rows(self) -> Iterator[Duplicate]:
+        """In order of segment. Memory holds the names of those that are marked."""
+        corpus, evaluation = self._best["corpus"], self._best["evaluation"]
+        marked = np.flatnonzero((corpus["other"] != NONE) | (evaluation["other"] != NONE)).tolist()
+        names = {segment: self._items.name(segment) for segment in marked}
+        first_of = _least((self._clusters.find(segment), name) for segment, name in names.items())
+        group_of = self._group_names(segment for segment in marked if corpus["other"][segment] != NONE)
+        for segment in sorted(marked, key=names.__getitem__):
+            recording_id, in_corpus = self._recording_id(segment), corpus["other"][segment] != NONE
+            cluster = first_of[self._clusters.find(segment)] if in_corpus else None
+            yield Duplicate(
+                segment_id=names[segment],
+                recording_id=recording_id,
+                cluster=cluster,
+                group=group_of[recording_id] if in_corpus else None,
+                first=cluster in (None, names[segment]),
+                corpus=self._match(corpus[segment]),
+                evaluation=self._match(evaluation[self._originals[segment]]),
+            )
+
+    def _group_names(self, segments: Iterable[int]) -> dict[str, str]:
+        """recording_id → the least recording_id of its group."""
+        numbers: dict[str, int] = {}
+        for segment in segments:
+            number = self._items.recording_of(segment)
+            # Were a recording's segments not one after another, it would have several numbers.
+            self._groups.join(numbers.setdefault(self._recording_id(segment), number), number)
+        least = _least((self._groups.find(number), name) for name, number in numbers.items())
+        return {name: least[self._groups.find(number)] for name, number in numbers.items()}
+
+    def _recording_id(self, segment: int) -> str:
+        return self._items.recordings[self._items.recording_of(segment)]
+
+    def _match(self, best: NDArray[np.void]) -> Match | None:
+        found = Found(*best.item())
+        if found.other == NONE:
+            return None
+        return Match(
+            name=self._items.name(found.other),
+            source=self._items.source_of(found.other),
+            relation=Relation.EXACT if found.exact else Relation.NEAR,
+            offset_ms=found.offset_ms,
+            overlap_ms=found.overlap_ms,
+            similarity=found.similarity,
         )
-        linked.link(one, other, match)
 
 
-def exact_match(other: Item, duration_ms: int) -> Match:
-    return Match(
-        name=other.name,
-        source=other.source,
-        relation=Relation.EXACT,
-        offset_ms=0,
-        overlap_ms=duration_ms,
-        similarity=1.0,
-    )
+def _nothing(count: int) -> NDArray[np.void]:
+    best = np.zeros(count, BEST)
+    best["other"] = NONE
+    return best
+
+
+def _least(named: Iterable[tuple[int, str]]) -> dict[int, str]:
+    """number → the least of its names."""
+    least: dict[int, str] = {}
+    for number, name in named:
+        least[number] = min(name, least.get(number, name))
+    return least

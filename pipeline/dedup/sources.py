@@ -1,82 +1,82 @@
-"""Fingerprints of whatever is compared: the segments of a corpus, the files of a folder, a fingerprint file."""
+"""Fingerprints of evaluation sets: the files of a folder, or a fingerprint file."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from annotators.base import Samples
 from annotators.detection.base import Waveform
 from pipeline.audio.decode import DecodeConfig, decode_recording
 from pipeline.audio.stream import DecodeError
-from pipeline.dedup.fingerprint import BLOCK, RATE_HZ, audio_sha256, peaks_of_blocks
-from pipeline.dedup.store import read_fingerprints
+from pipeline.dedup.fingerprint import BLOCK, FULL_SCALE, peaks_of_blocks
+from pipeline.dedup.fingerprint_files import read_fingerprints
+from pipeline.dedup.in_order import in_order
 from pipeline.errors import SetupError
-from pipeline.inspection import committed_rows
-from pipeline.storage.commits import Corpus
 from schemas.duplicate import Fingerprint
 from schemas.record import content_key
-from schemas.tables import Table
 
-AUDIO_ROWS = 16
-"""Segments in memory at once."""
-FULL_SCALE = 32768
 FINGERPRINTS_SUFFIX = ".parquet"
 
 _log = logging.getLogger(__name__)
 
 
-def corpus_fingerprints(corpus: Corpus) -> Iterator[Fingerprint]:
-    """A fingerprint of each committed segment, from its audio."""
-    columns = ["recording_id", "segment_id", "audio"]
-    for row in committed_rows(corpus, Table.SEGMENTS, columns, AUDIO_ROWS):
-        audio = row["audio"]
-        data = audio["bytes"] if isinstance(audio, dict) else b""
-        decoded, rate_hz = soundfile.read(io.BytesIO(data), dtype="int16", always_2d=True)
-        if rate_hz != RATE_HZ:
-            raise SetupError(f"the audio of segment {row['segment_id']} is at {rate_hz} Hz, not {RATE_HZ}")
-        pcm = np.ascontiguousarray(decoded[:, 0])
-        samples = (pcm / np.float32(FULL_SCALE)).astype(np.float32)
-        blocks = (samples[start : start + BLOCK] for start in range(0, len(samples), BLOCK))
-        yield Fingerprint(
-            name=str(row["segment_id"]),
-            recording_id=str(row["recording_id"]),
-            duration_ms=len(pcm) * 1000 // RATE_HZ,
-            audio_sha256=audio_sha256(pcm),
-            peaks=peaks_of_blocks(blocks).astype("<u8").tobytes(),
-        )
+def evaluation_fingerprints(path: Path, workers: int) -> Iterator[Fingerprint]:
+    """A fingerprint file as it is, or every file of a folder, or one file, that can be decoded; by `workers` processes.
 
-
-def evaluation_fingerprints(path: Path) -> Iterator[Fingerprint]:
-    """Fingerprints of an evaluation set: a fingerprint file as it is, or every file of a folder that can be decoded."""
+    Raises SetupError where there is nothing to compare with.
+    """
     if path.suffix == FINGERPRINTS_SUFFIX:
         yield from read_fingerprints(path)
         return
-    for file in _files_of(path):
-        try:
-            yield _file_fingerprint(file, file.relative_to(path).as_posix())
-        except DecodeError as error:
-            _log.warning("%s of the evaluation set was left out: %s", file.name, error.detail)
+    names = _names_in(path)
+    undecoded = []
+    for name, made in zip(names, in_order(_fingerprint_of, [(path, name) for name in names], workers), strict=True):
+        if isinstance(made, Fingerprint):
+            yield made
+        else:
+            undecoded.append(f"{name}: {made}")
+    if len(undecoded) == len(names):
+        raise SetupError(
+            f"{path} holds no audio: --against names a folder of audio or a file that --fingerprints wrote"
+        )
+    if undecoded:
+        _log.warning(
+            "%d of %d files in %s are no audio and were left out, as %s", len(undecoded), len(names), path, undecoded[0]
+        )
 
 
 def evaluation_key(path: Path) -> str:
     """Changes whenever the set does."""
     if not path.exists():
         raise SetupError(f"there is no {path}: --against names a folder of audio or a file that --fingerprints wrote")
-    if path.suffix == FINGERPRINTS_SUFFIX:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    stats = [(file.relative_to(path).as_posix(), file.stat()) for file in _files_of(path)]
+    if path.suffix == FINGERPRINTS_SUFFIX and path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    stats = [(name, (path / name).stat()) for name in _names_in(path)]
     return content_key([[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats])
 
 
-def _files_of(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+def _names_in(path: Path) -> list[str]:
+    """Files under a folder, hidden ones aside, as their names are in it; a file is alone in its own."""
+    if path.is_file():
+        return [""]
+    found = (each for each in path.rglob("*") if each.is_file())
+    names = sorted(each.relative_to(path).as_posix() for each in found)
+    return [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
+
+
+def _fingerprint_of(work: tuple[Path, str]) -> Fingerprint | str:
+    """The fingerprint of a file, or why there is none."""
+    folder, name = work
+    try:
+        return _file_fingerprint(folder / name, name or folder.name)
+    except DecodeError as error:
+        return error.detail
 
 
 def _file_fingerprint(path: Path, name: str) -> Fingerprint:

@@ -1,7 +1,8 @@
-"""Rows of numbers that do not fit in memory: spread over files by a key, read back a file at a time."""
+"""What does not fit in memory: rows of numbers, spread over files by a key and read back file by file; and texts."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,12 +25,13 @@ class Partitions:
         self._pending: list[list[Rows]] = [[] for _ in range(count)]
         self._pending_bytes = 0
 
-    def add(self, rows: Rows, partition: NDArray[np.intp]) -> None:
-        """Adds each row to the partition that `partition` has for it."""
+    def add(self, rows: Rows, keys: NDArray[np.uint64]) -> None:
+        """Adds each row to the partition that its key falls into; rows of a partition keep their order."""
+        partition = (keys % np.uint64(len(self._paths))).astype(np.uint16)
         order = np.argsort(partition, kind="stable")
         edges = np.searchsorted(partition[order], np.arange(len(self._paths) + 1))
         ordered = rows[order]
-        for number in np.unique(partition):
+        for number in np.flatnonzero(np.diff(edges)):
             self._pending[number].append(ordered[edges[number] : edges[number + 1]].copy())
         self._pending_bytes += rows.nbytes
         if self._pending_bytes >= BUFFER_BYTES:
@@ -51,3 +53,28 @@ class Partitions:
                     np.concatenate(pending).tofile(file)
                 pending.clear()
         self._pending_bytes = 0
+
+
+class Texts:
+    """Texts by their numbers, in a file of their own; eight bytes of memory each."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w+b")
+        self._ends = array("Q", [0])
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, number: int) -> str:
+        start, end = self._ends[number], self._ends[number + 1]
+        self._file.seek(start)
+        return self._file.read(end - start).decode("utf-8", "surrogatepass")
+
+    def append(self, text: str) -> None:
+        data = text.encode("utf-8", "surrogatepass")
+        self._file.seek(self._ends[-1])
+        self._file.write(data)
+        self._ends.append(self._ends[-1] + len(data))
+
+    def close(self) -> None:
+        self._file.close()

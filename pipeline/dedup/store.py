@@ -1,36 +1,64 @@
-"""Where fingerprints and duplicates are kept: Parquet files, and a marker that says which are valid."""
+"""Where duplicates are kept: a Parquet file, and a marker that says which one is valid."""
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from pipeline.dedup.fingerprint import VERSION
-from pipeline.errors import SetupError
+from pipeline.dedup.fingerprint_files import ROWS_AT_ONCE, write_table
 from pipeline.storage import files
 from pipeline.storage.commits import RUN_FOLDER
-from schemas.arrow import arrow_schema, records_of, table_of
-from schemas.duplicate import Duplicate, Fingerprint
-from schemas.record import Record, content_key
+from schemas.arrow import records_of
+from schemas.duplicate import Duplicate
+from schemas.record import Record
 
 DUPLICATES_FOLDER = "duplicates"
 MARKER = "duplicates.json"
-VERSION_KEY = b"soundseam.fingerprint"
-ROWS_AT_ONCE = 1000
 
 
-class DuplicatesMarker(Record):
-    """What `_run/duplicates.json` holds: the one valid file of the table, and what it was made of."""
+class Found(Record):
+    """The table in numbers."""
+
+    segments: int
+    """That were compared."""
+    duplicates: int
+    """Segments that the corpus has again."""
+    clusters: int
+    contaminated: int
+    """Segments that an evaluation set has."""
+
+    @classmethod
+    def of(cls, segments: int, rows: Sequence[Duplicate]) -> Found:
+        return cls(
+            segments=segments,
+            duplicates=sum(row.corpus is not None for row in rows),
+            clusters=len({row.cluster for row in rows if row.cluster}),
+            contaminated=sum(row.evaluation is not None for row in rows),
+        )
+
+
+class MadeOf(Record):
+    """What a table of duplicates was made of."""
 
     key: str
     """Of the segments, the evaluation sets and the algorithm."""
+    segments_key: str
+    """Of the segments alone: it tells whether the corpus has changed since."""
+    against: tuple[str, ...]
+    """Names of the evaluation sets."""
+
+
+class DuplicatesMarker(MadeOf):
+    """What `_run/duplicates.json` holds: the one valid file of the table, and what it was made of."""
+
     name: str
-    rows: int
+    found: Found
 
 
 def read_marker(output: str) -> DuplicatesMarker | None:
@@ -54,58 +82,20 @@ def read_duplicates(output: str) -> Iterator[Duplicate]:
             yield from records_of(pa.Table.from_batches([batch]), Duplicate)
 
 
-def write_duplicates(output: str, key: str, rows: Iterable[Duplicate]) -> DuplicatesMarker:
-    """Puts `rows` in the place of all earlier ones: a new file, then the marker that names it, then the old file."""
+def write_duplicates(output: str, made_of: MadeOf, segments: int, rows: Sequence[Duplicate]) -> DuplicatesMarker:
+    """Puts `rows` in the place of all earlier ones: a new file, then the marker that names it, then the old file.
+
+    `segments` is how many were compared.
+    """
     folder = files.join(output, DUPLICATES_FOLDER)
     files.make_folder(folder)
     with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(output)) as scratch:
         path = Path(scratch) / "rows"
-        count = _write(path, Duplicate, rows, None)
-        name = f"{content_key([key, count])}.parquet"
+        write_table(path, Duplicate, rows, None)
+        with path.open("rb") as file:
+            name = f"{hashlib.file_digest(file, 'sha256').hexdigest()[:32]}.parquet"
         files.publish(path, files.join(folder, name))
-    marker = DuplicatesMarker(key=key, name=name, rows=count)
+    marker = DuplicatesMarker(**dict(made_of), name=name, found=Found.of(segments, rows))
     files.write_atomically(files.join(output, RUN_FOLDER, MARKER), marker.model_dump_json(indent=1).encode())
     files.delete([stat.uri for stat in files.list_files(folder) if files.name_of(stat.uri) != name])
     return marker
-
-
-def write_fingerprints(path: Path, rows: Iterable[Fingerprint]) -> int:
-    """Writes a fingerprint file; returns its number of rows."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{files.TEMPORARY_PREFIX}{path.name}")
-    count = _write(unfinished, Fingerprint, rows, {VERSION_KEY: str(VERSION).encode()})
-    unfinished.rename(path)
-    return count
-
-
-def read_fingerprints(path: Path) -> Iterator[Fingerprint]:
-    """Raises SetupError for what is no fingerprint file of this version."""
-    try:
-        with pq.ParquetFile(path) as file:
-            if (file.schema_arrow.metadata or {}).get(VERSION_KEY) != str(VERSION).encode():
-                raise SetupError(f"{path} holds no fingerprints of version {VERSION}: make it anew by --fingerprints")
-            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
-                yield from records_of(pa.Table.from_batches([batch]), Fingerprint)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise SetupError(f"{path} is no Parquet file: {error}") from error
-
-
-def _write(path: Path, record: type[BaseModel], rows: Iterable[BaseModel], metadata: dict[bytes, bytes] | None) -> int:
-    schema = arrow_schema(record).with_metadata(metadata)
-    count = 0
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for some in _batched(rows):
-            writer.write_table(table_of(some, record).replace_schema_metadata(metadata))
-            count += len(some)
-    return count
-
-
-def _batched(rows: Iterable[BaseModel]) -> Iterator[list[BaseModel]]:
-    batch: list[BaseModel] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == ROWS_AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 from annotators.chat.usage import Usage
@@ -57,3 +59,24 @@ class ProgressLog(Record):
             os.write(descriptor, line.encode())
         finally:
             os.close(descriptor)
+
+    @contextmanager
+    def alive(self, stage: str, every_s: float = 20.0, most_s: float = 3 * 3600.0) -> Iterator[None]:
+        """Shows that the process lives while something goes on that may take long without being stuck, up to `most_s`.
+
+        A call that holds the interpreter's lock stops it too.
+        """
+        done = threading.Event()
+
+        def show() -> None:
+            until_s = time.monotonic() + most_s
+            while not done.wait(every_s) and time.monotonic() < until_s:
+                self.write(stage, "alive", ())
+
+        thread = threading.Thread(target=show, name="alive", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()

@@ -16,6 +16,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Literal, Protocol
 
+from pipeline.errors import SetupError
 from pipeline.local.groups import group_works, halve_works, recordings_of, take_from_works
 from pipeline.local.progress import Step
 from pipeline.local.worker import Answer, RunGroup, Worker
@@ -110,7 +111,8 @@ class Task:
 def run_local(works: Sequence[ShardWork], job: LocalJob) -> None:
     """Runs all `works` with `job.workers` processes.
 
-    Raises WorkerFailedError or WorkerStartError; whatever rises, no process started here is left.
+    Raises WorkerFailedError, WorkerStartError, or SetupError where a model cannot load; whatever rises, no process
+    started here is left.
     """
     with tempfile.TemporaryDirectory(prefix="soundseam-run-") as folder:
         supervisor = _Supervisor(job, Path(folder))
@@ -195,6 +197,8 @@ class _Supervisor:
         self._take_steps(worker)
         if answer.state == "failed":
             raise WorkerFailedError(answer.error, answer.trace)
+        if answer.state == "unavailable":
+            raise SetupError(f"{answer.error}. What was committed stays; the same command resumes")
         if answer.state == "done":
             self._failed_starts = 0
             task = self._workers[worker]

@@ -7,6 +7,7 @@ import ctypes
 import multiprocessing
 import os
 import queue
+import re
 import signal
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal, Protocol
 
+from annotators.base import BackendUnavailableError
 from pipeline.local.progress import ProgressLog, Step
 from pipeline.work import ShardWork
 from schemas.record import Record
@@ -39,10 +41,13 @@ class RunGroup(Protocol):
     def __call__(self, works: Sequence[ShardWork], progress: ProgressLog) -> None: ...
 
 
-class Answer(Record):
-    """What a worker says: that it has started, that a group is done, or that an exception rose in it."""
+_BEAMS_REMARK = re.compile(r"\s*\[while running .*\]$")
 
-    state: Literal["ready", "done", "failed"]
+
+class Answer(Record):
+    """What a worker says: it has started, a group is done, a model cannot load, or an exception rose."""
+
+    state: Literal["ready", "done", "unavailable", "failed"]
     error: str = ""
     trace: str = ""
 
@@ -200,6 +205,8 @@ def serve_groups(connection: Connection, steps: str, log: str, parent: int) -> N
         works = groups.get()
         try:
             run_group(works, ProgressLog(path=steps))
+        except BackendUnavailableError as error:
+            connection.send(Answer(state="unavailable", error=_BEAMS_REMARK.sub("", str(error).strip())))
         except Exception as error:  # noqa: BLE001 - rises again in the parent, which ends the run
             connection.send(Answer(state="failed", error=_in_one_line(error), trace=traceback.format_exc()))
         else:

@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.report.duplicates import facts_of, marks_of
 from pipeline.report.lanes import event_lane, fact, lanes_of, sheet_of
 from pipeline.report.page_data import BoundaryView, CaptionView, ClaimView, Detail, Fact, Lane, ListItem, RejectView
+from schemas.duplicate import Duplicate
 from schemas.record import content_key
 from schemas.segment import Boundary
 from schemas.tables import Table
@@ -25,6 +27,7 @@ class SegmentRows:
     annotations: list[Row] = field(default_factory=list)
     captions: list[Row] = field(default_factory=list)
     rejects: list[Row] = field(default_factory=list)
+    duplicate: Duplicate | None = None
 
     def add(self, table: Table, row: Row) -> None:
         if table is Table.CAPTIONS:
@@ -53,7 +56,8 @@ def segment_detail(row: Row, rows: SegmentRows, peaks: str, audio: str, image: s
         captions=_captions(rows),
         sheets=tuple(sheet for each in rows.annotations if (sheet := sheet_of(each)).facts or sheet.texts),
         rejects=tuple(_reject(reject) for reject in rows.rejects),
-        origin=_origin(row),
+        origin=(*_origin(row), *facts_of(rows.duplicate)),
+        duplicates=marks_of(rows.duplicate),
     )
 
 
@@ -69,6 +73,7 @@ def segment_item(row: Row, detail: Detail, chunk: int, place: int) -> ListItem:
         classes=tuple(str(entry["class"]) for entry in _list(row["profile"])),
         verdicts=tuple(dict.fromkeys(claim.verdict for caption in detail.captions for claim in caption.claims)),
         rejects=tuple(dict.fromkeys(reject.reason for reject in detail.rejects)),
+        duplicates=detail.duplicates,
         caption=" ".join(claim.text for caption in detail.captions[:1] for claim in caption.claims),
         text=" ".join([*sorted(labels - {""}), *texts]),
         chunk=chunk,
@@ -91,6 +96,7 @@ def reject_detail(row: Row) -> Detail:
         sheets=(),
         rejects=(_reject(row),),
         origin=(Fact(name="source", value=str(row["source_uri"])), *span),
+        duplicates=(),
     )
 
 
@@ -105,6 +111,7 @@ def reject_item(row: Row, detail: Detail, chunk: int, place: int) -> ListItem:
         classes=(),
         verdicts=(),
         rejects=(str(row["reason"]),),
+        duplicates=(),
         caption=str(row["detail"]),
         text=str(row["stage"]),
         chunk=chunk,

@@ -5,6 +5,7 @@ const FACETS = [
   { name: "branch", label: "Branch", of: (item) => item.branches },
   { name: "class", label: "Class", of: (item) => item.classes },
   { name: "verdict", label: "Verdict", of: (item) => item.verdicts },
+  { name: "duplicate", label: "Duplicate", of: (item) => item.duplicates },
   { name: "reject", label: "Rejected", of: (item) => item.rejects },
 ];
 const MARGIN_ROWS = 6;
@@ -130,6 +131,7 @@ function listRow(item, at) {
   const time = item.start_ms === null ? "" : `${clock(item.start_ms)} – ${item.end_ms === null ? "" : clock(item.end_ms)}`;
   const marks = [
     item.rejects.length ? el("span", { class: "mark rejected", title: item.rejects.map(words).join(", ") }, "rejected") : null,
+    item.duplicates.length ? el("span", { class: "mark duplicate", title: item.duplicates.join(", ") }, "duplicate") : null,
     item.branches.map((branch) => el("span", { class: "dot", "--colour": colourOf(branch), title: branch })),
   ];
   return el("div", { class: "row", role: "option", id: `row-${at}`, "aria-selected": String(here), "aria-setsize": browser.found.length, "aria-posinset": at + 1, "--at": at, onclick: () => browser.open(item) },

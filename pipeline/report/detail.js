@@ -4,6 +4,7 @@
 const VERDICTS = { confirmed: ["✓", "confirmed by the verifier"], unsure: ["?", "the verifier is unsure"], dropped: ["✕", "dropped by the verifier"], unverified: ["", "not verified"] };
 const LANE_ROW = 24;
 const WORD_PX = 7.2;
+const WORDS_PX_A_SECOND = 130;
 
 function showDetail(item, data, keepsPlaying) {
   tip.hide();
@@ -34,7 +35,7 @@ function headOf(item, data) {
   const place = browser.found.indexOf(item);
   const span = item.start_ms === null ? "" : item.end_ms === null ? `from ${clock(item.start_ms)}` : `${clock(item.start_ms)} – ${clock(item.end_ms)} of the recording, ${(data.duration_ms / 1000 || (item.end_ms - item.start_ms) / 1000).toFixed(1)} s`;
   return el("header", { class: "head" },
-    el("div", { class: "head-text" }, el("h2", {}, item.name), el("p", { class: "note" }, span), el("p", { class: "chips" }, item.branches.map(chip), data.audio ? null : el("span", { class: "mark rejected" }, "rejected"))),
+    el("div", { class: "head-text" }, el("h2", {}, item.name), el("p", { class: "note" }, span), el("p", { class: "chips" }, item.branches.map(chip), data.duplicates.map((mark) => el("span", { class: "mark duplicate" }, mark)), data.audio ? null : el("span", { class: "mark rejected" }, "rejected"))),
     el("div", { class: "steps" },
       el("span", { class: "note" }, place < 0 ? "" : `${place + 1} / ${browser.found.length}`),
       el("button", { type: "button", id: "previous", "aria-label": "Previous segment", title: "Previous (K)", disabled: place <= 0, onclick: () => browser.step(-1) }, "‹"),
@@ -56,7 +57,7 @@ function playerOf(data) {
       el("button", { type: "button", class: "quiet", "aria-label": "Stretch the time axis", title: "Stretch (+)", onclick: () => player.zoomBy(1.5) }, "+")),
     el("a", { class: "quiet", href: data.audio, download: true, "aria-label": "Save the audio", title: "Save the audio (FLAC)" }, "↓"));
   const rows = [
-    { name: "", height: 22, node: axisOf(data) },
+    { name: "", height: 22, node: el("div", { class: "axis", id: "axis" }) },
     { name: "waveform", height: 76, node: waveformOf(data) },
     { name: "spectrogram", height: 120, node: el("div", { class: "spectrogram-box" }, el("img", { class: "spectrogram", src: data.image, alt: "Log-mel spectrogram, 0 to 8 kHz", draggable: "false" })) },
     ...data.lanes.map((lane) => laneOf(lane, data.duration_ms)),
@@ -77,11 +78,16 @@ function gutterName(name) {
 
 const share = (ms, whole) => ms / Math.max(whole, 1);
 
-function axisOf(data) {
+const STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300];
+const TICK_PX = 84;
+
+/* Marks of time, about TICK_PX apart on an axis of that width. */
+function ticksOf(data, width) {
   const seconds = data.duration_ms / 1000;
-  const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300].find((each) => seconds / each <= 8) || 600;
-  const ticks = Array.from({ length: Math.floor(seconds / step - 0.25) + 1 }, (_, tick) => tick * step);
-  return el("div", { class: "axis" }, ticks.map((tick) => el("span", { "--start": tick / seconds }, step < 1 ? tick.toFixed(1) : clock(tick * 1000, 0))));
+  const most = Math.max(2, width / TICK_PX);
+  const step = STEPS_S.find((each) => seconds / each <= most) || 600;
+  const count = Math.max(1, Math.ceil(seconds / step - 0.25));
+  return Array.from({ length: count }, (_, tick) => tick * step).map((tick) => el("span", { "--start": tick / Math.max(seconds, 0.001) }, step < 1 ? tick.toFixed(1) : clock(tick * 1000, 0)));
 }
 
 function waveformOf(data) {
@@ -125,7 +131,7 @@ function captionOf(caption) {
 }
 
 function claimOf(claim) {
-  const [sign, meaning] = VERDICTS[claim.verdict] || VERDICTS.unverified;
+  const [sign, meaning] = Object.hasOwn(VERDICTS, claim.verdict) ? VERDICTS[claim.verdict] : VERDICTS.unverified;
   const node = el("span", { class: "claim", tabindex: 0, "data-verdict": claim.verdict, "--colour": colourOf(claim.verdict) }, claim.text, sign ? el("span", { class: "sign", role: "img", "aria-label": meaning }, sign) : null);
   return tip.on(node, () => [
     el("p", { class: "tip-verdict", "--colour": colourOf(claim.verdict) }, sign ? `${sign} ` : "", meaning, claim.probability === null ? "" : `, P = ${claim.probability.toFixed(2)}`),
@@ -170,7 +176,7 @@ const player = {
     tracks.addEventListener("click", (event) => player.seekTo(event));
     tracks.addEventListener("pointermove", (event) => event.pointerType === "mouse" && event.buttons === 1 && player.seekTo(event));
     const transcribed = data.lanes.some((lane) => lane.kind === "words");
-    player.zoom = transcribed ? Math.max(1, Math.min(8, (data.duration_ms / 1000) * 90 / Math.max(byId("scroller").clientWidth, 1))) : 1;
+    player.zoom = transcribed ? Math.max(1, Math.min(8, (data.duration_ms / 1000) * WORDS_PX_A_SECOND / Math.max(byId("scroller").clientWidth, 1))) : 1;
     player.layOut();
     player.follow();
     if (playOn) player.play();
@@ -182,6 +188,7 @@ const player = {
     if (!tracks) return;
     tracks.style.width = `${player.zoom * 100}%`;
     const width = tracks.clientWidth;
+    byId("axis").replaceChildren(...ticksOf(player.data, width));
     for (const item of tracks.querySelectorAll(".item")) {
       const room = ((item.dataset.end - item.dataset.start) / player.data.duration_ms) * width;
       item.classList.toggle("narrow", room < Math.min(item.dataset.letters, 3) * WORD_PX + 4);

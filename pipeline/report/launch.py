@@ -18,6 +18,7 @@ from pipeline.report.assemble import (
     segment_detail,
     segment_item,
 )
+from pipeline.report.duplicates import duplicates_tile, marked_among
 from pipeline.report.folder import ReportFolder
 from pipeline.report.overview import summary_of
 from pipeline.report.page_data import ListItem
@@ -65,7 +66,9 @@ def make_report(request: ReportRequest) -> Reported:
         dropped = list(_reject_items(totals.rejects.rows(), folder))
         chunks = folder.write_items([*items, *dropped])
         title = request.title or files.name_of(request.output) or "corpus"
-        folder.finish(summary_of(title, totals, len(items), len(dropped), chunks))
+        summary = summary_of(title, totals, len(items), len(dropped), chunks)
+        duplicates = duplicates_tile(request.output)
+        folder.finish(summary.model_copy(update={"tiles": (*summary.tiles, *([duplicates] if duplicates else []))}))
     except BaseException:
         folder.abandon()
         raise
@@ -79,14 +82,15 @@ def _target(request: ReportRequest) -> Path:
 
 
 def _segment_items(corpus: Corpus, chosen: frozenset[str], folder: ReportFolder) -> Iterator[ListItem]:
+    marked = marked_among(corpus.output, chosen)
     for shard in shards_of(corpus):
         part = shard_corpus(corpus, shard)
-        beside: dict[str, SegmentRows] = {}
+        beside = {name: SegmentRows(duplicate=marked.get(name)) for name in chosen}
         for table in BESIDE:
             for row in segment_rows(part, table, chosen):
-                beside.setdefault(str(row["segment_id"]), SegmentRows()).add(table, row)
+                beside[str(row["segment_id"])].add(table, row)
         for row in segment_rows(part, Table.SEGMENTS, chosen):
-            yield _add_segment(row, beside.pop(str(row["segment_id"]), SegmentRows()), folder)
+            yield _add_segment(row, beside.pop(str(row["segment_id"])), folder)
 
 
 def _add_segment(row: Row, rows: SegmentRows, folder: ReportFolder) -> ListItem:

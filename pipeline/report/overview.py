@@ -79,14 +79,13 @@ def _bars(totals: Totals) -> list[Bars]:
         ),
         Bars(title="Ends of segments", note="why a segment ends where it does", bars=_counts(totals.boundaries)),
         Bars(title="Licences", note="time in segments", bars=tuple(licenses)),
-        Bars(title="Tasks", note="training samples", bars=_counts(totals.tasks)),
+        Bars(title="Tasks", note="training samples", bars=_counts(totals.tasks, len(totals.tasks))),
     ]
 
 
-def _counts(counter: Counter[str]) -> tuple[Bar, ...]:
+def _counts(counter: Counter[str], most: int = MOST_BARS) -> tuple[Bar, ...]:
     return tuple(
-        Bar(name=name.replace("_", " "), value=count, shown=f"{count:,}")
-        for name, count in counter.most_common(MOST_BARS)
+        Bar(name=name.replace("_", " "), value=count, shown=f"{count:,}") for name, count in counter.most_common(most)
     )
 
 

@@ -86,6 +86,8 @@ class Detail(Record):
     sheets: tuple[FactSheet, ...]
     rejects: tuple[RejectView, ...]
     origin: tuple[Fact, ...]
+    duplicates: tuple[str, ...]
+    """What is marked of it, in a few words that can be counted."""
 
 
 class ListItem(Record):
@@ -102,6 +104,7 @@ class ListItem(Record):
     verdicts: tuple[str, ...]
     rejects: tuple[str, ...]
     """Reasons."""
+    duplicates: tuple[str, ...]
     caption: str
     text: str
     """More to search in: transcripts and event labels."""

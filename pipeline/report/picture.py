@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 from scipy.fft import rfft
+from scipy.sparse import csr_array
 
 from annotators.base import Samples
 
@@ -51,22 +52,25 @@ def spectrogram_png(samples: Samples, rate_hz: int) -> bytes:
     level = 10 * np.log10(power + 1e-10)
     floor = max(float(level.max()) - RANGE_DB, -95.0)
     shade = np.clip((level - floor) / RANGE_DB, 0, 1) * (SHADES - 1)
-    return _indexed_png(np.round(shade).astype(np.uint8).T[::-1])
+    return _indexed_png(np.round(shade).astype(np.uint8)[::-1])
 
 
 def _mel_power(samples: Samples, rate_hz: int) -> NDArray[np.float32]:
-    """(columns, BANDS)."""
+    """(BANDS, columns)."""
     hop = max(MIN_HOP, -(-len(samples) // MOST_COLUMNS))
     padded = np.pad(samples, (WINDOW // 2, WINDOW))
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[: max(len(samples), 1) : hop]
     spectrum = rfft(frames * np.hanning(WINDOW).astype(np.float32), FFT, axis=1)
-    power: NDArray[np.float32] = np.square(np.abs(spectrum)) @ _mel_bands(rate_hz)
+    power: NDArray[np.float32] = _mel_bands(rate_hz) @ (np.square(spectrum.real) + np.square(spectrum.imag)).T
     return power
 
 
 @cache
-def _mel_bands(rate_hz: int) -> NDArray[np.float32]:
-    """(FFT / 2 + 1, BANDS): triangles even in mel (HTK) up to half the rate, of equal area."""
+def _mel_bands(rate_hz: int) -> csr_array:
+    """(BANDS, FFT / 2 + 1): triangles even in mel (HTK) up to half the rate, of equal area.
+
+    Sparse, since few bins are in a band; and a product of full matrices would wake as many threads as there are cores.
+    """
     top_mel = 2595 * np.log10(1 + rate_hz / 2 / 700)
     corners = 700 * (10 ** (np.linspace(0, top_mel, BANDS + 2) / 2595) - 1)
     bins = np.fft.rfftfreq(FFT, 1 / rate_hz)[:, None]
@@ -75,8 +79,7 @@ def _mel_bands(rate_hz: int) -> NDArray[np.float32]:
     # The lowest bands are narrower than a bin: they take the nearest one.
     empty = weights.sum(axis=0) == 0
     weights[np.abs(bins - centre).argmin(axis=0)[empty], np.flatnonzero(empty)] = 1
-    bands: NDArray[np.float32] = (weights / weights.sum(axis=0)).astype(np.float32)
-    return bands
+    return csr_array((weights / weights.sum(axis=0)).T.astype(np.float32))
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -12,6 +12,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from pipeline.errors import SetupError
 from pipeline.local.progress import ProgressLog
 from pipeline.sft.config import SftConfig
+from pipeline.sft.marks import Marks
 from pipeline.sft.shard import build_shard
 from pipeline.work import ShardWork
 
@@ -19,11 +20,11 @@ from pipeline.work import ShardWork
 class BuildShard(beam.DoFn):
     """Builds and commits the samples of one work, task by task."""
 
-    def __init__(self, config: SftConfig, output: str, groups: Mapping[str, str], progress: ProgressLog) -> None:
-        self._config, self._output, self._groups, self._progress = config, output, groups, progress
+    def __init__(self, config: SftConfig, output: str, marks: Marks, progress: ProgressLog) -> None:
+        self._config, self._output, self._marks, self._progress = config, output, marks, progress
 
     def process(self, work: ShardWork) -> Iterator[ShardWork]:
-        for task, samples in build_shard(self._output, work, self._config, self._groups, self._progress):
+        for task, samples in build_shard(self._output, work, self._config, self._marks, self._progress):
             Metrics.counter("soundseam", f"sft/{task} samples").inc(samples)
         yield work
 
@@ -42,7 +43,7 @@ def run_sft_graph(
     works: Sequence[ShardWork],
     config: SftConfig,
     output: str,
-    groups: Mapping[str, str],
+    marks: Marks,
     progress: ProgressLog | None = None,
     options: PipelineOptions | None = None,
 ) -> None:
@@ -54,5 +55,5 @@ def run_sft_graph(
         (
             pipeline
             | "Works" >> beam.Create(list(works), reshuffle=True)
-            | "Build" >> beam.ParDo(BuildShard(config, output, groups, progress or ProgressLog()))
+            | "Build" >> beam.ParDo(BuildShard(config, output, marks, progress or ProgressLog()))
         )

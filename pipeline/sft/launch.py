@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from pipeline.local.progress import ProgressLog
 from pipeline.local.supervisor import LocalJob, run_local
 from pipeline.plan import Plan
 from pipeline.sft.config import SftConfig
+from pipeline.sft.marks import Marks
 from pipeline.sft.plan import plan_sft, sft_keys, sft_stage
 from pipeline.sft.read import source_stages, upstream_keys
 from pipeline.sft.summary import SftSummary, summarise
@@ -32,22 +33,22 @@ _COST = 0.001
 
 @dataclass(frozen=True)
 class SftJob:
-    """What to build, planned; `groups` are near-duplicates that stay on one side of the split."""
+    """What to build, planned."""
 
     output: str
     config: SftConfig
-    groups: Mapping[str, str]
+    marks: Marks
     plan: Plan
 
 
-def prepare_sft(output: str, config: SftConfig, groups: Mapping[str, str]) -> SftJob:
+def prepare_sft(output: str, config: SftConfig, marks: Marks) -> SftJob:
     """Plans without touching OUT. Raises SetupError where there is no corpus."""
     stages = source_stages(output)
     if SEGMENTS_STAGE not in stages:
         raise SetupError(f"there is no corpus in {output}: make one with soundseam run INPUTS --output {output}")
     built = Corpus.load_present(output, [sft_stage(task.task) for task in config.tasks])
-    plan = plan_sft(Corpus.load_present(output, stages), built, config, read_layout(output).shards, groups)
-    return SftJob(output, config, groups, plan)
+    plan = plan_sft(Corpus.load_present(output, stages), built, config, read_layout(output).shards, marks)
+    return SftJob(output, config, marks, plan)
 
 
 def run_sft(
@@ -56,7 +57,7 @@ def run_sft(
     """Builds what is left, removes what it replaces, and sums up. The caller holds `output_in_use`."""
     _prepare_tables(job)
     if not job.plan.is_empty:
-        group = SftGroup(job.config, job.output, dict(job.groups), options)
+        group = SftGroup(job.config, job.output, job.marks, options)
         if runner in LOCAL_RUNNERS:
             costs = {stage.stage: _COST for stage in job.plan.stages}
             durations = {source.recording_id: 60_000 for work in job.plan.works for source in work.sources}
@@ -75,18 +76,18 @@ class SftGroup:
 
     config: SftConfig
     output: str
-    groups: Mapping[str, str]
+    marks: Marks
     options: PipelineOptions | None
 
     def __call__(self, works: Sequence[ShardWork], progress: ProgressLog) -> None:
         from pipeline.sft.graph import run_sft_graph
 
-        run_sft_graph(works, self.config, self.output, self.groups, progress, self.options)
+        run_sft_graph(works, self.config, self.output, self.marks, progress, self.options)
 
 
 def _wanted(job: SftJob) -> dict[str, dict[str, str]]:
     upstream = upstream_keys(Corpus.load_present(job.output, source_stages(job.output)))
-    return {sft_stage(task.task): sft_keys(task, job.config, upstream, job.groups) for task in job.config.tasks}
+    return {sft_stage(task.task): sft_keys(task, job.config, upstream, job.marks) for task in job.config.tasks}
 
 
 def _prepare_tables(job: SftJob) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -110,6 +110,11 @@ class RecordingMaterial:
     recording_id: str
     recording: Recording | None
     segments: tuple[Material, ...]
+
+    def without(self, segment_ids: Collection[str]) -> RecordingMaterial:
+        """The same but for some segments."""
+        kept = tuple(material for material in self.segments if material.segment_id not in segment_ids)
+        return self if len(kept) == len(self.segments) else replace(self, segments=kept)
 
     def others(self, material: Material) -> Iterator[Material]:
         return (other for other in self.segments if other.segment_id != material.segment_id)

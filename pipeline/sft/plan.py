@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import pyarrow.parquet as pq
-
-from pipeline.errors import SetupError
 from pipeline.plan import Plan, StagePlan
 from pipeline.sft.config import SftConfig
+from pipeline.sft.marks import Marks
 from pipeline.sft.read import upstream_keys
 from pipeline.sft.tasks import AnyTask
-from pipeline.storage import files
 from pipeline.storage.commits import Commit, Corpus, shard_of
 from pipeline.work import SEGMENTS_STAGE, ShardWork, StageWork
 from schemas.record import content_key
@@ -21,28 +18,24 @@ from schemas.tables import SAMPLES_FOLDER
 WORK_SEGMENTS = 20_000
 """About so many segments' rows, without audio, are in a worker's memory at a time."""
 
-Groups = Mapping[str, str]
-"""recording_id → the group of near-duplicates it belongs to; recordings that stand alone need not be named."""
-
 
 def sft_stage(task: str) -> str:
     """The stage of a task, which is its table's name too."""
     return f"{SAMPLES_FOLDER}/{task}"
 
 
-def sft_keys(task: AnyTask, config: SftConfig, upstream: Mapping[str, str], groups: Groups) -> dict[str, str]:
+def sft_keys(task: AnyTask, config: SftConfig, upstream: Mapping[str, str], marks: Marks) -> dict[str, str]:
     """recording_id → the key that its samples of `task` bear."""
     task_key = config.task_key(task)
     return {
-        recording_id: content_key([task_key, key, groups.get(recording_id, recording_id)])
-        for recording_id, key in upstream.items()
+        recording_id: content_key([task_key, key, marks.key_of(recording_id)]) for recording_id, key in upstream.items()
     }
 
 
-def plan_sft(corpus: Corpus, built: Corpus, config: SftConfig, shards: int, groups: Groups) -> Plan:
+def plan_sft(corpus: Corpus, built: Corpus, config: SftConfig, shards: int, marks: Marks) -> Plan:
     """Holds what `config` wants of the rows in `corpus` against the samples in `built`."""
     upstream = upstream_keys(corpus)
-    wanted = {sft_stage(task.task): sft_keys(task, config, upstream, groups) for task in config.tasks}
+    wanted = {sft_stage(task.task): sft_keys(task, config, upstream, marks) for task in config.tasks}
     stages, missing = [], {}
     for stage, keys in wanted.items():
         have = built.keys(stage)
@@ -65,16 +58,6 @@ def plan_sft(corpus: Corpus, built: Corpus, config: SftConfig, shards: int, grou
         for shard, chunk in _chunks(corpus, left, shards)
     )
     return Plan(stages=tuple(stages), works=works, kept=0)
-
-
-def read_groups(uri: str) -> dict[str, str]:
-    """Groups of near-duplicates from a Parquet file with columns recording_id and group."""
-    try:
-        with files.local_copy(uri) as path:
-            table = pq.read_table(path, columns=["recording_id", "group"])
-    except (OSError, KeyError, ValueError) as error:
-        raise SetupError(f"{uri} is no Parquet file with columns recording_id and group: {error}") from error
-    return {row["recording_id"]: row["group"] for row in table.to_pylist() if row["group"] is not None}
 
 
 def _chunks(corpus: Corpus, left: set[str], shards: int) -> Iterator[tuple[int, list[tuple[str, int]]]]:

@@ -12,10 +12,12 @@ from pipeline.config import load_config
 from pipeline.display import doctor_view
 from pipeline.doctor import (
     FAMILIES,
+    count_gpus,
     examine_kinds,
     examine_machine,
     examine_model,
     examine_profile,
+    fitting_workers,
     kind_of,
     members_of,
 )
@@ -99,3 +101,13 @@ def test_the_machine_has_a_core_and_a_disk() -> None:
     assert machine.cores >= 1
     assert machine.disk_free_gib > 0
     assert dict(machine.packages)["numpy"]
+
+
+@pytest.mark.parametrize(("profile", "gpus", "workers"), [("embedded", 1, 16), ("local", 1, 2), ("local", 0, 16)])
+def test_processes_are_as_many_as_cores_unless_models_share_gpus(profile: str, gpus: int, workers: int) -> None:
+    assert fitting_workers(load_config(profile), cores=16, gpus=gpus) == workers
+
+
+@pytest.mark.parametrize(("visible", "count"), [(None, 2), ("", 0), ("-1", 0), ("1", 1), ("0,1", 2), ("GPU-ab12", 1)])
+def test_gpus_that_are_hidden_from_this_process_are_not_counted(visible: str | None, count: int) -> None:
+    assert count_gpus(["nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"], visible) == count

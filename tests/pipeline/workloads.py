@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from annotators.base import BackendUnavailableError
 from pipeline.local.progress import ProgressLog
 from pipeline.work import ShardWork, StageWork
 from schemas.record import Record
 from schemas.source import Source
 
 STAGE = "segments"
+ERRORS = {"raise": ZeroDivisionError, "unavailable": BackendUnavailableError}
 
 
 def recording_id_of(name: str) -> str:
@@ -82,8 +84,8 @@ class Workload(Record):
                 time.sleep(1000)
             case "hang in C":
                 ctypes.PyDLL(None).sleep(1000)  # type: ignore[no-untyped-call]  # PyDLL keeps the interpreter's lock
-            case "raise":
-                raise ZeroDivisionError(f"no way to do {source.manifest_id}")
+            case "raise" | "unavailable":
+                raise ERRORS[behaviour](f"no way to do {source.manifest_id} [while running 'Segment']")
             case "kill once":
                 if self.noted("tried").count(str(source.manifest_id)) == 1:
                     os.kill(os.getpid(), signal.SIGKILL)

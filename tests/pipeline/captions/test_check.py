@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from annotators.grammar.engine import Json
+from annotators.wording.jargon import find_jargon
 from pipeline.captions.caption_config import CaptionConfig
 from pipeline.captions.check import check_caption, check_claims
-from pipeline.captions.jargon import find_jargon
 from pipeline.captions.merge import merge_segment
 from pipeline.captions.problems import Problem, Reason
 from schemas.annotation import Annotation

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import SetupError
 from pipeline.local.progress import Step
 from pipeline.local.supervisor import LocalJob, Poison, WorkerFailedError, WorkerStartError, run_local
 from pipeline.local.worker import RunGroup
@@ -165,6 +166,11 @@ def test_an_exception_ends_the_run_and_tells_why(workload: Workload) -> None:
         run_local([group_with("raise")], Watched(workload).job)
     assert "workloads.py" in caught.value.trace
     assert workload.noted("done") == ["r0", "r1"]
+
+
+def test_a_model_that_cannot_load_is_wrong_set_up_and_no_crash(workload: Workload) -> None:
+    with pytest.raises(SetupError, match=r"^no way to do r2\. What was committed stays"):
+        run_local([group_with("unavailable")], Watched(workload).job)
 
 
 def test_workers_that_cannot_start_end_the_run_with_the_reason() -> None:

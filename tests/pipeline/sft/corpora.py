@@ -12,6 +12,7 @@ import soundfile
 from pipeline.local.progress import ProgressLog
 from pipeline.sft.config import SftConfig
 from pipeline.sft.launch import SftGroup, SftJob, prepare_sft, run_sft
+from pipeline.sft.marks import Marks
 from pipeline.sft.material import RecordingMaterial
 from pipeline.sft.summary import SftSummary
 from pipeline.storage.commits import Commit, new_commit, prepare_output, shard_of
@@ -19,6 +20,8 @@ from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from schemas.segment import Segment
 from schemas.tables import Table, annotation_table
 from tests.builders import with_audio
+
+NONE = Marks()
 
 
 def flac_of(segment: Segment) -> bytes:
@@ -67,15 +70,15 @@ class Silent:
     def note(self, message: str) -> None: ...
 
 
-def build_samples(output: Path | str, config: SftConfig, works: int | None = None) -> SftSummary:
+def build_samples(output: Path | str, config: SftConfig, works: int | None = None, marks: Marks = NONE) -> SftSummary:
     """Plans and builds in this process; only the first `works` of the plan where it says so."""
-    job = prepare_sft(str(output), config, {})
-    SftGroup(config, str(output), {}, None)(job.plan.works[:works], ProgressLog())
-    done = SftJob(job.output, job.config, job.groups, job.plan.model_copy(update={"works": ()}))
+    job = prepare_sft(str(output), config, marks)
+    SftGroup(config, str(output), marks, None)(job.plan.works[:works], ProgressLog())
+    done = SftJob(job.output, job.config, job.marks, job.plan.model_copy(update={"works": ()}))
     return run_sft(done, 1, Silent())
 
 
-def planned(output: Path, config: SftConfig) -> Sequence[tuple[str, int]]:
+def planned(output: Path, config: SftConfig, marks: Marks = NONE) -> Sequence[tuple[str, int]]:
     """(stage, recordings to do) of every stage with any."""
-    plan = prepare_sft(str(output), config, {}).plan
+    plan = prepare_sft(str(output), config, marks).plan
     return [(stage.stage, stage.todo) for stage in plan.stages if stage.todo]

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.errors import SetupError
 from pipeline.sft.launch import prepare_sft, run_sft
-from pipeline.sft.plan import read_groups
+from pipeline.sft.marks import Marks, read_groups
 from pipeline.sft.summary import read_priors
 from pipeline.storage import files
 from pipeline.storage.commits import sweep
@@ -117,7 +117,7 @@ def test_answer_priors_tell_what_can_be_guessed(tmp_path: Path) -> None:
 
 
 def test_local_workers_build_the_same(corpus: Path) -> None:
-    summary = run_sft(prepare_sft(str(corpus), TASKS, {}), 1, Silent())
+    summary = run_sft(prepare_sft(str(corpus), TASKS, Marks()), 1, Silent())
     assert summary.samples == sum(len(samples(a_rich_recording(name), TASKS)) for name in NAMES)
 
 
@@ -132,7 +132,7 @@ def test_samples_of_a_remote_corpus_are_the_same(corpus: Path) -> None:
 
 def test_a_folder_without_a_corpus_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="there is no corpus"):
-        prepare_sft(str(tmp_path), TASKS, {})
+        prepare_sft(str(tmp_path), TASKS, Marks())
 
 
 def test_groups_are_read_from_a_table(tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotators.wording.language import is_in
+from annotators.wording.names import keys_in, names_in
+from annotators.wording.numbers import numbers_in
+from annotators.wording.quotations import quotations_in, unquoted, was_said
 from pipeline.captions.caption_config import CaptionConfig
 from pipeline.captions.merge import merge_segment
 from pipeline.captions.plainness import wording_problems
 from pipeline.captions.problems import Reason
-from pipeline.captions.wording.language import is_in
-from pipeline.captions.wording.names import keys_in, names_in
-from pipeline.captions.wording.numbers import numbers_in
-from pipeline.captions.wording.quotations import quotations_in, unquoted, was_said
 from tests.caption_rows import plausible
 
 UNITS = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pipeline.captions.wording.quotations import unquoted
+from annotators.wording.quotations import unquoted
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LETTER = re.compile(r"[^\W\d_]")

@@ -1,0 +1,1 @@
+"""Whether words hold: numbers, names, quotations, tool jargon and the language of a sentence."""

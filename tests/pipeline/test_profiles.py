@@ -1,0 +1,66 @@
+"""Every profile that comes with the package is complete: it plans, and it runs where its models are there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from annotators.base import Model
+from pipeline.config import RunConfig, load_config, profile_names
+from pipeline.launch import RunRequest, prepare_run
+from tests.annotators.members import tiny_maker
+from tests.corpora import copy_samples, rows_of, run_cli
+
+RECORDINGS = ("speech-circuits-busy.wav", "sound-bell.flac")
+
+
+def places_of(config: RunConfig) -> dict[str, tuple[str, Model]]:
+    """Where each model stands, as `--set` takes it → its family and the model."""
+    families = {"detectors": ("detection", config.detectors)}
+    families |= {f"branches.{name}": (name, backends) for name, backends in config.branches.by_branch().items()}
+    return {
+        f"{place}.{index}": (family, model)
+        for place, (family, models) in families.items()
+        for index, model in enumerate(models)
+    }
+
+
+def with_tiny_models(config: RunConfig, folder: Path) -> list[str]:
+    """Overrides that give each backend of `config` the tiny model that tests make for its kind, where they do."""
+    overrides = []
+    for place, (family, model) in places_of(config).items():
+        if maker := tiny_maker(f"{family}/{model.kind}"):
+            options = maker(folder / family).model_dump(mode="json", exclude_defaults=True)
+            overrides += [f"{place}.{name}={json.dumps(value)}" for name, value in options.items() if name != "name"]
+    return overrides
+
+
+@pytest.mark.parametrize("profile", profile_names())
+def test_a_profile_can_be_planned_before_any_model_is_there(
+    profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    recordings = copy_samples(tmp_path / "in", *RECORDINGS)
+    for module in {module for model in load_config(profile).models for module in model.requires}:
+        pytest.importorskip(module)
+    prepared = prepare_run(RunRequest(inputs=(str(recordings),), output=str(tmp_path / "out"), profile=profile))
+    assert prepared.plan.recordings == len(RECORDINGS)
+    assert all(stage.todo == len(RECORDINGS) for stage in prepared.plan.stages)
+
+
+def test_the_local_profile_runs_as_a_whole(tmp_path: Path) -> None:
+    config = load_config("local")
+    overrides = with_tiny_models(config, tmp_path / "models")
+    recordings = copy_samples(tmp_path / "in", *RECORDINGS)
+    options = [option for override in overrides for option in ("--set", override)]
+    run_cli("run", recordings, "--output", tmp_path / "out", "--profile", "local", "--workers", "1", *options)
+    segments, captions = rows_of(tmp_path / "out", "segments"), rows_of(tmp_path / "out", "captions")
+    assert {row["segment_id"] for row in captions} == {row["segment_id"] for row in segments}
+    assert rows_of(tmp_path / "out", "rejected") == []
+    for branch, backends in config.branches.by_branch().items():
+        wanted = {(row["segment_id"], one.backend) for row in segments if branch in row["branches"] for one in backends}
+        rows = rows_of(tmp_path / "out", f"annotations/{branch}")
+        assert {(row["segment_id"], row["backend"]) for row in rows} == wanted
