@@ -20,7 +20,7 @@ from beam_runner import app
 from pipeline.config import RunConfig
 from pipeline.doctor import FAMILIES, members_of
 from schemas.arrow import arrow_schema
-from schemas.tables import RECORD_OF
+from schemas.tables import RECORD_OF, Table
 
 BOUNDS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
 
@@ -50,7 +50,12 @@ def profile(name: str = "embedded") -> str:
 def tables() -> str:
     """Every table with all its columns, nested ones as paths."""
     parts = []
+    known: dict[type[BaseModel], Table] = {}
     for table, record in RECORD_OF.items():
+        if record in known:
+            parts.append(f"### `{table}`\n\nThe columns of `{known[record]}`.")
+            continue
+        known[record] = table
         rows = list(columns_of(record))
         parts.append(f"### `{table}`\n\n{paragraph(record.__doc__)}\n\n{_table(('column', 'type', 'meaning'), rows)}")
     return "\n\n".join(parts)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files as package_files
-from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from annotators.base import AnyBackend, BackendUnavailableError, Model
@@ -19,10 +16,9 @@ from pipeline.audio.decode import DecodeConfig
 from pipeline.captions.caption_config import CaptionConfig
 from pipeline.cutting.segmentation import SegmentationConfig
 from pipeline.errors import SetupError
+from pipeline.yaml_tree import read_text, tree_of
 from schemas.event import Branch
 from schemas.record import Record
-
-MAX_CONFIG_BYTES = 2**20
 
 
 class BranchBackends(Record):
@@ -86,9 +82,7 @@ def load_config(profile: str, overrides: Sequence[str] = ()) -> RunConfig:
 
     Values are read as YAML; a number in a path is a position in a list. Raises SetupError, one line with the remedy.
     """
-    tree = _parse(_profile_text(profile), profile)
-    for override in overrides:
-        _apply(tree, override)
+    tree = tree_of(_profile_text(profile), profile, overrides)
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
@@ -139,34 +133,4 @@ def _profile_text(profile: str) -> str:
                 f"no profile {profile!r}: choose one of {', '.join(profile_names())}, or the path of a .yaml file"
             )
         return package_files("pipeline").joinpath("profiles", f"{profile}.yaml").read_text(encoding="utf-8")
-    try:
-        path = Path(profile)
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise SetupError(f"{profile} is over {MAX_CONFIG_BYTES} bytes: that is no configuration")
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SetupError(f"cannot read the configuration {profile}: {error}") from error
-
-
-def _parse(text: str, name: str) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SetupError(f"{name} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, dict):
-        raise SetupError(f"{name} must be a YAML mapping, as pipeline/profiles/embedded.yaml is")
-    return tree
-
-
-def _apply(tree: dict[str, Any], override: str) -> None:
-    path, sign, value = override.partition("=")
-    if not sign:
-        raise SetupError(f"--set {override}: write it as key.path=value, as in --set segmentation.cut.max_ms=20000")
-    *parents, last = path.split(".")
-    node: Any = tree
-    try:
-        for part in parents:
-            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
-        node[int(last) if isinstance(node, list) else last] = yaml.safe_load(value)
-    except (IndexError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise SetupError(f"--set {override}: there is no such place in the configuration") from error
+    return read_text(profile)

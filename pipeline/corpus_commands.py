@@ -1,14 +1,18 @@
-"""The commands that look at a corpus as a whole: `report` and `dedup`."""
+"""The commands that look at a corpus as a whole: `report`, `dedup` and `filter`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from pipeline.filters.launch import FilterSummary
 
 Corpus = Annotated[str, typer.Argument(metavar="OUT", show_default=False, help="Folder of the corpus.")]
 
@@ -94,6 +98,53 @@ def dedup(
         console.print(Text(f"{made.hours:.2f} h in {made.seconds:.1f} s, {speed:.2f} h a second: {output}/duplicates"))
 
 
+def filter(  # noqa: A001 - the command's name
+    output: Corpus,
+    config: Annotated[
+        str | None,
+        typer.Option("--config", help="YAML file of options; see docs/captions.md.", show_default="built in"),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Changes one option; may be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Bring all captions back that were filtered.")] = False,
+) -> None:
+    """Take captions out of a corpus: near-duplicates, too common openings, jargon, wrong language, length, coverage.
+
+    What is filtered goes to OUT/rejected with the reason and, whole, to OUT/filtered. Nothing is lost: with other
+    options captions come back. Looks at the whole corpus each time: run it again after recordings were added.
+    """
+    from pipeline.errors import SetupError
+    from pipeline.filters.config import NOTHING, load_filter_config
+    from pipeline.filters.launch import FilterRequest, run_filter
+    from pipeline.launch import output_in_use
+
+    if undo and (config or overrides):
+        raise SetupError("--undo takes no options: leave out --config and --set")
+    chosen = NOTHING if undo else load_filter_config(config, tuple(overrides or ()))
+    console, errors = Console(soft_wrap=True), Console(stderr=True)
+    with output_in_use(output), errors.status("reading captions") as status:
+        request = FilterRequest(output=output, config=chosen, dry_run=dry_run)
+        summary, was_due = run_filter(request, lambda done, of: status.update(f"{done:,} of {of:,} shards"))
+    if not was_due:
+        console.print(Text(f"Nothing to do: the captions of {output} are filtered with these options"))
+    if summary.reasons:
+        console.print(_filter_table(summary))
+    kept = summary.captions - summary.filtered
+    would = "would be" if dry_run else "are"
+    console.print(Text(f"{summary.filtered:,} of {summary.captions:,} captions {would} filtered, {kept:,} stay"))
+
+
+def _filter_table(summary: FilterSummary) -> Table:
+    table = Table(title="Filtered", title_justify="left")
+    table.add_column("reason")
+    table.add_column("captions", justify="right")
+    for reason, count in summary.reasons:
+        table.add_row(reason, f"{count:,}")
+    return table
+
+
 COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
     report: (
         "soundseam report out",
@@ -102,6 +153,11 @@ COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
     dedup: (
         "soundseam dedup out --fingerprints fingerprints.parquet",
         "soundseam dedup out --against samples/recordings",
+    ),
+    filter: (
+        "soundseam filter out --dry-run",
+        "soundseam filter out --set near_duplicates.keep=1 --set collapse.share=0.02",
+        "soundseam filter out --undo",
     ),
 }
 """Each with examples for its help, which tests run."""

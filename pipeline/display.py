@@ -91,6 +91,8 @@ def _numbers(inspection: Inspection) -> Iterable[tuple[str, str]]:
     for stage, rows in inspection.annotations:
         yield stage, f"{rows:,} rows"
     yield "captions", f"{inspection.captions:,}"
+    if inspection.filtered:
+        yield "filtered captions", f"{inspection.filtered:,}"
     yield "rejected", f"{sum(entry.rows for entry in inspection.rejected):,} rows"
 
 

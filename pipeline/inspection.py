@@ -50,12 +50,15 @@ class Inspection(Record):
     annotations: tuple[tuple[str, int], ...]
     """(stage, rows)."""
     captions: int
+    filtered: int
+    """Captions that a filter took out."""
     rejected: tuple[RejectCount, ...]
     """In order of stage, most first."""
     inputs_with_segments: int
     inputs_without_segments: int
     """Files that were found and gave nothing, duplicates aside."""
     segments_without_caption: int
+    """Those whose caption was filtered aside."""
 
     @property
     def reject_rate(self) -> float:
@@ -72,7 +75,9 @@ def inspect_corpus(output: str) -> Inspection:
     corpus = Corpus.load_present(output, stages_in(output))
     recordings = _Recordings(corpus)
     segments = _Segments(corpus)
-    captions = sum(1 for _ in committed_rows(corpus, Table.CAPTIONS, ["recording_id"]))
+    captions, filtered = (
+        sum(1 for _ in committed_rows(corpus, table, ["recording_id"])) for table in (Table.CAPTIONS, Table.FILTERED)
+    )
     rejects = Counter((str(row["stage"]), str(row["reason"])) for row in _rejected(corpus))
     lost_in_list = sum(rows for (stage, reason), rows in rejects.items() if stage == LIST_STAGE and reason != DUPLICATE)
     return Inspection(
@@ -86,13 +91,14 @@ def inspect_corpus(output: str) -> Inspection:
         classes=tuple(segments.class_shares()),
         annotations=tuple(_annotation_rows(corpus)),
         captions=captions,
+        filtered=filtered,
         rejected=tuple(
             RejectCount(stage=stage, reason=reason, rows=rows)
             for (stage, reason), rows in sorted(rejects.items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
         ),
         inputs_with_segments=recordings.with_segments,
         inputs_without_segments=len(corpus.keys(SEGMENTS_STAGE)) - recordings.with_segments + lost_in_list,
-        segments_without_caption=max(0, segments.count - captions),
+        segments_without_caption=max(0, segments.count - captions - filtered),
     )
 
 

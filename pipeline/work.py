@@ -8,6 +8,8 @@ from schemas.source import Source
 SEGMENTS_STAGE = "segments"
 CAPTIONS_STAGE = "captions"
 LIST_STAGE = "list"
+FILTER_STAGE = "filter"
+"""What rejects of filters name; it has no commits of its own."""
 
 
 class StageWork(Record):

@@ -17,7 +17,7 @@ class Rejected(Record):
     end_ms: int | None = Field(default=None, description="in the recording's time, exclusive; null likewise")
     stage: str = Field(
         description="list, decode, detect, segments (a process lost in decode or detect), "
-        "annotations/<branch>/<backend>, captions"
+        "annotations/<branch>/<backend>, captions, filter"
     )
     reason: str = Field(description="one of a few words that can be counted, as in truncated or missing_file")
     detail: str = Field(description="for a person: what was seen, with numbers")

@@ -29,6 +29,7 @@ class Table(StrEnum):
     GENERAL = "annotations/general"
     CAPTIONS = "captions"
     REJECTED = "rejected"
+    FILTERED = "filtered"
 
 
 SAMPLES_FOLDER = "sft"
@@ -45,6 +46,7 @@ RECORD_OF: dict[Table, type[BaseModel]] = {
     Table.GENERAL: ANNOTATION_OF[Branch.GENERAL],
     Table.CAPTIONS: Caption,
     Table.REJECTED: Rejected,
+    Table.FILTERED: Caption,
 }
 
 

@@ -178,7 +178,7 @@ def _join(target: str, name: str, members: Sequence[str]) -> None:
 def _copy_tables(plan: ExportPlan) -> Mapping[str, Sequence[str]]:
     """Copies the corpus's own committed files that are not there yet; names say content, so equal names are equal."""
     corpus = Corpus.load_present(plan.output, stages_in(plan.output))
-    wanted: dict[str, list[str]] = {str(table): [] for table in Table}
+    wanted: dict[str, list[str]] = {str(table): [] for table in Table if table is not Table.FILTERED}
     for commits in corpus.commits.values():
         for entry in (entry for commit in commits for entry in commit.files if entry.table in wanted and entry.rows):
             wanted[str(entry.table)].append(entry.name)

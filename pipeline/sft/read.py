@@ -35,7 +35,7 @@ def upstream_keys(corpus: Corpus) -> dict[str, str]:
     bears: dict[str, list[list[str]]] = {}
     for stage in sorted(corpus.commits):
         owners = corpus.owners(stage, {})
-        keys = {id(commit): dict(commit.covers) for commit in corpus.commits[stage]}
+        keys = {id(commit): commit.content_keys for commit in corpus.commits[stage]}
         for recording_id, commit in owners.items():
             bears.setdefault(recording_id, []).append([stage, keys[id(commit)][recording_id]])
     return {

@@ -45,6 +45,8 @@ class Commit(Record):
     covers: tuple[tuple[str, str], ...]
     """(recording_id, key) of every recording this commit answers for, rows or none, in order."""
     files: tuple[FileEntry, ...]
+    filtered: tuple[tuple[str, str], ...] = ()
+    """(recording_id, key of what a filter took out of its rows) of every recording of which it took anything."""
 
     @property
     def commit_id(self) -> str:
@@ -53,6 +55,12 @@ class Commit(Record):
     @property
     def recording_ids(self) -> frozenset[str]:
         return frozenset(recording_id for recording_id, _ in self.covers)
+
+    @property
+    def content_keys(self) -> dict[str, str]:
+        """recording_id → key of its rows as they stand, which a filter changes and a run does not look at."""
+        filtered = dict(self.filtered)
+        return {name: content_key([key, filtered[name]]) if name in filtered else key for name, key in self.covers}
 
 
 def shard_of(recording_id: str, shards: int) -> int:
@@ -92,6 +100,21 @@ def new_commit(output: str, commit: Commit) -> Iterator[CommitWriter]:
             files.publish(path, files.join(output, entry.table, entry.name))
         whole = commit.model_copy(update={"files": tuple(entry for _, entry in finished)})
         files.write_atomically(_marker_uri(output, whole), whole.model_dump_json(indent=1).encode())
+
+
+@contextmanager
+def renewed_commit(output: str, commit: Commit, filtered: Mapping[str, str]) -> Iterator[CommitWriter]:
+    """The rows of `commit` anew, of which a filter took out what `filtered` (recording_id → key) stands for.
+
+    The new marker takes the place of the old one, so that either the old rows count or the new ones, wherever the
+    process is killed; files that are no longer named go last.
+    """
+    fresh = commit.model_copy(update={"files": (), "filtered": tuple(sorted(filtered.items()))})
+    with new_commit(output, fresh) as writer:
+        yield writer
+    now = {(entry.table, entry.name) for entry in _read_commit(_marker_uri(output, fresh)).files}
+    old = [(entry.table, entry.name) for entry in commit.files]
+    files.delete([files.join(output, table, name) for table, name in old if (table, name) not in now])
 
 
 def _stage_folder(output: str, stage: str) -> str:
@@ -285,7 +308,8 @@ def _replace(output: str, commit: Commit, dead: frozenset[str]) -> None:
     """Commits anew what is left of `commit` without the `dead` recordings, then removes its marker."""
     covers = tuple(pair for pair in commit.covers if pair[0] not in dead)
     if covers:
-        rest = commit.model_copy(update={"covers": covers, "files": ()})
+        filtered = tuple(pair for pair in commit.filtered if pair[0] not in dead)
+        rest = commit.model_copy(update={"covers": covers, "files": (), "filtered": filtered})
         with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(output)) as folder:
             entries = []
             for entry in commit.files:

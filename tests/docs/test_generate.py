@@ -10,6 +10,8 @@ import pytest
 from docs.generate import PARTS, SAMPLE_PARTS, pages, regenerated, stale_pages
 from docs.reference import columns_of
 from pipeline.doctor import FAMILIES, members_of
+from pipeline.filters.config import FilterConfig
+from pipeline.filters.launch import FilterRequest, run_filter
 from schemas.tables import RECORD_OF, Table
 from tests.docs.pages import PAGES, ROOT
 
@@ -22,6 +24,12 @@ def test_no_page_is_stale() -> None:
 def test_the_readme_shows_what_its_main_job_makes(sample_corpus: Path) -> None:
     stale = [page.name for page in stale_pages(sample_corpus)]
     assert not stale, "run over samples/recordings into a new folder, then: python -m docs.generate --corpus FOLDER"
+
+
+def test_the_filters_leave_the_samples_as_they_are_by_default(sample_corpus: Path) -> None:
+    request = FilterRequest(output=str(sample_corpus), config=FilterConfig(), dry_run=True)
+    summary, _ = run_filter(request, lambda done, of: None)
+    assert (summary.captions, summary.filtered) == (27, 0)
 
 
 def test_every_reference_stands_on_a_page() -> None:

@@ -13,7 +13,9 @@ TOUCHES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.trun
 
 # A server that has imported everything once and has no threads: its forks start at once and are safe.
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["pipeline.storage.commits", "tests.pipeline.crashes", "tests.builders"])
+_FORKS.set_forkserver_preload(
+    ["pipeline.storage.commits", "tests.pipeline.crashes", "tests.builders", "tests.pipeline.filters.corpora"]
+)
 
 
 def killed_everywhere(target: Callable[..., None], arguments: Callable[[int], tuple[object, ...]]) -> Iterator[int]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import MAX_CONFIG_BYTES, RunConfig, available, load_config, profile_names
+from pipeline.config import RunConfig, available, load_config, profile_names
 from pipeline.errors import SetupError
+from pipeline.yaml_tree import MAX_CONFIG_BYTES
 
 
 def a_profile(folder: Path, text: str) -> str:

@@ -1,0 +1,126 @@
+"""`soundseam filter` from its options to its counts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pipeline.errors import SetupError
+from pipeline.filters.config import FILTER_REVISION, FilterConfig
+from pipeline.filters.decide import Decided, Decisions, Progress
+from pipeline.storage import files
+from pipeline.storage.commits import RUN_FOLDER, Corpus, read_layout, renewed_commit, stages_in, sweep
+from pipeline.work import CAPTIONS_STAGE
+from schemas.record import Record, content_key, key_content
+from schemas.tables import Table
+
+SUMMARY = "filter.json"
+
+
+class FilterRequest(Record):
+    output: str
+    config: FilterConfig = FilterConfig()
+    dry_run: bool = False
+
+
+class FilterSummary(Record):
+    """What filters did: `_run/filter.json`, but for `changed`."""
+
+    key: str
+    """Of the captions as they are now, the options and the filters' revision: equal key, nothing to do."""
+    config: FilterConfig
+    captions: int
+    """All of them, filtered or not."""
+    filtered: int
+    reasons: tuple[tuple[str, int], ...]
+    """(reason, captions it was found in), most first; a caption may have several."""
+    changed: int = 0
+    """Commits that were written anew."""
+
+
+def run_filter(request: FilterRequest, progress: Progress) -> tuple[FilterSummary, bool]:
+    """Filters the captions of OUT, or only counts; and whether there was anything to do. The caller holds
+    `output_in_use`. Raises SetupError where there are no captions.
+    """
+    _check(request)
+    known = read_summary(request.output)
+    corpus = _load(request.output)
+    if known is not None and known.key == _key(corpus, request.config):
+        return known, False
+    with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(request.output)) as scratch:
+        decisions = Decisions(corpus, request.config, Path(scratch))
+        changed = sum([_apply(request, decided) for decided in decisions(progress)])
+    if not request.dry_run:
+        # What a killed filter has left behind: files that no marker names.
+        sweep(request.output, {}, only_wanted=True)
+    summary = FilterSummary(
+        key=_key(_load(request.output), request.config),
+        config=request.config,
+        captions=decisions.captions,
+        filtered=decisions.filtered,
+        reasons=tuple((reason.value, count) for reason, count in decisions.reasons.most_common()),
+        changed=changed,
+    )
+    if not request.dry_run:
+        uri = files.join(request.output, RUN_FOLDER, SUMMARY)
+        files.write_atomically(uri, (summary.model_dump_json(indent=1) + "\n").encode())
+    return summary, True
+
+
+def read_summary(output: str) -> FilterSummary | None:
+    """What the last filter left; None where none ran, or one of another version."""
+    uri = files.join(output, RUN_FOLDER, SUMMARY)
+    if not files.exists(uri):
+        return None
+    try:
+        return FilterSummary.model_validate_json(files.read_bytes(uri))
+    except ValidationError:
+        return None
+
+
+def _apply(request: FilterRequest, decided: Decided) -> bool:
+    """Whether the commit is written anew, or would be."""
+    if request.dry_run or not decided.is_new:
+        return decided.is_new
+    held, out = decided.held, decided.filtered
+    taken: defaultdict[str, list[str]] = defaultdict(list)
+    for caption in held.captions:
+        if caption.segment_id in out:
+            taken[caption.recording_id].append(caption.segment_id)
+    keys = {name: content_key(segment_ids) for name, segment_ids in taken.items()}
+    with renewed_commit(request.output, held.commit, keys) as writer:
+        for caption in held.captions:
+            writer.append(Table.FILTERED if caption.segment_id in out else Table.CAPTIONS, caption)
+        for row in (*held.rejected, *decided.rejected):
+            writer.append(Table.REJECTED, row)
+    return True
+
+
+def _check(request: FilterRequest) -> None:
+    if request.config.near_duplicates.enabled:
+        from importlib.util import find_spec
+
+        if find_spec("datasketch") is None:
+            raise SetupError(
+                "near_duplicates needs datasketch: pip install 'soundseam[filter]', "
+                "or leave it out with --set near_duplicates.enabled=false"
+            )
+    if files.is_local(request.output) and not files.local_path(request.output).is_dir():
+        raise SetupError(f"there is no folder {request.output}: name the --output of a run")
+    read_layout(request.output)
+    if CAPTIONS_STAGE not in stages_in(request.output):
+        raise SetupError(f"{request.output} holds no captions: make some with soundseam run INPUTS --output ...")
+
+
+def _load(output: str) -> Corpus:
+    return Corpus.load_present(output, [CAPTIONS_STAGE])
+
+
+def _key(corpus: Corpus, config: FilterConfig) -> str:
+    commits = sorted(
+        [commit.commit_id, sorted(entry.name for entry in commit.files)] for commit in corpus.commits[CAPTIONS_STAGE]
+    )
+    return content_key([FILTER_REVISION, key_content(config), commits])
