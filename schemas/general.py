@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from schemas.claim import BranchFacts
@@ -78,6 +80,61 @@ class Acoustics(Record):
     )
 
 
+class Anchor(Record):
+    """The whole scene in one line."""
+
+    text: str = Field(description="one line, without a full stop")
+    composer: str = Field(description="events where it was composed of them, else the model that heard the sound")
+    unheard: tuple[str, ...] = Field(
+        description="sounds that it names and no other source heard, by their families, as in dog; empty for composed"
+    )
+
+
+class Mention(Record):
+    """Which words of a description tell of which event."""
+
+    event: int = Field(ge=0, description="position in the events of the row of the backend events")
+    words: str = Field(description="as they stand in the description")
+
+
+class SceneDescription(Record):
+    """A description of the whole scene. It tells of every salient event, and names nothing that no source heard."""
+
+    text: str = Field(description="the description")
+    mentions: tuple[Mention, ...] = Field(description="in the order of the events")
+    salient_events: int = Field(ge=0, description="how many there were to be told of")
+    answer: str = Field(description="as the model gave it")
+
+
+class Criterion(StrEnum):
+    """What a description is judged by."""
+
+    COMPLETE = "complete"
+    FAITHFUL = "faithful"
+    ORDERED = "ordered"
+    SPECIFIC = "specific"
+    CLEAR = "clear"
+
+
+class Mark(Record):
+    """How far one criterion is met."""
+
+    criterion: Criterion = Field(
+        description="complete (nothing that stands out is missing), faithful (nothing is made up), ordered (what comes "
+        "when), specific (sounds are told apart), clear (it reads well)"
+    )
+    score: int = Field(ge=1, le=5, description="5 = wholly")
+    reason: str = Field(description="in a sentence")
+
+
+class Judgement(Record):
+    """What a judge says of a description. One that falls below the thresholds is rejected, with this as its reason."""
+
+    described_by: str = Field(description="the backend whose description it is")
+    marks: tuple[Mark, ...] = Field(description="one a criterion")
+    mean: float = Field(ge=1.0, le=5.0, description="of the scores")
+
+
 class GeneralFacts(BranchFacts):
     """The general branch's typed fields; each backend fills its own and leaves the rest null."""
 
@@ -87,3 +144,6 @@ class GeneralFacts(BranchFacts):
     events: tuple[HeardEvent, ...] | None = None
     repetition: Repetition | None = None
     acoustics: Acoustics | None = None
+    anchor: Anchor | None = None
+    description: SceneDescription | None = None
+    judgement: Judgement | None = None

@@ -112,6 +112,39 @@ class Timbre(Record):
     )
 
 
+class Topic(StrEnum):
+    """What a description can be held against."""
+
+    TEMPO = "tempo"
+    KEY = "key"
+    VOCALS = "vocals"
+
+
+class Contradiction(Record):
+    """Where a model says otherwise than what was measured. The measure counts: what was said is left out."""
+
+    topic: Topic = Field(description="tempo, key or vocals")
+    said: str = Field(description="the sentence, or the value, as the model put it")
+    measured: str = Field(description="as in A minor, 84 beats a minute, singing or no singing")
+    backend: str = Field(description="whose measure; profile for the segment's own events")
+
+
+class MusicDescription(Record):
+    """What an audio-language model says of the music, without what contradicts the measures; null where it says
+    nothing that stands."""
+
+    style_and_tempo: str | None = Field(description="genre, manner and how fast it moves")
+    tonality_and_harmony: str | None = Field(description="key, mode and chords")
+    instruments: str | None = Field(description="what plays, and who sings")
+    structure: str | None = Field(description="how it unfolds")
+    mood: str | None = Field(description="what feeling it conveys")
+    tempo_bpm: float | None = Field(description="beats a minute, as the model says")
+    key: str | None = Field(description="as the model says, as in A minor")
+    vocals: bool | None = Field(description="whether somebody sings, as the model says")
+    contradictions: tuple[Contradiction, ...] = Field(description="with the measures, in the order of the text")
+    answer: str = Field(description="as the model gave it")
+
+
 class MusicFacts(BranchFacts):
     """The music branch's typed fields; each backend fills its own and leaves the rest null."""
 
@@ -131,3 +164,4 @@ class MusicFacts(BranchFacts):
     )
     tags: tuple[Tag, ...] | None = Field(default=None, description="surest first")
     lyrics: Lyrics | None = Field(default=None, description="null where nobody sings")
+    description: MusicDescription | None = Field(default=None, description="by music_description")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Generic, TypeVar
@@ -33,6 +33,18 @@ class Told(Generic[RecordT]):
     answer: Answer
 
 
+@dataclass(frozen=True)
+class CheckedQuestion(Question):
+    """A question whose answer is held against more than its schema."""
+
+    check: Callable[[Record], Iterable[str]] | None = None
+    """What is wrong with a record of the right form, each in a clause; nothing where it holds. None checks nothing."""
+
+
+class UnfitAnswerError(ValueError):
+    """An answer of the right form that does not hold."""
+
+
 @cache
 def schema_of(record: type[Record]) -> str:
     """The record's JSON schema as canonical JSON: part of the question, and so of what kept answers are found by."""
@@ -57,7 +69,7 @@ def ask_records(
 
     for replies in asker.ask(second_questions()):
         repaired = iter(replies)
-        yield [_read(next(repaired), record) if isinstance(one, Question) else one for one in drawn.popleft()]
+        yield [_read(one, next(repaired), record) if isinstance(one, Question) else one for one in drawn.popleft()]
 
 
 def _asked(
@@ -81,8 +93,8 @@ def _read_or_repair(
     if isinstance(reply, AnnotationError):
         return reply
     try:
-        return Told(_parse(reply.text, record), reply)
-    except ValidationError as error:
+        return Told(_parse(question, reply.text, record), reply)
+    except (ValidationError, UnfitAnswerError) as error:
         text = (
             f"{question.text}\n\nYou have answered:\n{reply.text[:REPEATED_CHARACTERS]}\n\n"
             f"That is not as it was asked for: {_problems(error)}. Answer again, with correct JSON and nothing else."
@@ -90,25 +102,31 @@ def _read_or_repair(
         return replace(question, text=text)
 
 
-def _read(reply: Reply, record: type[RecordT]) -> Told[RecordT] | AnnotationError:
+def _read(question: Question, reply: Reply, record: type[RecordT]) -> Told[RecordT] | AnnotationError:
     if isinstance(reply, AnnotationError):
         return reply
     try:
-        return Told(_parse(reply.text, record), reply)
-    except ValidationError as error:
+        return Told(_parse(question, reply.text, record), reply)
+    except (ValidationError, UnfitAnswerError) as error:
         shown = repr(reply.text)[:SHOWN_CHARACTERS]
         return AnnotationError("bad_answer", f"asked twice: {_problems(error)}; the answer was {shown}")
 
 
-def _parse(text: str, record: type[RecordT]) -> RecordT:
-    """The record in `text`, with or without the fence that models like to put around JSON."""
+def _parse(question: Question, text: str, record: type[RecordT]) -> RecordT:
+    """The record in `text`, with or without the fence that models like to put around JSON, if it holds."""
     text = text.strip()
     if text.startswith("```") and text.endswith("```"):
         text = text.removeprefix("```").removeprefix("json").removesuffix("```").strip()
-    return record.model_validate_json(text)
+    found = record.model_validate_json(text)
+    check = question.check if isinstance(question, CheckedQuestion) else None
+    if check is not None and (problems := list(check(found))):
+        raise UnfitAnswerError("; ".join(problems[:MOST_PROBLEMS]))
+    return found
 
 
-def _problems(error: ValidationError) -> str:
+def _problems(error: ValidationError | UnfitAnswerError) -> str:
+    if isinstance(error, UnfitAnswerError):
+        return str(error)[:PROBLEM_CHARACTERS]
     problems = error.errors(include_url=False, include_input=False, include_context=False)[:MOST_PROBLEMS]
     told = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}" for one in problems)
     return told[:PROBLEM_CHARACTERS]

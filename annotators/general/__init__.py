@@ -8,12 +8,25 @@ from pydantic import Field
 
 from annotators.clap_agreement import GeneralClapAgreement
 from annotators.general.acoustics import SegmentAcoustics
+from annotators.general.anchor import SceneAnchor
 from annotators.general.caption import GeneralCaption
 from annotators.general.clap_tags import GeneralClapTags
+from annotators.general.describe import Describe
 from annotators.general.events import MeasuredEvents
+from annotators.general.judge import Judge
+from annotators.general.served_anchor import ServedAnchor
 from annotators.general.tagger import Tagger
 
 AnyGeneral = Annotated[
-    Tagger | GeneralClapTags | MeasuredEvents | SegmentAcoustics | GeneralCaption | GeneralClapAgreement,
+    Tagger
+    | GeneralClapTags
+    | MeasuredEvents
+    | SegmentAcoustics
+    | SceneAnchor
+    | ServedAnchor
+    | Describe
+    | Judge
+    | GeneralCaption
+    | GeneralClapAgreement,
     Field(discriminator="kind"),
 ]

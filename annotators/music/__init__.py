@@ -11,6 +11,7 @@ from annotators.music.basic_pitch import BasicPitch
 from annotators.music.beat_this import BeatThis
 from annotators.music.caption import MusicCaption
 from annotators.music.clap_tags import MusicClapTags
+from annotators.music.description import DescribeMusic
 from annotators.music.lyrics import LyricsTranscript
 from annotators.music.mir import Mir
 from annotators.music.songformer import SongFormer
@@ -26,6 +27,7 @@ AnyMusic = Annotated[
     | Tags
     | MusicClapTags
     | LyricsTranscript
+    | DescribeMusic
     | MusicCaption
     | MusicClapAgreement,
     Field(discriminator="kind"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from annotators.general.anchor import COMPOSED
 from pipeline.captions.results.segment import event_results
 from pipeline.captions.results.source import Source, listed, percent, seconds
 from schemas.annotation import GeneralAnnotation
@@ -22,6 +23,20 @@ def general_results(source: Source, row: GeneralAnnotation) -> Iterator[ToolResu
     if row.acoustics is not None:
         paths = [f"acoustics.{name}" for name in ("silence_share", "stationarity", "decay_time_ms", "bandwidth_hz")]
         yield source.result(ResultKind.ACOUSTICS, _acoustics_words(row.acoustics), *paths)
+    yield from _told(source, row)
+
+
+def _told(source: Source, row: GeneralAnnotation) -> Iterator[ToolResult]:
+    """What models say of the scene. A line composed of events adds nothing to them; a description is told as its row's
+    caption, where it was accepted as one."""
+    if row.anchor is not None:
+        adds = row.anchor.composer != COMPOSED and not row.anchor.unheard
+        paths = [f"anchor.{name}" for name in ("text", "composer", "unheard")]
+        yield source.result(ResultKind.STATEMENT, row.anchor.text if adds else "", *paths)
+    if row.description is not None:
+        yield source.result(ResultKind.STATEMENT, "", "description.text")
+    if row.judgement is not None:
+        yield source.result(ResultKind.OPINION, "", "judgement.mean")
 
 
 def _repetition_words(repetition: Repetition) -> str:

@@ -53,6 +53,9 @@ def _timed(source: Source, row: MusicAnnotation) -> Iterator[ToolResult]:
     if row.lyrics is not None:
         paths = [f"lyrics.{name}" for name in ("text", "usable_for_training", "recogniser")]
         yield source.result(ResultKind.LYRICS, row.lyrics.text, *paths, confidence=row.lyrics.confidence)
+    if row.description is not None:
+        # What stands of it is told as its row's caption.
+        yield source.result(ResultKind.STATEMENT, "", "description.answer")
     if row.notes is not None:
         yield source.result(ResultKind.NOTES, f"{len(row.notes)} notes", "notes")
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from annotators.chat.endpoint import Endpoint
 from annotators.clap_agreement import GeneralClapAgreement
 from annotators.general.clap_tags import GeneralClapTags
+from annotators.general.describe import Describe
+from annotators.general.judge import Judge
+from annotators.general.served_anchor import ServedAnchor
 from annotators.general.tagger import Tagger
 from tests.annotators.detection.tiny import frame_sed
 from tests.annotators.tiny_clap import clap_folder
+from tests.chat_models import contract_server
 
 
 def tagger(folder: Path) -> Tagger:
@@ -21,3 +26,19 @@ def clap_tags(folder: Path) -> GeneralClapTags:
 
 def clap_agreement(folder: Path) -> GeneralClapAgreement:
     return GeneralClapAgreement(weights=clap_folder(folder), device="cpu")
+
+
+def served_anchor(folder: Path) -> ServedAnchor:
+    return ServedAnchor(server=_server())
+
+
+def describe(folder: Path) -> Describe:
+    return Describe(server=_server())
+
+
+def judge(folder: Path) -> Judge:
+    return Judge(server=_server())
+
+
+def _server() -> Endpoint:
+    return Endpoint(urls=(contract_server().url,), model="tiny")

@@ -7,16 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from annotators.chat.endpoint import Endpoint
 from annotators.clap_agreement import MusicClapAgreement
 from annotators.music.basic_pitch import WINDOW, BasicPitch
 from annotators.music.beat_this import BeatThis
 from annotators.music.clap_tags import MusicClapTags
+from annotators.music.description import DescribeMusic
 from annotators.music.lyrics import LyricsTranscript
 from annotators.music.songformer import SongFormer
 from annotators.music.tags import Tags
 from tests.annotators.detection.tiny import ast
 from tests.annotators.speech.tiny import transformers_asr
 from tests.annotators.tiny_clap import clap_folder
+from tests.chat_models import contract_server
 
 FRAMES, KEYS = 172, 88
 
@@ -125,3 +128,7 @@ def lyrics(folder: Path) -> LyricsTranscript:
 
 def clap_agreement(folder: Path) -> MusicClapAgreement:
     return MusicClapAgreement(weights=clap_folder(folder), device="cpu")
+
+
+def music_description(folder: Path) -> DescribeMusic:
+    return DescribeMusic(server=Endpoint(urls=(contract_server().url,), model="tiny"))

@@ -1,0 +1,58 @@
+"""Clips to questions to records to facts, in one stream: what backends that ask for records have in common."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from annotators.base import AnnotationError, Clip
+from annotators.chat.questions import Asker, Question
+from annotators.chat.records import CheckedQuestion, Told, ask_records
+from schemas.annotation import Facts
+from schemas.claim import BranchFacts, Claim, Evidence
+from schemas.record import Record
+from schemas.segment import Segment
+from schemas.tables import Table
+
+ContextT = TypeVar("ContextT")
+RecordT = TypeVar("RecordT", bound=Record)
+FactsT = TypeVar("FactsT", bound=Facts)
+
+
+def ask_for_records(
+    clips: Iterable[Clip],
+    asker: Asker,
+    record: type[RecordT],
+    prepare: Callable[[Clip], ContextT | FactsT | AnnotationError],
+    question: Callable[[Clip, ContextT], CheckedQuestion],
+    facts: Callable[[Told[RecordT], ContextT], FactsT | AnnotationError],
+) -> Iterator[FactsT | AnnotationError]:
+    """One answer for each clip, in order.
+
+    `prepare` gives what the question and the facts need to know of a clip; or the answer itself, and then nothing is
+    asked. Of the clips in flight no more than that stays.
+    """
+    drawn: deque[ContextT | FactsT | AnnotationError] = deque()
+
+    def groups() -> Iterator[Sequence[Question]]:
+        for clip in clips:
+            drawn.append(context := prepare(clip))
+            yield [] if isinstance(context, BranchFacts | AnnotationError) else [question(clip, context)]
+
+    for answers in ask_records(asker, groups(), record):
+        context = drawn.popleft()
+        if isinstance(context, BranchFacts | AnnotationError):
+            yield context  # type: ignore[misc]  # which facts, isinstance cannot tell
+        else:
+            (told,) = answers
+            yield told if isinstance(told, AnnotationError) else facts(told, context)
+
+
+def told_claim(text: str, table: Table, segment: Segment, backend: str, field: str) -> Claim:
+    """A model's words as a claim that rests on nothing but them: whoever verifies it must listen. They stand at `field`
+    of the backend's own row."""
+    value = json.dumps(text, ensure_ascii=False)
+    evidence = Evidence(table=table, segment_id=segment.segment_id, backend=backend, field=field, value=value)
+    return Claim(text=text, rule=backend, evidence=(evidence,))

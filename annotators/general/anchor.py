@@ -1,0 +1,102 @@
+"""The whole scene in one line, composed of its events: `anchor`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from annotators.base import AnnotationError, Annotator, Backend, Clip
+from annotators.general.scene import Scene, is_salient, named_families, scene_of
+from annotators.grammar.words import join_words, number_word
+from schemas.event import Branch, EventClass
+from schemas.general import Anchor, GeneralFacts, HeardEvent
+from schemas.timespan import covered_ms
+
+COMPOSED = "events"
+_LASTING_SHARE = 0.6
+_STREAMS = {EventClass.SPEECH: "speech", EventClass.SINGING: "singing", EventClass.MUSIC: "music"}
+_UNNAMED = {
+    EventClass.HUMAN_VOICE: "a vocal sound",
+    EventClass.NATURE: "a sound of nature",
+    EventClass.ANIMAL: "an animal sound",
+    EventClass.ENVIRONMENT: "an ambient sound",
+}
+
+
+class SceneAnchor(Backend[GeneralFacts]):
+    """One line for the scene: what goes on, then what is heard beside it, by the names that sources gave."""
+
+    kind: Literal["anchor"] = "anchor"
+    most_sounds: int = Field(default=3, ge=1, le=8, description="named beside what lasts, what stands out most first")
+
+    branch: ClassVar[Branch] = Branch.GENERAL
+    sample_rate_hz: ClassVar[int | None] = None
+    reads_annotations: ClassVar[bool] = True
+    licence: ClassVar[str] = "Apache-2.0"
+
+    @property
+    def model(self) -> str:
+        return "scene-line"
+
+    @property
+    def revision(self) -> str:
+        return "1"
+
+    def load(self) -> Annotator[GeneralFacts]:
+        return AnchorComposer(self.most_sounds)
+
+
+class AnchorComposer:
+    """The annotator of `SceneAnchor`."""
+
+    def __init__(self, most_sounds: int) -> None:
+        self._most_sounds = most_sounds
+
+    def annotate(self, clips: Sequence[Clip]) -> Sequence[GeneralFacts]:
+        return [self._compose(clip) for clip in clips]
+
+    def _compose(self, clip: Clip) -> GeneralFacts:
+        scene = scene_of(clip)
+        if isinstance(scene, AnnotationError):
+            raise scene
+        return GeneralFacts(anchor=Anchor(text=compose_anchor(scene, self._most_sounds), composer=COMPOSED, unheard=()))
+
+
+def compose_anchor(scene: Scene, most_sounds: int) -> str:
+    """As in "Speech over music, with a bark and two other sounds"; "Quiet" where nothing is sure."""
+    sure = [event for event in scene.events if is_salient(event)]
+    streams = _streams([event for event in sure if event.event_class in _STREAMS], scene.segment.span.duration_ms)
+    sounds = _sounds([event for event in sure if event.event_class not in _STREAMS], most_sounds)
+    line = f"{streams}, with {sounds}" if streams and sounds else streams or sounds or "quiet"
+    return line[0].upper() + line[1:]
+
+
+def _streams(events: Sequence[HeardEvent], duration_ms: int) -> str:
+    """What fills most time first; over what lasts."""
+    filled = {
+        name: covered_ms(event.span for event in events if event.event_class is one) for one, name in _STREAMS.items()
+    }
+    ranked = sorted((name for name, time in filled.items() if time), key=lambda name: -filled[name])
+    lasting = [name for name in ranked if filled[name] >= _LASTING_SHARE * duration_ms]
+    if len(ranked) == 2 and len(lasting) == 1 and lasting[0] == "music":
+        return f"{next(name for name in ranked if name != 'music')} over music"
+    return join_words(ranked)
+
+
+def _sounds(events: Sequence[HeardEvent], most: int) -> str:
+    """Each name once, the loudest of its sounds over the rest first; what is left over is counted."""
+    ranked = sorted(events, key=lambda event: -(event.salience_db or 0.0))
+    names = list(dict.fromkeys(_name(event) for event in ranked))
+    left = len(names) - most
+    if left <= 0:
+        return join_words(names)
+    return join_words([*names[:most], f"{number_word(left)} other sound{'s' if left > 1 else ''}"])
+
+
+def _name(event: HeardEvent) -> str:
+    """What a source called it, or its kind."""
+    if named_families(event) and event.label != event.event_class:
+        return f"the sound of {event.label.split(',')[0].split('(')[0].strip().lower()}"
+    return _UNNAMED.get(event.event_class, "a sound")

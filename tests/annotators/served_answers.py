@@ -1,0 +1,43 @@
+"""What a served model of the tests answers when it is asked for a record: the right form, and nothing against it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.chat_server import Asked
+
+MUSIC = {
+    "style_and_tempo": "A calm piece that moves at an easy pace.",
+    "tonality_and_harmony": "The harmony is plain.",
+    "instruments": "One instrument plays.",
+    "structure": "It unfolds without a break.",
+    "mood": "The mood is calm.",
+    "tempo_bpm": None,
+    "key": None,
+    "vocals": False,
+}
+JUDGED = {
+    name: {"score": 4, "reason": "It mostly is."} for name in ("complete", "faithful", "ordered", "specific", "clear")
+}
+
+
+def record_for(asked: Asked) -> str | None:
+    """The JSON of the record that `asked` asks for; None where it asks for none that is known here."""
+    title = (asked.json_schema or {}).get("title")
+    answers: dict[str, Any] = {"ToldMusic": MUSIC, "ToldAnchor": {"scene": "Something goes on"}, "Verdicts": JUDGED}
+    if title == "ToldScene":
+        return json.dumps(told_scene(asked))
+    return json.dumps(answers[title]) if title in answers else None
+
+
+def told_scene(asked: Asked) -> dict[str, Any]:
+    """Tells of each event that must be told of, as of a sound."""
+    sounds = [event["id"] for event in events_in(asked.text) if event["must_be_told"]]
+    text = "A sound is heard." if sounds else "Little is heard."
+    return {"description": text, "sounds": [{"event": name, "words": "a sound"} for name in sounds]}
+
+
+def events_in(text: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(text.split("The events:\n")[1].split("\n", maxsplit=1)[0])
+    return found
