@@ -14,6 +14,7 @@ from pipeline.sft.read import read_recordings, source_stages, upstream_keys
 from pipeline.storage.commits import Corpus, read_layout, shard_of
 from schemas.duplicate import Duplicate, Fingerprint
 from schemas.sample import Sample
+from tests.pipeline.sft.builders import a_rich_recording
 
 _LONGEST = 220
 
@@ -54,12 +55,12 @@ def formats() -> str:
 
 
 def sample_tasks(corpus: Path) -> str:
-    """Every task with what it needs, how many samples the corpus gives, and one of them."""
-    made = {task.task: list(_samples(corpus, task)) for task in load_sft_config().tasks}
-    rows = [
-        f"| `{task.task}` | {'<br>'.join(task.needs)} | {len(made[task.task])} | {_example(made[task.task])} |"
-        for task in load_sft_config().tasks
-    ]
+    """Every task with what it needs, how many samples the corpus gives, and one of them; else one of made-up rows."""
+    rows = []
+    for task in load_sft_config().tasks:
+        made = list(_samples(corpus, task))
+        example = _example(made) if made else f"*made up:* {_example(_made_up(task))}"
+        rows.append(f"| `{task.task}` | {'<br>'.join(task.needs)} | {len(made)} | {example} |")
     return "\n".join(["| task | needs | samples | one of them |", "| --- | --- | ---: | --- |", *rows])
 
 
@@ -73,11 +74,16 @@ def _samples(corpus: Path, task: Task) -> Iterator[Sample]:
             yield from samples_of(task, recording, config, recording.recording_id, "")
 
 
+def _made_up(task: Task) -> list[Sample]:
+    """What a recording gives that has everything a task may ask for."""
+    config = load_sft_config().model_copy(update={"languages": {"en": 1.0}})
+    recording = a_rich_recording()
+    return list(samples_of(task, recording, config, recording.recording_id, ""))
+
+
 def _example(samples: Sequence[Sample]) -> str:
     """The shortest sample in English, so that its row is readable; of equal ones the first by id."""
     english = [sample for sample in samples if sample.language == "en"] or list(samples)
-    if not english:
-        return "none here"
     shown = min(english, key=lambda sample: (len(sample.question) + len(sample.answer), sample.sample_id))
     chain = f"<br>({_cell(shown.reasoning)})" if shown.reasoning else ""
     return f"{_cell(shown.question)}{chain}<br>**{_cell(shown.answer)}**"

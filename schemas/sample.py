@@ -41,6 +41,7 @@ class Scoring(StrEnum):
     LABELS = "labels"
     SPANS = "spans"
     WER = "wer"
+    SPEAKER_WER = "speaker_wer"
     REFUSAL = "refusal"
     OPEN = "open"
 
@@ -58,8 +59,9 @@ class AnswerSpec(Record):
 
     exact: any of `accepted`, case and final punctuation aside · choice: `choices[correct]` · number: `value` within
     `tolerance` · labels: the set `accepted` · spans: `spans`, each edge within `tolerance_ms` · wer: word error rate
-    against `reference` (character error rate for languages without spaces) · refusal: says that it cannot be known ·
-    open: no program can tell; `reference` is one good answer.
+    against `reference` (character error rate for languages without spaces) · speaker_wer: likewise speaker by speaker,
+    however they are called, each line of `reference` being a turn `name: words` · refusal: says that it cannot be
+    known · open: no program can tell; `reference` is one good answer.
     """
 
     scoring: Scoring = Field(description="how to score")

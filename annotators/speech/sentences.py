@@ -16,7 +16,7 @@ _CLOSING = "\"'”’)]»」』"
 def sentences_of(words: Sequence[Word]) -> tuple[Sentence, ...]:
     """The sentences of `words`, in order: each ends at closing punctuation or before a pause of PAUSE_MS."""
     return tuple(
-        Sentence(text=_joined([word.text for word in group]), start_ms=group[0].start_ms, end_ms=group[-1].end_ms)
+        Sentence(text=joined_words([word.text for word in group]), start_ms=group[0].start_ms, end_ms=group[-1].end_ms)
         for group in _groups(words)
     )
 
@@ -38,7 +38,8 @@ def _ends_sentence(text: str, following: str) -> bool:
     return bare.endswith(_ENDS) and not (bare.endswith(".") and following[:1].islower())
 
 
-def _joined(texts: Sequence[str]) -> str:
+def joined_words(texts: Sequence[str]) -> str:
+    """Words as a text: with spaces, but for scripts that have none."""
     return ("" if unit_of(texts) is ErrorUnit.CHARACTERS and not _has_hangul(texts) else " ").join(texts)
 
 

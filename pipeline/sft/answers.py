@@ -45,6 +45,11 @@ def wer(reference: str) -> AnswerSpec:
     return AnswerSpec(scoring=Scoring.WER, reference=reference)
 
 
+def speaker_wer(reference: str) -> AnswerSpec:
+    """`reference` has a line `name: words` for each turn; how speakers are named does not matter."""
+    return AnswerSpec(scoring=Scoring.SPEAKER_WER, reference=reference)
+
+
 def refusal(reference: str) -> AnswerSpec:
     return AnswerSpec(scoring=Scoring.REFUSAL, reference=reference)
 

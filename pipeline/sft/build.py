@@ -9,6 +9,7 @@ from annotators.grammar.engine import Pick
 from pipeline.drawing import draw
 from pipeline.sft.ask import Ask, Task, Turn
 from pipeline.sft.config import SftConfig
+from pipeline.sft.doubts import is_doubted
 from pipeline.sft.material import RecordingMaterial
 from pipeline.sft.words import UnsayableError, Words
 from schemas.record import content_key
@@ -39,6 +40,8 @@ def split_of(group: str, config: SftConfig) -> Split:
 
 
 def _sample(task: Task, ask: Ask, config: SftConfig, split: Split, config_key: str) -> Sample | None:
+    if any(is_doubted(ask.evidence, material.doubted) for material in ask.materials):
+        return None
     segment_ids = tuple(material.segment_id for material in ask.materials)
     identity = content_key([task.task, ask.kind, ask.fact, list(segment_ids)])
     spoken = _say(task, ask, config, identity)

@@ -14,7 +14,7 @@ from pipeline.sft.timestamps import TimestampFormat
 from pipeline.sft.words import LANGUAGES, words_key
 from schemas.record import Record, content_key
 
-SFT_REVISION = "1"
+SFT_REVISION = "2"
 """Raised whenever a task may ask or answer otherwise for equal rows and options."""
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from annotators.grammar.engine import Rows, as_json
+from pipeline.sft.doubts import Place, doubted_places
 from schemas.annotation import Annotation, GeneralAnnotation
 from schemas.caption import Caption
 from schemas.claim import Evidence
@@ -55,9 +56,13 @@ class Material:
         return self.segment.profile[0].event_class if self.segment.profile else None
 
     def first(self, record: type[AnnotationT], field: str) -> AnnotationT | None:
-        """The first row of a branch in which a backend has measured `field`."""
-        rows = (row for row in self.annotations if isinstance(row, record))
-        return next((row for row in rows if getattr(row, field) is not None), None)
+        """The first row of a branch where a backend has measured `field`, if there is one that nobody contradicts."""
+        rows = [row for row in self.annotations if isinstance(row, record) and getattr(row, field) is not None]
+        return min(rows, key=lambda row: self._is_contradicted(row, field), default=None)
+
+    def _is_contradicted(self, row: Annotation, field: str) -> bool:
+        names = (annotation_table(row.branch), row.backend)
+        return any((place.table, place.backend) == names and place.field.startswith(field) for place in self.doubted)
 
     def all(self, record: type[AnnotationT]) -> tuple[AnnotationT, ...]:
         return tuple(row for row in self.annotations if isinstance(row, record))
@@ -94,6 +99,11 @@ class Material:
             for index, (event, salience) in enumerate(heard)
         ]
         return tuple(sorted(found, key=lambda sighting: (sighting.span, sighting.event.label)))
+
+    @cached_property
+    def doubted(self) -> frozenset[Place]:
+        """What a verifier did not confirm, or another source contradicts."""
+        return doubted_places(self.caption)
 
     @cached_property
     def _rows(self) -> Rows:

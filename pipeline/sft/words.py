@@ -42,7 +42,7 @@ def wordings_of(task: str) -> Wordings:
 
 @cache
 def sound_names() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
-    """`classes` and `labels`, each name → language → noun phrase."""
+    """`classes`, `labels` and `instruments`, each name → language → noun phrase."""
     names: Mapping[str, Mapping[str, Mapping[str, str]]] = _read_yaml("labels.yaml")
     return names
 
@@ -84,6 +84,16 @@ class Words:
             return found[self.language]
         if self.language == "en":
             return f"the sound “{plain}”"
+        raise UnsayableError(f"no {self.language} word for {label}")
+
+    def instrument(self, label: str) -> str:
+        """A tag of an instrument or a singer. Raises UnsayableError for one that the language has no word for."""
+        plain = " ".join(label.lower().replace("_", " ").replace("-", " ").split())
+        found = sound_names()["instruments"].get(plain, {})
+        if self.language in found:
+            return found[self.language]
+        if self.language == "en":
+            return plain
         raise UnsayableError(f"no {self.language} word for {label}")
 
     def listing(self, phrases: Sequence[str]) -> str:

@@ -17,12 +17,16 @@ from pipeline.sft.tasks.counting import CountingTask
 from pipeline.sft.tasks.duration import DurationTask
 from pipeline.sft.tasks.event_list import EventListTask
 from pipeline.sft.tasks.event_when import EventWhenTask
+from pipeline.sft.tasks.instruments import InstrumentsTask
 from pipeline.sft.tasks.key import KeyTask
+from pipeline.sft.tasks.lyrics import LyricsTask
 from pipeline.sft.tasks.meter import MeterTask
 from pipeline.sft.tasks.order import OrderTask
 from pipeline.sft.tasks.presence import PresenceTask
 from pipeline.sft.tasks.reasoning import ReasoningTask
 from pipeline.sft.tasks.refusal import RefusalTask
+from pipeline.sft.tasks.speaker_count import SpeakerCountTask
+from pipeline.sft.tasks.speaker_transcript import SpeakerTranscriptTask
 from pipeline.sft.tasks.structure import StructureTask
 from pipeline.sft.tasks.tempo import TempoTask
 from pipeline.sft.tasks.time_qa import TimeQaTask
@@ -33,6 +37,8 @@ AnyTask = Annotated[
     | AsrTask
     | AsrWordsTask
     | AsrSentencesTask
+    | SpeakerTranscriptTask
+    | SpeakerCountTask
     | VoiceTask
     | EventListTask
     | EventWhenTask
@@ -45,6 +51,8 @@ AnyTask = Annotated[
     | MeterTask
     | ChordsTask
     | StructureTask
+    | LyricsTask
+    | InstrumentsTask
     | PresenceTask
     | ChoiceTask
     | ReasoningTask

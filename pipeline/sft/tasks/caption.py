@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import ClassVar, Literal
 
+from annotators.speech.normalise import unit_of
 from pipeline.sft.answers import open_ended
 from pipeline.sft.ask import Ask, SegmentTask, Turn, grade
 from pipeline.sft.material import Material
 from pipeline.sft.words import LANGUAGES, Words
 from schemas.claim import Claim, Verdict
 from schemas.sample import SourceVerdict
+from schemas.speech import ErrorUnit
 
 UNIFIED = "detailed"
 """The kind that repeats the merged caption whole: what pretraining takes."""
@@ -55,7 +57,8 @@ def _is_derived(claim: Claim, composer: str) -> bool:
 
 
 def _ask(material: Material, kind: str, text: str, claims: Sequence[Claim]) -> Ask:
-    language = material.caption.language if material.caption is not None else LANGUAGES[0]
+    # A branch's caption need not be in the language of the merged one.
+    language = "zh" if unit_of([text]) is ErrorUnit.CHARACTERS else "en"
     return Ask(
         kind=kind,
         topic="",

@@ -17,6 +17,7 @@ from pipeline.sft.tasks.counting import CountingTask
 from pipeline.sft.tasks.key import KeyTask
 from pipeline.sft.tasks.meter import MeterTask
 from pipeline.sft.tasks.order import OrderTask
+from pipeline.sft.tasks.speaker_count import SpeakerCountTask
 from pipeline.sft.tasks.tempo import TempoTask
 from pipeline.sft.tasks.voice import VoiceTask
 from pipeline.sft.words import UnsayableError, Words
@@ -37,9 +38,12 @@ class ChoiceTask(Task):
     key: KeyTask = KeyTask()
     meter: MeterTask = MeterTask()
     voice: VoiceTask = VoiceTask()
+    speaker_count: SpeakerCountTask = SpeakerCountTask()
     comparison: ComparisonTask = ComparisonTask()
 
-    needs: ClassVar[tuple[str, ...]] = ("what counting, order, tempo, key, meter, voice or comparison need",)
+    needs: ClassVar[tuple[str, ...]] = (
+        "what counting, order, tempo, key, meter, voice, speaker_count or comparison need",
+    )
 
     def asks(self, recording: RecordingMaterial) -> Iterator[Ask]:
         place = int(content_key(["choice", recording.recording_id]), 16)
@@ -56,7 +60,16 @@ class ChoiceTask(Task):
                     place += 1
 
     def _sources(self) -> Sequence[Task]:
-        return (self.counting, self.order, self.tempo, self.key, self.meter, self.voice, self.comparison)
+        return (
+            self.counting,
+            self.order,
+            self.tempo,
+            self.key,
+            self.meter,
+            self.voice,
+            self.speaker_count,
+            self.comparison,
+        )
 
 
 def _turn(ask: Ask, task: str, place: int, most_choices: int, words: Words) -> Turn:

@@ -107,7 +107,7 @@ def heard_classes(material: Material) -> frozenset[EventClass]:
     found = {event.event_class for event in material.segment.events}
     found |= {entry.event_class for entry in material.segment.profile}
     for general in material.all(GeneralAnnotation):
-        found |= {event.event_class for event in general.events or ()}
+        found |= {event.event_class for event in (*(general.events or ()), *(general.tagged or ()))}
     if Branch.SPEECH in material.segment.branches or any(map(_has_speech, material.all(SpeechAnnotation))):
         found.add(EventClass.SPEECH)
     if Branch.MUSIC in material.segment.branches or material.all(MusicAnnotation):
@@ -128,7 +128,11 @@ def _texts(material: Material) -> Iterator[str]:
         yield row.caption or ""
         yield from (claim.text for claim in row.caption_claims)
     for general in material.all(GeneralAnnotation):
-        yield from (event.label for event in general.events or ())
+        yield from (event.label for event in (*(general.events or ()), *(general.tagged or ())))
+        yield from (source.label for event in general.events or () for source in event.sources)
+    for music in material.all(MusicAnnotation):
+        yield from (tag.label for tag in music.tags or ())
+        yield music.lyrics.text if music.lyrics is not None else ""
 
 
 def _turn(sound: Sound, is_there: bool, words: Words) -> Turn:

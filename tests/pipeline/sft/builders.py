@@ -12,11 +12,12 @@ from schemas.caption import Caption
 from schemas.claim import Claim, Evidence
 from schemas.event import Branch, Event, EventClass
 from schemas.general import Acoustics, HeardEvent
-from schemas.music import Chord, Mode, Rhythm, Section, Tonality
+from schemas.music import Chord, Lyrics, Mode, Rhythm, Section, Tonality
 from schemas.recording import ChannelRelation, Downmix, ModelUse, Quality, Recording
 from schemas.sample import Sample
 from schemas.segment import Segment
-from schemas.speech import Transcript, Voice, Word
+from schemas.speech import Speakers, Transcript, Turn, Voice, Word
+from schemas.tag import Tag, TagKind
 from tests.builders import a_caption, a_segment, an_event, recording_id_of
 
 CONFIG = load_sft_config()
@@ -75,6 +76,40 @@ def spoken(
     return SpeechAnnotation.model_validate(
         {**_key(segment, Branch.SPEECH, "asr"), "transcript": transcript if words else None, "voice": voice}
     )
+
+
+def told_apart(segment: Segment, *spans: tuple[str, int, int]) -> SpeechAnnotation:
+    """A row that says who speaks when: (speaker, start, end), counted from the segment's start."""
+    turns = tuple(
+        Turn(speaker=name, start_ms=segment.start_ms + start, end_ms=segment.start_ms + end, overlapped=False)
+        for name, start, end in spans
+    )
+    speakers = Speakers(turns=turns, count=len({turn.speaker for turn in turns}), overlap_ms=0, scope="recording")
+    return SpeechAnnotation.model_validate({**_key(segment, Branch.SPEECH, "turns"), "speakers": speakers})
+
+
+def sung(segment: Segment, words: Sequence[str], usable: bool = True) -> MusicAnnotation:
+    """A row in which `words` are sung, each for 400 ms, 100 ms apart."""
+    timed = tuple(
+        Word(text=word, start_ms=segment.start_ms + 500 * i, end_ms=segment.start_ms + 500 * i + 400, confidence=0.9)
+        for i, word in enumerate(words)
+    )
+    lyrics = Lyrics(
+        text=" ".join(words),
+        words=timed,
+        language="en",
+        confidence=0.9,
+        recogniser="test",
+        usable_for_training=usable,
+        flags=(),
+    )
+    return MusicAnnotation.model_validate({**_key(segment, Branch.MUSIC, "lyrics"), "lyrics": lyrics})
+
+
+def tagged(segment: Segment, *tags: tuple[str, float], backend: str = "tags") -> MusicAnnotation:
+    """A row that names instruments with their scores."""
+    named = tuple(Tag(label=label, kind=TagKind.INSTRUMENT, score=score, source="test") for label, score in tags)
+    return MusicAnnotation.model_validate({**_key(segment, Branch.MUSIC, backend), "tags": named})
 
 
 def musical(segment: Segment, tempo_bpm: float = 120.0, confidence: float = 0.9) -> MusicAnnotation:
@@ -223,10 +258,11 @@ def a_rich_recording(name: str = "a", shift_ms: int = 0) -> RecordingMaterial:
         material(
             talk,
             spoken(talk, words),
+            told_apart(talk, ("a", 0, 2_350), ("b", 2_350, 4_800)),
             heard(talk),
             caption=captioned(talk, "Someone speaks without hurry.", "Then something rings."),
         ),
-        material(song, musical(song)),
+        material(song, musical(song), sung(song, ["La", "la", "la."]), tagged(song, ("piano", 0.9), ("violin", 0.8))),
         material(yard, heard(yard)),
         material(tune, musical(tune, tempo_bpm=160.0)),
         name=name,
