@@ -27,6 +27,7 @@ class Subject(StrEnum):
     SPEECH = "speech"
     MUSIC = "music"
     GENERAL = "general"
+    VERIFIER = "verifier"
 
 
 Profile = Annotated[
@@ -41,20 +42,32 @@ Overrides = Annotated[
 def evaluate(
     subject: Annotated[Subject, typer.Argument(help="What to evaluate.", show_default=False)],
     folder: Annotated[
-        Path,
+        str,
         typer.Argument(
-            help="Folder with labelled audio; see docs/segmentation.md and docs/branches.md.", show_default=False
+            help="Labelled audio, see docs/segmentation.md and docs/branches.md; for the verifier a corpus.",
+            show_default=False,
         ),
     ],
     profile: Profile = "embedded",
     overrides: Overrides = None,
+    segments: Annotated[
+        int, typer.Option("--segments", min=2, help="verifier: how many segments it is asked about, drawn by lot.")
+    ] = 200,
+    seed: Annotated[int, typer.Option("--seed", help="verifier: another seed, other segments and claims.")] = 0,
 ) -> None:
     """Measure on labelled audio: segmentation and routing next to simple ways of cutting, or a branch's backends.
 
     Segmentation wants scenes.jsonl, clips.jsonl or ami.jsonl; speech clips.jsonl with the text of what is said; music
     pieces.jsonl; general sounds.jsonl or scenes.jsonl.
+
+    The verifier is measured on a corpus with captions: asked about its claims, and about claims of other recordings in
+    their place. It needs captions.verifier in the configuration, and its server.
     """
-    _EVALUATIONS[subject](folder, _configuration(profile, overrides))
+    config = _configuration(profile, overrides)
+    if subject is Subject.VERIFIER:
+        _evaluate_verifier(folder, config, segments, seed)
+    else:
+        _EVALUATIONS[subject](Path(folder), config)
 
 
 def _evaluate_segmentation(folder: Path, config: RunConfig) -> None:
@@ -128,6 +141,30 @@ def _evaluate_general(folder: Path, config: RunConfig) -> None:
     rows.append(("times_real_time", [scores.times_real_time for scores in found.backends]))
     title = f"General: {found.recordings} recordings, {found.audio_s:.0f} s"
     Console(width=None).print(_side_by_side(title, [scores.backend for scores in found.backends], rows))
+
+
+def _evaluate_verifier(output: str, config: RunConfig, segments: int, seed: int) -> None:
+    from annotators.base import BackendUnavailableError
+    from pipeline.asking import asking
+    from pipeline.errors import SetupError
+    from pipeline.evaluation.evaluate_verifier import evaluate_verifier
+    from pipeline.evaluation.verifier_tables import verifier_tables
+    from pipeline.local.progress import ProgressLog
+
+    verifier = config.captions.verifier
+    if verifier is None:
+        raise SetupError(
+            "there is no verifier: name its model and server by --set captions.verifier.server.model=... and "
+            "--set 'captions.verifier.server.urls=[http://localhost:8000/v1]', or use a profile that does"
+        )
+    try:
+        config.captions.check_available()
+    except BackendUnavailableError as error:
+        raise SetupError(str(error)) from error
+    with asking(verifier.server.load(), output, "evaluate", ProgressLog()) as asker:
+        found = evaluate_verifier(output, verifier, asker, segments, seed)
+    for table in verifier_tables(found):
+        Console(width=None).print(table)
 
 
 _EVALUATIONS = {

@@ -18,6 +18,7 @@ BELL = "sound-bell.flac"
 MADE_FROM_A_CORPUS: dict[str, tuple[tuple[str, ...], ...]] = {
     "report": (),
     "dedup": (),
+    "filter": (),
     "sft": (),
     "export": (("sft", "out", "--workers", "1"),),
 }
