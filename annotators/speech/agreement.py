@@ -9,11 +9,11 @@ from typing import ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from annotators.base import Annotator, Backend, Clip
+from annotators.speech.alignment import with_known_speakers
 from annotators.speech.doubts import Limits, doubts, measure
 from annotators.speech.normalise import unit_of, units_of
 from annotators.speech.sentences import sentences_of
 from annotators.speech.stretches import speech_stretches
-from annotators.speech.turns import with_speakers
 from schemas.annotation import SpeechAnnotation
 from schemas.event import Branch
 from schemas.speech import Agreement, ErrorUnit, PairError, SpeechFacts, Transcript
@@ -37,6 +37,8 @@ class TranscriptAgreement(Backend[SpeechFacts]):
     """Whisper's own threshold."""
     most_letters_per_second: float = Field(default=30.0, gt=0.0)
     """Twice as fast as fast speech; half of it counts for Chinese, Japanese and Korean characters."""
+    least_letters_per_second: float = Field(default=1.5, ge=0.0)
+    """Slower than the slowest speech: most of it was left out. Not asked of less than 3 s of speech."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
     sample_rate_hz: ClassVar[int | None] = None
@@ -51,12 +53,16 @@ class TranscriptAgreement(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return "1"
+        return "2"
 
     @property
     def limits(self) -> Limits:
         return Limits(
-            self.least_coverage, self.longest_tail_ms, self.most_no_speech_probability, self.most_letters_per_second
+            least_coverage=self.least_coverage,
+            longest_tail_ms=self.longest_tail_ms,
+            most_no_speech_probability=self.most_no_speech_probability,
+            most_letters_per_second=self.most_letters_per_second,
+            least_letters_per_second=self.least_letters_per_second,
         )
 
     def load(self) -> Annotator[SpeechFacts]:
@@ -93,8 +99,10 @@ class AgreementAnnotator:
         pairs = compare(candidates)
         chosen, agreement = medoid(candidates, pairs)
         figures = measure(chosen.transcript, speech_stretches(clip.segment))
+        own = (flag for flag in chosen.transcript.flags if flag != "single_system")
         flags = (
             *self._disagreement(agreement),
+            *own,
             *doubts(chosen.transcript, chosen.units, unit, figures, self._backend.limits),
             *(("language_mismatch",) if _languages_differ(clip) else ()),
         )
@@ -132,7 +140,11 @@ class AgreementAnnotator:
     def _verdict(self, transcript: Transcript, agreement: float | None, flags: tuple[str, ...]) -> Transcript:
         harmless = {"single_system"} if self._backend.trust_single_system else set()
         return transcript.model_copy(
-            update={"agreement": agreement, "usable_for_training": not set(flags) - harmless, "flags": flags}
+            update={
+                "agreement": agreement,
+                "usable_for_training": not set(flags) - harmless,
+                "flags": tuple(dict.fromkeys(flags)),
+            }
         )
 
 
@@ -172,11 +184,7 @@ def medoid(candidates: Sequence[Candidate], pairs: Sequence[PairError]) -> tuple
 
 
 def _with_speakers(transcript: Transcript, clip: Clip) -> Transcript:
-    """Words with their speakers, where a diarization came before."""
-    known = [row.speakers for row in clip.annotations if isinstance(row, SpeechAnnotation) and row.speakers]
-    if not known:
-        return transcript
-    return transcript.model_copy(update={"words": with_speakers(transcript.words, known[0].turns)})
+    return transcript.model_copy(update={"words": with_known_speakers(transcript.words, clip)})
 
 
 def _languages_differ(clip: Clip) -> bool:

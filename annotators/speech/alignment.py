@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from annotators.base import Clip
 from annotators.speech.sentences import sentences_of
+from annotators.speech.turns import with_speakers
 from schemas.annotation import SpeechAnnotation
 from schemas.segment import Segment
 from schemas.speech import Alignment, SpeechFacts, Transcript, Word
@@ -29,16 +30,22 @@ def text_to_align(clip: Clip) -> TextToAlign | None:
     return None
 
 
-def aligned_facts(text: TextToAlign, words: Sequence[Word]) -> SpeechFacts:
+def aligned_facts(clip: Clip, text: TextToAlign, words: Sequence[Word]) -> SpeechFacts:
     """The alignment, its distance from the recogniser's own times, and sentences."""
     return SpeechFacts(
         alignment=Alignment(
             aligned=text.backend,
-            words=tuple(words),
+            words=with_known_speakers(words, clip),
             mean_difference_ms=mean_difference_ms(words, text.transcript.words),
         ),
         sentences=sentences_of(words),
     )
+
+
+def with_known_speakers(words: Sequence[Word], clip: Clip) -> tuple[Word, ...]:
+    """`words` with their speakers, where a diarization came before."""
+    known = [row.speakers for row in clip.annotations if isinstance(row, SpeechAnnotation) and row.speakers]
+    return with_speakers(words, known[0].turns) if known else tuple(words)
 
 
 def mean_difference_ms(words: Sequence[Word], others: Sequence[Word]) -> float | None:

@@ -120,7 +120,7 @@ class CtcAligner:
         if not spans:
             return SpeechFacts()
         words = [_word(text, place, spans, heard) for text, place in zip(written, target.ranges, strict=True)]
-        return aligned_facts(text, in_order(_with_gaps_filled(words), clip.segment))
+        return aligned_facts(clip, text, in_order(_with_gaps_filled(words), clip.segment))
 
     def _spans(self, samples: Samples, ids: list[int]) -> list[_Span]:
         """Time (ms, in `samples`) and probability of each letter; none where the text is too long for the sound."""

@@ -11,6 +11,8 @@ from schemas.timespan import TimeSpan, covered_ms, union_spans
 _JOIN_MS = 600
 """Words further apart than this leave the time between them uncovered."""
 _LONGEST_PHRASE = 12
+_LEAST_SPEECH_MS = 3_000
+"""In less of it, one short word may be all that was said."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Limits:
     longest_tail_ms: int
     most_no_speech_probability: float
     most_letters_per_second: float
+    least_letters_per_second: float
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Figures:
     coverage: float | None
     tail_ms: int | None
     letters_per_second: float | None
+    speech_ms: int
 
 
 def measure(transcript: Transcript, stretches: Sequence[TimeSpan]) -> Figures:
@@ -37,12 +41,12 @@ def measure(transcript: Transcript, stretches: Sequence[TimeSpan]) -> Figures:
     letters = sum(character.isalnum() for character in transcript.text)
     rate = round(1000 * letters / speech_ms, 2) if speech_ms else None
     if not transcript.words or not speech_ms:
-        return Figures(None, None, rate)
+        return Figures(None, None, rate, speech_ms)
     spoken = union_spans(TimeSpan(word.start_ms, word.end_ms + _JOIN_MS) for word in transcript.words)
     covered = covered_ms([span.intersection(stretch) for span in spoken for stretch in stretches])
     last_ms = max(word.end_ms for word in transcript.words)
     tail_ms = sum(TimeSpan(max(last_ms, span.start_ms), span.end_ms).duration_ms for span in stretches)
-    return Figures(round(covered / speech_ms, 3), tail_ms, rate)
+    return Figures(round(covered / speech_ms, 3), tail_ms, rate, speech_ms)
 
 
 def doubts(
@@ -57,6 +61,9 @@ def doubts(
         and (transcript.no_speech_probability or 0.0) > limits.most_no_speech_probability,
         "repetition": repeats_endlessly(units),
         "impossible_rate": (figures.letters_per_second or 0.0) > limits.most_letters_per_second * dense,
+        "too_little_text": bool(units)
+        and figures.speech_ms >= _LEAST_SPEECH_MS
+        and (figures.letters_per_second or 0.0) < limits.least_letters_per_second * dense,
         "untranscribed_speech": figures.coverage is not None and figures.coverage < limits.least_coverage,
         "untranscribed_tail": figures.tail_ms is not None and figures.tail_ms > limits.longest_tail_ms,
     }

@@ -83,7 +83,7 @@ class FasterWhisper(Backend[SpeechFacts]):
     def revision(self) -> str:
         local = Path(self.weights)
         weights = folder_key(local) if local.is_dir() else self.weights_revision
-        return f"{weights}-{installed_version('faster-whisper')}-1"
+        return f"{weights}-{installed_version('faster-whisper')}-2"
 
     def check_available(self) -> None:
         super().check_available()

@@ -12,6 +12,7 @@ from annotators.chat.questions import Answer, Asker, Question, Reply, Sampling, 
 from annotators.chat.served import ServedAnnotator, ServedBackend, ask_about, flac_of
 from annotators.speech.alignment import in_order
 from annotators.speech.normalise import primary_language
+from annotators.speech.transcripts import told_by_one
 from schemas.event import Branch
 from schemas.segment import Segment
 from schemas.speech import SpeechFacts, Transcript, Word
@@ -35,7 +36,7 @@ class OpenaiAudio(ServedBackend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return f"{self.server.revision}-2"
+        return f"{self.server.revision}-3"
 
     def load(self) -> ServedAnnotator[SpeechFacts]:
         self.check_available()
@@ -63,20 +64,20 @@ class OpenaiAudioAnnotator(ServedAnnotator[SpeechFacts]):
     def _facts(self, reply: Reply, segment: Segment) -> SpeechFacts | AnnotationError:
         if isinstance(reply, AnnotationError):
             return reply
-        text = reply.text.strip()
-        if len(text) > self._backend.most_characters:
-            return AnnotationError("endless_answer", f"{len(text)} characters, beginning with {text[:200]!r}")
-        return SpeechFacts(
-            transcript=Transcript(
-                text=text,
-                words=_words(reply, segment),
-                language=(reply.language or segment.language) if text else None,
-                confidence=None,
-                agreement=None,
-                usable_for_training=self._backend.trust_single_system and bool(text),
-                flags=("single_system",) if text else ("single_system", "no_words"),
-            )
+        heard = Transcript(
+            text=reply.text,
+            words=_words(reply, segment),
+            language=reply.language or segment.language,
+            confidence=None,
+            agreement=None,
+            usable_for_training=False,
+            flags=(),
         )
+        try:
+            told = told_by_one(heard, self._backend.trust_single_system, self._backend.most_characters)
+        except AnnotationError as error:
+            return error
+        return SpeechFacts(transcript=told)
 
 
 def _words(answer: Answer, segment: Segment) -> tuple[Word, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from annotators.base import Annotator, Backend, Clip, Samples
 from annotators.packages import installed_version
 from annotators.speech.stretches import Excerpt, excerpt, speech_stretches, widen
+from annotators.speech.transcripts import an_empty_transcript, language_of, told_by_one
 from schemas.event import Branch
 from schemas.speech import SpeechFacts, Transcript, Word
 
@@ -35,6 +37,7 @@ class Pocketsphinx(Backend[SpeechFacts]):
     """True marks its transcripts usable for training although no second system agreed with them."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
+    reads_annotations: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = ("pocketsphinx",)
     remedy: ClassVar[str] = (
         "pip install pocketsphinx on Python 3.11 or 3.13, which have wheels, or leave this backend out"
@@ -47,7 +50,7 @@ class Pocketsphinx(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return f"{installed_version('pocketsphinx')}-1"
+        return f"{installed_version('pocketsphinx')}-2"
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
@@ -62,42 +65,32 @@ class PocketsphinxAnnotator:
     def __init__(self, decoder: Decoder, trust_single_system: bool) -> None:
         self._decoder = decoder
         self._trusted = trust_single_system
+        self._one_at_a_time = threading.Lock()
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
         return [SpeechFacts(transcript=self._transcribe(clip)) for clip in clips]
 
     def _transcribe(self, clip: Clip) -> Transcript:
         stretches = speech_stretches(clip.segment)
-        if not speaks_english(clip.segment.language):
-            return self._transcript((), ("single_system", "unsupported_language"))
+        if not speaks_english(language_of(clip)):
+            return an_empty_transcript("unsupported_language")
         if not stretches or not as_pcm(clip.samples).any():  # it hears a word in digital silence
-            return self._transcript((), ("single_system", "no_speech"))
+            return an_empty_transcript("no_speech")
         heard = excerpt(clip, widen(stretches, MARGIN_MS, clip.segment.span))
-        words = words_of(self._decode(as_pcm(heard.samples)), heard)
-        return self._transcript(words, ("single_system",) if words else ("single_system", "no_words"))
+        return told_by_one(_transcript(words_of(self._decode(as_pcm(heard.samples)), heard)), self._trusted)
 
     def _decode(self, pcm: NDArray[np.int16]) -> list[_Decoded]:
         # Noise removal goes on from one utterance to the next until the front end is made anew: without this, words
         # would depend on the clips before. The whole utterance in one call normalises by its own mean.
-        self._decoder.reinit_feat()
-        self._decoder.start_utt()
-        self._decoder.process_raw(pcm.tobytes(), full_utt=True)
-        self._decoder.end_utt()
-        if self._decoder.hyp() is None:
-            return []
-        return [_Decoded(item.word, item.start_frame, item.end_frame + 1, item.prob) for item in self._decoder.seg()]
-
-    def _transcript(self, words: tuple[Word, ...], flags: tuple[str, ...]) -> Transcript:
-        confidences = [word.confidence for word in words if word.confidence is not None]
-        return Transcript(
-            text=" ".join(word.text for word in words),
-            words=words,
-            language="en-US" if words else None,
-            confidence=round(sum(confidences) / len(confidences), 3) if confidences else None,
-            agreement=None,
-            usable_for_training=self._trusted and bool(words),
-            flags=flags,
-        )
+        with self._one_at_a_time:
+            self._decoder.reinit_feat()
+            self._decoder.start_utt()
+            self._decoder.process_raw(pcm.tobytes(), full_utt=True)
+            self._decoder.end_utt()
+            if self._decoder.hyp() is None:
+                return []
+            found = self._decoder.seg()
+            return [_Decoded(item.word, item.start_frame, item.end_frame + 1, item.prob) for item in found]
 
 
 class _Decoded(NamedTuple):
@@ -107,6 +100,19 @@ class _Decoded(NamedTuple):
     start_frame: int
     end_frame: int
     posterior: float
+
+
+def _transcript(words: tuple[Word, ...]) -> Transcript:
+    confidences = [word.confidence for word in words if word.confidence is not None]
+    return Transcript(
+        text=" ".join(word.text for word in words),
+        words=words,
+        language="en-US" if words else None,
+        confidence=round(sum(confidences) / len(confidences), 3) if confidences else None,
+        agreement=None,
+        usable_for_training=False,
+        flags=(),
+    )
 
 
 def speaks_english(language: str | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
@@ -60,6 +61,7 @@ class PocketsphinxAligner:
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
+        self._one_at_a_time = threading.Lock()
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
         return [self._align(clip) for clip in clips]
@@ -74,29 +76,35 @@ class PocketsphinxAligner:
             return SpeechFacts()
         heard = excerpt(clip, widen(stretches, MARGIN_MS, clip.segment.span))
         words = self._times(spoken, heard)
-        return aligned_facts(text, in_order(words, clip.segment)) if words else SpeechFacts()
+        return aligned_facts(clip, text, in_order(words, clip.segment)) if words else SpeechFacts()
 
     def _times(self, spoken: Sequence[Spoken], heard: Excerpt) -> list[Word]:
         """The words with their times; none where the sound does not fit the text."""
         entries = [entry for word in spoken for entry in word.entries]
-        self._decoder.set_align_text(" ".join(entries))
-        self._decoder.reinit_feat()
-        self._decoder.start_utt()
-        self._decoder.process_raw(as_pcm(heard.samples).tobytes(), full_utt=True)
-        self._decoder.end_utt()
-        if self._decoder.hyp() is None:
-            return []
-        found = [item for item in self._decoder.seg() if not is_filler(item.word)]
-        if len(found) != len(entries):
+        frames = self._frames(entries, as_pcm(heard.samples).tobytes())
+        if len(frames) != len(entries):
             return []
         words, used = [], 0
         for word in spoken:
-            first, last = found[used], found[used + len(word.entries) - 1]
+            first, last = frames[used], frames[used + len(word.entries) - 1]
             used += len(word.entries)
-            start_ms = heard.to_recording_ms(first.start_frame * FRAME_MS)
-            end_ms = heard.to_recording_ms((last.end_frame + 1) * FRAME_MS, ends=True)
+            start_ms = heard.to_recording_ms(first[0] * FRAME_MS)
+            end_ms = heard.to_recording_ms(last[1] * FRAME_MS, ends=True)
             words.append(Word(text=word.text, start_ms=start_ms, end_ms=max(start_ms, end_ms), confidence=None))
         return words
+
+    def _frames(self, entries: Sequence[str], pcm: bytes) -> list[tuple[int, int]]:
+        """First frame and the frame after the last of each entry; none where the sound does not fit."""
+        with self._one_at_a_time:
+            self._decoder.set_align_text(" ".join(entries))
+            self._decoder.reinit_feat()
+            self._decoder.start_utt()
+            self._decoder.process_raw(pcm, full_utt=True)
+            self._decoder.end_utt()
+            if self._decoder.hyp() is None:
+                return []
+            found = self._decoder.seg()
+            return [(item.start_frame, item.end_frame + 1) for item in found if not is_filler(item.word)]
 
 
 def spoken_words(text: str) -> list[Spoken]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from annotators.base import Annotator, Backend, Clip, Samples
 from annotators.batches import in_halves
 from annotators.speech.alignment import in_order
+from annotators.speech.normalise import primary_language
+from annotators.speech.transcripts import an_empty_transcript, language_of, told_by_one
 from annotators.weights import NamedWeights, cannot_open, torch_device
 from schemas.event import Branch
 from schemas.speech import SpeechFacts, Transcript, Word
@@ -23,12 +26,14 @@ class TransformersAsr(NamedWeights, Backend[SpeechFacts]):
     weights: str = "facebook/wav2vec2-base-960h"
     """A repository of the model hub, or a folder with a model and its processor."""
     language: str | None = None
-    """What the model writes, BCP 47, where it knows one language only."""
+    """What the model writes, BCP 47, where it knows one language only: it then does not listen to others."""
     trust_single_system: bool = False
     """True marks its transcripts usable for training although no second system agreed with them."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
+    reads_annotations: ClassVar[bool] = True
     licence: ClassVar[str] = "Apache-2.0"
+    answers_revision: ClassVar[str] = "2"
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
@@ -49,22 +54,30 @@ class TransformersAnnotator:
         return in_halves(self._transcribe, clips) if clips else []
 
     def _transcribe(self, clips: Sequence[Clip]) -> list[SpeechFacts]:
-        answers = self._recognise([clip.samples for clip in clips])
-        return [
-            SpeechFacts(transcript=self._transcript(clip, answer)) for clip, answer in zip(clips, answers, strict=True)
-        ]
+        known = [self._knows(language_of(clip)) for clip in clips]
+        waves = [clip.samples for clip, listens in zip(clips, known, strict=True) if listens]
+        answers = iter(self._recognise(waves) if waves else ())
+        transcripts = (
+            self._transcript(clip, next(answers)) if listens else an_empty_transcript("unsupported_language")
+            for clip, listens in zip(clips, known, strict=True)
+        )
+        return [SpeechFacts(transcript=transcript) for transcript in transcripts]
+
+    def _knows(self, language: str | None) -> bool:
+        own = self._backend.language
+        return own is None or language is None or primary_language(language) == primary_language(own)
 
     def _transcript(self, clip: Clip, answer: Mapping[str, object]) -> Transcript:
-        text = str(answer["text"]).strip()
-        return Transcript(
-            text=text,
+        heard = Transcript(
+            text=str(answer["text"]),
             words=_words(answer.get("chunks"), clip),
-            language=(self._backend.language or clip.segment.language) if text else None,
+            language=self._backend.language or clip.segment.language,
             confidence=None,
             agreement=None,
-            usable_for_training=self._backend.trust_single_system and bool(text),
-            flags=("single_system",) if text else ("single_system", "no_words"),
+            usable_for_training=False,
+            flags=(),
         )
+        return told_by_one(heard, self._backend.trust_single_system)
 
 
 def _open(backend: TransformersAsr) -> Recogniser:
@@ -80,12 +93,15 @@ def _open(backend: TransformersAsr) -> Recogniser:
         dtype=torch.float32 if device == "cpu" else torch.float16,
     )
     options = {"return_timestamps": "word"} if recogniser.type == "ctc" else {}
+    # A fast tokenizer must not be used by two threads at once.
+    one_at_a_time = threading.Lock()
 
     def recognise(waves: Sequence[Samples]) -> Sequence[Mapping[str, object]]:
         # A CTC model that was trained without a mask hears the padding: alone, an answer depends on its clip only.
         size = 1 if recogniser.type == "ctc" else len(waves)
         heard = [{"raw": wave.copy(), "sampling_rate": 16_000} for wave in waves]
-        answers: Sequence[Mapping[str, object]] = recogniser(heard, batch_size=size, **options)
+        with one_at_a_time:
+            answers: Sequence[Mapping[str, object]] = recogniser(heard, batch_size=size, **options)
         return answers
 
     return recognise

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from annotators.base import AnnotationError, Clip
 from annotators.batches import in_halves
 from annotators.speech.normalise import primary_language
+from annotators.speech.transcripts import told_by_one
 from schemas.segment import Segment
 from schemas.speech import SpeechFacts, Transcript, Word
 
@@ -144,24 +145,18 @@ class WhisperAnnotator:
         return words
 
     def _transcript(self, language: SpokenLanguage, decoded: Decoded, words: tuple[Word, ...]) -> Transcript:
-        text = self._tokenizer(language.code).decode(decoded.tokens).strip()
-        flags = {
-            "single_system": True,
-            "no_words": not text,
-            "cut_short": decoded.length >= self._backend.most_tokens,
-        }
-        raised = tuple(flag for flag, present in flags.items() if present)
-        return Transcript(
-            text=text,
+        heard = Transcript(
+            text=self._tokenizer(language.code).decode(decoded.tokens),
             words=words,
-            language=language.code if text else None,
+            language=language.code,
             confidence=round(min(1.0, exp(decoded.score)), 3),
             agreement=None,
-            usable_for_training=self._backend.trust_single_system and raised == ("single_system",),
-            flags=raised,
+            usable_for_training=False,
+            flags=("cut_short",) if decoded.length >= self._backend.most_tokens else (),
             language_probability=None if language.probability is None else round(min(1.0, language.probability), 3),
             no_speech_probability=round(min(1.0, decoded.no_speech_probability), 3),
         )
+        return told_by_one(heard, self._backend.trust_single_system)
 
     def _prompt(self, code: str) -> list[int]:
         tokenizer = self._tokenizer(code)

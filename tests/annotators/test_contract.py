@@ -7,6 +7,7 @@ import pickle
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,18 @@ def test_an_annotator_loaded_again_answers_the_same(name: str, hearing: Hearing)
     again = load_or_skip(hearing.backend)
     for clip, answer in zip(hearing.clips, hearing.answers, strict=True):
         assert same(alone(again, clip), answer)
+
+
+@every_branch_member
+def test_threads_of_a_worker_may_share_one_annotator(name: str, hearing: Hearing) -> None:
+    """Each thread hears the sounds in an order of its own, one after the other."""
+    orders = [hearing.clips[turn:] + hearing.clips[:turn] for turn in range(3)]
+    with ThreadPoolExecutor(len(orders)) as pool:
+        heard = list(pool.map(lambda clips: [alone(hearing.annotator, clip) for clip in clips], orders))
+    for turn, answers in enumerate(heard):
+        in_order = answers[len(answers) - turn :] + answers[: len(answers) - turn]
+        for sound, answer, expected in zip(SOUNDS, in_order, hearing.answers, strict=True):
+            assert same(answer, expected), sound
 
 
 @every_branch_member

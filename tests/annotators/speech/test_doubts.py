@@ -8,7 +8,13 @@ from annotators.speech.doubts import Limits, doubts, measure, repeats_endlessly
 from schemas.speech import ErrorUnit, Transcript, Word
 from schemas.timespan import TimeSpan
 
-LIMITS = Limits(least_coverage=0.6, longest_tail_ms=2_000, most_no_speech_probability=0.6, most_letters_per_second=30.0)
+LIMITS = Limits(
+    least_coverage=0.6,
+    longest_tail_ms=2_000,
+    most_no_speech_probability=0.6,
+    most_letters_per_second=30.0,
+    least_letters_per_second=1.5,
+)
 
 
 def said(text: str, *times: tuple[int, int], **changes: object) -> Transcript:
@@ -33,6 +39,12 @@ def test_ordinary_speech_raises_no_doubt() -> None:
 
 def test_text_where_no_speech_was_detected_is_doubted() -> None:
     assert flags(said("thank you for watching")) == ("no_speech",)
+
+
+def test_hardly_any_text_for_much_speech_is_doubted_and_a_short_answer_is_not() -> None:
+    assert flags(said("yes"), (0, 5_000)) == ("too_little_text",)
+    assert flags(said("yes"), (0, 2_000)) == ()
+    assert flags(said("是的我知道"), (0, 4_000), unit=ErrorUnit.CHARACTERS) == ()
 
 
 def test_an_empty_transcript_has_no_words() -> None:
@@ -61,7 +73,9 @@ def test_speech_that_no_word_spans_is_noticed() -> None:
 
 def test_a_tail_left_out_is_noticed_though_most_is_covered() -> None:
     times = tuple((at, at + 900) for at in range(0, 10_000, 1_000))
-    assert flags(said("a b c d e f g h i j", *times), (0, 10_000), (11_000, 14_000)) == ("untranscribed_tail",)
+    assert flags(said("ten words that take up the first ten seconds today", *times), (0, 10_000), (11_000, 14_000)) == (
+        "untranscribed_tail",
+    )
 
 
 def test_without_word_times_coverage_is_not_judged() -> None:

@@ -11,10 +11,10 @@ from annotators.speech.alignment import in_order, mean_difference_ms, text_to_al
 from annotators.speech.pocketsphinx import Pocketsphinx
 from annotators.speech.pocketsphinx_alignment import PocketsphinxAligner, PocketsphinxAlignment, spoken_words
 from schemas.annotation import SpeechAnnotation
-from schemas.speech import Agreement, ErrorUnit, SpeechFacts, Word
+from schemas.speech import Agreement, ErrorUnit, Speakers, SpeechFacts, Turn, Word
 from tests.annotators.members import load_or_skip
 from tests.annotators.speech.builders import a_clip, a_sample, noise, silence
-from tests.annotators.speech.test_agreement import heard
+from tests.annotators.speech.test_agreement import a_row, heard
 
 GREETING = "Congratulations! You have successfully installed..."
 
@@ -49,6 +49,14 @@ def test_the_right_text_gets_times_like_those_of_the_recognisers_own_decoding(al
     assert facts.alignment.aligned == "pocketsphinx"
     assert facts.alignment.mean_difference_ms is not None
     assert facts.alignment.mean_difference_ms < 30
+
+
+def test_aligned_words_have_the_speakers_that_a_diarization_before_found(aligner: PocketsphinxAligner) -> None:
+    turn = Turn(speaker="S1", start_ms=0, end_ms=1_000, overlapped=False)
+    speakers = Speakers(turns=(turn,), count=1, overlap_ms=0, scope="recording")
+    facts = align(aligner, greeting(), a_row("diarization", speakers=speakers), heard("a", GREETING))
+    assert facts.alignment is not None
+    assert [word.speaker for word in facts.alignment.words] == ["S1", None, None, None, None]
 
 
 def test_words_keep_their_spelling_and_make_sentences(aligner: PocketsphinxAligner) -> None:
