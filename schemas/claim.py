@@ -8,6 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from schemas.record import Record
+from schemas.told import Told
 
 
 class Verdict(StrEnum):
@@ -57,6 +58,7 @@ class BranchFacts(Record):
 
     caption: str | None = Field(default=None, description="by the backend of the branch that composes one")
     caption_claims: tuple[Claim, ...] = Field(default=(), description="the caption's sentences, in order")
+    told: Told | None = Field(default=None, description="the answers of a model that captions what it hears")
     clap_similarity: tuple[CaptionSimilarity, ...] | None = Field(
         default=None, description="of each caption that the branch's rows hold, nearest first; by clap_agreement"
     )

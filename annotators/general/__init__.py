@@ -9,6 +9,7 @@ from pydantic import Field
 from annotators.clap_agreement import GeneralClapAgreement
 from annotators.general.acoustics import SegmentAcoustics
 from annotators.general.anchor import SceneAnchor
+from annotators.general.audio_caption import GeneralAudioCaption
 from annotators.general.caption import GeneralCaption
 from annotators.general.clap_tags import GeneralClapTags
 from annotators.general.describe import Describe
@@ -22,6 +23,7 @@ AnyGeneral = Annotated[
     | GeneralClapTags
     | MeasuredEvents
     | SegmentAcoustics
+    | GeneralAudioCaption
     | SceneAnchor
     | ServedAnchor
     | Describe

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from annotators.clap_agreement import MusicClapAgreement
+from annotators.music.audio_caption import MusicAudioCaption
 from annotators.music.basic_pitch import BasicPitch
 from annotators.music.beat_this import BeatThis
 from annotators.music.caption import MusicCaption
@@ -28,6 +29,7 @@ AnyMusic = Annotated[
     | MusicClapTags
     | LyricsTranscript
     | DescribeMusic
+    | MusicAudioCaption
     | MusicCaption
     | MusicClapAgreement,
     Field(discriminator="kind"),

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from annotators.clap_agreement import SpeechClapAgreement
 from annotators.speech.agreement import TranscriptAgreement
+from annotators.speech.audio_caption import SpeechAudioCaption
 from annotators.speech.caption import SpeechCaption
 from annotators.speech.ctc_alignment import CtcAlignment
 from annotators.speech.diarization import PyannoteDiarization
@@ -36,6 +37,7 @@ AnySpeech = Annotated[
     | VoiceMeasures
     | SpeechQualityMeasures
     | DnsmosScores
+    | SpeechAudioCaption
     | SpeechCaption
     | SpeechClapAgreement,
     Field(discriminator="kind"),

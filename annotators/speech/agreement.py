@@ -11,9 +11,9 @@ from pydantic import Field
 from annotators.base import Annotator, Backend, Clip
 from annotators.speech.alignment import with_known_speakers
 from annotators.speech.doubts import Limits, doubts, measure
-from annotators.speech.normalise import unit_of, units_of
 from annotators.speech.sentences import sentences_of
 from annotators.speech.stretches import speech_stretches
+from annotators.wording.normalise import unit_of, units_of
 from schemas.annotation import SpeechAnnotation
 from schemas.event import Branch
 from schemas.speech import Agreement, ErrorUnit, PairError, SpeechFacts, Transcript

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 from annotators.base import Annotator, Backend, Clip, Samples
 from annotators.batches import in_halves
 from annotators.speech.alignment import aligned_facts, in_order, text_to_align
-from annotators.speech.normalise import plain
 from annotators.speech.stretches import Excerpt, excerpt, speech_stretches, widen
 from annotators.weights import NamedWeights, cannot_open, torch_device
+from annotators.wording.normalise import plain
 from schemas.event import Branch
 from schemas.speech import SpeechFacts, Word
 

@@ -11,8 +11,8 @@ from annotators.base import AnnotationError, Clip
 from annotators.chat.questions import Answer, Asker, Question, Reply, Sampling, TimedWord
 from annotators.chat.served import ServedAnnotator, ServedBackend, ask_about, flac_of
 from annotators.speech.alignment import in_order
-from annotators.speech.normalise import primary_language
 from annotators.speech.transcripts import told_by_one
+from annotators.wording.normalise import primary_language
 from schemas.event import Branch
 from schemas.segment import Segment
 from schemas.speech import SpeechFacts, Transcript, Word

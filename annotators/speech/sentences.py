@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from annotators.speech.normalise import unit_of
+from annotators.wording.normalise import unit_of
 from schemas.speech import ErrorUnit, Sentence, Word
 
 PAUSE_MS = 800

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from annotators.base import Annotator, Backend, BackendUnavailableError, Clip
 from annotators.packages import installed_version
-from annotators.speech.normalise import primary_language
+from annotators.wording.normalise import primary_language
 from schemas.annotation import SpeechAnnotation
 from schemas.event import Branch
 from schemas.speech import SpeechFacts, SpeechLanguage, Transcript

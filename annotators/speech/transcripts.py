@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from annotators.base import AnnotationError, Clip
 from annotators.speech.doubts import repeats_endlessly
-from annotators.speech.normalise import primary_language, unit_of, units_of
+from annotators.wording.normalise import primary_language, unit_of, units_of
 from schemas.annotation import SpeechAnnotation
 from schemas.speech import Transcript, Word
 

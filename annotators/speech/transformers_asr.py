@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 from annotators.base import Annotator, Backend, Clip, Samples
 from annotators.batches import in_halves
 from annotators.speech.alignment import in_order
-from annotators.speech.normalise import primary_language
 from annotators.speech.transcripts import an_empty_transcript, language_of, told_by_one
 from annotators.weights import NamedWeights, cannot_open, torch_device
+from annotators.wording.normalise import primary_language
 from schemas.event import Branch
 from schemas.speech import SpeechFacts, Transcript, Word
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from annotators.base import AnnotationError, Clip
 from annotators.batches import in_halves
-from annotators.speech.normalise import primary_language
 from annotators.speech.transcripts import told_by_one
+from annotators.wording.normalise import primary_language
 from schemas.segment import Segment
 from schemas.speech import SpeechFacts, Transcript, Word
 

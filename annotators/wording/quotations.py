@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from annotators.speech.normalise import plain, unit_of
+from annotators.wording.normalise import plain, unit_of
 from schemas.speech import ErrorUnit
 
 _QUOTED = re.compile(

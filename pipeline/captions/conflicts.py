@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from annotators.speech.normalise import plain
+from annotators.wording.normalise import plain
 from pipeline.captions.priors import UNKNOWN_CONFIDENCE
 from pipeline.captions.results.languages import primary_tag
 from pipeline.captions.results.music import key_words

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from annotators.base import Annotator, Backend, Clip
 from annotators.detection.base import DETECTION_RATE_HZ, DetectionBackend, Detector, InMemory
-from annotators.speech.normalise import plain, unit_of, units_of
+from annotators.wording.normalise import plain, unit_of, units_of
 from pipeline.annotate import annotate_clips, annotation_row
 from pipeline.evaluation.labelled_audio import LabelledFolderError
 from pipeline.evaluation.whole_recordings import at_rate, clip_for, loadable, read_mono, segment_for

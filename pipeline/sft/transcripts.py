@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from annotators.speech.normalise import unit_of
 from annotators.speech.sentences import sentences_of
+from annotators.wording.normalise import unit_of
 from pipeline.sft.ask import grade
 from pipeline.sft.material import Material
 from pipeline.sft.timestamps import TimedText

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import ClassVar, Literal
 
-from annotators.speech.normalise import unit_of
+from annotators.wording.normalise import unit_of
 from pipeline.sft.answers import open_ended
 from pipeline.sft.ask import Ask, SegmentTask, Turn, grade
 from pipeline.sft.material import Material

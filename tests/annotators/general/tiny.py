@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from annotators.chat.endpoint import Endpoint
 from annotators.clap_agreement import GeneralClapAgreement
+from annotators.general.audio_caption import GeneralAudioCaption
 from annotators.general.clap_tags import GeneralClapTags
 from annotators.general.describe import Describe
 from annotators.general.judge import Judge
@@ -42,3 +45,9 @@ def judge(folder: Path) -> Judge:
 
 def _server() -> Endpoint:
     return Endpoint(urls=(contract_server().url,), model="tiny")
+
+
+def audio_caption(folder: Path) -> GeneralAudioCaption:
+    """A server that says what it has heard of."""
+    pytest.importorskip("aiohttp", reason="needs aiohttp: pip install 'soundseam[served]'")
+    return GeneralAudioCaption(server=Endpoint(urls=(contract_server().url,), model="tiny"))

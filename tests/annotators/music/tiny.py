@@ -9,6 +9,7 @@ import pytest
 
 from annotators.chat.endpoint import Endpoint
 from annotators.clap_agreement import MusicClapAgreement
+from annotators.music.audio_caption import MusicAudioCaption
 from annotators.music.basic_pitch import WINDOW, BasicPitch
 from annotators.music.beat_this import BeatThis
 from annotators.music.clap_tags import MusicClapTags
@@ -132,3 +133,9 @@ def clap_agreement(folder: Path) -> MusicClapAgreement:
 
 def music_description(folder: Path) -> DescribeMusic:
     return DescribeMusic(server=Endpoint(urls=(contract_server().url,), model="tiny"))
+
+
+def audio_caption(folder: Path) -> MusicAudioCaption:
+    """A server that says what it has heard of."""
+    pytest.importorskip("aiohttp", reason="needs aiohttp: pip install 'soundseam[served]'")
+    return MusicAudioCaption(server=Endpoint(urls=(contract_server().url,), model="tiny"))

@@ -12,6 +12,7 @@ import pytest
 
 from annotators.chat.endpoint import Endpoint
 from annotators.clap_agreement import SpeechClapAgreement
+from annotators.speech.audio_caption import SpeechAudioCaption
 from annotators.speech.ctc_alignment import CtcAlignment
 from annotators.speech.diarization import PyannoteDiarization
 from annotators.speech.diarizen import Diarizen
@@ -308,3 +309,9 @@ def diarizen(folder: Path) -> Diarizen:
 
 def clap_agreement(folder: Path) -> SpeechClapAgreement:
     return SpeechClapAgreement(weights=clap_folder(folder), device="cpu")
+
+
+def audio_caption(folder: Path) -> SpeechAudioCaption:
+    """A server that says what it has heard of."""
+    pytest.importorskip("aiohttp", reason="needs aiohttp: pip install 'soundseam[served]'")
+    return SpeechAudioCaption(server=Endpoint(urls=(contract_server().url,), model="tiny"))

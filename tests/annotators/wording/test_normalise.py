@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from annotators.speech.normalise import plain, primary_language, unit_of, units_of
+from annotators.wording.normalise import plain, primary_language, unit_of, units_of
 from schemas.speech import ErrorUnit
 
 

@@ -1,0 +1,44 @@
+"""What an audio-language model is asked for a caption: one file a prompt and language, with its version.
+
+A file begins with a line `version: N`, a blank line, then the words. Both the version and the words enter the revision
+of the backends that use it, so that rows tell which prompt made them; raise the version when you change the words.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files as package_files
+from typing import Literal
+
+from schemas.record import content_key
+
+PromptName = Literal["speech", "music", "general", "unified"]
+PromptLanguage = Literal["en", "zh"]
+_FILE = re.compile(r"version: (\d+)\n\n(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The words of one prompt."""
+
+    name: PromptName
+    language: PromptLanguage
+    version: int
+    text: str
+
+    @property
+    def label(self) -> str:
+        """How rows call it: speech.en.v1-0a1b2c3d."""
+        return f"{self.name}.{self.language}.v{self.version}-{content_key(self.text)[:8]}"
+
+
+@cache
+def caption_prompt(name: PromptName, language: PromptLanguage) -> Prompt:
+    """The prompt in NAME.LANGUAGE.md."""
+    text = package_files(__package__).joinpath(f"{name}.{language}.md").read_text(encoding="utf-8")
+    found = _FILE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{name}.{language}.md does not begin with its version")
+    return Prompt(name, language, int(found[1]), found[2])
