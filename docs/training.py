@@ -11,6 +11,7 @@ from pipeline.sft.ask import Task
 from pipeline.sft.build import samples_of
 from pipeline.sft.config import load_sft_config
 from pipeline.sft.read import read_recordings, source_stages, upstream_keys
+from pipeline.sft.tasks.written_reasoning import WrittenReasoningTask
 from pipeline.storage.commits import Corpus, read_layout, shard_of
 from schemas.duplicate import Duplicate, Fingerprint
 from schemas.sample import Sample
@@ -22,7 +23,7 @@ _LONGEST = 220
 def tasks() -> str:
     """Every task: what may become a sample of it, and its options."""
     parts = []
-    for task in load_sft_config().tasks:
+    for task in (*load_sft_config().tasks, WrittenReasoningTask()):
         own = {
             name: field
             for name, field in type(task).model_fields.items()

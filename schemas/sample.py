@@ -110,6 +110,13 @@ class Sample(Record):
         description="a worked chain from the evidence to the answer; null where none is needed"
     )
     answer_spec: AnswerSpec = Field(description="what a right answer is, for a program")
+    text_only: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="how right a language model is that does not hear the audio: the probability it gives to the right "
+        "choice, or the score of its answer; null where none was asked",
+    )
     difficulty: Difficulty = Field(description="by facts to join, overlap, faintness and times asked for")
     evidence: tuple[Evidence, ...] = Field(description="the measured values that the answer is derived from")
     verdicts: tuple[SourceVerdict, ...] = Field(description="of the claims that the answer repeats; empty for none")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from pydantic import Field
 
+from annotators.chat.endpoint import Endpoint
+from annotators.chat.questions import Asker
 from pipeline.sft.material import Material, RecordingMaterial
-from pipeline.sft.words import Words
+from pipeline.sft.phrasing import Phrasing
+from pipeline.sft.words import Words, words_key
 from schemas.claim import Evidence
 from schemas.record import Record
 from schemas.sample import AnswerSpec, Difficulty, SourceVerdict
@@ -44,16 +47,44 @@ class Ask:
     languages: tuple[str, ...] | None = None
     """The only languages to ask in; None for any."""
     verdicts: tuple[SourceVerdict, ...] = ()
+    text_only: float | None = None
+    """How right the question can be answered without the audio, where that was found out already."""
 
 
-class Task(Record, ABC):
-    """A task's options. `asks` is pure: equal rows give equal questions in equal order."""
+class AnyTaskOptions(Record, ABC):
+    """What all tasks have in common."""
 
     task: str
     most_per_segment: int = Field(default=2, ge=1, description="most samples of this task from one segment")
 
     needs: ClassVar[tuple[str, ...]]
     """The columns without which there is nothing to ask, as TABLE:FIELD."""
+
+    @property
+    def words_key(self) -> str:
+        """Key of all words that a task's samples are made of."""
+        return words_key(self.task)
+
+
+class ServedTask(AnyTaskOptions):
+    """A task whose questions are written by a model behind a server. Its answers depend on that model alone."""
+
+    @abstractmethod
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Whom it asks; `askers` are of these, in this order."""
+
+    @abstractmethod
+    def asks_from(
+        self, recordings: Iterable[RecordingMaterial], phrasing: Phrasing, askers: Sequence[Asker]
+    ) -> Iterator[Ask]:
+        """Every question, in order of the recordings and their segments; recordings are drawn as answers come.
+
+        Raises ConnectionError where the servers stay away.
+        """
+
+
+class Task(AnyTaskOptions):
+    """A task's options. `asks` is pure: equal rows give equal questions in equal order."""
 
     @abstractmethod
     def asks(self, recording: RecordingMaterial) -> Iterator[Ask]:

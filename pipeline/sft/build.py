@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from annotators.grammar.engine import Pick
 from pipeline.drawing import draw
-from pipeline.sft.ask import Ask, Task, Turn
+from pipeline.sft.ask import AnyTaskOptions, Ask, Task, Turn
 from pipeline.sft.config import SftConfig
 from pipeline.sft.doubts import is_doubted
 from pipeline.sft.material import RecordingMaterial
@@ -24,8 +24,15 @@ def samples_of(
     `group` stands for all recordings that must lie on the same side of the split: the recording's id, or that of its
     near-duplicates.
     """
+    return samples_from(task, task.asks(recording), config, group, config_key)
+
+
+def samples_from(
+    task: AnyTaskOptions, found: Iterable[Ask], config: SftConfig, group: str, config_key: str
+) -> Iterator[Sample]:
+    """The same of questions that were `found` already, all of one recording."""
     split = split_of(group, config)
-    asks = sorted(task.asks(recording), key=lambda ask: ask.materials[0].segment_id)
+    asks = sorted(found, key=lambda ask: ask.materials[0].segment_id)
     for _, members in groupby(asks, key=lambda ask: ask.materials[0].segment_id):
         made = (sample for ask in members if (sample := _sample(task, ask, config, split, config_key)) is not None)
         # By id, which is a hash, so that no kind of question is preferred.
@@ -39,7 +46,7 @@ def split_of(group: str, config: SftConfig) -> Split:
     return Split.VALIDATION if held_out else Split.TRAIN
 
 
-def _sample(task: Task, ask: Ask, config: SftConfig, split: Split, config_key: str) -> Sample | None:
+def _sample(task: AnyTaskOptions, ask: Ask, config: SftConfig, split: Split, config_key: str) -> Sample | None:
     if any(is_doubted(ask.evidence, material.doubted) for material in ask.materials):
         return None
     segment_ids = tuple(material.segment_id for material in ask.materials)
@@ -60,6 +67,7 @@ def _sample(task: Task, ask: Ask, config: SftConfig, split: Split, config_key: s
         messages=conversation(segment_ids, turn.question, turn.answer),
         reasoning=turn.reasoning,
         answer_spec=turn.spec,
+        text_only=ask.text_only,
         difficulty=ask.difficulty,
         evidence=tuple(dict.fromkeys(ask.evidence)),
         verdicts=ask.verdicts,
@@ -79,9 +87,9 @@ def conversation(segment_ids: Sequence[str], question: str, answer: str) -> tupl
     return (*audio, asked, answered)
 
 
-def _say(task: Task, ask: Ask, config: SftConfig, identity: str) -> tuple[str, Turn] | None:
+def _say(task: AnyTaskOptions, ask: Ask, config: SftConfig, identity: str) -> tuple[str, Turn] | None:
     """The fact in the language drawn for it, or in another one where that has no words for it."""
-    for language in _languages(ask, config, identity):
+    for language in config.phrasing.languages_for(identity, ask.languages):
         pick = Pick(str(config.seed), identity, language)
         try:
             turn = ask.turn(Words(task.task, ask.kind, language, pick, config.timestamps))
@@ -89,22 +97,6 @@ def _say(task: Task, ask: Ask, config: SftConfig, identity: str) -> tuple[str, T
             continue
         return language, _capitalised(turn)
     return None
-
-
-def _languages(ask: Ask, config: SftConfig, identity: str) -> list[str]:
-    shares = {
-        name: share
-        for name, share in sorted(config.languages.items())
-        if share > 0 and (ask.languages is None or name in ask.languages)
-    }
-    left = draw(config.seed, "language", identity) * sum(shares.values())
-    drawn = ""
-    for name, share in shares.items():
-        if left < share:
-            drawn = name
-            break
-        left -= share
-    return sorted(shares, key=lambda name: (name != drawn, name))
 
 
 def _capitalised(turn: Turn) -> Turn:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from importlib.resources import files as package_files
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from annotators.chat.endpoint import REMEDY, Endpoint
 from pipeline.errors import SetupError
+from pipeline.sft.ask import AnyTaskOptions, ServedTask
+from pipeline.sft.phrasing import Phrasing
+from pipeline.sft.prompts import ANSWERER_PROMPTS, prompts_key
 from pipeline.sft.tasks import AnyTask
 from pipeline.sft.timestamps import TimestampFormat
-from pipeline.sft.words import LANGUAGES, words_key
-from schemas.record import Record, content_key
+from pipeline.sft.words import LANGUAGES
+from schemas.record import Record, content_key, key_content
 
-SFT_REVISION = "2"
+SFT_REVISION = "3"
 """Raised whenever a task may ask or answer otherwise for equal rows and options."""
 
 
@@ -28,6 +33,11 @@ class SftConfig(Record):
     seed: int = Field(default=0, description="another seed gives other wordings, another choice and another split")
     validation_share: float = Field(default=0.02, ge=0.0, le=1.0, description="of the recordings, held out whole")
     timestamps: TimestampFormat = Field(default=TimestampFormat(), description="how timed answers are written")
+    answerer: Endpoint | None = Field(
+        default=None,
+        description="a language model that is asked every closed question without the audio: how right it is stands in "
+        "text_only; null for none",
+    )
 
     @model_validator(mode="after")
     def _is_complete(self) -> SftConfig:
@@ -40,10 +50,27 @@ class SftConfig(Record):
             raise ValueError("languages: shares are positive numbers")
         return self
 
-    def task_key(self, task: AnyTask) -> str:
+    def task_key(self, task: AnyTaskOptions) -> str:
         """Key of all that a task's samples depend on but for the rows themselves."""
-        shared = self.model_dump(mode="json", exclude={"tasks"})
-        return content_key([SFT_REVISION, task.model_dump(mode="json"), words_key(task.task), shared])
+        shared = {name: value for name, value in key_content(self).items() if name != "tasks"}
+        asked = prompts_key(ANSWERER_PROMPTS) if self.answerer is not None else ""
+        return content_key([SFT_REVISION, key_content(task), task.words_key, shared, asked])
+
+    @property
+    def phrasing(self) -> Phrasing:
+        return Phrasing(self.languages, self.seed, self.timestamps)
+
+    def check_available(self) -> None:
+        """Raises SetupError, with the remedy, where a model that is to be asked cannot be."""
+        asked: dict[str, tuple[Endpoint, ...]] = {
+            task.task: task.endpoints() for task in self.tasks if isinstance(task, ServedTask)
+        }
+        asked |= {"answerer": (self.answerer,)} if self.answerer is not None else {}
+        for name, endpoint in ((name, endpoint) for name, endpoints in asked.items() for endpoint in endpoints):
+            if not endpoint.model:
+                raise SetupError(f"{name} names no model: write urls and model of its server, as docs/tasks.md shows")
+            if find_spec("aiohttp") is None:
+                raise SetupError(f"{name} needs aiohttp: {REMEDY}")
 
     def only(self, names: tuple[str, ...]) -> SftConfig:
         """The same with some of the tasks. Raises SetupError for a name that is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -13,7 +14,8 @@ from pipeline.errors import SetupError
 from pipeline.local.progress import ProgressLog
 from pipeline.sft.config import SftConfig
 from pipeline.sft.marks import Marks
-from pipeline.sft.shard import build_shard
+from pipeline.sft.shard import ShardBuilder
+from pipeline.transforms import loaded
 from pipeline.work import ShardWork
 
 
@@ -24,7 +26,9 @@ class BuildShard(beam.DoFn):
         self._config, self._output, self._marks, self._progress = config, output, marks, progress
 
     def process(self, work: ShardWork) -> Iterator[ShardWork]:
-        for task, samples in build_shard(self._output, work, self._config, self._marks, self._progress):
+        load = partial(loaded, progress=self._progress)
+        builder = ShardBuilder(self._output, self._config, self._marks, self._progress, load)
+        for task, samples in builder.build(work):
             Metrics.counter("soundseam", f"sft/{task} samples").inc(samples)
         yield work
 

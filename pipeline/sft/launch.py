@@ -42,7 +42,8 @@ class SftJob:
 
 
 def prepare_sft(output: str, config: SftConfig, marks: Marks) -> SftJob:
-    """Plans without touching OUT. Raises SetupError where there is no corpus."""
+    """Plans without touching OUT. Raises SetupError where there is no corpus, or no model that is to be asked."""
+    config.check_available()
     stages = source_stages(output)
     if SEGMENTS_STAGE not in stages:
         raise SetupError(f"there is no corpus in {output}: make one with soundseam run INPUTS --output {output}")

@@ -12,6 +12,8 @@ from scipy.optimize import linear_sum_assignment
 from pipeline.sft.timestamps import TimestampFormat, read_timed
 from schemas.sample import AnswerSpan, AnswerSpec, Scoring
 
+LETTERS = "ABCDEF"
+"""Of choices, in order."""
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _LETTER = re.compile(r"^\W*([A-F])(?![A-Za-z])")
 _TURN = re.compile(r"^\s*([^:\uff1a]{1,60})[:\uff1a](.*)$")
@@ -27,8 +29,7 @@ def score_answer(spec: AnswerSpec, answer: str, style: TimestampFormat) -> float
         case Scoring.EXACT:
             score = any(_begins_with(answer, accepted) for accepted in spec.accepted)
         case Scoring.CHOICE:
-            found = _LETTER.match(answer)
-            score = found is not None and ord(found[1]) - ord("A") == spec.correct
+            score = letter_of(answer) == LETTERS[spec.correct or 0]
         case Scoring.NUMBER:
             score = _is_near(spec, answer)
         case Scoring.LABELS:
@@ -41,6 +42,12 @@ def score_answer(spec: AnswerSpec, answer: str, style: TimestampFormat) -> float
         case Scoring.SPEAKER_WER:
             score = max(0.0, 1.0 - speaker_error_rate(spec.reference, answer))
     return None if score is None else float(score)
+
+
+def letter_of(answer: str) -> str | None:
+    """The letter of a choice that an answer begins with; None for none."""
+    found = _LETTER.match(answer)
+    return found[1] if found else None
 
 
 def error_rate(reference: str, answer: str) -> float:

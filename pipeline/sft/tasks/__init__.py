@@ -31,6 +31,7 @@ from pipeline.sft.tasks.structure import StructureTask
 from pipeline.sft.tasks.tempo import TempoTask
 from pipeline.sft.tasks.time_qa import TimeQaTask
 from pipeline.sft.tasks.voice import VoiceTask
+from pipeline.sft.tasks.written_reasoning import WrittenReasoningTask
 
 AnyTask = Annotated[
     CaptionTask
@@ -57,6 +58,7 @@ AnyTask = Annotated[
     | ChoiceTask
     | ReasoningTask
     | ComparisonTask
-    | RefusalTask,
+    | RefusalTask
+    | WrittenReasoningTask,
     Field(discriminator="task"),
 ]

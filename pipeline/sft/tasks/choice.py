@@ -12,6 +12,7 @@ from pydantic import Field
 from pipeline.sft.answers import choice
 from pipeline.sft.ask import Ask, Task, Turn
 from pipeline.sft.material import RecordingMaterial
+from pipeline.sft.scoring import LETTERS
 from pipeline.sft.tasks.comparison import ComparisonTask
 from pipeline.sft.tasks.counting import CountingTask
 from pipeline.sft.tasks.key import KeyTask
@@ -22,8 +23,6 @@ from pipeline.sft.tasks.tempo import TempoTask
 from pipeline.sft.tasks.voice import VoiceTask
 from pipeline.sft.words import UnsayableError, Words
 from schemas.record import content_key
-
-LETTERS = "ABCDEF"
 
 
 class ChoiceTask(Task):

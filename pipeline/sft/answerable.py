@@ -1,0 +1,76 @@
+"""What can be answered without the audio: every closed question, asked of a language model that does not hear it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from annotators.base import AnnotationError
+from annotators.chat.questions import Asker, Question, Reply, Sampling
+from pipeline.captions.asking import ask_each
+from pipeline.sft.prompts import filled
+from pipeline.sft.scoring import LETTERS, letter_of, score_answer
+from pipeline.sft.timestamps import TimestampFormat
+from schemas.sample import Sample, Scoring
+
+CLOSED = frozenset({Scoring.EXACT, Scoring.CHOICE, Scoring.NUMBER, Scoring.LABELS})
+"""Whose answers a guess may hit: nobody guesses a transcript, and times are as good as never right."""
+_SAMPLING = Sampling(max_tokens=64)
+
+
+def with_text_only(samples: Iterable[Sample], style: TimestampFormat, asker: Asker) -> Iterator[Sample]:
+    """The samples in order, those of closed questions with how right a model is that hears nothing.
+
+    A question that the server refuses has no such figure. Samples are drawn as answers come.
+    """
+    for sample, replies in ask_each(asker, samples, _questions):
+        if replies:
+            yield sample.model_copy(update={"text_only": rightness(sample, replies[0], style)})
+        else:
+            yield sample
+
+
+def choice_question(prompt: str, language: str, about: str, choices: Sequence[str], **slots: str) -> Question:
+    """Asks for the letter of one of `choices`."""
+    lines = "\n".join(f"{letter}. {choice}" for letter, choice in zip(LETTERS, choices, strict=False))
+    return Question(
+        text=filled(prompt, language, choices=lines, **slots),
+        sampling=Sampling(max_tokens=8),
+        choices=tuple(LETTERS[: len(choices)]),
+        about=about,
+    )
+
+
+def probability_of(reply: Reply, question: Question, letter: str) -> float | None:
+    """Of a letter; 1 or 0 where the server tells none. None where there is no answer."""
+    if isinstance(reply, AnnotationError):
+        return None
+    if letter in reply.probabilities:
+        return min(1.0, max(0.0, reply.probabilities[letter]))
+    told = letter_of(reply.text)
+    return float(told == letter) if told in question.choices else None
+
+
+def rightness(sample: Sample, reply: Reply, style: TimestampFormat) -> float | None:
+    spec = sample.answer_spec
+    if spec.scoring is Scoring.CHOICE:
+        return probability_of(reply, _questions(sample)[0], LETTERS[spec.correct or 0])
+    return None if isinstance(reply, AnnotationError) else score_answer(spec, reply.text, style)
+
+
+def _questions(sample: Sample) -> Sequence[Question]:
+    spec = sample.answer_spec
+    if spec.scoring not in CLOSED or sample.text_only is not None:
+        return ()
+    if spec.scoring is Scoring.CHOICE:
+        # The question holds its choices already.
+        text = filled("guess", sample.language, question=sample.question, choices="")
+        return (
+            Question(
+                text=text,
+                sampling=Sampling(max_tokens=8),
+                choices=tuple(LETTERS[: len(spec.choices)]),
+                about=sample.recording_id,
+            ),
+        )
+    text = filled("guess_open", sample.language, question=sample.question)
+    return (Question(text=text, sampling=_SAMPLING, about=sample.recording_id),)

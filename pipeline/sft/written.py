@@ -1,0 +1,159 @@
+"""Questions that a language model writes from facts: what it is given, what it answers, and what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from pydantic import Field
+
+from annotators.wording.jargon import find_jargon
+from annotators.wording.language import is_in
+from annotators.wording.numbers import numbers_in
+from pipeline.captions.grounding import ground_claim
+from pipeline.captions.plan import plan_caption
+from pipeline.captions.problems import Reason
+from pipeline.sft.doubts import is_doubted
+from pipeline.sft.material import Material
+from schemas.claim import Evidence
+from schemas.record import Record
+from schemas.tool_result import ResultKind, ToolResult
+
+MOST_FACTS = 24
+NOT_MEASURED = frozenset({ResultKind.STATEMENT, ResultKind.PROFILE})
+"""What a model says in a sentence, and what a segment's events tell better."""
+
+
+class WrittenStep(Record):
+    """One step of the chain, and the ids of the facts it rests on."""
+
+    says: str = Field(min_length=1, max_length=300)
+    facts: tuple[str, ...] = Field(min_length=1, max_length=10)
+
+
+class WrittenQuestion(Record):
+    """What a writer answers."""
+
+    question: str = Field(min_length=8, max_length=300)
+    steps: tuple[WrittenStep, ...] = Field(min_length=2, max_length=6)
+    answer: str = Field(min_length=1, max_length=120)
+    wrong: tuple[str, str, str]
+
+    @property
+    def chain(self) -> str:
+        return " ".join(step.says.strip() for step in self.steps)
+
+
+@dataclass(frozen=True)
+class Brief:
+    """The facts of one segment that a question may be written from, and the language it is written in."""
+
+    material: Material
+    facts: tuple[ToolResult, ...]
+    language: str
+
+    def told(self) -> str:
+        """The facts as JSON, times counted from the start of the clip."""
+        start_ms = self.material.segment.start_ms
+        facts = [
+            {
+                "id": _id(index),
+                "from_s": round((fact.start_ms - start_ms) / 1000, 1),
+                "to_s": round((fact.end_ms - start_ms) / 1000, 1),
+                "says": fact.content,
+            }
+            for index, fact in enumerate(self.facts)
+        ]
+        content = {"seconds": round(self.material.duration_ms / 1000, 1), "facts": facts}
+        return json.dumps(content, ensure_ascii=False, indent=1)
+
+    def cited(self, ids: Iterable[str]) -> list[ToolResult]:
+        by_id = {_id(index): fact for index, fact in enumerate(self.facts)}
+        return [by_id[name] for name in dict.fromkeys(ids) if name in by_id]
+
+    def evidence(self, written: WrittenQuestion) -> tuple[Evidence, ...]:
+        """Of all facts that the steps cite."""
+        cited = self.cited(name for step in written.steps for name in step.facts)
+        return tuple(dict.fromkeys(one for fact in cited for one in fact.evidence))
+
+
+def brief_of(material: Material, language: str, least_confidence: float) -> Brief:
+    """What is measured, sure and undisputed of a segment."""
+    facts = (
+        fact
+        for fact in plan_caption(material.segment, material.annotations).facts
+        if fact.kind not in NOT_MEASURED
+        and (fact.confidence is None or fact.confidence >= least_confidence)
+        and not is_doubted(fact.evidence, material.doubted)
+    )
+    return Brief(material, tuple(facts)[:MOST_FACTS], language)
+
+
+def written_problems(written: WrittenQuestion, brief: Brief) -> Iterator[str]:
+    """What is wrong with an answer of the right form, each in a clause."""
+    yield from _form_problems(written, brief)
+    told: list[float] = []
+    for step in written.steps:
+        cited = brief.cited(step.facts)
+        for problem in ground_claim(step.says, cited, brief.material.segment, brief.language):
+            if problem.reason is not Reason.UNFOUNDED_NUMBER:
+                yield problem.detail
+        told += _values_of(cited, brief)
+        yield from _unfounded(step.says, told)
+        told += [number.value for number in numbers_in(step.says)]
+    yield from _unfounded(written.answer, told)
+
+
+def _form_problems(written: WrittenQuestion, brief: Brief) -> Iterator[str]:
+    known = {_id(index) for index in range(len(brief.facts))}
+    cited = [name for step in written.steps for name in step.facts]
+    if unknown := [name for name in cited if name not in known]:
+        yield f"{', '.join(unknown[:5])} is the id of no fact"
+    if len(set(cited)) < 2:
+        yield "fewer than two facts are joined"
+    for text in (written.question, *(step.says for step in written.steps), written.answer, *written.wrong):
+        for word in find_jargon(text):
+            yield f"{word!r} in {text!r} is no listener's word"
+        if any(name in text.split() for name in known):
+            yield f"{text!r} names the id of a fact"
+    if not all(is_in(text, brief.language) for text in (written.question, written.chain)):
+        yield f"the question or its steps are not in the language asked for, {brief.language}"
+    yield from _choice_problems(written)
+
+
+def _choice_problems(written: WrittenQuestion) -> Iterator[str]:
+    choices = [_plain(choice) for choice in (written.answer, *written.wrong)]
+    if len(set(choices)) < len(choices) or not all(choices):
+        yield "the answers are not four different ones"
+    if any(len(choice) > 120 for choice in choices):
+        yield "a wrong answer is longer than 120 characters"
+    asked = _plain(written.question)
+    if choices[0] in asked and not any(choice in asked for choice in choices[1:]):
+        yield "the question tells its answer"
+
+
+def _values_of(cited: Sequence[ToolResult], brief: Brief) -> list[float]:
+    """Every number that facts hold: told ones, their times, how long they last, and how many they are."""
+    start_ms = brief.material.segment.start_ms
+    values = [number.value for fact in cited for number in numbers_in(fact.content)]
+    values += [(ms - start_ms) / 1000 for fact in cited for ms in (fact.start_ms, fact.end_ms)]
+    values += [fact.span.duration_ms / 1000 for fact in cited]
+    return [*values, float(len(cited))]
+
+
+def _unfounded(text: str, told: Sequence[float]) -> Iterator[str]:
+    """Numbers of a text that were not told, and are no sum or difference of two that were."""
+    reckoned = [value for one, other in combinations(told, 2) for value in (one + other, abs(one - other))]
+    for number in numbers_in(text):
+        if not any(number.is_near(value) for value in (*told, *reckoned)):
+            yield f"{number.text!r} in {text!r} does not follow from the facts"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split()).strip(" .。!?！？")
+
+
+def _id(index: int) -> str:
+    return f"f{index + 1}"
