@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from transformers import RobertaTokenizerFast
 
 
 def clap_folder(folder: Path) -> str:
@@ -19,16 +23,11 @@ def clap_folder(folder: Path) -> str:
 
 def _save_clap(folder: Path) -> None:
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, ClapProcessor, RobertaTokenizerFast
+    from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, ClapProcessor
 
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: index for index, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>", *letters])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer = letter_tokenizer()
     text = {
-        "vocab_size": len(vocabulary),
+        "vocab_size": len(tokenizer),
         "hidden_size": 16,
         "num_hidden_layers": 1,
         "num_attention_heads": 2,
@@ -49,5 +48,17 @@ def _save_clap(folder: Path) -> None:
     )
     ClapModel(config).save_pretrained(folder)
     extractor = ClapFeatureExtractor(feature_size=64, truncation="rand_trunc")
-    fast = RobertaTokenizerFast(tokenizer_object=tokenizer)
-    ClapProcessor(feature_extractor=extractor, tokenizer=fast).save_pretrained(folder)
+    ClapProcessor(feature_extractor=extractor, tokenizer=tokenizer).save_pretrained(folder)
+
+
+def letter_tokenizer() -> RobertaTokenizerFast:
+    """Every byte is a token."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import RobertaTokenizerFast
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: index for index, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>", *letters])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return RobertaTokenizerFast(tokenizer_object=tokenizer)
