@@ -44,7 +44,7 @@ def evaluate(
     folder: Annotated[
         str,
         typer.Argument(
-            help="Labelled audio, see docs/segmentation.md and docs/branches.md; for the verifier a corpus.",
+            help="Labelled audio, see docs/segmentation.md, docs/music.md, docs/general.md; for the verifier a corpus.",
             show_default=False,
         ),
     ],
@@ -108,11 +108,13 @@ def _evaluate_music(folder: Path, config: RunConfig) -> None:
     from pipeline.evaluation.music_measures import MEASURES
     from pipeline.evaluation.whole_recordings import loadable
 
-    backends = [backend for backend in config.branches.music if not backend.reads_annotations]
+    backends = [
+        backend for backend in config.branches.music if not backend.reads_annotations and not backend.hears_flac
+    ]
     try:
         found = evaluate_music(folder, loadable(backends))
     except LabelledFolderError as error:
-        raise SetupError(f"{error}: give a folder in the format that docs/branches.md describes") from error
+        raise SetupError(f"{error}: give a folder in the format that docs/music.md describes") from error
     except (BackendUnavailableError, ModuleNotFoundError) as error:
         raise SetupError(f"{error}; the measures need: pip install 'soundseam[evaluate]'") from error
     rows = [(measure, [scores.mean(measure) for scores in found.backends]) for measure in MEASURES]
@@ -131,7 +133,7 @@ def _evaluate_general(folder: Path, config: RunConfig) -> None:
     try:
         found = evaluate_general(folder, loadable(config.branches.general), _detectors(config))
     except LabelledFolderError as error:
-        raise SetupError(f"{error}: give a folder in the format that docs/branches.md describes") from error
+        raise SetupError(f"{error}: give a folder in the format that docs/general.md describes") from error
     except BackendUnavailableError as error:
         raise SetupError(str(error)) from error
     plain = [name for name in BackendScores.model_fields if name not in ("backend", "measures", "times_real_time")]

@@ -32,8 +32,10 @@ def with_tiny_models(config: RunConfig, folder: Path) -> list[str]:
     overrides = []
     for place, (family, model) in places_of(config).items():
         if maker := tiny_maker(f"{family}/{model.kind}"):
-            options = maker(folder / family).model_dump(mode="json", exclude_defaults=True)
-            overrides += [f"{place}.{name}={json.dumps(value)}" for name, value in options.items() if name != "name"]
+            tiny = maker(folder / family)
+            # Whole values of what the tiny one changes: the kind of a part is a default, and must stand there.
+            changed, values = tiny.model_dump(mode="json", exclude_defaults=True), tiny.model_dump(mode="json")
+            overrides += [f"{place}.{name}={json.dumps(values[name])}" for name in changed if name != "name"]
     return overrides
 
 
