@@ -176,8 +176,8 @@ class ChatServer:
                         return
                 finally:
                     self.in_flight -= 1
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the other end is gone, or the server is being stopped
         finally:
             writer.close()
 
