@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,16 @@ class ClapWeights(NamedWeights):
         except (OSError, ValueError) as error:
             raise cannot_open(self.backend, self.weights, error) from error
         return TransformersClap(net.eval().to(torch_device(self.device)), processor)
+
+
+class CaptionClap(ClapWeights):
+    """The CLAP model that hears whole captions."""
+
+    kind: Literal["clap"] = "clap"
+
+    def load(self) -> AudioTextModel:
+        self.check_available()
+        return self.open_clap()
 
 
 class TransformersClap:

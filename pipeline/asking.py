@@ -15,6 +15,7 @@ from annotators.chat.endpoint import Endpoint
 from annotators.chat.kept import KeepingAsker
 from annotators.chat.served import ServedAnnotator, ServedBackend
 from annotators.chat.usage import Tally, Usage
+from annotators.clap import AudioTextModel
 from pipeline.annotate import Answer, read_clips
 from pipeline.caption import CaptionAskers
 from pipeline.captions.caption_config import CaptionConfig
@@ -41,9 +42,13 @@ def asking(client: ChatClient, output: str, stage: str, progress: ProgressLog) -
 
 @contextmanager
 def caption_askers(
-    config: CaptionConfig, load: Callable[[Endpoint], ChatClient], output: str, progress: ProgressLog
+    config: CaptionConfig,
+    load: Callable[[Endpoint], ChatClient],
+    output: str,
+    progress: ProgressLog,
+    clap: AudioTextModel | None = None,
 ) -> Iterator[CaptionAskers]:
-    """Whom captions are asked of, as their configuration has it."""
+    """Whom captions are asked of, as their configuration has it, and the model that hears them."""
     with ExitStack() as stack:
 
         def asker(server: Endpoint) -> KeepingAsker:
@@ -53,6 +58,7 @@ def caption_askers(
         yield CaptionAskers(
             writer=asker(config.writer.server) if writes and config.writer else None,
             verifier=asker(config.verifier.server) if config.verifier else None,
+            clap=clap,
         )
 
 

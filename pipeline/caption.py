@@ -7,10 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
 
+import soxr
+
 from annotators.base import AnnotationError, AnyBackend
 from annotators.chat.kept import KeepingAsker
 from annotators.chat.questions import Asker
 from annotators.chat.usage import Usage
+from annotators.clap import CLAP_RATE_HZ, AudioTextModel, text_audio_similarity
+from annotators.detection.base import DETECTION_RATE_HZ
 from pipeline.annotate import read_annotations, read_heard_segments, read_segments
 from pipeline.captions.caption_config import VerifierConfig
 from pipeline.captions.compose import compose_captions
@@ -19,6 +23,7 @@ from pipeline.captions.problems import Reason
 from pipeline.captions.verify import Heard, dropped_in_words, verify_captions
 from pipeline.config import RunConfig
 from pipeline.keys import stage_keys
+from pipeline.segment import decode_flac
 from pipeline.work import CAPTIONS_STAGE, ShardWork
 from schemas.caption import Caption
 from schemas.rejected import Rejected
@@ -33,6 +38,7 @@ class CaptionAskers:
 
     writer: Asker | None = None
     verifier: Asker | None = None
+    clap: AudioTextModel | None = None
 
     def usage(self) -> Usage:
         """What was asked of servers since the last call."""
@@ -98,7 +104,7 @@ class _Stream:
         return [backend for group in self._config.branches.by_branch().values() for backend in group]
 
     def _segments(self, work: ShardWork) -> Iterable[tuple[Segment, bytes]]:
-        if self._config.captions.verifier is not None:
+        if self._config.captions.hears_audio:
             return read_heard_segments(self._output, work, self._config)
         return ((segment, b"") for segment in read_segments(self._output, work, self._config))
 
@@ -118,6 +124,7 @@ def _caption_all(
     """segment_id and what became of it, once for each plan."""
     key, verifier = stage_keys(config)[CAPTIONS_STAGE], config.captions.verifier
     rejected: deque[tuple[str, list[Row]]] = deque()
+    sounds: dict[str, bytes] = {}
 
     def kept() -> Iterator[Heard]:
         for planned, draft in compose_captions(plans, config.captions, key, askers.writer):
@@ -129,10 +136,12 @@ def _caption_all(
                 reasons: list[Row] = [_reject(segment, one.reason, one.detail) for one in draft.problems]
                 rejected.append((segment.segment_id, reasons))
             else:
+                sounds[segment.segment_id] = flac
                 yield Heard(segment, draft.caption, flac)
 
     for segment, caption in _verified(kept(), verifier, askers):
-        yield segment.segment_id, [_row(segment, caption)]
+        row, flac = _row(segment, caption), sounds.pop(segment.segment_id)
+        yield segment.segment_id, [row if askers.clap is None else _with_similarity(row, flac, askers.clap)]
         while rejected:
             yield rejected.popleft()
     yield from rejected
@@ -154,6 +163,15 @@ def _row(segment: Segment, caption: Caption | AnnotationError) -> Row:
     if not caption.kept:
         return _reject(segment, Reason.NOT_HEARD, f"the verifier dropped every claim: {dropped_in_words(caption)}")
     return caption
+
+
+def _with_similarity(row: Row, flac: bytes, clap: AudioTextModel) -> Row:
+    """A caption with how near it lies to the segment's sound, which CLAP hears at its own rate."""
+    if isinstance(row, Rejected):
+        return row
+    samples = soxr.resample(decode_flac(flac), DETECTION_RATE_HZ, CLAP_RATE_HZ)
+    (similarity,) = text_audio_similarity(clap, samples, [row.caption])
+    return row.model_copy(update={"clap_similarity": round(float(similarity), 4)})
 
 
 def _reject(segment: Segment, reason: str, detail: str) -> Rejected:

@@ -270,7 +270,8 @@ class CaptionWorks(beam.DoFn):
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         captions, client = self._config.captions, partial(loaded, progress=self._progress)
-        with caption_askers(captions, client, self._output, self._progress) as askers:
+        clap = None if captions.clap is None else loaded(captions.clap, self._progress)
+        with caption_askers(captions, client, self._output, self._progress, clap) as askers:
             for work, rows in caption_works(self._output, self._works, self._config, askers):
                 self._commit(work, rows, askers.usage())
         for work in self._works:

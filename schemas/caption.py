@@ -66,6 +66,9 @@ class Caption(Record):
     thinking: str | None = Field(
         default=None, description="what a writer that thinks wrote before its answer; null where there is none"
     )
+    clap_similarity: float | None = Field(
+        default=None, ge=-1.0, le=1.0, description="cosine of the caption and the sound, by captions.clap; null without"
+    )
     config_key: str = Field(description="key of the configuration and models that made this row")
 
     @property

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from annotators.base import BackendUnavailableError
 from annotators.chat.endpoint import REMEDY, Endpoint
 from annotators.chat.questions import Sampling
+from annotators.clap import CaptionClap
 from annotators.grammar.engine import GRAMMAR
 from pipeline.captions.prompts import VERIFIER_PROMPTS, WRITER_PROMPTS, CaptionLanguage, prompts_key
 from schemas.record import Record, content_key, key_content
@@ -65,6 +66,7 @@ class CaptionConfig(Record):
     )
     writer: WriterConfig | None = Field(default=None, description="for the composer writer")
     verifier: VerifierConfig | None = Field(default=None, description="null leaves claims unverified")
+    clap: CaptionClap | None = Field(default=None, description="keeps how near each caption lies to the sound")
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
@@ -84,6 +86,13 @@ class CaptionConfig(Record):
                 asked.server.check_model(name)
                 if find_spec("aiohttp") is None:
                     raise BackendUnavailableError(f"{name} needs aiohttp: {REMEDY}")
+        if self.clap is not None:
+            self.clap.check_available()
+
+    @property
+    def hears_audio(self) -> bool:
+        """Whether whoever writes or holds captions needs the segments' sound."""
+        return self.verifier is not None or self.clap is not None
 
     @property
     def composer_name(self) -> str:
@@ -97,5 +106,6 @@ class CaptionConfig(Record):
         """Changes with all that captions depend on: models and prompts, never where models are served."""
         prompts = [prompts_key(WRITER_PROMPTS, self.language)] if self.composer == "writer" else []
         prompts += [prompts_key(VERIFIER_PROMPTS, self.language)] if self.verifier is not None else []
+        prompts += [self.clap.config_key] if self.clap is not None else []
         unused = {"writer": None} if self.composer != "writer" else {}
         return content_key([key_content(self.model_copy(update=unused)), prompts])

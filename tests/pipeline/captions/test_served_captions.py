@@ -20,6 +20,7 @@ from pipeline.local.progress import ProgressLog, Step
 from pipeline.plan import Plan, plan_run
 from pipeline.storage.commits import Corpus, prepare_output, sweep
 from pipeline.work import CAPTIONS_STAGE
+from tests.annotators.tiny_clap import clap_folder
 from tests.chat_models import Scripted
 from tests.chat_server import Asked, ChatServer, Fault
 from tests.corpora import QUICK_PROFILE, Row, copy_samples, rows_of
@@ -266,3 +267,23 @@ def test_a_model_that_has_no_name_is_told_of_at_launch(tmp_path: Path) -> None:
 def test_a_captioner_must_be_among_the_backends(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="no branch has a backend 'moss'"):
         configured(tmp_path, "captions: {composer: captioner, captioner: moss}")
+
+
+def test_how_near_each_caption_lies_to_its_sound_is_kept_where_a_clap_model_is_configured(
+    recordings: Path, output: Path, tmp_path: Path
+) -> None:
+    before = {row["segment_id"]: row for row in rows_of(output, "captions")}
+    clap = clap_folder(tmp_path / "models")
+    run(recordings, output, configured(tmp_path, f"captions:\n  clap: {{weights: {clap}, device: cpu}}\n"))
+    after = {row["segment_id"]: row for row in rows_of(output, "captions")}
+    assert {row["clap_similarity"] for row in before.values()} == {None}
+    assert {name: row["caption"] for name, row in after.items()} == {n: row["caption"] for n, row in before.items()}
+    similarities = [row["clap_similarity"] for row in after.values()]
+    assert all(-1.0 <= similarity <= 1.0 for similarity in similarities)
+    assert len(set(similarities)) > 1
+
+
+def test_a_clap_model_that_cannot_be_had_is_named_before_anything_runs(tmp_path: Path) -> None:
+    config = configured(tmp_path, "captions:\n  clap: {weights: m-a-p/MERT-v1-95M}\n")
+    with pytest.raises(SetupError, match="allow_non_commercial"):
+        available(config)
