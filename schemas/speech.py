@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.claim import BranchFacts
+from schemas.paralinguistics import Paralinguistics
 from schemas.record import Record
 
 
@@ -171,3 +172,6 @@ class SpeechFacts(BranchFacts):
     voice: Voice | None = None
     quality: SpeechQuality | None = None
     dnsmos: Dnsmos | None = None
+    paralinguistics: tuple[Paralinguistics, ...] | None = Field(
+        default=None, description="one a speaker, who speaks longest first; empty where nobody says enough"
+    )

@@ -16,6 +16,7 @@ from annotators.speech.diarizen import Diarizen
 from annotators.speech.dnsmos import DnsmosScores
 from annotators.speech.faster_whisper import FasterWhisper
 from annotators.speech.openai_audio import OpenaiAudio
+from annotators.speech.paralinguistics import ParalinguisticsByModel
 from annotators.speech.pocketsphinx import Pocketsphinx
 from annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
 from annotators.speech.quality import SpeechQualityMeasures
@@ -38,6 +39,7 @@ AnySpeech = Annotated[
     | SpeechQualityMeasures
     | DnsmosScores
     | SpeechAudioCaption
+    | ParalinguisticsByModel
     | SpeechCaption
     | SpeechClapAgreement,
     Field(discriminator="kind"),

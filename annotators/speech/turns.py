@@ -92,6 +92,20 @@ def speakers_in(
     )
 
 
+def alone_spans(turns: Sequence[Turn]) -> dict[str, tuple[TimeSpan, ...]]:
+    """Speaker → the time in which nobody else speaks, in order; those who never speak alone have none."""
+    labels = dict.fromkeys(turn.speaker for turn in turns)
+    spans = {label: union_spans(_span(turn) for turn in turns if turn.speaker == label) for label in labels}
+    return {
+        label: tuple(
+            part
+            for span in own
+            for part in _without(span, [other for name in spans if name != label for other in spans[name]])
+        )
+        for label, own in spans.items()
+    }
+
+
 def with_speakers(words: Sequence[Word], turns: Sequence[Turn]) -> tuple[Word, ...]:
     """`words` with the speaker whose turns span most of each; the first turn's where two span the same."""
     return tuple(word.model_copy(update={"speaker": _speaker_of(word, turns)}) for word in words)
@@ -102,6 +116,19 @@ def _speaker_of(word: Word, turns: Sequence[Turn]) -> str | None:
     shared = [(span.overlap_ms(TimeSpan(turn.start_ms, turn.end_ms)), turn.speaker) for turn in turns]
     most = max((overlap for overlap, _ in shared), default=0)
     return next((speaker for overlap, speaker in shared if overlap == most), None) if most else None
+
+
+def _span(turn: Turn) -> TimeSpan:
+    return TimeSpan(turn.start_ms, turn.end_ms)
+
+
+def _without(span: TimeSpan, others: Sequence[TimeSpan]) -> list[TimeSpan]:
+    """What of `span` none of `others` covers, in order."""
+    left, start_ms = [], span.start_ms
+    for other in union_spans(other.intersection(span) for other in others):
+        left.append(TimeSpan(start_ms, other.start_ms))
+        start_ms = other.end_ms
+    return [part for part in (*left, TimeSpan(start_ms, span.end_ms)) if part.duration_ms > 0]
 
 
 def _middles(windows: Sequence[WindowTurns]) -> list[TimeSpan]:

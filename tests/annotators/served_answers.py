@@ -17,6 +17,21 @@ MUSIC = {
     "key": None,
     "vocals": False,
 }
+SPEAKER = {
+    "gender": "female",
+    "pitch": "medium",
+    "speed": "moderate",
+    "volume": "moderate",
+    "age": "young_adult",
+    "clarity": "clear",
+    "fluency": "fluent",
+    "accent": "General American",
+    "texture": "smooth and slightly breathy",
+    "emotion": "neutral",
+    "tone": "matter-of-fact and polite",
+    "personality": "seems patient",
+    "summary": "A young woman speaks clearly and at an even pace.",
+}
 JUDGED = {
     name: {"score": 4, "reason": "It mostly is."} for name in ("complete", "faithful", "ordered", "specific", "clear")
 }
@@ -25,7 +40,12 @@ JUDGED = {
 def record_for(asked: Asked) -> str | None:
     """The JSON of the record that `asked` asks for; None where it asks for none that is known here."""
     title = (asked.json_schema or {}).get("title")
-    answers: dict[str, Any] = {"ToldMusic": MUSIC, "ToldAnchor": {"scene": "Something goes on"}, "Verdicts": JUDGED}
+    answers: dict[str, Any] = {
+        "ToldMusic": MUSIC,
+        "ToldAnchor": {"scene": "Something goes on"},
+        "Verdicts": JUDGED,
+        "Dimensions": SPEAKER,
+    }
     if title == "ToldScene":
         return json.dumps(told_scene(asked))
     return json.dumps(answers[title]) if title in answers else None

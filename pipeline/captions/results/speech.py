@@ -9,9 +9,12 @@ from annotators.speech.manner import MANNER_READS, read_manner
 from pipeline.captions.results.languages import language_name
 from pipeline.captions.results.source import Source, listed, percent, rounded, seconds
 from schemas.annotation import SpeechAnnotation
+from schemas.paralinguistics import Dimensions, Paralinguistics
 from schemas.speech import Speakers, Voice
 from schemas.timespan import TimeSpan
 from schemas.tool_result import ResultKind, ToolResult
+
+_DIMENSIONS = tuple(name for name in Dimensions.model_fields if name != "summary")
 
 
 def speech_results(source: Source, row: SpeechAnnotation) -> Iterator[ToolResult]:
@@ -30,6 +33,10 @@ def speech_results(source: Source, row: SpeechAnnotation) -> Iterator[ToolResult
     if row.dnsmos is not None:
         content = f"listeners would rate the recording {rounded(row.dnsmos.overall, 1)} of 5"
         yield source.result(ResultKind.OPINION, content, "dnsmos.overall", "dnsmos.signal", "dnsmos.background")
+    for index, one in enumerate(row.paralinguistics or ()):
+        # The summary is told as the row's caption.
+        paths = [f"paralinguistics.{index}.{name}" for name in (*_DIMENSIONS, "speaker")]
+        yield source.result(ResultKind.STATEMENT, _how_it_sounds(one), *paths)
 
 
 def _words(source: Source, row: SpeechAnnotation) -> Iterator[ToolResult]:
@@ -77,6 +84,13 @@ def _speakers(source: Source, speakers: Speakers) -> Iterator[ToolResult]:
         paths = [f"speakers.turns.{index}.{name}" for name in ("speaker", "start_ms", "end_ms", "overlapped")]
         span = TimeSpan(turn.start_ms, turn.end_ms)
         yield source.result(ResultKind.TURN, f"speaker {names[turn.speaker]} speaks{also}", *paths, span=span)
+
+
+def _how_it_sounds(one: Paralinguistics) -> str:
+    """The dimensions that a model could tell, and no measure contradicts; empty where it could tell none."""
+    values = {name: str(getattr(one, name)).replace("_", " ") for name in _DIMENSIONS}
+    told = listed([f"{name} {value}" for name, value in values.items() if value.lower().rstrip(".") != "unclear"])
+    return f"a speaker: {told}" if told else ""
 
 
 def _voice_words(voice: Voice) -> str:

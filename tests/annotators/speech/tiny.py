@@ -18,6 +18,7 @@ from annotators.speech.diarization import PyannoteDiarization
 from annotators.speech.diarizen import Diarizen
 from annotators.speech.faster_whisper import FasterWhisper
 from annotators.speech.openai_audio import OpenaiAudio
+from annotators.speech.paralinguistics import ParalinguisticsByModel
 from annotators.speech.transformers_asr import TransformersAsr
 from tests.annotators.tiny_clap import clap_folder
 from tests.chat_models import contract_server
@@ -315,3 +316,8 @@ def audio_caption(folder: Path) -> SpeechAudioCaption:
     """A server that says what it has heard of."""
     pytest.importorskip("aiohttp", reason="needs aiohttp: pip install 'soundseam[served]'")
     return SpeechAudioCaption(server=Endpoint(urls=(contract_server().url,), model="tiny"))
+
+
+def paralinguistics(folder: Path) -> ParalinguisticsByModel:
+    pytest.importorskip("aiohttp", reason="needs aiohttp: pip install 'soundseam[served]'")
+    return ParalinguisticsByModel(server=Endpoint(urls=(contract_server().url,), model="tiny"))

@@ -1,0 +1,19 @@
+"""What models are asked of speech: one text file a prompt, hashed into keys."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files as package_files
+
+from schemas.record import content_key
+
+
+@cache
+def prompt(name: str) -> str:
+    """The text of NAME.txt."""
+    return package_files("annotators.speech.prompts").joinpath(f"{name}.txt").read_text(encoding="utf-8").strip()
+
+
+def prompts_key(*names: str) -> str:
+    """Changes with any word of the prompts."""
+    return content_key([[name, prompt(name)] for name in names])
