@@ -53,12 +53,13 @@ def test_a_profile_can_be_planned_before_any_model_is_there(
     assert all(stage.todo == len(RECORDINGS) for stage in prepared.plan.stages)
 
 
-def test_the_local_profile_runs_as_a_whole(tmp_path: Path) -> None:
-    config = load_config("local")
+@pytest.mark.parametrize("profile", ["local", "cluster"])
+def test_a_profile_with_models_runs_as_a_whole(profile: str, tmp_path: Path) -> None:
+    config = load_config(profile)
     overrides = with_tiny_models(config, tmp_path / "models")
     recordings = copy_samples(tmp_path / "in", *RECORDINGS)
     options = [option for override in overrides for option in ("--set", override)]
-    run_cli("run", recordings, "--output", tmp_path / "out", "--profile", "local", "--workers", "1", *options)
+    run_cli("run", recordings, "--output", tmp_path / "out", "--profile", profile, "--workers", "1", *options)
     segments, captions = rows_of(tmp_path / "out", "segments"), rows_of(tmp_path / "out", "captions")
     assert {row["segment_id"] for row in captions} == {row["segment_id"] for row in segments}
     assert rows_of(tmp_path / "out", "rejected") == []
