@@ -15,6 +15,7 @@ from pipeline.doctor import MachineReport, ModelReport
 from pipeline.inspection import Inspection, SampleCaption
 from pipeline.local.meter import Reading
 from pipeline.plan import Plan, StagePlan
+from pipeline.serving.reachable import ServerReport
 from pipeline.summary import StageUsage
 
 PLAIN_INTERVAL_S = 10.0
@@ -106,8 +107,10 @@ def rejects_table(inspection: Inspection) -> Table:
     return table
 
 
-def doctor_view(models: Sequence[ModelReport], machine: MachineReport) -> RenderableType:
-    """A row a backend, what each missing one needs, what comes from the model hub, then the machine."""
+def doctor_view(
+    models: Sequence[ModelReport], machine: MachineReport, servers: Sequence[ServerReport] = ()
+) -> RenderableType:
+    """A row a backend, what each missing one needs, what comes from the hub or from a server, then the machine."""
     table = Table(title="Backends", title_justify="left")
     for heading in ("family", "backend", "model", "licence", "loads here"):
         table.add_column(heading, overflow="fold", no_wrap=heading in {"family", "backend", "loads here"})
@@ -119,6 +122,7 @@ def doctor_view(models: Sequence[ModelReport], machine: MachineReport) -> Render
     lines = [
         *_section("Missing here", [report.problem for report in models if not report.loads]),
         *_section("From the model hub", [report.source for report in models if report.loads and report.source]),
+        *_section("Model servers", map(_server_line, servers)),
         *_section("Machine", [f"{place}, {memory}{machine.disk_free_gib} GiB free here"]),
         ", ".join(f"{name} {version or 'not installed'}" for name, version in machine.packages),
     ]
@@ -131,8 +135,14 @@ def _verdict(report: ModelReport) -> str:
     return "no, optional" if report.optional else "no"
 
 
-def _section(title: str, lines: Sequence[str]) -> list[str]:
-    """`lines` under a title, each once; nothing where there are none."""
+def _server_line(server: ServerReport) -> str:
+    verdict = (server.problem or "answers") if server.asked else "not asked (--servers asks)"
+    return f"{server.model} at {server.url}, for {', '.join(server.used_by)}: {verdict}"
+
+
+def _section(title: str, told: Iterable[str]) -> list[str]:
+    """The lines of `told` under a title, each once; nothing where there are none."""
+    lines = list(told)
     return ["", title, *(f"- {line}" for line in dict.fromkeys(lines))] if lines else []
 
 

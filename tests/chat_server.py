@@ -189,6 +189,9 @@ class ChatServer:
         if received.path == "/health":
             await _send(writer, 200, b"")
             return True
+        if received.path not in {"/v1/chat/completions", "/v1/audio/transcriptions"}:
+            await _send(writer, 404, b'{"detail": "Not Found"}')
+            return True
         if self.keep_requests:
             self.received.append(received)
         number, self.count = self.count, self.count + 1

@@ -1,0 +1,85 @@
+"""What `doctor --servers` finds out about the servers of a profile."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import RunConfig, load_config
+from pipeline.serving.reachable import ask_servers, servers_of
+from tests.chat_models import Scripted
+from tests.chat_server import ChatServer
+from tests.corpora import run_cli
+
+PROFILE = """
+detectors: [{{kind: embedded}}]
+branches:
+  speech:
+    - kind: openai_audio
+      server: &asr {{urls: {urls}, model: tiny}}
+    - kind: audio_caption
+      server: {{urls: {urls}, model: moss}}
+captions: {{verifier: {{server: *asr}}}}
+"""
+
+
+def profile(folder: Path, *urls: str) -> str:
+    path = folder / "served.yaml"
+    path.write_text(PROFILE.format(urls=json.dumps(urls)))
+    return str(path)
+
+
+def config_of(folder: Path, *urls: str) -> RunConfig:
+    return load_config(profile(folder, *urls))
+
+
+def test_each_server_is_told_once_with_all_that_ask_it(tmp_path: Path) -> None:
+    reports = servers_of(config_of(tmp_path, "http://a/v1", "http://b/v1"))
+    assert [(report.url, report.model) for report in reports] == [
+        ("http://a/v1", "tiny"),
+        ("http://b/v1", "tiny"),
+        ("http://a/v1", "moss"),
+        ("http://b/v1", "moss"),
+    ]
+    assert reports[0].used_by == ("speech/openai_audio", "captions/verifier")
+    assert not any(report.asked or report.problem for report in reports)
+
+
+def test_a_profile_without_servers_has_none() -> None:
+    assert servers_of(load_config("embedded")) == ask_servers(load_config("embedded")) == []
+
+
+def test_a_server_that_serves_the_model_has_no_problem_and_others_say_what_to_do(tmp_path: Path) -> None:
+    with ChatServer(Scripted()) as dead:
+        pass
+    with ChatServer(Scripted(), names=("tiny", "other")) as alive:
+        reports = ask_servers(config_of(tmp_path, alive.url, dead.url))
+    tiny, away, moss, _ = (report.problem for report in reports)
+    assert tiny == ""
+    assert "does not answer" in away
+    assert "soundseam serve tiny" in away
+    assert "serves tiny, other, not moss" in moss
+
+
+@pytest.mark.parametrize("path", ["/v1/nowhere", ""])
+def test_an_address_that_is_none_of_an_api_says_so(path: str, tmp_path: Path) -> None:
+    with ChatServer(Scripted()) as server:
+        url = server.url.removesuffix("/v1") + path
+        (report, *_) = ask_servers(config_of(tmp_path, url))
+    assert "/v1" in report.problem
+
+
+def test_the_command_shows_servers_and_asks_them_when_told_to(tmp_path: Path) -> None:
+    with ChatServer(Scripted(), names=("tiny", "moss")) as server:
+        path = profile(tmp_path, server.url)
+        assert "not asked" in run_cli("doctor", "--profile", path)
+        assert f"tiny at {server.url}, for speech/openai_audio, captions/verifier: answers" in run_cli(
+            "doctor", "--profile", path, "--servers"
+        )
+    assert "soundseam serve tiny" in run_cli("doctor", "--profile", path, "--servers", expect=1)
+
+
+def test_servers_are_those_of_a_profile() -> None:
+    assert "--profile" in run_cli("doctor", "--servers", expect=2)
