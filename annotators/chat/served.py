@@ -53,10 +53,16 @@ class ServedBackend(Backend[FactsT_co]):
     requires: ClassVar[tuple[str, ...]] = ("aiohttp",)
     remedy: ClassVar[str] = REMEDY
     hears_flac: ClassVar[bool] = True
+    answers_revision: ClassVar[str] = "1"
+    """Raised whenever the same model's answers may become another row."""
 
     @property
     def model(self) -> str:
         return self.server.model or "unnamed"
+
+    @property
+    def revision(self) -> str:
+        return f"{self.server.revision}-{self.answers_revision}"
 
     def check_available(self) -> None:
         super().check_available()

@@ -62,10 +62,6 @@ class Describe(ServedBackend[GeneralFacts]):
     reads_annotations: ClassVar[bool] = True
     licence: ClassVar[str] = "LicenseRef-of-the-served-model"
 
-    @property
-    def revision(self) -> str:
-        return f"{self.server.revision}-1"
-
     def load(self) -> ServedAnnotator[GeneralFacts]:
         self.check_available()
         return SceneDescriber(self)

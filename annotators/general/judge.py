@@ -66,10 +66,6 @@ class Judge(ServedBackend[GeneralFacts]):
     reads_annotations: ClassVar[bool] = True
     licence: ClassVar[str] = "LicenseRef-of-the-served-model"
 
-    @property
-    def revision(self) -> str:
-        return f"{self.server.revision}-1"
-
     def load(self) -> ServedAnnotator[GeneralFacts]:
         self.check_available()
         return SceneJudge(self)

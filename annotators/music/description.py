@@ -67,10 +67,6 @@ class DescribeMusic(ServedBackend[MusicFacts]):
     reads_annotations: ClassVar[bool] = True
     licence: ClassVar[str] = "LicenseRef-of-the-served-model"
 
-    @property
-    def revision(self) -> str:
-        return f"{self.server.revision}-1"
-
     def load(self) -> ServedAnnotator[MusicFacts]:
         self.check_available()
         return MusicDescriber(self)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import soxr
@@ -12,26 +10,8 @@ from annotators.music.structure import Structure
 from schemas.segment import Segment
 from tests.annotators.music.builders import RATE_HZ
 from tests.annotators.music.test_structure import CHORUS, VERSE
+from tests.annotators.speech.builders import InMemory
 from tests.builders import a_segment
-
-
-class InMemory:
-    """A recording at 16 kHz that remembers the longest stretch that was read of it at once."""
-
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
-        self.longest = 0
-
-    @property
-    def num_samples(self) -> int:
-        return len(self._samples)
-
-    def blocks(self, block_samples: int = 480_000) -> Iterator[Samples]:
-        yield from (self.read(start, start + block_samples) for start in range(0, self.num_samples, block_samples))
-
-    def read(self, start: int, stop: int) -> Samples:
-        self.longest = max(self.longest, stop - start)
-        return self._samples[start:stop]
 
 
 def segments(*edges: tuple[int, int]) -> list[Segment]:
