@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from docs import reference, sample_run, training
+from docs import caption_parts, reference, sample_run, training
 
 ROOT = Path(__file__).parents[1]
 PARTS: Mapping[str, Callable[[], str]] = {
@@ -30,12 +30,17 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "export formats": training.formats,
     "duplicate columns": training.duplicate_columns,
     "fingerprint columns": training.fingerprint_columns,
+    "verdicts": caption_parts.verdicts,
+    "caption prompts": caption_parts.prompts,
+    "filter options": caption_parts.filter_options,
 }
 SAMPLE_PARTS: Mapping[str, Callable[[Path], str]] = {
     "sample summary": sample_run.summary,
     "sample captions": sample_run.captions,
     "sample claim": sample_run.claim,
     "sample tasks": training.sample_tasks,
+    "sample caption": caption_parts.worked,
+    "sample writer input": caption_parts.writer_input,
 }
 _PART = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(\n<!-- end of \2 -->)", re.DOTALL)
 

@@ -28,7 +28,7 @@ BOUNDS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
 def configuration() -> str:
     """Every key of a configuration but the backends': where it stands, its type, its default, what it means."""
     rows = _rows_of_record(RunConfig, "")
-    return _table(("key", "type", "default", "meaning"), rows)
+    return markdown_table(("key", "type", "default", "meaning"), rows)
 
 
 def backends() -> str:
@@ -39,7 +39,7 @@ def backends() -> str:
         parts.extend(_backend(member) for member in members_of(union))
     shared = [row for name, field in _SHARED.items() if name != "kind" for row in _rows_of_field(name, field)]
     note = "Detectors take only the first two.\n\n"
-    return "\n\n".join([*parts, "### Options of every backend", note + _table(_OPTION_COLUMNS, shared)])
+    return "\n\n".join([*parts, "### Options of every backend", note + markdown_table(_OPTION_COLUMNS, shared)])
 
 
 def profile(name: str = "embedded") -> str:
@@ -57,7 +57,9 @@ def tables() -> str:
             continue
         known[record] = table
         rows = list(columns_of(record))
-        parts.append(f"### `{table}`\n\n{paragraph(record.__doc__)}\n\n{_table(('column', 'type', 'meaning'), rows)}")
+        parts.append(
+            f"### `{table}`\n\n{paragraph(record.__doc__)}\n\n{markdown_table(('column', 'type', 'meaning'), rows)}"
+        )
     return "\n\n".join(parts)
 
 
@@ -84,12 +86,14 @@ def command_line() -> str:
 
 def option_table(fields: Mapping[str, FieldInfo]) -> str:
     """Options of a record, or of some of its fields, as a table."""
-    return _table(_OPTION_COLUMNS, [row for name, field in fields.items() for row in _rows_of_field(name, field)])
+    return markdown_table(
+        _OPTION_COLUMNS, [row for name, field in fields.items() for row in _rows_of_field(name, field)]
+    )
 
 
 def column_table(record: type[BaseModel]) -> str:
     """A record's columns as a table."""
-    return _table(("column", "type", "meaning"), list(columns_of(record)))
+    return markdown_table(("column", "type", "meaning"), list(columns_of(record)))
 
 
 _SHARED = {**Model.model_fields, **Backend.model_fields}
@@ -103,7 +107,7 @@ def _backend(member: type[Model]) -> str:
         facts.append(f"Needs {', '.join(f'`{module}`' for module in member.requires)}: `{member.remedy}`.")
     own = {name: field for name, field in member.model_fields.items() if name not in _SHARED}
     rows = [row for name, field in own.items() for row in _rows_of_field(name, field)]
-    options = f"\n\n{_table(_OPTION_COLUMNS, rows)}" if rows else ""
+    options = f"\n\n{markdown_table(_OPTION_COLUMNS, rows)}" if rows else ""
     return f"#### `kind: {kind}`\n\n{paragraph(member.__doc__)} {' '.join(facts)}{options}"
 
 
@@ -201,7 +205,7 @@ def _command(name: str, command: Any) -> str:
     lines = (command.epilog or "").splitlines()
     examples = "\n".join(line.removeprefix("- ").strip("`") for line in lines if line.startswith("- "))
     title = f"### `soundseam {f'{name} {usage}'.strip()}`"
-    table = _table(("option", "default", "meaning"), rows)
+    table = markdown_table(("option", "default", "meaning"), rows)
     return f"{title}\n\n{help_text}\n\n{table}\n\n```bash help\n{examples}\n```"
 
 
@@ -213,7 +217,7 @@ def _option_default(option: Any) -> str:
     return "" if option.default is None else f"`{option.default}`"
 
 
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+def markdown_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [columns, tuple("---" for _ in columns), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 

@@ -13,7 +13,7 @@ from schemas.source import Source
 
 SEGMENTS_REVISION = "1"
 """Raised whenever decoding, cutting or routing may give other rows for the same configuration."""
-CAPTIONS_REVISION = "2"
+CAPTIONS_REVISION = "3"
 """Raised whenever merge or check may give other rows for the same configuration."""
 
 

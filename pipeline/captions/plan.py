@@ -68,20 +68,33 @@ def plan_caption(segment: Segment, annotations: Sequence[Annotation]) -> Planned
     conflicts = tuple(_conflicts(segment, annotations))
     rows = Rows(segment, annotations, dict(_chosen(segment, annotations, conflicts)))
     told = _Told(conflicts, rows.chosen, agreed_transcript(annotations), event_sources(segment, annotations))
-    order = {branch: rank for rank, branch in enumerate(leading_order(strengths))}
-    facts = sorted(
-        (result for result in results_of(rows) if told.allows(result)),
-        key=lambda result: order.get(branch_of(result), len(order)),
-    )
-    weights = {result.name: weight(result, by_branch) for result in facts}
+    allowed = [result for result in results_of(rows) if told.allows(result)]
+    weights = {result.name: weight(result, by_branch) for result in allowed}
     kept = set(sorted(weights, key=lambda name: -weights[name])[:MOST_FACTS])
-    facts = [result for result in facts if result.name in kept]
+    facts = _in_order([result for result in allowed if result.name in kept], weights, leading_order(strengths))
     plan = CaptionPlan(
         priors=strengths,
         facts=tuple(PlannedFact(kind=one.kind, source=one.name, weight=weights[one.name]) for one in facts),
         conflicts=conflicts,
     )
     return Planned(segment, tuple(annotations), plan, tuple(facts), rows)
+
+
+def _in_order(
+    results: Sequence[ToolResult], weights: Mapping[str, float], branches: Sequence[Branch]
+) -> list[ToolResult]:
+    """What leads first; of it, the kind with the weightiest result first; of one kind, in order of time."""
+    heaviest: dict[tuple[Branch, ResultKind], float] = {}
+    for result in results:
+        group = (branch_of(result), result.kind)
+        heaviest[group] = max(heaviest.get(group, 0.0), weights[result.name])
+
+    def rank(result: ToolResult) -> tuple[int, float, str, int]:
+        branch = branch_of(result)
+        place = branches.index(branch) if branch in branches else len(branches)
+        return place, -heaviest[branch, result.kind], result.kind, result.start_ms
+
+    return sorted(results, key=rank)
 
 
 def _conflicts(segment: Segment, annotations: Sequence[Annotation]) -> Iterator[Conflict]:

@@ -8,7 +8,7 @@ from pipeline.cutting.route import BRANCH_OF, branch_weights
 from schemas.event import Branch, EventClass
 from schemas.plan import Prior
 from schemas.segment import Segment
-from schemas.tool_result import ResultKind, ToolResult
+from schemas.tool_result import ToolResult
 
 UNKNOWN_CONFIDENCE = 0.5
 """What a tool that tells no confidence counts for."""
@@ -40,11 +40,10 @@ def weight(result: ToolResult, strengths: Mapping[Branch, float]) -> float:
 
 
 def branch_of(result: ToolResult) -> Branch:
-    """Whose kind of sound a result is about: its branch, or for the segment's own that of its class."""
-    if result.branch is not None:
-        return result.branch
-    if result.kind is ResultKind.LANGUAGE:
-        return Branch.SPEECH
+    """Whose kind of sound a result is about: an event's or a profile's by its class, else its branch's own."""
     place = result.field.rpartition(".")[0]
     name = (result.value(f"{place}.class") or "").strip('"')
-    return BRANCH_OF[EventClass(name)]
+    if name:
+        return BRANCH_OF[EventClass(name)]
+    # Of the segment's own, only the language has no class.
+    return result.branch or Branch.SPEECH

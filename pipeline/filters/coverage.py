@@ -13,6 +13,8 @@ from schemas.tables import Table, annotation_table
 from schemas.timespan import TimeSpan, covered_ms, union_spans
 
 _TIMES = re.compile(r"(?P<what>.*)\.(?P<edge>onset_ms|offset_ms|start_ms|end_ms)")
+_HEARD = ("caption", "anchor.", "description.")
+"""Words of a model that heard all of the audio."""
 _BEGINS = ("onset_ms", "start_ms")
 _BRANCHES: Mapping[str, Branch] = {annotation_table(branch): branch for branch in Branch}
 
@@ -33,7 +35,7 @@ def time_coverage(claims: Sequence[Claim], events: Sequence[Event]) -> float:
 
 
 def _told(evidence: Sequence[Evidence], events: Sequence[Event]) -> Iterator[TimeSpan]:
-    if any(one.field == "caption" or one.field.startswith("caption_claims.") for one in evidence):
+    if any(one.field.startswith(_HEARD) for one in evidence):
         yield from (event.span for event in events)
         return
     timed = list(_timed(evidence))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline.filters.checks import FilterReason, Finding, check_alone
 from pipeline.filters.config import FilterConfig
-from pipeline.filters.held import HeldCommit, read_segments_of, read_shard, shards_of
+from pipeline.filters.held import HOLDING, HeldCommit, commits_of, segments_of, shards_of
 from pipeline.filters.near_duplicates import NearDuplicateIndex
 from pipeline.filters.openings import Limits, Openings
 from pipeline.storage.commits import Corpus
@@ -22,6 +22,7 @@ from pipeline.work import FILTER_STAGE
 from schemas.caption import Caption
 from schemas.rejected import Rejected
 from schemas.segment import Segment
+from schemas.tables import Table
 
 Progress = Callable[[int, int], None]
 """Told how many shards were read, and of how many: each is read twice."""
@@ -34,18 +35,12 @@ class Decided:
     """What becomes of one commit."""
 
     held: HeldCommit
+    filtered: frozenset[str]
+    """segment_ids of the captions that are filtered; of dead recordings those that were."""
     rejected: tuple[Rejected, ...]
     """By the filters, in order of segment."""
-
-    @property
-    def filtered(self) -> frozenset[str]:
-        """What is filtered now; what another commit covers stays where it was."""
-        dead = {one.segment_id for one in self.held.captions if one.recording_id not in self.held.live}
-        return frozenset(row.segment_id for row in self.rejected if row.segment_id) | (self.held.filtered & dead)
-
-    @property
-    def is_new(self) -> bool:
-        return (self.filtered, self.rejected) != (self.held.filtered, self.held.filter_rejected)
+    is_new: bool
+    """Whether anything of that differs from what is committed."""
 
 
 class Decisions:
@@ -58,12 +53,12 @@ class Decisions:
         self.filtered = 0
 
     def __call__(self, progress: Progress) -> Iterator[Decided]:
-        """Every commit, with all its rows in memory; one shard at a time."""
+        """Every commit, in order of shard."""
         shards = shards_of(self._corpus)
         limits = self._first_pass(shards, progress)
         for done, shard in enumerate(shards, len(shards) + 1):
-            held = read_shard(self._corpus, shard)
-            segments = read_segments_of(self._corpus.output, shard, held)
+            held = commits_of(self._corpus, shard)
+            segments = segments_of(self._corpus.output, shard, held)
             findings = self._load(shard)
             for one in held:
                 yield self._decide(one, segments, findings, limits)
@@ -74,9 +69,14 @@ class Decisions:
         index = NearDuplicateIndex(near) if near.enabled else None
         openings = Openings(self._config.collapse)
         for done, shard in enumerate(shards, 1):
-            held = read_shard(self._corpus, shard)
-            segments = read_segments_of(self._corpus.output, shard, held)
-            captions = [caption for one in held for caption in one.live_captions() if caption.segment_id in segments]
+            held = commits_of(self._corpus, shard)
+            segments = segments_of(self._corpus.output, shard, held)
+            captions = [
+                caption
+                for one in held
+                for caption in one.captions()
+                if caption.recording_id in one.live and caption.segment_id in segments
+            ]
             found: dict[str, tuple[Finding, ...]] = {}
             for caption in sorted(captions, key=lambda caption: caption.segment_id):
                 findings = tuple(check_alone(caption, segments[caption.segment_id], self._config))
@@ -101,18 +101,25 @@ class Decisions:
         return (Finding(FilterReason.NEAR_DUPLICATE, f"{detail}: {caption.caption!r}"),)
 
     def _decide(self, held: HeldCommit, segments: Mapping[str, Segment], findings: Findings, limits: Limits) -> Decided:
+        told, (_, before) = held.told(), held.rejected()
+        was = {one.segment_id for one in told[Table.FILTERED]}
+        filtered = {one.segment_id for one in told[Table.FILTERED] if one.recording_id not in held.live}
         rejected: list[Rejected] = []
-        for caption in held.live_captions():
-            name = caption.segment_id
-            found = findings.get(name, ())
-            if not found and self._config.collapse.enabled and name in segments:
-                excess = limits.excess(name, caption.caption)
+        for one in sorted(caption for table in HOLDING for caption in told[table]):
+            if one.recording_id not in held.live or one.segment_id not in segments:
+                continue
+            found = findings.get(one.segment_id, ())
+            if not found and self._config.collapse.enabled:
+                excess = limits.excess(one.segment_id, one.text)
                 found = (Finding(FilterReason.COMMON_OPENING, excess),) if excess else ()
-            self.filtered += bool(found)
+            if found:
+                filtered.add(one.segment_id)
+                self.filtered += 1
             for finding in found:
                 self.reasons[finding.reason] += 1
-                rejected.append(_reject(segments[name], finding))
-        return Decided(held, tuple(rejected))
+                rejected.append(_reject(segments[one.segment_id], finding))
+        is_new = (filtered, rejected) != (was, before)
+        return Decided(held, frozenset(filtered), tuple(rejected), is_new)
 
     def _save(self, shard: int, found: Findings) -> None:
         content = {name: [[one.reason, one.detail] for one in findings] for name, findings in found.items()}

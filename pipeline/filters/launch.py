@@ -85,16 +85,17 @@ def _apply(request: FilterRequest, decided: Decided) -> bool:
     """Whether the commit is written anew, or would be."""
     if request.dry_run or not decided.is_new:
         return decided.is_new
-    held, out = decided.held, decided.filtered
+    held, captions = decided.held, decided.held.captions()
     taken: defaultdict[str, list[str]] = defaultdict(list)
-    for caption in held.captions:
-        if caption.segment_id in out:
+    for caption in captions:
+        if caption.segment_id in decided.filtered:
             taken[caption.recording_id].append(caption.segment_id)
     keys = {name: content_key(segment_ids) for name, segment_ids in taken.items()}
+    own, _ = held.rejected()
     with renewed_commit(request.output, held.commit, keys) as writer:
-        for caption in held.captions:
-            writer.append(Table.FILTERED if caption.segment_id in out else Table.CAPTIONS, caption)
-        for row in (*held.rejected, *decided.rejected):
+        for caption in captions:
+            writer.append(Table.FILTERED if caption.segment_id in decided.filtered else Table.CAPTIONS, caption)
+        for row in (*own, *decided.rejected):
             writer.append(Table.REJECTED, row)
     return True
 

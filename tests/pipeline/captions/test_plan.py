@@ -314,7 +314,9 @@ def test_a_writer_is_given_the_weightiest_facts() -> None:
     plan = plan_caption(ONE, [row(ONE, music(chords=chords), "mir", MUSIC)]).plan
     assert len(plan.facts) == MOST_FACTS
     assert min(fact.weight for fact in plan.facts) > 0.4
-    assert [fact.kind for fact in plan.facts][-2:] == [ResultKind.CHORD] * 2
+    chords_told = [int(fact.source.split(".")[1]) for fact in plan.facts if fact.kind is ResultKind.CHORD]
+    assert len(chords_told) > 30
+    assert chords_told == sorted(chords_told)
 
 
 @given(st.integers(0, 10**9), st.floats(0.0, 1.0), st.floats(0.0, 1.0))

@@ -236,9 +236,9 @@ def test_steps_tell_what_captions_asked(judge: ChatServer, recordings: Path, out
 
 
 def author(asked: Asked) -> str:
-    """Says what the first fact says, or nothing usable of bells."""
+    """Says something of speech, and of other sound what no evidence holds."""
     first = json.loads(asked.text.split("\n\n")[0])["evidence"][0]
-    if first["from_s"] == 0.0 and "over" in str(first["says"]) and "sound" in str(first["says"]):
+    if "sound" in first["says"]:
         return json.dumps({"claims": [{"text": "nine bells ring", "evidence": ["e1"]}]})
     return json.dumps({"claims": [{"text": "this is heard first", "evidence": [first["id"]]}]})
 

@@ -1,0 +1,114 @@
+"""How a caption comes about, in Markdown: a sample worked out, what a verifier's answers make, prompts, options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from docs.reference import markdown_table, option_table
+from pipeline.captions.caption_config import CaptionConfig, VerifierConfig, WriterConfig
+from pipeline.captions.plan import Planned, plan_caption
+from pipeline.captions.prompts import VERIFIER_PROMPTS, WRITER_PROMPTS, prompt
+from pipeline.captions.verdicts import judge
+from pipeline.captions.writing import writer_question
+from pipeline.config import load_config
+from pipeline.filters.config import FilterConfig
+from pipeline.inspection import committed_rows
+from pipeline.sft.material import Material
+from pipeline.sft.read import read_recordings
+from pipeline.storage.commits import Corpus, read_layout, shard_of
+from pipeline.work import SEGMENTS_STAGE
+from schemas.tables import Table
+
+SHOWN = "scene.flac"
+SHOWN_SEGMENT = 1
+"""Which of its segments, from 0: one with speech beside another sound."""
+ANSWERS = ((0.97, 0.04), (0.70, 0.20), (0.62, 0.55), (0.98, 0.90), (0.10, 0.93), (0.08, 0.15))
+"""P(yes) to "is it true?" and to "is it false?"."""
+
+
+def worked(corpus: Path) -> str:
+    """One segment of the samples: its priors and facts, its sentences with their rules and evidence."""
+    material = _shown(corpus)
+    assert material.caption is not None
+    planned = plan_caption(material.segment, material.annotations)
+    assert planned.plan == material.caption.plan
+    parts = [
+        f"The segment from {_seconds(planned, material.segment.start_ms, 0)} s to "
+        f"{_seconds(planned, material.segment.end_ms, 0)} s of `{SHOWN}`. Its priors: "
+        + ", ".join(f"{prior.branch} {prior.strength:.2f}" for prior in planned.plan.priors)
+        + f". Conflicts: {', '.join(one.topic for one in planned.plan.conflicts) or 'none'}. Its facts, in the order "
+        "in which they count, with times from its start:",
+        _facts(planned),
+        f"The grammar says of them:\n\n> {material.caption.caption}",
+        _claims(material),
+    ]
+    return "\n\n".join(parts)
+
+
+def writer_input(corpus: Path) -> str:
+    """What a writer is given of the same segment."""
+    material = _shown(corpus)
+    config = CaptionConfig(composer="writer", writer=WriterConfig())
+    planned = plan_caption(material.segment, material.annotations)
+    return f"```json\n{writer_question(planned, config, WriterConfig()).text}\n```"
+
+
+def verdicts() -> str:
+    """What answers make of a claim, with the default thresholds."""
+    rows = []
+    for affirmed, denied in ANSWERS:
+        verdict, held, check = judge(affirmed, denied, VerifierConfig())
+        rows.append((f"{affirmed:.2f}", f"{denied:.2f}", f"{held:.2f}", verdict, check.doubt or ""))
+    return markdown_table(('P(yes), "is it true?"', 'P(yes), "is it false?"', "probability", "verdict", "doubt"), rows)
+
+
+def prompts() -> str:
+    """The English prompts, as they are sent."""
+    names = (*WRITER_PROMPTS, *VERIFIER_PROMPTS)
+    return "\n\n".join(f"`{name}.en.txt`\n\n```text\n{prompt(name, 'en')}\n```" for name in names)
+
+
+def filter_options() -> str:
+    return option_table(FilterConfig.model_fields)
+
+
+def _shown(corpus: Path) -> Material:
+    output = str(corpus)
+    segments = committed_rows(
+        Corpus.load_present(output, [SEGMENTS_STAGE]), Table.SEGMENTS, ["recording_id", "source_uri"]
+    )
+    recording_id = next(str(row["recording_id"]) for row in segments if str(row["source_uri"]).endswith(f"/{SHOWN}"))
+    (recording,) = read_recordings(output, shard_of(recording_id, read_layout(output).shards), [recording_id])
+    shown = recording.segments[SHOWN_SEGMENT]
+    # The plan depends on the order of the rows: that of the configuration.
+    backends = [backend.backend for group in load_config("embedded").branches.by_branch().values() for backend in group]
+    rows = sorted(shown.annotations, key=lambda row: backends.index(row.backend))
+    return Material(shown.segment, tuple(rows), shown.caption)
+
+
+def _facts(planned: Planned) -> str:
+    rows = [
+        (
+            fact.kind,
+            f"{_seconds(planned, fact.start_ms)} – {_seconds(planned, fact.end_ms)} s",
+            fact.content,
+            f"`{fact.name}`",
+            f"{entry.weight:.2f}",
+        )
+        for fact, entry in zip(planned.facts, planned.plan.facts, strict=True)
+    ]
+    return markdown_table(("kind", "when", "says", "read from", "weight"), rows)
+
+
+def _claims(material: Material) -> str:
+    assert material.caption is not None
+    rows = []
+    for claim in material.caption.claims:
+        places = dict.fromkeys(f"`{one.backend or one.table}`: {one.field.partition('.')[0]}" for one in claim.evidence)
+        rows.append((claim.text, f"`{claim.rule}`", ", ".join(places)))
+    return markdown_table(("sentence", "rule", "rests on"), rows)
+
+
+def _seconds(planned: Planned, ms: int, decimals: int = 1) -> str:
+    start = planned.segment.start_ms if decimals else 0
+    return f"{(ms - start) / 1000:.{decimals or 1}f}"
