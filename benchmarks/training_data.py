@@ -1,4 +1,4 @@
-"""Speed and memory of `sft` and of every export, on a corpus of synthesised rows over a few real clips.
+"""Speed and memory of `sft`, every export, `dedup` and `report`, on a corpus of made-up rows over a few real clips.
 
 `python -m benchmarks.training_data` prints rows a second of each step, next to a bare pyarrow read and write of the
 bytes that it reads, in the same run, and each step's peak memory at a fourth of the corpus and at the whole of it. Each
@@ -22,11 +22,13 @@ import pyarrow.parquet as pq
 import typer
 
 from benchmarks.training_corpus import SEGMENTS_A_RECORDING, make_corpus
+from pipeline.dedup.launch import DedupRequest, find_duplicates
 from pipeline.export.base import ExportOptions
 from pipeline.export.formats import FORMATS
 from pipeline.export.launch import run_export
 from pipeline.export.plan import plan_export
 from pipeline.local.progress import ProgressLog
+from pipeline.report.launch import ReportRequest, make_report
 from pipeline.sft.config import load_sft_config
 from pipeline.sft.launch import SftGroup, prepare_sft
 from pipeline.sft.marks import Marks
@@ -64,6 +66,9 @@ def main(
                 measured.append(_measure(write, corpus, name))
                 shutil.rmtree(corpus.with_name(f"{corpus.name}-{name}"))
             _report(name, measured[0], measured[1], bare)
+        segments_alone = _measure(copy_segments, large)
+        _report("dedup", _measure(find, small), _measure(find, large), segments_alone)
+        _report("report", _measure(show, small), _measure(show, large), _measure(copy_text, large))
 
 
 def build(corpus: Path) -> Measured:
@@ -86,6 +91,29 @@ def write(corpus: Path, name: str) -> Measured:
     return Measured(
         summary.counts.total, seconds, peak_mb(), megabytes([file for file in target.rglob("*") if file.is_file()])
     )
+
+
+def find(corpus: Path) -> Measured:
+    """Fingerprints of all segments, and their duplicates: the clips are few, so that nearly all are copies."""
+    began = time.process_time()
+    found = find_duplicates(DedupRequest(output=str(corpus)), _say_nothing).found
+    seconds = time.process_time() - began
+    files = [*(corpus / "_run" / "fingerprints").rglob("*.parquet"), *(corpus / "duplicates").iterdir()]
+    return Measured(found.segments, seconds, peak_mb(), megabytes(files))
+
+
+def show(corpus: Path) -> Measured:
+    """A report over all segments, of which 500 are shown."""
+    began = time.process_time()
+    made = make_report(ReportRequest(output=str(corpus), target=str(corpus.with_name(f"{corpus.name}-report"))))
+    seconds = time.process_time() - began
+    files = [file for file in made.page.parent.rglob("*") if file.is_file()]
+    return Measured(made.of, seconds, peak_mb(), megabytes(files))
+
+
+def copy_segments(corpus: Path) -> Measured:
+    """What `dedup` reads, read and written by pyarrow alone."""
+    return _copy([corpus / "segments"], corpus.with_name("bare"), with_audio=True)
 
 
 def copy_text(corpus: Path) -> Measured:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
 
@@ -29,18 +29,18 @@ def card(finished: Finished, counts: Counts, tables: Mapping[str, Sequence[str]]
 
 def readme(options: ExportOptions, counts: Counts) -> str:
     """The numbers of an export, for people."""
-    hours = counts.audio_ms / 3_600_000
+    amount = counts.amount
     lines = [
         "# Training data made by Soundseam",
         "",
-        f"Stage {options.stage}, format `{options.to}`: {counts.total:,} samples, {hours:,.2f} hours of audio "
-        "(counted with every sample that plays it), "
-        f"{counts.audio_tokens:,} audio tokens and about {counts.text_tokens:,} text tokens.",
+        f"Stage {options.stage}, format `{options.to}`: {counts.total:,} samples over {_hours(counts.clips_ms)} hours "
+        f"of audio; counted with every sample that plays it, {_hours(amount.audio_ms)} hours, "
+        f"{amount.audio_tokens:,} audio tokens and about {amount.text_tokens:,} text tokens.",
         "Audio is 16 kHz mono. Samples of one recording are all in one split. They lie in the order of their "
         "segments: shuffle them.",
         "",
-        "| task | train | validation |",
-        "|---|---:|---:|",
+        "| task | train | validation | hours | audio tokens | text tokens, about |",
+        "|---|---:|---:|---:|---:|---:|",
         *_task_rows(counts),
         "",
         "| license of the audio | samples |",
@@ -57,12 +57,16 @@ def readme(options: ExportOptions, counts: Counts) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _task_rows(counts: Counts) -> list[str]:
-    tasks = sorted({name.rpartition("/")[0] for name in counts.samples})
-    return [
-        f"| {task} | {counts.samples.get(f'{task}/train', 0):,} | {counts.samples.get(f'{task}/validation', 0):,} |"
-        for task in tasks
-    ]
+def _task_rows(counts: Counts) -> Iterator[str]:
+    for task in sorted(counts.amounts):
+        amount = counts.amounts[task]
+        numbers = [counts.samples.get(f"{task}/{split}", 0) for split in SPLITS]
+        cells = [f"{number:,}" for number in (*numbers, amount.audio_tokens, amount.text_tokens)]
+        yield f"| {task} | {' | '.join([*cells[:2], _hours(amount.audio_ms), *cells[2:]])} |"
+
+
+def _hours(audio_ms: int) -> str:
+    return f"{audio_ms / 3_600_000:,.2f}"
 
 
 def _license(counts: Counts) -> str:

@@ -21,8 +21,20 @@ _LETTERS_A_TOKEN = 4.0
 """Of scripts with spaces, about, for byte-pair vocabularies of 150,000 entries; a character of others is a token."""
 
 
+class Amount(Record):
+    """How much one task holds. Text tokens are an estimate: no tokenizer is at hand."""
+
+    audio_ms: int = 0
+    """Counted with every sample that plays it."""
+    audio_tokens: int = 0
+    text_tokens: int = 0
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(**{name: getattr(self, name) + getattr(other, name) for name in Amount.model_fields})
+
+
 class Counts(Record):
-    """Numbers of samples, seconds and tokens. Text tokens are an estimate: no tokenizer is at hand."""
+    """Numbers of samples, and what they amount to."""
 
     samples: dict[str, int] = Field(default={})
     """task/split → how many."""
@@ -32,14 +44,19 @@ class Counts(Record):
     """format's reason → samples that have no form in it."""
     lost: int = 0
     """Samples whose audio is gone."""
-    audio_ms: int = 0
-    """Counted with every sample that plays it."""
-    audio_tokens: int = 0
-    text_tokens: int = 0
+    clips_ms: int = 0
+    """Of the clips that are played, each counted once."""
+    amounts: dict[str, Amount] = Field(default={})
+    """task → how much it holds."""
 
     @property
     def total(self) -> int:
         return sum(self.samples.values())
+
+    @property
+    def amount(self) -> Amount:
+        """Of all tasks."""
+        return sum(self.amounts.values(), Amount())
 
     def plus(self, other: Counts) -> Counts:
         return Counts(
@@ -48,21 +65,24 @@ class Counts(Record):
             licenses=_sum(self.licenses, other.licenses),
             skipped=_sum(self.skipped, other.skipped),
             lost=self.lost + other.lost,
-            audio_ms=self.audio_ms + other.audio_ms,
-            audio_tokens=self.audio_tokens + other.audio_tokens,
-            text_tokens=self.text_tokens + other.text_tokens,
+            clips_ms=self.clips_ms + other.clips_ms,
+            amounts={
+                task: self.amounts.get(task, Amount()) + other.amounts.get(task, Amount())
+                for task in sorted(self.amounts.keys() | other.amounts.keys())
+            },
         )
 
 
 class Tally:
-    """Counts as items go by."""
+    """Counts as the items of one part go by: memory holds the ids of its clips."""
 
     def __init__(self) -> None:
         self._samples: Counter[str] = Counter()
         self._languages: Counter[str] = Counter()
         self._licenses: Counter[str] = Counter()
         self._skipped: Counter[str] = Counter()
-        self._audio_ms = self._audio_tokens = self._text_tokens = 0
+        self._clips: dict[str, int] = {}
+        self._amounts: dict[str, Amount] = {}
 
     def add(self, item: Item, skipped: str | None) -> None:
         if skipped is not None:
@@ -72,10 +92,8 @@ class Tally:
         self._samples[f"{sample.task}/{sample.split}"] += 1
         self._languages[sample.language] += 1
         self._licenses[sample.license or "unknown"] += 1
-        self._audio_ms += sum(clip.duration_ms for clip in item.clips)
-        self._audio_tokens += sum(audio_tokens(clip.duration_ms) for clip in item.clips)
-        texts = [content for _, kind, content in item.turns() if kind is MessageKind.TEXT]
-        self._text_tokens += sum(map(text_tokens, texts))
+        self._clips.update((clip.segment_id, clip.duration_ms) for clip in item.clips)
+        self._amounts[sample.task] = self._amounts.get(sample.task, Amount()) + _amount_of(item)
 
     def counts(self, lost: int) -> Counts:
         return Counts(
@@ -84,10 +102,18 @@ class Tally:
             licenses=dict(self._licenses),
             skipped=dict(self._skipped),
             lost=lost,
-            audio_ms=self._audio_ms,
-            audio_tokens=self._audio_tokens,
-            text_tokens=self._text_tokens,
+            clips_ms=sum(self._clips.values()),
+            amounts=dict(self._amounts),
         )
+
+
+def _amount_of(item: Item) -> Amount:
+    texts = [content for _, kind, content in item.turns() if kind is MessageKind.TEXT]
+    return Amount(
+        audio_ms=sum(clip.duration_ms for clip in item.clips),
+        audio_tokens=sum(audio_tokens(clip.duration_ms) for clip in item.clips),
+        text_tokens=sum(map(text_tokens, texts)),
+    )
 
 
 def audio_tokens(duration_ms: int) -> int:

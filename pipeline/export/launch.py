@@ -9,13 +9,14 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
+from pipeline.dedup.store import DUPLICATES_FOLDER, read_marker
 from pipeline.export.base import EXPORT_FOLDER, Finished, Place
 from pipeline.export.card import card, readme
 from pipeline.export.counts import Counts, Tally
 from pipeline.export.formats import format_named
-from pipeline.export.plan import ExportPlan, Part
+from pipeline.export.plan import ExportPlan, Part, mix_of
 from pipeline.export.read import PartReader
 from pipeline.storage import files
 from pipeline.storage.commits import Corpus, stages_in
@@ -43,6 +44,8 @@ class ExportSummary(Record):
     parts_written: int
     """By this call; the others were there."""
     counts: Counts
+    shares: dict[str, float] = Field(default={})
+    """task → the share it is meant to be sampled with; the rest, if any, is text."""
     indexes: tuple[str, ...]
     """The files that stand beside the parts."""
 
@@ -64,7 +67,13 @@ def run_export(plan: ExportPlan, workers: int, tell: Callable[[int, int], None])
     for marker in ordered:
         counts = counts.plus(marker.counts)
     indexes = _finish(plan, ordered, counts)
-    summary = ExportSummary(plan_parts=len(wanted), parts_written=len(missing), counts=counts, indexes=indexes)
+    summary = ExportSummary(
+        plan_parts=len(wanted),
+        parts_written=len(missing),
+        counts=counts,
+        shares=mix_of(plan.options).shares,
+        indexes=indexes,
+    )
     files.delete(files.join(plan.target, name) for name in _last_indexes(plan.target) if name not in indexes)
     files.write_atomically(files.join(plan.target, SUMMARY_FILE), (summary.model_dump_json(indent=1) + "\n").encode())
     return summary
@@ -179,6 +188,8 @@ def _copy_tables(plan: ExportPlan) -> Mapping[str, Sequence[str]]:
     """Copies the corpus's own committed files that are not there yet; names say content, so equal names are equal."""
     corpus = Corpus.load_present(plan.output, stages_in(plan.output))
     wanted: dict[str, list[str]] = {str(table): [] for table in Table if table is not Table.FILTERED}
+    if (marker := read_marker(plan.output)) and (marker.found.duplicates or marker.found.contaminated):
+        wanted[DUPLICATES_FOLDER] = [marker.name]
     for commits in corpus.commits.values():
         for entry in (entry for commit in commits for entry in commit.files if entry.table in wanted and entry.rows):
             wanted[str(entry.table)].append(entry.name)

@@ -13,8 +13,10 @@ from pipeline.export.formats import format_named
 from pipeline.export.mixing import PRETRAIN_SHARES, MixConfig, Stratum, take_rates
 from pipeline.inspection import committed_rows
 from pipeline.sft.tasks.caption import UNIFIED
+from pipeline.sft.words import LANGUAGES
 from pipeline.storage.commits import Commit, Corpus, stages_in
 from pipeline.work import SEGMENTS_STAGE
+from schemas.event import EventClass
 from schemas.record import Record, content_key
 from schemas.tables import SAMPLES_FOLDER
 
@@ -96,6 +98,12 @@ def _tasks(output: str, options: ExportOptions) -> tuple[str, ...]:
     unknown = sorted(set(options.tasks) - set(built))
     if unknown:
         raise SetupError(f"no samples of {', '.join(unknown)} in {output}: there are {', '.join(built)}")
+    named = {*options.mix.tasks, *options.mix.quotas, *options.mix.shares}
+    if unnamed := sorted(named - set(built)):
+        raise SetupError(
+            f"{', '.join(unnamed)}: no samples of that name in {output}. Tasks are {', '.join(built)}; languages "
+            f"{', '.join(LANGUAGES)}; classes {', '.join(EventClass)}"
+        )
     wanted = [task for task in built if options.stage is Stage.SFT or task in PRETRAIN_SHARES]
     return tuple(task for task in wanted if not options.tasks or task in options.tasks)
 

@@ -42,6 +42,8 @@ class Material:
     segment: Segment
     annotations: tuple[Annotation, ...] = ()
     caption: Caption | None = None
+    filtered: Caption | None = None
+    """A caption that was taken out of the corpus: what it says is not learnt, and what was found against it counts."""
 
     @property
     def segment_id(self) -> str:
@@ -103,7 +105,7 @@ class Material:
     @cached_property
     def doubted(self) -> frozenset[Place]:
         """What a verifier did not confirm, or another source contradicts."""
-        return doubted_places(self.caption)
+        return doubted_places(self.caption or self.filtered)
 
     @cached_property
     def _rows(self) -> Rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from operator import attrgetter
 
 from pipeline.sft.material import Material, RecordingMaterial
@@ -54,10 +54,7 @@ def read_recordings(output: str, shard: int, recording_ids: Collection[str]) -> 
         for row in corpus.rows(SEGMENTS_STAGE, Table.RECORDINGS, wanted)
     }
     annotations = _annotations(corpus, wanted)
-    captions = {
-        str(row["segment_id"]): Caption.model_validate(row)
-        for row in corpus.rows(CAPTIONS_STAGE, Table.CAPTIONS, wanted)
-    }
+    captions, filtered = (_captions(corpus, table, wanted) for table in (Table.CAPTIONS, Table.FILTERED))
     segments: dict[str, list[Segment]] = {recording_id: [] for recording_id in sorted(recording_ids)}
     for row in corpus.rows(SEGMENTS_STAGE, Table.SEGMENTS, wanted, _SEGMENT_COLUMNS):
         segments[str(row["recording_id"])].append(Segment.model_validate(row))
@@ -65,10 +62,24 @@ def read_recordings(output: str, shard: int, recording_ids: Collection[str]) -> 
         RecordingMaterial(
             recording_id,
             recordings.get(recording_id),
-            tuple(_materials(sorted(members, key=attrgetter("segment_id")), annotations, captions)),
+            tuple(
+                Material(
+                    segment,
+                    annotations.get(segment.segment_id, ()),
+                    captions.get(segment.segment_id),
+                    filtered.get(segment.segment_id),
+                )
+                for segment in sorted(members, key=attrgetter("segment_id"))
+            ),
         )
         for recording_id, members in segments.items()
     ]
+
+
+def _captions(corpus: Corpus, table: Table, wanted: Mapping[str, str]) -> dict[str, Caption]:
+    """segment_id → its caption in `table`."""
+    rows = corpus.rows(CAPTIONS_STAGE, table, wanted)
+    return {str(row["segment_id"]): Caption.model_validate(row) for row in rows}
 
 
 def _annotations(corpus: Corpus, wanted: Mapping[str, str]) -> dict[str, tuple[Annotation, ...]]:
@@ -80,11 +91,3 @@ def _annotations(corpus: Corpus, wanted: Mapping[str, str]) -> dict[str, tuple[A
                 annotation = ANNOTATION_OF[branch].model_validate(row)
                 found[annotation.segment_id] = (*found.get(annotation.segment_id, ()), annotation)
     return found
-
-
-def _materials(
-    segments: Iterable[Segment], annotations: Mapping[str, tuple[Annotation, ...]], captions: Mapping[str, Caption]
-) -> Iterable[Material]:
-    for segment in segments:
-        name = segment.segment_id
-        yield Material(segment, annotations.get(name, ()), captions.get(name))

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.training_corpus import SEGMENTS_A_RECORDING, make_corpus
-from benchmarks.training_data import TASKS, build, copy_all, copy_text, write
+from benchmarks.training_data import TASKS, build, copy_all, copy_segments, copy_text, find, show, write
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +34,7 @@ def test_an_export_writes_every_sample_of_its_tasks(corpus: Path) -> None:
 def test_the_bare_copy_reads_the_same_rows(corpus: Path) -> None:
     assert copy_all(corpus).rows == (1 + len(TASKS)) * SEGMENTS_A_RECORDING
     assert copy_text(corpus).rows == 5 * SEGMENTS_A_RECORDING
+
+
+def test_duplicates_and_the_report_are_of_every_segment(corpus: Path) -> None:
+    assert find(corpus).rows == show(corpus).rows == copy_segments(corpus).rows == SEGMENTS_A_RECORDING

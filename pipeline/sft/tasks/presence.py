@@ -121,9 +121,10 @@ def _has_speech(row: SpeechAnnotation) -> bool:
 
 
 def _texts(material: Material) -> Iterator[str]:
-    if material.caption is not None:
-        yield material.caption.caption
-        yield from (claim.text for claim in material.caption.claims)
+    for caption in (material.caption, material.filtered):
+        if caption is not None:
+            yield caption.caption
+            yield from (claim.text for claim in caption.claims)
     for row in material.annotations:
         yield row.caption or ""
         yield from (claim.text for claim in row.caption_claims)

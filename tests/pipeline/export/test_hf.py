@@ -9,7 +9,11 @@ import datasets
 import numpy as np
 import pytest
 
+from pipeline.dedup.launch import DedupRequest, find_duplicates
+from tests.pipeline.dedup.sounds import BEAT, MELODY, commit_sounds, segment_of
 from tests.pipeline.export.exports import audio_in, decode, export, samples_in
+from tests.pipeline.sft.builders import CONFIG
+from tests.pipeline.sft.corpora import build_samples
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +75,7 @@ def test_the_card_tells_counts_and_licenses(corpus: Path, exported: Path) -> Non
     card = (exported / "README.md").read_text()
     train = sum(sample.task == "key" and sample.split == "train" for sample in samples_in(corpus).values())
     held_out = sum(sample.task == "key" and sample.split == "validation" for sample in samples_in(corpus).values())
-    assert f"| key | {train} | {held_out} |" in card
+    assert f"| key | {train} | {held_out} | 0." in card
     assert f"| unknown | {len(samples_in(corpus))} |" in card
     assert "license: other" in card
 
@@ -82,3 +86,13 @@ def test_a_full_shard_is_followed_by_another(corpus: Path, tmp_path: Path) -> No
     assert len(datasets.load_dataset("parquet", data_files=[str(file) for file in files])["train"]) == sum(
         sample.task == "presence" for sample in samples_in(corpus).values()
     )
+
+
+def test_marked_duplicates_come_along(tmp_path: Path) -> None:
+    commit_sounds(tmp_path / "corpus", {"a": [MELODY], "b": [MELODY], "c": [BEAT]})
+    find_duplicates(DedupRequest(output=str(tmp_path / "corpus")), lambda done, parts: None)
+    build_samples(tmp_path / "corpus", CONFIG.only(("refusal",)))
+    export(tmp_path / "corpus", tmp_path / "hf", "hf")
+    rows = load(tmp_path / "hf", "table_duplicates", tmp_path / "cache")["train"]
+    assert set(rows["segment_id"]) == {segment_of("a"), segment_of("b")}
+    assert {row["relation"] for row in rows["corpus"]} == {"exact"}

@@ -113,10 +113,13 @@ def test_samples_whose_audio_is_gone_are_counted(tmp_path: Path) -> None:
 def test_hours_and_tokens_are_counted(corpus: Path, tmp_path: Path) -> None:
     counts = export(corpus, tmp_path, "moss").counts
     samples = samples_in(corpus).values()
-    assert counts.audio_ms == sum(sample.audio_ms for sample in samples)
+    assert counts.amount.audio_ms == sum(sample.audio_ms for sample in samples)
+    assert counts.clips_ms == sum(len(audio) // 16 for audio in audio_in(corpus).values())
+    assert counts.amounts["key"].audio_ms == sum(sample.audio_ms for sample in samples if sample.task == "key")
+    assert set(counts.amounts) == {sample.task for sample in samples}
     assert counts.total == len(samples)
     assert sum(counts.languages.values()) == counts.total
-    assert counts.text_tokens > 10 * counts.total
+    assert counts.amount.text_tokens > 10 * counts.total
 
 
 def test_a_clip_is_frames_and_the_digits_of_times() -> None:

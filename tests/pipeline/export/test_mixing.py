@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.errors import SetupError
+from pipeline.export.base import ExportOptions, Stage
 from pipeline.export.mixing import MixConfig, Stratum, copies_of, take_rates
+from pipeline.export.plan import is_taken, plan_export
 from tests.pipeline.export.exports import export, lines_of, samples_in
 
 STRATA = st.builds(
@@ -93,3 +98,26 @@ def test_pretraining_takes_unified_captions_and_transcripts(corpus: Path, tmp_pa
     unified = {key for key, sample in samples_in(corpus).items() if sample.kind == "detailed"}
     assert {line["id"] for line in captions if line["taskname"] == "caption"} == unified
     assert "caption: 0.4" in (tmp_path / "nemo" / "README.md").read_text()
+    written = json.loads((tmp_path / "nemo" / "_export" / "export.json").read_text())
+    assert written["shares"] == {"caption": 0.4, "asr": 0.1, "asr_words": 0.1, "asr_sentences": 0.1}
+    assert set(written["counts"]["amounts"]) == set(written["shares"])
+
+
+def test_pretraining_mixes_captions_and_transcripts_4_to_3(corpus: Path, tmp_path: Path) -> None:
+    options = ExportOptions(to="nemo", stage=Stage.PRETRAIN, mix=MixConfig(samples=7))
+    plan = plan_export(str(corpus), str(tmp_path), options)
+    sizes = Counter(
+        Stratum(sample.task, sample.language, str(sample.event_class))
+        for sample in samples_in(corpus).values()
+        if is_taken(Stage.PRETRAIN, sample.kind, sample.task)
+    )
+    taken: Counter[str] = Counter()
+    for rate in plan.rates:
+        taken[rate.task] += rate.rate * sizes[Stratum(rate.task, rate.language, rate.event_class)]  # type: ignore[assignment]
+    assert taken == pytest.approx({"caption": 4.0, "asr": 1.0, "asr_words": 1.0, "asr_sentences": 1.0})
+
+
+def test_a_factor_of_a_name_that_is_none_is_refused(corpus: Path, tmp_path: Path) -> None:
+    for mix in ({"tasks": {"tmepo": 4.0}}, {"quotas": {"tmepo": 4}}):
+        with pytest.raises(SetupError, match=r"tmepo: no samples of that name .*tempo"):
+            export(corpus, tmp_path, "nemo", mix=mix)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pipeline.sft.material import Material
+from pipeline.sft.read import read_recordings
+from pipeline.storage.commits import Commit, new_commit, shard_of, sweep
+from pipeline.work import CAPTIONS_STAGE
 from schemas.claim import Claim, Evidence, Verdict
 from schemas.plan import CaptionPlan, Conflict, Resolution
 from schemas.sample import Sample
+from schemas.tables import Table
 from tests.builders import a_segment
 from tests.pipeline.sft.builders import (
     BELL,
@@ -23,6 +29,7 @@ from tests.pipeline.sft.builders import (
     samples,
     spoken,
 )
+from tests.pipeline.sft.corpora import commit_corpus
 
 EVERY = CONFIG.model_copy(
     update={"tasks": tuple(task.model_copy(update={"most_per_segment": 99}) for task in CONFIG.tasks)}
@@ -134,3 +141,20 @@ def test_events_that_another_source_places_otherwise_are_not_asked_about() -> No
     made = samples(recording(material(YARD, heard(YARD), caption=caption)), EVERY)
     assert not {sample.task for sample in made} & {"event_list", "event_when", "counting", "order", "duration"}
     assert not [sample for sample in made if sample.task == "presence" and sample.answer_spec.reference == "yes"]
+
+
+def test_what_was_found_against_a_filtered_caption_counts_and_what_it_says_is_not_learnt(tmp_path: Path) -> None:
+    of = judged(claim(Verdict.DROPPED, "events.0.label"), claim(Verdict.CONFIRMED, "acoustics.level_dbfs"))
+    commit_corpus(tmp_path, [recording(of)])
+    assert of.caption is not None
+    name = of.segment.recording_id
+    commit = Commit(stage=CAPTIONS_STAGE, shard=shard_of(name, 64), covers=((name, "2"),), files=())
+    with new_commit(str(tmp_path), commit) as writer:
+        writer.append(Table.FILTERED, of.caption)
+    sweep(str(tmp_path), {CAPTIONS_STAGE: {name: "2"}})
+    (read,) = read_recordings(str(tmp_path), commit.shard, [name])
+    made = samples(read, EVERY)
+    assert read.segments[0].caption is None
+    assert not [sample for sample in made if sample.task == "caption"]
+    assert not [sample for sample in made if any(one.value == '"Bark"' for one in sample.evidence)]
+    assert [sample for sample in made if any(one.value == '"Bell"' for one in sample.evidence)]
