@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from transformers import ClapModel, ClapProcessor
 
 CLAP_RATE_HZ = 48_000
-WINDOW_S = 10
-"""What a CLAP model hears at once; of more, its feature extractor would take a part at random."""
-
 Embeddings = NDArray[np.float32]
 """(count, dimensions), each of length 1."""
 
@@ -30,8 +27,13 @@ class AudioTextModel(Protocol):
         """By how much the model multiplies cosines before it makes probabilities of them."""
         ...
 
+    @property
+    def window(self) -> int:
+        """Samples that it hears at once: of more, the feature extractor would take a part at random."""
+        ...
+
     def hear(self, waves: Sequence[Samples]) -> Embeddings:
-        """Of each wave, 48 kHz mono, at most `WINDOW_S` long."""
+        """Of each wave, 48 kHz mono, at most `window` long."""
         ...
 
     def read(self, texts: Sequence[str]) -> Embeddings:
@@ -80,6 +82,10 @@ class TransformersClap:
     def scale(self) -> float:
         return float(self._net.logit_scale_a.detach().exp())
 
+    @property
+    def window(self) -> int:
+        return int(self._processor.feature_extractor.nb_max_samples)
+
     def hear(self, waves: Sequence[Samples]) -> Embeddings:
         import torch
 
@@ -117,16 +123,18 @@ def text_audio_similarity(model: AudioTextModel, samples: Samples, texts: Sequen
 
 
 def hear_whole(model: AudioTextModel, samples: Samples) -> NDArray[np.float32]:
-    """(dimensions,), of length 1: the mean over windows of at most `WINDOW_S` that cover `samples` evenly."""
-    mean = model.hear([samples[start:stop] for start, stop in windows_of(samples)]).mean(axis=0)
+    """(dimensions,), of length 1: the mean over windows that cover `samples` evenly."""
+    mean = model.hear([samples[start:stop] for start, stop in windows_of(samples, model.window)]).mean(axis=0)
     unit: NDArray[np.float32] = mean / max(float(np.linalg.norm(mean)), 1e-9)
     return unit
 
 
-def windows_of(samples: Samples) -> list[tuple[int, int]]:
-    """The fewest windows that cover `samples`, spread evenly. Raises AnnotationError where there is nothing to hear."""
+def windows_of(samples: Samples, size: int) -> list[tuple[int, int]]:
+    """The fewest windows of at most `size` that cover `samples`, spread evenly.
+
+    Raises AnnotationError where there is nothing to hear.
+    """
     checked_samples(samples)
-    size = WINDOW_S * CLAP_RATE_HZ
     count = -(-samples.size // size)
     starts = np.linspace(0, max(0, samples.size - size), count).round().astype(int)
     return [(int(start), min(int(start) + size, samples.size)) for start in starts]

@@ -90,7 +90,8 @@ class ClapListener:
     def _step_scores(self, samples: Samples) -> NDArray[np.float32]:
         """(num_steps, num_labels): of each step the mean over the windows that hold it."""
         per_ms = CLAP_RATE_HZ // 1000
-        window, step = self._backend.window_ms * per_ms, self._backend.step_ms * per_ms
+        window = min(self._backend.window_ms * per_ms, self._model.window)
+        step = self._backend.step_ms * per_ms
         last = max(0, samples.size - window)
         starts = [*range(0, last, step), last]
         heard = self._model.hear([samples[start : start + window] for start in starts])

@@ -22,6 +22,7 @@ class LoudAndQuiet:
     """Hears how loud a wave is, and reads the words loud and quiet."""
 
     scale = 10.0
+    window = 10 * CLAP_RATE_HZ
 
     def __init__(self) -> None:
         self.longest = 0
@@ -59,7 +60,7 @@ def test_a_long_sound_is_heard_whole_in_windows_of_ten_seconds() -> None:
 
 
 def test_windows_cover_every_sample() -> None:
-    windows = windows_of(wave(0.1, 23.5))
+    windows = windows_of(wave(0.1, 23.5), 10 * CLAP_RATE_HZ)
     assert (windows[0][0], windows[-1][1]) == (0, round(23.5 * CLAP_RATE_HZ))
     assert all(following[0] <= before[1] for before, following in pairwise(windows))
 
