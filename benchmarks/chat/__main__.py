@@ -2,8 +2,8 @@
 
 `python -m benchmarks.chat [--requests 1500] [--in-flight 128] [--latency 1.0]` asks a server of its own, which answers
 every request after that many seconds, as one whose GPU works on all it has at once would. With `--url
-http://host:8000/v1 --model NAME` a real server is asked instead, four questions a clip, and the share of prompt tokens
-that it had in its prefix cache is shown as it reports it.
+http://host:8000/v1 --model NAME` a real server is asked instead, about four claims a clip as the verifier asks, and the
+share of prompt tokens that it had in its prefix cache is shown as it reports it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,20 @@ import soundfile
 
 from annotators.chat.client import ChatClient
 from annotators.chat.endpoint import Endpoint
-from annotators.chat.questions import Question, Sampling
+from annotators.chat.questions import Question
 from annotators.chat.usage import Tally
 from benchmarks.chat.server import answering_server, read_in_flight
 from benchmarks.chat.ways import Load, ask_bare, ask_by_client, ask_by_graph, ask_by_runinference
 from benchmarks.training_corpus import CLIPS, SEGMENTS_A_RECORDING, clip_of, make_corpus
+from pipeline.captions.verify import questions_about
 from pipeline.segment import encode_flac
 
-QUESTIONS = ("What is heard?", "Is anybody speaking?", "Is there music?", "Where might this be?")
+CLAIMS = (
+    "A dog barks twice near a busy road.",
+    "Somebody speaks quietly and without hurry.",
+    "Music with a steady beat plays all the time.",
+    "At the end, a door falls shut.",
+)
 
 
 def main() -> None:
@@ -109,7 +115,7 @@ def _fresh_corpus(folder: Path, segments: int) -> Path:
 
 
 def measure_cache(endpoint: Endpoint, clips: int, in_flight: int) -> None:
-    """Four questions a clip, all at once and then one after the other: what the server has cached of each."""
+    """Two questions a claim, all at once and then one after the other: what the server has cached of each."""
     endpoint = endpoint.model_copy(update={"in_flight": in_flight})
     for name, one_by_one in (("together", False), ("one after the other", True)):
         sounds = [_noisy_clip(number, salt=one_by_one) for number in range(clips)]
@@ -129,13 +135,11 @@ def measure_cache(endpoint: Endpoint, clips: int, in_flight: int) -> None:
 
 
 def _streams(sounds: Sequence[bytes], one_by_one: bool) -> Iterator[list[list[Question]]]:
-    def question(text: str, sound: bytes) -> Question:
-        return Question(text, (sound,), sampling=Sampling(max_tokens=64))
-
+    asked = [[question for claim in CLAIMS for question in questions_about(claim, sound, "en")] for sound in sounds]
     if one_by_one:
-        yield from ([[question(text, sound)] for sound in sounds] for text in QUESTIONS)
+        yield from ([[question] for question in questions] for questions in zip(*asked, strict=True))
     else:
-        yield [[question(text, sound) for text in QUESTIONS] for sound in sounds]
+        yield asked
 
 
 def _noisy_clip(number: int, salt: bool) -> bytes:

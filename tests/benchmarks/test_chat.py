@@ -29,5 +29,5 @@ def test_every_way_of_asking_is_measured_in_one_run() -> None:
 def test_a_real_server_is_asked_about_its_prefix_cache(capsys: pytest.CaptureFixture[str]) -> None:
     with ChatServer(Scripted()) as server:
         measure_cache(Endpoint(urls=(server.url,), model="tiny"), clips=3, in_flight=8)
-    assert server.count == 24
-    assert "together: 12 answers" in capsys.readouterr().out
+    assert server.count == 48
+    assert "together: 24 answers" in capsys.readouterr().out
