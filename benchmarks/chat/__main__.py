@@ -55,10 +55,7 @@ def main() -> None:
     if arguments.url:
         measure_cache(Endpoint(urls=(arguments.url,), model=arguments.model), arguments.clips, arguments.in_flight)
     else:
-        count = arguments.requests // SEGMENTS_A_RECORDING * SEGMENTS_A_RECORDING
-        with answering_server(arguments.latency) as url:
-            load = Load(url, [clip_of(name) for name in CLIPS], count, arguments.in_flight)
-            measure_ways(load, arguments.latency, arguments.rounds)
+        compare_ways(arguments.requests, arguments.in_flight, arguments.latency, arguments.rounds)
 
 
 class Measured(NamedTuple):
@@ -67,6 +64,13 @@ class Measured(NamedTuple):
     rate: float
     in_flight: float
     cpu_ms: float
+
+
+def compare_ways(requests: int, in_flight: int, latency_s: float, rounds: int) -> None:
+    """About `requests` requests each way, to a server of our own."""
+    count = requests // SEGMENTS_A_RECORDING * SEGMENTS_A_RECORDING
+    with answering_server(latency_s) as url:
+        measure_ways(Load(url, [clip_of(name) for name in CLIPS], count, in_flight), latency_s, rounds)
 
 
 def measure_ways(load: Load, latency_s: float, rounds: int) -> None:

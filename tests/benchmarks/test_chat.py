@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from annotators.chat.endpoint import Endpoint
-from benchmarks.chat.__main__ import measure_cache
+from benchmarks.chat.__main__ import compare_ways, measure_cache
 from tests.chat_models import Scripted
 from tests.chat_server import ChatServer
 
-ROOT = Path(__file__).parents[2]
 
-
-def test_every_way_of_asking_is_measured_in_one_run() -> None:
-    options = ["--requests", "50", "--rounds", "1", "--latency", "0.1", "--in-flight", "16"]
-    command = [sys.executable, "-m", "benchmarks.chat", *options]
-    shown = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=300).stdout
+def test_every_way_of_asking_is_measured_in_one_run(capsys: pytest.CaptureFixture[str]) -> None:
+    compare_ways(requests=50, in_flight=16, latency_s=0.1, rounds=1)
+    shown = capsys.readouterr().out
     rates = {name.strip(): float(rate) for name, rate in re.findall(r"^(\w.{23}) +([\d.]+)", shown, re.MULTILINE)}
     assert set(rates) == {"bare asyncio", "client", "client in RunInference", "client in the graph"}
     assert all(0 < rate <= 160 for rate in rates.values())
