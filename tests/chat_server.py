@@ -261,12 +261,13 @@ def read_chat(request: Json) -> Asked:
             system = message["content"]
             continue
         for part in message["content"]:
-            if part["type"] == "input_audio":
-                if words:
-                    raise ValueError("sound after words")
-                audio.append(base64.b64decode(part["input_audio"]["data"], validate=True))
-            else:
+            if part["type"] == "text":
                 words.append(part["text"])
+                continue
+            if words:
+                raise ValueError("sound after words")
+            data = part["input_audio"]["data"] if part["type"] == "input_audio" else part["audio_url"]["url"]
+            audio.append(base64.b64decode(data.rpartition(",")[2], validate=True))
     schema = request.get("response_format", {}).get("json_schema", {}).get("schema")
     choices = request.get("structured_outputs", {}).get("choice") or request.get("guided_choice") or ()
     if "regex" in request:

@@ -42,7 +42,8 @@ class Endpoint(Record):
     """So long all servers may be away, as while they start, before the run ends; nothing is rejected for it."""
     dialect: Dialect = "vllm"
     """How the servers are told of the possible answers: structured_outputs of vLLM, guided_choice of its older
-    versions, regex of SGLang, a JSON schema as OpenAI takes it, or by the question's words alone (plain)."""
+    versions, regex of SGLang, a JSON schema as OpenAI takes it, or by the question's words alone (plain). Sound goes as
+    FLAC to the first two, by a data: address to SGLang, and as WAV to the others."""
 
     def check_model(self, backend: str) -> None:
         """Raises BackendUnavailableError, in the name of `backend`, where no model is named."""

@@ -13,6 +13,7 @@ from annotators.chat.attempt import Body
 from annotators.chat.endpoint import Dialect
 from annotators.chat.probabilities import Step, choice_probabilities, read_choice
 from annotators.chat.questions import Answer, Question, TimedWord
+from annotators.chat.sound_parts import sound_file, sound_part
 
 TOP_LOGPROBS = 20
 """The most that vLLM gives unless it is started otherwise (--max-logprobs)."""
@@ -35,23 +36,22 @@ def body_of(question: Question, model: str, dialect: Dialect) -> Body:
     if question.interface == "transcriptions":
         return _form(question, model)
     places = [f"{_PLACE}.{index}." for index, _ in enumerate(question.audio)]
-    content: list[dict[str, object]] = [
-        {"type": "input_audio", "input_audio": {"data": place, "format": "flac"}} for place in places
-    ]
+    content = [sound_part(place, dialect) for place in places]
     content.append({"type": "text", "text": question.text})
     messages: list[dict[str, object]] = [{"role": "user", "content": content}]
     if question.system:
         messages.insert(0, {"role": "system", "content": question.system})
     request = {"model": model, "messages": messages, **question.sampling.model_dump(), **_shape(question, dialect)}
-    return _with_sound(json.dumps(request).encode(), places, question.audio), "application/json"
+    sounds = [sound_file(flac, dialect) for flac in question.audio]
+    return _with_sound(json.dumps(request).encode(), places, sounds), "application/json"
 
 
-def _with_sound(body: bytes, places: Sequence[str], audio: Sequence[bytes]) -> bytes:
+def _with_sound(body: bytes, places: Sequence[str], sounds: Sequence[bytes]) -> bytes:
     """`body` with the sounds in their places. The JSON encoder would take longer over base64 than all else together."""
     parts = []
-    for place, flac in zip(places, audio, strict=True):
+    for place, sound in zip(places, sounds, strict=True):
         before, _, body = body.partition(place.encode())
-        parts += [before, base64.b64encode(flac)]
+        parts += [before, base64.b64encode(sound)]
     return b"".join([*parts, body])
 
 

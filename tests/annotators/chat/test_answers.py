@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Mapping
+from typing import get_args
 
+import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from annotators.base import AnnotationError
 from annotators.chat.attempt import Fault, failure_of, retry_after_s
+from annotators.chat.endpoint import Dialect
 from annotators.chat.probabilities import Step, choice_probabilities
 from annotators.chat.questions import Answer, Question
 from annotators.chat.wire import body_of, choice_forms, read_answer
+from pipeline.segment import encode_flac
 from tests.chat_models import Scripted, tokens_of
 from tests.chat_server import Token, Told, chat_answer, read_chat
 
 YES_NO = Question("Does a dog bark?", (b"fLaC",), choices=("yes", "no"))
+FLAC = encode_flac(np.linspace(-0.5, 0.5, 160, dtype=np.float32))
 FORMS = {"yes": b"yes", "no": b"no"}
 
 
@@ -36,9 +43,9 @@ def message(**fields: object) -> dict[str, object]:
     return {"choices": [{"message": fields, "finish_reason": "stop"}]}
 
 
-@pytest.mark.parametrize("dialect", ["vllm", "guided", "sglang", "openai", "plain"])
+@pytest.mark.parametrize("dialect", get_args(Dialect))
 def test_choices_reach_the_server_in_every_dialect_and_come_back_with_probabilities(dialect: str) -> None:
-    question = Question("Does a dog bark?", (b"fLaC",), choices=("yes", "no"))
+    question = Question("Does a dog bark?", (FLAC,), choices=("yes", "no"))
     content, _ = body_of(question, "tiny", dialect)  # type: ignore[arg-type]
     asked = read_chat(json.loads(content))
     choices = {form.decode() for form in choice_forms(question, dialect).values()}  # type: ignore[arg-type]
@@ -51,6 +58,30 @@ def test_choices_reach_the_server_in_every_dialect_and_come_back_with_probabilit
     answer = read_answer(json.dumps(chat_answer(told)).encode(), question, dialect)  # type: ignore[arg-type]
     assert answer.text == "yes"
     assert answer.probabilities == pytest.approx({"yes": 0.8, "no": 0.2})
+
+
+@pytest.mark.parametrize(
+    ("dialect", "kind", "before", "magic"),
+    [
+        ("vllm", "input_audio", "flac", b"fLaC"),
+        ("guided", "input_audio", "flac", b"fLaC"),
+        ("sglang", "audio_url", "data:audio/flac;base64", b"fLaC"),
+        ("openai", "input_audio", "wav", b"RIFF"),
+        ("plain", "input_audio", "wav", b"RIFF"),
+    ],
+)
+def test_sound_goes_as_each_kind_of_server_takes_it(dialect: Dialect, kind: str, before: str, magic: bytes) -> None:
+    content, _ = body_of(Question("What is heard?", (FLAC,)), "tiny", dialect)
+    request = json.loads(content)
+    part = request["messages"][0]["content"][0]
+    assert part["type"] == kind
+    told = part[kind]["url"].partition(",")[0] if kind == "audio_url" else part[kind]["format"]
+    assert told == before
+    (sound,) = read_chat(request).audio
+    assert sound[:4] == magic
+    samples, rate = soundfile.read(io.BytesIO(sound), dtype="int16")
+    assert rate == 16_000
+    assert samples.tolist() == soundfile.read(io.BytesIO(FLAC), dtype="int16")[0].tolist()
 
 
 def test_every_token_that_can_begin_a_choice_counts_for_it() -> None:
