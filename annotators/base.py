@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,7 @@ class Annotator(Protocol[FactsT_co]):
         ...
 
 
+@runtime_checkable
 class RecordingAnnotator(Annotator[FactsT_co], Protocol[FactsT_co]):
     """What the `load()` of a backend with `hears_recordings` returns."""
 

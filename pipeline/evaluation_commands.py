@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from annotators.detection.base import Detector
     from pipeline.config import RunConfig
     from pipeline.evaluation.evaluate_segmentation import MethodScores
-    from pipeline.evaluation.evaluate_speech import SpeechEvaluation
 
 
 class Subject(StrEnum):
@@ -44,7 +43,7 @@ def evaluate(
     folder: Annotated[
         str,
         typer.Argument(
-            help="Labelled audio, see docs/segmentation.md, docs/music.md, docs/general.md; for the verifier a corpus.",
+            help="Labelled audio, in the form that docs/ has for each subject; for the verifier a corpus.",
             show_default=False,
         ),
     ],
@@ -57,8 +56,8 @@ def evaluate(
 ) -> None:
     """Measure on labelled audio: segmentation and routing next to simple ways of cutting, or a branch's backends.
 
-    Segmentation wants scenes.jsonl, clips.jsonl or ami.jsonl; speech clips.jsonl with the text of what is said; music
-    pieces.jsonl; general sounds.jsonl or scenes.jsonl.
+    Segmentation wants scenes.jsonl, clips.jsonl or ami.jsonl; speech clips.jsonl with the text of what is said,
+    ami.jsonl with who speaks when, or both; music pieces.jsonl; general sounds.jsonl or scenes.jsonl.
 
     The verifier is measured on a corpus with captions: asked about its claims, and about claims of other recordings in
     their place. It needs captions.verifier in the configuration, and its server.
@@ -86,18 +85,17 @@ def _evaluate_segmentation(folder: Path, config: RunConfig) -> None:
 
 def _evaluate_speech(folder: Path, config: RunConfig) -> None:
     from annotators.base import BackendUnavailableError
-    from annotators.detection.silero_vad import SileroVad
     from pipeline.errors import SetupError
-    from pipeline.evaluation.evaluate_speech import evaluate_speech, transcribing
     from pipeline.evaluation.labelled_audio import LabelledFolderError
+    from pipeline.evaluation.speech_tables import speech_tables
 
     try:
-        evaluation = evaluate_speech(folder, transcribing(config.branches.speech), SileroVad())
+        for title, backends, rows in speech_tables(folder, config.branches.speech):
+            Console(width=None).print(_side_by_side(title, backends, rows))
     except LabelledFolderError as error:
-        raise SetupError(f"{error}: give a folder whose clips.jsonl has file and text in each line") from error
+        raise SetupError(f"{error}: give a folder in the format that docs/speech.md describes") from error
     except (BackendUnavailableError, ModuleNotFoundError) as error:
-        raise SetupError(f"{error}; the measures need: pip install 'soundseam[speech]'") from error
-    Console(width=None).print(_speech_table(evaluation))
+        raise SetupError(f"{error}; the measures need: pip install 'soundseam[speech,evaluate]'") from error
 
 
 def _evaluate_music(folder: Path, config: RunConfig) -> None:
@@ -235,15 +233,6 @@ def _turned(lines: list[MethodScores]) -> Table:
         if number:
             table.add_row(name, *(row[number] for row in cells))
     return table
-
-
-def _speech_table(evaluation: SpeechEvaluation) -> Table:
-    from pipeline.evaluation.evaluate_speech import BackendScores
-
-    title = f"Speech: {evaluation.recordings} recordings, {evaluation.audio_s:.0f} s"
-    names = [name for name in BackendScores.model_fields if name != "backend"]
-    rows = [(name, [getattr(scores, name) for scores in evaluation.backends]) for name in names]
-    return _side_by_side(title, [scores.backend for scores in evaluation.backends], rows)
 
 
 def _side_by_side(title: str, backends: Sequence[str], rows: Sequence[tuple[str, Sequence[float | None]]]) -> Table:

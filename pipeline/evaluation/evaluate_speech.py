@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from annotators.base import Annotator, Backend, Clip
 from annotators.detection.base import DETECTION_RATE_HZ, DetectionBackend, Detector, InMemory
+from annotators.speech.doubts import measure
+from annotators.speech.stretches import speech_stretches
 from annotators.wording.normalise import plain, unit_of, units_of
 from pipeline.annotate import annotate_clips, annotation_row
 from pipeline.evaluation.labelled_audio import LabelledFolderError
@@ -24,6 +26,7 @@ from pipeline.evaluation.whole_recordings import at_rate, clip_for, loadable, re
 from schemas.annotation import SpeechAnnotation
 from schemas.event import Branch
 from schemas.record import Record
+from schemas.segment import Segment
 from schemas.speech import ErrorUnit, SpeechFacts, Word
 from schemas.timespan import TimeSpan
 
@@ -63,10 +66,12 @@ class BackendScores(Record):
     coverage: float | None = Field(description="mean share of the detected speech that words span")
     agreement: float | None = Field(description="mean")
     usable_share: float | None = Field(description="share of transcripts marked usable for training")
-    word_time_error_ms: float | None = Field(
-        description="mean |difference| of starts and ends, where the words are those of the truth"
+    word_time_aas_ms: float | None = Field(
+        description="average absolute shift of starts and ends, where the words are those of the truth"
     )
-    time_source_difference_ms: float | None = Field(description="aligned times against the recogniser's own, mean")
+    time_source_difference_ms: float | None = Field(
+        description="mean distance of aligned times to the recogniser's own, where the text is that of the truth"
+    )
     times_real_time: float
 
 
@@ -97,8 +102,9 @@ class _Tally:
 
 
 def transcribing(backends: Sequence[Backend[SpeechFacts]]) -> list[Backend[SpeechFacts]]:
-    """Those of `backends` that can load here and do not compose captions, or rank them."""
-    return [backend for backend in loadable(backends) if backend.kind not in ("speech_caption", "clap_agreement")]
+    """Those of `backends` that can load here and have to do with words, their times or the voice as measured."""
+    others = ("speech_caption", "clap_agreement", "audio_caption", "paralinguistics")
+    return [one for one in loadable(backends) if one.kind not in others and not one.hears_recordings]
 
 
 def evaluate_speech(
@@ -120,7 +126,7 @@ def evaluate_speech(
             heard = replace(clip, annotations=rows.get(truth.file, ()) if backend.reads_annotations else ())
             if (row := _annotate(backend, annotator, heard, tally)) is not None:
                 rows[truth.file] = (*rows.get(truth.file, ()), row)
-                _judge(row, truth, tally)
+                _judge(row, truth, clip.segment, tally)
         scores.append(_scores(backend.backend, tally, _audio_s(clips)))
     return SpeechEvaluation(recordings=len(clips), audio_s=round(_audio_s(clips), 1), backends=tuple(scores))
 
@@ -170,20 +176,20 @@ def _annotate(
     return None
 
 
-def _judge(row: SpeechAnnotation, truth: SpokenClip, tally: _Tally) -> None:
+def _judge(row: SpeechAnnotation, truth: SpokenClip, segment: Segment, tally: _Tally) -> None:
     if row.transcript is not None:
         tally.answered += 1
         _count(row.transcript.text, truth, tally)
+        coverage = measure(row.transcript, speech_stretches(segment)).coverage
+        tally.coverage += [] if coverage is None else [coverage]
         tally.usable.append(row.transcript.usable_for_training)
         tally.time_errors_ms += word_time_errors_ms(row.transcript.words, truth.words)
         if row.transcript.agreement is not None:
             tally.agreement.append(row.transcript.agreement)
-    if row.agreement is not None and row.agreement.coverage is not None:
-        tally.coverage.append(row.agreement.coverage)
     if row.alignment is not None:
         tally.answered += row.transcript is None
         tally.time_errors_ms += word_time_errors_ms(row.alignment.words, truth.words)
-        if row.alignment.mean_difference_ms is not None:
+        if row.alignment.mean_difference_ms is not None and _says(row.alignment.words, truth):
             tally.source_differences_ms.append(row.alignment.mean_difference_ms)
 
 
@@ -198,6 +204,13 @@ def _count(text: str, truth: SpokenClip, tally: _Tally) -> None:
     heard = units_of(" ".join(units_of(text, unit, language)), ErrorUnit.CHARACTERS, language)
     tally.characters += len(letters)
     tally.character_errors += count_errors(letters, heard)
+
+
+def _says(words: Sequence[Word], truth: SpokenClip) -> bool:
+    """Whether `words` are those of the truth, as they are compared."""
+    unit, language = unit_of([truth.text]), truth.lang or "en"
+    text = " ".join(word.text for word in words)
+    return units_of(text, unit, language) == units_of(truth.text, unit, language)
 
 
 def word_time_errors_ms(words: Sequence[Word], truth: Sequence[SpokenWord]) -> list[float]:
@@ -222,7 +235,7 @@ def _scores(backend: str, tally: _Tally, audio_s: float) -> BackendScores:
         coverage=_mean(tally.coverage),
         agreement=_mean(tally.agreement),
         usable_share=_mean([float(usable) for usable in tally.usable]),
-        word_time_error_ms=_mean(tally.time_errors_ms),
+        word_time_aas_ms=_mean(tally.time_errors_ms),
         time_source_difference_ms=_mean(tally.source_differences_ms),
         times_real_time=round(audio_s / max(tally.seconds, 1e-6), 1),
     )

@@ -1,7 +1,7 @@
 """Folders of labelled audio: scenes.jsonl, clips.jsonl and ami.jsonl, each with its files beside it.
 
 A scene's line has `file`, `duration` (s) and `events` (`cls`, `onset`, `offset` in s, `role` foreground or background);
-a clip's has `file` and `label`; a conversation's has `file` and `turns` (`onset`, `offset`).
+a clip's has `file` and `label`; a conversation's has `file` and `turns` (`onset`, `offset`, `speaker`).
 """
 
 from __future__ import annotations
@@ -36,6 +36,11 @@ class _Turn(BaseModel):
         return TimeSpan(round(1000 * self.onset), round(1000 * self.offset))
 
 
+class _SpeakersTurn(_Turn):
+    speaker: str = ""
+    """Whose it is; empty where that is not known."""
+
+
 class _SceneEvent(_Turn):
     cls: Branch
     role: str = "foreground"
@@ -61,7 +66,11 @@ class LabelledClip(_Line):
 class Conversation(_Line):
     """A conversation and who speaks when."""
 
-    turns: tuple[_Turn, ...]
+    turns: tuple[_SpeakersTurn, ...]
+
+    @property
+    def knows_speakers(self) -> bool:
+        return bool(self.turns) and all(turn.speaker for turn in self.turns)
 
     @property
     def spans(self) -> list[TimeSpan]:

@@ -9,9 +9,13 @@ import soundfile
 from typer.testing import CliRunner
 
 from annotators.base import BackendUnavailableError
+from annotators.chat.endpoint import Endpoint
+from annotators.detection.base import InMemory
 from annotators.detection.silero_vad import SileroVad
 from annotators.speech.agreement import TranscriptAgreement
 from annotators.speech.caption import SpeechCaption
+from annotators.speech.diarization import PyannoteDiarization
+from annotators.speech.paralinguistics import ParalinguisticsByModel
 from annotators.speech.pocketsphinx import Pocketsphinx
 from annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
 from annotators.speech.voice import VoiceMeasures
@@ -26,7 +30,7 @@ from pipeline.evaluation.evaluate_speech import (
 )
 from pipeline.evaluation.labelled_audio import LabelledFolderError
 from schemas.speech import Word
-from tests.annotators.speech.builders import RATE_HZ, read_sample
+from tests.annotators.speech.builders import RATE_HZ, a_clip, read_sample
 
 pytest.importorskip("jiwer")
 pytest.importorskip("whisper_normalizer")
@@ -58,10 +62,25 @@ def test_backends_are_scored_side_by_side_in_their_order(tmp_path: Path) -> None
     assert 0 < heard.word_error_rate <= 0.6, "it heard a word or two more than the text has"
     assert heard.character_error_rate <= heard.word_error_rate
     assert agreed.word_error_rate == heard.word_error_rate
+    assert heard.coverage == agreed.coverage
     assert agreed.coverage is not None
     assert agreed.coverage > 0.9
     assert agreed.usable_share == 0.0
     assert aligned.word_error_rate is None
+    assert aligned.time_source_difference_ms is None, "it was told a wrong text"
+
+
+def test_two_sources_of_times_are_held_against_each_other_where_the_text_is_right(tmp_path: Path) -> None:
+    pytest.importorskip("pocketsphinx")
+    soundfile.write(tmp_path / "a.flac", read_sample("speech-congratulations.opus")[: 4_500 * 16], RATE_HZ)
+    samples = soundfile.read(tmp_path / "a.flac", dtype="float32")[0]
+    spans = [event.span for event in SileroVad().load().detect(InMemory(samples)).events]
+    heard = Pocketsphinx().load().annotate([a_clip(samples, *spans)])
+    assert heard[0].transcript is not None
+    folder = a_folder(tmp_path, {"file": "a.flac", "label": "speech", "text": heard[0].transcript.text, "lang": "en"})
+    backends = (Pocketsphinx(), TranscriptAgreement(), PocketsphinxAlignment())
+    right, _, aligned = evaluate_speech(folder, backends, SileroVad()).backends
+    assert right.word_error_rate == 0.0
     assert aligned.time_source_difference_ms is not None
     assert aligned.time_source_difference_ms < 30
 
@@ -99,12 +118,21 @@ def test_what_composes_captions_is_not_evaluated_and_what_is_missing_is_left_out
         transcribing([Pocketsphinx(), voice])
 
 
+def test_only_what_has_to_do_with_words_and_voices_is_asked_about_texts() -> None:
+    backends = (PyannoteDiarization(weights=str(SAMPLES)), ParalinguisticsByModel(), VoiceMeasures(), SpeechCaption())
+    assert transcribing([one for one in backends if one.kind in ("voice", "speech_caption")]) == [backends[2]]
+    served = backends[1].model_copy(update={"server": Endpoint(model="tiny")})
+    assert transcribing([served, backends[2]]) == [backends[2]]
+
+
 def test_the_command_prints_the_backends_of_the_profile_side_by_side() -> None:
     pytest.importorskip("pocketsphinx")
     outcome = CliRunner().invoke(app, ["evaluate", "speech", str(SAMPLES / "truth")])
     assert outcome.exit_code == 0, outcome.output
     assert "pocketsphinx" in outcome.output
     assert "word error rate" in outcome.output
+    assert "one speaker" in outcome.output
+    assert "diarization error rate" in outcome.output
 
 
 def test_a_folder_that_is_not_in_the_format_is_a_wrong_set_up(tmp_path: Path) -> None:
