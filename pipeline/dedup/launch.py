@@ -29,8 +29,8 @@ from pipeline.work import SEGMENTS_STAGE
 from schemas.duplicate import Duplicate
 from schemas.record import Record, content_key
 
-REVISION = "2"
-"""Raised whenever equal fingerprints may be found alike otherwise."""
+REVISION = "3"
+"""Raised whenever equal segments and sets may be found alike otherwise."""
 
 
 class DedupRequest(Record):

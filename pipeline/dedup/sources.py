@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from annotators.base import Samples
-from annotators.detection.base import Waveform
 from pipeline.audio.decode import DecodeConfig, decode_recording
 from pipeline.audio.stream import DecodeError
 from pipeline.dedup.fingerprint import BLOCK, FULL_SCALE, peaks_of_blocks
@@ -84,7 +83,7 @@ def _file_fingerprint(path: Path, name: str) -> Fingerprint:
         digest = hashlib.sha256()
 
         def blocks() -> Iterator[Samples]:
-            for samples in _blocks_of(decoded.waveform):
+            for samples in decoded.waveform.blocks(BLOCK):
                 digest.update(np.round(samples * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype("<i2").tobytes())
                 yield samples
 
@@ -96,8 +95,3 @@ def _file_fingerprint(path: Path, name: str) -> Fingerprint:
             audio_sha256=digest.hexdigest(),
             peaks=peaks.astype("<u8").tobytes(),
         )
-
-
-def _blocks_of(waveform: Waveform) -> Iterator[Samples]:
-    for start in range(0, waveform.num_samples, BLOCK):
-        yield waveform.read(start, min(BLOCK, waveform.num_samples - start))

@@ -33,7 +33,7 @@ function showMissing(id) {
 
 function headOf(item, data) {
   const place = browser.found.indexOf(item);
-  const span = item.start_ms === null ? "" : item.end_ms === null ? `from ${clock(item.start_ms)}` : `${clock(item.start_ms)} – ${clock(item.end_ms)} of the recording, ${(data.duration_ms / 1000 || (item.end_ms - item.start_ms) / 1000).toFixed(1)} s`;
+  const span = item.start_ms === null ? "" : item.end_ms === null ? `from ${clock(item.start_ms)}` : `${clock(item.start_ms)} – ${clock(item.end_ms)} of the recording, ${(data.duration_ms / 1000 || (item.end_ms - item.start_ms) / 1000).toFixed(1)}\u00a0s`;
   return el("header", { class: "head" },
     el("div", { class: "head-text" }, el("h2", {}, item.name), el("p", { class: "note" }, span), el("p", { class: "chips" }, item.branches.map(chip), data.duplicates.map((mark) => el("span", { class: "mark duplicate" }, mark)), data.audio ? null : el("span", { class: "mark rejected" }, "rejected"))),
     el("div", { class: "steps" },
@@ -67,7 +67,7 @@ function playerOf(data) {
     el("p", { class: "notice", id: "player-error", role: "alert", hidden: true }),
     boundariesOf(data),
     el("div", { class: "timeline" },
-      el("div", { class: "gutter", "aria-hidden": "true" }, rows.map((row) => el("div", { "--height": `${row.height}px`, title: row.name }, ...gutterName(row.name)))),
+      el("div", { class: "gutter", "aria-hidden": "true" }, rows.map((row) => el("div", { class: row.height < LANE_ROW ? "one-line" : "", "--height": `${row.height}px`, title: row.name }, ...gutterName(row.name)))),
       el("div", { class: "scroller", id: "scroller", tabindex: -1 }, tracks)));
 }
 
@@ -127,7 +127,7 @@ function captionOf(caption) {
   return el("section", { class: "card caption" },
     el("h3", {}, caption.name, el("span", { class: "note" }, `${words(caption.composer)} · ${state}`)),
     el("p", { class: "claims" }, caption.claims.flatMap((claim) => [claimOf(claim), " "])),
-    caption.claims.some((claim) => claim.evidence.length) ? el("p", { class: "note hint" }, "Point at a sentence, or focus it, for its evidence.") : null);
+    caption.claims.some((claim) => claim.evidence.length) ? el("p", { class: "note hint" }, "Point at a sentence, or tap it, for its evidence.") : null);
 }
 
 function claimOf(claim) {

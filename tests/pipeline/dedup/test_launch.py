@@ -137,6 +137,14 @@ def test_what_a_folder_of_audio_holds_is_marked(corpus: Path, tmp_path: Path) ->
     assert marked[segment_of("a", 1)].first
 
 
+def test_all_of_a_long_file_is_compared(corpus: Path, tmp_path: Path) -> None:
+    pause = np.zeros(57 * RATE_HZ, np.float32)
+    write_wav(tmp_path / "eval" / "long.wav", np.concatenate([OTHER_MELODY, pause, BEAT]))
+    dedup(corpus, tmp_path / "eval")
+    at = {name: row.evaluation.offset_ms for name, row in rows(corpus).items() if row.evaluation is not None}
+    assert at == {segment_of("e"): 0, segment_of("a", 1): 65_000}
+
+
 def test_a_published_fingerprint_file_stands_for_its_corpus(corpus: Path, tmp_path: Path) -> None:
     commit_sounds(tmp_path / "eval", {"held": [SOFT_MELODY, NOISE], "out": [OTHER_NOISE[::-1]]})
     dedup(tmp_path / "eval", fingerprints=str(tmp_path / "eval.parquet"))
