@@ -9,20 +9,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from annotators.waveform import Waveform
 from schemas.annotation import Annotation, Facts
 from schemas.event import Branch
 from schemas.record import Record, content_key, key_content
 from schemas.recording import ModelUse
 from schemas.segment import Segment
-
-if TYPE_CHECKING:
-    from annotators.detection.base import Waveform
 
 Samples = NDArray[np.float32]
 

@@ -24,10 +24,10 @@ import soundfile
 import typer
 
 from annotators.base import Samples
-from annotators.detection.base import DETECTION_RATE_HZ
 from annotators.detection.embedded import Embedded
 from annotators.detection.session import carried_weights, open_session
 from annotators.detection.silero_vad import SILERO_FILE, SILERO_SHA256, SileroStream
+from annotators.waveform import DETECTION_RATE_HZ
 from pipeline.cutting.segmentation import SegmentationConfig, combine, segment_detection
 
 SCENE = Path(__file__).parents[1] / "samples" / "recordings" / "scene.flac"

@@ -28,9 +28,9 @@ import soundfile  # noqa: E402
 import typer  # noqa: E402
 
 from annotators.base import Samples  # noqa: E402
-from annotators.detection.base import DETECTION_RATE_HZ  # noqa: E402
 from annotators.detection.session import carried_weights, open_session  # noqa: E402
 from annotators.detection.silero_vad import SILERO_FILE, SILERO_SHA256, speech_probabilities  # noqa: E402
+from annotators.waveform import DETECTION_RATE_HZ  # noqa: E402
 from pipeline.audio.decode import DecodeConfig, decode_recording  # noqa: E402
 from pipeline.config import BranchBackends, RunConfig, load_config  # noqa: E402
 from pipeline.cutting.segmentation import combine, segment_detection  # noqa: E402

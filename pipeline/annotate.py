@@ -10,7 +10,7 @@ from operator import attrgetter
 import numpy as np
 
 from annotators.base import AnnotationError, Annotator, AnyBackend, Clip, RecordingAnnotator
-from annotators.detection.base import DETECTION_RATE_HZ
+from annotators.waveform import DETECTION_RATE_HZ
 from pipeline.audio.decode import DecodeError, decode_recording
 from pipeline.audio.intervals import read_intervals
 from pipeline.config import RunConfig

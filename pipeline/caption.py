@@ -14,7 +14,7 @@ from annotators.chat.kept import KeepingAsker
 from annotators.chat.questions import Asker
 from annotators.chat.usage import Usage
 from annotators.clap import CLAP_RATE_HZ, AudioTextModel, text_audio_similarity
-from annotators.detection.base import DETECTION_RATE_HZ
+from annotators.waveform import DETECTION_RATE_HZ
 from pipeline.annotate import read_annotations, read_heard_segments, read_segments
 from pipeline.captions.caption_config import VerifierConfig
 from pipeline.captions.compose import compose_captions

@@ -10,7 +10,8 @@ import numpy as np
 import soundfile
 
 from annotators.base import AnnotationError, Samples
-from annotators.detection.base import DETECTION_RATE_HZ, Detector, Waveform
+from annotators.detection.base import Detector
+from annotators.waveform import DETECTION_RATE_HZ, Waveform
 from pipeline.audio.decode import Decoded, DecodeError, decode_recording
 from pipeline.config import RunConfig
 from pipeline.cutting.segmentation import SegmentDraft, segment_waveform

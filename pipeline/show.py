@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from annotators.detection.base import DETECTION_RATE_HZ, Detector, Waveform
+from annotators.detection.base import Detector
 from annotators.detection.features import HOP_SAMPLES, LOWEST_HZ, MELS, MelStream
+from annotators.waveform import DETECTION_RATE_HZ, Waveform
 from pipeline.audio.decode import DecodeConfig, decode_recording
 from pipeline.cutting.candidates import ONE_EVENT, Candidates, Foreground, candidates_of
 from pipeline.cutting.cut import islands_of

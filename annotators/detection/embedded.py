@@ -18,11 +18,12 @@ from annotators.detection.activity import (
     in_order,
     join_masked,
 )
-from annotators.detection.base import DETECTION_RATE_HZ, Detection, DetectionBackend, Detector, FrameScores, Waveform
+from annotators.detection.base import Detection, DetectionBackend, Detector, FrameScores
 from annotators.detection.event_net import CHUNK_FRAMES, EVENT_NET_FILE, EVENT_NET_SHA256, EventNetStream
 from annotators.detection.features import MelStream
 from annotators.detection.session import Floats, Session, carried_weights, open_session
 from annotators.detection.silero_vad import HOP_MS, SILERO_FILE, SILERO_SHA256, SileroStream
+from annotators.waveform import DETECTION_RATE_HZ, Waveform
 from schemas.event import EventClass
 
 CLASSES = (EventClass.SPEECH, EventClass.MUSIC, EventClass.SOURCE_AMBIGUOUS)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotators.base import Samples
-from annotators.detection.base import DETECTION_RATE_HZ
 from annotators.detection.session import Floats
+from annotators.waveform import DETECTION_RATE_HZ
 
 MELS = 48
 WINDOW_SAMPLES = 512

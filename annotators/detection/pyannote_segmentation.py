@@ -12,11 +12,12 @@ from pydantic import Field
 
 from annotators.base import BackendUnavailableError
 from annotators.detection.activity import Thresholds, active_runs, duration_ms_of, events_of, in_order
-from annotators.detection.base import DETECTION_RATE_HZ, Detection, DetectionBackend, Detector, FrameScores, Waveform
+from annotators.detection.base import Detection, DetectionBackend, Detector, FrameScores
 from annotators.detection.exported import file_revision
 from annotators.detection.session import Floats
 from annotators.detection.windows import Tagger, Windowing, stitched_scores
 from annotators.hub import refuse_unreachable
+from annotators.waveform import DETECTION_RATE_HZ, Waveform
 from annotators.weights import licence_of, torch_device
 from schemas.event import EventClass
 

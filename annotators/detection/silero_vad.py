@@ -10,8 +10,9 @@ from pydantic import Field
 
 from annotators.base import Samples
 from annotators.detection.activity import Thresholds, active_runs, duration_ms_of, events_of, in_order
-from annotators.detection.base import DETECTION_RATE_HZ, Detection, DetectionBackend, Detector, FrameScores, Waveform
+from annotators.detection.base import Detection, DetectionBackend, Detector, FrameScores
 from annotators.detection.session import Floats, Session, carried_weights, open_session
+from annotators.waveform import DETECTION_RATE_HZ, Waveform
 from schemas.event import EventClass
 
 SILERO_FILE = "silero_vad_16k_sequence.onnx"

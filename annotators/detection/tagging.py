@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotators.detection.activity import Runs, Thresholds, active_runs, duration_ms_of, events_of, in_order
-from annotators.detection.base import DETECTION_RATE_HZ, Detection, FrameScores, Waveform
+from annotators.detection.base import Detection, FrameScores
 from annotators.detection.session import Floats
 from annotators.detection.windows import Tagger, Windowing, stitched_scores
+from annotators.waveform import DETECTION_RATE_HZ, Waveform
 from schemas.event import Event, EventClass
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from pydantic import Field, model_validator
 
-from annotators.detection.base import DETECTION_RATE_HZ, Waveform
 from annotators.detection.session import Floats
+from annotators.waveform import DETECTION_RATE_HZ, Waveform
 from schemas.record import Record
 
 Tagger = Callable[[Floats], Floats]

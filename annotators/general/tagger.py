@@ -9,10 +9,10 @@ from pydantic import Field
 
 from annotators.base import Annotator, Backend, Clip, checked_samples
 from annotators.detection.ast import Ast
-from annotators.detection.base import InMemory
 from annotators.detection.frame_sed import FrameSed
 from annotators.detection.pretrained_sed import PretrainedSed
 from annotators.detection.tagging import TaggingDetector
+from annotators.waveform import InMemory
 from schemas.event import Branch, Event
 from schemas.general import GeneralFacts
 from schemas.segment import Segment

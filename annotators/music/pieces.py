@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import soxr
 
 from annotators.base import Clip, Samples, checked_samples
-from annotators.detection.base import DETECTION_RATE_HZ
+from annotators.waveform import DETECTION_RATE_HZ, Waveform
 from schemas.music import MusicFacts, Section
 from schemas.segment import Segment
 from schemas.timespan import TimeSpan
-
-if TYPE_CHECKING:
-    from annotators.detection.base import Waveform
 
 SAME_PIECE_MS = 3_000
 """Segments with no more than this between them belong to one piece."""

@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import Field
 
 from annotators.base import Backend, BackendUnavailableError, RecordingAnnotator, Samples
-from annotators.detection.base import DETECTION_RATE_HZ
 from annotators.speech.turns import SpeakerSpan, WindowTurns
 from annotators.speech.windowed import WindowedDiarizer, span_in
+from annotators.waveform import DETECTION_RATE_HZ
 from annotators.weights import NamedWeights, torch_device
 from schemas.event import Branch
 from schemas.speech import SpeechFacts

@@ -13,10 +13,10 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from annotators.base import AnnotationError, Backend, BackendUnavailableError, RecordingAnnotator, Samples
-from annotators.detection.base import DETECTION_RATE_HZ
 from annotators.speech import diarizen_process
 from annotators.speech.turns import SpeakerSpan, WindowTurns
 from annotators.speech.windowed import WindowedDiarizer, span_in
+from annotators.waveform import DETECTION_RATE_HZ
 from annotators.weights import UNKNOWN, folder_key, licence_of, refuse_non_commercial
 from schemas.event import Branch
 from schemas.speech import SpeechFacts

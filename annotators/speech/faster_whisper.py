@@ -91,9 +91,10 @@ class FasterWhisper(Backend[SpeechFacts]):
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
-        from annotators.speech.whisper_decoding import WhisperAnnotator
+        from annotators.speech.whisper_decoding import Decoding, WhisperAnnotator
 
-        return WhisperAnnotator(self, _open(self))
+        decoding = Decoding(self.beam_size, self.most_tokens, self.trust_single_system)
+        return WhisperAnnotator(_open(self), decoding)
 
 
 def _open(backend: FasterWhisper) -> WhisperModel:

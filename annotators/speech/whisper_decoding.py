@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from faster_whisper import WhisperModel
     from faster_whisper.tokenizer import Tokenizer
 
-    from annotators.speech.faster_whisper import FasterWhisper
-
 WINDOW_MS = 30_000
 """All that the model hears at once."""
 _FRAMES = 3_000
@@ -51,12 +49,20 @@ class SpokenLanguage(NamedTuple):
     probability: float | None
 
 
+class Decoding(NamedTuple):
+    """How texts are searched for: options of the backend."""
+
+    beam_size: int
+    most_tokens: int
+    trust_single_system: bool
+
+
 class WhisperAnnotator:
     """The annotator of `FasterWhisper`."""
 
-    def __init__(self, backend: FasterWhisper, whisper: WhisperModel) -> None:
-        self._backend = backend
+    def __init__(self, whisper: WhisperModel, decoding: Decoding) -> None:
         self._whisper = whisper
+        self._decoding = decoding
         self._tokenizers: dict[str, Tokenizer] = {}
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
@@ -105,8 +111,8 @@ class WhisperAnnotator:
         results = self._whisper.model.generate(
             encoded,
             prompts,
-            beam_size=self._backend.beam_size,
-            max_length=2 * self._backend.most_tokens,  # CTranslate2 lets a Whisper write half of it, as OpenAI's does
+            beam_size=self._decoding.beam_size,
+            max_length=2 * self._decoding.most_tokens,  # CTranslate2 lets a Whisper write half of it, as OpenAI's does
             suppress_blank=True,
             suppress_tokens=list(get_suppressed_tokens(self._tokenizer(languages[0].code), [-1])),
             return_scores=True,
@@ -152,11 +158,11 @@ class WhisperAnnotator:
             confidence=round(min(1.0, exp(decoded.score)), 3),
             agreement=None,
             usable_for_training=False,
-            flags=("cut_short",) if decoded.length >= self._backend.most_tokens else (),
+            flags=("cut_short",) if decoded.length >= self._decoding.most_tokens else (),
             language_probability=None if language.probability is None else round(min(1.0, language.probability), 3),
             no_speech_probability=round(min(1.0, decoded.no_speech_probability), 3),
         )
-        return told_by_one(heard, self._backend.trust_single_system)
+        return told_by_one(heard, self._decoding.trust_single_system)
 
     def _prompt(self, code: str) -> list[int]:
         tokenizer = self._tokenizer(code)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from annotators.base import Clip, Samples
-from annotators.detection.base import DETECTION_RATE_HZ
 from annotators.speech.turns import WindowTurns, join_windows, speakers_in, windows_over
+from annotators.waveform import DETECTION_RATE_HZ, Waveform
 from schemas.segment import Segment
 from schemas.speech import SpeechFacts
 from schemas.timespan import TimeSpan
-
-if TYPE_CHECKING:
-    from annotators.detection.base import Waveform
 
 DiarizeWindow = Callable[[Samples, TimeSpan], WindowTurns]
 """The turns in 16 kHz mono samples (num_samples,) that fill a window of a recording, in the recording's time."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from annotators.detection.base import DETECTION_RATE_HZ
+from annotators.waveform import DETECTION_RATE_HZ
 from pipeline.audio.audio_quality import QualityMeter
 from pipeline.audio.channels import mean_channel
 from pipeline.audio.intervals import read_intervals

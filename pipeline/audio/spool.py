@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from annotators.base import Samples
-from annotators.detection.base import DETECTION_RATE_HZ
+from annotators.waveform import DETECTION_RATE_HZ
 
 _BYTES_PER_SAMPLE = 2
 _FULL_SCALE = 32768.0

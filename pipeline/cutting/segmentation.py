@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import Field
 
 from annotators.detection.activity import duration_ms_of, in_order
-from annotators.detection.base import DETECTION_RATE_HZ, Detection, Detector, Waveform
+from annotators.detection.base import Detection, Detector
+from annotators.waveform import DETECTION_RATE_HZ, Waveform
 from pipeline.cutting.candidates import (
     CLASSES,
     ONE_EVENT,

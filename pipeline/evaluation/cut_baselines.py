@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from annotators.detection.activity import join_runs, runs_of
-from annotators.detection.base import DETECTION_RATE_HZ, Detector, Waveform
+from annotators.detection.base import Detector
+from annotators.waveform import DETECTION_RATE_HZ, Waveform
 from schemas.event import Event, EventClass
 from schemas.timespan import TimeSpan
 

@@ -15,7 +15,8 @@ from statistics import fmean
 from pydantic import Field
 
 from annotators.base import Annotator, Backend, Samples
-from annotators.detection.base import DETECTION_RATE_HZ, Detector, InMemory
+from annotators.detection.base import Detector
+from annotators.waveform import DETECTION_RATE_HZ, InMemory
 from pipeline.annotate import annotate_clips, annotation_row
 from pipeline.cutting.route import profile_of
 from pipeline.cutting.segmentation import combine

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from annotators.base import Annotator, Backend, Samples
-from annotators.detection.base import DETECTION_RATE_HZ, InMemory
+from annotators.waveform import DETECTION_RATE_HZ, InMemory
 from pipeline.evaluation.music_measures import FIELD_OF, MEASURES, MusicTruth, cut_truth, score_facts
 from pipeline.evaluation.whole_recordings import at_rate, clip_for, read_list, read_mono, segment_for
 from schemas.event import Branch

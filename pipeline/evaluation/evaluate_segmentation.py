@@ -27,7 +27,8 @@ from schemas.record import Record
 from schemas.timespan import TimeSpan, covered_ms
 
 if TYPE_CHECKING:
-    from annotators.detection.base import Detector, Waveform
+    from annotators.detection.base import Detector
+    from annotators.waveform import Waveform
 
 
 @dataclass(frozen=True)

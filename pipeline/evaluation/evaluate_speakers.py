@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from annotators.base import Backend, RecordingAnnotator, Samples
-from annotators.detection.base import DETECTION_RATE_HZ, DetectionBackend, InMemory
+from annotators.detection.base import DetectionBackend
+from annotators.waveform import DETECTION_RATE_HZ, InMemory
 from pipeline.evaluation.labelled_audio import Conversation
 from pipeline.evaluation.whole_recordings import at_rate, loadable, read_mono, segment_for
 from schemas.event import Branch, EventClass

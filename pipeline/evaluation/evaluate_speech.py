@@ -16,9 +16,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from annotators.base import Annotator, Backend, Clip
-from annotators.detection.base import DETECTION_RATE_HZ, DetectionBackend, Detector, InMemory
+from annotators.detection.base import DetectionBackend, Detector
 from annotators.speech.doubts import measure
 from annotators.speech.stretches import speech_stretches
+from annotators.waveform import DETECTION_RATE_HZ, InMemory
 from annotators.wording.normalise import plain, unit_of, units_of
 from pipeline.annotate import annotate_clips, annotation_row
 from pipeline.evaluation.labelled_audio import LabelledFolderError

@@ -12,7 +12,8 @@ import pytest
 import soundfile
 
 from annotators.base import AnnotationError, Samples
-from annotators.detection.base import DETECTION_RATE_HZ, Detection, Detector
+from annotators.detection.base import Detection, Detector
+from annotators.waveform import DETECTION_RATE_HZ
 from tests.annotators.members import DETECTION_MEMBERS, a_member, load_or_skip, tiny_maker
 from tests.annotators.sounds import SOUNDS
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from annotators.base import AnnotationError, Backend, Clip, RecordingAnnotator
-from annotators.detection.base import Waveform
+from annotators.waveform import Waveform
 from pipeline.config import RunConfig, load_config
 from pipeline.graph import run_graph
 from pipeline.input.sources import list_sources

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from annotators.base import AnnotationError
-from annotators.detection.base import Detection, Detector, FrameScores, Waveform
+from annotators.detection.base import Detection, Detector, FrameScores
+from annotators.waveform import Waveform
 from pipeline.config import RunConfig, load_config
 from pipeline.segment import Row, decode_flac, encode_flac, segment_source
 from schemas.event import Event, EventClass

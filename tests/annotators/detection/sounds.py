@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotators.base import Samples
-from annotators.detection.base import DETECTION_RATE_HZ
+from annotators.waveform import DETECTION_RATE_HZ
 
 
 @dataclass(frozen=True)

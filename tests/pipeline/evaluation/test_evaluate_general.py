@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from annotators.detection.base import Detection, FrameScores, Waveform
+from annotators.detection.base import Detection, FrameScores
 from annotators.general.acoustics import SegmentAcoustics
 from annotators.general.events import MeasuredEvents
+from annotators.waveform import Waveform
 from pipeline.evaluation.evaluate_general import BackendScores, evaluate_general, read_sounds
 from pipeline.evaluation.general_measures import SoundTruth, TrueSound, measure_facts, named_shares, scene_of
 from pipeline.evaluation.labelled_audio import LabelledFolderError

@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from annotators.base import BackendUnavailableError
 from annotators.chat.endpoint import Endpoint
-from annotators.detection.base import InMemory
 from annotators.detection.silero_vad import SileroVad
 from annotators.speech.agreement import TranscriptAgreement
 from annotators.speech.caption import SpeechCaption
@@ -19,6 +18,7 @@ from annotators.speech.paralinguistics import ParalinguisticsByModel
 from annotators.speech.pocketsphinx import Pocketsphinx
 from annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
 from annotators.speech.voice import VoiceMeasures
+from annotators.waveform import InMemory
 from beam_runner import app
 from pipeline.evaluation.evaluate_speech import (
     SpokenWord,
