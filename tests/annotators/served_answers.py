@@ -46,9 +46,17 @@ def record_for(asked: Asked) -> str | None:
         "Verdicts": JUDGED,
         "Dimensions": SPEAKER,
     }
+    if title == "WrittenCaption":
+        return json.dumps(written(asked))
     if title == "ToldScene":
         return json.dumps(told_scene(asked))
     return json.dumps(answers[title]) if title in answers else None
+
+
+def written(asked: Asked) -> dict[str, Any]:
+    """A caption of one sentence, which rests on the first of the evidence."""
+    first = json.loads(asked.text.split("\n\n")[0])["evidence"][0]
+    return {"claims": [{"text": "This is heard first", "evidence": [first["id"]]}]}
 
 
 def told_scene(asked: Asked) -> dict[str, Any]:

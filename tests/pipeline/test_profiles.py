@@ -11,6 +11,7 @@ from annotators.base import Model
 from pipeline.config import RunConfig, load_config, profile_names
 from pipeline.launch import RunRequest, prepare_run
 from tests.annotators.members import tiny_maker
+from tests.chat_models import contract_server
 from tests.corpora import copy_samples, rows_of, run_cli
 
 RECORDINGS = ("speech-circuits-busy.wav", "sound-bell.flac")
@@ -36,7 +37,9 @@ def with_tiny_models(config: RunConfig, folder: Path) -> list[str]:
             # Whole values of what the tiny one changes: the kind of a part is a default, and must stand there.
             changed, values = tiny.model_dump(mode="json", exclude_defaults=True), tiny.model_dump(mode="json")
             overrides += [f"{place}.{name}={json.dumps(values[name])}" for name in changed if name != "name"]
-    return overrides
+    asked = {"writer": config.captions.writer, "verifier": config.captions.verifier}
+    urls = json.dumps([contract_server().url])
+    return overrides + [f"captions.{name}.server.urls={urls}" for name, one in asked.items() if one is not None]
 
 
 @pytest.mark.parametrize("profile", profile_names())
@@ -63,6 +66,8 @@ def test_a_profile_with_models_runs_as_a_whole(profile: str, tmp_path: Path) -> 
     segments, captions = rows_of(tmp_path / "out", "segments"), rows_of(tmp_path / "out", "captions")
     assert {row["segment_id"] for row in captions} == {row["segment_id"] for row in segments}
     assert rows_of(tmp_path / "out", "rejected") == []
+    claims = [claim for row in captions for claim in row["claims"]]
+    assert all((claim["verdict"] is None) == (config.captions.verifier is None) for claim in claims)
     for branch, backends in config.branches.by_branch().items():
         wanted = {(row["segment_id"], one.backend) for row in segments if branch in row["branches"] for one in backends}
         rows = rows_of(tmp_path / "out", f"annotations/{branch}")
