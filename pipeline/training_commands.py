@@ -167,6 +167,12 @@ def export(
         )
     console.print(_export_table(summary.counts))
     console.print(f"{summary.counts.total:,} samples are in {target}", markup=False)
+    held = {name.rpartition("/")[0] for name in summary.counts.samples}
+    if missing := [task for task in summary.shares if task not in held and not tasks]:
+        errors.print(
+            f"No samples of {', '.join(missing)}, which are to have a share of it: docs/tasks.md says what each needs",
+            markup=False,
+        )
     if summary.counts.lost:
         errors.print(
             f"{summary.counts.lost:,} samples are left out: their segments are gone. Run soundseam sft {output} again",

@@ -10,6 +10,7 @@ from pipeline.export.base import SPLITS, ExportOptions, Finished
 from pipeline.export.counts import Counts
 from pipeline.export.plan import mix_of
 
+_RECOGNITION = ("automatic-speech-recognition",)
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -18,7 +19,10 @@ def card(finished: Finished, counts: Counts, tables: Mapping[str, Sequence[str]]
     head = {
         "language": sorted(counts.languages),
         "license": _license(counts),
-        "task_categories": ["automatic-speech-recognition", "audio-text-to-text"],
+        "task_categories": [
+            *_RECOGNITION[: any(task.startswith("asr") for task in counts.amounts)],
+            "audio-text-to-text",
+        ],
         "tags": ["audio", "soundseam"],
         "size_categories": [next((name for most, name in _SIZES if counts.total < most), "n>1M")],
         "configs": [*_task_configs(finished), *_table_configs(tables)],

@@ -11,9 +11,11 @@ from typing import Any
 import yaml
 
 from annotators.grammar.engine import Pick
+from annotators.wording.normalise import unit_of
 from pipeline.sft.timestamps import AmbiguousTextError, TimedText, TimestampFormat, write_timed
 from schemas.event import EventClass
 from schemas.record import content_key
+from schemas.speech import ErrorUnit
 
 LANGUAGES = ("en", "zh")
 """What every template is written in."""
@@ -56,6 +58,11 @@ def words_key(task: str) -> str:
 def slots_of(wording: str) -> set[str]:
     """The names in braces in a template."""
     return {name for _, name, _, _ in string.Formatter().parse(wording) if name}
+
+
+def language_of(text: str) -> str:
+    """One of LANGUAGES: that of a text which is an answer as it stands."""
+    return "zh" if unit_of([text]) is ErrorUnit.CHARACTERS else "en"
 
 
 class Words:

@@ -50,6 +50,17 @@ def test_an_export_tells_what_it_holds(corpus: Path, tmp_path: Path) -> None:
     assert (tmp_path / "train.jsonl").is_file()
 
 
+def test_what_pretraining_lacks_is_said(corpus: Path, tmp_path: Path) -> None:
+    def told(folder: Path) -> str:
+        arguments = ("--to", "nemo", "--output", tmp_path / folder.name, "--stage", "pretrain", "--workers", "1")
+        return text_of(invoke("export", folder, *arguments))
+
+    commit_corpus(tmp_path / "mute", [a_rich_recording()])
+    invoke("sft", tmp_path / "mute", "--task", "caption", "--workers", "1")
+    assert "No samples of asr, asr_words, asr_sentences" in told(tmp_path / "mute")
+    assert "No samples" not in told(corpus)
+
+
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [

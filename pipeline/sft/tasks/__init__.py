@@ -31,6 +31,7 @@ from pipeline.sft.tasks.structure import StructureTask
 from pipeline.sft.tasks.tempo import TempoTask
 from pipeline.sft.tasks.time_qa import TimeQaTask
 from pipeline.sft.tasks.voice import VoiceTask
+from pipeline.sft.tasks.voice_description import VoiceDescriptionTask
 from pipeline.sft.tasks.written_reasoning import WrittenReasoningTask
 
 AnyTask = Annotated[
@@ -41,6 +42,7 @@ AnyTask = Annotated[
     | SpeakerTranscriptTask
     | SpeakerCountTask
     | VoiceTask
+    | VoiceDescriptionTask
     | EventListTask
     | EventWhenTask
     | CountingTask

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import ClassVar, Literal
 
-from annotators.wording.normalise import unit_of
 from pipeline.sft.answers import open_ended
 from pipeline.sft.ask import Ask, SegmentTask, Turn, grade
 from pipeline.sft.material import Material
-from pipeline.sft.words import LANGUAGES, Words
+from pipeline.sft.words import LANGUAGES, Words, language_of
 from schemas.claim import Claim, Verdict
 from schemas.sample import SourceVerdict
-from schemas.speech import ErrorUnit
 
 UNIFIED = "detailed"
 """The kind that repeats the merged caption whole: what pretraining takes."""
@@ -57,8 +55,6 @@ def _is_derived(claim: Claim, composer: str) -> bool:
 
 
 def _ask(material: Material, kind: str, text: str, claims: Sequence[Claim]) -> Ask:
-    # A branch's caption need not be in the language of the merged one.
-    language = "zh" if unit_of([text]) is ErrorUnit.CHARACTERS else "en"
     return Ask(
         kind=kind,
         topic="",
@@ -67,7 +63,8 @@ def _ask(material: Material, kind: str, text: str, claims: Sequence[Claim]) -> A
         evidence=tuple(dict.fromkeys(one for claim in claims for one in claim.evidence)),
         difficulty=grade(facts=min(len(claims), 3)),
         turn=partial(_turn, text),
-        languages=(language,),
+        # A branch's caption need not be in the language of the merged one.
+        languages=(language_of(text),),
         verdicts=tuple(
             SourceVerdict(claim=claim.text, verdict=claim.verdict, probability=claim.probability) for claim in claims
         ),

@@ -14,22 +14,25 @@ from pipeline.sft.material import Material
 from pipeline.sft.timestamps import TimedText
 from pipeline.sft.words import Words
 from schemas.annotation import MusicAnnotation
+from schemas.event import EventClass
 from schemas.music import Section
+from schemas.timespan import covered_ms
 
 
 class StructureTask(SegmentTask):
-    """Eligible: two parts or more."""
+    """Eligible: two parts or more, and hardly any speech over the music, which can look like another part."""
 
     task: Literal["structure"] = "structure"
     most_per_segment: int = 1
     tolerance_ms: int = Field(default=500, ge=0, description="by which an edge may differ from the reference")
+    most_speech_share: float = Field(default=0.2, ge=0.0, le=1.0, description="of the segment's time")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/music:sections",)
 
     def asks_of(self, material: Material) -> Iterator[Ask]:
         row = material.first(MusicAnnotation, "sections")
         sections = row.sections if row is not None else None
-        if row is not None and sections and len(sections) > 1:
+        if row is not None and sections and len(sections) > 1 and _speech_share(material) <= self.most_speech_share:
             yield Ask(
                 kind="timed",
                 topic="",
@@ -39,6 +42,11 @@ class StructureTask(SegmentTask):
                 difficulty=grade(2, timed=True),
                 turn=partial(_turn, _entries(material, sections), self.tolerance_ms),
             )
+
+
+def _speech_share(material: Material) -> float:
+    spoken = (one.span for one in material.sightings if one.event.event_class is EventClass.SPEECH)
+    return covered_ms(spoken) / max(material.duration_ms, 1)
 
 
 def _entries(material: Material, sections: Sequence[Section]) -> tuple[TimedText, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from math import inf
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -22,9 +23,10 @@ class VoiceTask(SegmentTask):
 
     task: Literal["voice"] = "voice"
     least_speech_ms: int = Field(default=3000, ge=0, description="less is too little to tell a pace by")
-    slow_below_hz: float = Field(default=2.9, gt=0.0, description="syllable nuclei a second of speech")
-    fast_above_hz: float = Field(default=5.6, gt=0.0, description="syllable nuclei a second of speech")
-    clear_hz: float = Field(default=0.3, ge=0.0, description="a rate nearer to either limit is not asked for")
+    slow_below_hz: float = Field(default=2.7, gt=0.0, description="syllable nuclei a second of speech")
+    moderate_from_hz: float = Field(default=3.7, gt=0.0, description="what lies between slow and moderate is not asked")
+    moderate_to_hz: float = Field(default=4.8, gt=0.0, description="what lies between moderate and fast is not asked")
+    fast_above_hz: float = Field(default=5.8, gt=0.0, description="syllable nuclei a second of speech")
     least_pause_ms: int = Field(default=700, ge=0, description="of the longest pause, to be worth asking for")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/speech:voice",)
@@ -56,9 +58,15 @@ class VoiceTask(SegmentTask):
             )
 
     def _pace(self, rate_hz: float | None) -> str | None:
-        if rate_hz is None or min(abs(rate_hz - self.slow_below_hz), abs(rate_hz - self.fast_above_hz)) < self.clear_hz:
+        if rate_hz is None:
             return None
-        return PACES[(rate_hz > self.slow_below_hz) + (rate_hz > self.fast_above_hz)]
+        # Between them captions speak of an unhurried or a brisk pace.
+        edges = (
+            ("slow", 0.0, self.slow_below_hz),
+            ("moderate", self.moderate_from_hz, self.moderate_to_hz),
+            ("fast", self.fast_above_hz, inf),
+        )
+        return next((name for name, low, high in edges if low <= rate_hz <= high), None)
 
 
 def _pace_turn(pace: str, words: Words) -> Turn:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from annotators.grammar.engine import as_json
 from pipeline.sft.build import samples_of
 from pipeline.sft.config import SftConfig, load_sft_config
 from pipeline.sft.material import Material, RecordingMaterial
 from schemas.annotation import Annotation, GeneralAnnotation, MusicAnnotation, SpeechAnnotation
 from schemas.caption import Caption
-from schemas.claim import Claim, Evidence
+from schemas.claim import Claim, Evidence, Verdict
 from schemas.event import Branch, Event, EventClass
 from schemas.general import Acoustics, HeardEvent
 from schemas.music import Chord, Lyrics, Mode, Rhythm, Section, Tonality
+from schemas.paralinguistics import (
+    AgeGroup,
+    Clarity,
+    DimensionContradiction,
+    Emotion,
+    Fluency,
+    Gender,
+    Paralinguistics,
+    PitchLevel,
+    Speed,
+    Volume,
+)
 from schemas.recording import ChannelRelation, Downmix, ModelUse, Quality, Recording
 from schemas.sample import Sample
 from schemas.segment import Segment
@@ -86,6 +99,50 @@ def told_apart(segment: Segment, *spans: tuple[str, int, int]) -> SpeechAnnotati
     )
     speakers = Speakers(turns=turns, count=len({turn.speaker for turn in turns}), overlap_ms=0, scope="recording")
     return SpeechAnnotation.model_validate({**_key(segment, Branch.SPEECH, "turns"), "speakers": speakers})
+
+
+def described(segment: Segment, *summaries: str, contradicted: bool = False) -> SpeechAnnotation:
+    """A row in which a model describes a voice for each of `summaries`."""
+    wrong = DimensionContradiction(dimension="pitch", said="high", measured="a median pitch of 95 Hz", backend="voice")
+    voices = [
+        Paralinguistics(
+            gender=Gender.FEMALE,
+            pitch=PitchLevel.UNCLEAR if contradicted else PitchLevel.MEDIUM,
+            speed=Speed.MODERATE,
+            volume=Volume.MODERATE,
+            age=AgeGroup.YOUNG_ADULT,
+            clarity=Clarity.CLEAR,
+            fluency=Fluency.FLUENT,
+            accent="General American",
+            texture="warm",
+            emotion=Emotion.CALM,
+            tone="friendly",
+            personality="patient",
+            summary=summary,
+            speaker=None,
+            contradictions=(wrong,) if contradicted else (),
+            answer="{}",
+        )
+        for summary in summaries
+    ]
+    return SpeechAnnotation.model_validate(
+        {**_key(segment, Branch.SPEECH, "paralinguistics"), "paralinguistics": voices}
+    )
+
+
+def confirming(caption: Caption, row: SpeechAnnotation, verdict: Verdict | None = Verdict.CONFIRMED) -> Caption:
+    """`caption` with a claim that repeats the summary of the voice that `row` describes."""
+    assert row.paralinguistics
+    summary = row.paralinguistics[0].summary
+    evidence = Evidence(
+        table="annotations/speech",
+        segment_id=row.segment_id,
+        backend=row.backend,
+        field="paralinguistics.0.summary",
+        value=as_json(summary),
+    )
+    claim = Claim(text=summary, rule="writer", evidence=(evidence,), verdict=verdict, probability=0.9)
+    return caption.model_copy(update={"claims": (*caption.claims, claim)})
 
 
 def sung(segment: Segment, words: Sequence[str], usable: bool = True) -> MusicAnnotation:
@@ -253,6 +310,7 @@ def a_rich_recording(name: str = "a", shift_ms: int = 0) -> RecordingMaterial:
     )
     start += 10_000
     tune = a_segment(name, start, start + 16_000, (event(MUSIC, start, start + 16_000),), branches=(Branch.MUSIC,))
+    voice = described(talk, "A warm, calm voice speaks as to friends.")
     words = ["Good", "morning", "to", "all", "of", "you.", "Please", "take", "a", "seat", "now."]
     return recording(
         material(
@@ -260,7 +318,8 @@ def a_rich_recording(name: str = "a", shift_ms: int = 0) -> RecordingMaterial:
             spoken(talk, words),
             told_apart(talk, ("a", 0, 2_350), ("b", 2_350, 4_800)),
             heard(talk),
-            caption=captioned(talk, "Someone speaks without hurry.", "Then something rings."),
+            voice,
+            caption=confirming(captioned(talk, "Someone speaks without hurry.", "Then something rings."), voice),
         ),
         material(song, musical(song), sung(song, ["La", "la", "la."]), tagged(song, ("piano", 0.9), ("violin", 0.8))),
         material(yard, heard(yard)),

@@ -14,9 +14,11 @@ from tests.pipeline.sft.builders import (
     CONFIG,
     DOG,
     MUSIC,
+    SPEECH,
     event,
     heard,
     material,
+    musical,
     recording,
     samples,
     sung,
@@ -124,3 +126,13 @@ def test_what_a_tagger_heard_faintly_is_not_called_absent() -> None:
 
     assert "Bark" in absent(faint=False)
     assert "Bark" not in absent(faint=True)
+
+
+def test_the_parts_of_music_that_is_talked_over_are_not_asked_for() -> None:
+    def kinds(speech_ms: int) -> set[str]:
+        events = (event(MUSIC, 0, 16_000), event(SPEECH, 2000, 2000 + speech_ms))
+        segment = a_segment(end_ms=16_000, events=events, branches=(Branch.MUSIC,))
+        return {one.task for one in samples(recording(material(segment, musical(segment))), ENGLISH)}
+
+    assert "structure" in kinds(speech_ms=1000)
+    assert "structure" not in kinds(speech_ms=8000)

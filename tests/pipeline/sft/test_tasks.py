@@ -231,7 +231,9 @@ def test_a_pace_between_two_words_is_not_asked_for() -> None:
 
     assert kinds(2.0) == {"slow"}
     assert kinds(6.5) == {"fast"}
-    assert not kinds(2.8)
+    assert kinds(4.2) == {"moderate"}
+    # Where captions speak of an unhurried or a brisk pace.
+    assert not any(kinds(rate_hz) for rate_hz in (2.8, 3.3, 5.2, 5.7))
 
 
 def test_a_caption_with_a_claim_that_was_not_confirmed_is_not_learnt() -> None:
