@@ -9,6 +9,15 @@ from annotators.base import AnnotationError, Clip
 
 AnswerT = TypeVar("AnswerT")
 
+_TOO_LITTLE = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed", "bad_alloc")
+"""How torch, CTranslate2 and cuBLAS say, in small letters, that memory is short, on a GPU and on a CPU."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` means that less at once might fit."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in said for words in _TOO_LITTLE)
+
 
 def in_halves(run: Callable[[Sequence[Clip]], list[AnswerT]], clips: Sequence[Clip]) -> list[AnswerT]:
     """`run(clips)`, or, where the device runs out of memory, its halves one after the other, down to one clip.
@@ -17,9 +26,8 @@ def in_halves(run: Callable[[Sequence[Clip]], list[AnswerT]], clips: Sequence[Cl
     """
     try:
         return run(clips)
-    except RuntimeError as error:
-        # torch.cuda.OutOfMemoryError is a RuntimeError; CTranslate2 raises a plain one.
-        if "out of memory" not in str(error).lower():
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
             raise
         if len(clips) == 1:
             raise AnnotationError("out_of_memory", f"not even one clip fits: {error}") from error

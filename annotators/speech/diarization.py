@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from annotators.base import Backend, BackendUnavailableError, RecordingAnnotator, Samples
+from annotators.base import AnnotationError, Backend, BackendUnavailableError, RecordingAnnotator, Samples
+from annotators.batches import is_out_of_memory
 from annotators.speech.turns import SpeakerSpan, WindowTurns
 from annotators.speech.windowed import WindowedDiarizer, span_in
 from annotators.waveform import DETECTION_RATE_HZ
@@ -19,6 +21,7 @@ from schemas.timespan import TimeSpan
 
 if TYPE_CHECKING:
     from pyannote.audio import Pipeline
+    from pyannote.audio.pipelines.speaker_diarization import DiarizeOutput
 
 
 class PyannoteDiarization(NamedWeights, Backend[SpeechFacts]):
@@ -79,8 +82,7 @@ class WindowPipeline:
         import torch
 
         wave = torch.from_numpy(np.array(samples, dtype=np.float32))[None]
-        with torch.inference_mode():
-            output = self._pipeline({"waveform": wave, "sample_rate": DETECTION_RATE_HZ}, **self._options)
+        output = self._hear({"waveform": wave, "sample_rate": DETECTION_RATE_HZ})
         found = output.speaker_diarization
         turns = tuple(
             SpeakerSpan(str(label), span_in(window, turn.start, turn.end))
@@ -89,3 +91,23 @@ class WindowPipeline:
         embeddings = output.speaker_embeddings
         voices = {} if embeddings is None else dict(zip(map(str, found.labels()), embeddings, strict=False))
         return WindowTurns(window, turns, {name: voice for name, voice in voices.items() if np.isfinite(voice).all()})
+
+    def _hear(self, sound: Mapping[str, object]) -> DiarizeOutput:
+        """The pipeline's answer, from half as much at once wherever the device has run out of memory.
+
+        Raises AnnotationError where that is one at a time already.
+        """
+        import torch
+
+        pipeline = self._pipeline
+        while True:
+            try:
+                with torch.inference_mode():
+                    return pipeline(sound, **self._options)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if pipeline.segmentation_batch_size == pipeline.embedding_batch_size == 1:
+                    raise AnnotationError("out_of_memory", f"a window does not fit: {error}") from error
+            pipeline.segmentation_batch_size = max(1, pipeline.segmentation_batch_size // 2)
+            pipeline.embedding_batch_size = max(1, pipeline.embedding_batch_size // 2)

@@ -10,7 +10,7 @@ from pydantic import Field
 from annotators.base import Annotator, Backend, BackendUnavailableError
 from annotators.hub import refuse_unreachable
 from annotators.packages import installed_version
-from annotators.weights import folder_key, licence_of
+from annotators.weights import folder_key, licence_of, refuse_non_commercial
 from schemas.event import Branch
 from schemas.speech import SpeechFacts
 
@@ -45,6 +45,10 @@ class FasterWhisper(Backend[SpeechFacts]):
     """A size as in small or large-v3-turbo, a repository of the model hub, or a folder with a converted model."""
     weights_revision: str = "main"
     """Commit of the hub's repository; pin one, so that rows made later are made by the same weights."""
+    weights_licence: str = ""
+    """SPDX identifier, where the model card in the folder does not say it."""
+    allow_non_commercial: bool = False
+    """True loads weights whose licence forbids commercial use."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto takes a GPU where there is one."""
     compute_type: str = "auto"
@@ -73,7 +77,7 @@ class FasterWhisper(Backend[SpeechFacts]):
 
     @property
     def weights_terms(self) -> str:
-        return licence_of(self.repository or self.weights, "")
+        return licence_of(self.repository or self.weights, self.weights_licence)
 
     @property
     def model(self) -> str:
@@ -86,6 +90,7 @@ class FasterWhisper(Backend[SpeechFacts]):
         return f"{weights}-{installed_version('faster-whisper')}-2"
 
     def check_available(self) -> None:
+        refuse_non_commercial(self.backend, self.weights, self.weights_terms, self.allow_non_commercial)
         super().check_available()
         refuse_unreachable(self.backend, self.repository or self.weights, "weights")
 

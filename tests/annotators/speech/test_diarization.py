@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from annotators.base import BackendUnavailableError
-from annotators.speech.diarization import PyannoteDiarization
+from annotators.base import AnnotationError, BackendUnavailableError
+from annotators.speech.diarization import PyannoteDiarization, WindowPipeline
 from annotators.speech.windowed import WindowedDiarizer
+from schemas.timespan import TimeSpan
 from tests.annotators.members import load_or_skip
 from tests.annotators.speech.builders import InMemory, a_clip, read_sample, silence
 from tests.annotators.speech.tiny import pyannote_diarization
@@ -26,8 +27,8 @@ def diarizer(backend: PyannoteDiarization) -> WindowedDiarizer:
 
 
 def test_a_recording_is_heard_in_windows_and_told_segment_by_segment(diarizer: WindowedDiarizer) -> None:
-    recording = InMemory(read_sample("speech-phone-menu.flac")[: 20 * 16_000])
-    segments = [a_clip(silence(6_000), start_ms=start).segment for start in (0, 7_000, 14_000)]
+    recording = InMemory(read_sample("speech-phone-menu.flac")[: 13 * 16_000])
+    segments = [a_clip(silence(6_000), start_ms=start).segment for start in (0, 7_000)]
     answers = diarizer.annotate_recording(recording, segments)
     assert recording.longest <= 8 * 16_000
     for segment, facts in zip(segments, answers, strict=True):
@@ -45,8 +46,45 @@ def test_a_clip_alone_has_labels_of_its_own(diarizer: WindowedDiarizer) -> None:
     assert all(90_000 <= turn.start_ms < turn.end_ms <= 94_000 for turn in facts.speakers.turns)
 
 
-def test_loading_turns_telemetry_off(diarizer: WindowedDiarizer) -> None:
-    assert os.environ["PYANNOTE_METRICS_ENABLED"] == "0"
+def test_loading_turns_telemetry_off(backend: PyannoteDiarization, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYANNOTE_METRICS_ENABLED", "1")
+    load_or_skip(backend)
+    from pyannote.audio.telemetry.metrics import is_metrics_enabled
+
+    assert not is_metrics_enabled()
+
+
+class SmallPipeline:
+    """Finds one speaker; its device holds `room` chunks at once."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.segmentation_batch_size = 8
+        self.embedding_batch_size = 1
+
+    def __call__(self, sound: dict[str, object]) -> SimpleNamespace:
+        from pyannote.core import Annotation, Segment
+
+        if self.segmentation_batch_size > self.room:
+            raise MemoryError(f"batch_size ({self.segmentation_batch_size}) is probably too large")
+        found = Annotation()
+        found[Segment(0.0, 1.0)] = "one"
+        return SimpleNamespace(speaker_diarization=found, speaker_embeddings=None)
+
+
+def test_a_device_that_is_too_small_hears_less_at_once() -> None:
+    pytest.importorskip("pyannote.audio")
+    pipeline = SmallPipeline(room=2)
+    told = WindowPipeline(pipeline, None).diarize(silence(2_000), TimeSpan(5_000, 7_000))
+    assert [turn.span for turn in told.turns] == [TimeSpan(5_000, 6_000)]
+    assert pipeline.segmentation_batch_size == 2
+
+
+def test_a_window_that_does_not_fit_at_all_is_rejected() -> None:
+    pytest.importorskip("pyannote.audio")
+    with pytest.raises(AnnotationError) as rejection:
+        WindowPipeline(SmallPipeline(room=0), None).diarize(silence(2_000), TimeSpan(0, 2_000))
+    assert rejection.value.reason == "out_of_memory"
 
 
 def test_gated_weights_name_the_token_the_terms_and_the_local_folder(tmp_path: Path) -> None:

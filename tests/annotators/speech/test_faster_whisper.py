@@ -113,6 +113,15 @@ def test_missing_weights_name_the_local_folder_as_the_way_out(tmp_path: Path) ->
         FasterWhisper(weights=str(tmp_path)).load()
 
 
+def test_weights_that_forbid_commercial_use_are_refused_unless_allowed(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
+    backend = FasterWhisper(weights=str(tmp_path))
+    with pytest.raises(BackendUnavailableError, match="allow_non_commercial"):
+        backend.check_available()
+    pytest.importorskip("faster_whisper")
+    backend.model_copy(update={"allow_non_commercial": True}).check_available()
+
+
 def test_other_weights_in_the_same_folder_are_another_revision(tmp_path: Path) -> None:
     weights = tmp_path / "model.bin"
     weights.write_bytes(b"a" * 100)
