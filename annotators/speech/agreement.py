@@ -13,6 +13,7 @@ from annotators.speech.alignment import with_known_speakers
 from annotators.speech.doubts import Limits, doubts, measure
 from annotators.speech.sentences import sentences_of
 from annotators.speech.stretches import speech_stretches
+from annotators.speech.transcripts import language_of
 from annotators.wording.normalise import unit_of, units_of
 from schemas.annotation import SpeechAnnotation
 from schemas.event import Branch
@@ -53,7 +54,7 @@ class TranscriptAgreement(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return "2"
+        return "3"
 
     @property
     def limits(self) -> Limits:
@@ -90,9 +91,10 @@ class AgreementAnnotator:
     def _agree(self, clip: Clip) -> SpeechFacts:
         heard = self._transcripts(clip)
         unit = unit_of([transcript.text for _, transcript in heard])
+        # One language for all: a server that names none must not be held against a spelling that another has.
+        language = language_of(clip) or next((one.language for _, one in heard if one.language), None)
         candidates = [
-            Candidate(system, transcript, units_of(transcript.text, unit, transcript.language))
-            for system, transcript in heard
+            Candidate(system, transcript, units_of(transcript.text, unit, language)) for system, transcript in heard
         ]
         if not candidates:
             return SpeechFacts(agreement=_no_agreement(unit))

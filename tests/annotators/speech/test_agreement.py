@@ -25,7 +25,7 @@ def a_row(system: str, **facts: object) -> SpeechAnnotation:
     return SpeechAnnotation.model_validate({**key, "backend": system, "model": "m", "revision": "1", **facts})
 
 
-def heard(system: str, text: str, language: str = "en", flags: tuple[str, ...] = ()) -> SpeechAnnotation:
+def heard(system: str, text: str, language: str | None = "en", flags: tuple[str, ...] = ()) -> SpeechAnnotation:
     transcript = Transcript(
         text=text,
         words=(),
@@ -94,6 +94,11 @@ def test_the_threshold_is_the_configurations() -> None:
 
 def test_spelling_and_numbers_are_no_disagreement() -> None:
     transcript, _ = agree([heard("a", "Press 2 for Mr. Jones."), heard("b", "press two for mister jones")])
+    assert transcript.agreement == 1.0
+
+
+def test_a_system_that_names_no_language_is_compared_in_that_of_the_others() -> None:
+    transcript, _ = agree([heard("a", "press two for mister jones", None), heard("b", "Press 2 for Mr. Jones.")])
     assert transcript.agreement == 1.0
 
 
