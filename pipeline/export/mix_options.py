@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 from pipeline.errors import SetupError
 from pipeline.export.mixing import MixConfig
@@ -17,12 +18,18 @@ def mix_from(samples: int | None, quotas: Sequence[str], weights: Sequence[str],
     """
     factors: dict[str, dict[str, float]] = {"languages": {}, "classes": {}, "tasks": {}}
     for name, value in map(_pair, weights):
-        if value < 0:
-            raise SetupError(f"--weight {name}={value:g}: a factor is not negative")
+        if not (isfinite(value) and value >= 0):
+            raise SetupError(f"--weight {name}={value:g}: a factor is a number that is not negative")
         kind = "languages" if name in LANGUAGES else "classes" if name in set(EventClass) else "tasks"
         factors[kind][name] = value
-    most = {name: int(value) for name, value in map(_pair, quotas)}
-    return MixConfig(samples=samples, quotas=most, seed=seed, **factors)
+    return MixConfig(samples=samples, quotas=dict(map(_quota, quotas)), seed=seed, **factors)
+
+
+def _quota(text: str) -> tuple[str, int]:
+    name, value = _pair(text)
+    if not (value.is_integer() and value >= 0):
+        raise SetupError(f"--quota {name}={value:g}: a quota is a whole number that is not negative")
+    return name, int(value)
 
 
 def _pair(text: str) -> tuple[str, float]:

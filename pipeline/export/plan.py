@@ -68,8 +68,12 @@ def export_options(fields: Mapping[str, object]) -> ExportOptions:
 
 
 def plan_export(output: str, target: str, options: ExportOptions) -> ExportPlan:
-    """Raises SetupError where there are no samples to export."""
+    """Raises SetupError where there are no samples to export, or `target` is a corpus itself."""
     tasks = _tasks(output, options)
+    if stages_in(target):
+        raise SetupError(
+            f"{target} holds a corpus: an export takes a folder of its own, as --output {target}-{options.to}"
+        )
     segments = Corpus.load_present(output, [SEGMENTS_STAGE])
     samples = Corpus.load_present(output, [f"{SAMPLES_FOLDER}/{task}" for task in tasks])
     rates = () if options.mix.takes_all else _rates(samples, tasks, options)

@@ -52,7 +52,16 @@ def test_an_export_tells_what_it_holds(corpus: Path, tmp_path: Path) -> None:
 
 def test_what_pretraining_lacks_is_said(corpus: Path, tmp_path: Path) -> None:
     def told(folder: Path) -> str:
-        arguments = ("--to", "nemo", "--output", tmp_path / folder.name, "--stage", "pretrain", "--workers", "1")
+        arguments = (
+            "--to",
+            "nemo",
+            "--output",
+            tmp_path / f"of-{folder.name}",
+            "--stage",
+            "pretrain",
+            "--workers",
+            "1",
+        )
         return text_of(invoke("export", folder, *arguments))
 
     commit_corpus(tmp_path / "mute", [a_rich_recording()])
@@ -67,7 +76,10 @@ def test_what_pretraining_lacks_is_said(corpus: Path, tmp_path: Path) -> None:
         (("--to", "csv"), "choose one of moss"),
         (("--to", "moss", "--stage", "play"), "--stage: Input should be"),
         (("--to", "moss", "--quota", "key"), "write it as name=number"),
-        (("--to", "moss", "--weight", "key=-1"), "a factor is not negative"),
+        (("--to", "moss", "--weight", "key=-1"), "a factor is a number that is not negative"),
+        (("--to", "moss", "--weight", "key=nan"), "a factor is a number that is not negative"),
+        (("--to", "moss", "--quota", "key=1.5"), "a quota is a whole number"),
+        (("--to", "moss", "--quota", "key=-1"), "a quota is a whole number"),
         (("--to", "moss", "--task", "dance"), "no samples of dance"),
     ],
 )

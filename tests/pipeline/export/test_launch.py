@@ -136,6 +136,13 @@ def test_a_corpus_without_samples_is_refused(tmp_path: Path) -> None:
         plan_export(str(tmp_path), str(tmp_path / "out"), ExportOptions(to="moss"))
 
 
+def test_a_corpus_is_not_written_into(corpus: Path) -> None:
+    before = sorted(corpus.iterdir())
+    with pytest.raises(SetupError, match="holds a corpus"):
+        export(corpus, corpus, "moss")
+    assert sorted(corpus.iterdir()) == before
+
+
 def test_names_that_are_none_are_refused(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="no format csv: choose one of moss"):
         format_named("csv")
