@@ -58,7 +58,12 @@ class BranchFacts(Record):
 
     caption: str | None = Field(default=None, description="by the backend of the branch that composes one")
     caption_claims: tuple[Claim, ...] = Field(default=(), description="the caption's sentences, in order")
-    told: Told | None = Field(default=None, description="the answers of a model that captions what it hears")
+    told: Told | None = Field(
+        default=None, description="the answers of a model that captions what it hears, each with its own thinking"
+    )
+    thinking: str | None = Field(
+        default=None, description="what a served model that thinks wrote before its answer; null where there is none"
+    )
     clap_similarity: tuple[CaptionSimilarity, ...] | None = Field(
         default=None, description="of each caption that the branch's rows hold, nearest first; by clap_agreement"
     )

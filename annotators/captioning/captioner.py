@@ -14,9 +14,10 @@ from annotators.captioning.prompts import Prompt, PromptLanguage, PromptName, ca
 from annotators.chat.endpoint import Endpoint
 from annotators.chat.questions import Asker, Question, Reply, Sampling
 from annotators.chat.served import ServedAnnotator, ServedBackend, ask_about, flac_of
-from annotators.grammar.engine import as_json, caption_text
+from annotators.chat.streams import told_claim
+from annotators.grammar.engine import caption_text
 from annotators.wording.sentences import sentences_in
-from schemas.claim import Claim, Evidence
+from schemas.claim import Claim
 from schemas.general import GeneralFacts
 from schemas.music import MusicFacts
 from schemas.segment import Segment
@@ -24,8 +25,6 @@ from schemas.speech import SpeechFacts
 from schemas.tables import annotation_table
 from schemas.told import Told, ToldCandidate
 
-REVISION = "1"
-"""Raised whenever equal answers may give another row."""
 MOSS_AUDIO = "OpenMOSS-Team/MOSS-Audio-4B-Instruct"
 SHOWN_CHARACTERS = 300
 
@@ -56,7 +55,7 @@ class AudioCaptionBackend(ServedBackend[FactsT], Generic[FactsT]):
 
     @property
     def revision(self) -> str:
-        return f"{self.server.revision}-{self.words.label}-{REVISION}"
+        return f"{self.server.revision}-{self.words.label}-{self.answers_revision}"
 
     @model_validator(mode="after")
     def _candidates_differ(self) -> Self:
@@ -109,12 +108,6 @@ class AudioCaptioner(ServedAnnotator[FactsT], Generic[FactsT]):
 
     def _claims(self, segment: Segment, chosen: int, text: str) -> Iterator[Claim]:
         """Every sentence, resting on nothing but the answer that it stands in: who verifies it must listen."""
-        evidence = Evidence(
-            table=annotation_table(self._backend.branch),
-            segment_id=segment.segment_id,
-            backend=self._backend.backend,
-            field=f"told.candidates.{chosen}.text",
-            value=as_json(text),
-        )
+        table, field = annotation_table(self._backend.branch), f"told.candidates.{chosen}.text"
         for sentence in sentences_in(text):
-            yield Claim(text=sentence, rule=self._backend.backend, evidence=(evidence,))
+            yield told_claim(sentence, table, segment, self._backend.backend, field, text)

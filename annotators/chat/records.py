@@ -113,15 +113,20 @@ def _read(question: Question, reply: Reply, record: type[RecordT]) -> Told[Recor
 
 
 def _parse(question: Question, text: str, record: type[RecordT]) -> RecordT:
-    """The record in `text`, with or without the fence that models like to put around JSON, if it holds."""
-    text = text.strip()
-    if text.startswith("```") and text.endswith("```"):
-        text = text.removeprefix("```").removeprefix("json").removesuffix("```").strip()
-    found = record.model_validate_json(text)
+    """The record in `text`, if it holds."""
+    found = record.model_validate_json(unfenced(text))
     check = question.check if isinstance(question, CheckedQuestion) else None
     if check is not None and (problems := list(check(found))):
         raise UnfitAnswerError("; ".join(problems[:MOST_PROBLEMS]))
     return found
+
+
+def unfenced(text: str) -> str:
+    """`text` without the fence that models like to put around JSON."""
+    text = text.strip()
+    if text.startswith("```") and text.endswith("```"):
+        return text.removeprefix("```").removeprefix("json").removesuffix("```").strip()
+    return text
 
 
 def _problems(error: ValidationError | UnfitAnswerError) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar, Generic, TypeVar
 
@@ -12,6 +11,7 @@ from annotators.base import AnnotationError, Backend, Clip, FactsT_co
 from annotators.chat.endpoint import REMEDY, Endpoint
 from annotators.chat.kept import KeepingAsker
 from annotators.chat.questions import Asker, Question, Reply
+from annotators.chat.streams import ask_each
 from schemas.annotation import Facts
 from schemas.segment import Segment
 
@@ -53,7 +53,7 @@ class ServedBackend(Backend[FactsT_co]):
     requires: ClassVar[tuple[str, ...]] = ("aiohttp",)
     remedy: ClassVar[str] = REMEDY
     hears_flac: ClassVar[bool] = True
-    answers_revision: ClassVar[str] = "1"
+    answers_revision: ClassVar[str] = "2"
     """Raised whenever the same model's answers may become another row."""
 
     @property
@@ -77,15 +77,7 @@ def ask_about(
     clips: Iterable[Clip], asker: Asker, questions: Callable[[Clip], Sequence[Question]]
 ) -> Iterator[tuple[Segment, list[Reply]]]:
     """Each clip's segment with the replies to its `questions`, in order. Of the clips in flight only segments stay."""
-    drawn: deque[Segment] = deque()
-
-    def groups() -> Iterator[Sequence[Question]]:
-        for clip in clips:
-            drawn.append(clip.segment)
-            yield questions(clip)
-
-    for replies in asker.ask(groups()):
-        yield drawn.popleft(), replies
+    return ask_each(asker, clips, questions, lambda clip: clip.segment)
 
 
 def flac_of(clip: Clip) -> bytes:

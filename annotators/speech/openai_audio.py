@@ -10,6 +10,7 @@ from pydantic import Field
 from annotators.base import AnnotationError, Clip
 from annotators.chat.questions import Answer, Asker, Question, Reply, Sampling, TimedWord
 from annotators.chat.served import ServedAnnotator, ServedBackend, ask_about, flac_of
+from annotators.chat.streams import with_thinking
 from annotators.speech.alignment import in_order
 from annotators.speech.transcripts import told_by_one
 from annotators.wording.normalise import primary_language
@@ -33,10 +34,7 @@ class OpenaiAudio(ServedBackend[SpeechFacts]):
 
     branch: ClassVar[Branch] = Branch.SPEECH
     licence: ClassVar[str] = "Apache-2.0"
-
-    @property
-    def revision(self) -> str:
-        return f"{self.server.revision}-3"
+    answers_revision: ClassVar[str] = "4"
 
     def load(self) -> ServedAnnotator[SpeechFacts]:
         self.check_available()
@@ -77,7 +75,7 @@ class OpenaiAudioAnnotator(ServedAnnotator[SpeechFacts]):
             told = told_by_one(heard, self._backend.trust_single_system, self._backend.most_characters)
         except AnnotationError as error:
             return error
-        return SpeechFacts(transcript=told)
+        return with_thinking(SpeechFacts(transcript=told), [reply])
 
 
 def _words(answer: Answer, segment: Segment) -> tuple[Word, ...]:

@@ -13,10 +13,10 @@ from pydantic import Field
 
 from annotators.base import AnnotationError, Clip, Samples
 from annotators.chat.plain_words import word_problems
-from annotators.chat.questions import Asker, Sampling
+from annotators.chat.questions import Answer, Asker, Sampling
 from annotators.chat.records import CheckedQuestion, Told, ask_records
 from annotators.chat.served import ServedAnnotator, ServedBackend, flac_of
-from annotators.chat.streams import told_claim
+from annotators.chat.streams import told_claim, with_thinking
 from annotators.grammar.engine import caption_text
 from annotators.speech.prompts import prompt, prompts_key
 from annotators.speech.stretches import excerpt, speech_stretches
@@ -128,18 +128,21 @@ class ParalinguisticsAsker(ServedAnnotator[SpeechFacts]):
         self, segment: Segment, voices: Sequence[KnownVoice], answers: Sequence[Told[Dimensions] | AnnotationError]
     ) -> SpeechFacts | AnnotationError:
         described: list[Paralinguistics] = []
+        heard: list[Answer] = []
         for known, told in zip(voices, answers, strict=True):
             if isinstance(told, AnnotationError):
                 return told
             described.append(held_against(told, known))
+            heard.append(told.answer)
         claims = tuple(
             told_claim(one.summary, Table.SPEECH, segment, self._backend.backend, f"paralinguistics.{index}.summary")
             for index, one in enumerate(described)
             if one.summary != UNCLEAR and not one.contradictions
         )
-        return SpeechFacts(
+        facts = SpeechFacts(
             paralinguistics=tuple(described), caption=caption_text(claims) or None, caption_claims=claims
         )
+        return with_thinking(facts, heard)
 
 
 def held_against(told: Told[Dimensions], known: KnownVoice) -> Paralinguistics:

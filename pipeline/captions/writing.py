@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pydantic import Field, ValidationError
 
 from annotators.chat.questions import Answer, Question
-from annotators.chat.records import schema_of
+from annotators.chat.records import schema_of, unfenced
 from pipeline.captions.caption_config import CaptionConfig, WriterConfig
 from pipeline.captions.grounding import ground_claim
 from pipeline.captions.plainness import wording_problems
@@ -23,8 +23,8 @@ from schemas.record import Record
 from schemas.tool_result import ToolResult
 
 MOST_CHARACTERS = 20_000
+"""Of an answer: what is longer is none."""
 SHOWN_CHARACTERS = 2_000
-_FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n\s*```\s*$", re.DOTALL)
 _END_MARKS = " \t.。"
 
 
@@ -76,7 +76,7 @@ def repair_question(question: Question, answer: str, problems: Sequence[Problem]
 def read_written(answer: Answer, planned: Planned, config: CaptionConfig) -> Written:
     """The claims of an answer. Everything in it is checked: nothing is taken on trust."""
     try:
-        found = WrittenCaption.model_validate_json(_json_of(answer.text))
+        found = WrittenCaption.model_validate_json(unfenced(answer.text[:MOST_CHARACTERS]))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the answer"
@@ -114,12 +114,6 @@ def _input(planned: Planned) -> str:
 
 def _id(index: int) -> str:
     return f"e{index + 1}"
-
-
-def _json_of(text: str) -> str:
-    """An answer without the fence that some models put around JSON; cut where it is far too long to be one."""
-    fenced = _FENCE.match(text[:MOST_CHARACTERS])
-    return fenced[1] if fenced else text[:MOST_CHARACTERS]
 
 
 def _cited(written: WrittenClaim, planned: Planned) -> list[ToolResult]:

@@ -41,10 +41,13 @@ BAD_TEXTS = {
 
 
 def ask(
-    backend: ServedBackend[Any], clips: Sequence[Clip], say: Callable[[Asked], str] | str
+    backend: ServedBackend[Any],
+    clips: Sequence[Clip],
+    say: Callable[[Asked], str] | str,
+    thinking: str | None = None,
 ) -> tuple[list[Any | AnnotationError], list[Asked]]:
     """The backend's answers, and what the model was asked."""
-    model = Scripted(say if callable(say) else lambda asked: say)
+    model = Scripted(say if callable(say) else lambda asked: say, reasoning=thinking)
     with ChatServer(model) as server:
         there = backend.server.model_copy(update={"urls": (server.url,), "model": "tiny"})
         moved = backend.model_copy(update={"server": there})

@@ -66,6 +66,12 @@ def test_what_agrees_with_the_measures_stands_and_becomes_the_caption() -> None:
     assert len(asked.audio) == 1
 
 
+def test_what_was_thought_stands_in_a_column_of_its_own() -> None:
+    (facts,), _ = ask(DescribeMusic(), [a_clip()], told(), thinking="Is that a harp?")
+    assert facts.thinking == "Is that a harp?"
+    assert "harp" not in facts.description.answer
+
+
 def test_another_key_is_marked_and_left_out_and_what_else_was_said_stays() -> None:
     say = told(tonality_and_harmony="The piece is in E flat major. Its chords are rich.", key="E flat major")
     description = description_of(a_clip(), say)

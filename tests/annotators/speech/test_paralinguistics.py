@@ -60,6 +60,11 @@ def test_the_summary_is_a_claim_that_only_listening_can_verify() -> None:
     assert claim.evidence[0].field == "paralinguistics.0.summary"
 
 
+def test_what_was_thought_is_kept_apart() -> None:
+    (facts,), _ = ask(ParalinguisticsByModel(), [a_voice()], told(), thinking="A low voice?")
+    assert facts.thinking == "A low voice?"
+
+
 def test_a_row_of_it_can_be_written_and_read() -> None:
     row = a_row("paralinguistics", paralinguistics=described(a_voice()))
     assert records_of(table_of([row], SpeechAnnotation), SpeechAnnotation) == [row]

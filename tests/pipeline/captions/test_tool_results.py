@@ -41,8 +41,9 @@ def test_no_field_of_any_branch_is_left_out_whatever_it_holds(branch: Branch, da
     results = tool_results(ONE, [row(ONE, facts, "b", branch)])
     found = {result.field.partition(".")[0] for result in results}
     missing = {name for name in type(facts).model_fields if filled(getattr(facts, name))} - found
-    # What a caption was chosen from says nothing of the sound, and one made of claims says nothing beyond them.
-    assert missing <= ({"told", "caption"} if facts.caption_claims else {"told"})
+    # What a caption was chosen from and what was thought before say nothing of the sound, and a caption made of claims
+    # says nothing beyond them.
+    assert missing <= {"told", "thinking", *(("caption",) if facts.caption_claims else ())}
     assert len({result.name for result in results}) == len(results)
     assert all(len(result.content) <= LONGEST_CONTENT for result in results)
 
