@@ -74,6 +74,7 @@ DISTORTIONS: Mapping[str, Distortion] = {
     "MP3 64 kbit/s": MP3,
     "Opus 24 kbit/s": OPUS,
     "0.5 s cut off": shifted(0.5),
+    "0.51 s cut off": shifted(0.51),
     "1 s cut off": shifted(1.0),
     "0.5 s put before": shifted(-0.5),
     "noise 5 dB below": noise(5),

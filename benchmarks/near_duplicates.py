@@ -91,7 +91,7 @@ def recorded(folder: Path) -> Iterator[Clip]:
             with decode_recording(path, DecodeConfig()) as decoded:
                 length, step = decoded.waveform.num_samples, int(LONGEST_S * RATE_HZ)
                 for start in range(0, length, step):
-                    samples = decoded.waveform.read(start, min(step, length - start))
+                    samples = decoded.waveform.read(start, start + step)
                     if len(samples) >= SHORTEST_S * RATE_HZ and np.abs(samples).max() > 0.003:
                         yield Clip(f"{path.relative_to(folder)} {start // RATE_HZ} s", samples)
         except DecodeError:

@@ -29,7 +29,7 @@ from pipeline.work import SEGMENTS_STAGE
 from schemas.duplicate import Duplicate
 from schemas.record import Record, content_key
 
-REVISION = "3"
+REVISION = "4"
 """Raised whenever equal segments and sets may be found alike otherwise."""
 
 

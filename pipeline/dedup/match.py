@@ -27,8 +27,9 @@ TOKENS_A_PARTITION = 1_000_000
 VOTES_PARTITIONS = 4
 """To one of tokens: a token casts up to MOST_SHARED votes."""
 MOST_SHARED = 32
-MOST_OFFSETS = 4
-"""Tried for a pair, most votes first: what repeats is alike at several."""
+MOST_OFFSETS = 48
+"""Tried for a pair, most votes first: what repeats is alike at many, and the right one has few votes where a
+shift is no whole number of frames."""
 LEAST_VOTES = 4
 """Triples that agree on an offset, from which a pair is looked at; unrelated sounds reached 4 at most."""
 LEAST_PEAKS, LEAST_SIMILARITY, LEAST_STEADINESS = 5, 0.55, 0.55
