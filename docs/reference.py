@@ -178,6 +178,8 @@ def _name_of(annotation: Any) -> str:
 def _name_of_class(annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return " or ".join(f"`{member.value}`" for member in annotation)
+    if isinstance(annotation, type) and issubclass(annotation, Model) and "kind" in annotation.model_fields:
+        return f"`kind: {annotation.model_fields['kind'].default}`"
     names = {str: "string", int: "integer", float: "number", bool: "true or false"}
     return names[annotation] if annotation in names else str(annotation).replace("typing.", "")
 
