@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import numpy as np
+
+from annotators.speech import AnySpeech
+from annotators.speech.quality import SpeechQualityMeasures
+from benchmarks.speech import Candidate, candidates, make_clips, measure
+from pipeline.doctor import kind_of, members_of
+
+ELSEWHERE = {"openai_audio", "audio_caption", "paralinguistics", "clap_agreement", "diarizen", "speech_caption"}
+"""Answered by servers (`benchmarks.chat`) or in another environment; and captions, which are composed from rows."""
+WEIGHTS = ("faster_whisper", "transformers_asr", "ctc_alignment", "pyannote_diarization")
+
+
+def test_every_backend_that_runs_here_has_its_speed_measured() -> None:
+    measured = {one.backend.kind for one in candidates(dict.fromkeys(WEIGHTS, "folder"), batch_size=4)}
+    assert measured == {kind_of(member) for member in members_of(AnySpeech)} - ELSEWHERE
+
+
+def test_clips_are_the_same_each_time() -> None:
+    first, second = make_clips(2), make_clips(2)
+    assert all(np.array_equal(one.samples, other.samples) for one, other in zip(first, second, strict=True))
+
+
+def test_a_bare_call_and_the_backend_hear_the_same_clips() -> None:
+    clips, heard = make_clips(3), []
+    seconds = measure(Candidate(SpeechQualityMeasures(), lambda: lambda some: heard.append(len(some))), clips, 2, 1)
+    assert heard == [1, 3]
+    assert seconds.bare is not None
+    assert seconds.extra > 0
