@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from annotators.speech import AnySpeech
 from annotators.speech.quality import SpeechQualityMeasures
 from benchmarks.speech import Candidate, candidates, make_clips, measure
+from benchmarks.speech_own import Clock, Timed
 from pipeline.doctor import kind_of, members_of
 
 ELSEWHERE = {"openai_audio", "audio_caption", "paralinguistics", "clap_agreement", "diarizen", "speech_caption"}
@@ -28,3 +31,18 @@ def test_a_bare_call_and_the_backend_hear_the_same_clips() -> None:
     assert heard == [1, 3]
     assert seconds.bare is not None
     assert seconds.extra > 0
+
+
+def test_what_a_library_does_step_by_step_is_its_own_time() -> None:
+    class Library:
+        rate = 16_000
+
+        def seg(self) -> Iterator[int]:
+            yield sum(range(300_000))
+
+    clock = Clock()
+    timed = Timed(Library(), ["seg"], clock)
+    assert timed.rate == 16_000
+    assert clock.seconds == 0.0
+    assert timed.seg() == [sum(range(300_000))]
+    assert clock.seconds > 0.0
