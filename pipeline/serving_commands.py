@@ -7,13 +7,14 @@ import shlex
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.serving.vllm_command import ServeRequest
+if TYPE_CHECKING:
+    from pipeline.serving.vllm_command import ServeRequest
 
 INTERRUPTED, FAILED = 130, 1
 
@@ -85,6 +86,8 @@ def serve(
     vLLM lives in an environment of its own, with the plugin soundseam-serving in it: see docs/serving.md. Further
     options go to vLLM as they are. Ends with Ctrl-C.
     """
+    from pipeline.serving.vllm_command import ServeRequest
+
     if check is not None:
         _check(check, model, dtype, device)
         return

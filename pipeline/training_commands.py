@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.export.counts import Counts
-from pipeline.sft.summary import SftSummary
 from schemas.duplicate import LeaveOut
+
+if TYPE_CHECKING:
+    from pipeline.export.counts import Counts
+    from pipeline.sft.summary import SftSummary
 
 Corpus = Annotated[str, typer.Argument(metavar="OUT", show_default=False, help="Folder of the corpus.")]
 Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only this task; may be repeated.", show_default="all")]

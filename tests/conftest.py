@@ -32,6 +32,11 @@ def _refuse_network(event: str, details: tuple[object, ...]) -> None:
 sys.addaudithook(_refuse_network)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts whole runs first: they take longest, and the rest fills up what workers have left."""
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
+
+
 @pytest.fixture(scope="session")
 def sample_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the README's main job makes of `samples/recordings`. To be copied before it is changed."""

@@ -136,6 +136,12 @@ def test_importing_everything_loads_no_model_library() -> None:
     assert not loaded & set(HEAVY)
 
 
+def test_the_command_line_is_there_at_once() -> None:
+    # Each process of a run imports it anew: what a command needs, it imports when it is called.
+    slow = {"numpy", "scipy", "pyarrow", "apache_beam", "annotators"}
+    assert not slow & {name.split(".")[0] for name in loaded_by_importing("beam_runner")}
+
+
 def test_no_file_imports_a_model_library_at_its_top() -> None:
     # The test above sees what is installed here; this one sees what is written.
     eager = {
