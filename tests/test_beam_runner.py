@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 import beam_runner
 from tests.corpora import copy_samples, quick_profile
+from tests.docs.pages import blocks
 
 BELL = "sound-bell.flac"
 MADE_FROM_A_CORPUS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -70,6 +71,12 @@ def test_every_option_and_argument_has_help() -> None:
         if not getattr(parameter, "help", None)
     ]
     assert not silent
+
+
+def test_examples_in_the_documentation_that_are_not_run_there_are_those_of_the_help() -> None:
+    shown = {line for block in blocks() if block.mark == "help" for line in block.text.splitlines() if line}
+    assert shown
+    assert not shown - set(examples())
 
 
 @pytest.mark.parametrize("example", sorted(examples()))

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -23,6 +23,7 @@ every_table = pytest.mark.parametrize("table", [*Table, "sft/any_task"], ids=str
 
 @every_table
 @given(data=st.data())
+@settings(max_examples=25)
 def test_rows_come_back_from_parquet_as_they_were(table: Table | str, data: st.DataObject) -> None:
     record = record_of(table)
     rows = data.draw(st.lists(records(record), max_size=3))
