@@ -7,13 +7,16 @@ import json
 from collections.abc import Mapping
 from typing import IO, ClassVar
 
+from pipeline.export.audio import audio_bytes
 from pipeline.export.base import Finished, Format, Item, Json, PartWriter, Place
 from pipeline.export.rolling import RollingName
 from schemas.sample import MessageKind, Role
 
 
 class OpenAi(Format):
-    """`{"messages": [...]}`; a user turn is a list of `input_audio` parts, base64 FLAC, and one `text` part."""
+    """`{"messages": [...]}`; a user turn is a list of `input_audio` parts, base64 WAV, and one `text` part."""
+
+    # The interface knows WAV and MP3 alone: vLLM would take FLAC, others would not.
 
     name: ClassVar[str] = "openai"
     reader: ClassVar[str] = "OpenAI-compatible servers, such as vLLM"
@@ -56,8 +59,8 @@ def _line(item: Item) -> Mapping[str, Json]:
         if role is not Role.USER:
             continue
         if kind is MessageKind.AUDIO:
-            data = base64.b64encode(next(clips).flac).decode()
-            parts.append({"type": "input_audio", "input_audio": {"data": data, "format": "flac"}})
+            data = base64.b64encode(audio_bytes(next(clips), "wav")).decode()
+            parts.append({"type": "input_audio", "input_audio": {"data": data, "format": "wav"}})
         else:
             parts.append({"type": "text", "text": content})
     return {"messages": [{"role": "user", "content": parts}, {"role": "assistant", "content": item.answer}]}

@@ -21,7 +21,7 @@ def test_a_user_turn_holds_the_audio_and_then_the_question(corpus: Path, tmp_pat
         user, assistant = line["messages"]
         *clips, question = user["content"]
         assert (user["role"], assistant["role"]) == ("user", "assistant")
-        assert all(clip["type"] == "input_audio" and clip["input_audio"]["format"] == "flac" for clip in clips)
+        assert all(clip["type"] == "input_audio" and clip["input_audio"]["format"] == "wav" for clip in clips)
         heard = [decode(base64.b64decode(clip["input_audio"]["data"])) for clip in clips]
         assert all(samples.dtype == np.int16 for samples in heard)
         found.add((question["text"], tuple(audio[samples.tobytes()] for samples in heard)))
