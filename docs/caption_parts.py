@@ -33,8 +33,8 @@ def worked(corpus: Path) -> str:
     planned = plan_caption(material.segment, material.annotations)
     assert planned.plan == material.caption.plan
     parts = [
-        f"The segment from {_seconds(planned, material.segment.start_ms, 0)} s to "
-        f"{_seconds(planned, material.segment.end_ms, 0)} s of `{SHOWN}`. Its priors: "
+        f"The segment from {_seconds(material.segment.start_ms)} s to {_seconds(material.segment.end_ms)} s of "
+        f"`{SHOWN}`. Its priors: "
         + ", ".join(f"{prior.branch} {prior.strength:.2f}" for prior in planned.plan.priors)
         + f". Conflicts: {', '.join(one.topic for one in planned.plan.conflicts) or 'none'}. Its facts, in the order "
         "in which they count, with times from its start:",
@@ -87,10 +87,11 @@ def _shown(corpus: Path) -> Material:
 
 
 def _facts(planned: Planned) -> str:
+    start = planned.segment.start_ms
     rows = [
         (
             fact.kind,
-            f"{_seconds(planned, fact.start_ms)} – {_seconds(planned, fact.end_ms)} s",
+            f"{_seconds(fact.start_ms - start)} – {_seconds(fact.end_ms - start)} s",
             fact.content,
             f"`{fact.name}`",
             f"{entry.weight:.2f}",
@@ -109,6 +110,5 @@ def _claims(material: Material) -> str:
     return markdown_table(("sentence", "rule", "rests on"), rows)
 
 
-def _seconds(planned: Planned, ms: int, decimals: int = 1) -> str:
-    start = planned.segment.start_ms if decimals else 0
-    return f"{(ms - start) / 1000:.{decimals or 1}f}"
+def _seconds(ms: int) -> str:
+    return f"{ms / 1000:.1f}"

@@ -11,7 +11,7 @@ from annotators.base import AnnotationError, Backend, Clip, FactsT_co
 from annotators.chat.endpoint import REMEDY, Endpoint
 from annotators.chat.kept import KeepingAsker
 from annotators.chat.questions import Asker, Question, Reply
-from annotators.chat.streams import ask_each
+from annotators.chat.streams import ask_keeping
 from schemas.annotation import Facts
 from schemas.segment import Segment
 
@@ -77,7 +77,7 @@ def ask_about(
     clips: Iterable[Clip], asker: Asker, questions: Callable[[Clip], Sequence[Question]]
 ) -> Iterator[tuple[Segment, list[Reply]]]:
     """Each clip's segment with the replies to its `questions`, in order. Of the clips in flight only segments stay."""
-    return ask_each(asker, clips, questions, lambda clip: clip.segment)
+    return ask_keeping(asker, clips, questions, lambda clip: clip.segment)
 
 
 def flac_of(clip: Clip) -> bytes:

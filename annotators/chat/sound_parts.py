@@ -6,13 +6,15 @@ OpenAI's own interface, and llama.cpp after it, take WAV and MP3 alone. SGLang k
 
 from __future__ import annotations
 
-import io
 from functools import lru_cache
 
 from annotators.chat.endpoint import Dialect
+from annotators.wav import wav_of
 
 _AS_WAV: frozenset[Dialect] = frozenset({"openai", "plain"})
 KEPT_WAVS = 32
+_kept_wav_of = lru_cache(maxsize=KEPT_WAVS)(wav_of)
+"""Kept for the other questions about the same sound."""
 
 
 def sound_part(data: str, dialect: Dialect) -> dict[str, object]:
@@ -24,15 +26,4 @@ def sound_part(data: str, dialect: Dialect) -> dict[str, object]:
 
 def sound_file(flac: bytes, dialect: Dialect) -> bytes:
     """What goes out for a sound: its FLAC file, or the same samples as WAV."""
-    return _wav_of(flac) if dialect in _AS_WAV else flac
-
-
-@lru_cache(maxsize=KEPT_WAVS)
-def _wav_of(flac: bytes) -> bytes:
-    """Kept for the other questions about the same sound."""
-    import soundfile
-
-    samples, rate = soundfile.read(io.BytesIO(flac), dtype="int16")
-    file = io.BytesIO()
-    soundfile.write(file, samples, rate, format="WAV", subtype="PCM_16")
-    return file.getvalue()
+    return _kept_wav_of(flac) if dialect in _AS_WAV else flac

@@ -1,4 +1,4 @@
-"""Clips to questions to records to facts, in one stream: what backends that ask for records have in common."""
+"""Streams of questions, asked as they come and answered in order; and clips to questions to records to facts."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ FactsT = TypeVar("FactsT", bound=Facts)
 
 
 def ask_each(
+    asker: Asker, items: Iterable[ItemT], questions: Callable[[ItemT], Sequence[Question]]
+) -> Iterator[tuple[ItemT, list[Reply]]]:
+    """Each item, whole, with the replies to its `questions`, as `ask_keeping` gives them."""
+    return ask_keeping(asker, items, questions, lambda item: item)
+
+
+def ask_keeping(
     asker: Asker,
     items: Iterable[ItemT],
     questions: Callable[[ItemT], Sequence[Question]],

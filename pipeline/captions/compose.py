@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from annotators.base import AnnotationError
 from annotators.chat.questions import Asker, Question, Reply
-from pipeline.captions.asking import ask_each
+from annotators.chat.streams import ask_each
 from pipeline.captions.caption_config import CaptionConfig, WriterConfig
 from pipeline.captions.check import check_caption
 from pipeline.captions.merge import caption_of, compose_claims, take_over_claims

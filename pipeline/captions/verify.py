@@ -17,8 +17,8 @@ import soundfile
 
 from annotators.base import AnnotationError
 from annotators.chat.questions import Asker, Question, Reply, Sampling
+from annotators.chat.streams import ask_each
 from annotators.grammar.engine import caption_text
-from pipeline.captions.asking import ask_each
 from pipeline.captions.caption_config import VerifierConfig
 from pipeline.captions.merge import branches_of
 from pipeline.captions.prompts import CaptionLanguage, prompt

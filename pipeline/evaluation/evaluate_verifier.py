@@ -14,8 +14,8 @@ import soundfile
 
 from annotators.base import AnnotationError
 from annotators.chat.questions import Asker, Question, Reply
+from annotators.chat.streams import ask_each
 from pipeline.annotate import SEGMENT_COLUMNS
-from pipeline.captions.asking import ask_each
 from pipeline.captions.caption_config import VerifierConfig
 from pipeline.captions.verdicts import disagreement, judge, probability
 from pipeline.captions.verify import is_asked_in_silence, questions_about, said_yes, silence_like

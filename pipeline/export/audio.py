@@ -8,6 +8,7 @@ from typing import Literal
 
 import soundfile
 
+from annotators.wav import wav_of
 from pipeline.export.base import SAMPLE_RATE_HZ, Clip, Place
 
 Container = Literal["wav", "flac"]
@@ -17,12 +18,10 @@ def audio_bytes(clip: Clip, container: Container) -> bytes:
     """A clip as a file of `container`, equal sample for sample."""
     if container == "flac":
         return clip.flac
-    samples, rate_hz = soundfile.read(io.BytesIO(clip.flac), dtype="int16")
-    if rate_hz != SAMPLE_RATE_HZ or samples.ndim != 1:
+    told = soundfile.info(io.BytesIO(clip.flac))
+    if (told.samplerate, told.channels) != (SAMPLE_RATE_HZ, 1):
         raise ValueError(f"{clip.segment_id} is not {SAMPLE_RATE_HZ} Hz mono")
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, rate_hz, format="WAV", subtype="PCM_16")
-    return buffer.getvalue()
+    return wav_of(clip.flac)
 
 
 def num_samples(clip: Clip) -> int:

@@ -16,13 +16,11 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 
 def card(finished: Finished, counts: Counts, tables: Mapping[str, Sequence[str]]) -> str:
     """Front matter and numbers. `tables` are those of the corpus that the export holds: name → files."""
+    recognises = any(task.startswith("asr") for task in counts.amounts)
     head = {
         "language": sorted(counts.languages),
         "license": _license(counts),
-        "task_categories": [
-            *_RECOGNITION[: any(task.startswith("asr") for task in counts.amounts)],
-            "audio-text-to-text",
-        ],
+        "task_categories": [*(_RECOGNITION if recognises else ()), "audio-text-to-text"],
         "tags": ["audio", "soundseam"],
         "size_categories": [next((name for most, name in _SIZES if counts.total < most), "n>1M")],
         "configs": [*_task_configs(finished), *_table_configs(tables)],

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from annotators.base import AnnotationError
 from annotators.chat.questions import Asker, Question, Reply, Sampling
-from pipeline.captions.asking import ask_each
+from annotators.chat.streams import ask_each
 from pipeline.sft.prompts import filled
 from pipeline.sft.scoring import LETTERS, letter_of, score_answer
 from pipeline.sft.timestamps import TimestampFormat

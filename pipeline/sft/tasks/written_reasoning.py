@@ -14,7 +14,7 @@ from annotators.base import AnnotationError
 from annotators.chat.endpoint import Endpoint
 from annotators.chat.questions import Asker, Question, Sampling
 from annotators.chat.records import CheckedQuestion, ask_records
-from pipeline.captions.asking import ask_each
+from annotators.chat.streams import ask_each
 from pipeline.sft.answerable import choice_question, probability_of
 from pipeline.sft.answers import choice
 from pipeline.sft.ask import Ask, ServedTask, Turn, grade
