@@ -40,7 +40,7 @@ class Pocketsphinx(Backend[SpeechFacts]):
     reads_annotations: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = ("pocketsphinx",)
     remedy: ClassVar[str] = (
-        "pip install pocketsphinx on Python 3.11 or 3.13, which have wheels, or leave this backend out"
+        "pip install 'soundseam[speech]' on Python 3.11 or 3.13, which have wheels, or leave this backend out"
     )
     licence: ClassVar[str] = "BSD-2-Clause"
 

@@ -97,10 +97,16 @@ def test_a_missing_file_is_named() -> None:
 
 def test_an_optional_backend_that_cannot_load_is_left_out_with_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
-    config, notices = available(load_config("embedded"))
+    config, notices = available(
+        load_config("embedded", ["branches.speech=[{kind: pocketsphinx, optional: true}, {kind: voice}]"])
+    )
     assert "pocketsphinx" not in {model.kind for model in config.models}
     assert len(notices) == 1
-    assert "pip install pocketsphinx" in notices[0]
+    assert "soundseam[speech]" in notices[0]
+
+
+def test_the_default_needs_no_speech_recogniser() -> None:
+    assert not {model.kind for model in load_config("embedded").models} & {"pocketsphinx", "faster_whisper"}
 
 
 def test_a_needed_backend_that_cannot_load_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,9 +50,9 @@ def test_another_detector_changes_every_stage() -> None:
 
 
 def test_a_backend_changes_itself_and_what_reads_it() -> None:
-    assert changed_by(f"{place_of('pocketsphinx')}.trust_single_system=true") == {
-        "annotations/speech/pocketsphinx",
-        "annotations/speech/speech_caption",
+    assert changed_by(f"{place_of('structure')}.shortest_section_ms=7000") == {
+        "annotations/music/structure",
+        "annotations/music/music_caption",
         CAPTIONS_STAGE,
     }
 

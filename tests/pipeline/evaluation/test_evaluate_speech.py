@@ -127,7 +127,8 @@ def test_only_what_has_to_do_with_words_and_voices_is_asked_about_texts() -> Non
 
 def test_the_command_prints_the_backends_of_the_profile_side_by_side() -> None:
     pytest.importorskip("pocketsphinx")
-    outcome = CliRunner().invoke(app, ["evaluate", "speech", str(SAMPLES / "truth")])
+    speech = "branches.speech=[{kind: pocketsphinx}, {kind: voice}]"
+    outcome = CliRunner().invoke(app, ["evaluate", "speech", str(SAMPLES / "truth"), "--set", speech])
     assert outcome.exit_code == 0, outcome.output
     assert "pocketsphinx" in outcome.output
     assert "word error rate" in outcome.output
