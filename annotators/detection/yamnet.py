@@ -1,0 +1,113 @@
+"""YAMNet: 521 AudioSet classes from the spectrogram it was trained on, by weights carried with the package."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotators.base import Samples
+from annotators.detection.session import Floats, Session, carried_weights, open_session
+from annotators.waveform import DETECTION_RATE_HZ
+
+YAMNET_FILE = "yamnet.onnx"
+YAMNET_SHA256 = "11bc794a3ac11755e25879c130587588868bac7eac1802bb074a8ee219469cc5"
+NUM_CLASSES = 521
+
+FRAME_MS = 10
+WINDOW_FRAMES = 96
+"""0.96 s: what one answer is about."""
+MEL_BANDS = 64
+MIN_SAMPLES = 400 + (WINDOW_FRAMES - 1) * 160
+
+_HOP_SAMPLES = DETECTION_RATE_HZ * FRAME_MS // 1000
+_FRAME_SAMPLES = 400
+_FFT_SAMPLES = 512
+_LOWEST_HZ, _HIGHEST_HZ = 125.0, 7500.0
+_LOG_OFFSET = 0.001
+_BATCH = 16
+"""Larger batches leave the processor's caches: 64 windows at once take half as long again a window."""
+
+
+def open_yamnet() -> Session:
+    """The carried model: from `spectrogram` (n, 1, 96, 64) to `scores` (n, 521), in [0, 1].
+
+    A second output, `embedding` (n, 1024), is what the scores are computed from.
+    """
+    return open_session(carried_weights(YAMNET_FILE), YAMNET_SHA256)
+
+
+@cache
+def yamnet_labels() -> tuple[str, ...]:
+    """AudioSet's names of the 521 classes, in the order of the scores."""
+    text = files("annotators.detection").joinpath("yamnet_classes.csv").read_text(encoding="utf-8")
+    return tuple(row["display_name"] for row in csv.DictReader(text.splitlines()))
+
+
+def yamnet_scores(samples: Samples, session: Session, hop_frames: int) -> Floats:
+    """Scores (num_windows, 521) of windows `hop_frames` of 10 ms apart, of 16 kHz mono `samples` (num_samples,).
+
+    Window i covers 0.96 s from `i * hop_frames * 10` ms; the last one ends at the end of `samples` or before. Samples
+    shorter than a window are filled up with silence.
+    """
+    windows = spectrogram_windows(yamnet_spectrogram(samples), hop_frames)
+    return window_scores(windows, session)
+
+
+def window_scores(windows: Floats, session: Session) -> Floats:
+    """Scores (num_windows, 521) of spectrogram `windows` (num_windows, 96, 64)."""
+    parts = [np.zeros((0, NUM_CLASSES), dtype=np.float32)]
+    for first in range(0, len(windows), _BATCH):
+        (scores,) = session.run(["scores"], {"spectrogram": windows[first : first + _BATCH, None]})
+        parts.append(scores)
+    return np.concatenate(parts)
+
+
+def spectrogram_windows(spectrogram: Floats, hop_frames: int) -> Floats:
+    """The windows (num_windows, 96, 64) of `spectrogram` (num_frames, 64), the first at its start: a view."""
+    if hop_frames < 1:
+        raise ValueError(f"hop_frames must be at least 1, not {hop_frames}")
+    views = np.lib.stride_tricks.sliding_window_view(spectrogram, WINDOW_FRAMES, axis=0)[::hop_frames]
+    return views.swapaxes(1, 2)
+
+
+def yamnet_spectrogram(samples: Samples) -> Floats:
+    """Log-mel spectrogram (num_frames, 64), a frame for each 10 ms that lies whole in 16 kHz mono `samples`.
+
+    At least 96 frames, the last of silence if need be. Magnitudes, not powers, 25 ms of a Hann window, and HTK's mel
+    scale: https://github.com/tensorflow/models/blob/master/research/audioset/yamnet/features.py
+    """
+    from scipy.fft import rfft
+
+    if len(samples) < MIN_SAMPLES:
+        samples = np.pad(samples, (0, MIN_SAMPLES - len(samples)))
+    frames = np.lib.stride_tricks.sliding_window_view(samples, _FRAME_SAMPLES)[::_HOP_SAMPLES]
+    magnitudes = np.abs(rfft(frames * _hann(), n=_FFT_SAMPLES, axis=1))
+    spectrogram: Floats = np.log(magnitudes @ _mel_filters() + np.float32(_LOG_OFFSET))
+    return spectrogram
+
+
+@cache
+def _hann() -> Floats:
+    phase = 2 * np.pi * np.arange(_FRAME_SAMPLES) / _FRAME_SAMPLES
+    return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+
+
+@cache
+def _mel_filters() -> NDArray[np.float32]:
+    """(257, 64): triangles on the mel scale, peak 1; the bin at 0 Hz counts for none."""
+    edges = np.linspace(_mels(np.array(_LOWEST_HZ)), _mels(np.array(_HIGHEST_HZ)), MEL_BANDS + 2)
+    bins = _mels(np.arange(_FFT_SAMPLES // 2 + 1) * DETECTION_RATE_HZ / _FFT_SAMPLES)[:, None]
+    rise = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    fall = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    filters = np.maximum(0.0, np.minimum(rise, fall))
+    filters[0] = 0.0
+    return filters.astype(np.float32)
+
+
+def _mels(hertz: NDArray[np.floating]) -> NDArray[np.float64]:
+    mels: NDArray[np.float64] = 1127.0 * np.log1p(hertz / 700.0)
+    return mels
