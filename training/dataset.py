@@ -48,12 +48,11 @@ def targets_of(scene: Scene) -> np.ndarray:
 
 def _make(job: tuple[int, str, str, bool | None]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     seed, audio, rendered, held_out = job
+    first = Path(audio.split(",")[0])
     rng = np.random.default_rng([seed, 7 if held_out else 3])
-    rows = [
-        row for index, row in enumerate(conversations(Path(audio))) if held_out is None or (index % 3 == 0) == held_out
-    ]
+    rows = [row for index, row in enumerate(conversations(first)) if held_out is None or (index % 3 == 0) == held_out]
     if rows and rng.random() < 0.08:
-        scene = conversation_scene(rng, Path(audio), rows[rng.integers(len(rows))], SECONDS)
+        scene = conversation_scene(rng, first, rows[rng.integers(len(rows))], SECONDS)
     else:
         scene = random_scene(rng, _pool(audio, rendered, held_out), SECONDS)
     mel, speech = features_of(np.asarray(scene.samples, dtype=np.float32))
@@ -66,7 +65,7 @@ _POOLS: dict[tuple[str, str, bool | None], object] = {}
 def _pool(audio: str, rendered: str, held_out: bool | None):  # type: ignore[no-untyped-def]
     key = (audio, rendered, held_out)
     if key not in _POOLS:
-        _POOLS[key] = load_pool(Path(audio), Path(rendered), held_out, HELD_OUT)
+        _POOLS[key] = load_pool([Path(part) for part in audio.split(",")], Path(rendered), held_out, HELD_OUT)
     return _POOLS[key]
 
 
@@ -88,7 +87,11 @@ def build(work: Path, name: str, jobs: list[tuple[int, str, str, bool | None]], 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--audio", required=True, help="folder with clips.jsonl and, if there are any, ami.jsonl")
+    parser.add_argument(
+        "--audio",
+        required=True,
+        help="folders with clips.jsonl, with commas between; conversations in ami.jsonl of the first",
+    )
     parser.add_argument("--rendered", required=True, help="what training.render made")
     parser.add_argument("--scenes", type=int, default=900)
     parser.add_argument("--workers", type=int, default=2)

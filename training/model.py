@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
@@ -61,13 +63,41 @@ class EventNet(nn.Module):
         self.decide = nn.Sequential(Residual(WIDTH, 1), nn.Conv1d(WIDTH, 3, 1))
 
     def forward(self, spectrum: Tensor, speech: Tensor) -> Tensor:
+        return self.judge(self.see(spectrum), speech)
+
+    def see(self, spectrum: Tensor) -> Tensor:
+        """What the front end makes of the spectrogram: (batch, channels * bands, frames)."""
         # Log powers lie in [-9, 1]; the scale brings both inputs near unit variance.
         scale = torch.tensor([0.5, 1.0], dtype=spectrum.dtype).view(1, 2, 1, 1)
         shift = torch.tensor([5.5, -0.8], dtype=spectrum.dtype).view(1, 2, 1, 1)
-        seen = self.front((spectrum + shift) * scale)
-        flat = seen.permute(0, 1, 3, 2).flatten(1, 2)
+        seen: Tensor = self.front((spectrum + shift) * scale)
+        return seen.permute(0, 1, 3, 2).flatten(1, 2)
+
+    def judge(self, flat: Tensor, speech: Tensor) -> Tensor:
+        """Logits of what `see` returned, and Silero's probabilities."""
         fine = self.fine(self.gather(torch.cat((flat, speech.unsqueeze(1)), dim=1)))
         coarse = torch.cat((torch.max_pool1d(fine, COARSE), torch.nn.functional.avg_pool1d(fine, COARSE)), dim=1)
         wide = self.wide(self.widen(coarse))
         spread = wide.repeat_interleave(COARSE, dim=2)
-        return self.decide(self.join(torch.cat((fine, spread), dim=1)))
+        logits: Tensor = self.decide(self.join(torch.cat((fine, spread), dim=1)))
+        return logits
+
+
+def start_from(net: EventNet, path: Path) -> None:
+    """Gives `net` an exported net's weights; its batch norms, folded there, become a scale of 1 and a shift."""
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(str(path)).graph
+    weights = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
+    exported = [node for node in graph.node if node.op_type == "Conv"]
+    layers = [layer for layer in net.modules() if isinstance(layer, (nn.Conv1d, nn.Conv2d))]
+    norms = [layer for layer in net.modules() if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d))]
+    with torch.no_grad():
+        for norm in norms:
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1.0 - norm.eps)
+        for layer, node in zip(layers, exported, strict=True):
+            layer.weight.copy_(weights[node.input[1]])
+            shift = layer.bias if layer.bias is not None else norms.pop(0).bias
+            shift.copy_(weights[node.input[2]])

@@ -200,8 +200,13 @@ def coloured_noise(rng: Generator, count: int, slope: float) -> Samples:
     return noise / np.sqrt(np.mean(noise**2))
 
 
+LOOP_S = 16
+"""Long backgrounds repeat: nothing hears it, and the Fourier transforms stay small."""
+
+
 def noise_bed(rng: Generator, count: int) -> Samples:
     """A steady background (count,) of unit RMS: coloured, perhaps with hum, its level slowly changing."""
+    total, count = count, min(count, LOOP_S * RATE_HZ)
     noise = coloured_noise(rng, count, rng.uniform(-2.5, 0.5))
     if rng.random() < 0.3:
         noise = sosfilt(butter(1, rng.uniform(300, 4000), rng.choice(["low", "high"]), fs=RATE_HZ, output="sos"), noise)
@@ -210,14 +215,15 @@ def noise_bed(rng: Generator, count: int) -> Samples:
         noise = noise / noise.std() + sum(
             rng.uniform(0, 1.5) / k * np.sin(2 * np.pi * mains * k * t + k) for k in range(1, 8)
         )
-    drift_db = contour(rng, count, int(rng.integers(2, 8)), -rng.uniform(0, 6), rng.uniform(0, 6))
+    noise = np.resize(noise, total)
+    drift_db = contour(rng, total, int(rng.integers(2, 8)), -rng.uniform(0, 6), rng.uniform(0, 6))
     noise = noise * 10 ** (drift_db / 20)
     return noise / np.sqrt(np.mean(noise**2))
 
 
 def room(rng: Generator, far: bool) -> Samples:
     """An impulse response: a direct sound, early reflections and a decaying tail; the further, the less direct."""
-    decay = rng.uniform(0.15, 0.7 if far else 0.5)
+    decay = rng.uniform(0.15, 0.9 if far else 0.6)
     t = np.arange(int(decay * 1.2 * RATE_HZ)) / RATE_HZ
     tail = rng.standard_normal(len(t)) * np.exp(-6.9 * t / decay)
     tail = lfilter([1 - rng.uniform(0.2, 0.8)], [1, -rng.uniform(0.2, 0.7)], tail)
@@ -227,3 +233,70 @@ def room(rng: Generator, far: bool) -> Samples:
     response = tail * 10 ** (-ratio_db / 20)
     response[0] += 1.0
     return response
+
+
+def rhythm(rng: Generator, hits: list[Samples]) -> Samples:
+    """A drum pattern (num_samples,) of 1.5 to 12 s, each of `hits` on its own beats of a bar."""
+    steps, step_s = int(rng.choice([8, 12, 16])), rng.uniform(0.09, 0.26)
+    total = np.zeros(int(rng.uniform(1.5, 12) * RATE_HZ))
+    for hit in hits:
+        pattern = rng.random(steps) < rng.uniform(0.12, 0.5)
+        pattern[0] |= rng.random() < 0.6
+        for index in range(int(len(total) / RATE_HZ / step_s)):
+            start = int(index * step_s * RATE_HZ)
+            part = hit[: len(total) - start]
+            if pattern[index % steps] and len(part):
+                total[start : start + len(part)] += part * rng.uniform(0.5, 1.0)
+    return total
+
+
+def _synthesiser_line(rng: Generator, count: int, step_s: float, root_hz: float) -> Samples:
+    """Notes of one sawtooth, square or sine voice, each step another degree of a scale or a rest."""
+    scale = np.array([0, 3, 5, 7, 10, 12, 15]) if rng.random() < 0.6 else np.array([0, 2, 4, 7, 9, 12, 14])
+    melody, rests = rng.choice(scale, 16), rng.random(16) < rng.uniform(0.0, 0.4)
+    step = np.minimum((np.arange(count) / RATE_HZ / step_s).astype(int), 10**6)
+    phase = np.cumsum(root_hz * 2 ** (melody[step % 16] / 12)) / RATE_HZ
+    wave = {"saw": 2 * (phase % 1) - 1, "square": np.sign((phase % 1) - rng.uniform(0.2, 0.5))}.get(
+        str(rng.choice(["saw", "square", "sine"])), np.sin(2 * np.pi * phase)
+    )
+    position = (np.arange(count) / RATE_HZ / step_s) % 1
+    return wave * ~rests[step % 16] * np.exp(-position * rng.uniform(0.0, 5.0))
+
+
+def electronic_music(rng: Generator, hits: list[Samples]) -> Samples:
+    """Synthesiser lines (num_samples,) of 3 to 18 s over a beat, if there are `hits`; the filter may open and close."""
+    count, step_s = int(rng.uniform(3, 18) * RATE_HZ), rng.uniform(0.09, 0.25)
+    total = np.zeros(count)
+    for octave in rng.choice([1, 2, 4, 4, 8], int(rng.integers(1, 4))):
+        line = _synthesiser_line(rng, count, step_s * rng.choice([1, 2, 4]), float(octave * rng.uniform(40, 75)))
+        cutoff = rng.uniform(300, 6000)
+        total += rng.uniform(0.3, 1.0) * sosfilt(butter(2, cutoff, fs=RATE_HZ, output="sos"), line)
+    if hits and rng.random() < 0.7:
+        beat = rhythm(rng, hits)
+        total += np.resize(beat, count) * rng.uniform(0.3, 1.5) * total.std() / max(beat.std(), 1e-6)
+    fade = int(rng.uniform(0.005, 1.0) * RATE_HZ)
+    total[:fade] *= np.linspace(0, 1, fade)
+    total[-fade:] *= np.linspace(1, 0, fade)
+    return total / max(float(np.abs(total).max()), 1e-6)
+
+
+def applause(rng: Generator, count: int) -> Samples:
+    """Many hands (count,), or heavy rain on a roof: dense short clicks of noise, their number slowly changing."""
+    total, count = count, min(count, LOOP_S * RATE_HZ)
+    density = contour(rng, count, 12, 0.002, rng.uniform(0.004, 0.05))
+    clicks = (rng.random(count) < density) * rng.standard_normal(count)
+    low = rng.uniform(300, 1500)
+    band = butter(1, [low, min(7500.0, low * rng.uniform(2, 5))], "band", fs=RATE_HZ, output="sos")
+    return np.resize(sosfilt(band, clicks), total)
+
+
+def wind(rng: Generator, count: int) -> Samples:
+    """Wind (count,): low noise that swells and falls over seconds, with a whistle that follows it."""
+    seconds = count / RATE_HZ
+    gust = contour(rng, count, max(3, int(seconds / rng.uniform(1.0, 5.0))), 0.15, 1.0)
+    loop = min(count, LOOP_S * RATE_HZ)
+    noise = np.resize(coloured_noise(rng, loop, rng.uniform(-3, -1.5)), count)
+    centre = rng.uniform(200, 900)
+    band = butter(1, [centre, centre * 1.5], "band", fs=RATE_HZ, output="sos")
+    whistle = np.resize(sosfilt(band, coloured_noise(rng, loop, 0)), count)
+    return noise * gust + whistle * gust**3 * rng.uniform(0, 3)

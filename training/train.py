@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from annotators.detection.features import MELS
-from training.model import COARSE, EventNet
+from training.model import COARSE, EventNet, start_from
 
 CROP = 960
 """Frames of a training example: half a scene."""
@@ -88,6 +88,67 @@ def evaluate(net: EventNet, scenes: Scenes) -> tuple[float, list[float]]:
     return float(np.mean(losses)), [round(float(f1), 4) for f1 in 2 * right / np.maximum(said + true, 1)]
 
 
+class SeenScenes:
+    """Scenes as a front end that is not trained further sees them, computed once, as `versions` augmented ones each."""
+
+    def __init__(self, net: EventNet, scenes: Scenes, versions: int, rng: np.random.Generator) -> None:
+        self.frames = scenes.frames
+        self.seen, self.rest = [], []
+        net.eval()
+        with torch.inference_mode():
+            for index in [index for index in range(len(scenes)) for _ in range(versions)]:
+                mel, speech, targets = batch_of([scenes.crop(index, 0, scenes.frames)])
+                augment(rng, mel, speech)
+                self.seen.append(net.see(mel)[0].half())
+                self.rest.append((speech[0], targets[0]))
+
+    def __len__(self) -> int:
+        return len(self.seen)
+
+    def batch(self, crops: list[tuple[int, int]]) -> tuple[Tensor, Tensor, Tensor]:
+        """What the front end made of it, speech and targets of scenes from frames on."""
+        spans = [(index, slice(start, start + CROP)) for index, start in crops]
+        seen = torch.stack([self.seen[index][:, span] for index, span in spans]).float()
+        speech = torch.stack([self.rest[index][0][span] for index, span in spans])
+        return seen, speech, torch.stack([self.rest[index][1][:, span] for index, span in spans])
+
+
+def tune(works: list[Path], start: Path, epochs: int, batch: int, rate: float, seed: int, output: Path) -> None:
+    """Trains an exported net further on new scenes, all but its front end; writes it after each epoch.
+
+    So it takes a tenth of the time that training from nothing takes.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    net = EventNet()
+    start_from(net, start)
+    scenes = SeenScenes(net, Scenes(works, "train"), 2, rng)
+    print(len(scenes), "scenes", flush=True)
+    parameters = [value for name, value in net.named_parameters() if not name.startswith("front")]
+    optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=1e-3)
+    per_epoch = max(1, 2 * len(scenes) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * per_epoch, pct_start=0.1)
+    for epoch in range(epochs):
+        net.train()
+        for layer in net.modules():
+            if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+                layer.eval()
+        total, begun = 0.0, time.process_time()
+        for _ in range(per_epoch):
+            starts = rng.integers(0, (scenes.frames - CROP) // COARSE + 1, batch) * COARSE
+            seen, speech, targets = scenes.batch(
+                [(int(index), int(at)) for index, at in zip(rng.integers(len(scenes), size=batch), starts, strict=True)]
+            )
+            loss = loss_of(net.judge(seen, speech), targets)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            total += float(loss.detach())
+        print(epoch, round(total / per_epoch, 4), f"{time.process_time() - begun:.0f} s of processor", flush=True)
+        export(net, output)
+
+
 def train(works: list[Path], start: Path | None, epochs: int, batch: int, seed: int) -> EventNet:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -153,7 +214,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=Path, help="weights to go on from: the net.pt of a run before")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tune", type=Path, help="an exported net: train it further, all but its front end")
+    parser.add_argument("--rate", type=float, default=1e-3, help="with --tune: the highest learning rate")
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    if options.tune is not None:
+        tune(options.works, options.tune, options.epochs, options.batch, options.rate, options.seed, options.output)
+        return
     net = train(options.works, options.start, options.epochs, options.batch, options.seed)
     export(net, options.output)
 

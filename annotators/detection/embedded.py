@@ -24,10 +24,13 @@ from annotators.detection.features import MelStream
 from annotators.detection.session import Floats, Session, carried_weights, open_session
 from annotators.detection.silero_vad import HOP_MS, SILERO_FILE, SILERO_SHA256, SileroStream
 from annotators.waveform import DETECTION_RATE_HZ, Waveform
-from schemas.event import EventClass
+from schemas.event import Event, EventClass
 
 CLASSES = (EventClass.SPEECH, EventClass.MUSIC, EventClass.SOURCE_AMBIGUOUS)
 LABELS = ("speech", "music", "sound")
+STEADY_LABEL = "steady sound"
+STEADY_SCORE = 0.5
+"""Of an event that the level alone gives: as likely as not worth listening to."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,42 @@ def _band_levels(mel: Floats) -> NDArray[np.float16]:
     return levels
 
 
+def events_in(heard: Heard, duration_ms: int, backend: Embedded) -> Detection:
+    """The events of a recording of `duration_ms`, by the thresholds of `backend`."""
+    scores = heard.scores
+    thresholds = (backend.speech, backend.music, backend.sound)
+    columns = [np.ascontiguousarray(scores[:, index]) for index in range(len(CLASSES))]
+    speech, music, sound = (
+        active_runs(column, HOP_MS, limits) for column, limits in zip(columns, thresholds, strict=True)
+    )
+    masked = frames_of(speech, len(scores)) | frames_of(sound, len(scores))
+    music = join_masked(music, masked, heard.level_db, backend.masked_ms // HOP_MS)
+    events = []
+    for index, runs in enumerate((speech, music, sound)):
+        events += events_of(columns[index], runs, HOP_MS, duration_ms, CLASSES[index], LABELS[index])
+    if not events:
+        events = steady_sound(heard, duration_ms, backend.steady_dbfs)
+    return Detection(in_order(events), FrameScores(HOP_MS, CLASSES, scores))
+
+
+def steady_sound(heard: Heard, duration_ms: int, steady_dbfs: float) -> list[Event]:
+    """One event over a whole recording in which nothing stands out, if its median level is over `steady_dbfs`.
+
+    So rain, a fan or an engine that runs from end to end is segmented, and silence and room tone are not.
+    """
+    if len(heard.level_db) == 0 or float(np.median(heard.level_db)) < steady_dbfs or duration_ms == 0:
+        return []
+    return [
+        Event(
+            event_class=EventClass.SOURCE_AMBIGUOUS,
+            label=STEADY_LABEL,
+            onset_ms=0,
+            offset_ms=duration_ms,
+            score=STEADY_SCORE,
+        )
+    ]
+
+
 class EmbeddedDetector:
     """Implements Detector."""
 
@@ -72,20 +111,8 @@ class EmbeddedDetector:
         self._backend = backend
 
     def detect(self, waveform: Waveform) -> Detection:
-        heard = listen(waveform, self._silero, self._net)
-        scores = heard.scores
         duration_ms = duration_ms_of(waveform.num_samples, DETECTION_RATE_HZ)
-        thresholds = (self._backend.speech, self._backend.music, self._backend.sound)
-        columns = [np.ascontiguousarray(scores[:, index]) for index in range(len(CLASSES))]
-        speech, music, sound = (
-            active_runs(column, HOP_MS, limits) for column, limits in zip(columns, thresholds, strict=True)
-        )
-        masked = frames_of(speech, len(scores)) | frames_of(sound, len(scores))
-        music = join_masked(music, masked, heard.level_db, self._backend.masked_ms // HOP_MS)
-        events = []
-        for index, runs in enumerate((speech, music, sound)):
-            events += events_of(columns[index], runs, HOP_MS, duration_ms, CLASSES[index], LABELS[index])
-        return Detection(in_order(events), FrameScores(HOP_MS, CLASSES, scores))
+        return events_in(listen(waveform, self._silero, self._net), duration_ms, self._backend)
 
 
 class Embedded(DetectionBackend):
@@ -104,6 +131,12 @@ class Embedded(DetectionBackend):
 
     masked_ms: int = Field(
         default=12_000, ge=0, description="music that louder sounds cover goes on if they do for no longer than this"
+    )
+
+    steady_dbfs: float = Field(
+        default=-45.0,
+        description="a recording without any other event is one steady sound if its median level is over this; noise "
+        "reads about 5 dB more than its RMS level",
     )
 
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime", "scipy")

@@ -66,14 +66,14 @@ def evaluate_segmentation(
     folder: LabelledFolder, detectors: Sequence[Detector], config: SegmentationConfig, silero: Detector
 ) -> Iterator[MethodScores]:
     """The configured detectors and cut first, then fixed windows, energy and speech alone, by `silero`."""
-    yield score_method("soundseam", folder, _full(detectors, config))
+    yield score_method("soundseam", folder, soundseam(detectors, config))
     yield score_method("fixed 10 s", folder, _cut_only(fixed(10_000)))
     yield score_method("fixed 30 s", folder, _cut_only(fixed(30_000)))
     yield score_method("energy", folder, _cut_only(energy))
     yield score_method("silero only", folder, _cut_only(speech_cuts(silero)))
 
 
-def _full(detectors: Sequence[Detector], config: SegmentationConfig) -> Method:
+def soundseam(detectors: Sequence[Detector], config: SegmentationConfig) -> Method:
     def answer(waveform: Waveform) -> Answer:
         scene = combine([detector.detect(waveform) for detector in detectors])
         duration_ms = waveform.num_samples * 1000 // 16_000

@@ -60,9 +60,21 @@ def test_a_recording_without_samples_has_no_events() -> None:
     assert events_in(ArrayWaveform(np.zeros(0, dtype=np.float32))) == ()
 
 
-def test_silence_and_steady_noise_are_no_events() -> None:
+def test_silence_and_room_tone_are_no_events() -> None:
     assert events_in(ArrayWaveform(np.zeros(160_000, dtype=np.float32))) == ()
-    assert events_in(ArrayWaveform(noise(20, -35))) == ()
+    assert events_in(ArrayWaveform(noise(20, -65))) == ()
+
+
+def test_steady_noise_from_end_to_end_is_one_event() -> None:
+    (event,) = events_in(ArrayWaveform(noise(20, -30)))
+    assert (event.event_class, event.label) == (EventClass.SOURCE_AMBIGUOUS, "steady sound")
+    assert (event.onset_ms, event.offset_ms) == (0, 20_000)
+
+
+def test_steady_noise_around_another_sound_is_no_event_of_its_own() -> None:
+    events = events_in(ArrayWaveform(noise(30, -40) + mixed(30, (10, tune(8, -18)))))
+    assert events
+    assert all(event.label != "steady sound" for event in events)
 
 
 def test_steady_noise_stays_no_event_where_a_recording_ends_in_the_middle_of_a_frame() -> None:
