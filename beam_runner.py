@@ -135,10 +135,12 @@ def run(
         from pipeline.display import ProgressDisplay, inspection_view, usage_line
         from pipeline.launch import Launch, RunRequest, output_in_use
         from pipeline.storage.files import use_options
+        from pipeline.storage.ownership import check_output
         from pipeline.storage.redact import redact_uri
 
         recordings, options = _split_beam_options(inputs, runner)
         use_options(options)
+        check_output(output)
         request = RunRequest(
             inputs=tuple(recordings),
             output=output,
@@ -212,12 +214,10 @@ def inspect(
     """Show what a corpus holds: hours, segments, branches, classes, lengths, rejects, some captions."""
     with _exit_codes():
         from pipeline.display import inspection_view
-        from pipeline.errors import SetupError
         from pipeline.inspection import inspect_corpus, sample_captions
-        from pipeline.storage import files
+        from pipeline.storage.ownership import require_corpus
 
-        if files.is_local(output) and not files.local_path(output).is_dir():
-            raise SetupError(f"there is no folder {output}: name the --output of a run")
+        require_corpus(output)
         Console().print(inspection_view(inspect_corpus(output), sample_captions(output, captions, seed)))
 
 

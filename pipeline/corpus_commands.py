@@ -73,6 +73,7 @@ def dedup(
     from pipeline.dedup.launch import DedupRequest, find_duplicates
     from pipeline.doctor import usable_cores
     from pipeline.launch import output_in_use
+    from pipeline.storage.ownership import require_corpus
 
     request = DedupRequest(
         output=output,
@@ -81,6 +82,7 @@ def dedup(
         workers=workers or usable_cores(),
     )
     console, errors = Console(soft_wrap=True), Console(stderr=True)
+    require_corpus(output)
     with output_in_use(output), errors.status("taking fingerprints") as status:
         made = find_duplicates(
             request, lambda done, parts: status.update(f"fingerprints of {done:,} of {parts:,} files")
@@ -119,11 +121,13 @@ def filter(  # noqa: A001 - the command's name
     from pipeline.filters.config import NOTHING, load_filter_config
     from pipeline.filters.launch import FilterRequest, run_filter
     from pipeline.launch import output_in_use
+    from pipeline.storage.ownership import require_corpus
 
     if undo and (config or overrides):
         raise SetupError("--undo takes no options: leave out --config and --set")
     chosen = NOTHING if undo else load_filter_config(config, tuple(overrides or ()))
     console, errors = Console(soft_wrap=True), Console(stderr=True)
+    require_corpus(output)
     with output_in_use(output), errors.status("reading captions") as status:
         request = FilterRequest(output=output, config=chosen, dry_run=dry_run)
         summary, was_due = run_filter(request, lambda done, of: status.update(f"{done:,} of {of:,} shards"))

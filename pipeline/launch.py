@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from annotators.chat.usage import Usage
@@ -23,6 +25,7 @@ from pipeline.local.supervisor import LocalJob, Poison, run_local
 from pipeline.plan import Plan, plan_run
 from pipeline.storage import files
 from pipeline.storage.commits import (
+    LAYOUT_FILE,
     RUN_FOLDER,
     Commit,
     Corpus,
@@ -32,6 +35,7 @@ from pipeline.storage.commits import (
     read_layout,
     sweep,
 )
+from pipeline.storage.ownership import check_output
 from pipeline.summary import RunSummary, StageUsage, write_configuration, write_summary
 from pipeline.work import LIST_STAGE, ShardWork, StageWork
 from schemas.record import Record
@@ -104,9 +108,10 @@ def prepare_run(request: RunRequest) -> Prepared:
 
 def prepare_with(config: RunConfig, request: RunRequest, unavailable: tuple[str, ...] = ()) -> Prepared:
     """The same with a configuration that is there already, whatever profile the request names."""
+    check_output(request.output)
     shards = read_layout(request.output).shards
     index = SourceIndex(files.join(request.output, RUN_FOLDER, "sources.parquet"))
-    listing = list_sources(request.inputs, index)
+    listing = list_sources(request.inputs, index, request.output)
     corpus = Corpus.load_present(request.output, list(stage_keys(config)))
     plan = plan_run(listing.sources, config, corpus, shards)
     durations = estimate_durations(listing.sources)
@@ -124,7 +129,7 @@ def output_in_use(output: str) -> Iterator[None]:
     import fcntl
 
     path = files.local_path(files.join(output, RUN_FOLDER, "lock"))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made = _make_folders(path.parent)
     with path.open("a+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -132,7 +137,29 @@ def output_in_use(output: str) -> Iterator[None]:
             raise SetupError(
                 f"another run is writing to {output}: wait for it, end it, or choose another --output"
             ) from error
-        yield
+        try:
+            yield
+        finally:
+            if not (path.parent / LAYOUT_FILE).exists():
+                _remove_lock(path, made)
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Makes a folder with its parents; returns those that were not there, the innermost first."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupError(f"{folder.parent} cannot be written to: {error.strerror}. Choose another --output") from error
+    return missing
+
+
+def _remove_lock(path: Path, made: Sequence[Path]) -> None:
+    """Nothing was begun: what only the lock made goes again."""
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # a folder that holds something by now
+        for folder in made:
+            folder.rmdir()
 
 
 @dataclass

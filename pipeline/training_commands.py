@@ -68,6 +68,7 @@ def sft(
     from pipeline.sft.graph import beam_options
     from pipeline.sft.launch import prepare_sft, run_sft
     from pipeline.sft.marks import Marks, are_outdated, read_marks
+    from pipeline.storage.ownership import require_corpus
 
     chosen = load_sft_config(config)
     if seed is not None:
@@ -76,6 +77,7 @@ def sft(
         chosen = chosen.only(tuple(tasks))
     options = beam_options(context.args, runner)
     console = Console()
+    require_corpus(output)
     with output_in_use(output):
         marks = read_marks(output, groups, leave_out or ())
         if marks != Marks():
@@ -136,16 +138,21 @@ def export(
     ] = True,
     tables: Annotated[bool, typer.Option("--tables/--no-tables", help="hf: the corpus's own tables too.")] = True,
     seed: Annotated[int, typer.Option("--seed", help="With --samples or --quota: another seed takes others.")] = 0,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put this export in the place of one made with other options.")
+    ] = False,
     workers: Workers = None,
 ) -> None:
     """Write samples with their audio in the form that a trainer reads.
 
-    Streams part by part in flat memory; the same command resumes an export that was killed.
+    Streams part by part in flat memory; the same command resumes an export that was killed. Files that no export
+    wrote are never overwritten.
     """
     from pipeline.doctor import usable_cores
     from pipeline.export.launch import run_export
     from pipeline.export.mix_options import mix_from
     from pipeline.export.plan import export_options, plan_export
+    from pipeline.export.target import check_export
 
     mix = mix_from(samples, quotas or (), weights or (), seed)
     options = export_options(
@@ -162,8 +169,10 @@ def export(
     )
     console, errors = Console(), Console(stderr=True)
     with errors.status("reading what there is") as status:
+        plan = plan_export(output, target, options)
+        check_export(plan, replace)
         summary = run_export(
-            plan_export(output, target, options),
+            plan,
             workers or usable_cores(),
             lambda done, parts: status.update(f"{done:,} of {parts:,} parts"),
         )

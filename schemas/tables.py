@@ -32,6 +32,7 @@ class Table(StrEnum):
     FILTERED = "filtered"
 
 
+DUPLICATES_FOLDER = "duplicates"
 SAMPLES_FOLDER = "sft"
 SAMPLE_TABLE = r"^sft/[a-z][a-z0-9_]*$"
 """One table a task, made only for the tasks that are asked for; which there are is the pipeline's to know."""

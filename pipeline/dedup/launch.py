@@ -22,9 +22,9 @@ from pipeline.dedup.segment_fingerprints import (
 )
 from pipeline.dedup.sources import evaluation_fingerprints, evaluation_key
 from pipeline.dedup.store import Found, MadeOf, read_marker, write_duplicates
-from pipeline.errors import SetupError
 from pipeline.storage import files
-from pipeline.storage.commits import Corpus, stages_in
+from pipeline.storage.commits import Corpus
+from pipeline.storage.ownership import require_corpus
 from pipeline.work import SEGMENTS_STAGE
 from schemas.duplicate import Duplicate
 from schemas.record import Record, content_key
@@ -91,8 +91,5 @@ def _compare(request: DedupRequest, found: list[SegmentsFile], items: Items) -> 
 
 
 def _load(output: str) -> list[SegmentsFile]:
-    if files.is_local(output) and not files.local_path(output).is_dir():
-        raise SetupError(f"there is no folder {output}: name the --output of a run")
-    if SEGMENTS_STAGE not in stages_in(output):
-        raise SetupError(f"{output} holds no corpus: nothing was committed there")
+    require_corpus(output, SEGMENTS_STAGE)
     return segment_files(Corpus.load_present(output, [SEGMENTS_STAGE]))

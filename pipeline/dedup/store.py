@@ -14,11 +14,12 @@ from pydantic import ValidationError
 from pipeline.dedup.fingerprint_files import ROWS_AT_ONCE, write_table
 from pipeline.storage import files
 from pipeline.storage.commits import RUN_FOLDER
+from pipeline.storage.tables import is_table_file
 from schemas.arrow import records_of
 from schemas.duplicate import Duplicate
 from schemas.record import Record
+from schemas.tables import DUPLICATES_FOLDER
 
-DUPLICATES_FOLDER = "duplicates"
 MARKER = "duplicates.json"
 
 
@@ -97,5 +98,6 @@ def write_duplicates(output: str, made_of: MadeOf, segments: int, rows: Sequence
         files.publish(path, files.join(folder, name))
     marker = DuplicatesMarker(**dict(made_of), name=name, found=Found.of(segments, rows))
     files.write_atomically(files.join(output, RUN_FOLDER, MARKER), marker.model_dump_json(indent=1).encode())
-    files.delete([stat.uri for stat in files.list_files(folder) if files.name_of(stat.uri) != name])
+    names = (files.name_of(stat.uri) for stat in files.list_files(folder))
+    files.delete([files.join(folder, old) for old in names if is_table_file(old) and old != name])
     return marker

@@ -25,8 +25,8 @@ from pipeline.evaluation.calibration import Bin, Calibration, calibrate
 from pipeline.evaluation.swapped_claims import Trial, trials_of
 from pipeline.inspection import committed_rows
 from pipeline.report.read import segment_rows
-from pipeline.storage import files
-from pipeline.storage.commits import Corpus, stages_in
+from pipeline.storage.commits import Corpus
+from pipeline.storage.ownership import require_corpus
 from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from schemas.caption import Caption
 from schemas.claim import Verdict
@@ -231,8 +231,5 @@ def _draw_captions(corpus: Corpus, segments: int, seed: int) -> list[Caption]:
 
 
 def _load(output: str) -> Corpus:
-    if files.is_local(output) and not files.local_path(output).is_dir():
-        raise SetupError(f"there is no folder {output}: name the --output of a run")
-    if CAPTIONS_STAGE not in stages_in(output):
-        raise SetupError(f"{output} holds no captions: make some with soundseam run INPUTS --output ...")
+    require_corpus(output, CAPTIONS_STAGE)
     return Corpus.load_present(output, [SEGMENTS_STAGE, CAPTIONS_STAGE])

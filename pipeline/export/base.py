@@ -131,6 +131,8 @@ class Format(ABC):
     name: ClassVar[str]
     reader: ClassVar[str]
     """What reads it."""
+    indexes: ClassVar[tuple[str, ...]] = ()
+    """Every file that it may write beside the parts."""
 
     @abstractmethod
     def writer(self, place: Place) -> PartWriter:

@@ -9,32 +9,38 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from pipeline.dedup.store import DUPLICATES_FOLDER, read_marker
+from pipeline.dedup.store import read_marker
+from pipeline.errors import SetupError
 from pipeline.export.base import EXPORT_FOLDER, Finished, Place
 from pipeline.export.card import card, readme
 from pipeline.export.counts import Counts, Tally
 from pipeline.export.formats import format_named
 from pipeline.export.plan import ExportPlan, Part, mix_of
 from pipeline.export.read import PartReader
+from pipeline.export.target import (
+    LAYOUT_FILE,
+    MARKERS,
+    README,
+    PartMarker,
+    hashes_of,
+    part_file,
+    read_layout,
+    read_markers,
+    remove_parts,
+    whole_parts,
+    write_layout,
+)
 from pipeline.storage import files
 from pipeline.storage.commits import Corpus, stages_in
+from pipeline.storage.redact import redact_uri
+from pipeline.storage.tables import is_table_file
 from schemas.record import Record
-from schemas.tables import Table
+from schemas.tables import DUPLICATES_FOLDER, Table
 
-_MARKERS = f"{EXPORT_FOLDER}/parts"
 _SCRATCH = f"{EXPORT_FOLDER}/scratch"
 SUMMARY_FILE = f"{EXPORT_FOLDER}/export.json"
-
-
-class PartMarker(Record):
-    """Written last: a part is there exactly if its marker is."""
-
-    part: str
-    files: tuple[str, ...]
-    """Paths in the export."""
-    counts: Counts
 
 
 class ExportSummary(Record):
@@ -51,22 +57,27 @@ class ExportSummary(Record):
 
 
 def run_export(plan: ExportPlan, workers: int, tell: Callable[[int, int], None]) -> ExportSummary:
-    """Writes the parts that are missing, removes those of another plan, and joins and indexes.
+    """Writes the parts that are missing, joins and indexes, and only then removes those of another plan.
 
-    `tell` hears how many parts are done, of how many.
+    `tell` hears how many parts are done, of how many. Raises SetupError if no sample is left to export, and leaves an
+    earlier export as it was. The caller has asked `check_export`.
     """
     wanted = {part.part: part for part in plan.parts}
-    markers = {marker.part: marker for marker in _read_markers(plan.target)}
-    _remove([marker for name, marker in markers.items() if name not in wanted], plan.target)
+    earlier = read_layout(plan.target)
+    markers = whole_parts(plan.target)
     missing = [part for name, part in wanted.items() if name not in markers]
+    if earlier is None:
+        write_layout(plan, {})
     for done, marker in enumerate(_written(plan, missing, workers), 1):
         markers[marker.part] = marker
         tell(len(wanted) - len(missing) + done, len(wanted))
-    ordered = [markers[name] for name in wanted]
     counts = Counts()
-    for marker in ordered:
-        counts = counts.plus(marker.counts)
-    indexes = _finish(plan, ordered, counts)
+    for name in wanted:
+        counts = counts.plus(markers[name].counts)
+    if not counts.total:
+        _take_back(plan, [markers[part.part] for part in missing], earlier is None)
+        raise SetupError(_no_samples(plan, counts))
+    indexes = _finish(plan, [markers[name] for name in wanted], counts, earlier.indexes if earlier else {})
     summary = ExportSummary(
         plan_parts=len(wanted),
         parts_written=len(missing),
@@ -74,9 +85,27 @@ def run_export(plan: ExportPlan, workers: int, tell: Callable[[int, int], None])
         shares=mix_of(plan.options).shares,
         indexes=indexes,
     )
-    files.delete(files.join(plan.target, name) for name in _last_indexes(plan.target) if name not in indexes)
     files.write_atomically(files.join(plan.target, SUMMARY_FILE), (summary.model_dump_json(indent=1) + "\n").encode())
+    remove_parts(plan.target, [marker for marker in read_markers(plan.target) if marker.part not in wanted])
+    write_layout(plan, hashes_of(plan.target, indexes))
     return summary
+
+
+def _take_back(plan: ExportPlan, written: Sequence[PartMarker], was_new: bool) -> None:
+    """Removes what this call wrote, and of a new export everything."""
+    remove_parts(plan.target, written)
+    if was_new:
+        files.delete([files.join(plan.target, LAYOUT_FILE)])
+        _remove_scratch(plan.target)
+        files.remove_empty_folders(plan.target, [EXPORT_FOLDER])
+
+
+def _no_samples(plan: ExportPlan, counts: Counts) -> str:
+    reasons = [f"{count:,} {name}" for name, count in counts.skipped.items()]
+    if counts.lost:
+        reasons.append(f"{counts.lost:,} whose segments are gone: run soundseam sft {redact_uri(plan.output)} again")
+    why = f": left out are {', '.join(reasons)}" if reasons else ""
+    return f"no sample of {redact_uri(plan.output)} can be exported as {plan.options.to} with these options{why}"
 
 
 def write_part(plan: ExportPlan, part: Part) -> PartMarker:
@@ -88,10 +117,11 @@ def write_part(plan: ExportPlan, part: Part) -> PartMarker:
             tally.add(item, writer.write(item))
         writer.close()
         names = sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
+        written = [part_file(Path(folder), name) for name in names]
         for name in names:
             _place(Path(folder) / name, plan.target, name)
-    marker = PartMarker(part=part.part, files=tuple(names), counts=tally.counts(reader.lost))
-    uri = files.join(plan.target, _MARKERS, f"{part.part}.json")
+    marker = PartMarker(part=part.part, files=tuple(written), counts=tally.counts(reader.lost))
+    uri = files.join(plan.target, MARKERS, f"{part.part}.json")
     files.write_atomically(uri, marker.model_dump_json().encode())
     return marker
 
@@ -131,49 +161,30 @@ def _place(source: Path, target: str, name: str) -> None:
         files.publish(source, files.join(target, name))
 
 
-def _read_markers(target: str) -> Iterator[PartMarker]:
-    for stat in files.list_files(files.join(target, _MARKERS)):
-        if stat.uri.endswith(".json"):
-            try:
-                yield PartMarker.model_validate_json(files.read_bytes(stat.uri))
-            except ValidationError:
-                files.delete([stat.uri])
-
-
-def _remove(markers: Sequence[PartMarker], target: str) -> None:
-    """Removes parts, their markers first, so that a killed removal leaves no part that looks whole."""
-    files.delete([files.join(target, _MARKERS, f"{marker.part}.json") for marker in markers])
-    for marker in markers:
-        files.delete([files.join(target, name) for name in marker.files])
-
-
-def _finish(plan: ExportPlan, markers: Sequence[PartMarker], counts: Counts) -> tuple[str, ...]:
+def _finish(
+    plan: ExportPlan, markers: Sequence[PartMarker], counts: Counts, earlier: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Writes the files beside the parts, then removes those of an `earlier` export; returns their names."""
     form = format_named(plan.options.to)
-    names = tuple(name for marker in markers for name in marker.files)
-    finished = Finished(plan.target, plan.options, names)
-    joined = form.joined(finished)
+    finished = Finished(plan.target, plan.options, tuple(file.name for marker in markers for file in marker.files))
+    joined, texts = form.joined(finished), dict(form.finish(finished))
+    tables = _copy_tables(plan) if plan.options.to == "hf" and plan.options.tables else {}
+    texts[README] = card(finished, counts, tables) if plan.options.to == "hf" else readme(plan.options, counts)
+    names = (*joined, *texts)
+    write_layout(plan, {**earlier, **dict.fromkeys(names, "")})
     for name, members in joined.items():
         _join(plan.target, name, members)
-    texts = dict(form.finish(finished))
-    if plan.options.to == "hf":
-        texts["README.md"] = card(finished, counts, _copy_tables(plan) if plan.options.tables else {})
-    else:
-        texts["README.md"] = readme(plan.options, counts)
     for name, text in texts.items():
         files.write_atomically(files.join(plan.target, name), text.encode())
-    if files.is_local(plan.target):
-        shutil.rmtree(files.local_path(files.join(plan.target, _SCRATCH)), ignore_errors=True)
-    return (*joined, *texts)
+    files.delete(files.join(plan.target, name) for name in earlier if name not in names)
+    _remove_tables(plan.target, tables)
+    _remove_scratch(plan.target)
+    return names
 
 
-def _last_indexes(target: str) -> tuple[str, ...]:
-    uri = files.join(target, SUMMARY_FILE)
-    if not files.exists(uri):
-        return ()
-    try:
-        return ExportSummary.model_validate_json(files.read_bytes(uri)).indexes
-    except ValidationError:
-        return ()
+def _remove_scratch(target: str) -> None:
+    if files.is_local(target):
+        shutil.rmtree(files.local_path(files.join(target, _SCRATCH)), ignore_errors=True)
 
 
 def _join(target: str, name: str, members: Sequence[str]) -> None:
@@ -198,9 +209,16 @@ def _copy_tables(plan: ExportPlan) -> Mapping[str, Sequence[str]]:
         for name in names:
             if f"tables/{table}/{name}" not in there:
                 _copy_table_file(plan, table, name)
-    kept = {f"tables/{table}/{name}" for table, names in wanted.items() for name in names}
-    files.delete([files.join(plan.target, name) for name in there - kept])
     return wanted
+
+
+def _remove_tables(target: str, wanted: Mapping[str, Sequence[str]]) -> None:
+    """Removes the copies of files that a corpus no longer has, and nothing else that lies there."""
+    kept = {f"tables/{table}/{name}" for table, names in wanted.items() for name in names}
+    there = {files.relative_to(stat.uri, target) for stat in files.list_files(files.join(target, "tables"))}
+    stale = [name for name in there - kept if is_table_file(files.name_of(name))]
+    files.delete([files.join(target, name) for name in stale])
+    files.remove_empty_folders(target, {name.rpartition("/")[0] for name in stale})
 
 
 def _copy_table_file(plan: ExportPlan, table: str, name: str) -> None:

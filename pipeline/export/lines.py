@@ -17,6 +17,7 @@ class LinesFormat(Format):
     """Lines that name audio files."""
 
     container: ClassVar[Container]
+    indexes: ClassVar[tuple[str, ...]] = tuple(f"{split}.jsonl" for split in SPLITS)
 
     @abstractmethod
     def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json] | str:

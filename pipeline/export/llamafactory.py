@@ -17,6 +17,7 @@ class LlamaFactory(Swift):
 
     name: ClassVar[str] = "llamafactory"
     reader: ClassVar[str] = "LLaMA-Factory"
+    indexes: ClassVar[tuple[str, ...]] = (*Swift.indexes, "dataset_info.json")
 
     def finish(self, finished: Finished) -> Mapping[str, str]:
         entries = {

@@ -15,6 +15,7 @@ from pipeline.inspection import committed_rows
 from pipeline.sft.tasks.caption import UNIFIED
 from pipeline.sft.words import LANGUAGES
 from pipeline.storage.commits import Commit, Corpus, stages_in
+from pipeline.storage.ownership import require_corpus
 from pipeline.work import SEGMENTS_STAGE
 from schemas.event import EventClass
 from schemas.record import Record, content_key
@@ -68,14 +69,13 @@ def export_options(fields: Mapping[str, object]) -> ExportOptions:
 
 
 def plan_export(output: str, target: str, options: ExportOptions) -> ExportPlan:
-    """Raises SetupError where there are no samples to export, or `target` is a corpus itself."""
+    """Raises SetupError if there are no samples to export."""
+    require_corpus(output)
     tasks = _tasks(output, options)
-    if stages_in(target):
-        raise SetupError(
-            f"{target} holds a corpus: an export takes a folder of its own, as --output {target}-{options.to}"
-        )
     segments = Corpus.load_present(output, [SEGMENTS_STAGE])
     samples = Corpus.load_present(output, [f"{SAMPLES_FOLDER}/{task}" for task in tasks])
+    if not any(entry.rows for commits in samples.commits.values() for commit in commits for entry in commit.files):
+        raise SetupError(f"there is nothing to export: {output} holds no sample of {', '.join(tasks) or options.stage}")
     rates = () if options.mix.takes_all else _rates(samples, tasks, options)
     key = content_key([EXPORT_REVISION, _options_key(options), list(tasks), [rate.model_dump() for rate in rates]])
     parts = tuple(_parts(segments, samples, key))

@@ -19,6 +19,7 @@ class WebDataset(Format):
 
     name: ClassVar[str] = "webdataset"
     reader: ClassVar[str] = "webdataset"
+    indexes: ClassVar[tuple[str, ...]] = tuple(f"{split}.json" for split in SPLITS)
 
     def writer(self, place: Place) -> PartWriter:
         return WebDatasetWriter(place)

@@ -12,7 +12,8 @@ from pipeline.errors import SetupError
 from pipeline.filters.config import FILTER_REVISION, FilterConfig
 from pipeline.filters.decide import Decided, Decisions, Progress
 from pipeline.storage import files
-from pipeline.storage.commits import RUN_FOLDER, Corpus, read_layout, renewed_commit, stages_in, sweep
+from pipeline.storage.commits import RUN_FOLDER, Corpus, read_layout, renewed_commit, sweep
+from pipeline.storage.ownership import require_corpus
 from pipeline.work import CAPTIONS_STAGE
 from schemas.record import Record, content_key, key_content
 from schemas.tables import Table
@@ -109,11 +110,8 @@ def _check(request: FilterRequest) -> None:
                 "near_duplicates needs datasketch: pip install 'soundseam[filter]', "
                 "or leave it out with --set near_duplicates.enabled=false"
             )
-    if files.is_local(request.output) and not files.local_path(request.output).is_dir():
-        raise SetupError(f"there is no folder {request.output}: name the --output of a run")
+    require_corpus(request.output, CAPTIONS_STAGE)
     read_layout(request.output)
-    if CAPTIONS_STAGE not in stages_in(request.output):
-        raise SetupError(f"{request.output} holds no captions: make some with soundseam run INPUTS --output ...")
 
 
 def _load(output: str) -> Corpus:

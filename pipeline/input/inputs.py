@@ -12,6 +12,7 @@ from pipeline.errors import SetupError
 from pipeline.input.manifest import Entry, is_manifest, read_manifest
 from pipeline.storage import files
 from pipeline.storage.files import UnsupportedSchemeError
+from pipeline.storage.ownership import OwnFiles
 from pipeline.storage.redact import redact_text, redact_uri
 from schemas.rejected import Rejected
 
@@ -26,17 +27,19 @@ AUDIO_SUFFIXES = frozenset(_SUFFIXES.split())
 _GLOB = re.compile(r"[*?\[]")
 
 
-def read_inputs(inputs: Sequence[str]) -> Iterator[Entry | Rejected]:
+def read_inputs(inputs: Sequence[str], output: str | None = None) -> Iterator[Entry | Rejected]:
     """The recordings that `inputs` name, in the order of the inputs, and the lines of manifests that name none.
 
     A folder gives the audio and video files under it at any depth, by suffix; hidden files and folders are left out,
     links to folders are not followed. A name that exists is taken literally, else `*`, `?`, `[]` and `**` make it a
-    glob. Raises SetupError for an input that names nothing.
+    glob. What Soundseam wrote itself is no recording: folders and globs leave out what lies in `output`, and the audio
+    of reports and exports. Raises SetupError for an input that names nothing, or something in `output`.
     """
+    own = OwnFiles(output)
     for item in inputs:
         try:
             found = False
-            for entry in _local_input(item) if files.is_local(item) else _remote_input(item):
+            for entry in _local_input(item, own) if files.is_local(item) else _remote_input(item, own):
                 found = True
                 yield entry
         except UnsupportedSchemeError as error:
@@ -46,49 +49,68 @@ def read_inputs(inputs: Sequence[str]) -> Iterator[Entry | Rejected]:
         if not found:
             raise SetupError(
                 f"{redact_uri(item)} names no recording: give a folder with audio, a glob in quotes, audio files, or a "
-                "manifest (.jsonl, .csv, .parquet)"
+                "manifest (.jsonl, .csv, .parquet). What Soundseam wrote itself does not count"
             )
 
 
-def _local_input(item: str) -> Iterator[Entry | Rejected]:
+def _local_input(item: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
     path = files.local_path(item)
-    if path.exists():
-        yield from _local_path_input(item)
+    if path.is_dir():
+        _refuse_output(item, own)
+        yield from _folder(item, own)
+    elif path.exists():
+        yield from _file(item, own)
     elif _GLOB.search(item):
         for match in sorted(glob.glob(item, recursive=True)):  # noqa: PTH207 (a glob may be absolute)
-            yield from _local_path_input(match)
+            if files.local_path(match).is_dir():
+                yield from _folder(match, own)
+            elif not own.holds(match):
+                yield from _file(match, own)
 
 
-def _local_path_input(item: str) -> Iterator[Entry | Rejected]:
-    if files.local_path(item).is_dir():
-        yield from _folder(item)
-    elif is_manifest(item):
-        yield from read_manifest(item)
-    else:
-        yield Entry(_openable(item))
-
-
-def _remote_input(item: str) -> Iterator[Entry | Rejected]:
+def _remote_input(item: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
     if is_manifest(item) and files.exists(item):
-        yield from read_manifest(item)
+        yield from _file(item, own)
     elif not item.endswith("/") and files.is_remote_file(item):
+        _refuse_output(item, own)
         yield Entry(item)
     elif _GLOB.search(item):
         for stat in files.match_files(item):
             if is_manifest(stat.uri):
-                yield from read_manifest(stat.uri)
-            else:
+                yield from _file(stat.uri, own)
+            elif not own.holds(stat.uri):
                 yield Entry(stat.uri, stat=stat)
     else:
-        yield from _folder(item)
+        _refuse_output(item, own)
+        yield from _folder(item, own)
 
 
-def _folder(folder: str) -> Iterator[Entry | Rejected]:
+def _file(item: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
+    """A file that is named: the recordings of a manifest, else itself."""
+    if not is_manifest(item):
+        _refuse_output(item, own)
+        yield Entry(_openable(item))
+        return
+    for entry in read_manifest(item):
+        if isinstance(entry, Entry):
+            _refuse_output(entry.uri, own)
+        yield entry
+
+
+def _refuse_output(uri: str, own: OwnFiles) -> None:
+    if own.lies_in_output(uri):
+        raise SetupError(
+            f"the input {redact_uri(uri)} lies in the folder of --output: choose an --output beside it or below it"
+        )
+
+
+def _folder(folder: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
     unreadable: list[OSError] = []
     for stat in files.list_files(folder, unreadable.append):
         parts = files.relative_to(stat.uri, folder).split("/")
-        if os.path.splitext(parts[-1])[1].lower() in AUDIO_SUFFIXES and not any(part[0] == "." for part in parts):  # noqa: PTH122
-            yield Entry(_openable(stat.uri), stat=stat)
+        if any(part[0] == "." for part in parts) or not is_audio_name(parts[-1]) or own.holds(stat.uri):
+            continue
+        yield Entry(_openable(stat.uri), stat=stat)
     for error in unreadable:
         yield Rejected(
             recording_id=None,
@@ -106,6 +128,10 @@ def _openable(uri: str) -> str:
     except UnicodeEncodeError:
         return Path(uri).absolute().as_uri()
     return uri
+
+
+def is_audio_name(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES  # noqa: PTH122
 
 
 def source_uri_of(uri: str) -> str:

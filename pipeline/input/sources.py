@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +29,7 @@ class Listing:
     rejected: tuple[Rejected, ...]
 
 
-def list_sources(inputs: Sequence[str], index: SourceIndex | None = None) -> Listing:
+def list_sources(inputs: Sequence[str], index: SourceIndex | None = None, output: str | None = None) -> Listing:
     """The recordings that `inputs` name: see `read_inputs` for what an input may be.
 
     Several entries of one file are one source: their intervals are united (one without an interval asks for all of
@@ -40,7 +39,7 @@ def list_sources(inputs: Sequence[str], index: SourceIndex | None = None) -> Lis
     """
     rejected: list[Rejected] = []
     by_uri: dict[str, list[Entry]] = {}
-    for item in read_inputs(inputs):
+    for item in read_inputs(inputs, output):
         if isinstance(item, Rejected):
             rejected.append(item)
         else:
@@ -89,11 +88,7 @@ def _hashed(uri: str, listed: FileStat | None, index: SourceIndex | None) -> tup
 
 
 def _recording_id(uri: str) -> str:
-    with files.open_read(uri) as file:
-        digest = hashlib.sha256()
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()[:RECORDING_ID_DIGITS]
+    return files.sha256_of(uri)[:RECORDING_ID_DIGITS]
 
 
 def _joined(

@@ -26,7 +26,8 @@ from pipeline.report.picture import peaks_of, read_flac, spectrogram_png
 from pipeline.report.read import segment_rows, shard_corpus, shards_of
 from pipeline.report.totals import Totals
 from pipeline.storage import files
-from pipeline.storage.commits import Corpus, stages_in
+from pipeline.storage.commits import Corpus
+from pipeline.storage.ownership import require_corpus
 from schemas.record import Record
 from schemas.tables import Table
 
@@ -54,11 +55,9 @@ class Reported(NamedTuple):
 
 def make_report(request: ReportRequest) -> Reported:
     """Writes the report. Raises SetupError where there is no corpus, or the folder holds something else."""
-    if files.is_local(request.output) and not files.local_path(request.output).is_dir():
-        raise SetupError(f"there is no folder {request.output}: name the --output of a run")
-    corpus = Corpus.load_present(request.output, stages_in(request.output))
+    corpus = Corpus.load_present(request.output, require_corpus(request.output))
     if not corpus.commits:
-        raise SetupError(f"{request.output} holds no corpus: nothing was committed there")
+        raise SetupError(f"{request.output} holds no corpus yet: nothing was committed there")
     folder = ReportFolder(_target(request))
     try:
         totals = Totals(corpus, request.segments, request.seed)

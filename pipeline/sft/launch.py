@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import SetupError
 from pipeline.launch import LOCAL_RUNNERS, Display, RunWatcher
 from pipeline.local.meter import Meter
 from pipeline.local.progress import ProgressLog
@@ -21,6 +20,7 @@ from pipeline.sft.read import source_stages, upstream_keys
 from pipeline.sft.summary import SftSummary, summarise
 from pipeline.storage import files
 from pipeline.storage.commits import Corpus, read_layout, sweep
+from pipeline.storage.ownership import require_corpus
 from pipeline.storage.tables import SCHEMA_FILE, write_schema_file
 from pipeline.work import SEGMENTS_STAGE, ShardWork
 
@@ -44,9 +44,8 @@ class SftJob:
 def prepare_sft(output: str, config: SftConfig, marks: Marks) -> SftJob:
     """Plans without touching OUT. Raises SetupError where there is no corpus, or no model that is to be asked."""
     config.check_available()
+    require_corpus(output, SEGMENTS_STAGE)
     stages = source_stages(output)
-    if SEGMENTS_STAGE not in stages:
-        raise SetupError(f"there is no corpus in {output}: make one with soundseam run INPUTS --output {output}")
     built = Corpus.load_present(output, [sft_stage(task.task) for task in config.tasks])
     plan = plan_sft(Corpus.load_present(output, stages), built, config, read_layout(output).shards, marks)
     return SftJob(output, config, marks, plan)

@@ -24,6 +24,8 @@ from pipeline.storage.tables import (
     TableWriter,
     drop_recordings,
     entry_of,
+    is_table_file,
+    is_temporary_file,
     read_rows,
     write_schema_file,
 )
@@ -282,6 +284,8 @@ def commit_listing(output: str, inputs: Sequence[str], rejected: Sequence[Reject
 def sweep(output: str, wanted: Mapping[str, Mapping[str, str]], only_wanted: bool = False) -> int:
     """Removes what no valid marker names, and rows that a newer commit replaced. Returns how many files went.
 
+    Of tables' folders only files with names of our own form go: whatever else lies there is somebody's.
+
     `wanted` gives, stage by stage, the key each recording should have; with `only_wanted` no other stage's rows are
     replaced. Safe to kill and to repeat: a file's
     replacement is committed before it goes. Not to be called while workers write.
@@ -331,7 +335,7 @@ def _delete_orphans(output: str, corpus: Corpus) -> int:
         stat.uri
         for table in (*Table, SAMPLES_FOLDER)
         for stat in files.list_files(files.join(output, table))
-        if files.name_of(stat.uri) not in named
+        if (name := files.name_of(stat.uri)) not in named and is_table_file(name)
     ]
     valid = {_marker_uri(output, commit) for commits in corpus.commits.values() for commit in commits}
     broken = [
@@ -350,7 +354,7 @@ def _delete_unfinished(output: str) -> int:
     strays = [
         stat.uri
         for stat in files.list_files(files.join(output, RUN_FOLDER))
-        if files.name_of(stat.uri).startswith(files.TEMPORARY_PREFIX)
+        if is_temporary_file(files.name_of(stat.uri))
     ]
     left = files.list_files(scratch) if scratch else []
     files.delete(strays)

@@ -7,6 +7,7 @@ are OSErrors whose text holds no secret of a URI.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import tempfile
@@ -154,6 +155,15 @@ def read_bytes(uri: str) -> bytes:
         return file.read()
 
 
+def sha256_of(uri: str) -> str:
+    """SHA-256 of the bytes of `uri`, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open_read(uri) as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 @contextmanager
 def local_copy(uri: str) -> Iterator[Path]:
     """A local file with the bytes of `uri`: itself where it is local, else a temporary copy that is then removed."""
@@ -236,6 +246,17 @@ def delete(uris: Iterable[str]) -> None:
         with _beam(uri) as filesystem:
             if filesystem.exists(uri):
                 filesystem.delete([uri])
+
+
+def remove_empty_folders(root: str, folders: Iterable[str]) -> None:
+    """Removes those local `folders` under `root` (paths in it) that hold nothing, and their parents up to `root`."""
+    if not is_local(root):
+        return
+    for name in folders:
+        path = local_path(join(root, name)) if name else local_path(root)
+        while path != local_path(root) and not next(iter(path.iterdir()), None):
+            path.rmdir()
+            path = path.parent
 
 
 def _walk(folder: str, on_error: Callable[[OSError], None] | None) -> Iterator[FileStat]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from pipeline.storage import files
 from schemas.record import Record
 from schemas.tables import AnyTable, Table, record_of, table_schema
 
@@ -21,6 +23,23 @@ while it is written)."""
 
 SCHEMA_FILE = "schema.parquet"
 """An empty file in every table's folder, so that a table without rows still has its columns."""
+
+
+_TABLE_FILE = re.compile(r"\d{4,}-[0-9a-f]{16}-[0-9a-f]{16}\.parquet|[0-9a-f]{32}\.parquet")
+_TEMPORARY_FILE = re.compile(re.escape(files.TEMPORARY_PREFIX) + "[0-9a-f]{32}")
+
+
+def is_table_file(name: str) -> bool:
+    """Whether a file has a name that only a commit or a table of duplicates gives, or that of one not yet renamed.
+
+    No other file of a table's folder is ours to delete.
+    """
+    return _TABLE_FILE.fullmatch(name) is not None or is_temporary_file(name)
+
+
+def is_temporary_file(name: str) -> bool:
+    """Whether a name is one that `files` gives to what is not yet whole."""
+    return _TEMPORARY_FILE.fullmatch(name) is not None
 
 
 class FileEntry(Record):

@@ -107,7 +107,7 @@ def test_wrong_options_of_sft_too(corpus: Path, arguments: tuple[str, ...], reme
 
 
 def test_there_must_be_a_corpus(tmp_path: Path) -> None:
-    assert "there is no corpus" in text_of(invoke("sft", tmp_path))
+    assert "holds no corpus" in text_of(invoke("sft", tmp_path))
     assert "there are no samples" in text_of(invoke("export", tmp_path, "--to", "moss", "--output", tmp_path / "x"))
 
 

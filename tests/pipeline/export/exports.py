@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipeline.export.base import ExportOptions
 from pipeline.export.launch import ExportSummary, run_export
 from pipeline.export.plan import plan_export
+from pipeline.export.target import check_export
 from pipeline.sft.config import SftConfig
 from schemas.sample import Sample
 from tests.pipeline.sft.builders import CONFIG, a_rich_recording
@@ -32,8 +33,11 @@ def make_corpus(folder: Path, config: SftConfig = HALF) -> Path:
     return folder
 
 
-def export(corpus: Path, target: Path, to: str, workers: int = 1, **options: object) -> ExportSummary:
+def export(
+    corpus: Path, target: Path, to: str, workers: int = 1, replace: bool = False, **options: object
+) -> ExportSummary:
     plan = plan_export(str(corpus), str(target), ExportOptions.model_validate({"to": to, **options}))
+    check_export(plan, replace)
     return run_export(plan, workers, lambda done, parts: None)
 
 
@@ -65,5 +69,5 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "export.json"
+        if path.is_file() and path.name not in ("export.json", "layout.json")
     }

@@ -85,29 +85,107 @@ def test_only_parts_whose_samples_changed_are_written_again(tmp_path: Path) -> N
     assert len(list((tmp_path / "out" / "audio").iterdir())) == 5
 
 
-def test_another_choice_replaces_what_was_there(corpus: Path, tmp_path: Path) -> None:
-    export(corpus, tmp_path, "llamafactory")
-    export(corpus, tmp_path, "webdataset", tasks=["key"])
+def test_another_choice_is_refused_unless_it_may_replace_what_was_there(corpus: Path, tmp_path: Path) -> None:
+    export(corpus, tmp_path / "out", "llamafactory")
+    before = tree(tmp_path / "out")
+    for options in ({"tasks": ["key"]}, {"audio_root": "/data"}):
+        with pytest.raises(SetupError, match=r"made with other options .* or give --replace"):
+            export(corpus, tmp_path / "out", "llamafactory", **options)
+    with pytest.raises(SetupError, match="made with other options"):
+        export(corpus, tmp_path / "out", "webdataset", tasks=["key"])
+    assert tree(tmp_path / "out") == before
+    export(corpus, tmp_path / "out", "webdataset", tasks=["key"], replace=True)
     export(corpus, tmp_path / "fresh", "webdataset", tasks=["key"])
-    assert {name: data for name, data in tree(tmp_path).items() if not name.startswith("fresh")} == tree(
-        tmp_path / "fresh"
+    assert tree(tmp_path / "out") == tree(tmp_path / "fresh")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        path.name for path in (tmp_path / "fresh").iterdir()
     )
+
+
+def test_an_export_of_another_corpus_is_not_replaced(corpus: Path, tmp_path: Path) -> None:
+    commit_corpus(tmp_path / "other", [a_rich_recording("rec9")])
+    build_samples(tmp_path / "other", HALF)
+    export(corpus, tmp_path / "out", "moss")
+    before = tree(tmp_path / "out")
+    with pytest.raises(SetupError, match="another corpus"):
+        export(tmp_path / "other", tmp_path / "out", "moss")
+    assert tree(tmp_path / "out") == before
+
+
+@every_format
+def test_files_that_no_export_wrote_are_never_overwritten(corpus: Path, tmp_path: Path, to: str) -> None:
+    for name in ("README.md", *format_named(to).indexes):
+        target = tmp_path / name
+        target.mkdir()
+        (target / name).write_text("mine")
+        for replace in (False, True):
+            with pytest.raises(SetupError, match=rf"{name} in .* is not of an export: choose another --output"):
+                export(corpus, target, to, replace=replace)
+        assert [path.name for path in target.iterdir()] == [name]
+        assert (target / name).read_text() == "mine"
+
+
+def test_files_of_somebody_else_beside_an_export_stay(corpus: Path, tmp_path: Path) -> None:
+    mine = [tmp_path / name for name in ("tables/mine/a.txt", "audio/mine.wav", "data/key/notes.txt", "notes.md")]
+    for path in mine:
+        path.parent.mkdir(parents=True) if not path.parent.exists() else None
+        path.write_text("mine")
+    export(corpus, tmp_path, "hf")
+    export(corpus, tmp_path, "moss", replace=True)
+    export(corpus, tmp_path, "hf", replace=True, tables=False)
+    assert [path.read_text() for path in mine] == ["mine"] * len(mine)
+
+
+def test_a_readme_that_somebody_edited_is_not_overwritten(corpus: Path, tmp_path: Path) -> None:
+    export(corpus, tmp_path, "moss")
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(SetupError, match="was changed since it was exported"):
+        export(corpus, tmp_path, "moss")
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+@every_format
+def test_every_file_beside_the_parts_is_known_beforehand(corpus: Path, tmp_path: Path, to: str) -> None:
+    summary = export(corpus, tmp_path, to)
+    assert set(summary.indexes) <= {"README.md", *format_named(to).indexes}
+    beside = {path.name for path in tmp_path.iterdir() if path.is_file()}
+    assert beside <= {"README.md", *format_named(to).indexes}
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut off", "lines cut off"])
+def test_an_export_of_which_files_are_lost_is_completed(corpus: Path, tmp_path: Path, damage: str) -> None:
+    export(corpus, tmp_path / "out", "moss")
+    before = tree(tmp_path / "out")
+    audio = next((tmp_path / "out" / "audio").rglob("*.wav"))
+    if damage == "gone":
+        audio.unlink()
+    elif damage == "cut off":
+        audio.write_bytes(audio.read_bytes()[:100])
+    else:
+        (tmp_path / "out" / "train.jsonl").write_text("{")
+    assert export(corpus, tmp_path / "out", "moss").parts_written == (0 if damage == "lines cut off" else 1)
+    assert tree(tmp_path / "out") == before
+
+
+def test_nothing_to_export_is_an_error_and_leaves_an_earlier_export_alone(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path / "corpus")
+    export(corpus, tmp_path / "out", "moss")
+    before = tree(tmp_path / "out")
+    for path in (corpus / "_run" / "commits" / "segments").rglob("*.json"):
+        path.unlink()
+    commit_corpus(corpus, [a_rich_recording("rec1", shift_ms=60_000)], key="2")
+    with pytest.raises(SetupError, match="whose segments are gone: run soundseam sft"):
+        export(corpus, tmp_path / "out", "moss")
+    assert tree(tmp_path / "out") == before
+    with pytest.raises(SetupError, match="no sample of"):
+        export(corpus, tmp_path / "new", "moss")
+    assert not (tmp_path / "new").exists()
 
 
 def test_nothing_unfinished_is_left_behind(corpus: Path, tmp_path: Path) -> None:
     export(corpus, tmp_path, "hf")
     assert not (tmp_path / "_export" / "scratch").exists()
     assert not list(tmp_path.rglob(".tmp-*"))
-
-
-def test_samples_whose_audio_is_gone_are_counted(tmp_path: Path) -> None:
-    corpus = make_corpus(tmp_path / "corpus")
-    for path in (corpus / "_run" / "commits" / "segments").rglob("*.json"):
-        path.unlink()
-    commit_corpus(corpus, [a_rich_recording("rec1", shift_ms=60_000)], key="2")
-    summary = export(corpus, tmp_path / "out", "moss")
-    assert summary.counts.total == 0
-    assert summary.counts.lost > 0
 
 
 def test_hours_and_tokens_are_counted(corpus: Path, tmp_path: Path) -> None:

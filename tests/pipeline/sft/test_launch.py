@@ -131,7 +131,7 @@ def test_samples_of_a_remote_corpus_are_the_same(corpus: Path) -> None:
 
 
 def test_a_folder_without_a_corpus_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match="there is no corpus"):
+    with pytest.raises(SetupError, match="holds no corpus"):
         prepare_sft(str(tmp_path), TASKS, Marks())
 
 

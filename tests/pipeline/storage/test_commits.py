@@ -172,9 +172,9 @@ def test_a_sweep_leaves_nothing_behind_that_no_marker_names(output: str) -> None
     commit_recordings(output, {"a": "1"})
     clean = files_in(output)
     for stray in (
-        "captions/0000-x.parquet",
-        "captions/.tmp-1",
-        "_run/commits/captions/0000/.tmp-2",
+        f"captions/0000-{'0' * 16}-{'0' * 16}.parquet",
+        f"captions/.tmp-{'1' * 32}",
+        f"_run/commits/captions/0000/.tmp-{'2' * 32}",
         "_run/scratch/s/x",
     ):
         Path(output, stray).parent.mkdir(parents=True, exist_ok=True)
@@ -182,6 +182,17 @@ def test_a_sweep_leaves_nothing_behind_that_no_marker_names(output: str) -> None
     assert sweep(output, {STAGE: ids({"a": "1"})}) == 4
     assert files_in(output) == clean
     assert sweep(output, {STAGE: ids({"a": "1"})}) == 0
+
+
+@pytest.mark.parametrize("name", ["s0.wav", "notes.txt", ".tmp-mine", "0000-x.parquet", "deep/train.parquet"])
+def test_a_sweep_leaves_what_somebody_else_put_into_a_table(name: str, output: str) -> None:
+    commit_recordings(output, {"a": "1"})
+    mine = [Path(output, folder, name) for folder in (*Table, "sft", "duplicates", "_run")]
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    sweep(output, {STAGE: ids({"a": "1"})})
+    assert [path.read_text() for path in mine] == ["mine"] * len(mine)
 
 
 def test_rows_of_recordings_that_are_no_longer_asked_for_stay(output: str) -> None:

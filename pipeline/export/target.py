@@ -1,0 +1,148 @@
+"""The folder of an export: whose it is, what in it is ours, and what of it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pipeline.errors import SetupError
+from pipeline.export.base import EXPORT_FOLDER, ExportOptions
+from pipeline.export.counts import Counts
+from pipeline.export.formats import format_named
+from pipeline.export.plan import ExportPlan
+from pipeline.storage import files
+from pipeline.storage.commits import stages_in
+from pipeline.storage.ownership import check_target
+from pipeline.storage.redact import redact_uri
+from schemas.record import Record
+
+MARKERS = f"{EXPORT_FOLDER}/parts"
+README = "README.md"
+LAYOUT_FILE = f"{EXPORT_FOLDER}/layout.json"
+
+
+class PartFile(Record):
+    """A file of a part; `name` is its path in the export."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+class PartMarker(Record):
+    """Written last: a part is there exactly if its marker is, and every file of it with its size."""
+
+    part: str
+    files: tuple[PartFile, ...]
+    counts: Counts
+
+
+class ExportLayout(Record):
+    """`_export/layout.json`: what was asked for, and which files beside the parts are the export's own."""
+
+    options: ExportOptions
+    corpus: str
+    indexes: dict[str, str]
+    """name → SHA-256 of what was written; empty for one that was about to be written."""
+
+
+def check_export(plan: ExportPlan, replace: bool) -> None:
+    """Raises SetupError if the export would overwrite somebody's files, or an export made with other options.
+
+    With `replace` the new export takes the place of another one. Files that no export wrote are never replaced.
+    """
+    name = redact_uri(plan.target)
+    check_target(plan.target)
+    if stages_in(plan.target):
+        raise SetupError(f"{name} holds a corpus: an export takes a folder of its own, as --output {name}-export")
+    layout = read_layout(plan.target)
+    if not replace and _is_another(plan, layout):
+        raise SetupError(
+            f"{name} holds an export made with other options or of another corpus: choose another --output, or give "
+            "--replace to put this one in its place"
+        )
+    own = layout.indexes if layout else {}
+    for index in (README, *format_named(plan.options.to).indexes):
+        uri = files.join(plan.target, index)
+        if not files.exists(uri):
+            continue
+        if index not in own:
+            raise SetupError(f"{index} in {name} is not of an export: choose another --output, or move it away")
+        if own[index] and not replace and _is_text(index) and own[index] != files.sha256_of(uri):
+            raise SetupError(
+                f"{index} in {name} was changed since it was exported: move it away, or give --replace to overwrite it"
+            )
+
+
+def _is_text(name: str) -> bool:
+    """Whether people edit such a file; lines are made anew if they are damaged."""
+    return not name.endswith(".jsonl")
+
+
+def _is_another(plan: ExportPlan, layout: ExportLayout | None) -> bool:
+    if layout is None:
+        return False
+    markers = {marker.part for marker in read_markers(plan.target)}
+    shared = any(part.part in markers for part in plan.parts)
+    return layout.options != plan.options or (bool(markers) and not shared and layout.corpus != _corpus(plan))
+
+
+def read_layout(target: str) -> ExportLayout | None:
+    uri = files.join(target, LAYOUT_FILE)
+    if not files.exists(uri):
+        return None
+    try:
+        return ExportLayout.model_validate_json(files.read_bytes(uri))
+    except ValidationError as error:
+        raise SetupError(f"{redact_uri(uri)} is not of this version: choose another --output") from error
+
+
+def write_layout(plan: ExportPlan, indexes: Mapping[str, str]) -> None:
+    layout = ExportLayout(options=plan.options, corpus=_corpus(plan), indexes=dict(sorted(indexes.items())))
+    data = (layout.model_dump_json(indent=1) + "\n").encode()
+    files.write_atomically(files.join(plan.target, LAYOUT_FILE), data)
+
+
+def _corpus(plan: ExportPlan) -> str:
+    local = files.is_local(plan.output)
+    return str(files.local_path(plan.output).resolve()) if local else redact_uri(plan.output)
+
+
+def hashes_of(target: str, names: Collection[str]) -> dict[str, str]:
+    return {name: files.sha256_of(files.join(target, name)) for name in names}
+
+
+def read_markers(target: str) -> Iterator[PartMarker]:
+    """What parts were written; a marker that is damaged or of another version does not count."""
+    for stat in files.list_files(files.join(target, MARKERS)):
+        if stat.uri.endswith(".json"):
+            try:
+                yield PartMarker.model_validate_json(files.read_bytes(stat.uri))
+            except ValidationError:
+                continue
+
+
+def whole_parts(target: str) -> dict[str, PartMarker]:
+    """The parts of which every file is there with the size it was written with."""
+    sizes = {files.relative_to(stat.uri, target): stat.size_bytes for stat in files.list_files(target)}
+    return {
+        marker.part: marker
+        for marker in read_markers(target)
+        if all(sizes.get(file.name) == file.bytes for file in marker.files)
+    }
+
+
+def remove_parts(target: str, markers: Collection[PartMarker]) -> None:
+    """Removes parts, their markers first, so that a killed removal leaves no part that looks whole."""
+    files.delete([files.join(target, MARKERS, f"{marker.part}.json") for marker in markers])
+    names = [file.name for marker in markers for file in marker.files]
+    files.delete([files.join(target, name) for name in names])
+    files.remove_empty_folders(target, {name.rpartition("/")[0] for name in names})
+
+
+def part_file(folder: Path, name: str) -> PartFile:
+    """The entry of a finished file of a part."""
+    path = folder / name
+    return PartFile(name=name, bytes=path.stat().st_size, sha256=files.sha256_of(str(path)))
