@@ -62,9 +62,13 @@ def _headers(sources: Iterable[Source]) -> Iterable[tuple[int, float]]:
         if not files.is_local(source.uri):
             continue
         try:
-            info = soundfile.info(str(files.local_path(source.uri)))
-        except (OSError, soundfile.LibsndfileError):
+            # By descriptor: a name may hold bytes that are no text, or end in .raw, which libsndfile judges files by.
+            with (
+                files.local_path(source.uri).open("rb") as file,
+                soundfile.SoundFile(file.fileno(), closefd=False) as sound,
+            ):
+                duration_s = sound.frames / max(1, sound.samplerate)
+        except (OSError, ValueError, TypeError, soundfile.SoundFileError):
             continue  # decoding will say what is wrong with it
-        duration_s = info.frames / max(1, info.samplerate)
         if 0 < duration_s < source.size_bytes / FEWEST_BYTES_A_SECOND:
             yield source.size_bytes, duration_s

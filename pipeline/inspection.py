@@ -16,8 +16,8 @@ from schemas.record import Record
 from schemas.tables import Table
 
 BATCH_ROWS = 4096
-DUPLICATE = "duplicate"
-"""The reason of a reject whose audio is in the corpus nevertheless."""
+NOT_LOST = ("duplicate", "conflicting_entries", "unknown_language")
+"""The reasons of rejects of the listing whose audio is in the corpus nevertheless."""
 
 Row = Mapping[str, object]
 
@@ -79,7 +79,9 @@ def inspect_corpus(output: str) -> Inspection:
         sum(1 for _ in committed_rows(corpus, table, ["recording_id"])) for table in (Table.CAPTIONS, Table.FILTERED)
     )
     rejects = Counter((str(row["stage"]), str(row["reason"])) for row in _rejected(corpus))
-    lost_in_list = sum(rows for (stage, reason), rows in rejects.items() if stage == LIST_STAGE and reason != DUPLICATE)
+    lost_in_list = sum(
+        rows for (stage, reason), rows in rejects.items() if stage == LIST_STAGE and reason not in NOT_LOST
+    )
     return Inspection(
         recordings=recordings.count,
         audio_ms=recordings.audio_ms,

@@ -13,7 +13,7 @@ from pipeline.input.manifest import Entry, is_manifest, read_manifest
 from pipeline.storage import files
 from pipeline.storage.files import UnsupportedSchemeError
 from pipeline.storage.ownership import OwnFiles
-from pipeline.storage.redact import redact_text, redact_uri
+from pipeline.storage.redact import as_utf8, redact_text, redact_uri
 from schemas.rejected import Rejected
 
 _SUFFIXES = """
@@ -140,7 +140,4 @@ def source_uri_of(uri: str) -> str:
     So a corpus made from a folder given by a relative path is the same wherever that folder lies. Bytes of a name that
     are not UTF-8 are written as `\\xff`.
     """
-    if not files.is_local(uri):
-        return redact_uri(uri)
-    name = files.local_path(uri).as_posix()
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return as_utf8(files.local_path(uri).as_posix()) if files.is_local(uri) else redact_uri(uri)

@@ -1,22 +1,27 @@
 """Manifests: tables of recordings as JSONL, CSV or Parquet.
 
 Columns: `uri` (relative ones count from the manifest's folder), and as far as there are any `id`, `license`,
-`language`, `start_ms` and `end_ms`; every other column is free metadata and travels to the rows. A line that cannot be
-read is rejected alone.
+`language`, `start_ms` and `end_ms`; every other column with a name is free metadata and travels to the rows. A missing
+value is one that is absent, empty, null or NaN. Text is UTF-8, or UTF-16 with a byte order mark. A line that cannot be
+read is rejected alone; a manifest of which no line can be used is a wrong set-up.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from annotators.wording.language_names import UnknownLanguageError, language_tag
 from pipeline.errors import SetupError
 from pipeline.storage import files
 from pipeline.storage.files import FileStat
@@ -27,8 +32,17 @@ from schemas.timespan import TimeSpan
 MANIFEST_SUFFIXES = (".jsonl", ".csv", ".parquet")
 MAX_METADATA_BYTES = 16 * 2**10
 """Of one line's free columns as JSON: they are copied to every segment's row."""
+MAX_NESTING = 32
+"""Of lists and objects within one free column: readers of the tables stop at some depth, each at another."""
+SHOWN_PROBLEMS = 3
+"""Of a manifest that cannot be used at all."""
 END_OF_RECORDING_MS = 2**31 - 1
 """End of an interval whose line gives only its start."""
+
+UTF_8 = "utf-8-sig"
+_OWN_COLUMNS = ("uri", "id", "license", "language", "start_ms", "end_ms")
+_DELIMITER_LINE = re.compile(r"sep=(.)[\r\n]*")
+"""What Excel puts before a header."""
 
 Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 
@@ -60,28 +74,34 @@ def is_manifest(uri: str) -> bool:
 def read_manifest(uri: str) -> Iterator[Entry | Rejected]:
     """The lines of a manifest in order, each an entry or a reject.
 
-    Raises SetupError for a file that is no manifest at all, or of which no line has a `uri`.
+    An entry whose language is not understood is followed by a row that says so. Raises SetupError for a file that is no
+    manifest at all, or of which no line can be used.
     """
-    with_uri = 0
-    lines = 0
+    with_uri = used = 0
+    problems: list[str] = []
     for number, row in _rows(uri):
-        lines += 1
         try:
             if isinstance(row, BadLineError):
                 raise row
             with_uri += row.get("uri") is not None
-            yield _entry(uri, number, row)
+            entry, language_problem = _entry(uri, number, row)
+            used += 1
+            yield entry
+            if language_problem:
+                yield _rejected(uri, "unknown_language", f"line {number}: {language_problem}: taken as unknown")
         except BadLineError as error:
             with_uri += isinstance(row, BadLineError)
-            yield Rejected(
-                recording_id=None,
-                source_uri=redact_uri(uri),
-                stage="list",
-                reason="bad_manifest_line",
-                detail=redact_text(f"line {number}: {error}"),
-            )
-    if lines and not with_uri:
+            problems = [*problems, f"line {number}: {error}"][:SHOWN_PROBLEMS]
+            yield _rejected(uri, "bad_manifest_line", f"line {number}: {error}")
+    if problems and not with_uri:
         raise SetupError(f"{redact_uri(uri)} has no column uri: name the column that holds paths or URIs so")
+    if problems and not used:
+        raise SetupError(f"no line of {redact_uri(uri)} can be used: {redact_text('; '.join(problems))}")
+
+
+def _rejected(manifest: str, reason: str, detail: str) -> Rejected:
+    uri = redact_uri(manifest)
+    return Rejected(recording_id=None, source_uri=uri, stage="list", reason=reason, detail=redact_text(detail))
 
 
 Row = Mapping[str, Value]
@@ -100,14 +120,23 @@ def _rows(uri: str) -> Iterator[tuple[int, Row | BadLineError]]:
 
 
 def _jsonl_rows(uri: str) -> Iterator[tuple[int, Row | BadLineError]]:
+    encoding = _encoding(uri)
     with files.open_read(uri) as file:
-        for number, line in enumerate(file, 1):
+        lines: Iterable[bytes | str] = file if encoding == UTF_8 else io.TextIOWrapper(file, encoding, "replace", "\n")
+        for number, line in enumerate(lines, 1):
             try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+                text = (line if isinstance(line, str) else line.decode(UTF_8 if number == 1 else "utf-8")).strip()
                 if text:
                     yield number, _object(json.loads(text))
             except (ValueError, RecursionError) as error:
-                yield number, BadLineError(f"not JSON in UTF-8: {error}")
+                yield number, BadLineError(f"not JSON in UTF-8 or UTF-16: {error}")
+
+
+def _encoding(uri: str) -> str:
+    """That of a text file by its first bytes."""
+    with files.open_read(uri) as file:
+        head = file.read(2)
+    return "utf-16" if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else UTF_8
 
 
 def _object(value: Value) -> Row | BadLineError:
@@ -115,24 +144,51 @@ def _object(value: Value) -> Row | BadLineError:
 
 
 def _csv_rows(uri: str) -> Iterator[tuple[int, Row | BadLineError]]:
+    encoding = _encoding(uri)
     with files.open_read(uri) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        reader = csv.reader(text)
-        header: list[str] | None = None
+        errors = "surrogateescape" if encoding == UTF_8 else "replace"
+        text = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
+        first = text.readline()
+        told = _DELIMITER_LINE.fullmatch(first)
+        reader = csv.reader(
+            text if told else chain([first], text),
+            delimiter=told[1] if told else _delimiter_of(first),
+            skipinitialspace=True,
+        )
+        header: list[str] = []
         while True:
             try:
-                cells = next(reader)
+                cells = [cell.strip() for cell in next(reader)]
             except StopIteration:
                 return
             except csv.Error as error:
-                yield reader.line_num, BadLineError(str(error))
+                yield reader.line_num + bool(told), BadLineError(str(error))
                 continue
-            if header is None:
-                header = [cell.strip() for cell in cells]
-            elif cells and len(cells) != len(header):
-                yield reader.line_num, BadLineError(f"{len(cells)} cells under {len(header)} columns")
-            elif cells:
-                yield reader.line_num, {name: cell or None for name, cell in zip(header, cells, strict=True)}
+            if not header:
+                header = _without_last_empty(cells)
+            elif any(cells):
+                yield reader.line_num + bool(told), _csv_row(header, cells)
+
+
+def _delimiter_of(header: str) -> str:
+    """What stands between the cells of a header: spreadsheets write semicolons or tabs in some countries."""
+    for delimiter in (",", ";", "\t"):
+        if "uri" in (cell.strip().strip('"') for cell in header.split(delimiter)):
+            return delimiter
+    return ","
+
+
+def _without_last_empty(cells: list[str]) -> list[str]:
+    while cells and not cells[-1]:
+        cells = cells[:-1]
+    return cells
+
+
+def _csv_row(header: Sequence[str], cells: list[str]) -> Row | BadLineError:
+    """A line's values by the header's names; a column without a name, as of row numbers, is left out."""
+    if len(cells) < len(header) or any(cells[len(header) :]):
+        return BadLineError(f"{len(cells)} cells under {len(header)} columns")
+    return {name: cell or None for name, cell in zip(header, cells, strict=False) if name}
 
 
 def _parquet_rows(uri: str) -> Iterator[tuple[int, Row | BadLineError]]:
@@ -160,25 +216,34 @@ def _plain(value: object) -> Value:
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
-def _entry(manifest: str, number: int, row: Row) -> Entry:
+def _entry(manifest: str, number: int, row: Row) -> tuple[Entry, str]:
+    """The entry of a line, and why its language is not understood; empty where it is."""
     interval = _interval(row)
-    metadata = {
-        redact_text(name): value
-        for name, value in ((name, _clean(value)) for name, value in row.items())
-        if name not in ("uri", "id", "license", "language", "start_ms", "end_ms") and value is not None
-    }
+    language, language_problem = _language(row)
+    free = {name: _clean(value) for name, value in row.items() if name not in _OWN_COLUMNS}
+    metadata = {_name(name): value for name, value in free.items() if value is not None}
     size = len(json.dumps(metadata).encode())
     if size > MAX_METADATA_BYTES:
         raise BadLineError(f"{size} bytes of free columns, {MAX_METADATA_BYTES} are kept: leave some out")
-    return Entry(
+    entry = Entry(
         uri=_absolute_uri(manifest, row.get("uri")),
         origin=f"line {number} of {redact_uri(files.name_of(manifest))}",
         manifest_id=_text(row, "id"),
         license=_text(row, "license"),
-        language=_text(row, "language"),
+        language=language,
         interval=interval,
         metadata=metadata,
     )
+    return entry, language_problem
+
+
+def _language(row: Row) -> tuple[str | None, str]:
+    """The BCP 47 tag of a line's language, None for unknown; and what is wrong with what the line says."""
+    text = _text(row, "language")
+    try:
+        return (None if text is None else language_tag(text)), ""
+    except UnknownLanguageError as error:
+        return None, f"language {error}"
 
 
 def _absolute_uri(manifest: str, uri: Value) -> str:
@@ -207,11 +272,11 @@ def _interval(row: Row) -> TimeSpan | None:
 
 def _milliseconds(row: Row, name: str) -> int | None:
     value = row.get(name)
-    if value is None or value == "":
+    if _is_missing(value):
         return None
     try:
         number = float(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):
         number = math.nan
     if not (number.is_integer() and 0 <= number <= END_OF_RECORDING_MS):
         raise BadLineError(f"{name} is {str(value)[:40]!r}, not a whole number of milliseconds")
@@ -220,7 +285,7 @@ def _milliseconds(row: Row, name: str) -> int | None:
 
 def _text(row: Row, name: str) -> str | None:
     value = row.get(name)
-    if value is None or value == "":
+    if _is_missing(value):
         return None
     if isinstance(value, (dict, list, bool)):
         raise BadLineError(f"{name} is not a text")
@@ -228,18 +293,29 @@ def _text(row: Row, name: str) -> str | None:
     return redact_text(str(value))
 
 
-def _clean(value: Value) -> Value:
+def _is_missing(value: Value) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
+def _clean(value: Value, depth: int = 0) -> Value:
     """`value` with no secret, no number that JSON lacks and no text that UTF-8 lacks."""
+    if depth > MAX_NESTING:
+        raise BadLineError(f"lists or objects more than {MAX_NESTING} deep")
     if isinstance(value, str):
         _check_text(value)
         return redact_text(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, list):
-        return [_clean(item) for item in value]
+        return [_clean(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {redact_text(name): _clean(item) for name, item in value.items()}
+        return {_name(name): _clean(item, depth + 1) for name, item in value.items()}
     return value
+
+
+def _name(name: str) -> str:
+    _check_text(name)
+    return redact_text(name)
 
 
 def _check_text(text: str) -> None:

@@ -24,12 +24,14 @@ def has_scheme(uri: str) -> bool:
 def redact_uri(uri: str) -> str:
     """`uri` without user information, query string and fragment; a name without a scheme, a local file's, as it is.
 
+    Bytes of a name that are not UTF-8 are written as `\\xff`: no table and no terminal could carry them.
+
     Where a password holds an unescaped `/`, `?` or `#`, everything up to the last `@` counts as user information: where
     that is in doubt, too much is taken away rather than too little.
     """
     match = _SCHEME.match(uri)
     if match is None:
-        return uri
+        return as_utf8(uri)
     rest = uri[match.end() :]
     location = re.split(r"[?#]", rest, maxsplit=1)[0]
     authority = location.partition("/")[0]
@@ -37,7 +39,19 @@ def redact_uri(uri: str) -> str:
         location = location.rpartition("@")[2]
     elif not _PORT.fullmatch(authority):
         location = rest.rpartition("@")[2] if "@" in rest else authority.partition(":")[0]
-    return match.group() + _without_path_parameters(re.split(r"[?#]", location, maxsplit=1)[0])
+    return as_utf8(match.group() + _without_path_parameters(re.split(r"[?#]", location, maxsplit=1)[0]))
+
+
+def as_utf8(text: str) -> str:
+    """`text` with whatever UTF-8 lacks written out, as in `\\xff` for a byte of a file name."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        try:
+            return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        except UnicodeEncodeError:
+            return text.encode("utf-8", "backslashreplace").decode()
+    return text
 
 
 def redact_text(text: str, *uris: str) -> str:
@@ -45,7 +59,7 @@ def redact_text(text: str, *uris: str) -> str:
     for uri in sorted(uris, key=len, reverse=True):
         if uri:
             text = text.replace(uri, redact_uri(uri))
-    text = _URI_IN_TEXT.sub(_redact_match, text)
+    text = _URI_IN_TEXT.sub(_redact_match, as_utf8(text))
     return _SECRET_PARAMETER.sub(r"\1\2[redacted]", text)
 
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from pipeline.estimate import FEWEST_BYTES_A_SECOND, estimate_durations
@@ -48,6 +51,15 @@ def test_a_file_that_is_no_audio_is_guessed_by_its_size(tmp_path: Path) -> None:
     path.write_bytes(b"not audio" * 1000)
     (duration_ms,) = estimate_durations([source_at(path)]).values()
     assert duration_ms > 0
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.wav", b"take.raw", b"take.RAW"])
+def test_no_name_stops_the_estimate(tmp_path: Path, name: bytes) -> None:
+    if sys.platform == "darwin" and not name.isascii():
+        pytest.skip("file names are UTF-8 there")
+    path = write_flac(tmp_path / "a.flac", 3).rename(Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)))
+    source = source_of("odd", size_bytes=path.stat().st_size).model_copy(update={"uri": path.as_uri()})
+    assert list(estimate_durations([source]).values()) == [3000]
 
 
 def test_only_the_asked_intervals_count(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import SetupError
-from pipeline.input.manifest import END_OF_RECORDING_MS, MAX_METADATA_BYTES, Entry, read_manifest
+from pipeline.input.manifest import END_OF_RECORDING_MS, MAX_METADATA_BYTES, MAX_NESTING, Entry, read_manifest
 from schemas.rejected import Rejected
 from schemas.timespan import TimeSpan
 from tests.pipeline.memory_files import MemoryFileSystem
@@ -129,11 +129,19 @@ def test_a_time_without_the_other_reaches_to_the_edge(tmp_path: Path) -> None:
         ('{"uri": "x", "start_ms": 1.5}', "start_ms is '1.5'"),
         ('{"uri": "x", "end_ms": "soon"}', "end_ms is 'soon'"),
         ('{"uri": "x", "end_ms": true}', "end_ms is 'True'"),
-        ('{"uri": "x", "end_ms": NaN}', "end_ms is 'nan'"),
+        ('{"uri": "x", "end_ms": ' + "9" * 400 + "}", "end_ms is '9999"),
+        ('{"uri": "x", "end_ms": ' + "9" * 5000 + "}", "not JSON"),
+        ('{"uri": "x", "start_ms": -Infinity}', "start_ms is '-inf'"),
+        ('{"uri": NaN}', "no uri"),
+        ('{"uri": "x",}', "not JSON"),
         ('{"uri": "x", "end_ms": 1e400}', "end_ms is 'inf'"),
         ('{"uri": "x", "start_ms": 5, "end_ms": 5}', "is empty"),
         ('{"uri": "x", "license": ["CC0"]}', "license is not a text"),
         ('{"uri": "x", "note": "a\\ud800b"}', "not UTF-8"),
+        ('{"uri": "x", "a\\ud800b": 1}', "not UTF-8"),
+        ('{"uri": "x", "deep": {"a\\u0000b": 1}}', "zero byte"),
+        ('{"uri": "x", "a": ' + "[" * 900 + "]" * 900 + "}", f"more than {MAX_NESTING} deep"),
+        ('{"uri": "x", "a": ' + '{"b":' * 900 + "1" + "}" * 900 + "}", f"more than {MAX_NESTING} deep"),
         ('{"uri": "x", "note": "' + "n" * MAX_METADATA_BYTES + '"}', "bytes of free columns"),
         ('{"uri": "x", "a": ' + "[" * 100_000 + "]" * 100_000 + "}", "not JSON"),
     ],
@@ -160,6 +168,89 @@ def test_bytes_that_are_not_utf8_spoil_one_line(tmp_path: Path) -> None:
 def test_a_line_of_csv_with_other_cells_than_the_header_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("uri,license\na.wav,CC0\nb.wav\nc.wav,CC0,x\n\nd.wav,CC0\n")
     assert problems(tmp_path / "m.csv") == ["line 3: 1 cells under 2 columns", "line 4: 3 cells under 2 columns"]
+
+
+@pytest.mark.parametrize("text", ['{"uri": 1}\n{"uri": 2}\n', '{"uri": "x", "end_ms": 0}\nnothing\n', "[1]\n" * 9])
+def test_a_manifest_of_which_every_line_is_bad_is_a_wrong_set_up(tmp_path: Path, text: str) -> None:
+    (tmp_path / "m.jsonl").write_text(text)
+    with pytest.raises(SetupError, match=r"no line of .*m\.jsonl can be used: line 1: .*; line 2: ") as caught:
+        list(read_manifest(str(tmp_path / "m.jsonl")))
+    assert "\n" not in str(caught.value)
+
+
+def test_nan_is_a_missing_value_and_the_text_nan_a_text(tmp_path: Path) -> None:
+    line = '{"uri": "x", "id": NaN, "license": NaN, "language": NaN, "start_ms": NaN, "end_ms": NaN, "note": NaN}\n'
+    (tmp_path / "m.jsonl").write_text(line + '{"uri": "x", "id": "nan", "license": "None", "note": "nan"}\n')
+    missing, said = entries(tmp_path / "m.jsonl")
+    assert missing == Entry(uri=str(tmp_path / "x"), origin="line 1 of m.jsonl")
+    assert (said.manifest_id, said.license, said.metadata) == ("nan", "None", {"note": "nan"})
+    pq.write_table(pa.table({"uri": ["x"], "id": [float("nan")], "end_ms": [float("nan")]}), tmp_path / "m.parquet")
+    assert entries(tmp_path / "m.parquet") == [Entry(uri=str(tmp_path / "x"), origin="line 1 of m.parquet")]
+
+
+def test_spaces_around_the_cells_of_a_csv_are_no_part_of_them(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text('uri, license ,start_ms, note\na.wav , CC0, 5, "one, two "\n')
+    (entry,) = entries(tmp_path / "m.csv")
+    assert (entry.uri, entry.license, entry.interval) == (
+        str(tmp_path / "a.wav"),
+        "CC0",
+        TimeSpan(5, END_OF_RECORDING_MS),
+    )
+    assert entry.metadata == {"note": "one, two"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("name", ["m.csv", "m.jsonl"])
+def test_utf16_is_read_as_what_it_is(tmp_path: Path, encoding: str, name: str) -> None:
+    text = "uri,note\r\nx.wav,é日\r\n" if name == "m.csv" else '{"uri": "x.wav", "note": "é日"}\r\n'
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    (tmp_path / name).write_bytes((mark + text).encode(encoding))
+    (entry,) = entries(tmp_path / name)
+    assert (entry.uri, entry.metadata) == (str(tmp_path / "x.wav"), {"note": "é日"})
+
+
+def test_half_a_character_of_utf16_spoils_one_line(tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").write_bytes('{"uri": "a"}\n{"uri": "b"'.encode("utf-16") + b"}")
+    first, bad = read_manifest(str(tmp_path / "m.jsonl"))
+    assert isinstance(first, Entry)
+    assert isinstance(bad, Rejected)
+
+
+@pytest.mark.parametrize("text", ["uri;license\nx;CC0\n", "uri\tlicense\nx\tCC0\n", "sep=;\nuri;license\nx;CC0\n"])
+def test_a_csv_of_semicolons_or_tabs_is_read(tmp_path: Path, text: str) -> None:
+    (tmp_path / "m.csv").write_text(text)
+    (entry,) = entries(tmp_path / "m.csv")
+    assert (entry.uri, entry.license) == (str(tmp_path / "x"), "CC0")
+    assert entry.origin == f"line {text.count(chr(10))} of m.csv"
+
+
+def test_empty_cells_at_the_end_and_columns_without_a_name_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(",uri,license,,\n0,a.wav,CC0,,\n1,b.wav,CC0,,,,\n2,c.wav,CC0\n,,,,\n3,d.wav,,x\n")
+    *found, bad = read_manifest(str(tmp_path / "m.csv"))
+    assert [entry.uri for entry in found if isinstance(entry, Entry)] == [
+        str(tmp_path / f"{name}.wav") for name in "abc"
+    ]
+    assert {entry.license for entry in found if isinstance(entry, Entry)} == {"CC0"}
+    assert {str(entry.metadata) for entry in found if isinstance(entry, Entry)} == {"{}"}
+    assert isinstance(bad, Rejected)
+    assert bad.detail == "line 6: 4 cells under 3 columns"
+
+
+@pytest.mark.parametrize(
+    ("said", "tag"), [("English", "en"), ("en_US", "en-US"), ("deu", "de"), ("auto", None), ("und", None), ("", None)]
+)
+def test_a_language_is_read_by_name_and_by_code(tmp_path: Path, said: str, tag: str | None) -> None:
+    (entry,) = entries(write_jsonl(tmp_path / "m.jsonl", [{"uri": "x", "language": said}]))
+    assert entry.language == tag
+
+
+def test_a_language_that_nobody_knows_is_unknown_and_reported(tmp_path: Path) -> None:
+    entry, row = read_manifest(str(write_jsonl(tmp_path / "m.jsonl", [{"uri": "x", "language": "English/Hindi"}])))
+    assert isinstance(entry, Entry)
+    assert entry.language is None
+    assert isinstance(row, Rejected)
+    assert row.reason == "unknown_language"
+    assert row.detail.startswith("line 1: language 'english/hindi' names no language known here")
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
@@ -226,7 +317,7 @@ def test_no_bytes_stop_the_reading(tmp_path_factory: pytest.TempPathFactory, dat
 
 @given(
     st.dictionaries(
-        st.sampled_from(["id", "license", "language"]),
+        st.sampled_from(["id", "license", "note"]),
         st.text(st.characters(exclude_characters="\0=:", exclude_categories=["Cs"]), min_size=1),
     )
 )
@@ -235,5 +326,6 @@ def test_what_a_csv_says_is_what_is_read(tmp_path_factory: pytest.TempPathFactor
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["uri", *said], ["x.wav", *said.values()]])
     (entry,) = entries(path)
-    read = {"id": entry.manifest_id, "license": entry.license, "language": entry.language}
-    assert {name: value for name, value in read.items() if value is not None} == said
+    read = {"id": entry.manifest_id, "license": entry.license, **entry.metadata}
+    expected = {name: value.strip() for name, value in said.items() if value.strip()}
+    assert {name: value for name, value in read.items() if value is not None} == expected
