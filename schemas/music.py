@@ -17,6 +17,43 @@ class Mode(StrEnum):
     MINOR = "minor"
 
 
+PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+"""As rows spell them: sharps only, a semitone apart."""
+_FLATS = {"C#": "Db", "D#": "Eb", "F#": "Gb", "G#": "Ab", "A#": "Bb"}
+_USUALLY_FLAT = {
+    Mode.MAJOR: frozenset({"C#", "D#", "G#", "A#"}),
+    Mode.MINOR: frozenset({"D#", "A#"}),
+}
+"""The keys that musicians write with flats, as in B flat major and E flat minor."""
+
+
+def tonic_name(tonic: str, mode: Mode, language: str = "en") -> str:
+    """A tonic (one of PITCH_CLASSES) in the usual spelling of its key: B flat, F sharp; 降B, 升F in Chinese (`zh`)."""
+    return _in_words(_FLATS[tonic] if tonic in _USUALLY_FLAT[mode] else tonic, language)
+
+
+def key_name(tonic: str, mode: Mode, language: str = "en") -> str:
+    """A key as a musician says it: B flat major, 降B大调."""
+    name = tonic_name(tonic, mode, language)
+    return f"{name}{_MODES_ZH[mode]}" if language == "zh" else f"{name} {mode}"
+
+
+def key_spellings(tonic: str, mode: Mode, language: str = "en") -> tuple[str, ...]:
+    """Every way to write a key, the usual one first: B flat major, Bb major, A sharp major, A# major."""
+    spelt = [name for form in (tonic, _FLATS.get(tonic, tonic)) for name in (_in_words(form, language), form)]
+    forms = [f"{name}{_MODES_ZH[mode]}" if language == "zh" else f"{name} {mode}" for name in spelt]
+    return tuple(dict.fromkeys([key_name(tonic, mode, language), *forms]))
+
+
+_MODES_ZH = {Mode.MAJOR: "大调", Mode.MINOR: "小调"}
+_ACCIDENTALS = {"en": {"#": " sharp", "b": " flat"}, "zh": {"#": "升", "b": "降"}}
+
+
+def _in_words(tonic: str, language: str) -> str:
+    words = _ACCIDENTALS["zh" if language == "zh" else "en"].get(tonic[1:], "")
+    return f"{words}{tonic[0]}" if language == "zh" else f"{tonic[0]}{words}"
+
+
 class Rhythm(Record):
     """Tempo and beats."""
 

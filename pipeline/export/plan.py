@@ -84,7 +84,7 @@ def plan_export(output: str, target: str, options: ExportOptions) -> ExportPlan:
 
 def is_taken(stage: Stage, kind: str, task: str) -> bool:
     """Whether a task's question belongs to a stage: pretraining takes unified captions and transcripts."""
-    return stage is Stage.SFT or (task in PRETRAIN_SHARES and (task != "caption" or kind == UNIFIED))
+    return stage is Stage.SFT or (task in PRETRAIN_SHARES and (task != "caption" or kind in UNIFIED))
 
 
 def mix_of(options: ExportOptions) -> MixConfig:

@@ -19,7 +19,7 @@ from pipeline.sft.timestamps import TimestampFormat
 from pipeline.sft.words import LANGUAGES
 from schemas.record import Record, content_key, key_content
 
-SFT_REVISION = "4"
+SFT_REVISION = "5"
 """Raised whenever a task may ask or answer otherwise for equal rows and options."""
 
 

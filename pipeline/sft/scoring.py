@@ -17,6 +17,9 @@ LETTERS = "ABCDEF"
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _LETTER = re.compile(r"^\W*([A-F])(?![A-Za-z])")
 _TURN = re.compile(r"^\s*([^:\uff1a]{1,60})[:\uff1a](.*)$")
+_YES_OR_NO = frozenset({"yes", "no", "有", "没有"})
+_DENIED = re.compile(r"\b(not|nor|than|isn't|before|after)\b|不|比")
+"""Before an answer: then it is the other one that is given."""
 MOST_SPEAKERS = 20
 """Of an answer that is scored: what names more is wrong anyway."""
 _SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
@@ -27,7 +30,7 @@ def score_answer(spec: AnswerSpec, answer: str, style: TimestampFormat) -> float
     score: float | None = None
     match spec.scoring:
         case Scoring.EXACT:
-            score = any(_begins_with(answer, accepted) for accepted in spec.accepted)
+            score = any(_gives(answer, accepted) for accepted in spec.accepted)
         case Scoring.CHOICE:
             score = letter_of(answer) == LETTERS[spec.correct or 0]
         case Scoring.NUMBER:
@@ -89,10 +92,15 @@ def _edits(wanted: Sequence[str], given: Sequence[str]) -> int:
     return row[-1]
 
 
-def _begins_with(answer: str, accepted: str) -> bool:
-    text, start = _plain(answer), _plain(accepted)
-    following = text[len(start) : len(start) + 1]
-    return text.startswith(start) and not (following.isascii() and following.isalnum() and start[-1:].isascii())
+def _gives(answer: str, accepted: str) -> bool:
+    """Whether an answer begins with the accepted one; or holds it, not denied, where that is more than yes or no."""
+    text, wanted = _plain(answer), _plain(accepted)
+    edges = [r"(?<![a-z0-9])" if wanted[:1].isascii() else "", r"(?![a-z0-9])" if wanted[-1:].isascii() else ""]
+    pattern = f"{edges[0]}{re.escape(wanted)}{edges[1]}"
+    if wanted in _YES_OR_NO:
+        return re.match(pattern, text) is not None
+    found = re.search(pattern, text)
+    return found is not None and not _DENIED.search(text[: found.start()])
 
 
 def _is_near(spec: AnswerSpec, answer: str) -> bool:

@@ -110,6 +110,10 @@ class Words:
             return "".join(phrases)
         return joined[0].join(phrases[:-1]) + joined[1] + phrases[-1]
 
+    def joined(self, sentences: Sequence[str]) -> str:
+        """Sentences one after another, each with a capital."""
+        return {"en": " ", "zh": ""}[self.language].join(text[:1].upper() + text[1:] for text in sentences)
+
     def timed(self, entries: Sequence[TimedText]) -> str:
         """Entries in the configured form."""
         try:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import ClassVar, Literal
+
+from pydantic import Field
 
 from pipeline.sft.answers import open_ended
 from pipeline.sft.ask import Ask, SegmentTask, Turn, grade
@@ -13,8 +16,29 @@ from pipeline.sft.words import LANGUAGES, Words, language_of
 from schemas.claim import Claim, Verdict
 from schemas.sample import SourceVerdict
 
-UNIFIED = "detailed"
-"""The kind that repeats the merged caption whole: what pretraining takes."""
+UNIFIED = frozenset({"plain", "detailed"})
+"""The kinds that repeat the merged caption whole: what pretraining takes."""
+_SHORT_WORDS = 20
+"""A caption of so many words is short as it stands: the longest of Clotho's (arXiv 1910.09387)."""
+_STRAYS = {
+    "music": re.compile(
+        r"\b(speech|speak\w*|spoken|voices?|talk\w*|says?|said|words?)\b|说话|语音|人声|讲话", re.IGNORECASE
+    ),
+    "speech": re.compile(r"\b(music\w*|song|melod(y|ies) of the music)\b|音乐|歌曲", re.IGNORECASE),
+    "general": re.compile(
+        r"\b(speech|speak\w*|spoken|voices?|talk\w*|says?|said|words?|music\w*|song|sing\w*|unidentified)\b"
+        r"|说话|语音|人声|讲话|音乐|歌",
+        re.IGNORECASE,
+    ),
+}
+"""What a caption of one branch does not answer for: it is asked for its own part of the audio alone."""
+_MUSIC_IS_THERE = re.compile(
+    r"\b(an?|and|is|are|be|can|there|here|what|it|only|just|nothing|but|else|one|thing|the|some|something|like|to|of|in|on"
+    r"|music|passage|piece|play(s|ed|ing)?|heard?|hearing|we|i|audible|throughout|whole|time|recording|clip|audio|going"
+    r"|all|way|through|from|beginning|end)\b",
+    re.IGNORECASE,
+)
+"""Words that say no more of music than that it plays."""
 
 
 class CaptionTask(SegmentTask):
@@ -22,6 +46,7 @@ class CaptionTask(SegmentTask):
 
     task: Literal["caption"] = "caption"
     most_per_segment: int = 3
+    min_detailed_claims: int = Field(default=3, ge=1, description="of a caption that answers a question for detail")
 
     needs: ClassVar[tuple[str, ...]] = ("captions:caption", "captions:claims")
 
@@ -31,14 +56,32 @@ class CaptionTask(SegmentTask):
             return
         kept = caption.kept
         if is_trusted(kept, caption.composer):
-            yield _ask(material, UNIFIED, caption.caption, kept)
+            detailed = len(kept) >= self.min_detailed_claims
+            yield _ask(material, "detailed" if detailed else "plain", caption.caption, kept)
             if len(kept) > 1:
-                yield _ask(material, "short", kept[0].text, kept[:1])
+                yield from _short(material, caption.caption, kept)
                 yield _ask(material, "list", "\n".join(f"- {claim.text}" for claim in kept), kept)
         for row in material.annotations:
             text = row.caption
-            if text and text != caption.caption and is_trusted(row.caption_claims, row.backend):
+            trusted = text and text != caption.caption and is_trusted(row.caption_claims, row.backend)
+            if trusted and text and answers_for(row.branch.value, text):
                 yield _ask(material, row.branch.value, text, row.caption_claims)
+
+
+def _short(material: Material, caption: str, kept: Sequence[Claim]) -> Iterator[Ask]:
+    """The caption itself if it is short; its first sentence only if that leaves no other class of sound out."""
+    if len(caption.split()) <= _SHORT_WORDS and language_of(caption) == "en":
+        yield _ask(material, "short", caption, kept)
+    elif len(material.segment.profile) == 1:
+        yield _ask(material, "short", kept[0].text, kept[:1])
+
+
+def answers_for(branch: str, text: str) -> bool:
+    """Whether a branch's caption speaks of its own part of the audio, and of music more than that it plays."""
+    strays = _STRAYS.get(branch)
+    if strays is not None and strays.search(text):
+        return False
+    return branch != "music" or any(letter.isalpha() for letter in _MUSIC_IS_THERE.sub("", text))
 
 
 def is_trusted(claims: Sequence[Claim], composer: str) -> bool:

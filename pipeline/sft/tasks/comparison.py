@@ -12,8 +12,9 @@ from pydantic import Field
 from pipeline.sft.answers import exact
 from pipeline.sft.ask import Ask, Task, Turn, grade
 from pipeline.sft.material import Material, RecordingMaterial
+from pipeline.sft.tasks.voice import clear_voice
 from pipeline.sft.words import Words
-from schemas.annotation import GeneralAnnotation, MusicAnnotation, SpeechAnnotation
+from schemas.annotation import GeneralAnnotation, MusicAnnotation
 from schemas.claim import Evidence
 
 
@@ -23,9 +24,9 @@ class _Measure(NamedTuple):
 
 
 class ComparisonTask(Task):
-    """Eligible: two segments that follow one another among those of a recording in which a value is measured, and
-    whose values lie clearly apart. Only within a recording: its levels are comparable, and its rows depend on no
-    other."""
+    """Eligible: two segments that follow one another among those of a recording in which a value is measured well
+    enough to be asked for alone, and whose values lie clearly apart. Only within a recording: its levels are
+    comparable, and its rows depend on no other."""
 
     task: Literal["comparison"] = "comparison"
     most_per_segment: int = 1
@@ -33,6 +34,8 @@ class ComparisonTask(Task):
     level_db: float = Field(default=6.0, ge=0.0, description="by which one is louder")
     syllables_hz: float = Field(default=1.0, ge=0.0, description="by which one is spoken faster")
     least_confidence: float = Field(default=0.5, ge=0.0, le=1.0, description="of both tempi")
+    least_speech_ms: int = Field(default=3000, ge=0, description="in both, to compare how fast someone speaks")
+    min_clip_ms: int = Field(default=2000, ge=0, description="of both, to compare how loud they are")
 
     needs: ClassVar[tuple[str, ...]] = (
         "annotations/music:rhythm.tempo_bpm",
@@ -58,7 +61,7 @@ class ComparisonTask(Task):
     def _measure(self, kind: str, material: Material) -> _Measure | None:
         if kind == "tempo":
             return self._tempo(material)
-        return _level(material) if kind == "level" else _pace(material)
+        return self._level(material) if kind == "level" else self._pace(material)
 
     def _tempo(self, material: Material) -> _Measure | None:
         row = material.first(MusicAnnotation, "rhythm")
@@ -67,23 +70,23 @@ class ComparisonTask(Task):
             return None
         return _Measure(rhythm.tempo_bpm, material.cite(row, "rhythm.tempo_bpm", "rhythm.tempo_confidence"))
 
+    def _level(self, material: Material) -> _Measure | None:
+        row = material.first(GeneralAnnotation, "acoustics")
+        if row is None or row.acoustics is None or material.duration_ms < self.min_clip_ms:
+            return None
+        level = row.acoustics.level_dbfs
+        return None if level is None else _Measure(level, material.cite(row, "acoustics.level_dbfs"))
+
+    def _pace(self, material: Material) -> _Measure | None:
+        row = clear_voice(material, self.least_speech_ms)
+        rate = row.voice.syllable_rate_hz if row is not None and row.voice is not None else None
+        return None if rate is None else _Measure(rate, material.cite(row, "voice.syllable_rate_hz"))
+
     def _is_clear(self, kind: str, one: float, other: float) -> bool:
         if kind == "tempo":
             # From 1.7 on, the two may be the same pulse taken at half or double.
             return self.tempo_ratio <= max(one, other) / min(one, other) < 1.7
         return abs(one - other) >= (self.level_db if kind == "level" else self.syllables_hz)
-
-
-def _level(material: Material) -> _Measure | None:
-    row = material.first(GeneralAnnotation, "acoustics")
-    level = row.acoustics.level_dbfs if row is not None and row.acoustics is not None else None
-    return None if level is None else _Measure(level, material.cite(row, "acoustics.level_dbfs"))
-
-
-def _pace(material: Material) -> _Measure | None:
-    row = material.first(SpeechAnnotation, "voice")
-    rate = row.voice.syllable_rate_hz if row is not None and row.voice is not None else None
-    return None if rate is None else _Measure(rate, material.cite(row, "voice.syllable_rate_hz"))
 
 
 def _turn(is_first: bool, words: Words) -> Turn:

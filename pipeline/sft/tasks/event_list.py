@@ -17,8 +17,7 @@ from pipeline.sft.words import Words
 
 
 class EventListTask(SegmentTask):
-    """Eligible: a segment none of whose events is in doubt, since a list must be complete, and some of whose sounds
-    have a name."""
+    """Eligible: a segment none of whose events is in doubt or without a name, since a list must be complete."""
 
     task: Literal["event_list"] = "event_list"
     most_per_segment: int = 1
@@ -30,7 +29,7 @@ class EventListTask(SegmentTask):
 
     def asks_of(self, material: Material) -> Iterator[Ask]:
         found = material.sightings
-        named = any(is_nameable(one.event.event_class, one.event.label) for one in found)
+        named = all(is_nameable(one.event.event_class, one.event.label) for one in found)
         if named and all_sure(material, self.least_score) and len(found) <= self.most_events:
             yield Ask(
                 kind="list",

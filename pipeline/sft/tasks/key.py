@@ -13,10 +13,8 @@ from pipeline.sft.ask import Ask, SegmentTask, Turn, grade
 from pipeline.sft.material import Material
 from pipeline.sft.words import Words
 from schemas.annotation import MusicAnnotation
-from schemas.music import Mode
+from schemas.music import PITCH_CLASSES, Mode, key_name, key_spellings
 
-TONICS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-_FLATS = {"C#": "Db", "D#": "Eb", "F#": "Gb", "G#": "Ab", "A#": "Bb"}
 _FIFTH, _RELATIVE = 7, 9
 
 
@@ -31,7 +29,7 @@ class KeyTask(SegmentTask):
     def asks_of(self, material: Material) -> Iterator[Ask]:
         row = material.first(MusicAnnotation, "tonality")
         tonality = row.tonality if row is not None else None
-        if tonality is None or tonality.tonic not in TONICS or tonality.mode is None:
+        if tonality is None or tonality.tonic not in PITCH_CLASSES or tonality.mode is None:
             return
         if tonality.confidence >= self.least_confidence:
             yield Ask(
@@ -45,29 +43,24 @@ class KeyTask(SegmentTask):
             )
 
 
-def key_name(tonic: str, mode: Mode, words: Words) -> str:
-    return words.of("key", "key").say(mode.value, tonic=tonic)
-
-
 def _turn(tonic: str, mode: Mode, words: Words) -> Turn:
-    name = key_name(tonic, mode, words)
-    also = (key_name(_FLATS[tonic], mode, words),) if tonic in _FLATS else ()
+    name, *also = key_spellings(tonic, mode, words.language)
     return Turn(
         words.say("question"),
         words.say("answer", key=name),
         exact(name, *also),
-        rivals=tuple(key_name(other, its_mode, words) for other, its_mode in _neighbours(tonic, mode)),
+        rivals=tuple(key_name(other, its_mode, words.language) for other, its_mode in _neighbours(tonic, mode)),
     )
 
 
 def _neighbours(tonic: str, mode: Mode) -> tuple[tuple[str, Mode], ...]:
     """What a key is easily taken for: the fifths above and below, the parallel, the relative key."""
-    degree = TONICS.index(tonic)
+    degree = PITCH_CLASSES.index(tonic)
     other = Mode.MINOR if mode is Mode.MAJOR else Mode.MAJOR
     relative = (degree + _RELATIVE) if mode is Mode.MAJOR else (degree - _RELATIVE)
     return (
-        (TONICS[(degree + _FIFTH) % 12], mode),
-        (TONICS[relative % 12], other),
-        (TONICS[(degree - _FIFTH) % 12], mode),
+        (PITCH_CLASSES[(degree + _FIFTH) % 12], mode),
+        (PITCH_CLASSES[relative % 12], other),
+        (PITCH_CLASSES[(degree - _FIFTH) % 12], mode),
         (tonic, other),
     )

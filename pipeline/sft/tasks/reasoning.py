@@ -13,11 +13,10 @@ from pipeline.sft.answers import exact, number
 from pipeline.sft.ask import Ask, SegmentTask, Turn, grade
 from pipeline.sft.material import Material, Sighting
 from pipeline.sft.sounds import LEAST_SCORE, Sounds, is_crowded, is_nameable, sure_sounds
-from pipeline.sft.words import Words, seconds
+from pipeline.sft.words import Words
 from schemas.annotation import MusicAnnotation
 from schemas.event import EventClass
 from schemas.music import Rhythm
-from schemas.timespan import covered_ms
 
 Group = tuple[tuple[EventClass, str], tuple[Sighting, ...]]
 
@@ -57,8 +56,8 @@ class ReasoningTask(SegmentTask):
 
     def _longer(self, material: Material, sounds: Sounds) -> Iterator[Ask]:
         for one, other in pairwise(sounds.items()):
-            short, long = sorted((_total_ms(one), _total_ms(other)))
-            if short and long / short >= self.clear_ratio:
+            short, long = sorted((_total_tenths(one), _total_tenths(other)))
+            if _never_overlap(one[1]) and _never_overlap(other[1]) and short and long / short >= self.clear_ratio:
                 names = "/".join(sorted((one[0][1], other[0][1])))
                 yield Ask(
                     kind="longer",
@@ -87,8 +86,19 @@ class ReasoningTask(SegmentTask):
             )
 
 
-def _total_ms(group: Group) -> int:
-    return covered_ms(one.span for one in group[1])
+def _tenths(sighting: Sighting) -> int:
+    """How long an event lasts in tenths of a second, as the chain states it."""
+    return round(sighting.span.duration_ms / 100)
+
+
+def _total_tenths(group: Group) -> int:
+    """The sum of what the chain states: parts and total are rounded once."""
+    return sum(map(_tenths, group[1]))
+
+
+def _never_overlap(group: Sequence[Sighting]) -> bool:
+    """Whether the durations of a sound's events may be added up."""
+    return all(one.span.overlap_ms(other.span) == 0 for one, other in pairwise(group))
 
 
 def _gap_turn(material: Material, first: Sighting, second: Sighting, words: Words) -> Turn:
@@ -106,16 +116,19 @@ def _gap_turn(material: Material, first: Sighting, second: Sighting, words: Word
 
 def _longer_turn(one: Group, other: Group, words: Words) -> Turn:
     names = {group[0]: words.sound(*group[0]) for group in (one, other)}
-    longer, shorter = sorted((one, other), key=lambda group: -_total_ms(group))
+    longer, shorter = sorted((one, other), key=lambda group: -_total_tenths(group))
     first, second = sorted(names.values())
-    chain = words.say(
-        "chain",
-        longer=names[longer[0]],
-        shorter=names[shorter[0]],
-        longer_spans=_spans(longer[1], words),
-        shorter_spans=_spans(shorter[1], words),
-        long=seconds(_total_ms(longer)),
-        short=seconds(_total_ms(shorter)),
+    steps = [_duration_step(group, names[group[0]], words) for group in (longer, shorter)]
+    chain = words.joined(
+        [
+            *steps,
+            words.say(
+                "conclusion",
+                longer=names[longer[0]],
+                long=_seconds(_total_tenths(longer)),
+                short=_seconds(_total_tenths(shorter)),
+            ),
+        ]
     )
     return Turn(
         words.say("question", one=first, other=second),
@@ -126,9 +139,17 @@ def _longer_turn(one: Group, other: Group, words: Words) -> Turn:
     )
 
 
-def _spans(group: Sequence[Sighting], words: Words) -> str:
-    durations = [seconds(one.span.duration_ms) for one in group]
-    return words.listing([words.say("span", seconds=duration) for duration in durations])
+def _duration_step(group: Group, name: str, words: Words) -> str:
+    """One sentence: how long a sound lasts, as a sum where it has several events."""
+    total = _seconds(_total_tenths(group))
+    if len(group[1]) == 1:
+        return words.say("once", sound=name, total=total)
+    parts = " + ".join(_seconds(_tenths(one)) for one in group[1])
+    return words.say("sum", sound=name, parts=parts, total=total)
+
+
+def _seconds(tenths: int) -> str:
+    return f"{tenths / 10:.1f}"
 
 
 def _bar_turn(rhythm: Rhythm, words: Words) -> Turn:

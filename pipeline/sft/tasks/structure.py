@@ -20,19 +20,23 @@ from schemas.timespan import covered_ms
 
 
 class StructureTask(SegmentTask):
-    """Eligible: two parts or more, and hardly any speech over the music, which can look like another part."""
+    """Eligible: two parts or more, none of them short, in a clip long enough to have a form, with hardly any speech
+    over the music, which can look like another part. Parts are lettered anew from A: what came before the clip cannot
+    be heard."""
 
     task: Literal["structure"] = "structure"
     most_per_segment: int = 1
     tolerance_ms: int = Field(default=500, ge=0, description="by which an edge may differ from the reference")
     most_speech_share: float = Field(default=0.2, ge=0.0, le=1.0, description="of the segment's time")
+    min_part_ms: int = Field(default=3000, ge=0, description="of every part: a shorter one is no part to a listener")
+    min_clip_ms: int = Field(default=15000, ge=0, description="of the clip: a shorter one has no form to speak of")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/music:sections",)
 
     def asks_of(self, material: Material) -> Iterator[Ask]:
         row = material.first(MusicAnnotation, "sections")
         sections = row.sections if row is not None else None
-        if row is not None and sections and len(sections) > 1 and _speech_share(material) <= self.most_speech_share:
+        if row is not None and sections and self._has_form(material, sections):
             yield Ask(
                 kind="timed",
                 topic="",
@@ -43,6 +47,14 @@ class StructureTask(SegmentTask):
                 turn=partial(_turn, _entries(material, sections), self.tolerance_ms),
             )
 
+    def _has_form(self, material: Material, sections: Sequence[Section]) -> bool:
+        return (
+            len({section.label for section in sections}) > 1
+            and material.duration_ms >= self.min_clip_ms
+            and all(section.end_ms - section.start_ms >= self.min_part_ms for section in sections)
+            and _speech_share(material) <= self.most_speech_share
+        )
+
 
 def _speech_share(material: Material) -> float:
     spoken = (one.span for one in material.sightings if one.event.event_class is EventClass.SPEECH)
@@ -50,14 +62,21 @@ def _speech_share(material: Material) -> float:
 
 
 def _entries(material: Material, sections: Sequence[Section]) -> tuple[TimedText, ...]:
+    """The parts, with letters from A in the order in which they are first heard in the clip."""
+    labels = list(dict.fromkeys(section.label for section in sections))
+    letters = {label: _letter(index) for index, label in enumerate(labels)}
     return tuple(
         TimedText(
             segment_start_ms=material.in_clip(section.start_ms),
             segment_end_ms=material.in_clip(section.end_ms),
-            text=f"{section.label} ({section.function})" if section.function else section.label,
+            text=f"{letters[section.label]} ({section.function})" if section.function else letters[section.label],
         )
         for section in sections
     )
+
+
+def _letter(index: int) -> str:
+    return chr(ord("A") + index % 26) * (index // 26 + 1)
 
 
 def _turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Turn:

@@ -11,7 +11,7 @@ from pydantic import Field
 from pipeline.sft.answers import labels, wer
 from pipeline.sft.ask import Ask, SegmentTask, Turn, grade
 from pipeline.sft.material import Material, Sighting
-from pipeline.sft.sounds import LEAST_SCORE, all_sure, is_crowded, is_faint
+from pipeline.sft.sounds import LEAST_SCORE, all_sure, is_crowded, is_faint, is_nameable
 from pipeline.sft.timestamps import TimedText
 from pipeline.sft.transcripts import cite_transcript, grade_transcript, timed_texts, usable_transcript
 from pipeline.sft.words import Words, seconds
@@ -41,7 +41,8 @@ class TimeQaTask(SegmentTask):
 
     def _between(self, material: Material) -> Iterator[Ask]:
         names = {one.event.label for one in material.sightings}
-        if len(names) < 2 or not all_sure(material, self.least_score):
+        named = all(is_nameable(one.event.event_class, one.event.label) for one in material.sightings)
+        if len(names) < 2 or not named or not all_sure(material, self.least_score):
             return
         windows = dict.fromkeys(_window(material, one) for one in material.sightings)
         for window in windows:

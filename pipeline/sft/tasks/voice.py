@@ -14,8 +14,31 @@ from pipeline.sft.ask import Ask, SegmentTask, Turn, grade
 from pipeline.sft.material import Material
 from pipeline.sft.words import Words, seconds
 from schemas.annotation import SpeechAnnotation
+from schemas.event import EventClass
 
 PACES = ("slow", "moderate", "fast")
+
+
+_MOST_BESIDE = 0.3
+"""Share of the speech over which music, an animal or another class may sound, for its rate to be the speech's own."""
+
+
+def clear_voice(material: Material, min_speech_ms: int) -> SpeechAnnotation | None:
+    """The row whose measured voice may be asked about: enough speech, and little else over it."""
+    row = material.first(SpeechAnnotation, "voice")
+    if row is None or row.voice is None or row.voice.speech_ms < min_speech_ms:
+        return None
+    events = material.segment.events
+    spoken = [event.span for event in events if event.event_class is EventClass.SPEECH]
+    others = [event.span for event in events if event.event_class is not EventClass.SPEECH]
+    beside_ms = sum(span.overlap_ms(other) for span in spoken for other in others)
+    return row if beside_ms <= _MOST_BESIDE * sum(span.duration_ms for span in spoken) else None
+
+
+def _may_be_one_voice(material: Material) -> bool:
+    """Whether nobody found several speakers, of whom a quieter one may speak in what looks like a pause."""
+    row = material.first(SpeechAnnotation, "speakers")
+    return row is None or row.speakers is None or row.speakers.count <= 1
 
 
 class VoiceTask(SegmentTask):
@@ -32,8 +55,8 @@ class VoiceTask(SegmentTask):
     needs: ClassVar[tuple[str, ...]] = ("annotations/speech:voice",)
 
     def asks_of(self, material: Material) -> Iterator[Ask]:
-        row = material.first(SpeechAnnotation, "voice")
-        if row is None or row.voice is None or row.voice.speech_ms < self.least_speech_ms:
+        row = clear_voice(material, self.least_speech_ms)
+        if row is None or row.voice is None:
             return
         pace = self._pace(row.voice.syllable_rate_hz)
         if pace:
@@ -46,7 +69,7 @@ class VoiceTask(SegmentTask):
                 difficulty=grade(),
                 turn=partial(_pace_turn, pace),
             )
-        if row.voice.longest_pause_ms >= self.least_pause_ms:
+        if row.voice.longest_pause_ms >= self.least_pause_ms and _may_be_one_voice(material):
             yield Ask(
                 kind="longest_pause",
                 topic="",

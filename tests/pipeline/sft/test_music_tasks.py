@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.sft.timestamps import read_timed
 from schemas.annotation import MusicAnnotation
 from schemas.event import Branch, EventClass
+from schemas.music import Mode, Section, key_name, key_spellings
 from schemas.sample import Sample
 from schemas.segment import Segment
 from schemas.tag import TagKind
@@ -136,3 +137,35 @@ def test_the_parts_of_music_that_is_talked_over_are_not_asked_for() -> None:
 
     assert "structure" in kinds(speech_ms=1000)
     assert "structure" not in kinds(speech_ms=8000)
+
+
+def test_a_key_is_spelt_as_musicians_spell_it() -> None:
+    assert key_name("A#", Mode.MAJOR) == "B flat major"
+    assert key_name("D#", Mode.MINOR) == "E flat minor"
+    assert key_name("C#", Mode.MINOR) == "C sharp minor"
+    assert key_name("A#", Mode.MAJOR, "zh") == "降B大调"
+    assert {"A sharp major", "Bb major", "A# major"} <= set(key_spellings("A#", Mode.MAJOR))
+
+
+def in_parts(*parts: tuple[str, int]) -> list[Sample]:
+    """What is asked of a song whose (label, length) follow one another."""
+    whole_ms = sum(length_ms for _, length_ms in parts)
+    segment = a_segment(end_ms=whole_ms, events=(event(MUSIC, 0, whole_ms),), branches=(Branch.MUSIC,))
+    sections, start_ms = [], 0
+    for label, length_ms in parts:
+        sections.append(Section(start_ms=start_ms, end_ms=start_ms + length_ms, label=label))
+        start_ms += length_ms
+    row = musical(segment).model_copy(update={"sections": tuple(sections)})
+    made = samples(recording(material(segment, row)), ENGLISH)
+    return [sample for sample in made if sample.task == "structure"]
+
+
+def test_the_parts_of_a_clip_are_lettered_from_a() -> None:
+    (sample,) = in_parts(("F", 6_000), ("C", 6_000), ("F", 6_000))
+    assert [entry.text for entry in read_timed(sample.answer, CONFIG.timestamps)] == ["A", "B", "A"]
+
+
+def test_no_form_is_asked_for_where_a_part_or_the_clip_is_short() -> None:
+    assert not in_parts(("A", 9_000), ("B", 2_000), ("C", 9_000))
+    assert not in_parts(("A", 6_000), ("B", 6_000))
+    assert not in_parts(("A", 9_000), ("A", 9_000))

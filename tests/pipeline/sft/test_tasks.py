@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import chain
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from annotators.grammar.engine import Rows, as_json
 from pipeline.sft.scoring import score_answer
+from pipeline.sft.tasks.caption import answers_for
 from pipeline.sft.timestamps import read_timed
 from schemas.claim import Verdict
 from schemas.event import Branch, EventClass
@@ -258,7 +262,7 @@ def test_what_a_verifier_dropped_is_in_no_sample_and_keeps_none_away() -> None:
     )
     judged = good.model_copy(update={"claims": claims, "caption": "A dog barks. Rain falls.", "verified": True})
     made = of("caption", samples(recording(material(segment, caption=judged)), EVERY))
-    assert {sample.kind for sample in made} == {"detailed", "short", "list"}
+    assert {sample.kind for sample in made} == {"plain", "short", "list"}
     assert not [sample for sample in made if "near" in sample.answer]
     assert {one.verdict for sample in made for one in sample.verdicts} == {Verdict.CONFIRMED}
 
@@ -313,3 +317,69 @@ def test_what_speech_might_tell_is_not_called_unknowable() -> None:
 
 def test_evidence_is_json() -> None:
     assert all(json.loads(one.value) is not None for sample in RICH for one in sample.evidence)
+
+
+@given(st.lists(st.integers(150, 4_000), min_size=2, max_size=4), st.integers(150, 900))
+def test_the_durations_of_a_chain_add_up_to_its_total(lengths: list[int], other_ms: int) -> None:
+    events, start_ms = [], 0
+    for length_ms in lengths:
+        events.append(event(DOG, start_ms, start_ms + length_ms))
+        start_ms += length_ms + 700
+    segment = a_segment(end_ms=40_000, events=(*events, event(BELL, start_ms, start_ms + other_ms)))
+    made = [one for one in of("reasoning", samples(recording(material(segment)), ENGLISH)) if one.kind == "longer"]
+    for sample in made:
+        assert sample.reasoning is not None
+        (parts, total) = re.findall(r"([\d. +]+ \+ [\d.]+) = ([\d.]+) s", sample.reasoning)[0]
+        assert round(sum(float(part) for part in parts.split("+")), 1) == float(total)
+        assert not any(sentence[:1].islower() for sentence in re.split(r"(?<=[a-z)]\.) ", sample.reasoning))
+
+
+def test_no_list_holds_a_sound_without_a_name() -> None:
+    segment = a_segment(
+        end_ms=9_000, events=(event(DOG, 0, 900), event((EventClass.SOURCE_AMBIGUOUS, "sound"), 5_000, 6_000))
+    )
+    assert not tasks_in(samples(recording(material(segment)), EVERY)) & {"event_list", "time_qa"}
+
+
+@pytest.mark.parametrize(
+    ("branch", "text", "is_asked"),
+    [
+        ("music", "As music plays, someone speaks.", False),
+        ("music", "Music can be heard throughout.", False),
+        ("music", "Slow music in D minor plays throughout.", True),
+        ("general", "A door slams while music plays.", False),
+        ("general", "A door slams near the end.", True),
+        ("speech", "Someone speaks slowly over the music.", False),
+    ],
+)
+def test_a_branch_s_caption_answers_for_its_own_sounds(branch: str, text: str, is_asked: bool) -> None:
+    assert answers_for(branch, text) is is_asked
+
+
+def test_detail_is_asked_for_only_where_there_is_some() -> None:
+    segment = a_segment(end_ms=10_000)
+    for sentences, kind in ((["A dog barks."], "plain"), (["A dog barks.", "It rains.", "A bell rings."], "detailed")):
+        made = of("caption", samples(recording(material(segment, caption=captioned(segment, *sentences))), EVERY))
+        assert kind in {sample.kind for sample in made}
+        assert len({sample.kind for sample in made} & {"plain", "detailed"}) == 1
+
+
+def test_speech_is_compared_only_where_each_clip_has_enough_of_it_alone() -> None:
+    def paces(speech_ms: int, *others: object) -> list[Sample]:
+        pair = []
+        for start_ms, rate_hz in ((0, 3.0), (8_000, 5.5)):
+            events = (
+                event(SPEECH, start_ms, start_ms + 7_000),
+                *(event(MUSIC, start_ms, start_ms + 7_000) for _ in others),
+            )
+            segment = a_segment("a", start_ms, start_ms + 8_000, events, branches=(Branch.SPEECH,))
+            row = spoken(segment, rate_hz=rate_hz)
+            assert row.voice is not None
+            row = row.model_copy(update={"voice": row.voice.model_copy(update={"speech_ms": speech_ms})})
+            pair.append(material(segment, row))
+        made = of("comparison", samples(recording(*pair), EVERY))
+        return [sample for sample in made if sample.kind == "pace"]
+
+    assert paces(5_000)
+    assert not paces(1_200)
+    assert not paces(5_000, "music over it")
