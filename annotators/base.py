@@ -7,7 +7,7 @@ holds models, is never pickled, and answers for batches of clips. Heavy imports 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -15,12 +15,46 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from annotators.waveform import Waveform
-from schemas.annotation import Annotation, Facts
-from schemas.event import Branch
-from schemas.record import Record, content_key, key_content
-from schemas.recording import ModelUse
-from schemas.segment import Segment
+from soundseam.schemas.annotation import Annotation, Facts
+from soundseam.schemas.event import Branch
+from soundseam.schemas.record import Record, content_key, key_content
+from soundseam.schemas.recording import ModelUse
+from soundseam.schemas.segment import Segment
+
+DETECTION_RATE_HZ = 16_000
+
+
+class Waveform(Protocol):
+    """16 kHz mono audio of any length that need not be in memory. May be read any number of times."""
+
+    @property
+    def num_samples(self) -> int: ...
+
+    def blocks(self, block_samples: int = 30 * DETECTION_RATE_HZ) -> Iterator[NDArray[np.float32]]:
+        """All samples, in order, in blocks of `block_samples` (num_samples,), the last one shorter."""
+        ...
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Samples `[start, stop)`, (stop - start,)."""
+        ...
+
+
+class InMemory:
+    """A Waveform of samples, 16 kHz mono, that are there already."""
+
+    def __init__(self, samples: NDArray[np.float32]) -> None:
+        self._samples = samples
+
+    @property
+    def num_samples(self) -> int:
+        return int(self._samples.size)
+
+    def blocks(self, block_samples: int = 30 * DETECTION_RATE_HZ) -> Iterator[NDArray[np.float32]]:
+        yield from (self.read(start, start + block_samples) for start in range(0, self.num_samples, block_samples))
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        return self._samples[start:stop]
+
 
 Samples = NDArray[np.float32]
 

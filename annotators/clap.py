@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.base import Samples, checked_samples
-from annotators.weights import NamedWeights, cannot_open, torch_device
+from soundseam.annotators.base import Annotator, Backend, Clip, Samples, checked_samples
+from soundseam.annotators.weights import NamedWeights, cannot_open, torch_device
+from soundseam.schemas.claim import CaptionSimilarity
+from soundseam.schemas.event import Branch
+from soundseam.schemas.general import GeneralFacts
+from soundseam.schemas.music import MusicFacts
+from soundseam.schemas.speech import SpeechFacts
 
 if TYPE_CHECKING:
     from transformers import ClapModel, ClapProcessor
@@ -146,3 +151,85 @@ def _unit(features: object) -> Embeddings:
     vectors = np.asarray(tensor.float().cpu().numpy(), dtype=np.float32)  # type: ignore[attr-defined]
     unit: Embeddings = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     return unit
+
+
+NEUTRAL = ("a sound", "noise", "silence")
+
+
+class LabelScorer:
+    """Scores of `labels`, each asked by `prompt`, in which {label} stands for it.
+
+    A label's score is its probability against the neutral text that lies nearest, so that labels do not compete and
+    several may sound at once.
+    """
+
+    def __init__(self, model: AudioTextModel, labels: Sequence[str], prompt: str, neutral: Sequence[str]) -> None:
+        self._labels = model.read([prompt.replace("{label}", label) for label in labels])
+        self._neutral = model.read(neutral)
+        self._scale = model.scale
+
+    def scores(self, heard: Embeddings) -> NDArray[np.float32]:
+        """(num_sounds, num_labels) in [0, 1] of `heard` (num_sounds, dimensions)."""
+        against = (heard @ self._neutral.T).max(axis=1, keepdims=True)
+        scores: NDArray[np.float32] = 0.5 * (1.0 + np.tanh(0.5 * self._scale * (heard @ self._labels.T - against)))
+        return scores
+
+
+FactsT = TypeVar("FactsT", SpeechFacts, MusicFacts, GeneralFacts)
+
+
+class ClapAgreement(ClapWeights, Backend[FactsT], Generic[FactsT]):
+    """Ranks the captions that stand in the rows before it by how near they lie to the sound."""
+
+    kind: Literal["clap_agreement"] = "clap_agreement"
+
+    sample_rate_hz: ClassVar[int | None] = CLAP_RATE_HZ
+    reads_annotations: ClassVar[bool] = True
+    facts: ClassVar[type[SpeechFacts] | type[MusicFacts] | type[GeneralFacts]]
+
+    def load(self) -> Annotator[FactsT]:
+        self.check_available()
+        return ClapRanker(self.open_clap(), self.facts)  # type: ignore[arg-type]
+
+
+class SpeechClapAgreement(ClapAgreement[SpeechFacts]):
+    """Ranks the captions that stand in the rows before it by how near they lie to the sound."""
+
+    branch: ClassVar[Branch] = Branch.SPEECH
+    facts = SpeechFacts
+
+
+class MusicClapAgreement(ClapAgreement[MusicFacts]):
+    """Ranks the captions that stand in the rows before it by how near they lie to the sound."""
+
+    branch: ClassVar[Branch] = Branch.MUSIC
+    facts = MusicFacts
+
+
+class GeneralClapAgreement(ClapAgreement[GeneralFacts]):
+    """Ranks the captions that stand in the rows before it by how near they lie to the sound."""
+
+    branch: ClassVar[Branch] = Branch.GENERAL
+    facts = GeneralFacts
+
+
+class ClapRanker(Generic[FactsT]):
+    """The annotator of `ClapAgreement`."""
+
+    def __init__(self, model: AudioTextModel, facts: type[FactsT]) -> None:
+        self._model = model
+        self._facts: type[FactsT] = facts
+
+    def annotate(self, clips: Sequence[Clip]) -> Sequence[FactsT]:
+        return [self._rank(clip) for clip in clips]
+
+    def _rank(self, clip: Clip) -> FactsT:
+        captions = [(row.backend, row.caption) for row in clip.annotations if row.caption]
+        similarities = text_audio_similarity(self._model, clip.samples, [text for _, text in captions])
+        found = (
+            CaptionSimilarity(backend=backend, similarity=round(float(similarity), 4))
+            for (backend, _), similarity in zip(captions, similarities, strict=True)
+        )
+        ranked = tuple(sorted(found, key=lambda one: -one.similarity))
+        facts: FactsT = self._facts(clap_similarity=ranked)
+        return facts

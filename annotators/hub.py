@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotators.base import BackendUnavailableError
+from soundseam.annotators.base import BackendUnavailableError
 
 HUB = "https://huggingface.co"
 _REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w.-]+")

@@ -5,15 +5,30 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from annotators.base import BackendUnavailableError, Model
-from annotators.hub import refuse_unreachable, terms_of
-from annotators.packages import installed_version
+from soundseam.annotators.base import BackendUnavailableError, Model
+from soundseam.annotators.hub import refuse_unreachable, terms_of
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def installed_version(package: str) -> str:
+    """Of a distribution; missing where it is not installed, so that a plan can be made without it."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
 
 _HASHED_BYTES = 1 << 20
 _STATED = re.compile(r"^license:\s*[\"']?([\w.-]+)", re.MULTILINE)
@@ -131,3 +146,31 @@ def _files_key(files: tuple[tuple[str, int, int], ...], folder: str) -> str:
             file.seek(max(0, size - _HASHED_BYTES))
             digest.update(file.read(_HASHED_BYTES))
     return digest.hexdigest()[:16]
+
+
+@contextmanager
+def importable(folder: Path) -> Iterator[None]:
+    """The top-level modules of `folder` modules can be imported while this lasts, and are forgotten afterwards.
+
+    They have names (models, helpers, config) that must not stand in anybody else's way.
+    """
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder.resolve()))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder.resolve()))
+        # All names before the first goes: the path of a package without an __init__.py is looked up in its parent.
+        theirs = [
+            name
+            for name in set(sys.modules) - before
+            if any(Path(place).is_relative_to(folder.resolve()) for place in _places(sys.modules[name]))
+        ]
+        for name in theirs:
+            del sys.modules[name]
+
+
+def _places(module: ModuleType) -> list[str]:
+    """Where a module lies; folders without an __init__.py have no file."""
+    file = getattr(module, "__file__", None)
+    return [file] if file is not None else list(getattr(module, "__path__", ()))

@@ -9,8 +9,8 @@ import av
 import numpy as np
 import soxr
 
-from annotators.base import Samples
-from pipeline.dedup.fingerprint import RATE_HZ
+from soundseam.annotators.base import Samples
+from soundseam.pipeline.dedup.fingerprint import RATE_HZ
 
 Distortion = Callable[[Samples, np.random.Generator], Samples]
 

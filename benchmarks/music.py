@@ -15,14 +15,14 @@ import numpy as np
 import pyloudnorm
 from numpy.typing import NDArray
 
-from annotators.base import Annotator, Backend, Clip
-from annotators.general.acoustics import SegmentAcoustics
-from annotators.general.events import MeasuredEvents
-from annotators.music.mir import Mir
-from annotators.music.structure import Structure
-from schemas.annotation import Facts
-from schemas.event import Branch, Event, EventClass
-from schemas.segment import Boundary, Segment
+from soundseam.annotators.base import Annotator, Backend, Clip
+from soundseam.annotators.general.acoustics import SegmentAcoustics
+from soundseam.annotators.general.events import MeasuredEvents
+from soundseam.annotators.music.mir import Mir
+from soundseam.annotators.music.structure import Structure
+from soundseam.schemas.annotation import Facts
+from soundseam.schemas.event import Branch, Event, EventClass
+from soundseam.schemas.segment import Boundary, Segment
 
 SECONDS = 30
 _EDGE = Boundary(reason="recording_edge", cost=0.0, before=None, after=None, gap_ms=0, forced=False)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from annotators.music.mir import Mir
-from annotators.music.structure import Structure
-from pipeline.evaluation.evaluate_music import evaluate_music
+from soundseam.annotators.music.mir import Mir
+from soundseam.annotators.music.structure import Structure
+from soundseam.pipeline.evaluation.music import evaluate_music
 
 
 def main() -> None:

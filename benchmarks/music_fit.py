@@ -21,16 +21,28 @@ import yaml
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from annotators.music import bars, pulse
-from annotators.music.chords import QUALITIES, find_chords, step_edges_ms, step_features
-from annotators.music.chroma import Chroma, measure_chroma
-from annotators.music.key import KEYS, PITCH_CLASSES, key_evidence
-from annotators.music.onsets import Onsets, onset_strength
-from annotators.music.spectra import FRAME_MS, RATE_HZ, measure_spectra
-from annotators.music.weights import load_weights
-from pipeline.evaluation.evaluate_music import LIST, clip_spans
-from pipeline.evaluation.music_measures import MusicTruth, cut_truth
-from pipeline.evaluation.whole_recordings import read_list
+from soundseam.annotators.music import bars, pulse
+from soundseam.annotators.music.fitted import load_weights
+from soundseam.annotators.music.harmony import (
+    KEYS,
+    PITCH_CLASSES,
+    QUALITIES,
+    find_chords,
+    key_evidence,
+    step_edges_ms,
+    step_features,
+)
+from soundseam.annotators.music.spectra import (
+    FRAME_MS,
+    RATE_HZ,
+    Chroma,
+    Onsets,
+    measure_chroma,
+    measure_spectra,
+    onset_strength,
+)
+from soundseam.pipeline.evaluation.labelled import read_list
+from soundseam.pipeline.evaluation.music import LIST, MusicTruth, clip_spans, cut_truth
 
 Floats = NDArray[np.float64]
 Choice = tuple[Floats, NDArray[np.bool_]]

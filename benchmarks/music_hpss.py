@@ -17,10 +17,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from annotators.music.mir import Mir
-from pipeline.evaluation.evaluate_music import LIST, evaluate_music
-from pipeline.evaluation.music_measures import MusicTruth
-from pipeline.evaluation.whole_recordings import read_list, read_mono
+from soundseam.annotators.music.mir import Mir
+from soundseam.pipeline.evaluation.labelled import read_list, read_mono
+from soundseam.pipeline.evaluation.music import LIST, MusicTruth, evaluate_music
 
 Samples = NDArray[np.float32]
 _HARMONY = ("key", "chords_root", "chords_majmin", "chords_sevenths")

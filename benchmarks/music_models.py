@@ -16,19 +16,19 @@ from pathlib import Path
 
 import numpy as np
 
-from annotators.base import Backend, Clip
-from annotators.clap_agreement import GeneralClapAgreement
-from annotators.detection.ast import Ast
-from annotators.detection.session import open_session
-from annotators.general.clap_tags import GeneralClapTags
-from annotators.general.tagger import Tagger
-from annotators.music.basic_pitch import WINDOW, BasicPitch
-from annotators.music.beat_this import BeatThis
-from annotators.music.clap_tags import MusicClapTags
-from annotators.music.tags import Tags
 from benchmarks.music import SECONDS, a_clip, music
-from schemas.annotation import Facts, GeneralAnnotation
-from schemas.event import Branch
+from soundseam.annotators.base import Backend, Clip
+from soundseam.annotators.clap import GeneralClapAgreement
+from soundseam.annotators.detection.ast import Ast
+from soundseam.annotators.general.clap_tags import GeneralClapTags
+from soundseam.annotators.general.tagger import Tagger
+from soundseam.annotators.music.basic_pitch import WINDOW, BasicPitch
+from soundseam.annotators.music.beat_this import BeatThis
+from soundseam.annotators.music.clap_tags import MusicClapTags
+from soundseam.annotators.music.tags import Tags
+from soundseam.annotators.onnx import open_session
+from soundseam.schemas.annotation import Facts, GeneralAnnotation
+from soundseam.schemas.event import Branch
 
 Timed = tuple[str, Callable[[], object]]
 
@@ -132,7 +132,7 @@ def _clap(folder: Path, device: str) -> Iterator[Timed]:
     import torch
     from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, ClapProcessor
 
-    from tests.annotators.tiny_clap import letter_tokenizer
+    from tests.support.tiny_clap import letter_tokenizer
 
     path = folder / "clap"
     torch.manual_seed(0)

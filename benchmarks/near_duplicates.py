@@ -20,12 +20,12 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import typer
 
-from annotators.base import Samples
 from benchmarks.distortions import DISTORTIONS
-from pipeline.audio.decode import DecodeConfig, decode_recording
-from pipeline.audio.stream import DecodeError
-from pipeline.dedup.fingerprint import RATE_HZ, Peaks, peaks_of
-from pipeline.dedup.match import FingerprintIndex, Pair
+from soundseam.annotators.base import Samples
+from soundseam.pipeline.audio.decode import DecodeConfig, decode_recording
+from soundseam.pipeline.audio.stream import DecodeError
+from soundseam.pipeline.dedup.fingerprint import RATE_HZ, Peaks, peaks_of
+from soundseam.pipeline.dedup.match import FingerprintIndex, Pair
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "recordings"
 MIXED = "scene"

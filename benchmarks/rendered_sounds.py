@@ -15,8 +15,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from pipeline.evaluation.general_measures import SoundTruth, TrueSound
-from schemas.event import Branch
+from soundseam.pipeline.evaluation.general import SoundTruth, TrueSound
+from soundseam.schemas.event import Branch
 
 RATE_HZ = 16_000
 _SECONDS = 12

@@ -23,12 +23,11 @@ import numpy as np
 import soundfile
 import typer
 
-from annotators.base import Samples
-from annotators.detection.embedded import Embedded
-from annotators.detection.session import carried_weights, open_session
-from annotators.detection.silero_vad import SILERO_FILE, SILERO_SHA256, SileroStream
-from annotators.waveform import DETECTION_RATE_HZ
-from pipeline.cutting.segmentation import SegmentationConfig, combine, segment_detection
+from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
+from soundseam.annotators.detection.embedded import Embedded
+from soundseam.annotators.detection.silero_vad import SILERO_FILE, SILERO_SHA256, SileroStream
+from soundseam.annotators.onnx import carried_weights, open_session
+from soundseam.pipeline.cutting.segmentation import SegmentationConfig, combine, segment_detection
 
 SCENE = Path(__file__).parents[1] / "samples" / "recordings" / "scene.flac"
 BLOCK = 30 * DETECTION_RATE_HZ

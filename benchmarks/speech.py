@@ -21,18 +21,6 @@ import numpy as np
 import soundfile
 import soxr
 
-from annotators.base import Backend, BackendUnavailableError, Clip, Samples
-from annotators.speech.agreement import TranscriptAgreement
-from annotators.speech.ctc_alignment import CtcAlignment
-from annotators.speech.diarization import PyannoteDiarization
-from annotators.speech.dnsmos import DnsmosScores
-from annotators.speech.faster_whisper import FasterWhisper
-from annotators.speech.pocketsphinx import Pocketsphinx
-from annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
-from annotators.speech.quality import SpeechQualityMeasures
-from annotators.speech.text_language import TextLanguage
-from annotators.speech.transformers_asr import TransformersAsr
-from annotators.speech.voice import VoiceMeasures
 from benchmarks.speech_bare import (
     BareCall,
     bare_ctc,
@@ -44,11 +32,23 @@ from benchmarks.speech_bare import (
     bare_transformers,
     bare_whisper,
 )
-from pipeline.annotate import annotate_clips, annotation_row
-from schemas.event import Branch, Event, EventClass
-from schemas.rejected import Rejected
-from schemas.segment import Boundary, Segment
-from schemas.speech import SpeechFacts
+from soundseam.annotators.base import Backend, BackendUnavailableError, Clip, Samples
+from soundseam.annotators.speech.agreement import TranscriptAgreement
+from soundseam.annotators.speech.ctc_alignment import CtcAlignment
+from soundseam.annotators.speech.diarization import PyannoteDiarization
+from soundseam.annotators.speech.dnsmos import DnsmosScores
+from soundseam.annotators.speech.faster_whisper import FasterWhisper
+from soundseam.annotators.speech.pocketsphinx import Pocketsphinx
+from soundseam.annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
+from soundseam.annotators.speech.quality import SpeechQualityMeasures
+from soundseam.annotators.speech.text_language import TextLanguage
+from soundseam.annotators.speech.transformers_asr import TransformersAsr
+from soundseam.annotators.speech.voice import VoiceMeasures
+from soundseam.pipeline.stages.annotate import annotate_clips, annotation_row
+from soundseam.schemas.event import Branch, Event, EventClass
+from soundseam.schemas.recording import Rejected
+from soundseam.schemas.segment import Boundary, Segment
+from soundseam.schemas.speech import SpeechFacts
 
 RECORDINGS = Path(__file__).parents[1] / "samples" / "recordings"
 SPEECH = ("speech-phone-menu.flac", "speech-congratulations.opus")

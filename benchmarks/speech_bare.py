@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from annotators.base import Clip
-from annotators.speech.ctc_alignment import CtcAlignment
-from annotators.speech.diarization import PyannoteDiarization
-from annotators.speech.dnsmos import DnsmosAnnotator, DnsmosScores, windows_of
-from annotators.speech.faster_whisper import FasterWhisper
-from annotators.speech.pocketsphinx import SEARCH, as_pcm
-from annotators.speech.text_language import TextLanguage
-from annotators.speech.transformers_asr import TransformersAsr
-from schemas.annotation import SpeechAnnotation
+from soundseam.annotators.base import Clip
+from soundseam.annotators.speech.ctc_alignment import CtcAlignment
+from soundseam.annotators.speech.diarization import PyannoteDiarization
+from soundseam.annotators.speech.dnsmos import DnsmosAnnotator, DnsmosScores, windows_of
+from soundseam.annotators.speech.faster_whisper import FasterWhisper
+from soundseam.annotators.speech.pocketsphinx import SEARCH, as_pcm
+from soundseam.annotators.speech.text_language import TextLanguage
+from soundseam.annotators.speech.transformers_asr import TransformersAsr
+from soundseam.schemas.annotation import SpeechAnnotation
 
 BareCall = Callable[[Sequence[Clip]], None]
 

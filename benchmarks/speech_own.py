@@ -13,12 +13,11 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from annotators.base import Annotator, Clip
-from annotators.speech.faster_whisper import FasterWhisper
-from annotators.speech.pocketsphinx import SEARCH, PocketsphinxAnnotator
-from annotators.speech.whisper_decoding import Decoding, WhisperAnnotator
 from benchmarks.speech import make_clips
-from schemas.speech import SpeechFacts
+from soundseam.annotators.base import Annotator, Clip
+from soundseam.annotators.speech.faster_whisper import Decoding, FasterWhisper, WhisperAnnotator
+from soundseam.annotators.speech.pocketsphinx import SEARCH, PocketsphinxAnnotator
+from soundseam.schemas.speech import SpeechFacts
 
 DECODER = ("reinit_feat", "start_utt", "process_raw", "end_utt", "hyp", "seg")
 WHISPER = ("encode", "find_alignment", "feature_extractor")

@@ -23,29 +23,26 @@ from typing import Annotated
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 os.environ.update(THREADS)  # before numpy loads: one core means one thread
 
-import numpy as np  # noqa: E402
-import soundfile  # noqa: E402
-import typer  # noqa: E402
+import numpy as np
+import soundfile
+import typer
 
-from annotators.base import Samples  # noqa: E402
-from annotators.detection.session import carried_weights, open_session  # noqa: E402
-from annotators.detection.silero_vad import SILERO_FILE, SILERO_SHA256, speech_probabilities  # noqa: E402
-from annotators.waveform import DETECTION_RATE_HZ  # noqa: E402
-from pipeline.audio.decode import DecodeConfig, decode_recording  # noqa: E402
-from pipeline.config import BranchBackends, RunConfig, load_config  # noqa: E402
-from pipeline.cutting.segmentation import combine, segment_detection  # noqa: E402
-from pipeline.input.sources import list_sources  # noqa: E402
-from pipeline.launch import GraphGroup  # noqa: E402
-from pipeline.local.progress import Step  # noqa: E402
-from pipeline.local.supervisor import LocalJob, Poison, run_local  # noqa: E402
-from pipeline.segment import encode_flac, segment_source  # noqa: E402
-from pipeline.storage.commits import Commit, new_commit  # noqa: E402
-from pipeline.work import SEGMENTS_STAGE, ShardWork, StageWork  # noqa: E402
-from schemas.recording import Recording  # noqa: E402
-from schemas.rejected import Rejected  # noqa: E402
-from schemas.segment import SegmentRow  # noqa: E402
-from schemas.source import Source  # noqa: E402
-from schemas.tables import Table  # noqa: E402
+from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
+from soundseam.annotators.detection.silero_vad import SILERO_FILE, SILERO_SHA256, speech_probabilities
+from soundseam.annotators.onnx import carried_weights, open_session
+from soundseam.pipeline.audio.decode import DecodeConfig, decode_recording
+from soundseam.pipeline.config import BranchBackends, RunConfig, load_config
+from soundseam.pipeline.cutting.segmentation import combine, segment_detection
+from soundseam.pipeline.input.sources import list_sources
+from soundseam.pipeline.launch import GraphGroup
+from soundseam.pipeline.local.progress import Step
+from soundseam.pipeline.local.supervisor import LocalJob, Poison, run_local
+from soundseam.pipeline.stages.segment import encode_flac, segment_source
+from soundseam.pipeline.storage.commits import Commit, new_commit
+from soundseam.pipeline.work import SEGMENTS_STAGE, ShardWork, StageWork
+from soundseam.schemas.recording import Recording, Rejected, Source
+from soundseam.schemas.segment import SegmentRow
+from soundseam.schemas.tables import Table
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "recordings"
 BLOCK = 30 * DETECTION_RATE_HZ

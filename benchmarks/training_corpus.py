@@ -9,19 +9,19 @@ import numpy as np
 import soundfile
 import soxr
 
-from pipeline.segment import encode_flac
-from pipeline.storage.commits import Commit, CommitWriter, new_commit, prepare_output, shard_of
-from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
-from schemas.annotation import GeneralAnnotation, MusicAnnotation, SpeechAnnotation
-from schemas.caption import Caption
-from schemas.claim import Claim, Evidence
-from schemas.event import Branch, Event, EventClass, ProfileEntry
-from schemas.general import Acoustics, HeardEvent
-from schemas.music import Mode, Rhythm, Tonality
-from schemas.segment import Audio, Boundary, Segment, SegmentRow, segment_id_of
-from schemas.speech import Transcript, Voice, Word
-from schemas.tables import Table, annotation_table
-from schemas.timespan import TimeSpan
+from soundseam.pipeline.stages.segment import encode_flac
+from soundseam.pipeline.storage.commits import Commit, CommitWriter, new_commit, prepare_output, shard_of
+from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
+from soundseam.schemas.annotation import GeneralAnnotation, MusicAnnotation, SpeechAnnotation
+from soundseam.schemas.caption import Caption
+from soundseam.schemas.claim import Claim, Evidence
+from soundseam.schemas.event import Branch, Event, EventClass, ProfileEntry
+from soundseam.schemas.general import Acoustics, HeardEvent
+from soundseam.schemas.music import Mode, Rhythm, Tonality
+from soundseam.schemas.segment import Audio, Boundary, Segment, SegmentRow, segment_id_of
+from soundseam.schemas.speech import Transcript, Voice, Word
+from soundseam.schemas.tables import Table, annotation_table
+from soundseam.schemas.timespan import TimeSpan
 
 CLIPS = ("speech-phone-menu.flac", "meeting.flac", "music-ferry-morning.mp3", "scene.flac")
 CLIP_MS = 10_000

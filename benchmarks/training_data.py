@@ -22,16 +22,16 @@ import pyarrow.parquet as pq
 import typer
 
 from benchmarks.training_corpus import SEGMENTS_A_RECORDING, make_corpus
-from pipeline.dedup.launch import DedupRequest, find_duplicates
-from pipeline.export.base import ExportOptions
-from pipeline.export.formats import FORMATS
-from pipeline.export.launch import run_export
-from pipeline.export.plan import plan_export
-from pipeline.local.progress import ProgressLog
-from pipeline.report.launch import ReportRequest, make_report
-from pipeline.sft.config import load_sft_config
-from pipeline.sft.launch import SftGroup, prepare_sft
-from pipeline.sft.marks import Marks
+from soundseam.pipeline.dedup.launch import DedupRequest, find_duplicates
+from soundseam.pipeline.export.base import ExportOptions
+from soundseam.pipeline.export.formats import FORMATS
+from soundseam.pipeline.export.launch import run_export
+from soundseam.pipeline.export.plan import plan_export
+from soundseam.pipeline.local.progress import ProgressLog
+from soundseam.pipeline.report.launch import ReportRequest, make_report
+from soundseam.pipeline.sft.build import load_sft_config
+from soundseam.pipeline.sft.launch import SftGroup, prepare_sft
+from soundseam.pipeline.sft.read import Marks
 
 TEXT_TABLES = ("segments", "recordings", "annotations/speech", "annotations/music", "annotations/general", "captions")
 BATCH_ROWS = 200

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from docs.reference import markdown_table, option_table
-from pipeline.captions.caption_config import CaptionConfig, VerifierConfig, WriterConfig
-from pipeline.captions.plan import Planned, plan_caption
-from pipeline.captions.prompts import VERIFIER_PROMPTS, WRITER_PROMPTS, prompt
-from pipeline.captions.verdicts import judge
-from pipeline.captions.writing import writer_question
-from pipeline.config import load_config
-from pipeline.filters.config import FilterConfig
-from pipeline.inspection import committed_rows
-from pipeline.sft.material import Material
-from pipeline.sft.read import read_recordings
-from pipeline.storage.commits import Corpus, read_layout, shard_of
-from pipeline.work import SEGMENTS_STAGE
-from schemas.tables import Table
+from soundseam.pipeline.captions.caption_config import CaptionConfig, VerifierConfig, WriterConfig
+from soundseam.pipeline.captions.plan import Planned, plan_caption
+from soundseam.pipeline.captions.prompts import VERIFIER_PROMPTS, WRITER_PROMPTS, prompt
+from soundseam.pipeline.captions.verify import judge
+from soundseam.pipeline.captions.writing import writer_question
+from soundseam.pipeline.config import load_config
+from soundseam.pipeline.filters.config import FilterConfig
+from soundseam.pipeline.inspection import committed_rows
+from soundseam.pipeline.sft.material import Material
+from soundseam.pipeline.sft.read import read_recordings
+from soundseam.pipeline.storage.commits import Corpus, read_layout, shard_of
+from soundseam.pipeline.work import SEGMENTS_STAGE
+from soundseam.schemas.tables import Table
 
 SHOWN = "scene.flac"
 SHOWN_SEGMENT = 1

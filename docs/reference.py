@@ -15,12 +15,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from annotators.base import Backend, Model
-from beam_runner import app
-from pipeline.config import RunConfig
-from pipeline.doctor import FAMILIES, members_of
-from schemas.arrow import arrow_schema
-from schemas.tables import RECORD_OF, Table
+from soundseam.annotators.base import Backend, Model
+from soundseam.pipeline.commands.cli import app
+from soundseam.pipeline.config import RunConfig
+from soundseam.pipeline.doctor import FAMILIES, members_of
+from soundseam.schemas.tables import RECORD_OF, Table, arrow_schema
 
 BOUNDS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
 
@@ -43,7 +42,7 @@ def backends() -> str:
 
 
 def profile(name: str = "embedded") -> str:
-    text = package_files("pipeline").joinpath("profiles", f"{name}.yaml").read_text(encoding="utf-8")
+    text = package_files("soundseam.pipeline").joinpath("profiles", f"{name}.yaml").read_text(encoding="utf-8")
     return f"```yaml\n{text.rstrip()}\n```"
 
 

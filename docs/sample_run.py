@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import yaml
 
-from pipeline.inspection import inspect_corpus
+from soundseam.pipeline.inspection import inspect_corpus
 
 SHOWN = "scene.flac"
 """The recording whose captions are shown: it mixes all kinds of sound."""

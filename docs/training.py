@@ -6,15 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from docs.reference import column_table, option_table, paragraph
-from pipeline.export.formats import FORMATS
-from pipeline.sft.ask import Task
-from pipeline.sft.build import samples_of
-from pipeline.sft.config import load_sft_config
-from pipeline.sft.read import read_recordings, source_stages, upstream_keys
-from pipeline.sft.tasks.written_reasoning import WrittenReasoningTask
-from pipeline.storage.commits import Corpus, read_layout, shard_of
-from schemas.duplicate import Duplicate, Fingerprint
-from schemas.sample import Sample
+from soundseam.pipeline.export.formats import FORMATS
+from soundseam.pipeline.sft.ask import Task
+from soundseam.pipeline.sft.build import load_sft_config, samples_of
+from soundseam.pipeline.sft.read import read_recordings, source_stages, upstream_keys
+from soundseam.pipeline.sft.tasks.reasoning import WrittenReasoningTask
+from soundseam.pipeline.storage.commits import Corpus, read_layout, shard_of
+from soundseam.schemas.duplicate import Duplicate, Fingerprint
+from soundseam.schemas.sample import Sample
 from tests.pipeline.sft.builders import a_rich_recording
 
 _LONGEST = 220

@@ -4,21 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
 
+import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from annotators.base import AnyBackend, BackendUnavailableError, Model
-from annotators.detection import AnyDetection
-from annotators.general import AnyGeneral
-from annotators.music import AnyMusic
-from annotators.speech import AnySpeech
-from pipeline.audio.decode import DecodeConfig
-from pipeline.captions.caption_config import CaptionConfig
-from pipeline.cutting.segmentation import SegmentationConfig
-from pipeline.errors import SetupError
-from pipeline.yaml_tree import read_text, tree_of
-from schemas.event import Branch
-from schemas.record import Record
+from soundseam.annotators.base import AnyBackend, BackendUnavailableError, Model
+from soundseam.annotators.detection import AnyDetection
+from soundseam.annotators.general import AnyGeneral
+from soundseam.annotators.music import AnyMusic
+from soundseam.annotators.speech import AnySpeech
+from soundseam.pipeline.audio.decode import DecodeConfig
+from soundseam.pipeline.captions.caption_config import CaptionConfig
+from soundseam.pipeline.cutting.segmentation import SegmentationConfig
+from soundseam.schemas.event import Branch
+from soundseam.schemas.record import Record
+
+
+class SetupError(Exception):
+    """The run cannot begin as asked. The message is one line and names the remedy; the command line exits with 2."""
+
+
+MAX_CONFIG_BYTES = 2**20
+
+
+def tree_of(text: str, name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The mapping in YAML `text`, with `key.path=value` overrides applied.
+
+    Values are read as YAML; a number in a path is a position in a list. Raises SetupError, one line with the remedy.
+    """
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SetupError(f"{name} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(tree, dict):
+        raise SetupError(f"{name} must be a YAML mapping, as pipeline/profiles/embedded.yaml is")
+    for override in overrides:
+        _apply(tree, override)
+    return tree
+
+
+def read_text(path: str) -> str:
+    """The text of a file of options. Raises SetupError where it cannot be read, or is too large to be one."""
+    try:
+        if Path(path).stat().st_size > MAX_CONFIG_BYTES:
+            raise SetupError(f"{path} is over {MAX_CONFIG_BYTES} bytes: that is no configuration")
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(f"cannot read the configuration {path}: {error}") from error
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    path, sign, value = override.partition("=")
+    if not sign:
+        raise SetupError(f"--set {override}: write it as key.path=value, as in --set segmentation.cut.max_ms=20000")
+    *parents, last = path.split(".")
+    node: Any = tree
+    try:
+        for part in parents:
+            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
+        node[int(last) if isinstance(node, list) else last] = yaml.safe_load(value)
+    except (IndexError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise SetupError(f"--set {override}: there is no such place in the configuration") from error
 
 
 class BranchBackends(Record):
@@ -73,7 +121,7 @@ class RunConfig(Record):
 
 def profile_names() -> tuple[str, ...]:
     """The profiles that come with the package."""
-    folder = package_files("pipeline").joinpath("profiles")
+    folder = package_files("soundseam.pipeline").joinpath("profiles")
     return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
 
 
@@ -132,5 +180,5 @@ def _profile_text(profile: str) -> str:
             raise SetupError(
                 f"no profile {profile!r}: choose one of {', '.join(profile_names())}, or the path of a .yaml file"
             )
-        return package_files("pipeline").joinpath("profiles", f"{profile}.yaml").read_text(encoding="utf-8")
+        return package_files("soundseam.pipeline").joinpath("profiles", f"{profile}.yaml").read_text(encoding="utf-8")
     return read_text(profile)

@@ -12,14 +12,14 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import ValidationError
 
-from annotators.base import BackendUnavailableError, Model
-from annotators.detection import AnyDetection
-from annotators.general import AnyGeneral
-from annotators.hub import note_of
-from annotators.music import AnyMusic
-from annotators.speech import AnySpeech
-from pipeline.config import RunConfig
-from schemas.record import Record
+from soundseam.annotators.base import BackendUnavailableError, Model
+from soundseam.annotators.detection import AnyDetection
+from soundseam.annotators.general import AnyGeneral
+from soundseam.annotators.hub import note_of
+from soundseam.annotators.music import AnyMusic
+from soundseam.annotators.speech import AnySpeech
+from soundseam.pipeline.config import RunConfig
+from soundseam.schemas.record import Record
 
 FAMILIES: Mapping[str, Any] = {
     "detection": AnyDetection,

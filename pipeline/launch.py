@@ -9,22 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from annotators.chat.usage import Usage
-from pipeline.config import RunConfig, available, load_config
-from pipeline.doctor import fitting_workers, usable_cores, usable_gpus
-from pipeline.errors import SetupError
-from pipeline.estimate import estimate_durations
-from pipeline.input.source_index import SourceIndex
-from pipeline.input.sources import Listing, list_sources
-from pipeline.inspection import inspect_corpus
-from pipeline.keys import stage_keys, wanted_keys
-from pipeline.local.meter import Meter, Reading
-from pipeline.local.metrics import read_metrics, stage_costs, write_metrics
-from pipeline.local.progress import ProgressLog, Step
-from pipeline.local.supervisor import LocalJob, Poison, run_local
-from pipeline.plan import Plan, plan_run
-from pipeline.storage import files
-from pipeline.storage.commits import (
+from soundseam.annotators.chat.questions import Usage
+from soundseam.pipeline.config import RunConfig, SetupError, available, load_config
+from soundseam.pipeline.doctor import fitting_workers, usable_cores, usable_gpus
+from soundseam.pipeline.input.inputs import SourceIndex
+from soundseam.pipeline.input.sources import Listing, list_sources
+from soundseam.pipeline.inspection import RunSummary, StageUsage, inspect_corpus, write_configuration, write_summary
+from soundseam.pipeline.local.progress import (
+    Meter,
+    ProgressLog,
+    Reading,
+    Step,
+    read_metrics,
+    stage_costs,
+    write_metrics,
+)
+from soundseam.pipeline.local.supervisor import LocalJob, Poison, run_local
+from soundseam.pipeline.plan import Plan, estimate_durations, plan_run, stage_keys, wanted_keys
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import (
     LAYOUT_FILE,
     RUN_FOLDER,
     Commit,
@@ -35,11 +38,10 @@ from pipeline.storage.commits import (
     read_layout,
     sweep,
 )
-from pipeline.storage.ownership import check_output
-from pipeline.summary import RunSummary, StageUsage, write_configuration, write_summary
-from pipeline.work import LIST_STAGE, ShardWork, StageWork
-from schemas.record import Record
-from schemas.rejected import Rejected
+from soundseam.pipeline.storage.ownership import check_output
+from soundseam.pipeline.work import LIST_STAGE, ShardWork, StageWork
+from soundseam.schemas.record import Record
+from soundseam.schemas.recording import Rejected
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -218,7 +220,7 @@ class GraphGroup:
     options: PipelineOptions
 
     def __call__(self, works: Sequence[ShardWork], progress: ProgressLog) -> None:
-        from pipeline.graph import run_graph
+        from soundseam.pipeline.stages.graph import run_graph
 
         files.use_options(self.options)
         run_graph(works, self.config, self.output, progress, self.options)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from schemas.record import Record, content_key
-from schemas.source import Source
+from soundseam.schemas.record import Record, content_key
+from soundseam.schemas.recording import Source
 
 SEGMENTS_STAGE = "segments"
 CAPTIONS_STAGE = "captions"

@@ -22,7 +22,7 @@ from pydantic import Field, JsonValue
 from samples.scene import SceneTruth, Turn, mix_scene, parse_rttm, read_scene
 from samples.score import LabelledSpan, read_score, truth_of
 from samples.sound import RENDER_RATE_HZ, Samples, read_sound, render, resampled, write_sound
-from schemas.record import Record
+from soundseam.schemas.record import Record
 
 HERE = Path(__file__).parent
 MEETING_TURNS = "speech-meeting-ami.rttm"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from samples.sound import Samples, resampled
-from schemas.record import Record
+from soundseam.schemas.record import Record
 
 RATE_HZ = 16_000
 EVENT_RANGE_DB = 40.0

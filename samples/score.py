@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import yaml
 
-from schemas.record import Record
+from soundseam.schemas.record import Record
 
 PERCUSSION_CHANNEL = 9
 """General MIDI keeps channel 10, counted from 1, for percussion."""

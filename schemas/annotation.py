@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from schemas.event import Branch
-from schemas.general import GeneralFacts
-from schemas.music import MusicFacts
-from schemas.record import Record
-from schemas.speech import SpeechFacts
+from soundseam.schemas.event import Branch
+from soundseam.schemas.general import GeneralFacts
+from soundseam.schemas.music import MusicFacts
+from soundseam.schemas.record import Record
+from soundseam.schemas.speech import SpeechFacts
 
 Facts = SpeechFacts | MusicFacts | GeneralFacts
 """What a backend answers for one clip: the typed fields of its branch, null where it does not measure them."""

@@ -6,10 +6,122 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from schemas.claim import Claim, kept_claims
-from schemas.event import Branch
-from schemas.plan import CaptionPlan
-from schemas.record import Record
+from soundseam.schemas.claim import Claim, Evidence, kept_claims
+from soundseam.schemas.event import Branch
+from soundseam.schemas.record import Record
+from soundseam.schemas.timespan import TimeSpan
+
+
+class ResultKind(StrEnum):
+    """What a tool result is about."""
+
+    PROFILE = "profile"
+    EVENT = "event"
+    LANGUAGE = "language"
+    TRANSCRIPT = "transcript"
+    AGREEMENT = "agreement"
+    ALIGNMENT = "alignment"
+    SENTENCE = "sentence"
+    SPEAKERS = "speakers"
+    TURN = "turn"
+    VOICE = "voice"
+    RECORDING = "recording"
+    OPINION = "opinion"
+    RHYTHM = "rhythm"
+    METER = "meter"
+    TONALITY = "tonality"
+    DYNAMICS = "dynamics"
+    TIMBRE = "timbre"
+    CHORD = "chord"
+    SECTION = "section"
+    NOTES = "notes"
+    SINGING = "singing"
+    LYRICS = "lyrics"
+    TAG = "tag"
+    REPETITION = "repetition"
+    ACOUSTICS = "acoustics"
+    STATEMENT = "statement"
+    SIMILARITY = "similarity"
+
+
+class ToolResult(Record):
+    """One thing that one tool says of a segment: whose it is, what it is about, when it holds, how sure it is."""
+
+    kind: ResultKind = Field(description="what it is about")
+    branch: Branch | None = Field(description="whose it is; null for the segment's own events, profile and language")
+    table: str = Field(description="segments, annotations/speech, annotations/music or annotations/general")
+    backend: str | None = Field(description="which row of an annotation table; null for segments")
+    field: str = Field(description="path of what it was read from; with table and backend it names the result")
+    start_ms: int = Field(description="in the recording's time")
+    end_ms: int = Field(description="in the recording's time, exclusive")
+    content: str = Field(description="in a listener's words, numbers as they may be told; empty for what is ordinary")
+    confidence: float | None = Field(
+        ge=0.0, le=1.0, description="the tool's own, not calibrated; null where it has none"
+    )
+    evidence: tuple[Evidence, ...] = Field(description="the values it was read from: it can be derived from them again")
+
+    @property
+    def span(self) -> TimeSpan:
+        return TimeSpan(self.start_ms, self.end_ms)
+
+    @property
+    def name(self) -> str:
+        """Tells it from every other result of its segment."""
+        return f"{self.table}/{self.backend or ''}/{self.field}"
+
+    def value(self, path: str) -> str | None:
+        """The JSON at `path` of its row, where it is part of the evidence."""
+        return next((one.value for one in self.evidence if one.field == path), None)
+
+
+class Prior(Record):
+    """How strongly a segment is of one branch's kind of sound."""
+
+    branch: Branch = Field(description="speech, music or general")
+    strength: float = Field(
+        ge=0.0, le=1.0, description="time of the branch's events weighted by their scores, over that of all events"
+    )
+
+
+class Resolution(StrEnum):
+    """How a disagreement was settled; `open` where it was not, and then the caption says nothing of it."""
+
+    SAME_PULSE = "same_pulse"
+    SAME_NOTES = "same_notes"
+    AGREED = "agreed"
+    MAJORITY = "majority"
+    STRONGER = "stronger"
+    MANIFEST = "manifest"
+    OPEN = "open"
+
+
+class Conflict(Record):
+    """Sources that say different things of one matter."""
+
+    topic: str = Field(description="tempo, key, meter, language, transcript, speakers, words or events")
+    resolution: Resolution = Field(
+        description="same_pulse (twice or three times the tempo), same_notes (relative keys), agreed (systems that "
+        "were compared say so), majority, stronger (the weights differ enough), manifest, or open"
+    )
+    kept: str | None = Field(description="the source whose word counts, as TABLE/BACKEND/FIELD; null where it is open")
+    against: tuple[str, ...] = Field(description="the sources that say otherwise")
+    detail: str = Field(description="what each of them says")
+
+
+class PlannedFact(Record):
+    """One tool result that the caption may tell."""
+
+    kind: ResultKind = Field(description="what it is about")
+    source: str = Field(description="where it stands, as TABLE/BACKEND/FIELD")
+    weight: float = Field(ge=0.0, le=1.0, description="prior of its kind of sound times the tool's confidence")
+
+
+class CaptionPlan(Record):
+    """What a caption was written from."""
+
+    priors: tuple[Prior, ...] = Field(default=(), description="of the branches, strongest first")
+    facts: tuple[PlannedFact, ...] = Field(default=(), description="in the order in which they count")
+    conflicts: tuple[Conflict, ...] = Field(default=(), description="where sources disagreed, and what came of it")
 
 
 class Doubt(StrEnum):

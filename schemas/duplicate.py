@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from schemas.record import Record
+from soundseam.schemas.record import Record
 
 
 class Relation(StrEnum):

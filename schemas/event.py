@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from schemas.record import Record
-from schemas.timespan import TimeSpan
+from soundseam.schemas.record import Record
+from soundseam.schemas.timespan import TimeSpan
 
 BED_MS = 60_000
 """A non-speech event longer than this is a bed and takes no part in choosing boundaries (arXiv 2606.01802)."""
@@ -59,3 +59,21 @@ class ProfileEntry(Record):
     event_class: EventClass = Field(alias="class", description="one of the nine coarse classes")
     share: float = Field(ge=0.0, le=1.0, description="share of the segment's time with an event of the class")
     strength: float = Field(ge=0.0, le=1.0, description="mean detection score over that time")
+
+
+class TagKind(StrEnum):
+    """What a tag speaks of."""
+
+    INSTRUMENT = "instrument"
+    GENRE = "genre"
+    MOOD = "mood"
+    OTHER = "other"
+
+
+class Tag(Record):
+    """One word for a segment."""
+
+    label: str = Field(description="in the model's own words, or those of the label file")
+    kind: TagKind = Field(description="instrument, genre, mood or other")
+    score: float = Field(ge=0.0, le=1.0, description="the model's own, not calibrated")
+    source: str = Field(description="the model that says so")

@@ -6,9 +6,9 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from schemas.claim import BranchFacts
-from schemas.event import Event
-from schemas.record import Record
+from soundseam.schemas.claim import BranchFacts
+from soundseam.schemas.event import Event
+from soundseam.schemas.record import Record
 
 
 class EventSource(Record):

@@ -6,10 +6,10 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from schemas.claim import BranchFacts
-from schemas.record import Record
-from schemas.speech import Word
-from schemas.tag import Tag
+from soundseam.schemas.claim import BranchFacts
+from soundseam.schemas.event import Tag
+from soundseam.schemas.record import Record
+from soundseam.schemas.speech import Word
 
 
 class Mode(StrEnum):

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from schemas.record import Record
+from soundseam.schemas.record import Record, content_key
+from soundseam.schemas.timespan import TimeSpan
 
 
 class ChannelRelation(StrEnum):
@@ -68,3 +69,45 @@ class Recording(Record):
     segment_count: int = Field(description="how many segments it gave")
     segment_ms: int = Field(description="their total length")
     config_key: str = Field(description="key of the configuration and models that made this row")
+
+
+class Source(Record):
+    """One source file. `uri` opens it and may carry credentials: only `source_uri` may be written or logged."""
+
+    uri: str
+    source_uri: str
+    recording_id: str
+    size_bytes: int
+    manifest_id: str | None = None
+    license: str | None = None
+    language: str | None = None
+    intervals: tuple[TimeSpan, ...] = ()
+    """What a manifest restricts segmentation to: ordered, disjoint; empty means the whole recording."""
+    metadata: str | None = None
+    """The manifest's free columns as a JSON object."""
+
+    @property
+    def row_key(self) -> str:
+        """Key of all that this source brings to its rows besides its bytes."""
+        return content_key(self.model_dump(mode="json", exclude={"uri", "size_bytes"}))
+
+    @property
+    def content_key(self) -> str:
+        """Key of what is heard: the bytes and the intervals, wherever the file lies."""
+        return content_key([self.recording_id, [list(span) for span in self.intervals]])
+
+
+class Rejected(Record):
+    """One row of `rejected`: something that was dropped, and why."""
+
+    recording_id: str | None = Field(description="null where no bytes could be read to derive it from")
+    source_uri: str = Field(description="where it was read from, without credentials")
+    segment_id: str | None = Field(default=None, description="null where a recording was dropped, or a part of one")
+    start_ms: int | None = Field(default=None, description="in the recording's time; null for all of it, or unknown")
+    end_ms: int | None = Field(default=None, description="in the recording's time, exclusive; null likewise")
+    stage: str = Field(
+        description="list, decode, detect, segments (a process lost in decode or detect), "
+        "annotations/<branch>/<backend>, captions, filter"
+    )
+    reason: str = Field(description="one of a few words that can be counted, as in truncated or missing_file")
+    detail: str = Field(description="for a person: what was seen, with numbers")

@@ -9,9 +9,9 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from schemas.claim import Evidence, Verdict
-from schemas.event import EventClass
-from schemas.record import Record
+from soundseam.schemas.claim import Evidence, Verdict
+from soundseam.schemas.event import EventClass
+from soundseam.schemas.record import Record
 
 
 class Role(StrEnum):

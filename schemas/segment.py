@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from schemas.event import Branch, Event, EventClass, ProfileEntry
-from schemas.record import Record
-from schemas.timespan import TimeSpan
+from soundseam.schemas.event import Branch, Event, EventClass, ProfileEntry
+from soundseam.schemas.record import Record
+from soundseam.schemas.timespan import TimeSpan
 
 
 class Boundary(Record):

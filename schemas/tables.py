@@ -3,20 +3,86 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
-from typing import Annotated
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum, StrEnum
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import pyarrow as pa
 from pydantic import BaseModel, Field
 
-from schemas.annotation import ANNOTATION_OF
-from schemas.arrow import arrow_schema
-from schemas.caption import Caption
-from schemas.event import Branch
-from schemas.recording import Recording
-from schemas.rejected import Rejected
-from schemas.sample import Sample
-from schemas.segment import SegmentRow
+from soundseam.schemas.annotation import ANNOTATION_OF
+from soundseam.schemas.caption import Caption
+from soundseam.schemas.event import Branch
+from soundseam.schemas.recording import Recording, Rejected
+from soundseam.schemas.sample import Sample
+from soundseam.schemas.segment import SegmentRow
+
+RecordType = TypeVar("RecordType", bound=BaseModel)
+
+_SCALARS: Mapping[type, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    bytes: pa.binary(),
+}
+
+
+@cache
+def arrow_schema(record: type[BaseModel]) -> pa.Schema:
+    """The schema of a table with one row a `record`: fields in order of declaration, under their aliases.
+
+    Raises TypeError for an annotation that has no Arrow form; a table's record is written so that it has one.
+    """
+    return pa.schema(_fields(record))
+
+
+def table_of(rows: Iterable[BaseModel], record: type[BaseModel]) -> pa.Table:
+    """`rows`, all of type `record`, as a table of `arrow_schema(record)`; no rows give an empty table."""
+    return pa.Table.from_pylist([row.model_dump(mode="python") for row in rows], schema=arrow_schema(record))
+
+
+def records_of(table: pa.Table, record: type[RecordType]) -> list[RecordType]:
+    """The rows of `table` as validated records. Raises pydantic.ValidationError where one does not fit."""
+    return [record.model_validate(row) for row in table.to_pylist()]
+
+
+def _fields(record: type[BaseModel]) -> list[pa.Field]:
+    return [_field(field.alias or name, field.annotation) for name, field in record.model_fields.items()]
+
+
+def _field(name: str, annotation: Any) -> pa.Field:
+    return pa.field(name, _arrow_type(_without_none(annotation)))
+
+
+def _without_none(annotation: Any) -> Any:
+    # Every Arrow field is nullable, as every reader expects; what may be null is the record's to check.
+    if get_origin(annotation) in (Union, types.UnionType):
+        members = [member for member in get_args(annotation) if member is not type(None)]
+        if len(members) != 1:
+            raise TypeError(f"no Arrow form for {annotation}: a column has one type")
+        return members[0]
+    return annotation
+
+
+def _arrow_type(annotation: Any) -> pa.DataType:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _arrow_type(get_args(annotation)[0])
+    if origin is Literal:
+        return pa.string()
+    if origin in (tuple, list, Sequence):
+        return pa.list_(_field("element", get_args(annotation)[0]))
+    if isinstance(annotation, type):
+        if annotation in _SCALARS:
+            return _SCALARS[annotation]
+        if issubclass(annotation, BaseModel):
+            return pa.struct(_fields(annotation))
+        if issubclass(annotation, Enum) and issubclass(annotation, str):
+            return pa.string()
+    raise TypeError(f"no Arrow form for {annotation}")
 
 
 class Table(StrEnum):

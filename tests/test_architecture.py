@@ -17,11 +17,10 @@ LAYERS = ("schemas", "annotators", "pipeline", "beam_runner")
 """From the ground up: a layer imports itself and those before it."""
 BEAM_FILES = {
     "pipeline/storage/files.py",
-    "pipeline/graph.py",
-    "pipeline/inference.py",
+    "pipeline/stages/graph.py",
     "pipeline/sft/graph.py",
-    "pipeline/transforms.py",
-    "beam_runner.py",
+    "pipeline/stages/transforms.py",
+    "pipeline/commands/cli.py",
 }
 HEAVY = ("torch", "pyannote", "faster_whisper", "transformers", "vllm", "librosa", "onnxruntime", "pocketsphinx")
 """What `load()` may import and nothing may import earlier."""
@@ -49,13 +48,18 @@ def repository_files() -> tuple[Path, ...]:
 
 
 def modules() -> dict[str, Path]:
-    """Dotted name → file, for every module of the four layers."""
+    """Dotted name as it is imported → file, for every module of the product."""
     found = [ROOT / "beam_runner.py", *(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))]
+    dotted = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in found if path.exists()}
     return {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-        for path in found
-        if path.exists()
+        (f"soundseam.{name}" if path.parent != ROOT else name).removesuffix(".__init__"): path
+        for path, name in dotted.items()
     }
+
+
+def layer_of(name: str) -> str:
+    """The layer of a dotted name: `pipeline` for `soundseam.pipeline.plan`."""
+    return name.removeprefix("soundseam.").partition(".")[0]
 
 
 def imported_by(path: Path, top_only: bool = False, but_for_types: bool = False) -> Iterator[str]:
@@ -79,7 +83,7 @@ def imported_by(path: Path, top_only: bool = False, but_for_types: bool = False)
 
 
 def packages_imported_by(path: Path, top_only: bool = False, but_for_types: bool = False) -> set[str]:
-    return {name.partition(".")[0] for name in imported_by(path, top_only, but_for_types)}
+    return {layer_of(name) for name in imported_by(path, top_only, but_for_types)}
 
 
 def _is_for_types(node: ast.AST) -> bool:
@@ -91,7 +95,7 @@ def test_imports_go_one_way() -> None:
     upward = {
         name: above
         for name, path in modules().items()
-        if (above := packages_imported_by(path) & {*LAYERS[LAYERS.index(name.partition(".")[0]) + 1 :], *beside})
+        if (above := packages_imported_by(path) & {*LAYERS[LAYERS.index(layer_of(name)) + 1 :], *beside})
     }
     assert not upward
 
@@ -103,7 +107,7 @@ def test_beam_is_imported_by_its_own_files_alone() -> None:
         if "apache_beam" in packages_imported_by(path, but_for_types=True)
     }
     assert users <= BEAM_FILES
-    assert "pipeline/graph.py" in users
+    assert "pipeline/stages/graph.py" in users
 
 
 def test_whatever_is_imported_is_a_requirement() -> None:
@@ -132,14 +136,14 @@ def loaded_by_importing(*names: str) -> frozenset[str]:
 
 
 def test_importing_everything_loads_no_model_library() -> None:
-    loaded = {name.split(".")[0] for name in loaded_by_importing(*sorted(modules()))}
+    loaded = {layer_of(name) for name in loaded_by_importing(*sorted(modules()))}
     assert not loaded & set(HEAVY)
 
 
 def test_the_command_line_is_there_at_once() -> None:
     # Each process of a run imports it anew: what a command needs, it imports when it is called.
     slow = {"numpy", "scipy", "pyarrow", "apache_beam", "annotators"}
-    assert not slow & {name.split(".")[0] for name in loaded_by_importing("beam_runner")}
+    assert not slow & {layer_of(name) for name in loaded_by_importing("beam_runner")}
 
 
 def test_no_file_imports_a_model_library_at_its_top() -> None:
@@ -151,7 +155,7 @@ def test_no_file_imports_a_model_library_at_its_top() -> None:
 
 
 def test_records_and_annotators_do_without_beam() -> None:
-    below = [name for name in modules() if name.split(".")[0] in {"schemas", "annotators"}]
+    below = [name for name in modules() if layer_of(name) in {"schemas", "annotators"}]
     assert "apache_beam" not in loaded_by_importing(*sorted(below))
 
 

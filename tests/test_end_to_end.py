@@ -13,13 +13,13 @@ from typing import ClassVar, Literal
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from annotators.base import Backend, Clip
-from pipeline.config import load_config
-from pipeline.launch import Launch, RunRequest, prepare_with
-from pipeline.local.meter import Reading
-from schemas.event import Branch
-from schemas.general import GeneralFacts
-from tests.corpora import (
+from soundseam.annotators.base import Backend, Clip
+from soundseam.pipeline.config import load_config
+from soundseam.pipeline.launch import Launch, RunRequest, prepare_with
+from soundseam.pipeline.local.progress import Reading
+from soundseam.schemas.event import Branch
+from soundseam.schemas.general import GeneralFacts
+from tests.support.corpora import (
     children_of,
     copy_samples,
     files_of,

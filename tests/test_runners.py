@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.corpora import copy_samples, quick_profile, run_cli, tables_of
+from tests.support.corpora import copy_samples, quick_profile, run_cli, tables_of
 
 
 def test_the_portable_protocol_gives_the_rows_of_a_local_run(tmp_path: Path) -> None:

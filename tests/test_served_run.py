@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from tests.chat_models import Scripted
-from tests.chat_server import Asked, ChatServer, Fault
-from tests.corpora import RECORDINGS, rows_of, run_cli, wait_until
+from tests.support.chat_models import Scripted
+from tests.support.chat_server import Asked, ChatServer, Fault
+from tests.support.corpora import RECORDINGS, rows_of, run_cli, wait_until
 
 STAGE = "annotations/general/audio_caption"
 PROFILE = """

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from annotators.detection.features import MELS, MelStream, contrast
-from annotators.detection.session import carried_weights, open_session
-from annotators.detection.silero_vad import FRAME_SAMPLES, SILERO_FILE, speech_probabilities
+from soundseam.annotators.detection.features import MELS, MelStream, contrast
+from soundseam.annotators.detection.silero_vad import FRAME_SAMPLES, SILERO_FILE, speech_probabilities
+from soundseam.annotators.onnx import carried_weights, open_session
 from training.material import LABELS, load_pool
 from training.scenes import Scene, conversation_scene, conversations, random_scene
 from training.synthesis import RATE_HZ

@@ -27,13 +27,13 @@ import soundfile
 import typer
 from scipy.signal import butter, fftconvolve, sosfilt
 
-from annotators.detection.base import Detector
-from annotators.detection.embedded import Embedded, EmbeddedDetector
-from annotators.detection.session import carried_weights, open_session
-from annotators.detection.silero_vad import SILERO_FILE, SileroVad
-from pipeline.cutting.segmentation import SegmentationConfig
-from pipeline.evaluation.evaluate_segmentation import MethodScores, evaluate_segmentation, score_method, soundseam
-from pipeline.evaluation.labelled_audio import read_labelled_folder
+from soundseam.annotators.detection.base import Detector
+from soundseam.annotators.detection.embedded import Embedded, EmbeddedDetector
+from soundseam.annotators.detection.silero_vad import SILERO_FILE, SileroVad
+from soundseam.annotators.onnx import carried_weights, open_session
+from soundseam.pipeline.cutting.segmentation import SegmentationConfig
+from soundseam.pipeline.evaluation.labelled import read_labelled_folder
+from soundseam.pipeline.evaluation.segmentation import MethodScores, evaluate_segmentation, score_method, soundseam
 from training.dataset import HELD_OUT
 from training.material import is_held_out, trim
 from training.scenes import coded

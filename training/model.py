@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from annotators.detection.features import MELS
+from soundseam.annotators.detection.features import MELS
 
 COARSE = 4
 """Frames of 32 ms in one step of the wide look."""

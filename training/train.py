@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from annotators.detection.features import MELS
+from soundseam.annotators.detection.features import MELS
 from training.model import COARSE, EventNet, start_from
 
 CROP = 960

@@ -1,1 +1,0 @@
-"""Captions by models that hear the audio: what they are asked, and which of their answers may stand."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from annotators.base import BackendUnavailableError
-from schemas.record import Record
+from soundseam.annotators.base import BackendUnavailableError
+from soundseam.schemas.record import Record
 
 if TYPE_CHECKING:
-    from annotators.chat.client import ChatClient
+    from soundseam.annotators.chat.client import ChatClient
 
 REMEDY = "pip install 'soundseam[served]'"
 ServerUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@?#]+$", max_length=500)]
@@ -54,6 +54,6 @@ class Endpoint(Record):
 
     def load(self) -> ChatClient:
         """The client that asks these servers. It connects only when it is asked something."""
-        from annotators.chat.client import ChatClient
+        from soundseam.annotators.chat.client import ChatClient
 
         return ChatClient(self)

@@ -3,19 +3,225 @@
 from __future__ import annotations
 
 import io
+import json
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import ClassVar, Generic, TypeVar
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import ClassVar, Generic, TypeVar, cast
 
-from annotators.base import AnnotationError, Backend, Clip, FactsT_co
-from annotators.chat.endpoint import REMEDY, Endpoint
-from annotators.chat.kept import KeepingAsker
-from annotators.chat.questions import Asker, Question, Reply
-from annotators.chat.streams import ask_keeping
-from schemas.annotation import Facts
-from schemas.segment import Segment
+from pydantic import ValidationError
 
+from soundseam.annotators.base import AnnotationError, Backend, Clip, FactsT_co
+from soundseam.annotators.chat.client import KeepingAsker
+from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
+from soundseam.annotators.chat.questions import Answer, Asker, Question, Reply
+from soundseam.schemas.annotation import Facts
+from soundseam.schemas.claim import BranchFacts, Claim, Evidence
+from soundseam.schemas.record import Record
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.tables import Table
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+MOST_PROBLEMS = 5
+PROBLEM_CHARACTERS = 500
+REPEATED_CHARACTERS = 4_000
+"""Of an answer that is to be repaired."""
+SHOWN_CHARACTERS = 1_000
+"""Of an answer that is rejected."""
+
+
+@dataclass(frozen=True)
+class Told(Generic[RecordT]):
+    """A record, and the answer that it was read from."""
+
+    record: RecordT
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class CheckedQuestion(Question):
+    """A question whose answer is held against more than its schema."""
+
+    check: Callable[[Record], Iterable[str]] | None = None
+    """What is wrong with a record of the right form, each in a clause; nothing where it holds. None checks nothing."""
+
+
+class UnfitAnswerError(ValueError):
+    """An answer of the right form that does not hold."""
+
+
+@cache
+def schema_of(record: type[Record]) -> str:
+    """The record's JSON schema as canonical JSON: part of the question, and so of what kept answers are found by."""
+    return json.dumps(record.model_json_schema(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def ask_records(
+    asker: Asker, groups: Iterable[Sequence[Question]], record: type[RecordT]
+) -> Iterator[list[Told[RecordT] | AnnotationError]]:
+    """For each question of each group, in order, a `record` or why there is none.
+
+    An answer that is no such record is asked for once more, with what is wrong with it. Those second questions are a
+    stream of their own behind the first, so that neither waits for the other.
+    """
+    drawn: deque[list[Told[RecordT] | Question | AnnotationError]] = deque()
+
+    def second_questions() -> Iterator[list[Question]]:
+        for questions, replies in _asked(asker, groups, record):
+            pairs = zip(questions, replies, strict=True)
+            drawn.append([_read_or_repair(question, reply, record) for question, reply in pairs])
+            yield [one for one in drawn[-1] if isinstance(one, Question)]
+
+    for replies in asker.ask(second_questions()):
+        repaired = iter(replies)
+        yield [_read(one, next(repaired), record) if isinstance(one, Question) else one for one in drawn.popleft()]
+
+
+def _asked(
+    asker: Asker, groups: Iterable[Sequence[Question]], record: type[RecordT]
+) -> Iterator[tuple[Sequence[Question], list[Reply]]]:
+    schema = schema_of(record)
+    drawn: deque[Sequence[Question]] = deque()
+
+    def first_questions() -> Iterator[Sequence[Question]]:
+        for group in groups:
+            drawn.append([replace(question, json_schema=schema) for question in group])
+            yield drawn[-1]
+
+    for replies in asker.ask(first_questions()):
+        yield drawn.popleft(), replies
+
+
+def _read_or_repair(
+    question: Question, reply: Reply, record: type[RecordT]
+) -> Told[RecordT] | Question | AnnotationError:
+    if isinstance(reply, AnnotationError):
+        return reply
+    try:
+        return Told(_parse(question, reply.text, record), reply)
+    except (ValidationError, UnfitAnswerError) as error:
+        text = (
+            f"{question.text}\n\nYou have answered:\n{reply.text[:REPEATED_CHARACTERS]}\n\n"
+            f"That is not as it was asked for: {_problems(error)}. Answer again, with correct JSON and nothing else."
+        )
+        return replace(question, text=text)
+
+
+def _read(question: Question, reply: Reply, record: type[RecordT]) -> Told[RecordT] | AnnotationError:
+    if isinstance(reply, AnnotationError):
+        return reply
+    try:
+        return Told(_parse(question, reply.text, record), reply)
+    except (ValidationError, UnfitAnswerError) as error:
+        shown = repr(reply.text)[:SHOWN_CHARACTERS]
+        return AnnotationError("bad_answer", f"asked twice: {_problems(error)}; the answer was {shown}")
+
+
+def _parse(question: Question, text: str, record: type[RecordT]) -> RecordT:
+    """The record in `text`, if it holds."""
+    found = record.model_validate_json(unfenced(text))
+    check = question.check if isinstance(question, CheckedQuestion) else None
+    if check is not None and (problems := list(check(found))):
+        raise UnfitAnswerError("; ".join(problems[:MOST_PROBLEMS]))
+    return found
+
+
+def unfenced(text: str) -> str:
+    """`text` without the fence that models like to put around JSON."""
+    text = text.strip()
+    if text.startswith("```") and text.endswith("```"):
+        return text.removeprefix("```").removeprefix("json").removesuffix("```").strip()
+    return text
+
+
+def _problems(error: ValidationError | UnfitAnswerError) -> str:
+    if isinstance(error, UnfitAnswerError):
+        return str(error)[:PROBLEM_CHARACTERS]
+    problems = error.errors(include_url=False, include_input=False, include_context=False)[:MOST_PROBLEMS]
+    told = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}" for one in problems)
+    return told[:PROBLEM_CHARACTERS]
+
+
+ItemT = TypeVar("ItemT")
+KeptT = TypeVar("KeptT")
+ContextT = TypeVar("ContextT")
 FactsT = TypeVar("FactsT", bound=Facts)
+
+
+def ask_each(
+    asker: Asker, items: Iterable[ItemT], questions: Callable[[ItemT], Sequence[Question]]
+) -> Iterator[tuple[ItemT, list[Reply]]]:
+    """Each item, whole, with the replies to its `questions`, as `ask_keeping` gives them."""
+    return ask_keeping(asker, items, questions, lambda item: item)
+
+
+def ask_keeping(
+    asker: Asker,
+    items: Iterable[ItemT],
+    questions: Callable[[ItemT], Sequence[Question]],
+    keep: Callable[[ItemT], KeptT],
+) -> Iterator[tuple[KeptT, list[Reply]]]:
+    """What is to `keep` of each item, with the replies to its `questions`, in order; none where nothing is asked.
+
+    Items are drawn as questions are answered, so that memory holds what is kept of those in flight alone.
+    """
+    drawn: deque[KeptT] = deque()
+
+    def groups() -> Iterator[Sequence[Question]]:
+        for item in items:
+            drawn.append(keep(item))
+            yield questions(item)
+
+    for replies in asker.ask(groups()):
+        yield drawn.popleft(), replies
+
+
+def ask_for_records(
+    clips: Iterable[Clip],
+    asker: Asker,
+    record: type[RecordT],
+    prepare: Callable[[Clip], ContextT | FactsT | AnnotationError],
+    question: Callable[[Clip, ContextT], CheckedQuestion],
+    facts: Callable[[Told[RecordT], ContextT], FactsT | AnnotationError],
+) -> Iterator[FactsT | AnnotationError]:
+    """One answer for each clip, in order.
+
+    `prepare` gives what the question and the facts need to know of a clip; or the answer itself, and then nothing is
+    asked. Of the clips in flight no more than that stays.
+    """
+    drawn: deque[ContextT | FactsT | AnnotationError] = deque()
+
+    def groups() -> Iterator[Sequence[Question]]:
+        for clip in clips:
+            drawn.append(context := prepare(clip))
+            yield [] if isinstance(context, BranchFacts | AnnotationError) else [question(clip, context)]
+
+    for answers in ask_records(asker, groups(), record):
+        context = drawn.popleft()
+        if isinstance(context, BranchFacts | AnnotationError):
+            yield context  # type: ignore[misc]  # which facts, isinstance cannot tell
+        else:
+            (told,) = answers
+            yield told if isinstance(told, AnnotationError) else with_thinking(facts(told, context), [told.answer])
+
+
+def with_thinking(facts: FactsT | AnnotationError, answers: Sequence[Answer]) -> FactsT | AnnotationError:
+    """`facts` with what was thought before the answers that they were read from."""
+    thoughts = [answer.thinking for answer in answers if answer.thinking]
+    if isinstance(facts, AnnotationError) or not thoughts:
+        return facts
+    return cast("FactsT", facts.model_copy(update={"thinking": "\n\n".join(thoughts)}))
+
+
+def told_claim(text: str, table: Table, segment: Segment, backend: str, field: str, answer: str | None = None) -> Claim:
+    """A model's words as a claim that rests on nothing but them: whoever verifies it must listen. They stand at `field`
+    of the backend's own row, alone or within `answer`."""
+    value = json.dumps(text if answer is None else answer, ensure_ascii=False)
+    evidence = Evidence(table=table, segment_id=segment.segment_id, backend=backend, field=field, value=value)
+    return Claim(text=text, rule=backend, evidence=(evidence,))
 
 
 class ServedAnnotator(ABC, Generic[FactsT]):

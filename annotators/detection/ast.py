@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from annotators.detection.activity import Thresholds
-from annotators.detection.base import DetectionBackend
-from annotators.detection.frame_sed import TAGGER_THRESHOLDS
-from annotators.detection.label_table import carried_table, classes_of
-from annotators.detection.session import Floats
-from annotators.detection.tagging import TaggingDetector, sigmoid
-from annotators.detection.windows import Tagger, Windowing
-from annotators.hub import refuse_unreachable
-from annotators.waveform import DETECTION_RATE_HZ
-from annotators.weights import cannot_open, folder_key, licence_of, torch_device
+from soundseam.annotators.base import DETECTION_RATE_HZ
+from soundseam.annotators.detection.activity import Tagger, Thresholds, Windowing
+from soundseam.annotators.detection.base import DetectionBackend
+from soundseam.annotators.detection.frame_sed import TAGGER_THRESHOLDS
+from soundseam.annotators.detection.label_table import carried_table, classes_of
+from soundseam.annotators.detection.tagging import TaggingDetector, sigmoid
+from soundseam.annotators.hub import refuse_unreachable
+from soundseam.annotators.onnx import Floats
+from soundseam.annotators.weights import cannot_open, folder_key, licence_of, torch_device
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -9,9 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.base import Model
-from annotators.waveform import Waveform
-from schemas.event import Event, EventClass
+from soundseam.annotators.base import Model, Waveform
+from soundseam.schemas.event import Event, EventClass
 
 
 @dataclass(frozen=True)

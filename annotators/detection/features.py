@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.base import Samples
-from annotators.detection.session import Floats
-from annotators.waveform import DETECTION_RATE_HZ
+from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
+from soundseam.annotators.onnx import Floats
 
 MELS = 48
 WINDOW_SAMPLES = 512

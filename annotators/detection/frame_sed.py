@@ -7,14 +7,12 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from annotators.base import BackendUnavailableError
-from annotators.detection.activity import Thresholds
-from annotators.detection.base import DetectionBackend
-from annotators.detection.exported import file_revision, open_exported
-from annotators.detection.label_table import carried_table, classes_of, read_labels, read_table
-from annotators.detection.session import Floats
-from annotators.detection.tagging import TaggingDetector, sigmoid
-from annotators.detection.windows import Windowing
+from soundseam.annotators.base import BackendUnavailableError
+from soundseam.annotators.detection.activity import Thresholds, Windowing
+from soundseam.annotators.detection.base import DetectionBackend
+from soundseam.annotators.detection.label_table import carried_table, classes_of, read_labels, read_table
+from soundseam.annotators.detection.tagging import TaggingDetector, file_revision, open_exported, sigmoid
+from soundseam.annotators.onnx import Floats
 
 TAGGER_THRESHOLDS = Thresholds(enter=0.3, stay=0.15, bridge_ms=400, shortest_ms=80)
 

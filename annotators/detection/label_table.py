@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from annotators.base import BackendUnavailableError
-from schemas.event import EventClass
+from soundseam.annotators.base import BackendUnavailableError
+from soundseam.schemas.event import EventClass
 
 TABLES = ("audioset_strong.csv", "audioset_more.csv")
 """The 447 labels of AudioSet-Strong's training set, and labels of AudioSet's 527 which that set lacks (both CC BY 4.0,
@@ -55,7 +55,7 @@ def carried_table() -> dict[str, EventClass]:
     """Every label of the tables in this package."""
     table: dict[str, EventClass] = {}
     for name in TABLES:
-        table |= read_table(files("annotators.detection").joinpath(name).read_text(encoding="utf-8"))
+        table |= read_table(files("soundseam.annotators.detection").joinpath(name).read_text(encoding="utf-8"))
     return table
 
 

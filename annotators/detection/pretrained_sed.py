@@ -13,17 +13,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from annotators.base import BackendUnavailableError
-from annotators.detection.activity import Thresholds
-from annotators.detection.base import DetectionBackend
-from annotators.detection.exported import file_revision
-from annotators.detection.frame_sed import TAGGER_THRESHOLDS
-from annotators.detection.label_table import carried_table, classes_of
-from annotators.detection.session import Floats
-from annotators.detection.tagging import TaggingDetector, sigmoid
-from annotators.detection.windows import Tagger, Windowing
-from annotators.local_code import importable
-from annotators.weights import torch_device
+from soundseam.annotators.base import BackendUnavailableError
+from soundseam.annotators.detection.activity import Tagger, Thresholds, Windowing
+from soundseam.annotators.detection.base import DetectionBackend
+from soundseam.annotators.detection.frame_sed import TAGGER_THRESHOLDS
+from soundseam.annotators.detection.label_table import carried_table, classes_of
+from soundseam.annotators.detection.tagging import TaggingDetector, file_revision, sigmoid
+from soundseam.annotators.onnx import Floats
+from soundseam.annotators.weights import importable, torch_device
 
 if TYPE_CHECKING:
     from types import ModuleType

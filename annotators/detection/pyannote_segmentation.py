@@ -10,16 +10,23 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from annotators.base import BackendUnavailableError
-from annotators.detection.activity import Thresholds, active_runs, duration_ms_of, events_of, in_order
-from annotators.detection.base import Detection, DetectionBackend, Detector, FrameScores
-from annotators.detection.exported import file_revision
-from annotators.detection.session import Floats
-from annotators.detection.windows import Tagger, Windowing, stitched_scores
-from annotators.hub import refuse_unreachable
-from annotators.waveform import DETECTION_RATE_HZ, Waveform
-from annotators.weights import licence_of, torch_device
-from schemas.event import EventClass
+from soundseam.annotators.base import DETECTION_RATE_HZ, BackendUnavailableError, Waveform
+from soundseam.annotators.detection.activity import (
+    Tagger,
+    Thresholds,
+    Windowing,
+    active_runs,
+    duration_ms_of,
+    events_of,
+    in_order,
+    stitched_scores,
+)
+from soundseam.annotators.detection.base import Detection, DetectionBackend, Detector, FrameScores
+from soundseam.annotators.detection.tagging import file_revision
+from soundseam.annotators.hub import refuse_unreachable
+from soundseam.annotators.onnx import Floats
+from soundseam.annotators.weights import licence_of, torch_device
+from soundseam.schemas.event import EventClass
 
 if TYPE_CHECKING:
     from pyannote.audio import Model

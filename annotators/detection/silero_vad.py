@@ -8,12 +8,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from annotators.base import Samples
-from annotators.detection.activity import Thresholds, active_runs, duration_ms_of, events_of, in_order
-from annotators.detection.base import Detection, DetectionBackend, Detector, FrameScores
-from annotators.detection.session import Floats, Session, carried_weights, open_session
-from annotators.waveform import DETECTION_RATE_HZ, Waveform
-from schemas.event import EventClass
+from soundseam.annotators.base import DETECTION_RATE_HZ, Samples, Waveform
+from soundseam.annotators.detection.activity import Thresholds, active_runs, duration_ms_of, events_of, in_order
+from soundseam.annotators.detection.base import Detection, DetectionBackend, Detector, FrameScores
+from soundseam.annotators.onnx import Floats, Session, carried_weights, open_session
+from soundseam.schemas.event import EventClass
 
 SILERO_FILE = "silero_vad_16k_sequence.onnx"
 SILERO_SHA256 = "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85"

@@ -9,9 +9,8 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.base import Samples
-from annotators.detection.session import Floats, Session, carried_weights, open_session
-from annotators.waveform import DETECTION_RATE_HZ
+from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
+from soundseam.annotators.onnx import Floats, Session, carried_weights, open_session
 
 YAMNET_FILE = "yamnet.onnx"
 YAMNET_SHA256 = "11bc794a3ac11755e25879c130587588868bac7eac1802bb074a8ee219469cc5"
@@ -43,7 +42,7 @@ def open_yamnet() -> Session:
 @cache
 def yamnet_labels() -> tuple[str, ...]:
     """AudioSet's names of the 521 classes, in the order of the scores."""
-    text = files("annotators.detection").joinpath("yamnet_classes.csv").read_text(encoding="utf-8")
+    text = files("soundseam.annotators.detection").joinpath("yamnet_classes.csv").read_text(encoding="utf-8")
     return tuple(row["display_name"] for row in csv.DictReader(text.splitlines()))
 
 

@@ -6,17 +6,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from annotators.clap_agreement import GeneralClapAgreement
-from annotators.general.acoustics import SegmentAcoustics
-from annotators.general.anchor import SceneAnchor
-from annotators.general.audio_caption import GeneralAudioCaption
-from annotators.general.caption import GeneralCaption
-from annotators.general.clap_tags import GeneralClapTags
-from annotators.general.describe import Describe
-from annotators.general.events import MeasuredEvents
-from annotators.general.judge import Judge
-from annotators.general.served_anchor import ServedAnchor
-from annotators.general.tagger import Tagger
+from soundseam.annotators.audio_caption import GeneralAudioCaption
+from soundseam.annotators.clap import GeneralClapAgreement
+from soundseam.annotators.general.acoustics import SegmentAcoustics
+from soundseam.annotators.general.anchor import SceneAnchor, ServedAnchor
+from soundseam.annotators.general.clap_tags import GeneralClapTags
+from soundseam.annotators.general.describe import Describe
+from soundseam.annotators.general.events import MeasuredEvents
+from soundseam.annotators.general.judge import Judge
+from soundseam.annotators.general.tagger import Tagger
+from soundseam.annotators.grammar.composer import GeneralCaption
 
 AnyGeneral = Annotated[
     Tagger

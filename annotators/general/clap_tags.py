@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from annotators.base import Annotator, Backend, BackendUnavailableError, Clip, Samples, checked_samples
-from annotators.clap import CLAP_RATE_HZ, AudioTextModel, ClapWeights
-from annotators.clap_labels import LabelScorer
-from annotators.detection.activity import Thresholds, active_runs, events_of, in_order
-from annotators.detection.exported import file_revision
-from annotators.detection.label_table import carried_table, classes_of, read_labels
-from annotators.general.tagger import in_recording
-from schemas.event import Branch, Event, EventClass
-from schemas.general import GeneralFacts
+from soundseam.annotators.base import Annotator, Backend, BackendUnavailableError, Clip, Samples, checked_samples
+from soundseam.annotators.clap import CLAP_RATE_HZ, AudioTextModel, ClapWeights, LabelScorer
+from soundseam.annotators.detection.activity import Thresholds, active_runs, events_of, in_order
+from soundseam.annotators.detection.label_table import carried_table, classes_of, read_labels
+from soundseam.annotators.detection.tagging import file_revision
+from soundseam.annotators.general.tagger import in_recording
+from soundseam.schemas.event import Branch, Event, EventClass
+from soundseam.schemas.general import GeneralFacts
 
 NEUTRAL = ("a sound", "background noise", "silence")
 

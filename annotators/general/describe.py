@@ -8,18 +8,23 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from annotators.base import AnnotationError, Clip
-from annotators.chat.plain_words import word_problems
-from annotators.chat.questions import Asker, Sampling
-from annotators.chat.records import CheckedQuestion, Told
-from annotators.chat.served import ServedAnnotator, ServedBackend, flac_of
-from annotators.chat.streams import ask_for_records, told_claim
-from annotators.general.scene import Scene, event_id, named_families, scene_of, unheard_in
-from annotators.general.sound_words import families_in
-from schemas.event import Branch
-from schemas.general import GeneralFacts, Mention, SceneDescription
-from schemas.record import Record
-from schemas.tables import Table
+from soundseam.annotators.base import AnnotationError, Clip
+from soundseam.annotators.chat.questions import Asker, Sampling
+from soundseam.annotators.chat.served import (
+    CheckedQuestion,
+    ServedAnnotator,
+    ServedBackend,
+    Told,
+    ask_for_records,
+    flac_of,
+    told_claim,
+)
+from soundseam.annotators.general.scene import Scene, event_id, families_in, named_families, scene_of, unheard_in
+from soundseam.annotators.wording.prose import word_problems
+from soundseam.schemas.event import Branch
+from soundseam.schemas.general import GeneralFacts, Mention, SceneDescription
+from soundseam.schemas.record import Record
+from soundseam.schemas.tables import Table
 
 MOST_WORDS = 120
 MOST_SOUNDS = 80

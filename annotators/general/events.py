@@ -2,20 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from annotators.base import Annotator, Backend, Clip
-from annotators.general.character import attack_ms, brightness_hz, tonal_share
-from annotators.general.levels import RATE_HZ, Array, Sound, level_dbfs, measure_sound, rounded_db, short_term_dbfs
-from annotators.general.merging import MergedEvent, merge_events
-from annotators.general.repetition import find_repetition
-from schemas.annotation import GeneralAnnotation
-from schemas.event import Branch, Event
-from schemas.general import GeneralFacts, HeardEvent
+from soundseam.annotators.base import Annotator, Backend, Clip
+from soundseam.annotators.general.acoustics import (
+    RATE_HZ,
+    Array,
+    Sound,
+    attack_ms,
+    brightness_hz,
+    level_dbfs,
+    measure_sound,
+    rounded_db,
+    short_term_dbfs,
+    tonal_share,
+)
+from soundseam.annotators.general.repetition import find_repetition
+from soundseam.schemas.annotation import GeneralAnnotation
+from soundseam.schemas.event import Branch, Event, EventClass
+from soundseam.schemas.general import EventSource, GeneralFacts, HeardEvent
+from soundseam.schemas.timespan import TimeSpan
+
+DETECTION = "detection"
+SHARED = 0.5
+"""Two are one event where they share so much of the shorter one's time, and their classes do not gainsay it."""
+
+
+@dataclass
+class MergedEvent:
+    """One sound and all that heard it. Its time is that of the first source: the detection stage, or the surest."""
+
+    first: Event
+    sources: list[EventSource] = field(default_factory=list)
+    named: Event | None = None
+    """The surest of what taggers heard here."""
+
+    @property
+    def event(self) -> Event:
+        """Named by the surest tagger, classed by the first source that is not ambiguous."""
+        if self.named is None:
+            return self.first
+        ambiguous = self.first.event_class is EventClass.SOURCE_AMBIGUOUS
+        return self.first.model_copy(
+            update={
+                "event_class": self.named.event_class if ambiguous else self.first.event_class,
+                "label": self.named.label,
+                "score": max(self.first.score, self.named.score),
+            }
+        )
+
+
+def merge_events(
+    detected: Sequence[Event], tagged: Iterable[tuple[str, Event]], least_score: float
+) -> tuple[MergedEvent, ...]:
+    """`detected` with what taggers, (backend, event), heard of them, and beside them, in order of onset.
+
+    What a tagger alone heard is an event of its own from `least_score` on.
+    """
+    merged = [MergedEvent(event, [_source(DETECTION, event)]) for event in detected]
+    # The surest first, so that an event that only taggers heard has the time and name of the surest.
+    for backend, event in sorted(tagged, key=lambda pair: (-pair[1].score, pair[1].onset_ms, pair[0], pair[1].label)):
+        place = _same(event, merged)
+        if place is not None:
+            place.sources.append(_source(backend, event))
+            place.named = place.named or event
+        elif event.score >= least_score:
+            merged.append(MergedEvent(event, [_source(backend, event)], event))
+    return tuple(sorted(merged, key=_order))
+
+
+def _same(event: Event, merged: Sequence[MergedEvent]) -> MergedEvent | None:
+    """The one of `merged` that shares most time with `event`, where that is enough."""
+    best, most = None, 0
+    for other in merged:
+        if _compatible(event.event_class, other.first.event_class):
+            shared = event.span.overlap_ms(other.first.span)
+            if shared > most and shared >= SHARED * _shorter_ms(event.span, other.first.span):
+                best, most = other, shared
+    return best
+
+
+def _compatible(one: EventClass, other: EventClass) -> bool:
+    return one is other or EventClass.SOURCE_AMBIGUOUS in (one, other)
+
+
+def _shorter_ms(one: TimeSpan, other: TimeSpan) -> int:
+    return min(one.duration_ms, other.duration_ms)
+
+
+def _source(backend: str, event: Event) -> EventSource:
+    return EventSource(source=backend, label=event.label, score=event.score)
+
+
+def _order(merged: MergedEvent) -> tuple[int, int, str, str]:
+    event = merged.event
+    return (event.onset_ms, event.offset_ms, event.event_class, event.label)
+
 
 LEAST_SCORE = 0.5
 _LEAST_QUIET_MS = 100

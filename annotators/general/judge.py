@@ -9,17 +9,23 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from annotators.base import AnnotationError, Clip
-from annotators.chat.questions import Asker, Sampling
-from annotators.chat.records import CheckedQuestion, Told
-from annotators.chat.served import ServedAnnotator, ServedBackend, flac_of
-from annotators.chat.streams import ask_for_records, told_claim
-from annotators.general.scene import Scene, scene_of
-from schemas.annotation import GeneralAnnotation
-from schemas.event import Branch
-from schemas.general import Criterion, GeneralFacts, Judgement, Mark, SceneDescription
-from schemas.record import Record
-from schemas.tables import Table
+from soundseam.annotators.base import AnnotationError, Clip
+from soundseam.annotators.chat.questions import Asker, Sampling
+from soundseam.annotators.chat.served import (
+    CheckedQuestion,
+    ServedAnnotator,
+    ServedBackend,
+    Told,
+    ask_for_records,
+    flac_of,
+    told_claim,
+)
+from soundseam.annotators.general.scene import Scene, scene_of
+from soundseam.schemas.annotation import GeneralAnnotation
+from soundseam.schemas.event import Branch
+from soundseam.schemas.general import Criterion, GeneralFacts, Judgement, Mark, SceneDescription
+from soundseam.schemas.record import Record
+from soundseam.schemas.tables import Table
 
 SHOWN_CHARACTERS = 600
 SYSTEM = (

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from annotators.general.levels import BIN_HZ, STRIDE_MS, Array, Sound
-from schemas.event import Event, EventClass
-from schemas.general import Repetition
+from soundseam.annotators.general.acoustics import BIN_HZ, STRIDE_MS, Array, Sound
+from soundseam.schemas.event import Event, EventClass
+from soundseam.schemas.general import Repetition
 
 _FEWEST = 3
 _LEAST_REGULARITY = 0.75

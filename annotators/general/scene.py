@@ -3,14 +3,84 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
-from annotators.base import AnnotationError, Clip
-from annotators.general.sound_words import families, families_in
-from schemas.annotation import GeneralAnnotation
-from schemas.general import HeardEvent
-from schemas.segment import Segment
+import yaml
+
+from soundseam.annotators.base import AnnotationError, Clip
+from soundseam.schemas.annotation import GeneralAnnotation
+from soundseam.schemas.event import EventClass
+from soundseam.schemas.general import HeardEvent
+from soundseam.schemas.record import Record
+from soundseam.schemas.segment import Segment
+
+_ENDINGS = ("", "s", "es", "ed", "d", "ing", "er", "ers", "ings")
+
+
+class Family(Record):
+    """Words for one kind of sound, and the classes that it falls into; none for any."""
+
+    classes: tuple[EventClass, ...]
+    words: tuple[str, ...]
+
+    def may_be(self, event_class: EventClass) -> bool:
+        """Whether a sound of `event_class`, of which no more is known, may be one of these."""
+        return event_class is EventClass.SOURCE_AMBIGUOUS or not self.classes or event_class in self.classes
+
+
+@cache
+def families() -> Mapping[str, Family]:
+    text = files("soundseam.annotators.general").joinpath("sound_words.yaml").read_text(encoding="utf-8")
+    return {
+        name: Family(classes=tuple(map(EventClass, entry["classes"])), words=tuple(entry["words"]))
+        for name, entry in yaml.safe_load(text).items()
+    }
+
+
+def families_in(text: str) -> tuple[str, ...]:
+    """The families of the sounds that `text` names, in order of appearance, each once.
+
+    The longest word that fits counts: a car horn is no car.
+    """
+    found: list[str] = []
+    for match in _pattern().finditer(text.lower()):
+        family = _family_of()[match[1]]
+        if family not in found:
+            found.append(family)
+    return tuple(found)
+
+
+@cache
+def _family_of() -> Mapping[str, str]:
+    """Every form of every word → its family."""
+    forms: dict[str, str] = {}
+    for name, family in families().items():
+        for word in family.words:
+            for form in _forms(word):
+                forms.setdefault(form, name)
+    # A word as it is listed counts before a form of another.
+    forms |= {word: name for name, family in families().items() for word in family.words}
+    return forms
+
+
+def _forms(word: str) -> set[str]:
+    stems = {word, word.removesuffix("e")} if word.endswith("e") else {word}
+    if word.endswith("y"):
+        stems.add(f"{word[:-1]}i")
+    if re.search(r"[^aeiou][aeiou][bdgklmnprt]$", word):
+        stems.add(word + word[-1])
+    return {stem + ending for stem in stems for ending in _ENDINGS if len(stem + ending) > 2}
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    longest_first = sorted(_family_of(), key=len, reverse=True)
+    return re.compile(rf"\b({'|'.join(map(re.escape, longest_first))})\b")
+
 
 SALIENT_SCORE = 0.5
 SALIENT_MS = 200

@@ -7,15 +7,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from annotators.base import Annotator, Backend, Clip, checked_samples
-from annotators.detection.ast import Ast
-from annotators.detection.frame_sed import FrameSed
-from annotators.detection.pretrained_sed import PretrainedSed
-from annotators.detection.tagging import TaggingDetector
-from annotators.waveform import InMemory
-from schemas.event import Branch, Event
-from schemas.general import GeneralFacts
-from schemas.segment import Segment
+from soundseam.annotators.base import Annotator, Backend, Clip, InMemory, checked_samples
+from soundseam.annotators.detection.ast import Ast
+from soundseam.annotators.detection.frame_sed import FrameSed
+from soundseam.annotators.detection.pretrained_sed import PretrainedSed
+from soundseam.annotators.detection.tagging import TaggingDetector
+from soundseam.schemas.event import Branch, Event
+from soundseam.schemas.general import GeneralFacts
+from soundseam.schemas.segment import Segment
 
 AnyTagger = Annotated[Ast | FrameSed | PretrainedSed, Field(discriminator="kind")]
 

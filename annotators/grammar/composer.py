@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Generic, Literal, TypeVar
 
 from pydantic import Field
 
-from annotators.base import Backend, Clip
-from annotators.grammar.engine import GRAMMAR, GRAMMAR_REVISION, Rows, Rule, caption_text, compose
-from annotators.grammar.sounds import PLAIN_SOUNDS
-from schemas.general import GeneralFacts
-from schemas.music import MusicFacts
-from schemas.speech import SpeechFacts
+from soundseam.annotators.base import Annotator, Backend, Clip
+from soundseam.annotators.grammar import general, music, speech
+from soundseam.annotators.grammar import scene as grammar_scene
+from soundseam.annotators.grammar import sounds as grammar_sounds
+from soundseam.annotators.grammar.engine import (
+    GRAMMAR,
+    GRAMMAR_REVISION,
+    WITHOUT,
+    Rows,
+    Rule,
+    caption_text,
+    compose,
+    without,
+)
+from soundseam.annotators.grammar.general import DETAILS as GENERAL_DETAILS
+from soundseam.annotators.grammar.music import CHARACTER, DOUBTFUL
+from soundseam.annotators.grammar.music import DETAILS as MUSIC_DETAILS
+from soundseam.annotators.grammar.music import OPENING as MUSIC_OPENING
+from soundseam.annotators.grammar.scene import EXTENT, STREAM, STREAMS
+from soundseam.annotators.grammar.sounds import OPENING as SOUNDS_OPENING
+from soundseam.annotators.grammar.sounds import PLAIN_SOUNDS, SOUNDS
+from soundseam.annotators.grammar.speech import DETAILS as SPEECH_DETAILS
+from soundseam.annotators.grammar.speech import MANNER
+from soundseam.annotators.grammar.speech import OPENING as SPEECH_OPENING
+from soundseam.schemas.event import Branch
+from soundseam.schemas.general import GeneralFacts
+from soundseam.schemas.music import MusicFacts
+from soundseam.schemas.speech import SpeechFacts
 
 FactsT = TypeVar("FactsT", SpeechFacts, MusicFacts, GeneralFacts)
 
@@ -54,3 +76,60 @@ class GrammarBackend(Backend[FactsT], Generic[FactsT]):
     @property
     def revision(self) -> str:
         return GRAMMAR_REVISION
+
+
+RULES: Mapping[str, Rule] = {
+    rule.name: rule
+    for rule in (*speech.RULES, *music.RULES, *general.RULES, *grammar_scene.RULES, *grammar_sounds.RULES)
+}
+
+
+def rule_named(name: str) -> Rule:
+    """The rule that a claim names, without the fields it was told without. KeyError for a name that is none."""
+    base, told_without, places = name.partition(WITHOUT)
+    rule = without(RULES[base], places.split("+")) if told_without else RULES[base]
+    if rule.name != name:
+        raise KeyError(name)
+    return rule
+
+
+SPEECH_PLAN = (SPEECH_OPENING, STREAM, STREAMS, MANNER, EXTENT, *SPEECH_DETAILS)
+
+
+class SpeechCaption(GrammarBackend[SpeechFacts]):
+    """What is heard of speech, in sentences that rest on the branch's rows and the segment's."""
+
+    kind: Literal["speech_caption"] = "speech_caption"
+
+    branch: ClassVar[Branch] = Branch.SPEECH
+
+    def load(self) -> Annotator[SpeechFacts]:
+        return GrammarComposer(SpeechFacts, SPEECH_PLAN, self.sentences)
+
+
+MUSIC_PLAN = (MUSIC_OPENING, DOUBTFUL, STREAM, STREAMS, CHARACTER, EXTENT, *MUSIC_DETAILS)
+
+
+class MusicCaption(GrammarBackend[MusicFacts]):
+    """What is heard of music, in sentences that rest on the branch's rows and the segment's."""
+
+    kind: Literal["music_caption"] = "music_caption"
+
+    branch: ClassVar[Branch] = Branch.MUSIC
+
+    def load(self) -> Annotator[MusicFacts]:
+        return GrammarComposer(MusicFacts, MUSIC_PLAN, self.sentences)
+
+
+GENERAL_PLAN = (STREAMS, SOUNDS_OPENING, STREAM, SOUNDS, PLAIN_SOUNDS, EXTENT, *GENERAL_DETAILS)
+
+
+class GeneralCaption(GrammarBackend[GeneralFacts]):
+    """What is heard, event by event and as a whole, in sentences that rest on the branch's rows and the segment's."""
+
+    kind: Literal["general_caption"] = "general_caption"
+
+    branch: ClassVar[Branch] = Branch.GENERAL
+
+    def load(self) -> Annotator[GeneralFacts]:
+        return GrammarComposer(GeneralFacts, GENERAL_PLAN, self.sentences)

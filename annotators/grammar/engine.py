@@ -11,10 +11,10 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from schemas.annotation import Annotation
-from schemas.claim import Claim, Evidence
-from schemas.segment import Segment
-from schemas.tables import Table, annotation_table
+from soundseam.schemas.annotation import Annotation
+from soundseam.schemas.claim import Claim, Evidence
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.tables import Table, annotation_table
 
 GRAMMAR = "grammar"
 """How claims and captions call this composer."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from annotators.grammar.engine import Values
-from schemas.event import EventClass
-from schemas.timespan import TimeSpan, covered_ms, union_spans
+from soundseam.annotators.grammar.engine import Values
+from soundseam.schemas.event import EventClass
+from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
 _COLUMNS = ("class", "onset_ms", "offset_ms", "score")
 _MEASURES = ("level_dbfs", "salience_db", "brightness_hz", "tonal_share", "attack_ms")

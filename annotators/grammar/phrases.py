@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from annotators.grammar.events import SURE, Heard
-from annotators.grammar.words import seconds_word, with_article
-from schemas.event import EventClass
+from soundseam.annotators.grammar.events import SURE, Heard
+from soundseam.annotators.grammar.words import seconds_word, with_article
+from soundseam.schemas.event import EventClass
 
 _NOUNS = {
     EventClass.HUMAN_VOICE: "vocal sound",

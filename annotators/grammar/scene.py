@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from annotators.grammar.engine import Pick, Rule, Values
-from annotators.grammar.events import SURE, Stream, Timeline, read_timeline, timeline_reads
-from annotators.grammar.words import join_words, place_word
-from schemas.event import EventClass
+from soundseam.annotators.grammar.engine import Pick, Rule, Values
+from soundseam.annotators.grammar.events import SURE, Stream, Timeline, read_timeline, timeline_reads
+from soundseam.annotators.grammar.words import join_words, place_word
+from soundseam.schemas.event import EventClass
 
 _TOGETHER, _APART = 0.6, 0.1
 """Share of the shorter stream that the other covers: from there on "while", up to there "then"."""

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from annotators.grammar.engine import Pick, Rule, Values
-from annotators.grammar.events import SURE, Heard, Stream, Timeline, read_timeline, timeline_reads
-from annotators.grammar.phrases import follow_phrase, lasting_phrase, shared_phrase, sound_phrase
-from annotators.grammar.words import number_word, place_word, plural, with_article
-from schemas.event import EventClass
-from schemas.timespan import covered_ms, union_spans
+from soundseam.annotators.grammar.engine import Pick, Rule, Values
+from soundseam.annotators.grammar.events import SURE, Heard, Stream, Timeline, read_timeline, timeline_reads
+from soundseam.annotators.grammar.phrases import follow_phrase, lasting_phrase, shared_phrase, sound_phrase
+from soundseam.annotators.grammar.words import number_word, place_word, plural, with_article
+from soundseam.schemas.event import EventClass
+from soundseam.schemas.timespan import covered_ms, union_spans
 
 _ALL_OF_IT = 0.9
 _CLEARLY_LOUDER_DB = 6.0

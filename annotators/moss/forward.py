@@ -10,13 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.base import Samples
-from annotators.moss.config import MossConfig, read_config
-from annotators.moss.decoder import Decoder
-from annotators.moss.encoder import Encoder
-from annotators.moss.layers import Layers
-from annotators.moss.mel import log_mel
-from annotators.moss.weights import Weights
+from soundseam.annotators.base import Samples
+from soundseam.annotators.moss.checkpoint import MossConfig, Weights, read_config
+from soundseam.annotators.moss.model import Decoder, Encoder, Layers, log_mel
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,18 +6,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from annotators.clap_agreement import MusicClapAgreement
-from annotators.music.audio_caption import MusicAudioCaption
-from annotators.music.basic_pitch import BasicPitch
-from annotators.music.beat_this import BeatThis
-from annotators.music.caption import MusicCaption
-from annotators.music.clap_tags import MusicClapTags
-from annotators.music.description import DescribeMusic
-from annotators.music.lyrics import LyricsTranscript
-from annotators.music.mir import Mir
-from annotators.music.songformer import SongFormer
-from annotators.music.structure import Structure
-from annotators.music.tags import Tags
+from soundseam.annotators.audio_caption import MusicAudioCaption
+from soundseam.annotators.clap import MusicClapAgreement
+from soundseam.annotators.grammar.composer import MusicCaption
+from soundseam.annotators.music.basic_pitch import BasicPitch
+from soundseam.annotators.music.beat_this import BeatThis
+from soundseam.annotators.music.clap_tags import MusicClapTags
+from soundseam.annotators.music.description import DescribeMusic
+from soundseam.annotators.music.lyrics import LyricsTranscript
+from soundseam.annotators.music.mir import Mir
+from soundseam.annotators.music.songformer import SongFormer
+from soundseam.annotators.music.structure import Structure
+from soundseam.annotators.music.tags import Tags
 
 AnyMusic = Annotated[
     Mir

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.music.onsets import Onsets
-from annotators.music.pulse import harmonic_change
-from annotators.music.spectra import Array
-from annotators.music.weights import load_weights
+from soundseam.annotators.music.fitted import load_weights
+from soundseam.annotators.music.pulse import harmonic_change
+from soundseam.annotators.music.spectra import Array, Onsets
 
 _LENGTHS = (2, 3, 4)
 _FEWEST_BARS = 3

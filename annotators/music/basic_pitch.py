@@ -9,13 +9,57 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from annotators.base import Annotator, Backend, BackendUnavailableError, Clip, checked_samples
-from annotators.detection.exported import file_revision
-from annotators.detection.session import Floats, Session, open_session
-from annotators.music.notes import FRAME_SAMPLES, LOWEST_MIDI, NoteLimits, find_notes
-from annotators.music.spectra import RATE_HZ
-from schemas.event import Branch
-from schemas.music import MusicFacts, Note
+from soundseam.annotators.base import Annotator, Backend, BackendUnavailableError, Clip, checked_samples
+from soundseam.annotators.detection.tagging import file_revision
+from soundseam.annotators.music.spectra import RATE_HZ, Array
+from soundseam.annotators.onnx import Floats, Session, open_session
+from soundseam.schemas.event import Branch
+from soundseam.schemas.music import MusicFacts, Note
+from soundseam.schemas.record import Record
+
+FRAME_SAMPLES = 256
+LOWEST_MIDI = 21
+"""A0, the lowest of 88 keys."""
+
+
+class NoteLimits(Record):
+    """The defaults are those of Basic Pitch."""
+
+    onset: float = Field(default=0.5, gt=0.0, lt=1.0, description="onset activity at which a note begins")
+    activity: float = Field(default=0.3, gt=0.0, lt=1.0, description="activity under which a note ends")
+    gap_frames: int = Field(default=11, ge=0, description="frames of 11.6 ms under it that do not end a note yet")
+    shortest_frames: int = Field(default=11, ge=1, description="notes of fewer frames are left out")
+
+
+def find_notes(activity: Array, onsets: Array, limits: NoteLimits) -> list[tuple[int, int, int, float]]:
+    """(first frame, frame after the last, key from A0, mean activity) of each note, in order.
+
+    `activity` and `onsets` are (num_frames, num_keys) in [0, 1].
+    """
+    before = np.pad(onsets, ((1, 0), (0, 0)))[:-1]
+    after = np.pad(onsets, ((0, 1), (0, 0)))[1:]
+    begins = (onsets >= limits.onset) & (onsets >= before) & (onsets > after)
+    found = []
+    for key in np.flatnonzero(begins.any(axis=0)):
+        starts = np.flatnonzero(begins[:, key])
+        bounds = np.append(starts[1:], len(activity))
+        for start, bound in zip(starts, bounds, strict=True):
+            stop = _last_active(activity[start:bound, key], limits) + int(start)
+            if stop - start >= limits.shortest_frames:
+                strength = float(np.clip(activity[start:stop, key].mean(), 0, 1))
+                found.append((int(start), stop, int(key), strength))
+    return sorted(found)
+
+
+def _last_active(activity: Array, limits: NoteLimits) -> int:
+    """Frames until the activity has been low for longer than the gap allowed."""
+    active = np.flatnonzero(activity >= limits.activity)
+    if not active.size:
+        return 0
+    breaks = np.flatnonzero(np.diff(active, prepend=-1) > limits.gap_frames + 1)
+    last = active[breaks[0] - 1] if breaks.size and breaks[0] > 0 else (-1 if breaks.size else active[-1])
+    return int(last) + 1
+
 
 WINDOW = 43_844
 """Samples the model takes; it answers 172 frames of 256 samples."""

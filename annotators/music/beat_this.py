@@ -13,15 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from annotators.base import Annotator, Backend, BackendUnavailableError, Clip, Samples
-from annotators.detection.exported import file_revision
-from annotators.music.onsets import onset_frames, onset_strength
-from annotators.music.spectra import RATE_HZ, measure_spectra
-from annotators.packages import installed_version
-from annotators.weights import torch_device
-from schemas.event import Branch
-from schemas.music import MusicFacts, Rhythm
-from schemas.segment import Segment
+from soundseam.annotators.base import Annotator, Backend, BackendUnavailableError, Clip, Samples
+from soundseam.annotators.detection.tagging import file_revision
+from soundseam.annotators.music.spectra import RATE_HZ, measure_spectra, onset_frames, onset_strength
+from soundseam.annotators.weights import installed_version, torch_device
+from soundseam.schemas.event import Branch
+from soundseam.schemas.music import MusicFacts, Rhythm
+from soundseam.schemas.segment import Segment
 
 if TYPE_CHECKING:
     from beat_this.inference import Audio2Frames

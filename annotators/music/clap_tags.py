@@ -11,13 +11,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from annotators.base import Annotator, Backend, BackendUnavailableError, Clip
-from annotators.clap import CLAP_RATE_HZ, AudioTextModel, ClapWeights, hear_whole
-from annotators.clap_labels import LabelScorer
-from annotators.detection.exported import file_revision
-from schemas.event import Branch
-from schemas.music import MusicFacts
-from schemas.tag import Tag, TagKind
+from soundseam.annotators.base import Annotator, Backend, BackendUnavailableError, Clip
+from soundseam.annotators.clap import CLAP_RATE_HZ, AudioTextModel, ClapWeights, LabelScorer, hear_whole
+from soundseam.annotators.detection.tagging import file_revision
+from soundseam.schemas.event import Branch, Tag, TagKind
+from soundseam.schemas.music import MusicFacts
 
 NEUTRAL = ("music", "a sound", "silence")
 
@@ -69,7 +67,7 @@ def read_music_labels(path: str | None, backend: str) -> tuple[tuple[str, TagKin
 
 
 def _place_of(path: str | None) -> Path:
-    return Path(str(files("annotators.music").joinpath("music_labels.csv"))) if path is None else Path(path)
+    return Path(str(files("soundseam.annotators.music").joinpath("music_labels.csv"))) if path is None else Path(path)
 
 
 class ClapTagger:

@@ -8,13 +8,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from annotators.base import Annotator, Backend, Clip
-from annotators.speech.faster_whisper import FasterWhisper
-from annotators.speech.recognisers import AnyRecogniser
-from schemas.event import Branch, EventClass
-from schemas.music import Lyrics, MusicFacts
-from schemas.segment import Segment
-from schemas.speech import SpeechFacts
+from soundseam.annotators.base import Annotator, Backend, Clip
+from soundseam.annotators.speech.faster_whisper import FasterWhisper
+from soundseam.annotators.speech.recognisers import AnyRecogniser
+from soundseam.schemas.event import Branch, EventClass
+from soundseam.schemas.music import Lyrics, MusicFacts
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import SpeechFacts
 
 
 class LyricsTranscript(Backend[MusicFacts]):

@@ -2,25 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
-from annotators.base import Annotator, Backend, Clip
-from annotators.music.bars import Bars, find_bars
-from annotators.music.chords import NO_CHORD, ChordPath, find_chords, merged
-from annotators.music.chroma import measure_chroma
-from annotators.music.key import PITCH_CLASSES, find_key
-from annotators.music.loudness import LoudnessMeter, load_meter, measure_dynamics
-from annotators.music.onsets import onset_frames, onset_strength
-from annotators.music.pulse import Pulse, find_pulse
-from annotators.music.spectra import FRAME_MS, RATE_HZ, measure_spectra
-from annotators.music.timbre import measure_timbre
-from annotators.music.weights import weights_key
-from schemas.event import Branch, EventClass
-from schemas.music import Chord, MusicFacts, Rhythm, Tonality
-from schemas.segment import Segment
+from soundseam.annotators.base import Annotator, Backend, Clip
+from soundseam.annotators.music.bars import Bars, find_bars
+from soundseam.annotators.music.fitted import weights_key
+from soundseam.annotators.music.harmony import NO_CHORD, PITCH_CLASSES, ChordPath, find_chords, find_key, merged
+from soundseam.annotators.music.pulse import Pulse, find_pulse
+from soundseam.annotators.music.spectra import (
+    FRAME_MS,
+    RATE_HZ,
+    WINDOW,
+    Array,
+    measure_chroma,
+    measure_spectra,
+    onset_frames,
+    onset_strength,
+)
+from soundseam.schemas.event import Branch, EventClass
+from soundseam.schemas.music import Chord, Dynamics, MusicFacts, Rhythm, Timbre, Tonality
+from soundseam.schemas.segment import Segment
+
+LoudnessMeter = Callable[[NDArray[np.float64]], float]
+"""Integrated loudness in LUFS of samples (num_samples,), 22.05 kHz; -inf where all of it is gated out."""
+
+_BLOCK = RATE_HZ * 2 // 5
+_SHORTEST = 3 * RATE_HZ
+_SILENCE_DBFS = -70.0
+"""The absolute gate of ITU-R BS.1770-4 is at -70 LUFS."""
+
+
+def load_meter() -> LoudnessMeter:
+    """The meter of pyloudnorm, K-weighted as in ITU-R BS.1770-4."""
+    import pyloudnorm
+
+    meter = pyloudnorm.Meter(RATE_HZ)
+
+    def integrated(samples: NDArray[np.float64]) -> float:
+        with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return float(meter.integrated_loudness(samples))
+
+    return integrated
+
+
+def measure_dynamics(samples: Array, meter: LoudnessMeter) -> Dynamics:
+    """`samples` is (num_samples,) at 22.05 kHz."""
+    return Dynamics(
+        loudness_lufs=_loudness_lufs(samples, meter),
+        loudness_range_db=_range_db(samples),
+        trend_db=_trend_db(samples),
+    )
+
+
+def _loudness_lufs(samples: Array, meter: LoudnessMeter) -> float | None:
+    # pyloudnorm wants strictly more than one block of 400 ms.
+    if samples.size <= _BLOCK:
+        return None
+    loudness = meter(samples.astype(np.float64))
+    return round(loudness, 2) + 0.0 if np.isfinite(loudness) else None
+
+
+def _range_db(samples: Array) -> float | None:
+    if samples.size < _SHORTEST:
+        return None
+    blocks = np.square(samples[: samples.size // _BLOCK * _BLOCK].reshape(-1, _BLOCK)).mean(axis=1)
+    levels = 10 * np.log10(np.maximum(blocks, 10 ** (_SILENCE_DBFS / 10)))
+    if levels.max() <= _SILENCE_DBFS:
+        return None
+    return round(float(np.percentile(levels, 95) - np.percentile(levels, 10)), 2)
+
+
+def _trend_db(samples: Array) -> float | None:
+    if samples.size < _SHORTEST:
+        return None
+    third = samples.size // 3
+    first, last = (float(np.mean(np.square(part), dtype=np.float64)) for part in (samples[:third], samples[-third:]))
+    if min(first, last) <= 10 ** (_SILENCE_DBFS / 10):
+        return None
+    return round(10 * float(np.log10(last / first)), 2) + 0.0
+
+
+_TAPS = 17
+"""Length of the medians, as in Fitzgerald, Harmonic/percussive separation using median filtering (2010)."""
+_TIME_STEP = 2
+"""Frames between taps in time: 17 taps reach over 0.4 s."""
+_EVERY = 16
+"""Energy is shared out in every 16th frame (186 ms): the whole separation costs 16 times as much and says the same."""
+_SILENCE = 1e-5
+
+
+def measure_timbre(fast: Array) -> Timbre:
+    """`fast` is (num_frames, 1025) magnitudes."""
+    energy = np.square(fast).sum(axis=1)
+    if float(np.sqrt(energy.max(initial=0.0))) <= _SILENCE:
+        return Timbre(brightness_hz=0.0, percussive_share=0.0)
+    return Timbre(brightness_hz=_brightness_hz(fast, energy), percussive_share=percussive_share(fast))
+
+
+def _brightness_hz(fast: Array, energy: Array) -> float:
+    sounding = fast[energy >= energy.max() * 1e-4]
+    frequencies = np.arange(fast.shape[1], dtype=np.float32) * (RATE_HZ / WINDOW)
+    return round(float(np.median(sounding @ frequencies / sounding.sum(axis=1))), 1)
+
+
+def percussive_share(fast: Array) -> float:
+    """Share of the energy that medians over frequency hold rather than medians over time, with soft masks."""
+    reach = _TAPS // 2 * _TIME_STEP
+    padded = np.pad(fast, ((reach, reach), (0, 0)), mode="edge")
+    centres = np.arange(_EVERY // 2 if len(fast) > _EVERY // 2 else 0, len(fast), _EVERY)
+    in_time = padded[centres[:, None] + np.arange(0, 2 * reach + 1, _TIME_STEP)[None, :]]
+    harmonic = np.median(in_time, axis=1)
+    frames = fast[centres]
+    across = np.pad(frames, ((0, 0), (_TAPS // 2, _TAPS // 2)), mode="edge")
+    percussive = np.median(sliding_window_view(across, _TAPS, axis=1), axis=2)
+    mask = percussive**2 / np.maximum(percussive**2 + harmonic**2, 1e-20)
+    power = np.square(frames)
+    total = float(power.sum())
+    return round(float((mask * power).sum()) / total, 3) if total > 0 else 0.0
 
 
 class Mir(Backend[MusicFacts]):

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import soxr
 
-from annotators.base import Clip, Samples, checked_samples
-from annotators.waveform import DETECTION_RATE_HZ, Waveform
-from schemas.music import MusicFacts, Section
-from schemas.segment import Segment
-from schemas.timespan import TimeSpan
+from soundseam.annotators.base import DETECTION_RATE_HZ, Clip, Samples, Waveform, checked_samples
+from soundseam.schemas.music import MusicFacts, Section
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.timespan import TimeSpan
 
 SAME_PIECE_MS = 3_000
 """Segments with no more than this between them belong to one piece."""

@@ -2,15 +2,148 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from annotators.music.beats import off_beats, track_beats
-from annotators.music.onsets import Onsets
-from annotators.music.spectra import HOP, SLOW_HOP, Array, Indices
-from annotators.music.tempo import autocorrelation, candidate_tempi, lags_of, pulse_strength
-from annotators.music.weights import load_weights
+from soundseam.annotators.music.fitted import load_weights
+from soundseam.annotators.music.spectra import FRAME_MS, HOP, SLOW_HOP, Array, Indices, Onsets
+
+SLOWEST_BPM, FASTEST_BPM = 50.0, 210.0
+_PREFERRED_BPM = 110.0
+_SPREAD_OCTAVES = 1.2
+_COMB = (1.0, 0.7, 0.5, 0.5)
+_MOST = 5
+_SAME = 0.06
+"""Tempi nearer to each other than this, as a share, are one."""
+
+
+def autocorrelation(strength: Array) -> Array:
+    """Of the onset strength less its slow mean, unbiased, 1 at lag 0; (num_frames,), all zero without onsets."""
+    around = round(500 / FRAME_MS)
+    kernel = np.full(2 * around + 1, 1 / (2 * around + 1))
+    mean = np.convolve(np.pad(strength, around, mode="edge"), kernel, "valid")
+    excess = np.convolve(np.maximum(strength - mean, 0), gaussian(20 / FRAME_MS), mode="same")
+    excess = excess - excess.mean()
+    size = 1 << (2 * len(excess) - 1).bit_length()
+    spectrum = np.fft.rfft(excess, size)
+    correlation: Array = np.fft.irfft(np.abs(spectrum) ** 2, size)[: len(excess)]
+    if correlation[0] <= 0:
+        return np.zeros(len(excess))
+    correlation /= correlation[0] * np.maximum(1 - np.arange(len(excess)) / len(excess), 0.05)
+    return correlation
+
+
+def candidate_tempi(correlation: Array) -> tuple[float, ...]:
+    """Tempi in beats a minute that the autocorrelation of the onsets allows, with their halves and doubles."""
+    longest_lag = len(correlation) // 2
+    tempi = SLOWEST_BPM * 2 ** np.arange(0, np.log2(FASTEST_BPM / SLOWEST_BPM), 1 / 96)
+    tempi = tempi[2 * lags_of(tempi) < longest_lag]
+    if tempi.size < 3:
+        return ()
+    comb = pulse_strength(correlation, tempi)
+    score = comb * np.exp(-0.5 * (np.log2(tempi / _PREFERRED_BPM) / _SPREAD_OCTAVES) ** 2)
+    peaks = np.flatnonzero((score[1:-1] >= score[:-2]) & (score[1:-1] > score[2:]) & (comb[1:-1] > 0)) + 1
+    strongest = tempi[peaks[np.argsort(-score[peaks], kind="stable")][:_MOST]]
+    found: list[float] = []
+    for tempo in [*strongest, *(strongest[:2] * 2), *(strongest[:2] / 2)]:
+        allowed = tempi[0] <= tempo <= FASTEST_BPM
+        if allowed and all(abs(tempo / other - 1) > _SAME for other in found):
+            found.append(float(tempo))
+    return tuple(found)
+
+
+def pulse_strength(correlation: Array, tempi: Array) -> Array:
+    """How strongly the onsets repeat at each tempo: mean of the correlation at one to four beats' distance."""
+    limit = max(2, len(correlation) // 2)
+    multiples = np.outer(np.arange(1, len(_COMB) + 1), lags_of(tempi))
+    weights = np.where(multiples < limit - 1, np.array(_COMB)[:, None], 0.0)
+    values = np.interp(multiples, np.arange(limit), correlation[:limit])
+    mean: Array = (weights * values).sum(axis=0) / np.maximum(weights.sum(axis=0), 1e-9)
+    return mean
+
+
+def lags_of(tempi: Array) -> Array:
+    """Frames a beat."""
+    lags: Array = 60_000 / np.asarray(tempi) / FRAME_MS
+    return lags
+
+
+def gaussian(sigma: float) -> Array:
+    """A bell of `sigma` samples whose sum is 1."""
+    reach = max(1, round(4 * sigma))
+    kernel: Array = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
+    kernel /= kernel.sum()
+    return kernel
+
+
+_TIGHTNESS = 120.0
+_DISTANCES = 36
+_STRETCH = 1.35
+"""A beat may be this much longer or shorter than the tempo's."""
+
+
+def track_beats(strengths: Sequence[Array], tempi: Sequence[float]) -> list[Indices]:
+    """One sequence of beats (frames, ascending) for each tempo, through its own onset strength (num_frames,)."""
+    local = np.stack([_local_score(s, tempo) for s, tempo in zip(strengths, tempi, strict=True)])
+    periods = lags_of(np.asarray(tempi))
+    ratios = np.geomspace(1 / _STRETCH, _STRETCH, _DISTANCES)
+    distances = np.maximum(1, np.round(periods[:, None] * ratios).astype(np.int64))
+    penalties = -_TIGHTNESS * np.log(distances / periods[:, None]) ** 2
+    best, previous = _best_paths(local, distances, penalties)
+    return [_trace(best[k], previous[k], local[k]) for k in range(len(tempi))]
+
+
+def off_beats(strength: Array, beats: Indices) -> Array:
+    """The strength with the onsets near `beats` taken out, so that a second path runs between them."""
+    if len(beats) < 2:
+        return np.zeros_like(strength)
+    place = np.interp(np.arange(len(strength)), beats, np.arange(len(beats)))
+    weight = 0.5 - 0.5 * np.cos(2 * np.pi * place)
+    weight[: beats[0]] = weight[beats[-1] :] = 0.0
+    masked: Array = strength * weight**2
+    return masked
+
+
+def _local_score(strength: Array, tempo: float) -> Array:
+    smooth = np.convolve(strength, gaussian(float(lags_of(np.array([tempo]))[0]) / 32), mode="same")
+    spread = float(np.std(smooth))
+    scaled: Array = smooth / spread if spread > 0 else np.zeros(len(smooth))
+    return scaled
+
+
+def _best_paths(local: Array, distances: Indices, penalties: Array) -> tuple[Array, Indices]:
+    count, frames = local.shape
+    reach = int(distances.max())
+    best = np.zeros((count, reach + frames))
+    previous = np.full((count, frames), -1, dtype=np.int64)
+    flat = best.reshape(-1)
+    base = np.arange(count)[:, None] * (reach + frames) + reach - distances
+    rows = np.arange(count)
+    for frame in range(frames):
+        scores = flat[base + frame] + penalties
+        choice = scores.argmax(axis=1)
+        best[:, reach + frame] = local[:, frame] + np.maximum(scores[rows, choice], 0)
+        previous[:, frame] = np.where(scores[rows, choice] > 0, frame - distances[rows, choice], -1)
+    return best[:, reach:], previous
+
+
+def _trace(best: Array, previous: Indices, local: Array) -> Indices:
+    if not local.any():
+        return np.zeros(0, dtype=np.int64)
+    peaks = np.flatnonzero((best[1:-1] > best[:-2]) & (best[1:-1] >= best[2:])) + 1
+    good = peaks[best[peaks] > 0.5 * np.median(best[peaks])] if peaks.size else peaks
+    frame = int(good[-1]) if good.size else int(np.argmax(best))
+    beats = []
+    while frame >= 0:
+        beats.append(frame)
+        frame = int(previous[frame])
+    found = np.asarray(beats[::-1], dtype=np.int64)
+    # Before the first and after the last onset only the tempo carries on: no beat is heard there.
+    heard = np.flatnonzero(local[found] > 0.3 * np.sqrt(np.mean(local[found] ** 2)))
+    return found[heard[0] : heard[-1] + 1] if heard.size else found[:0]
+
 
 _FEWEST_BEATS = 5
 _LEAST_STRENGTH = 0.12

@@ -2,24 +2,202 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from annotators.base import Backend, RecordingAnnotator, Samples
-from annotators.music.bars import find_bars
-from annotators.music.chords import step_edges_ms
-from annotators.music.chroma import Chroma, measure_chroma
-from annotators.music.onsets import onset_strength
-from annotators.music.pieces import Part, SectionAnnotator
-from annotators.music.pulse import find_pulse
-from annotators.music.sections import Steps, find_sections
-from annotators.music.spectra import FRAME_MS, RATE_HZ, SLOW_FRAME_MS, WINDOW, Array, Spectra, measure_spectra
-from annotators.music.weights import weights_key
-from schemas.event import Branch
-from schemas.music import MusicFacts
+from soundseam.annotators.base import Backend, RecordingAnnotator, Samples
+from soundseam.annotators.music.bars import find_bars
+from soundseam.annotators.music.fitted import weights_key
+from soundseam.annotators.music.harmony import step_edges_ms
+from soundseam.annotators.music.pieces import Part, SectionAnnotator
+from soundseam.annotators.music.pulse import find_pulse, gaussian
+from soundseam.annotators.music.spectra import (
+    FRAME_MS,
+    RATE_HZ,
+    SLOW_FRAME_MS,
+    WINDOW,
+    Array,
+    Chroma,
+    Indices,
+    Spectra,
+    measure_chroma,
+    measure_spectra,
+    onset_strength,
+)
+from soundseam.schemas.event import Branch
+from soundseam.schemas.music import MusicFacts
+
+_EMBEDDED = 4
+"""Steps that make one place: likeness of places is likeness of what lies around, too."""
+_NEIGHBOURS = 0.02
+"""Share of all places that count as like a place."""
+_SMOOTH_STEPS = 6.0
+_KERNEL_STEPS = 12
+_LEAST_NOVELTY = 0.1
+_SAME = 0.6
+_ALIKE, _ALIKE_DB = 0.8, 5.0
+"""Cosine of the mean harmony, and difference of the mean colour, of stretches of one loop."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A piece in steps of a beat or so: `edges_ms` (num_steps + 1,), `harmony` (num_steps, 24) of unit length,
+    `colour` (num_steps, n) levels of frequency bands in dB; `downbeats` are indices of steps, empty without bars."""
+
+    edges_ms: Array
+    harmony: Array
+    colour: Array
+    downbeats: Indices
+
+
+def find_sections(steps: Steps, shortest_ms: float) -> list[tuple[float, float, str]]:
+    """(start_ms, end_ms, letter) of each section, none shorter than `shortest_ms`; empty where there are no two."""
+    count = len(steps.harmony)
+    if count < 4 * _EMBEDDED:
+        return []
+    places = _embedded(np.concatenate([steps.harmony, _scaled(steps.colour)], axis=1))
+    novelty = _scaled_peak(_repetition_novelty(places)) + _scaled_peak(_sound_novelty(places))
+    boundaries = _peaks(novelty / 2, steps, shortest_ms)
+    if not boundaries:
+        return []
+    edges = [0, *boundaries, count]
+    if not _stand_out(steps, edges):
+        return []
+    labels = _labels(places, edges)
+    return [
+        (float(steps.edges_ms[start]), float(steps.edges_ms[end]), label)
+        for (start, end), label in zip(pairwise(edges), labels, strict=True)
+    ]
+
+
+def _embedded(features: Array) -> Array:
+    """Each step with those around its start, the outermost ones repeated: (num_steps, n * _EMBEDDED)."""
+    count = len(features)
+    follow = np.clip(np.arange(count)[:, None] + np.arange(_EMBEDDED) - _EMBEDDED // 2, 0, count - 1)
+    embedded: Array = features[follow].reshape(count, -1)
+    return embedded
+
+
+def _scaled(colour: Array) -> Array:
+    """Deviations from the piece's mean, at about the length of the harmony's vectors."""
+    centred = colour - colour.mean(axis=0)
+    lengths = np.linalg.norm(centred, axis=1)
+    scaled: Array = centred / max(float(lengths.mean()), 1e-6)
+    return scaled
+
+
+def _distances(places: Array) -> Array:
+    squares = np.square(places).sum(axis=1)
+    distances: Array = np.maximum(squares[:, None] + squares[None, :] - 2 * places @ places.T, 0)
+    return distances
+
+
+def _repetition_novelty(places: Array) -> Array:
+    """How much the lags at which things repeat change from one step to the next."""
+    count = len(places)
+    distances = _distances(places)
+    nearest = max(2, round(_NEIGHBOURS * count))
+    limits = np.sort(distances, axis=1)[:, min(nearest, count - 1)]
+    recurs = (distances <= np.minimum(limits[:, None], limits[None, :])).astype(np.float64)
+    np.fill_diagonal(recurs, 0)
+    lags = (np.arange(count)[:, None] + np.arange(count)[None, :]) % count
+    by_lag = recurs[np.arange(count)[:, None], lags]
+    smooth = _smoothed(_smoothed(by_lag, _SMOOTH_STEPS).T, 1.0).T
+    return np.concatenate([[0.0], np.square(np.diff(smooth, axis=0)).sum(axis=1)])
+
+
+def _sound_novelty(places: Array) -> Array:
+    """A checkerboard over the likeness of places: high where two stretches, each like itself, meet."""
+    count = len(places)
+    distances = _distances(places)
+    likeness = np.exp(-distances / max(float(np.median(distances)), 1e-9))
+    reach = min(_KERNEL_STEPS, count // 2)
+    taper = np.exp(-0.5 * ((np.arange(-reach, reach) + 0.5) / (0.5 * reach)) ** 2)
+    signs = np.sign(np.arange(-reach, reach) + 0.5)
+    kernel = np.outer(signs * taper, signs * taper)
+    padded = np.pad(likeness, reach, mode="edge")
+    return np.array([float((padded[i : i + 2 * reach, i : i + 2 * reach] * kernel).sum()) for i in range(count)])
+
+
+def _smoothed(values: Array, sigma: float) -> Array:
+    """Along the first axis."""
+    kernel = gaussian(sigma)
+    reach = len(kernel) // 2
+    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=0)
+    smooth: Array = windows @ kernel
+    return smooth
+
+
+def _scaled_peak(novelty: Array) -> Array:
+    inner = np.maximum(novelty - float(np.median(novelty)), 0)
+    highest = float(np.percentile(inner, 99)) if inner.any() else 0.0
+    scaled: Array = np.minimum(inner / highest, 1.0) if highest > 0 else inner
+    return scaled
+
+
+def _peaks(novelty: Array, steps: Steps, shortest_ms: float) -> list[int]:
+    """Steps where sections begin, strongest first taken, each a section's least length from the others and the ends."""
+    at = _on_downbeats(novelty, steps)
+    times = steps.edges_ms
+    taken: list[int] = []
+    for step in np.argsort(-at, kind="stable"):
+        if at[step] < _LEAST_NOVELTY:
+            break
+        others = [float(times[0]), float(times[-1]), *(float(times[one]) for one in taken)]
+        if all(abs(float(times[step]) - other) >= shortest_ms for other in others):
+            taken.append(int(step))
+    return sorted(taken)
+
+
+def _on_downbeats(novelty: Array, steps: Steps) -> Array:
+    """Each peak's height at the nearest downbeat; unchanged without bars."""
+    if not steps.downbeats.size:
+        return novelty
+    nearest = steps.downbeats[np.abs(np.arange(len(novelty))[:, None] - steps.downbeats[None, :]).argmin(axis=1)]
+    moved = np.zeros_like(novelty)
+    np.maximum.at(moved, nearest, novelty)
+    return moved
+
+
+def _stand_out(steps: Steps, edges: list[int]) -> bool:
+    """Whether any two neighbours differ in harmony or colour: a loop over and over has no sections to tell apart."""
+    means = [(steps.harmony[a:b].mean(axis=0), steps.colour[a:b].mean(axis=0)) for a, b in pairwise(edges)]
+    for (harmony, colour), (next_harmony, next_colour) in pairwise(means):
+        lengths = float(np.linalg.norm(harmony) * np.linalg.norm(next_harmony))
+        likeness = float(harmony @ next_harmony) / lengths if lengths > 0 else 1.0
+        if likeness < _ALIKE or float(np.sqrt(np.square(colour - next_colour).mean())) > _ALIKE_DB:
+            return True
+    return False
+
+
+def _labels(places: Array, edges: list[int]) -> list[str]:
+    """Letters in order of appearance: a section takes the letter of the first one it is like, step by step."""
+    spread = float(np.median(_distances(places)))
+    firsts: list[tuple[int, int]] = []
+    labels = []
+    for start, end in pairwise(edges):
+        letter = len(firsts)
+        for index, (other_start, other_end) in enumerate(firsts):
+            length = min(end - start, other_end - other_start)
+            apart = np.square(places[start : start + length] - places[other_start : other_start + length]).sum(axis=1)
+            if float(np.mean(np.exp(-apart / max(spread, 1e-9)))) >= _SAME:
+                letter = index
+                break
+        if letter == len(firsts):
+            firsts.append((start, end))
+        labels.append(_letter(letter))
+    return labels
+
+
+def _letter(index: int) -> str:
+    return chr(ord("A") + index) if index < 26 else f"A{index - 25}"
+
 
 _BANDS = 20
 _FLOOR_DB = -60.0

@@ -10,13 +10,12 @@ import soxr
 from numpy.typing import NDArray
 from pydantic import Field
 
-from annotators.base import Annotator, Backend, Clip, Samples, checked_samples
-from annotators.detection.session import Floats
-from annotators.detection.tagging import sigmoid
-from annotators.weights import NamedWeights, cannot_open, torch_device
-from schemas.event import Branch
-from schemas.music import MusicFacts
-from schemas.tag import Tag, TagKind
+from soundseam.annotators.base import Annotator, Backend, Clip, Samples, checked_samples
+from soundseam.annotators.detection.tagging import sigmoid
+from soundseam.annotators.onnx import Floats
+from soundseam.annotators.weights import NamedWeights, cannot_open, torch_device
+from soundseam.schemas.event import Branch, Tag, TagKind
+from soundseam.schemas.music import MusicFacts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -6,23 +6,23 @@ from typing import Annotated
 
 from pydantic import Field
 
-from annotators.clap_agreement import SpeechClapAgreement
-from annotators.speech.agreement import TranscriptAgreement
-from annotators.speech.audio_caption import SpeechAudioCaption
-from annotators.speech.caption import SpeechCaption
-from annotators.speech.ctc_alignment import CtcAlignment
-from annotators.speech.diarization import PyannoteDiarization
-from annotators.speech.diarizen import Diarizen
-from annotators.speech.dnsmos import DnsmosScores
-from annotators.speech.faster_whisper import FasterWhisper
-from annotators.speech.openai_audio import OpenaiAudio
-from annotators.speech.paralinguistics import ParalinguisticsByModel
-from annotators.speech.pocketsphinx import Pocketsphinx
-from annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
-from annotators.speech.quality import SpeechQualityMeasures
-from annotators.speech.text_language import TextLanguage
-from annotators.speech.transformers_asr import TransformersAsr
-from annotators.speech.voice import VoiceMeasures
+from soundseam.annotators.audio_caption import SpeechAudioCaption
+from soundseam.annotators.clap import SpeechClapAgreement
+from soundseam.annotators.grammar.composer import SpeechCaption
+from soundseam.annotators.speech.agreement import TranscriptAgreement
+from soundseam.annotators.speech.ctc_alignment import CtcAlignment
+from soundseam.annotators.speech.diarization import PyannoteDiarization
+from soundseam.annotators.speech.diarizen import Diarizen
+from soundseam.annotators.speech.dnsmos import DnsmosScores
+from soundseam.annotators.speech.faster_whisper import FasterWhisper
+from soundseam.annotators.speech.openai_audio import OpenaiAudio
+from soundseam.annotators.speech.paralinguistics import ParalinguisticsByModel
+from soundseam.annotators.speech.pocketsphinx import Pocketsphinx
+from soundseam.annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
+from soundseam.annotators.speech.quality import SpeechQualityMeasures
+from soundseam.annotators.speech.text_language import TextLanguage
+from soundseam.annotators.speech.transformers_asr import TransformersAsr
+from soundseam.annotators.speech.voice import VoiceMeasures
 
 AnySpeech = Annotated[
     Pocketsphinx

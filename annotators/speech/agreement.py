@@ -8,16 +8,13 @@ from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
-from annotators.base import Annotator, Backend, Clip
-from annotators.speech.alignment import with_known_speakers
-from annotators.speech.doubts import Limits, doubts, measure
-from annotators.speech.sentences import sentences_of
-from annotators.speech.stretches import speech_stretches
-from annotators.speech.transcripts import language_of
-from annotators.wording.normalise import unit_of, units_of
-from schemas.annotation import SpeechAnnotation
-from schemas.event import Branch
-from schemas.speech import Agreement, ErrorUnit, PairError, SpeechFacts, Transcript
+from soundseam.annotators.base import Annotator, Backend, Clip
+from soundseam.annotators.speech.alignment import with_known_speakers
+from soundseam.annotators.speech.transcripts import Limits, doubts, language_of, measure, sentences_of, speech_stretches
+from soundseam.annotators.wording.normalise import unit_of, units_of
+from soundseam.schemas.annotation import SpeechAnnotation
+from soundseam.schemas.event import Branch
+from soundseam.schemas.speech import Agreement, ErrorUnit, PairError, SpeechFacts, Transcript
 
 
 class TranscriptAgreement(Backend[SpeechFacts]):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from annotators.base import Clip
-from annotators.speech.sentences import sentences_of
-from annotators.speech.turns import with_speakers
-from schemas.annotation import SpeechAnnotation
-from schemas.segment import Segment
-from schemas.speech import Alignment, SpeechFacts, Transcript, Word
+from soundseam.annotators.base import Clip
+from soundseam.annotators.speech.transcripts import sentences_of
+from soundseam.annotators.speech.turns import with_speakers
+from soundseam.schemas.annotation import SpeechAnnotation
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import Alignment, SpeechFacts, Transcript, Word
 
 
 class TextToAlign(NamedTuple):

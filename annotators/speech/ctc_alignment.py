@@ -7,14 +7,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from annotators.base import Annotator, Backend, Clip, Samples
-from annotators.batches import in_halves
-from annotators.speech.alignment import aligned_facts, in_order, text_to_align
-from annotators.speech.stretches import Excerpt, excerpt, speech_stretches, widen
-from annotators.weights import NamedWeights, cannot_open, torch_device
-from annotators.wording.normalise import plain
-from schemas.event import Branch
-from schemas.speech import SpeechFacts, Word
+from soundseam.annotators.base import Annotator, Backend, Clip, Samples
+from soundseam.annotators.onnx import in_halves
+from soundseam.annotators.speech.alignment import aligned_facts, in_order, text_to_align
+from soundseam.annotators.speech.transcripts import Excerpt, excerpt, speech_stretches, widen
+from soundseam.annotators.weights import NamedWeights, cannot_open, torch_device
+from soundseam.annotators.wording.normalise import plain
+from soundseam.schemas.event import Branch
+from soundseam.schemas.speech import SpeechFacts, Word
 
 if TYPE_CHECKING:
     import torch

@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from annotators.base import AnnotationError, Backend, BackendUnavailableError, RecordingAnnotator, Samples
-from annotators.batches import is_out_of_memory
-from annotators.speech.turns import SpeakerSpan, WindowTurns
-from annotators.speech.windowed import WindowedDiarizer, span_in
-from annotators.waveform import DETECTION_RATE_HZ
-from annotators.weights import NamedWeights, torch_device
-from schemas.event import Branch
-from schemas.speech import SpeechFacts
-from schemas.timespan import TimeSpan
+from soundseam.annotators.base import (
+    DETECTION_RATE_HZ,
+    AnnotationError,
+    Backend,
+    BackendUnavailableError,
+    RecordingAnnotator,
+    Samples,
+)
+from soundseam.annotators.onnx import is_out_of_memory
+from soundseam.annotators.speech.turns import SpeakerSpan, WindowedDiarizer, WindowTurns, span_in
+from soundseam.annotators.weights import NamedWeights, torch_device
+from soundseam.schemas.event import Branch
+from soundseam.schemas.speech import SpeechFacts
+from soundseam.schemas.timespan import TimeSpan
 
 if TYPE_CHECKING:
     from pyannote.audio import Pipeline

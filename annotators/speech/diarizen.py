@@ -12,15 +12,20 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from annotators.base import AnnotationError, Backend, BackendUnavailableError, RecordingAnnotator, Samples
-from annotators.speech import diarizen_process
-from annotators.speech.turns import SpeakerSpan, WindowTurns
-from annotators.speech.windowed import WindowedDiarizer, span_in
-from annotators.waveform import DETECTION_RATE_HZ
-from annotators.weights import UNKNOWN, folder_key, licence_of, refuse_non_commercial
-from schemas.event import Branch
-from schemas.speech import SpeechFacts
-from schemas.timespan import TimeSpan
+from soundseam.annotators.base import (
+    DETECTION_RATE_HZ,
+    AnnotationError,
+    Backend,
+    BackendUnavailableError,
+    RecordingAnnotator,
+    Samples,
+)
+from soundseam.annotators.speech import diarizen_process
+from soundseam.annotators.speech.turns import SpeakerSpan, WindowedDiarizer, WindowTurns, span_in
+from soundseam.annotators.weights import UNKNOWN, folder_key, licence_of, refuse_non_commercial
+from soundseam.schemas.event import Branch
+from soundseam.schemas.speech import SpeechFacts
+from soundseam.schemas.timespan import TimeSpan
 
 _TOLD = 400
 """Characters of what a process said last, in an error."""

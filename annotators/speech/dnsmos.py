@@ -10,11 +10,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.base import Annotator, Backend, BackendUnavailableError, Clip, Samples
-from annotators.detection.session import Session, open_session
-from annotators.speech.stretches import speech_stretches
-from schemas.event import Branch
-from schemas.speech import Dnsmos, SpeechFacts
+from soundseam.annotators.base import Annotator, Backend, BackendUnavailableError, Clip, Samples
+from soundseam.annotators.onnx import Session, open_session
+from soundseam.annotators.speech.transcripts import speech_stretches
+from soundseam.schemas.event import Branch
+from soundseam.schemas.speech import Dnsmos, SpeechFacts
 
 WINDOW_SAMPLES = 144_160
 """9.01 s at 16 kHz, which is all that the models take."""

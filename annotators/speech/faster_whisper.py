@@ -2,20 +2,216 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import ceil, exp
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
-from annotators.base import Annotator, Backend, BackendUnavailableError
-from annotators.hub import refuse_unreachable
-from annotators.packages import installed_version
-from annotators.weights import folder_key, licence_of, refuse_non_commercial
-from schemas.event import Branch
-from schemas.speech import SpeechFacts
+from soundseam.annotators.base import AnnotationError, Annotator, Backend, BackendUnavailableError, Clip
+from soundseam.annotators.hub import refuse_unreachable
+from soundseam.annotators.onnx import in_halves
+from soundseam.annotators.speech.transcripts import told_by_one
+from soundseam.annotators.weights import folder_key, installed_version, licence_of, refuse_non_commercial
+from soundseam.annotators.wording.normalise import primary_language
+from soundseam.schemas.event import Branch
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import SpeechFacts, Transcript, Word
 
 if TYPE_CHECKING:
+    from ctranslate2 import StorageView
     from faster_whisper import WhisperModel
+    from faster_whisper.tokenizer import Tokenizer
+
+WINDOW_MS = 30_000
+"""All that the model hears at once."""
+_FRAMES = 3_000
+_FRAMES_PER_SECOND = 100
+_PREPENDED = "\"'“¿([{-"
+_APPENDED = "\"'.。,\uff0c!\uff01?\uff1f:\uff1a”)]}、"
+"""Marks that belong to the word after and the word before them, as in Whisper."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What came out for one clip: its text tokens, and the mean log-probability of all `length` tokens."""
+
+    tokens: list[int]
+    length: int
+    score: float
+    no_speech_probability: float
+
+
+class SpokenLanguage(NamedTuple):
+    """`probability` is None where the language was known beforehand."""
+
+    code: str
+    probability: float | None
+
+
+class Decoding(NamedTuple):
+    """How texts are searched for: options of the backend."""
+
+    beam_size: int
+    most_tokens: int
+    trust_single_system: bool
+
+
+class WhisperAnnotator:
+    """The annotator of `FasterWhisper`."""
+
+    def __init__(self, whisper: WhisperModel, decoding: Decoding) -> None:
+        self._whisper = whisper
+        self._decoding = decoding
+        self._tokenizers: dict[str, Tokenizer] = {}
+
+    def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
+        for clip in clips:
+            if clip.segment.span.duration_ms > WINDOW_MS:
+                raise AnnotationError(
+                    "too_long", f"{clip.segment.span.duration_ms} ms; Whisper hears {WINDOW_MS} ms at most"
+                )
+        return in_halves(self._transcribe, clips) if clips else []
+
+    def _transcribe(self, clips: Sequence[Clip]) -> list[SpeechFacts]:
+        encoded = self._whisper.encode(np.stack([self._features(clip) for clip in clips]))
+        languages = self._languages(clips, encoded)
+        decoded = self._decode(encoded, languages)
+        words = self._words(clips, encoded, languages, decoded)
+        answers = zip(languages, decoded, words, strict=True)
+        return [SpeechFacts(transcript=self._transcript(*answer)) for answer in answers]
+
+    def _features(self, clip: Clip) -> NDArray[np.float32]:
+        from faster_whisper.audio import pad_or_trim
+
+        # The last frame is the extractor's padding.
+        features: NDArray[np.float32] = pad_or_trim(self._whisper.feature_extractor(clip.samples)[..., :-1])
+        return features
+
+    def _languages(self, clips: Sequence[Clip], encoded: StorageView) -> list[SpokenLanguage]:
+        known = [self._known_language(clip.segment) for clip in clips]
+        if all(known):
+            return [SpokenLanguage(code, None) for code in known if code]
+        heard = self._whisper.model.detect_language(encoded)
+        return [
+            SpokenLanguage(code, None) if code else SpokenLanguage(guesses[0][0].strip("<|>"), guesses[0][1])
+            for code, guesses in zip(known, heard, strict=True)
+        ]
+
+    def _known_language(self, segment: Segment) -> str | None:
+        if not self._whisper.model.is_multilingual:
+            return "en"
+        code = primary_language(segment.language)
+        return code if code in self._whisper.supported_languages else None
+
+    def _decode(self, encoded: StorageView, languages: Sequence[SpokenLanguage]) -> list[Decoded]:
+        from faster_whisper.transcribe import get_suppressed_tokens
+
+        prompts = [self._prompt(language.code) for language in languages]
+        results = self._whisper.model.generate(
+            encoded,
+            prompts,
+            beam_size=self._decoding.beam_size,
+            max_length=2 * self._decoding.most_tokens,  # CTranslate2 lets a Whisper write half of it, as OpenAI's does
+            suppress_blank=True,
+            suppress_tokens=list(get_suppressed_tokens(self._tokenizer(languages[0].code), [-1])),
+            return_scores=True,
+            return_no_speech_prob=True,
+            sampling_temperature=0.0,
+        )
+        eot = self._tokenizer(languages[0].code).eot
+        return [
+            Decoded(
+                [token for token in result.sequences_ids[0] if token < eot],
+                len(result.sequences_ids[0]),
+                result.scores[0],
+                result.no_speech_prob,
+            )
+            for result in results
+        ]
+
+    def _words(
+        self,
+        clips: Sequence[Clip],
+        encoded: StorageView,
+        languages: Sequence[SpokenLanguage],
+        decoded: Sequence[Decoded],
+    ) -> list[tuple[Word, ...]]:
+        # Alignment takes one language a call, and all clips of the batch: those of another language go in empty.
+        frames = [min(_FRAMES, ceil(len(clip.samples) / clip.sample_rate_hz * _FRAMES_PER_SECOND)) for clip in clips]
+        words: list[tuple[Word, ...]] = [() for _ in clips]
+        for code in sorted({language.code for language in languages}):
+            tokens = [
+                item.tokens if language.code == code else [] for language, item in zip(languages, decoded, strict=True)
+            ]
+            aligned = self._whisper.find_alignment(self._tokenizer(code), tokens, encoded, frames)
+            for index, words_of_clip in enumerate(aligned):
+                if tokens[index]:
+                    words[index] = _timed_words(words_of_clip, clips[index].segment)
+        return words
+
+    def _transcript(self, language: SpokenLanguage, decoded: Decoded, words: tuple[Word, ...]) -> Transcript:
+        heard = Transcript(
+            text=self._tokenizer(language.code).decode(decoded.tokens),
+            words=words,
+            language=language.code,
+            confidence=round(min(1.0, exp(decoded.score)), 3),
+            agreement=None,
+            usable_for_training=False,
+            flags=("cut_short",) if decoded.length >= self._decoding.most_tokens else (),
+            language_probability=None if language.probability is None else round(min(1.0, language.probability), 3),
+            no_speech_probability=round(min(1.0, decoded.no_speech_probability), 3),
+        )
+        return told_by_one(heard, self._decoding.trust_single_system)
+
+    def _prompt(self, code: str) -> list[int]:
+        tokenizer = self._tokenizer(code)
+        return [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+
+    def _tokenizer(self, code: str) -> Tokenizer:
+        from faster_whisper.tokenizer import Tokenizer
+
+        if code not in self._tokenizers:
+            self._tokenizers[code] = Tokenizer(
+                self._whisper.hf_tokenizer, self._whisper.model.is_multilingual, task="transcribe", language=code
+            )
+        return self._tokenizers[code]
+
+
+def _timed_words(aligned: list[dict[str, object]], segment: Segment) -> tuple[Word, ...]:
+    """Words in the recording's time, monotone and inside the segment."""
+    from faster_whisper.transcribe import merge_punctuations
+
+    merge_punctuations(aligned, _PREPENDED, _APPENDED)
+    words: list[Word] = []
+    earliest_ms = segment.start_ms
+    for item in aligned:
+        text = str(item["word"]).strip()
+        if not text:
+            continue
+        to_recording = partial(_recording_ms, segment=segment, earliest_ms=earliest_ms)
+        start_ms = to_recording(item["start"])
+        end_ms = max(start_ms, to_recording(item["end"]))
+        words.append(
+            Word(text=text, start_ms=start_ms, end_ms=end_ms, confidence=round(_number(item["probability"]), 3))
+        )
+        earliest_ms = end_ms
+    return tuple(words)
+
+
+def _recording_ms(seconds: object, segment: Segment, earliest_ms: int) -> int:
+    return min(segment.end_ms, max(earliest_ms, segment.start_ms + round(1000 * _number(seconds))))
+
+
+def _number(value: object) -> float:
+    if isinstance(value, float | int | np.floating | np.integer):
+        return float(value)
+    raise TypeError(f"Whisper's alignment gave {value!r} for a number")
 
 
 _SIZES = {
@@ -96,7 +292,6 @@ class FasterWhisper(Backend[SpeechFacts]):
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
-        from annotators.speech.whisper_decoding import Decoding, WhisperAnnotator
 
         decoding = Decoding(self.beam_size, self.most_tokens, self.trust_single_system)
         return WhisperAnnotator(_open(self), decoding)

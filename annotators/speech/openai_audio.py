@@ -7,16 +7,15 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from annotators.base import AnnotationError, Clip
-from annotators.chat.questions import Answer, Asker, Question, Reply, Sampling, TimedWord
-from annotators.chat.served import ServedAnnotator, ServedBackend, ask_about, flac_of
-from annotators.chat.streams import with_thinking
-from annotators.speech.alignment import in_order
-from annotators.speech.transcripts import told_by_one
-from annotators.wording.normalise import primary_language
-from schemas.event import Branch
-from schemas.segment import Segment
-from schemas.speech import SpeechFacts, Transcript, Word
+from soundseam.annotators.base import AnnotationError, Clip
+from soundseam.annotators.chat.questions import Answer, Asker, Question, Reply, Sampling, TimedWord
+from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend, ask_about, flac_of, with_thinking
+from soundseam.annotators.speech.alignment import in_order
+from soundseam.annotators.speech.transcripts import told_by_one
+from soundseam.annotators.wording.normalise import primary_language
+from soundseam.schemas.event import Branch
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import SpeechFacts, Transcript, Word
 
 
 class OpenaiAudio(ServedBackend[SpeechFacts]):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.base import Samples
+from soundseam.annotators.base import Samples
 
 RATE_HZ = 16_000
 FRAME_MS = 10

@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.base import Annotator, Backend, Clip, Samples
-from annotators.packages import installed_version
-from annotators.speech.stretches import Excerpt, excerpt, speech_stretches, widen
-from annotators.speech.transcripts import an_empty_transcript, language_of, told_by_one
-from schemas.event import Branch
-from schemas.speech import SpeechFacts, Transcript, Word
+from soundseam.annotators.base import Annotator, Backend, Clip, Samples
+from soundseam.annotators.speech.transcripts import (
+    Excerpt,
+    an_empty_transcript,
+    excerpt,
+    language_of,
+    speech_stretches,
+    told_by_one,
+    widen,
+)
+from soundseam.annotators.weights import installed_version
+from soundseam.schemas.event import Branch
+from soundseam.schemas.speech import SpeechFacts, Transcript, Word
 
 if TYPE_CHECKING:
     from pocketsphinx import Decoder

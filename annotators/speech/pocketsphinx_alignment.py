@@ -7,13 +7,13 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from annotators.base import Annotator, Backend, Clip
-from annotators.packages import installed_version
-from annotators.speech.alignment import aligned_facts, in_order, text_to_align
-from annotators.speech.pocketsphinx import FRAME_MS, MARGIN_MS, as_pcm, is_filler, speaks_english
-from annotators.speech.stretches import Excerpt, excerpt, speech_stretches, widen
-from schemas.event import Branch
-from schemas.speech import SpeechFacts, Word
+from soundseam.annotators.base import Annotator, Backend, Clip
+from soundseam.annotators.speech.alignment import aligned_facts, in_order, text_to_align
+from soundseam.annotators.speech.pocketsphinx import FRAME_MS, MARGIN_MS, as_pcm, is_filler, speaks_english
+from soundseam.annotators.speech.transcripts import Excerpt, excerpt, speech_stretches, widen
+from soundseam.annotators.weights import installed_version
+from soundseam.schemas.event import Branch
+from soundseam.schemas.speech import SpeechFacts, Word
 
 if TYPE_CHECKING:
     from pocketsphinx import Decoder

@@ -8,10 +8,10 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.base import Annotator, Backend, Clip, Samples
-from annotators.speech.stretches import sample_mask, speech_stretches
-from schemas.event import Branch
-from schemas.speech import SpeechFacts, SpeechQuality
+from soundseam.annotators.base import Annotator, Backend, Clip, Samples
+from soundseam.annotators.speech.transcripts import sample_mask, speech_stretches
+from soundseam.schemas.event import Branch
+from soundseam.schemas.speech import SpeechFacts, SpeechQuality
 
 RATE_HZ = 48_000
 _FULL_SCALE = 0.985

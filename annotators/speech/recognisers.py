@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from annotators.speech.faster_whisper import FasterWhisper
-from annotators.speech.openai_audio import OpenaiAudio
-from annotators.speech.pocketsphinx import Pocketsphinx
-from annotators.speech.transformers_asr import TransformersAsr
+from soundseam.annotators.speech.faster_whisper import FasterWhisper
+from soundseam.annotators.speech.openai_audio import OpenaiAudio
+from soundseam.annotators.speech.pocketsphinx import Pocketsphinx
+from soundseam.annotators.speech.transformers_asr import TransformersAsr
 
 AnyRecogniser = Annotated[FasterWhisper | OpenaiAudio | Pocketsphinx | TransformersAsr, Field(discriminator="kind")]

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from annotators.base import Annotator, Backend, BackendUnavailableError, Clip
-from annotators.packages import installed_version
-from annotators.wording.normalise import primary_language
-from schemas.annotation import SpeechAnnotation
-from schemas.event import Branch
-from schemas.speech import SpeechFacts, SpeechLanguage, Transcript
+from soundseam.annotators.base import Annotator, Backend, BackendUnavailableError, Clip
+from soundseam.annotators.weights import installed_version
+from soundseam.annotators.wording.normalise import primary_language
+from soundseam.schemas.annotation import SpeechAnnotation
+from soundseam.schemas.event import Branch
+from soundseam.schemas.speech import SpeechFacts, SpeechLanguage, Transcript
 
 if TYPE_CHECKING:
     from lingua import LanguageDetector

@@ -3,13 +3,195 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
-from annotators.base import AnnotationError, Clip
-from annotators.speech.doubts import repeats_endlessly
-from annotators.wording.normalise import primary_language, unit_of, units_of
-from schemas.annotation import SpeechAnnotation
-from schemas.speech import Transcript, Word
+import numpy as np
+from numpy.typing import NDArray
+
+from soundseam.annotators.base import AnnotationError, Clip, Samples
+from soundseam.annotators.wording.normalise import primary_language, unit_of, units_of
+from soundseam.schemas.annotation import SpeechAnnotation
+from soundseam.schemas.event import EventClass
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import ErrorUnit, Sentence, Transcript, Word
+from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
+
+PAUSE_MS = 800
+"""Between words without punctuation, a longer silence ends a sentence: pauses inside one are mostly shorter."""
+_ENDS = tuple(".?!…。\uff1f\uff01।؟")
+_CLOSING = "\"'”’)]»」』"
+
+
+def sentences_of(words: Sequence[Word]) -> tuple[Sentence, ...]:
+    """The sentences of `words`, in order: each ends at closing punctuation or before a pause of PAUSE_MS."""
+    return tuple(
+        Sentence(text=joined_words([word.text for word in group]), start_ms=group[0].start_ms, end_ms=group[-1].end_ms)
+        for group in _groups(words)
+    )
+
+
+def _groups(words: Sequence[Word]) -> Iterator[list[Word]]:
+    group: list[Word] = []
+    for word in words:
+        if group and (word.start_ms - group[-1].end_ms >= PAUSE_MS or _ends_sentence(group[-1].text, word.text)):
+            yield group
+            group = []
+        group.append(word)
+    if group:
+        yield group
+
+
+def _ends_sentence(text: str, following: str) -> bool:
+    """Whether `text` closes a sentence; a full stop before a small letter, as in "approx. five", does not."""
+    bare = text.rstrip(_CLOSING)
+    return bare.endswith(_ENDS) and not (bare.endswith(".") and following[:1].islower())
+
+
+def joined_words(texts: Sequence[str]) -> str:
+    """Words as a text: with spaces, but for scripts that have none."""
+    return ("" if unit_of(texts) is ErrorUnit.CHARACTERS and not _has_hangul(texts) else " ").join(texts)
+
+
+def _has_hangul(texts: Sequence[str]) -> bool:
+    return any("\uac00" <= character <= "\ud7af" for text in texts for character in text)
+
+
+def speech_stretches(segment: Segment) -> tuple[TimeSpan, ...]:
+    """The segment's speech events as disjoint stretches, in order, clipped to the segment."""
+    return union_spans(
+        event.span.intersection(segment.span) for event in segment.events if event.event_class is EventClass.SPEECH
+    )
+
+
+def widen(stretches: tuple[TimeSpan, ...], margin_ms: int, within: TimeSpan) -> tuple[TimeSpan, ...]:
+    """`stretches` with `margin_ms` more on both sides, clipped to `within`; those that then touch become one."""
+    return union_spans(
+        TimeSpan(span.start_ms - margin_ms, span.end_ms + margin_ms).intersection(within) for span in stretches
+    )
+
+
+def gaps_between(stretches: tuple[TimeSpan, ...]) -> tuple[TimeSpan, ...]:
+    """The time between neighbouring stretches."""
+    return tuple(TimeSpan(before.end_ms, after.start_ms) for before, after in pairwise(stretches))
+
+
+def sample_mask(clip: Clip, spans: tuple[TimeSpan, ...]) -> NDArray[np.bool_]:
+    """True for the samples of the mono `clip` inside one of `spans`: (num_samples,)."""
+    mask = np.zeros(len(clip.samples), dtype=np.bool_)
+    for span in spans:
+        start, stop = _sample_range(clip, span)
+        mask[start:stop] = True
+    return mask
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Stretches of a clip put one after the other, with the way back to the recording's time."""
+
+    samples: Samples
+    stretches: tuple[TimeSpan, ...]
+
+    def to_recording_ms(self, excerpt_ms: int, ends: bool = False) -> int:
+        """The recording's time of `excerpt_ms`; a joint is the end of a stretch where `ends`, else the next's start."""
+        passed = 0
+        for stretch in self.stretches:
+            into = excerpt_ms - passed
+            if into < stretch.duration_ms or (ends and into == stretch.duration_ms):
+                return stretch.start_ms + max(0, into)
+            passed += stretch.duration_ms
+        return self.stretches[-1].end_ms
+
+
+def excerpt(clip: Clip, stretches: tuple[TimeSpan, ...]) -> Excerpt:
+    """The audio of `stretches`, which are disjoint, in order, inside the segment and at least one."""
+    parts = [clip.samples[start:stop] for start, stop in (_sample_range(clip, span) for span in stretches)]
+    return Excerpt(np.concatenate(parts), stretches)
+
+
+def _sample_range(clip: Clip, span: TimeSpan) -> tuple[int, int]:
+    local = span.shift(-clip.segment.start_ms)
+    start, stop = (time_ms * clip.sample_rate_hz // 1000 for time_ms in local)
+    return max(0, start), max(0, min(stop, len(clip.samples)))
+
+
+_JOIN_MS = 600
+"""Words further apart than this leave the time between them uncovered."""
+_LONGEST_PHRASE = 12
+_LEAST_SPEECH_MS = 3_000
+"""In less of it, one short word may be all that was said."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where doubt begins. Letters are counted as written, without spaces."""
+
+    least_coverage: float
+    longest_tail_ms: int
+    most_no_speech_probability: float
+    most_letters_per_second: float
+    least_letters_per_second: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the rules look at; None where it cannot be told."""
+
+    coverage: float | None
+    tail_ms: int | None
+    letters_per_second: float | None
+    speech_ms: int
+
+
+def measure(transcript: Transcript, stretches: Sequence[TimeSpan]) -> Figures:
+    speech_ms = covered_ms(stretches)
+    letters = sum(character.isalnum() for character in transcript.text)
+    rate = round(1000 * letters / speech_ms, 2) if speech_ms else None
+    if not transcript.words or not speech_ms:
+        return Figures(None, None, rate, speech_ms)
+    spoken = union_spans(TimeSpan(word.start_ms, word.end_ms + _JOIN_MS) for word in transcript.words)
+    covered = covered_ms([span.intersection(stretch) for span in spoken for stretch in stretches])
+    last_ms = max(word.end_ms for word in transcript.words)
+    tail_ms = sum(TimeSpan(max(last_ms, span.start_ms), span.end_ms).duration_ms for span in stretches)
+    return Figures(round(covered / speech_ms, 3), tail_ms, rate, speech_ms)
+
+
+def doubts(
+    transcript: Transcript, units: Sequence[str], unit: ErrorUnit, figures: Figures, limits: Limits
+) -> tuple[str, ...]:
+    """Flags, in a fixed order. `units` are the transcript's, normalised; `unit` says which kind they are."""
+    dense = 0.5 if unit is ErrorUnit.CHARACTERS else 1.0  # a Chinese character holds a syllable, two or three letters
+    signs = {
+        "no_words": not units,
+        "no_speech": bool(units) and figures.letters_per_second is None,
+        "system_doubts_speech": bool(units)
+        and (transcript.no_speech_probability or 0.0) > limits.most_no_speech_probability,
+        "repetition": repeats_endlessly(units),
+        "impossible_rate": (figures.letters_per_second or 0.0) > limits.most_letters_per_second * dense,
+        "too_little_text": bool(units)
+        and figures.speech_ms >= _LEAST_SPEECH_MS
+        and (figures.letters_per_second or 0.0) < limits.least_letters_per_second * dense,
+        "untranscribed_speech": figures.coverage is not None and figures.coverage < limits.least_coverage,
+        "untranscribed_tail": figures.tail_ms is not None and figures.tail_ms > limits.longest_tail_ms,
+    }
+    return tuple(flag for flag, raised in signs.items() if raised)
+
+
+def repeats_endlessly(units: Sequence[str]) -> bool:
+    """Whether a phrase of up to 12 units comes again and again, at once: four times, six for a single unit.
+
+    People say "no, no, no"; a recogniser that is stuck does not stop.
+    """
+    for length in range(1, min(_LONGEST_PHRASE, len(units) // 2) + 1):
+        needed = (6 if length == 1 else 4) * length - length
+        run = 0
+        for earlier, later in zip(units, units[length:], strict=False):
+            run = run + 1 if earlier == later else 0
+            if run >= needed:
+                return True
+    return False
+
 
 MOST_CHARACTERS = 4_000
 """More than anyone says in 30 s, in any language."""

@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal
 
-from annotators.base import Annotator, Backend, Clip, Samples
-from annotators.batches import in_halves
-from annotators.speech.alignment import in_order
-from annotators.speech.transcripts import an_empty_transcript, language_of, told_by_one
-from annotators.weights import NamedWeights, cannot_open, torch_device
-from annotators.wording.normalise import primary_language
-from schemas.event import Branch
-from schemas.speech import SpeechFacts, Transcript, Word
+from soundseam.annotators.base import Annotator, Backend, Clip, Samples
+from soundseam.annotators.onnx import in_halves
+from soundseam.annotators.speech.alignment import in_order
+from soundseam.annotators.speech.transcripts import an_empty_transcript, language_of, told_by_one
+from soundseam.annotators.weights import NamedWeights, cannot_open, torch_device
+from soundseam.annotators.wording.normalise import primary_language
+from soundseam.schemas.event import Branch
+from soundseam.schemas.speech import SpeechFacts, Transcript, Word
 
 Recogniser = Callable[[Sequence[Samples]], Sequence[Mapping[str, object]]]
 """`text`, and `chunks` of `text` and `timestamp` (s) where words are timed, for each waveform."""

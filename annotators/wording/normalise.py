@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
-from schemas.speech import ErrorUnit
+from soundseam.schemas.speech import ErrorUnit
 
 _APOSTROPHES = ("'", "\u2019")
 _NO_SPACES = re.compile(
@@ -58,3 +58,66 @@ def english_normaliser() -> Callable[[str], str]:
 
     normaliser: Callable[[str], str] = EnglishTextNormalizer()
     return normaliser
+
+
+_QUOTED = re.compile(
+    '\u201c([^\u201d]*)\u201d|"([^"]*)"|「([^」]*)」|『([^』]*)』|(?<!\\w)\u2018([^\u2019]*)\u2019(?!\\w)'
+)
+_MARKS = re.compile('[\u201c\u201d"「」『』]')
+
+
+def quotations_in(text: str) -> Iterator[str]:
+    """What stands between quotation marks; a mark without its fellow quotes all the rest."""
+    yield from (next(part for part in match.groups() if part is not None) for match in _QUOTED.finditer(text))
+    rest = _QUOTED.sub(" ", text)
+    lone = _MARKS.search(rest)
+    if lone is not None:
+        yield rest[lone.end() :]
+
+
+def unquoted(text: str) -> str:
+    """`text` without what stands between quotation marks: the words that are its own."""
+    return _QUOTED.sub(" ", text)
+
+
+def was_said(quotation: str, transcripts: Sequence[str]) -> bool:
+    """Whether `quotation` stands in one of `transcripts`, word for word, spelling of case and punctuation aside."""
+    return any(_contains(transcript, quotation) for transcript in transcripts)
+
+
+def _contains(transcript: str, quotation: str) -> bool:
+    unit = unit_of([transcript, quotation])
+    said, quoted = _units(transcript, unit), _units(quotation, unit)
+    return bool(quoted) and any(said[at : at + len(quoted)] == quoted for at in range(len(said) - len(quoted) + 1))
+
+
+def _units(text: str, unit: ErrorUnit) -> list[str]:
+    words = plain(text).split()
+    return words if unit is ErrorUnit.WORDS else [character for word in words for character in word]
+
+
+_SHORT = "Mr|Mrs|Ms|Dr|St|vs|etc|approx|ca|cf|Nr|No|e\\.g|i\\.e"
+_CLOSING = "\"')\\]\u201d\u2019\u300d\u300f"
+_END = re.compile(
+    rf"(?<=[.!?])(?<!\b[A-Z]\.)[{_CLOSING}]*\s+(?=[\"'(\[\u201c\u2018]*[A-Z0-9\u4e00-\u9fff])"
+    rf"|(?<=[\u3002\uff01\uff1f])[{_CLOSING}]*\s*"
+)
+_AFTER_SHORT = re.compile(rf"\b(?:{_SHORT})\.$")
+
+
+def sentences_in(text: str) -> tuple[str, ...]:
+    """The sentences of English or Chinese `text`, in order, without the space between them.
+
+    A full stop ends a sentence where a capital, a digit or a Chinese character follows, unless it ends a usual
+    abbreviation or an initial.
+    """
+    sentences: list[str] = []
+    begun = 0
+    plain = " ".join(text.split())
+    for end in _END.finditer(plain):
+        sentence = plain[begun : end.end()].strip()
+        if sentence and not _AFTER_SHORT.search(sentence):
+            sentences.append(sentence)
+            begun = end.end()
+    rest = plain[begun:].strip()
+    return (*sentences, rest) if rest else tuple(sentences)

@@ -24,15 +24,14 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from annotators.chat.client import ChatClient
-from annotators.chat.endpoint import Endpoint
-from annotators.chat.questions import Question
-from annotators.chat.usage import Tally
 from benchmarks.chat.server import answering_server, read_in_flight
 from benchmarks.chat.ways import Load, ask_bare, ask_by_client, ask_by_graph, ask_by_runinference
 from benchmarks.training_corpus import CLIPS, SEGMENTS_A_RECORDING, clip_of, make_corpus
-from pipeline.captions.verify import questions_about
-from pipeline.segment import encode_flac
+from soundseam.annotators.chat.client import ChatClient
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.chat.questions import Question, Tally
+from soundseam.pipeline.captions.verify import questions_about
+from soundseam.pipeline.stages.segment import encode_flac
 
 CLAIMS = (
     "A dog barks twice near a busy road.",

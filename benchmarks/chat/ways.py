@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from annotators.chat.client import ChatClient
-from annotators.chat.endpoint import Endpoint
-from annotators.chat.questions import Question
-from pipeline.config import RunConfig
-from pipeline.keys import annotation_stage
-from pipeline.storage.commits import DEFAULT_SHARDS, Corpus, shard_of
-from pipeline.work import SEGMENTS_STAGE, ShardWork, StageWork
-from schemas.source import Source
+from soundseam.annotators.chat.client import ChatClient
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.chat.questions import Question
+from soundseam.pipeline.config import RunConfig
+from soundseam.pipeline.plan import annotation_stage
+from soundseam.pipeline.storage.commits import DEFAULT_SHARDS, Corpus, shard_of
+from soundseam.pipeline.work import SEGMENTS_STAGE, ShardWork, StageWork
+from soundseam.schemas.recording import Source
 
 PROMPT = "Describe what is heard in one sentence."
 
@@ -78,7 +78,7 @@ def ask_by_runinference(load: Load) -> None:
     from apache_beam.ml.inference.base import RunInference
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-    from pipeline.inference import chat_handler
+    from benchmarks.chat.run_inference import chat_handler
 
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         questions = pipeline | beam.Create(range(load.count)) | beam.Map(load.questions_of)
@@ -90,8 +90,8 @@ def ask_by_graph(load: Load, corpus: Path) -> None:
     import apache_beam as beam
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-    from pipeline.local.progress import ProgressLog
-    from pipeline.transforms import AnnotateShards
+    from soundseam.pipeline.local.progress import ProgressLog
+    from soundseam.pipeline.stages.transforms import AnnotateShards
 
     server = load.endpoint.model_dump(mode="json")
     speech = {"kind": "openai_audio", "interface": "chat", "prompt": PROMPT, "server": server}

@@ -14,7 +14,7 @@ from benchmarks.rendered_music.arrangement import arrange
 from benchmarks.rendered_music.harmony import PITCH_CLASSES
 from benchmarks.rendered_music.midi import midi_bytes
 from benchmarks.rendered_music.score import Score, draw_score
-from pipeline.evaluation.music_measures import MusicTruth, TrueSpan
+from soundseam.pipeline.evaluation.music import MusicTruth, TrueSpan
 
 SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 _RATE_HZ = 44_100

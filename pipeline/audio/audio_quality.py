@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import rfft
 
-from annotators.base import Samples
-from pipeline.audio.channels import ChannelMeter
-from pipeline.audio.stream import AudioFormat
-from schemas.recording import Quality
+from soundseam.annotators.base import Samples
+from soundseam.pipeline.audio.channels import ChannelMeter
+from soundseam.pipeline.audio.stream import AudioFormat
+from soundseam.schemas.recording import Quality
 
 _CLIPPING_RUN = 3
 _MAX_SPECTRA = 512

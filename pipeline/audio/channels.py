@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.base import Samples
-from schemas.recording import ChannelRelation, Downmix
+from soundseam.annotators.base import Samples
+from soundseam.schemas.recording import ChannelRelation, Downmix
 
 _DEAD_SHARE = 1e-4
 """Energy under this share of the strongest channel's, -40 dB: what leaks into an unused channel, or its noise."""

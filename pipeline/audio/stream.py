@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from annotators.base import Samples
+from soundseam.annotators.base import Samples
 
 MIN_RATE_HZ = 1_000
 MAX_RATE_HZ = 768_000

@@ -7,13 +7,13 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from annotators.base import BackendUnavailableError
-from annotators.chat.endpoint import REMEDY, Endpoint
-from annotators.chat.questions import Sampling
-from annotators.clap import CaptionClap
-from annotators.grammar.engine import GRAMMAR
-from pipeline.captions.prompts import VERIFIER_PROMPTS, WRITER_PROMPTS, CaptionLanguage, prompts_key
-from schemas.record import Record, content_key, key_content
+from soundseam.annotators.base import BackendUnavailableError
+from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
+from soundseam.annotators.chat.questions import Sampling
+from soundseam.annotators.clap import CaptionClap
+from soundseam.annotators.grammar.engine import GRAMMAR
+from soundseam.pipeline.captions.prompts import VERIFIER_PROMPTS, WRITER_PROMPTS, CaptionLanguage, prompts_key
+from soundseam.schemas.record import Record, content_key, key_content
 
 
 class WriterConfig(Record):

@@ -10,23 +10,29 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
-from annotators.grammar.engine import GRAMMAR, Rows, Rule, as_json, caption_text, derive_text, read_place, split_variant
-from annotators.grammar.rules import rule_named
-from annotators.wording.jargon import find_jargon
-from annotators.wording.language import length_of
-from annotators.wording.quotations import unquoted
-from pipeline.captions.conflicts import agreed_transcript
-from pipeline.captions.grounding import cited_results, ground_claim, may_be_quoted
-from pipeline.captions.merge import branches_of
-from pipeline.captions.plainness import LONGEST_CAPTION, wording_problems
-from pipeline.captions.problems import Problem, Reason
-from pipeline.captions.tool_results import results_of
-from schemas.annotation import Annotation, SpeechAnnotation
-from schemas.caption import Caption
-from schemas.claim import Claim, kept_claims
-from schemas.segment import Segment
-from schemas.tables import Table
-from schemas.tool_result import ResultKind, ToolResult
+from soundseam.annotators.grammar.composer import rule_named
+from soundseam.annotators.grammar.engine import (
+    GRAMMAR,
+    Rows,
+    Rule,
+    as_json,
+    caption_text,
+    derive_text,
+    read_place,
+    split_variant,
+)
+from soundseam.annotators.wording.normalise import unquoted
+from soundseam.annotators.wording.prose import find_jargon, length_of
+from soundseam.pipeline.captions.conflicts import agreed_transcript
+from soundseam.pipeline.captions.grounding import Problem, Reason, cited_results, ground_claim, may_be_quoted
+from soundseam.pipeline.captions.merge import branches_of
+from soundseam.pipeline.captions.plainness import LONGEST_CAPTION, wording_problems
+from soundseam.pipeline.captions.tool_results import results_of
+from soundseam.schemas.annotation import Annotation, SpeechAnnotation
+from soundseam.schemas.caption import Caption, ResultKind, ToolResult
+from soundseam.schemas.claim import Claim, kept_claims
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.tables import Table
 
 _QUOTED_WORDS = 3
 """So many consecutive words of a transcript that is not to be trusted are a quotation of it."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from annotators.base import AnnotationError
-from annotators.chat.questions import Asker, Question, Reply
-from annotators.chat.streams import ask_each
-from pipeline.captions.caption_config import CaptionConfig, WriterConfig
-from pipeline.captions.check import check_caption
-from pipeline.captions.merge import caption_of, compose_claims, take_over_claims
-from pipeline.captions.plan import Planned
-from pipeline.captions.problems import Problem, Reason
-from pipeline.captions.writing import Written, read_written, repair_question, writer_question
-from schemas.caption import Caption
+from soundseam.annotators.base import AnnotationError
+from soundseam.annotators.chat.questions import Asker, Question, Reply
+from soundseam.annotators.chat.served import ask_each
+from soundseam.pipeline.captions.caption_config import CaptionConfig, WriterConfig
+from soundseam.pipeline.captions.check import check_caption
+from soundseam.pipeline.captions.grounding import Problem, Reason
+from soundseam.pipeline.captions.merge import caption_of, compose_claims, take_over_claims
+from soundseam.pipeline.captions.plan import Planned
+from soundseam.pipeline.captions.writing import Written, read_written, repair_question, writer_question
+from soundseam.schemas.caption import Caption
 
 
 @dataclass(frozen=True)

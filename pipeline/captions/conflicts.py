@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from annotators.wording.normalise import plain
-from pipeline.captions.priors import UNKNOWN_CONFIDENCE
-from pipeline.captions.results.languages import primary_tag
-from pipeline.captions.results.music import key_words
-from schemas.annotation import Annotation, MusicAnnotation, SpeechAnnotation
-from schemas.music import Tonality
-from schemas.plan import Conflict, Resolution
-from schemas.segment import Segment
-from schemas.tables import Table, annotation_table
+from soundseam.annotators.wording.normalise import plain
+from soundseam.pipeline.captions.music_results import key_words
+from soundseam.pipeline.captions.priors import UNKNOWN_CONFIDENCE
+from soundseam.pipeline.captions.segment_results import primary_tag
+from soundseam.schemas.annotation import Annotation, MusicAnnotation, SpeechAnnotation
+from soundseam.schemas.caption import Conflict, Resolution
+from soundseam.schemas.music import Tonality
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.tables import Table, annotation_table
 
 CLEARLY_STRONGER = 1.5
 """A side of so many times the weight of the next one wins."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from annotators.grammar.events import SURE
-from pipeline.captions.conflicts import Reading, Topic, conflict_of, settle, source_of
-from pipeline.captions.priors import UNKNOWN_CONFIDENCE
-from pipeline.captions.results.segment import class_words
-from pipeline.cutting.route import BRANCH_OF
-from schemas.annotation import Annotation, GeneralAnnotation, SpeechAnnotation
-from schemas.event import Branch, Event, EventClass
-from schemas.plan import Conflict, Resolution
-from schemas.segment import Segment
-from schemas.tables import Table
-from schemas.timespan import TimeSpan, covered_ms, union_spans
+from soundseam.annotators.grammar.events import SURE
+from soundseam.pipeline.captions.conflicts import Reading, Topic, conflict_of, settle, source_of
+from soundseam.pipeline.captions.priors import UNKNOWN_CONFIDENCE
+from soundseam.pipeline.captions.segment_results import class_words
+from soundseam.pipeline.cutting.route import BRANCH_OF
+from soundseam.schemas.annotation import Annotation, GeneralAnnotation, SpeechAnnotation
+from soundseam.schemas.caption import Conflict, Resolution
+from soundseam.schemas.event import Branch, Event, EventClass
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.tables import Table
+from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
 SEGMENT_EVENTS = f"{Table.SEGMENTS}//events"
 _SAME_TIME = 0.5

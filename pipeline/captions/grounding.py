@@ -6,14 +6,51 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
-from annotators.wording.names import keys_in, names_in
-from annotators.wording.numbers import numbers_in
-from annotators.wording.quotations import quotations_in, was_said
-from pipeline.captions.problems import Problem, Reason
-from schemas.claim import Claim
-from schemas.segment import Segment
-from schemas.tool_result import ResultKind, ToolResult
+from soundseam.annotators.wording.names import keys_in, names_in
+from soundseam.annotators.wording.normalise import quotations_in, was_said
+from soundseam.annotators.wording.numbers import numbers_in
+from soundseam.schemas.caption import ResultKind, ToolResult
+from soundseam.schemas.claim import Claim
+from soundseam.schemas.segment import Segment
+
+
+class Reason(StrEnum):
+    """Counted in the summary."""
+
+    WRONG_ROW = "wrong_row"
+    WRONG_BRANCHES = "wrong_branches"
+    NO_CLAIMS = "no_claims"
+    NOT_ITS_CLAIMS = "not_its_claims"
+    NO_EVIDENCE = "no_evidence"
+    UNKNOWN_RULE = "unknown_rule"
+    UNKNOWN_EVIDENCE = "unknown_evidence"
+    WRONG_EVIDENCE = "wrong_evidence"
+    MISSING_EVIDENCE = "missing_evidence"
+    CHANGED_EVIDENCE = "changed_evidence"
+    NOT_DERIVED = "not_derived"
+    UNFOUNDED_NUMBER = "unfounded_number"
+    UNFOUNDED_NAME = "unfounded_name"
+    WRONG_QUOTATION = "wrong_quotation"
+    TOOL_JARGON = "tool_jargon"
+    RAW_NUMBER = "raw_number"
+    TRANSCRIPT_WORDS = "transcript_words"
+    WRONG_LANGUAGE = "wrong_language"
+    TOO_LONG = "too_long"
+    REPEATED_SENTENCE = "repeated_sentence"
+    BAD_ANSWER = "bad_answer"
+    NOT_HEARD = "not_heard"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`reason` can be counted, `detail` is for a person."""
+
+    reason: Reason
+    detail: str
+
 
 _SPOKEN = {ResultKind.TRANSCRIPT: "transcript.text", ResultKind.SENTENCE: "", ResultKind.LYRICS: "lyrics.text"}
 """What is words of somebody's, and where they stand whole; empty for the place that names the result."""

@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 
-from annotators.general import rules as general
-from annotators.grammar import sounds
-from annotators.grammar.engine import Rule, caption_text, compose
-from annotators.grammar.scene import EXTENT, STREAM, STREAMS
-from annotators.music import rules as music
-from annotators.speech import rules as speech
-from pipeline.captions.caption_config import CaptionConfig
-from pipeline.captions.grounding import ground_claim
-from pipeline.captions.plainness import wording_problems
-from pipeline.captions.plan import Planned, plan_caption
-from pipeline.captions.problems import Problem
-from pipeline.captions.tool_results import results_of
-from schemas.annotation import Annotation
-from schemas.caption import Caption
-from schemas.claim import Claim
-from schemas.event import Branch
-from schemas.segment import Segment
-from schemas.tool_result import ResultKind
+from soundseam.annotators.grammar import general, music, sounds, speech
+from soundseam.annotators.grammar.engine import Rule, caption_text, compose
+from soundseam.annotators.grammar.scene import EXTENT, STREAM, STREAMS
+from soundseam.pipeline.captions.caption_config import CaptionConfig
+from soundseam.pipeline.captions.grounding import Problem, ground_claim
+from soundseam.pipeline.captions.plainness import wording_problems
+from soundseam.pipeline.captions.plan import Planned, plan_caption
+from soundseam.pipeline.captions.tool_results import results_of
+from soundseam.schemas.annotation import Annotation
+from soundseam.schemas.caption import Caption, ResultKind
+from soundseam.schemas.claim import Claim
+from soundseam.schemas.event import Branch
+from soundseam.schemas.segment import Segment
 
 _OPENINGS: dict[Branch, tuple[Rule, ...]] = {
     Branch.SPEECH: (speech.OPENING,),

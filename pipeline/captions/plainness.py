@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from annotators.wording.jargon import find_jargon
-from annotators.wording.language import is_in, length_of
-from annotators.wording.quotations import unquoted
-from pipeline.captions.problems import Problem, Reason
+from soundseam.annotators.wording.normalise import unquoted
+from soundseam.annotators.wording.prose import find_jargon, is_in, length_of
+from soundseam.pipeline.captions.grounding import Problem, Reason
 
 LONGEST_CLAIM = {"en": 40, "zh": 80}
 """Words of English, characters of Chinese: a sentence that says more is several claims."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from annotators.grammar.engine import WITHOUT, Rows, place_of
-from annotators.grammar.rules import RULES
-from pipeline.captions.conflicts import agreed_transcript, music_conflicts, source_of, speech_conflicts
-from pipeline.captions.event_conflicts import SEGMENT_EVENTS, event_conflicts, event_sources, word_conflict
-from pipeline.captions.grounding import may_be_quoted
-from pipeline.captions.priors import branch_of, leading_order, priors, weight
-from pipeline.captions.tool_results import results_of
-from schemas.annotation import Annotation
-from schemas.event import Branch
-from schemas.plan import CaptionPlan, Conflict, PlannedFact, Resolution
-from schemas.segment import Segment
-from schemas.tables import Table
-from schemas.tool_result import ResultKind, ToolResult
+from soundseam.annotators.grammar.composer import RULES
+from soundseam.annotators.grammar.engine import WITHOUT, Rows, place_of
+from soundseam.pipeline.captions.conflicts import agreed_transcript, music_conflicts, source_of, speech_conflicts
+from soundseam.pipeline.captions.event_conflicts import SEGMENT_EVENTS, event_conflicts, event_sources, word_conflict
+from soundseam.pipeline.captions.grounding import may_be_quoted
+from soundseam.pipeline.captions.priors import branch_of, leading_order, priors, weight
+from soundseam.pipeline.captions.tool_results import results_of
+from soundseam.schemas.annotation import Annotation
+from soundseam.schemas.caption import CaptionPlan, Conflict, PlannedFact, Resolution, ResultKind, ToolResult
+from soundseam.schemas.event import Branch
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.tables import Table
 
 MOST_FACTS = 40
 """What a writer is given at most; the least weighty go first."""

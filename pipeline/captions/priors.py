@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.cutting.route import BRANCH_OF, branch_weights
-from schemas.event import Branch, EventClass
-from schemas.plan import Prior
-from schemas.segment import Segment
-from schemas.tool_result import ToolResult
+from soundseam.pipeline.cutting.route import BRANCH_OF, branch_weights
+from soundseam.schemas.caption import Prior, ToolResult
+from soundseam.schemas.event import Branch, EventClass
+from soundseam.schemas.segment import Segment
 
 UNKNOWN_CONFIDENCE = 0.5
 """What a tool that tells no confidence counts for."""

@@ -11,23 +11,71 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import exp, log
 
 import numpy as np
 import soundfile
 
-from annotators.base import AnnotationError
-from annotators.chat.questions import Asker, Question, Reply, Sampling
-from annotators.chat.streams import ask_each
-from annotators.grammar.engine import caption_text
-from pipeline.captions.caption_config import VerifierConfig
-from pipeline.captions.merge import branches_of
-from pipeline.captions.prompts import CaptionLanguage, prompt
-from pipeline.captions.verdicts import judge, judge_silence, probability
-from pipeline.drawing import draw
-from pipeline.segment import encode_flac
-from schemas.caption import Caption, ClaimCheck
-from schemas.claim import Claim, Verdict, kept_claims
-from schemas.segment import Segment
+from soundseam.annotators.base import AnnotationError
+from soundseam.annotators.chat.questions import Asker, Question, Reply, Sampling
+from soundseam.annotators.chat.served import ask_each
+from soundseam.annotators.grammar.engine import caption_text
+from soundseam.pipeline.captions.caption_config import VerifierConfig
+from soundseam.pipeline.captions.merge import branches_of
+from soundseam.pipeline.captions.prompts import CaptionLanguage, prompt
+from soundseam.pipeline.stages.segment import encode_flac
+from soundseam.schemas.caption import Caption, ClaimCheck, Doubt
+from soundseam.schemas.claim import Claim, Verdict, kept_claims
+from soundseam.schemas.record import draw
+from soundseam.schemas.segment import Segment
+
+CERTAIN = 1e-6
+"""Probabilities are taken to lie so far from 0 and 1: a model is never surer than its numbers."""
+
+
+def probability(affirmed: float, denied: float) -> float:
+    """That a claim holds, in (0, 1), from P(yes) to "is it true?" and P(yes) to "is it false?".
+
+    It grows with `affirmed`, falls with `denied`, and a claim and its opposite add up to 1.
+    """
+    odds = (_log_odds(affirmed) - _log_odds(denied)) / 2
+    return 1 / (1 + exp(-odds))
+
+
+def disagreement(affirmed: float, denied: float) -> float:
+    """How far the two answers are apart, in [0, 1]: both are probabilities that the claim holds."""
+    return abs(affirmed - (1 - denied))
+
+
+def judge(affirmed: float, denied: float, config: VerifierConfig) -> tuple[Verdict, float, ClaimCheck]:
+    """What a verifier's two answers make of a claim."""
+    held = probability(affirmed, denied)
+    verdict, doubt = Verdict.UNSURE, Doubt.UNDECIDED
+    if disagreement(affirmed, denied) > config.disagreement:
+        doubt = Doubt.INCONSISTENT
+    elif held >= config.confirm:
+        verdict = Verdict.CONFIRMED
+    elif held <= config.drop:
+        verdict = Verdict.DROPPED
+    check = ClaimCheck(affirmed=affirmed, denied=denied, doubt=doubt if verdict is Verdict.UNSURE else None)
+    return verdict, held, check
+
+
+def judge_silence(
+    verdict: Verdict, check: ClaimCheck, silence: float, config: VerifierConfig
+) -> tuple[Verdict, ClaimCheck]:
+    """What becomes of a verdict where the claim had the probability `silence` with nothing to hear: a confirmed claim
+    that is believed all the same was not heard at all."""
+    believed = verdict is Verdict.CONFIRMED and silence >= config.believed
+    doubt = Doubt.BELIEVED_IN_SILENCE if believed else check.doubt
+    heard = check.model_copy(update={"silence": silence, "doubt": doubt})
+    return (Verdict.UNSURE if believed else verdict), heard
+
+
+def _log_odds(p: float) -> float:
+    inside = min(1 - CERTAIN, max(CERTAIN, p))
+    return log(inside / (1 - inside))
+
 
 CHOICES: dict[CaptionLanguage, tuple[str, str]] = {"en": ("yes", "no"), "zh": ("是", "否")}
 """The only possible answers, the affirmative first."""

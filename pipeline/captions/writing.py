@@ -9,18 +9,16 @@ from dataclasses import dataclass, replace
 
 from pydantic import Field, ValidationError
 
-from annotators.chat.questions import Answer, Question
-from annotators.chat.records import schema_of, unfenced
-from pipeline.captions.caption_config import CaptionConfig, WriterConfig
-from pipeline.captions.grounding import ground_claim
-from pipeline.captions.plainness import wording_problems
-from pipeline.captions.plan import Planned
-from pipeline.captions.problems import Problem, Reason
-from pipeline.captions.prompts import prompt
-from schemas.claim import Claim
-from schemas.plan import Resolution
-from schemas.record import Record
-from schemas.tool_result import ToolResult
+from soundseam.annotators.chat.questions import Answer, Question
+from soundseam.annotators.chat.served import schema_of, unfenced
+from soundseam.pipeline.captions.caption_config import CaptionConfig, WriterConfig
+from soundseam.pipeline.captions.grounding import Problem, Reason, ground_claim
+from soundseam.pipeline.captions.plainness import wording_problems
+from soundseam.pipeline.captions.plan import Planned
+from soundseam.pipeline.captions.prompts import prompt
+from soundseam.schemas.caption import Resolution, ToolResult
+from soundseam.schemas.claim import Claim
+from soundseam.schemas.record import Record
 
 MOST_CHARACTERS = 20_000
 """Of an answer: what is longer is none."""

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.cutting.candidates import Candidates, Ints
-from pipeline.cutting.cut_config import CutConfig
-from schemas.event import Event
-from schemas.timespan import TimeSpan, union_spans
+from soundseam.pipeline.cutting.candidates import Candidates, CutConfig, Ints
+from soundseam.schemas.event import Event
+from soundseam.schemas.timespan import TimeSpan, union_spans
 
 UNREACHED = np.iinfo(np.int64).max // 4
 

@@ -7,9 +7,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from schemas.event import Branch, Event, EventClass, ProfileEntry
-from schemas.record import Record
-from schemas.timespan import TimeSpan, covered_ms
+from soundseam.schemas.event import Branch, Event, EventClass, ProfileEntry
+from soundseam.schemas.record import Record
+from soundseam.schemas.timespan import TimeSpan, covered_ms
 
 BRANCH_OF: dict[EventClass, Branch] = {
     EventClass.SPEECH: Branch.SPEECH,

@@ -10,26 +10,26 @@ from itertools import pairwise
 import numpy as np
 from pydantic import Field
 
-from annotators.detection.activity import duration_ms_of, in_order
-from annotators.detection.base import Detection, Detector
-from annotators.waveform import DETECTION_RATE_HZ, Waveform
-from pipeline.cutting.candidates import (
+from soundseam.annotators.base import DETECTION_RATE_HZ, Waveform
+from soundseam.annotators.detection.activity import duration_ms_of, in_order
+from soundseam.annotators.detection.base import Detection, Detector
+from soundseam.pipeline.cutting.candidates import (
     CLASSES,
     ONE_EVENT,
     Activity,
     Candidates,
+    CutConfig,
     Foreground,
     Ints,
     candidates_of,
     look_around,
 )
-from pipeline.cutting.cut import choose_boundaries, islands_of, segment_cost
-from pipeline.cutting.cut_config import CutConfig
-from pipeline.cutting.route import RouteConfig, profile_of, route
-from schemas.event import Branch, Event, EventClass, ProfileEntry
-from schemas.record import Record
-from schemas.segment import Boundary
-from schemas.timespan import TimeSpan
+from soundseam.pipeline.cutting.cut import choose_boundaries, islands_of, segment_cost
+from soundseam.pipeline.cutting.route import RouteConfig, profile_of, route
+from soundseam.schemas.event import Branch, Event, EventClass, ProfileEntry
+from soundseam.schemas.record import Record
+from soundseam.schemas.segment import Boundary
+from soundseam.schemas.timespan import TimeSpan
 
 
 class SegmentationConfig(Record):

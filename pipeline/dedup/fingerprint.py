@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import rfft
 
-from annotators.base import Samples
+from soundseam.annotators.base import Samples
 
 VERSION = 1
 """Changes whenever fingerprints do: those of two versions cannot be compared."""

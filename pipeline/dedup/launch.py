@@ -8,26 +8,25 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.dedup.fingerprint import VERSION
-from pipeline.dedup.fingerprint_files import write_fingerprints
-from pipeline.dedup.groups import Links
-from pipeline.dedup.items import Items
-from pipeline.dedup.match import FingerprintIndex
-from pipeline.dedup.segment_fingerprints import (
+from soundseam.pipeline.dedup.fingerprint import VERSION
+from soundseam.pipeline.dedup.fingerprint_files import (
     SegmentsFile,
     corpus_fingerprints,
     make_fingerprints,
     segment_files,
     segments_key,
+    write_fingerprints,
 )
-from pipeline.dedup.sources import evaluation_fingerprints, evaluation_key
-from pipeline.dedup.store import Found, MadeOf, read_marker, write_duplicates
-from pipeline.storage import files
-from pipeline.storage.commits import Corpus
-from pipeline.storage.ownership import require_corpus
-from pipeline.work import SEGMENTS_STAGE
-from schemas.duplicate import Duplicate
-from schemas.record import Record, content_key
+from soundseam.pipeline.dedup.groups import Items, Links
+from soundseam.pipeline.dedup.match import FingerprintIndex
+from soundseam.pipeline.dedup.sources import evaluation_fingerprints, evaluation_key
+from soundseam.pipeline.dedup.store import Found, MadeOf, read_marker, write_duplicates
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import Corpus
+from soundseam.pipeline.storage.ownership import require_corpus
+from soundseam.pipeline.work import SEGMENTS_STAGE
+from soundseam.schemas.duplicate import Duplicate
+from soundseam.schemas.record import Record, content_key
 
 REVISION = "4"
 """Raised whenever equal segments and sets may be found alike otherwise."""

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from annotators.base import Samples
-from pipeline.audio.decode import DecodeConfig, decode_recording
-from pipeline.audio.stream import DecodeError
-from pipeline.dedup.fingerprint import BLOCK, FULL_SCALE, peaks_of_blocks
-from pipeline.dedup.fingerprint_files import read_fingerprints
-from pipeline.dedup.in_order import in_order
-from pipeline.errors import SetupError
-from schemas.duplicate import Fingerprint
-from schemas.record import content_key
+from soundseam.annotators.base import Samples
+from soundseam.pipeline.audio.decode import DecodeConfig, decode_recording
+from soundseam.pipeline.audio.stream import DecodeError
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.dedup.fingerprint import BLOCK, FULL_SCALE, peaks_of_blocks
+from soundseam.pipeline.dedup.fingerprint_files import read_fingerprints
+from soundseam.pipeline.local.pool import in_order
+from soundseam.schemas.duplicate import Fingerprint
+from soundseam.schemas.record import content_key
 
 FINGERPRINTS_SUFFIX = ".parquet"
 

@@ -11,14 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from pipeline.dedup.fingerprint_files import ROWS_AT_ONCE, write_table
-from pipeline.storage import files
-from pipeline.storage.commits import RUN_FOLDER
-from pipeline.storage.tables import is_table_file
-from schemas.arrow import records_of
-from schemas.duplicate import Duplicate
-from schemas.record import Record
-from schemas.tables import DUPLICATES_FOLDER
+from soundseam.pipeline.dedup.fingerprint_files import ROWS_AT_ONCE, write_table
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import RUN_FOLDER
+from soundseam.pipeline.storage.tables import is_table_file
+from soundseam.schemas.duplicate import Duplicate
+from soundseam.schemas.record import Record
+from soundseam.schemas.tables import DUPLICATES_FOLDER, records_of
 
 MARKER = "duplicates.json"
 

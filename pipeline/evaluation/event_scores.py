@@ -3,11 +3,151 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from pipeline.evaluation.boundary_metrics import COLLAR_MS
-from schemas.timespan import TimeSpan
+from soundseam.schemas.event import Branch
+from soundseam.schemas.timespan import TimeSpan
+
+COLLAR_MS = 200
+"""What a boundary may be off, and how far inside an event it must lie to count as cutting it."""
+GAP_MS = 400
+"""A gap between events at least this long should hold a boundary where the class changes."""
+TOUCH_MS = 50
+"""Less of an event than this in a segment does not count against its purity."""
+
+
+@dataclass(frozen=True)
+class TrueEvent:
+    """One event as a person or a mixing script labelled it."""
+
+    label: Branch
+    span: TimeSpan
+
+
+@dataclass(frozen=True)
+class FoundSegment:
+    """One segment as a method under test made it; `branches` is empty where it does not route."""
+
+    span: TimeSpan
+    branches: tuple[Branch, ...] = ()
+
+
+@dataclass
+class Share:
+    """A share counted up from parts: `part` of `whole`."""
+
+    part: float = 0.0
+    whole: float = 0.0
+
+    def add(self, part: float, whole: float) -> None:
+        self.part += part
+        self.whole += whole
+
+    @property
+    def value(self) -> float | None:
+        """None where there was nothing to count."""
+        return round(self.part / self.whole, 4) if self.whole else None
+
+
+@dataclass
+class SceneScore:
+    """Counts over scenes. `cut` is the share of events with a boundary inside, `recall` that of gaps with a boundary,
+
+    `change` the same where the class changes, `lost` event time that no segment holds, `purity` the share that the
+    commonest class has of the event time in its segment.
+    """
+
+    cut: Share = field(default_factory=Share)
+    recall: Share = field(default_factory=Share)
+    change: Share = field(default_factory=Share)
+    lost: Share = field(default_factory=Share)
+    purity: Share = field(default_factory=Share)
+    lengths_ms: list[int] = field(default_factory=list)
+
+    def add(self, truth: Sequence[TrueEvent], segments: Sequence[FoundSegment], duration_ms: int) -> None:
+        """Counts one scene: its foreground events, its segments."""
+        truth = sorted(truth, key=lambda event: event.span)
+        edges = inner_edges(segments, duration_ms)
+        self.lengths_ms += [segment.span.duration_ms for segment in segments]
+        for event in truth:
+            self.cut.add(cuts(edges, event.span), 1)
+            held = sum(segment.span.overlap_ms(event.span) for segment in segments)
+            self.lost.add(event.span.duration_ms - held, event.span.duration_ms)
+        self._add_gaps(truth, edges)
+        for segment in segments:
+            self._add_purity(truth, segment.span)
+
+    def _add_gaps(self, truth: Sequence[TrueEvent], edges: Sequence[int]) -> None:
+        last: TrueEvent | None = None
+        for event in truth:
+            if last is not None and event.span.start_ms - last.span.end_ms >= GAP_MS:
+                gap = TimeSpan(last.span.end_ms - COLLAR_MS, event.span.start_ms + COLLAR_MS)
+                hit = any(gap.start_ms <= edge <= gap.end_ms for edge in edges)
+                self.recall.add(hit, 1)
+                if event.label is not last.label:
+                    self.change.add(hit, 1)
+            if last is None or event.span.end_ms >= last.span.end_ms:
+                last = event
+
+    def _add_purity(self, truth: Sequence[TrueEvent], span: TimeSpan) -> None:
+        by_label: dict[Branch, int] = {}
+        for event in truth:
+            inside = event.span.overlap_ms(span)
+            if inside > TOUCH_MS:
+                by_label[event.label] = by_label.get(event.label, 0) + inside
+        if by_label:
+            self.purity.add(max(by_label.values()), sum(by_label.values()))
+
+
+def inner_edges(segments: Sequence[FoundSegment], duration_ms: int) -> list[int]:
+    """All boundaries but those at the recording's own edges, ascending, each once."""
+    return sorted({edge for segment in segments for edge in segment.span if 1 < edge < duration_ms - 1})
+
+
+def cuts(edges: Sequence[int], span: TimeSpan) -> bool:
+    """Whether one of `edges` lies inside `span`, by more than the collar."""
+    return any(span.start_ms + COLLAR_MS < edge < span.end_ms - COLLAR_MS for edge in edges)
+
+
+@dataclass
+class ConversationScore:
+    """Counts over conversations: boundaries inside a speaker's turn, and time called music."""
+
+    inside_turn: Share = field(default_factory=Share)
+    music: Share = field(default_factory=Share)
+
+    def add(self, turns: Sequence[TimeSpan], segments: Sequence[FoundSegment], music_ms: int, duration_ms: int) -> None:
+        # The outermost edges say where sound begins and ends, not where it was cut.
+        for edge in sorted({edge for segment in segments for edge in segment.span})[1:-1]:
+            self.inside_turn.add(any(cuts([edge], turn) for turn in turns), 1)
+        self.music.add(music_ms, duration_ms)
+
+
+@dataclass
+class RoutingScore:
+    """Counts over clips with one label: among the branches, leading, and how many branches a segment has.
+
+    A branch is a clip's where segments that it hears cover at least half the time of the clip's segments.
+    """
+
+    among: dict[Branch, Share] = field(default_factory=dict)
+    leading: dict[Branch, Share] = field(default_factory=dict)
+    branches: Share = field(default_factory=Share)
+
+    def add(self, label: Branch, segments: Sequence[FoundSegment]) -> None:
+        total_ms = sum(segment.span.duration_ms for segment in segments)
+        heard_ms = sum(segment.span.duration_ms for segment in segments if label in segment.branches)
+        first_ms: dict[Branch, int] = {}
+        for segment in segments:
+            self.branches.add(len(segment.branches), 1)
+            for branch in segment.branches[:1]:
+                first_ms[branch] = first_ms.get(branch, 0) + segment.span.duration_ms
+        first = max(first_ms, key=lambda branch: first_ms[branch], default=None)
+        self.among.setdefault(label, Share()).add(total_ms > 0 and 2 * heard_ms >= total_ms, 1)
+        self.leading.setdefault(label, Share()).add(first is label, 1)
+
 
 STEP_S = 1.0
 """Length of the stretches that segment-based scores compare."""

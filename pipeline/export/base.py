@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+import soundfile
 from pydantic import Field
 
-from pipeline.export.mixing import MixConfig
-from pipeline.storage import files
-from schemas.record import Record
-from schemas.sample import MessageKind, Role, Sample, Split
+from soundseam.annotators.flac import wav_of
+from soundseam.pipeline.export.mixing import MixConfig
+from soundseam.pipeline.storage import files
+from soundseam.schemas.record import Record
+from soundseam.schemas.sample import MessageKind, Role, Sample, Split
 
 SAMPLE_RATE_HZ = 16_000
 EXPORT_FOLDER = "_export"
@@ -148,3 +151,50 @@ class Format(ABC):
 
 
 SPLITS = tuple(Split)
+
+Container = Literal["wav", "flac"]
+
+
+def audio_bytes(clip: Clip, container: Container) -> bytes:
+    """A clip as a file of `container`, equal sample for sample."""
+    if container == "flac":
+        return clip.flac
+    told = soundfile.info(io.BytesIO(clip.flac))
+    if (told.samplerate, told.channels) != (SAMPLE_RATE_HZ, 1):
+        raise ValueError(f"{clip.segment_id} is not {SAMPLE_RATE_HZ} Hz mono")
+    return wav_of(clip.flac)
+
+
+def num_samples(clip: Clip) -> int:
+    """How many samples a clip holds: its length to the sample, where its times are rounded to milliseconds."""
+    return int(soundfile.info(io.BytesIO(clip.flac)).frames)
+
+
+class AudioFolder:
+    """Writes each clip of a part once, to `audio/<part>/<segment_id>.<container>`."""
+
+    def __init__(self, place: Place, container: Container) -> None:
+        self._place, self._container = place, container
+        self._written: set[str] = set()
+
+    def names(self, clips: Iterable[Clip]) -> list[str]:
+        """How lines name the clips, which are written where they are not yet."""
+        return [self._name(clip) for clip in clips]
+
+    def _name(self, clip: Clip) -> str:
+        parts = ("audio", self._place.part, f"{clip.segment_id}.{self._container}")
+        if clip.segment_id not in self._written:
+            self._place.path(*parts).write_bytes(audio_bytes(clip, self._container))
+            self._written.add(clip.segment_id)
+        return self._place.audio_uri(*parts)
+
+
+def sample_fields(item: Item) -> dict[str, Json]:
+    """All of a sample but its audio, with the prior of its answer."""
+    fields: dict[str, Json] = item.sample.model_dump(mode="json")
+    return {**fields, "sample_id": item.key, "answer_prior": item.answer_prior}
+
+
+def read_target(target: str, name: str) -> str:
+    """A small text file of an export."""
+    return files.read_bytes(files.join(target, name)).decode("utf-8")

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from pipeline.export.base import Item
-from schemas.record import Record
-from schemas.sample import MessageKind
+from soundseam.pipeline.export.base import Item
+from soundseam.schemas.record import Record
+from soundseam.schemas.sample import MessageKind
 
 AUDIO_TOKENS_A_SECOND = 12.5
 """MOSS-Audio's encoder (arXiv 2606.01802)."""

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.errors import SetupError
-from pipeline.export.base import Format
-from pipeline.export.hf import HuggingFace
-from pipeline.export.lhotse import Lhotse
-from pipeline.export.llamafactory import LlamaFactory
-from pipeline.export.moss import Moss
-from pipeline.export.nemo import Nemo
-from pipeline.export.openai import OpenAi
-from pipeline.export.swift import Swift
-from pipeline.export.webdataset import WebDataset
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.export.base import Format
+from soundseam.pipeline.export.hf import HuggingFace
+from soundseam.pipeline.export.lines import LlamaFactory, Moss, Nemo, OpenAi, Swift
+from soundseam.pipeline.export.shards import Lhotse, WebDataset
 
 FORMATS: Mapping[str, Format] = {
     form.name: form

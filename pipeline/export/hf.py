@@ -9,11 +9,10 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.export.base import Finished, Format, Item, PartWriter, Place
-from pipeline.export.rolling import RollingName
-from pipeline.export.samples import sample_fields
-from schemas.arrow import arrow_schema
-from schemas.sample import Sample
+from soundseam.pipeline.export.base import Finished, Format, Item, PartWriter, Place, sample_fields
+from soundseam.pipeline.export.shards import RollingName
+from soundseam.schemas.sample import Sample
+from soundseam.schemas.tables import arrow_schema
 
 ROW_GROUP_BYTES = 32 * 2**20
 """Of audio, over all open files together: what a writer holds in memory."""

@@ -9,17 +9,16 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
 
+import yaml
 from pydantic import Field
 
-from pipeline.dedup.store import read_marker
-from pipeline.errors import SetupError
-from pipeline.export.base import EXPORT_FOLDER, Finished, Place
-from pipeline.export.card import card, readme
-from pipeline.export.counts import Counts, Tally
-from pipeline.export.formats import format_named
-from pipeline.export.plan import ExportPlan, Part, mix_of
-from pipeline.export.read import PartReader
-from pipeline.export.target import (
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.dedup.store import read_marker
+from soundseam.pipeline.export.base import EXPORT_FOLDER, SPLITS, ExportOptions, Finished, Place
+from soundseam.pipeline.export.counts import Counts, Tally
+from soundseam.pipeline.export.formats import format_named
+from soundseam.pipeline.export.plan import ExportPlan, Part, PartReader, mix_of
+from soundseam.pipeline.export.target import (
     LAYOUT_FILE,
     MARKERS,
     README,
@@ -32,12 +31,104 @@ from pipeline.export.target import (
     whole_parts,
     write_layout,
 )
-from pipeline.storage import files
-from pipeline.storage.commits import Corpus, stages_in
-from pipeline.storage.redact import redact_uri
-from pipeline.storage.tables import is_table_file
-from schemas.record import Record
-from schemas.tables import DUPLICATES_FOLDER, Table
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import Corpus, stages_in
+from soundseam.pipeline.storage.redact import redact_uri
+from soundseam.pipeline.storage.tables import is_table_file
+from soundseam.schemas.record import Record
+from soundseam.schemas.tables import DUPLICATES_FOLDER, Table
+
+_RECOGNITION = ("automatic-speech-recognition",)
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def card(finished: Finished, counts: Counts, tables: Mapping[str, Sequence[str]]) -> str:
+    """Front matter and numbers. `tables` are those of the corpus that the export holds: name → files."""
+    recognises = any(task.startswith("asr") for task in counts.amounts)
+    head = {
+        "language": sorted(counts.languages),
+        "license": _license(counts),
+        "task_categories": [*(_RECOGNITION if recognises else ()), "audio-text-to-text"],
+        "tags": ["audio", "soundseam"],
+        "size_categories": [next((name for most, name in _SIZES if counts.total < most), "n>1M")],
+        "configs": [*_task_configs(finished), *_table_configs(tables)],
+    }
+    front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
+    return f"---\n{front}---\n{readme(finished.options, counts)}"
+
+
+def readme(options: ExportOptions, counts: Counts) -> str:
+    """The numbers of an export, for people."""
+    amount = counts.amount
+    lines = [
+        "# Training data made by Soundseam",
+        "",
+        f"Stage {options.stage}, format `{options.to}`: {counts.total:,} samples over {_hours(counts.clips_ms)} hours "
+        f"of audio; counted with every sample that plays it, {_hours(amount.audio_ms)} hours, "
+        f"{amount.audio_tokens:,} audio tokens and about {amount.text_tokens:,} text tokens.",
+        "Audio is 16 kHz mono. Samples of one recording are all in one split. They lie in the order of their "
+        "segments: shuffle them.",
+        "",
+        "| task | train | validation | hours | audio tokens | text tokens, about |",
+        "|---|---:|---:|---:|---:|---:|",
+        *_task_rows(counts),
+        "",
+        "| license of the audio | samples |",
+        "|---|---:|",
+        *(f"| {name} | {count:,} |" for name, count in counts.licenses.items()),
+    ]
+    if counts.skipped:
+        lines += ["", "| not in this format | samples |", "|---|---:|"]
+        lines += [f"| {name} | {count:,} |" for name, count in counts.skipped.items()]
+    shares = mix_of(options).shares
+    if shares:
+        lines += ["", "Meant to be sampled in these shares, the rest being text:", ""]
+        lines += [f"- {task}: {share:g}" for task, share in shares.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _task_rows(counts: Counts) -> Iterator[str]:
+    for task in sorted(counts.amounts):
+        amount = counts.amounts[task]
+        numbers = [counts.samples.get(f"{task}/{split}", 0) for split in SPLITS]
+        cells = [f"{number:,}" for number in (*numbers, amount.audio_tokens, amount.text_tokens)]
+        yield f"| {task} | {' | '.join([*cells[:2], _hours(amount.audio_ms), *cells[2:]])} |"
+
+
+def _hours(audio_ms: int) -> str:
+    return f"{audio_ms / 3_600_000:,.2f}"
+
+
+def _license(counts: Counts) -> str:
+    known = [name for name in counts.licenses if name != "unknown"]
+    return known[0].lower() if len(counts.licenses) == 1 and known else "other"
+
+
+def _task_configs(finished: Finished) -> list[dict[str, object]]:
+    tasks = sorted({name.split("/")[1] for name in finished.under("data/", ".parquet")})
+    return [
+        {
+            "config_name": task,
+            "data_files": [
+                {"split": str(split), "path": f"data/{task}/{split}-*.parquet"}
+                for split in SPLITS
+                if finished.under(f"data/{task}/{split}-")
+            ],
+        }
+        for task in tasks
+    ]
+
+
+def _table_configs(tables: Mapping[str, Sequence[str]]) -> list[dict[str, object]]:
+    return [
+        {
+            "config_name": f"table_{name.replace('/', '_')}",
+            "data_files": [{"split": "train", "path": f"tables/{name}/*.parquet"}],
+        }
+        for name, members in tables.items()
+        if members
+    ]
+
 
 _SCRATCH = f"{EXPORT_FOLDER}/scratch"
 SUMMARY_FILE = f"{EXPORT_FOLDER}/export.json"

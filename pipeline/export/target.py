@@ -7,16 +7,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipeline.errors import SetupError
-from pipeline.export.base import EXPORT_FOLDER, ExportOptions
-from pipeline.export.counts import Counts
-from pipeline.export.formats import format_named
-from pipeline.export.plan import ExportPlan
-from pipeline.storage import files
-from pipeline.storage.commits import stages_in
-from pipeline.storage.ownership import check_target
-from pipeline.storage.redact import redact_uri
-from schemas.record import Record
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.export.base import EXPORT_FOLDER, ExportOptions
+from soundseam.pipeline.export.counts import Counts
+from soundseam.pipeline.export.formats import format_named
+from soundseam.pipeline.export.plan import ExportPlan
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import stages_in
+from soundseam.pipeline.storage.ownership import check_target
+from soundseam.pipeline.storage.redact import redact_uri
+from soundseam.schemas.record import Record
 
 MARKERS = f"{EXPORT_FOLDER}/parts"
 README = "README.md"

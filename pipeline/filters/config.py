@@ -7,9 +7,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from pipeline.errors import SetupError
-from pipeline.yaml_tree import read_text, tree_of
-from schemas.record import Record
+from soundseam.pipeline.config import SetupError, read_text, tree_of
+from soundseam.schemas.record import Record
 
 FILTER_REVISION = "1"
 """Raised whenever equal captions and options may be filtered otherwise."""

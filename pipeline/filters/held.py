@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
-from pipeline.annotate import SEGMENT_COLUMNS
-from pipeline.storage import files
-from pipeline.storage.commits import Commit, Corpus
-from pipeline.storage.tables import read_rows
-from pipeline.work import CAPTIONS_STAGE, FILTER_STAGE, SEGMENTS_STAGE
-from schemas.caption import Caption
-from schemas.rejected import Rejected
-from schemas.segment import Segment
-from schemas.tables import Table
+from soundseam.pipeline.stages.annotate import SEGMENT_COLUMNS
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import Commit, Corpus
+from soundseam.pipeline.storage.tables import read_rows
+from soundseam.pipeline.work import CAPTIONS_STAGE, FILTER_STAGE, SEGMENTS_STAGE
+from soundseam.schemas.caption import Caption
+from soundseam.schemas.recording import Rejected
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.tables import Table
 
 HOLDING = (Table.CAPTIONS, Table.FILTERED)
 """Where captions are, kept and filtered ones."""

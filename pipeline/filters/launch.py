@@ -8,15 +8,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipeline.errors import SetupError
-from pipeline.filters.config import FILTER_REVISION, FilterConfig
-from pipeline.filters.decide import Decided, Decisions, Progress
-from pipeline.storage import files
-from pipeline.storage.commits import RUN_FOLDER, Corpus, read_layout, renewed_commit, sweep
-from pipeline.storage.ownership import require_corpus
-from pipeline.work import CAPTIONS_STAGE
-from schemas.record import Record, content_key, key_content
-from schemas.tables import Table
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.filters.config import FILTER_REVISION, FilterConfig
+from soundseam.pipeline.filters.decide import Decided, Decisions, Progress
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import RUN_FOLDER, Corpus, read_layout, renewed_commit, sweep
+from soundseam.pipeline.storage.ownership import require_corpus
+from soundseam.pipeline.work import CAPTIONS_STAGE
+from soundseam.schemas.record import Record, content_key, key_content
+from soundseam.schemas.tables import Table
 
 SUMMARY = "filter.json"
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import glob
+import hashlib
+import io
 import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.errors import SetupError
-from pipeline.input.manifest import Entry, is_manifest, read_manifest
-from pipeline.storage import files
-from pipeline.storage.files import UnsupportedSchemeError
-from pipeline.storage.ownership import OwnFiles
-from pipeline.storage.redact import as_utf8, redact_text, redact_uri
-from schemas.rejected import Rejected
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.input.manifest import Entry, is_manifest, read_manifest
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.files import FileStat, UnsupportedSchemeError
+from soundseam.pipeline.storage.ownership import OwnFiles
+from soundseam.pipeline.storage.redact import as_utf8, redact_text, redact_uri
+from soundseam.schemas.record import Record
+from soundseam.schemas.recording import Rejected
+from soundseam.schemas.tables import arrow_schema, records_of, table_of
 
 _SUFFIXES = """
 .3g2 .3gp .aac .ac3 .aif .aifc .aiff .amr .ape .asf .au .avi .caf .dff .dsf .dts .eac3 .f4v .flac
@@ -141,3 +148,65 @@ def source_uri_of(uri: str) -> str:
     are not UTF-8 are written as `\\xff`.
     """
     return as_utf8(files.local_path(uri).as_posix()) if files.is_local(uri) else redact_uri(uri)
+
+
+class IndexedSource(Record):
+    """One line of the index: the file as it was when its bytes were hashed."""
+
+    uri_key: str
+    """Hash of the URI with all that it carries; of the absolute path where it is local."""
+    size_bytes: int
+    modified_s: float
+    recording_id: str
+
+
+class SourceIndex:
+    """Hashes by (URI, size, modification time), in one Parquet file. Holds no URI, so no secret of one."""
+
+    def __init__(self, uri: str) -> None:
+        """Reads the index at `uri`; one that is missing or of another form is empty."""
+        self._uri = uri
+        self._entries: dict[str, IndexedSource] = {}
+        self._changed = False
+        if files.exists(uri):
+            try:
+                table = pq.read_table(io.BytesIO(files.read_bytes(uri)))
+            except pa.ArrowException:
+                return
+            if table.schema.equals(arrow_schema(IndexedSource)):
+                self._entries = {entry.uri_key: entry for entry in records_of(table, IndexedSource)}
+
+    def recording_id(self, stat: FileStat) -> str | None:
+        """The id of a file that has not changed since; None where that cannot be told."""
+        entry = self._entries.get(_uri_key(stat.uri))
+        if entry is None or (entry.size_bytes, entry.modified_s) != (stat.size_bytes, stat.modified_s):
+            return None
+        return entry.recording_id
+
+    def remember(self, stat: FileStat, recording_id: str) -> None:
+        """Remembers the id of a file as `stat` showed it before its bytes were read."""
+        if stat.modified_s == 0.0:
+            return  # a filesystem that does not tell when a file changed
+        entry = IndexedSource(
+            uri_key=_uri_key(stat.uri),
+            size_bytes=stat.size_bytes,
+            modified_s=stat.modified_s,
+            recording_id=recording_id,
+        )
+        self._changed |= self._entries.get(entry.uri_key) != entry
+        self._entries[entry.uri_key] = entry
+
+    def save(self) -> None:
+        """Writes the index if anything was added, whole or not at all."""
+        if not self._changed:
+            return
+        buffer = io.BytesIO()
+        rows = [self._entries[key] for key in sorted(self._entries)]
+        pq.write_table(table_of(rows, IndexedSource), buffer, compression="zstd")
+        files.write_atomically(self._uri, buffer.getvalue())
+        self._changed = False
+
+
+def _uri_key(uri: str) -> str:
+    name = str(files.local_path(uri).absolute()) if files.is_local(uri) else uri
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]

@@ -21,13 +21,13 @@ from itertools import chain
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from annotators.wording.language_names import UnknownLanguageError, language_tag
-from pipeline.errors import SetupError
-from pipeline.storage import files
-from pipeline.storage.files import FileStat
-from pipeline.storage.redact import has_scheme, redact_text, redact_uri
-from schemas.rejected import Rejected
-from schemas.timespan import TimeSpan
+from soundseam.annotators.wording.language_names import UnknownLanguageError, language_tag
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.files import FileStat
+from soundseam.pipeline.storage.redact import has_scheme, redact_text, redact_uri
+from soundseam.schemas.recording import Rejected
+from soundseam.schemas.timespan import TimeSpan
 
 MANIFEST_SUFFIXES = (".jsonl", ".csv", ".parquet")
 MAX_METADATA_BYTES = 16 * 2**10

@@ -7,15 +7,13 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from pipeline.input.inputs import read_inputs, source_uri_of
-from pipeline.input.manifest import Entry, Value
-from pipeline.input.source_index import SourceIndex
-from pipeline.storage import files
-from pipeline.storage.files import FileStat, UnsupportedSchemeError
-from pipeline.storage.redact import redact_text
-from schemas.rejected import Rejected
-from schemas.source import Source
-from schemas.timespan import union_spans
+from soundseam.pipeline.input.inputs import SourceIndex, read_inputs, source_uri_of
+from soundseam.pipeline.input.manifest import Entry, Value
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.files import FileStat, UnsupportedSchemeError
+from soundseam.pipeline.storage.redact import redact_text
+from soundseam.schemas.recording import Rejected, Source
+from soundseam.schemas.timespan import union_spans
 
 HASH_THREADS = 16
 RECORDING_ID_DIGITS = 32

@@ -6,12 +6,92 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Literal
 
-from annotators.chat.usage import Usage
-from schemas.record import Record
+from pydantic import ValidationError
+
+from soundseam.annotators.chat.questions import Usage
+from soundseam.pipeline.config import RunConfig
+from soundseam.pipeline.plan import annotation_stage, stage_keys
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import RUN_FOLDER
+from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardWork
+from soundseam.schemas.record import Record
+
+DEFAULT_SPEEDS: Mapping[str, float] = {
+    "segments": 250.0,
+    "pocketsphinx": 15.0,
+    "voice": 80.0,
+    "mir": 300.0,
+    "events": 500.0,
+    "acoustics": 400.0,
+    "captions": 300.0,
+}
+"""Times real time of one core, in whole recordings of mixed content, for stages that were never measured: by stage or
+backend kind. Measured on samples/recordings."""
+UNKNOWN_SPEED = 200.0
+
+
+class StageMetrics(Record):
+    """One stage of a run. Seconds are a worker's own, so that they do not depend on how many there were."""
+
+    stage: str
+    seconds: float
+    audio_ms: int
+    """What the stage heard: for a backend the segments of its branch."""
+    recording_ms: int
+    """The whole length of the recordings that went through the stage."""
+    speed: float
+    """`audio_ms` a second of work, times real time."""
+
+
+class RunMetrics(Record):
+    """`_run/metrics.json`: each stage as it was last measured."""
+
+    stages: tuple[StageMetrics, ...] = ()
+
+    def updated(self, measured: Iterable[StageMetrics]) -> RunMetrics:
+        stages = {metrics.stage: metrics for metrics in (*self.stages, *measured)}
+        return RunMetrics(stages=tuple(stages.values()))
+
+
+def read_metrics(output: str) -> RunMetrics:
+    """What earlier runs measured; nothing where there is none, or none that this version reads."""
+    uri = _metrics_uri(output)
+    if not files.exists(uri):
+        return RunMetrics()
+    try:
+        return RunMetrics.model_validate_json(files.read_bytes(uri))
+    except ValidationError:
+        return RunMetrics()
+
+
+def write_metrics(output: str, metrics: RunMetrics) -> None:
+    files.write_atomically(_metrics_uri(output), metrics.model_dump_json(indent=1).encode())
+
+
+def _metrics_uri(output: str) -> str:
+    return files.join(output, RUN_FOLDER, "metrics.json")
+
+
+def stage_costs(config: RunConfig, metrics: RunMetrics) -> dict[str, float]:
+    """stage → seconds of one core for each second of recordings, as measured before or by default."""
+    kinds = {
+        annotation_stage(backend): backend.kind
+        for backends in config.branches.by_branch().values()
+        for backend in backends
+    }
+    kinds |= {SEGMENTS_STAGE: SEGMENTS_STAGE, CAPTIONS_STAGE: CAPTIONS_STAGE}
+    costs = {stage: 1 / DEFAULT_SPEEDS.get(kinds[stage], UNKNOWN_SPEED) for stage in stage_keys(config)}
+    measured = {
+        stage.stage: stage.seconds * 1000 / stage.recording_ms for stage in metrics.stages if stage.recording_ms > 0
+    }
+    return {stage: measured.get(stage, cost) for stage, cost in costs.items()}
+
 
 State = Literal["start", "done", "alive"]
 
@@ -80,3 +160,138 @@ class ProgressLog(Record):
         finally:
             done.set()
             thread.join()
+
+
+PRIOR_S = 10.0
+"""The expected pace counts as if it had been seen for so long."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a progress display shows."""
+
+    recordings: int
+    recordings_done: int
+    audio_ms: int
+    """Of all recordings, in part estimated."""
+    audio_ms_done: int
+    share: float
+    """Of the expected work, in [0, 1]; it grows stage by stage, before a recording is done as a whole."""
+    elapsed_s: float
+    seconds_left: float
+
+    @property
+    def speed(self) -> float:
+        """Times real time, over all workers, by the share of the work that is done."""
+        return self.share * self.audio_ms / 1000 / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+
+class Meter:
+    """Counts the steps of a run against the works it was given.
+
+    `durations_ms` gives a first guess for every recording, `costs` the expected seconds of one core for each second
+    of recordings at each stage.
+    """
+
+    def __init__(
+        self,
+        works: Sequence[ShardWork],
+        durations_ms: Mapping[str, int],
+        costs: Mapping[str, float],
+        workers: int,
+    ) -> None:
+        self._costs = costs
+        self._workers = workers
+        self._stages = list(costs)
+        self._left: dict[str, int] = {}
+        """recording_id → its stages that are not done, one bit each: millions of recordings fit."""
+        for work in works:
+            for stage in work.stages:
+                bit = 1 << self._stages.index(stage.stage)
+                for recording_id, _ in stage.keys:
+                    self._left[recording_id] = self._left.get(recording_id, 0) | bit
+        self._durations_ms: dict[str, int] = {name: durations_ms.get(name, 0) for name in self._left}
+        self._recordings = len(self._left)
+        self._audio_ms = sum(self._durations_ms.values())
+        self._audio_ms_done = 0
+        self._work: float = sum(self._cost(name, bits) for name, bits in self._left.items())
+        self._work_done = 0.0
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._heard_ms: Counter[str] = Counter()
+        self._passed_ms: Counter[str] = Counter()
+        self._begun_s = time.monotonic()
+        self._first_step_s: float | None = None
+
+    def take_step(self, step: Step, seconds: float) -> None:
+        """Counts an ended step; `seconds` is what it took its worker."""
+        self._first_step_s = self._first_step_s or time.monotonic()
+        if step.state != "done":
+            return
+        self._seconds[step.stage] += seconds
+        self._heard_ms[step.stage] += step.audio_ms
+        if step.stage == SEGMENTS_STAGE and len(step.recording_ids) == 1 and step.audio_ms:
+            self._correct(step.recording_ids[0], step.audio_ms)
+        if step.stage in self._costs:
+            bit = 1 << self._stages.index(step.stage)
+            for name in step.recording_ids:
+                self._pass(name, self._left.get(name, 0) & bit)
+
+    def finish(self, recording_ids: Collection[str]) -> None:
+        """Counts recordings of which nothing is left to do."""
+        for name in recording_ids:
+            if name in self._left:
+                self._pass(name, self._left[name])
+                del self._left[name]
+                self._audio_ms_done += self._durations_ms[name]
+
+    def read(self) -> Reading:
+        now = time.monotonic()
+        elapsed_s = now - self._begun_s
+        share = min(1.0, self._work_done / self._work) if self._work else 1.0
+        working_s = now - (self._first_step_s or now)
+        slowness = (working_s + PRIOR_S) / (self._work_done / self._workers + PRIOR_S)
+        left_s = slowness * (1 - share) * self._work / self._workers
+        return Reading(
+            recordings=self._recordings,
+            recordings_done=self._recordings - len(self._left),
+            audio_ms=self._audio_ms,
+            audio_ms_done=self._audio_ms_done,
+            share=share,
+            elapsed_s=elapsed_s,
+            seconds_left=left_s,
+        )
+
+    def stage_metrics(self) -> tuple[StageMetrics, ...]:
+        """What was measured, stage by stage in the order of the run, of the stages that did anything."""
+        return tuple(
+            StageMetrics(
+                stage=stage,
+                seconds=round(self._seconds[stage], 3),
+                audio_ms=self._heard_ms[stage],
+                recording_ms=self._passed_ms[stage],
+                speed=round(self._heard_ms[stage] / 1000 / self._seconds[stage], 1),
+            )
+            for stage in self._stages
+            if self._seconds[stage] > 0
+        )
+
+    def _pass(self, name: str, bits: int) -> None:
+        if not bits:
+            return
+        self._left[name] &= ~bits
+        self._work_done += self._cost(name, bits)
+        for index, stage in enumerate(self._stages):
+            if bits >> index & 1:
+                self._passed_ms[stage] += self._durations_ms[name]
+
+    def _correct(self, name: str, duration_ms: int) -> None:
+        """Puts a recording's true length in place of the estimate."""
+        if name in self._left:
+            before = self._cost(name, self._left[name])
+            self._audio_ms += duration_ms - self._durations_ms[name]
+            self._durations_ms[name] = duration_ms
+            self._work += self._cost(name, self._left[name]) - before
+
+    def _cost(self, name: str, bits: int) -> float:
+        seconds = self._durations_ms[name] / 1000
+        return sum(seconds * cost for index, cost in enumerate(self._costs.values()) if bits >> index & 1)

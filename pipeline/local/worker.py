@@ -19,10 +19,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal, Protocol
 
-from annotators.base import BackendUnavailableError
-from pipeline.local.progress import ProgressLog, Step
-from pipeline.work import ShardWork
-from schemas.record import Record
+from soundseam.annotators.base import BackendUnavailableError
+from soundseam.pipeline.local.progress import ProgressLog, Step
+from soundseam.pipeline.work import ShardWork
+from soundseam.schemas.record import Record
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",

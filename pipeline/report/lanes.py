@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from pipeline.report.page_data import Fact, FactSheet, Lane, LaneItem
-from schemas.annotation import AnnotationKey
-from schemas.claim import BranchFacts
+from soundseam.pipeline.report.page_data import Fact, FactSheet, Lane, LaneItem
+from soundseam.schemas.annotation import AnnotationKey
+from soundseam.schemas.claim import BranchFacts
 
 Row = Mapping[str, object]
 

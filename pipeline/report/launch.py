@@ -2,34 +2,176 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from importlib.resources import files as package_files
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
+import pyarrow.parquet as pq
 import soundfile
 
-from pipeline.errors import SetupError
-from pipeline.report.assemble import (
-    Row,
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.report.assemble import Row as PageRow
+from soundseam.pipeline.report.assemble import (
     SegmentRows,
+    duplicates_tile,
     file_stem,
+    marked_among,
     reject_detail,
     reject_item,
     segment_detail,
     segment_item,
 )
-from pipeline.report.duplicates import duplicates_tile, marked_among
-from pipeline.report.folder import ReportFolder
-from pipeline.report.overview import summary_of
-from pipeline.report.page_data import ListItem
-from pipeline.report.picture import peaks_of, read_flac, spectrogram_png
-from pipeline.report.read import segment_rows, shard_corpus, shards_of
-from pipeline.report.totals import Totals
-from pipeline.storage import files
-from pipeline.storage.commits import Corpus
-from pipeline.storage.ownership import require_corpus
-from schemas.record import Record
-from schemas.tables import Table
+from soundseam.pipeline.report.page_data import ListItem
+from soundseam.pipeline.report.picture import peaks_of, read_flac, spectrogram_png
+from soundseam.pipeline.report.totals import Totals, summary_of
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import Corpus
+from soundseam.pipeline.storage.ownership import require_corpus
+from soundseam.pipeline.work import LIST_STAGE
+from soundseam.schemas.record import Record
+from soundseam.schemas.tables import Table
+
+PAGE_FILES = {
+    "page.html": "index.html",
+    "page.css": "page.css",
+    "page.js": "page.js",
+    "overview.js": "overview.js",
+    "browser.js": "browser.js",
+    "detail.js": "detail.js",
+}
+"""File of this package → its name in the report."""
+MARK = "soundseam-report.json"
+DETAILS_A_CHUNK = 16
+ITEMS_A_CHUNK = 500
+
+
+class ReportFolder:
+    """A report on its way to `target`: written beside it, moved there whole by `finish`."""
+
+    def __init__(self, target: Path) -> None:
+        if target.exists() and not (target / MARK).is_file() and (target.is_file() or any(target.iterdir())):
+            raise SetupError(f"{target} exists and is no report: choose another --to")
+        self.target = target
+        self._folder = target.parent / f".tmp-report-{target.name}"
+        self._details: list[Record] = []
+        self._chunks = 0
+        shutil.rmtree(self._folder, ignore_errors=True)
+        (self._folder / "data").mkdir(parents=True)
+        (self._folder / "media").mkdir()
+
+    def add_media(self, name: str, data: bytes) -> str:
+        """Writes a file that the page shows or plays; returns its path from the page."""
+        (self._folder / "media" / name).write_bytes(data)
+        return f"media/{name}"
+
+    @property
+    def next_place(self) -> tuple[int, int]:
+        """(chunk, place) of the next detail."""
+        return self._chunks, len(self._details)
+
+    def add_detail(self, detail: Record) -> None:
+        self._details.append(detail)
+        if len(self._details) == DETAILS_A_CHUNK:
+            self._flush_details()
+
+    def _flush_details(self) -> None:
+        if self._details:
+            self._write_data(f"detail-{self._chunks}", [_json_of(detail) for detail in self._details])
+            self._chunks += 1
+            self._details = []
+
+    def write_items(self, items: Sequence[Record]) -> int:
+        """Writes the list; returns its number of chunks."""
+        starts = range(0, len(items), ITEMS_A_CHUNK)
+        for chunk, start in enumerate(starts):
+            rows = [_json_of(item) for item in items[start : start + ITEMS_A_CHUNK]]
+            self._write_data(f"list-{chunk}", rows)
+        return len(starts)
+
+    def finish(self, summary: Record) -> None:
+        """Writes what is left, then puts the report in the place of an earlier one."""
+        self._flush_details()
+        self._write_data("summary", _json_of(summary))
+        for source, name in PAGE_FILES.items():
+            content = package_files("soundseam.pipeline.report").joinpath(source).read_bytes()
+            (self._folder / name).write_bytes(content)
+        (self._folder / MARK).write_text('{"kind": "soundseam report"}\n', encoding="utf-8")
+        earlier = self._folder.with_name(f"{self._folder.name}-earlier")
+        shutil.rmtree(earlier, ignore_errors=True)
+        if self.target.exists():
+            self.target.rename(earlier)
+        self._folder.rename(self.target)
+        shutil.rmtree(earlier, ignore_errors=True)
+
+    def abandon(self) -> None:
+        """Removes what was written, after a failure."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _write_data(self, name: str, value: object) -> None:
+        (self._folder / "data" / f"{name}.js").write_text(script_of(name, value), encoding="utf-8")
+
+
+def script_of(name: str, value: object) -> str:
+    """A script that hands `value` to the page: ASCII, and without a `<`, so that it can end no element."""
+    return f"soundseam.receive({json.dumps(name)},{json.dumps(value, separators=(',', ':'))});\n".replace(
+        "<", "\\u003c"
+    )
+
+
+def _json_of(record: Record) -> object:
+    return record.model_dump(mode="json")
+
+
+BATCH_ROWS = 32
+"""Few rows at once: with audio they are some hundred kB each."""
+
+Row = Mapping[str, object]
+
+
+def shards_of(corpus: Corpus) -> list[int]:
+    return sorted({commit.shard for commits in corpus.commits.values() for commit in commits})
+
+
+def shard_corpus(corpus: Corpus, shard: int) -> Corpus:
+    """What of `corpus` one shard committed: all rows of a recording are in one shard."""
+    return Corpus(
+        corpus.output,
+        {
+            stage: [commit for commit in commits if commit.shard == shard]
+            for stage, commits in corpus.commits.items()
+            if stage != LIST_STAGE
+        },
+    )
+
+
+def segment_rows(corpus: Corpus, table: Table, segment_ids: Collection[str]) -> Iterator[Row]:
+    """The committed rows of `table` about `segment_ids`, a few in memory at a time; other row groups stay unread."""
+    for stage, commits in corpus.commits.items():
+        owners = corpus.owners(stage, {})
+        for commit in commits:
+            live = {name for name in commit.recording_ids if owners[name] is commit}
+            for entry in commit.files:
+                if live and entry.table == table:
+                    with files.open_read(files.join(corpus.output, table, entry.name)) as file:
+                        rows = _wanted_rows(file, segment_ids)
+                        yield from (row for row in rows if row["recording_id"] in live)
+
+
+def _wanted_rows(file: BinaryIO, segment_ids: Collection[str]) -> Iterator[Row]:
+    with pq.ParquetFile(file) as parquet:
+        for group in range(parquet.num_row_groups):
+            ids = parquet.read_row_group(group, columns=["segment_id"])["segment_id"].to_pylist()
+            if not any(name in segment_ids for name in ids):
+                continue
+            start = 0
+            for batch in parquet.iter_batches(batch_size=BATCH_ROWS, row_groups=[group]):
+                places = [at for at in range(batch.num_rows) if ids[start + at] in segment_ids]
+                start += batch.num_rows
+                yield from batch.take(places).to_pylist() if places else ()
+
 
 BESIDE = (Table.CAPTIONS, Table.SPEECH, Table.MUSIC, Table.GENERAL, Table.REJECTED)
 """What is joined to the segments."""
@@ -92,7 +234,7 @@ def _segment_items(corpus: Corpus, chosen: frozenset[str], folder: ReportFolder)
             yield _add_segment(row, beside.pop(str(row["segment_id"])), folder)
 
 
-def _add_segment(row: Row, rows: SegmentRows, folder: ReportFolder) -> ListItem:
+def _add_segment(row: PageRow, rows: SegmentRows, folder: ReportFolder) -> ListItem:
     audio = row["audio"]
     data = audio["bytes"] if isinstance(audio, dict) else b""
     stem = file_stem(str(row["segment_id"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.record import Record
+from soundseam.schemas.record import Record
 
 
 class Fact(Record):

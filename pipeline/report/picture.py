@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.fft import rfft
 from scipy.sparse import csr_array
 
-from annotators.base import Samples
+from soundseam.annotators.base import Samples
 
 PEAKS = 600
 """Pairs of lowest and highest sample: about one a pixel of the widest timeline."""

@@ -4,14 +4,66 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 
-from pipeline.inspection import committed_rows
-from pipeline.report.histogram import Histogram
-from pipeline.storage.commits import Corpus
-from schemas.arrow import arrow_schema
-from schemas.tables import RECORD_OF, SAMPLES_FOLDER, Table
+from soundseam.pipeline.inspection import committed_rows
+from soundseam.pipeline.report.page_data import Bar, Bars, HistogramView, Summary, Tile
+from soundseam.pipeline.storage.commits import Corpus
+from soundseam.schemas.tables import RECORD_OF, SAMPLES_FOLDER, Table, arrow_schema
+
+MOST_BINS, FEWEST_BINS = 60, 8
+
+
+class Histogram:
+    """Counts of numbers in bins `[n * step, (n + 1) * step)`, clamped to `low` and `high`."""
+
+    def __init__(self, title: str, note: str, unit: str, step: float, low: float, high: float) -> None:
+        self.title, self.note, self.unit = title, note, unit
+        self._per_unit = 1 / step
+        self._first, self._last = round(low / step), round(high / step) - 1
+        self._bins: Counter[int] = Counter()
+
+    @property
+    def total(self) -> int:
+        return self._bins.total()
+
+    def add(self, value: object) -> None:
+        """Counts a number; null and what is no number is left out."""
+        if isinstance(value, int | float) and value == value:  # noqa: PLR0124  # a NaN differs from itself
+            place = (value * self._per_unit) // 1
+            self._bins[int(min(max(place, self._first), self._last))] += 1
+
+    def view(self) -> HistogramView:
+        """The bins from the first that counts to the last; wide ranges in fewer, wider bins."""
+        first, last = (min(self._bins), max(self._bins)) if self._bins else (0, 0)
+        bins = min(MOST_BINS, max(FEWEST_BINS, 2 * math.isqrt(self.total)))  # few values in few bins
+        merge = -(-(last - first + 1) // bins)
+        first -= first % merge
+        counts = [0] * ((last - first) // merge + 1)
+        for place, count in self._bins.items():
+            counts[(place - first) // merge] += count
+        return HistogramView(
+            title=self.title,
+            note=self.note,
+            unit=self.unit,
+            start=round(first / self._per_unit, 6),
+            step=round(merge / self._per_unit, 6),
+            counts=tuple(counts),
+            total=self.total,
+            median=self._median(),
+        )
+
+    def _median(self) -> float:
+        seen = 0
+        for place in sorted(self._bins):
+            seen += self._bins[place]
+            if seen * 2 >= self.total:
+                return round((place + 0.5) / self._per_unit, 3)
+        return 0.0
+
 
 Row = Mapping[str, object]
 
@@ -160,3 +212,99 @@ def _number(value: object) -> int:
 
 def _list(value: object) -> Sequence[Row]:
     return value if isinstance(value, list) else ()
+
+
+MOST_BARS = 12
+
+
+def summary_of(title: str, totals: Totals, shown: int, shown_rejects: int, list_chunks: int) -> Summary:
+    histograms = (totals.lengths, totals.snr, totals.agreement, totals.probability, totals.quality)
+    return Summary(
+        title=title,
+        version=version("soundseam"),
+        tiles=tuple(_tiles(totals)),
+        bars=tuple(bars for bars in _bars(totals) if bars.bars),
+        histograms=tuple(histogram.view() for histogram in histograms if histogram.total),
+        rejected=tuple((stage, reason, rows) for (stage, reason), rows in totals.rejected.most_common()),
+        shown=shown,
+        of=totals.segment_count,
+        shown_rejects=shown_rejects,
+        list_chunks=list_chunks,
+    )
+
+
+def _tiles(totals: Totals) -> list[Tile]:
+    claims = totals.verdicts.total()
+    checked = claims - totals.verdicts["unverified"]
+    tiles = [
+        Tile(name="audio", value=duration(totals.segment_ms), note=f"in segments, of {duration(totals.audio_ms)} read"),
+        Tile(name="segments", value=f"{totals.segment_count:,}", note=f"of {totals.recordings:,} recordings"),
+        Tile(name="captions", value=f"{totals.captions:,}", note=_verified(totals)),
+        Tile(
+            name="claims",
+            value=f"{claims:,}",
+            note=f"{checked:,} checked by a verifier" if checked else "none checked yet",
+        ),
+        Tile(name="rejected", value=f"{totals.rejected.total():,}", note=_reasons(totals)),
+    ]
+    if totals.tasks:
+        tiles.append(
+            Tile(name="training samples", value=f"{totals.tasks.total():,}", note=f"of {len(totals.tasks):,} tasks")
+        )
+    return tiles
+
+
+def _verified(totals: Totals) -> str:
+    return f"{totals.verified:,} verified" if totals.verified else "none verified yet"
+
+
+def _reasons(totals: Totals) -> str:
+    reasons = len({reason for _, reason in totals.rejected})
+    return f"for {reasons:,} reason{'s' if reasons > 1 else ''}" if reasons else "nothing was dropped"
+
+
+def _bars(totals: Totals) -> list[Bars]:
+    branches = [
+        Bar(name=name, value=count, shown=f"{count:,}", facet="branch") for name, count in totals.branches.most_common()
+    ]
+    classes = [
+        Bar(name=name, value=round(ms), shown=_share(ms, totals.segment_ms), facet="class")
+        for name, ms in sorted(totals.class_ms.items(), key=lambda entry: (-entry[1], entry[0]))
+    ]
+    verdicts = [
+        Bar(name=name, value=count, shown=f"{count:,}", facet="verdict")
+        for name, count in totals.verdicts.most_common()
+    ]
+    licenses = [Bar(name=name, value=ms, shown=duration(ms)) for name, ms in totals.licenses.most_common(MOST_BARS)]
+    return [
+        Bars(title="Branches", note="segments; one may go to several", bars=tuple(branches)),
+        Bars(title="Classes", note="share of the time; classes may sound at once", bars=tuple(classes)),
+        Bars(title="Claims", note="by what a verifier said", bars=tuple(verdicts)),
+        Bars(
+            title="Languages", note="segments, as recognised or as the manifest has it", bars=_counts(totals.languages)
+        ),
+        Bars(title="Ends of segments", note="why a segment ends where it does", bars=_counts(totals.boundaries)),
+        Bars(title="Licences", note="time in segments", bars=tuple(licenses)),
+        Bars(title="Tasks", note="training samples", bars=_counts(totals.tasks, len(totals.tasks))),
+    ]
+
+
+def _counts(counter: Counter[str], most: int = MOST_BARS) -> tuple[Bar, ...]:
+    return tuple(
+        Bar(name=name.replace("_", " "), value=count, shown=f"{count:,}") for name, count in counter.most_common(most)
+    )
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "–"
+
+
+def duration(ms: float) -> str:
+    """A length of time, short: 45 s, 4.2 min, 12.5 h, 3,400 h."""
+    seconds = ms / 1000
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.1f} min"
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 100 else f"{hours:,.0f} h"

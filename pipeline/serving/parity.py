@@ -6,16 +6,17 @@ checkpoint for those of the same tokens. vLLM encodes 4 s of audio at a time, so
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.table import Table
 
-from annotators.moss.audio_tokens import audio_token_ids
-from annotators.moss.config import MossConfig
-from annotators.moss.forward import Heard, MossAudio
-from pipeline.serving.probe import as_heard, probe_clip
-from pipeline.serving.server_api import ScoredPrompt, score_prompt
+from soundseam.annotators.moss.checkpoint import MossConfig
+from soundseam.annotators.moss.forward import Heard, MossAudio
+from soundseam.annotators.moss.model import audio_token_ids
+from soundseam.pipeline.serving.server import ScoredPrompt, as_heard, probe_clip, score_prompt
 
 CHECKED_MS = (3_000, 4_000, 10_000, 12_000, 30_000)
 """Less than one of vLLM's chunks, one, and several, the last of them whole or half."""
@@ -126,3 +127,35 @@ def _cause(served: Scores, ours: Scores, without: Scores, whole: Scores) -> str:
     if to_whole.mean < difference_of(served, ours).mean and is_within(to_whole, None, "rounded"):
         return "the server encodes the whole clip at once, as the reference code does and vLLM does not"
     return "the server computes something else: other weights, or another precision than --dtype says"
+
+
+def parity_view(clips: Sequence[ClipParity], dtype: str) -> Table:
+    table = Table(
+        title=f"Log-probabilities of the prompt: server against checkpoint\n({bound(dtype)})",
+        caption="DeepStack: 1 where the server has it, 0 where it is lost. Whole clip: what encoding the clip at once, "
+        "instead of 4 s at a time, would change.",
+    )
+    for name in ("clip", "tokens", "largest", "mean", "DeepStack", "whole clip: largest", "mean", ""):
+        table.add_column(name, justify="right" if name else "left")
+    for clip in clips:
+        share = "–" if clip.deepstack_share is None else f"{clip.deepstack_share:.3f}"
+        table.add_row(
+            f"{clip.duration_ms / 1000:g} s",
+            str(clip.num_tokens),
+            *_figures(clip.difference),
+            share,
+            *_figures(clip.whole_clip),
+            "fails" if clip.problem else "ok",
+        )
+    return table
+
+
+def bound(dtype: str) -> str:
+    if dtype == "float32":
+        return f"float32: largest at most {LARGEST_IN_FLOAT32:g}"
+    lowest, highest = SHARE_WHERE_ROUNDED
+    return f"{dtype}: mean at most {MEAN_WHERE_ROUNDED:g}, DeepStack {lowest:g} to {highest:g}"
+
+
+def _figures(difference: Difference | None) -> tuple[str, str]:
+    return ("–", "–") if difference is None else (f"{difference.largest:.1e}", f"{difference.mean:.1e}")

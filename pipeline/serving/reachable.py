@@ -7,10 +7,10 @@ import json
 import os
 from collections.abc import Iterator
 
-from annotators.chat.attempt import Attempts, Failure, Fault
-from annotators.chat.endpoint import Endpoint
-from pipeline.config import RunConfig
-from schemas.record import Record
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.chat.http import Attempts, Failure, Fault
+from soundseam.pipeline.config import RunConfig
+from soundseam.schemas.record import Record
 
 PATIENCE_S = 5.0
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import os
 import signal
 import socket
@@ -9,12 +12,173 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import wave
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, TypeVar
 
-from pipeline.errors import SetupError
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, ValidationError
+
+from soundseam.annotators.base import Samples
+from soundseam.pipeline.config import SetupError
+
+RATE_HZ = 16_000
+FULL_SCALE = 32_768
+
+
+def probe_clip(duration_ms: int) -> NDArray[np.int16]:
+    """16 kHz mono: a voice-like tone in syllables, a whistle that climbs for 5 s and starts again, bells, and noise.
+
+    All of it moves all the time, so that no two stretches that a server encodes are alike.
+    """
+    seconds = np.arange(RATE_HZ * duration_ms // 1000) / RATE_HZ
+    pitch = 2 * np.pi * (140 * seconds - 8 * np.cos(2 * np.pi * 0.7 * seconds))
+    syllables = 0.5 + 0.5 * np.sin(2 * np.pi * 3.1 * seconds + np.sin(seconds))
+    voice = syllables * sum(np.sin(harmonic * pitch) / harmonic for harmonic in range(1, 13))
+    climbing = seconds % 5.0
+    whistle = np.sin(2 * np.pi * (400 * climbing + 260 * climbing**2))
+    ringing = seconds % 1.3
+    bell = np.exp(-4 * ringing) * np.sin(2 * np.pi * 1870 * ringing)
+    noise = np.random.default_rng(20_260).integers(-1000, 1001, len(seconds)) / 1000 * (0.5 + 0.5 * np.sin(seconds))
+    mix = 0.2 * voice + 0.15 * whistle + 0.2 * bell + 0.05 * noise
+    clip: NDArray[np.int16] = np.round(mix * 0.8 * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    return clip
+
+
+def as_heard(clip: NDArray[np.int16]) -> Samples:
+    """What a server decodes from the clip's file: float32 in [-1, 1)."""
+    samples: Samples = clip.astype(np.float32) / np.float32(FULL_SCALE)
+    return samples
+
+
+SYSTEM = "You are a helpful assistant."
+QUESTION = "Describe this audio."
+TIMEOUT_S = 600.0
+"""For one request: a server that has just started may compile first."""
+MOST_BYTES = 64 * 2**20
+SHOWN_CHARACTERS = 300
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+class _Told(BaseModel):
+    logprob: float = Field(le=1e-3)
+
+
+class _Completion(BaseModel):
+    prompt_token_ids: list[Annotated[int, Field(ge=0)]] | None = None
+    prompt_logprobs: list[dict[str, _Told] | None] | None = None
+
+
+class _Named(BaseModel):
+    id: str
+
+
+class _Models(BaseModel):
+    data: list[_Named]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredPrompt:
+    token_ids: list[int]
+    log_probabilities: NDArray[np.float64]
+    """(num_token_ids - 1,): natural logarithms, of each token but the first."""
+
+
+def api_root(url: str) -> str:
+    """`url` with /v1 at its end, whether it was there or not. Raises SetupError where it is no address."""
+    if not url.startswith(("http://", "https://")):
+        raise SetupError(f"{url} is no address of a server: write it as http://localhost:8000")
+    return url.rstrip("/").removesuffix("/v1") + "/v1"
+
+
+def served_model(root: str) -> str:
+    """The name under which the server has its first model."""
+    models = _read(_Models, _request(f"{root}/models"), root).data
+    if not models:
+        raise SetupError(f"{root} serves no model: start one with soundseam serve MODEL")
+    return models[0].id
+
+
+def score_prompt(root: str, model: str, clip: NDArray[np.int16]) -> ScoredPrompt:
+    """The prompt of one question about 16 kHz mono `clip`, as the server reads it; fails as `score_messages` does."""
+    audio = {"data": base64.b64encode(_wav(clip)).decode(), "format": "wav"}
+    content = [{"type": "input_audio", "input_audio": audio}, {"type": "text", "text": QUESTION}]
+    return score_messages(root, model, [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}])
+
+
+def score_messages(root: str, model: str, messages: Sequence[Mapping[str, object]]) -> ScoredPrompt:
+    """The prompt that the server makes of `messages`.
+
+    Raises SetupError where it does not answer, or not with what vLLM 0.10 and later answer to `prompt_logprobs` and
+    `return_token_ids`.
+    """
+    body = {
+        "model": model,
+        "messages": messages,
+        "max_tokens": 1,
+        "temperature": 0,
+        "prompt_logprobs": 0,
+        "return_token_ids": True,
+    }
+    answer = _read(_Completion, _request(f"{root}/chat/completions", json.dumps(body).encode()), root)
+    ids, told = answer.prompt_token_ids, answer.prompt_logprobs
+    if not ids or not told or len(ids) != len(told):
+        raise SetupError(
+            f"{root} tells no log-probabilities of its prompt, as vLLM does: only a vLLM server can be checked"
+        )
+    scores = []
+    for token, row in zip(ids[1:], told[1:], strict=True):
+        if row is None or str(token) not in row:
+            raise SetupError(
+                f"{root} tells no log-probability of token {token} of its own prompt: is it a vLLM server?"
+            )
+        scores.append(row[str(token)].logprob)
+    return ScoredPrompt(ids, np.array(scores))
+
+
+def _wav(clip: NDArray[np.int16]) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(RATE_HZ)
+        writer.writeframes(clip.astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def _request(url: str, body: bytes | None = None) -> bytes:
+    headers = {"Content-Type": "application/json"}
+    if key := os.environ.get("OPENAI_API_KEY"):
+        headers["Authorization"] = f"Bearer {key}"
+    request = urllib.request.Request(url, body, headers)  # noqa: S310 - api_root lets http and https through alone
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
+            answer: bytes = response.read(MOST_BYTES + 1)
+    except urllib.error.HTTPError as error:
+        said = " ".join(error.read(SHOWN_CHARACTERS).decode(errors="replace").split())
+        key_hint = "; is its key in OPENAI_API_KEY?" if error.code in (401, 403) else ""
+        raise SetupError(f"{url} answers with status {error.code}{key_hint}: {said}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise SetupError(f"{url} cannot be reached ({reason}): is the server up?") from error
+    if len(answer) > MOST_BYTES:
+        raise SetupError(f"{url} answers with over {MOST_BYTES >> 20} MiB: is it a vLLM server?")
+    return answer
+
+
+def _read(shape: type[Shape], body: bytes, root: str) -> Shape:
+    try:
+        return shape.model_validate_json(body)
+    except ValidationError as error:
+        shown = " ".join(body[:SHOWN_CHARACTERS].decode(errors="replace").split())
+        raise SetupError(f"{root} does not answer as OpenAI's interfaces do: {shown}") from error
+
 
 LAST_LINES = 20
 """Of the server's log, shown where it fails."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from annotators.base import AnnotationError
-from annotators.chat.questions import Asker, Question, Reply, Sampling
-from annotators.chat.streams import ask_each
-from pipeline.sft.prompts import filled
-from pipeline.sft.scoring import LETTERS, letter_of, score_answer
-from pipeline.sft.timestamps import TimestampFormat
-from schemas.sample import Sample, Scoring
+from soundseam.annotators.base import AnnotationError
+from soundseam.annotators.chat.questions import Asker, Question, Reply, Sampling
+from soundseam.annotators.chat.served import ask_each
+from soundseam.pipeline.sft.answers import LETTERS, TimestampFormat, letter_of, score_answer
+from soundseam.pipeline.sft.prompts import filled
+from soundseam.schemas.sample import Sample, Scoring
 
 CLOSED = frozenset({Scoring.EXACT, Scoring.CHOICE, Scoring.NUMBER, Scoring.LABELS})
 """Whose answers a guess may hit: nobody guesses a transcript, and times are as good as never right."""

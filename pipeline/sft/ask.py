@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from pydantic import Field
 
-from annotators.chat.endpoint import Endpoint
-from annotators.chat.questions import Asker
-from pipeline.sft.material import Material, RecordingMaterial
-from pipeline.sft.phrasing import Phrasing
-from pipeline.sft.words import Words, words_key
-from schemas.claim import Evidence
-from schemas.record import Record
-from schemas.sample import AnswerSpec, Difficulty, SourceVerdict
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.chat.questions import Asker
+from soundseam.pipeline.sft.answers import TimestampFormat
+from soundseam.pipeline.sft.material import Material, RecordingMaterial
+from soundseam.pipeline.sft.words import Words, words_key
+from soundseam.schemas.claim import Evidence
+from soundseam.schemas.record import Record, draw
+from soundseam.schemas.sample import AnswerSpec, Difficulty, SourceVerdict
+
+
+@dataclass(frozen=True)
+class Phrasing:
+    """`languages` are shares, positive or 0."""
+
+    languages: Mapping[str, float]
+    seed: int
+    style: TimestampFormat
+
+    def languages_for(self, identity: str, allowed: Collection[str] | None = None) -> list[str]:
+        """The language drawn for one fact first, then the others that there are; only `allowed` ones, None for any."""
+        shares = {
+            name: share
+            for name, share in sorted(self.languages.items())
+            if share > 0 and (allowed is None or name in allowed)
+        }
+        left = draw(self.seed, "language", identity) * sum(shares.values())
+        drawn = ""
+        for name, share in shares.items():
+            if left < share:
+                drawn = name
+                break
+            left -= share
+        return sorted(shares, key=lambda name: (name != drawn, name))
 
 
 @dataclass(frozen=True)

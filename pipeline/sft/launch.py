@@ -8,21 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.launch import LOCAL_RUNNERS, Display, RunWatcher
-from pipeline.local.meter import Meter
-from pipeline.local.progress import ProgressLog
-from pipeline.local.supervisor import LocalJob, run_local
-from pipeline.plan import Plan
-from pipeline.sft.config import SftConfig
-from pipeline.sft.marks import Marks
-from pipeline.sft.plan import plan_sft, sft_keys, sft_stage
-from pipeline.sft.read import source_stages, upstream_keys
-from pipeline.sft.summary import SftSummary, summarise
-from pipeline.storage import files
-from pipeline.storage.commits import Corpus, read_layout, sweep
-from pipeline.storage.ownership import require_corpus
-from pipeline.storage.tables import SCHEMA_FILE, write_schema_file
-from pipeline.work import SEGMENTS_STAGE, ShardWork
+from soundseam.pipeline.launch import LOCAL_RUNNERS, Display, RunWatcher
+from soundseam.pipeline.local.progress import Meter, ProgressLog
+from soundseam.pipeline.local.supervisor import LocalJob, run_local
+from soundseam.pipeline.plan import Plan
+from soundseam.pipeline.sft.build import SftConfig
+from soundseam.pipeline.sft.plan import plan_sft, sft_keys, sft_stage
+from soundseam.pipeline.sft.read import Marks, source_stages, upstream_keys
+from soundseam.pipeline.sft.summary import SftSummary, summarise
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import Corpus, read_layout, sweep
+from soundseam.pipeline.storage.ownership import require_corpus
+from soundseam.pipeline.storage.tables import SCHEMA_FILE, write_schema_file
+from soundseam.pipeline.work import SEGMENTS_STAGE, ShardWork
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -80,7 +78,7 @@ class SftGroup:
     options: PipelineOptions | None
 
     def __call__(self, works: Sequence[ShardWork], progress: ProgressLog) -> None:
-        from pipeline.sft.graph import run_sft_graph
+        from soundseam.pipeline.sft.graph import run_sft_graph
 
         run_sft_graph(works, self.config, self.output, self.marks, progress, self.options)
 

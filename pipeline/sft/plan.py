@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pipeline.plan import Plan, StagePlan
-from pipeline.sft.config import SftConfig
-from pipeline.sft.marks import Marks
-from pipeline.sft.read import upstream_keys
-from pipeline.sft.tasks import AnyTask
-from pipeline.storage.commits import Commit, Corpus, shard_of
-from pipeline.work import SEGMENTS_STAGE, ShardWork, StageWork
-from schemas.record import content_key
-from schemas.source import Source
-from schemas.tables import SAMPLES_FOLDER
+from soundseam.pipeline.plan import Plan, StagePlan
+from soundseam.pipeline.sft.build import SftConfig
+from soundseam.pipeline.sft.read import Marks, upstream_keys
+from soundseam.pipeline.sft.tasks import AnyTask
+from soundseam.pipeline.storage.commits import Commit, Corpus, shard_of
+from soundseam.pipeline.work import SEGMENTS_STAGE, ShardWork, StageWork
+from soundseam.schemas.record import content_key
+from soundseam.schemas.recording import Source
+from soundseam.schemas.tables import SAMPLES_FOLDER
 
 WORK_SEGMENTS = 20_000
 """About so many segments' rows, without audio, are in a worker's memory at a time."""

@@ -10,14 +10,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.inspection import committed_rows
-from pipeline.sft.config import SftConfig
-from pipeline.sft.plan import sft_stage
-from pipeline.storage import files
-from pipeline.storage.commits import RUN_FOLDER, Corpus
-from schemas.arrow import arrow_schema, table_of
-from schemas.record import Record
-from schemas.sample import Scoring, Split
+from soundseam.pipeline.inspection import committed_rows
+from soundseam.pipeline.sft.build import SftConfig
+from soundseam.pipeline.sft.plan import sft_stage
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import RUN_FOLDER, Corpus
+from soundseam.schemas.record import Record
+from soundseam.schemas.sample import Scoring, Split
+from soundseam.schemas.tables import arrow_schema, table_of
 
 PRIORS_FILE = "answer_priors.parquet"
 SUMMARY_FILE = "sft.json"

@@ -10,12 +10,12 @@ from typing import Any
 
 import yaml
 
-from annotators.grammar.engine import Pick
-from annotators.wording.normalise import unit_of
-from pipeline.sft.timestamps import AmbiguousTextError, TimedText, TimestampFormat, write_timed
-from schemas.event import EventClass
-from schemas.record import content_key
-from schemas.speech import ErrorUnit
+from soundseam.annotators.grammar.engine import Pick
+from soundseam.annotators.wording.normalise import unit_of
+from soundseam.pipeline.sft.answers import AmbiguousTextError, TimedText, TimestampFormat, write_timed
+from soundseam.schemas.event import EventClass
+from soundseam.schemas.record import content_key
+from soundseam.schemas.speech import ErrorUnit
 
 LANGUAGES = ("en", "zh")
 """What every template is written in."""
@@ -132,7 +132,7 @@ def _is_generic(label: str, event_class: EventClass) -> bool:
 
 
 def _read_yaml(*parts: str) -> Any:
-    text = package_files("pipeline.sft").joinpath(*parts).read_text(encoding="utf-8")
+    text = package_files("soundseam.pipeline.sft").joinpath(*parts).read_text(encoding="utf-8")
     tree = yaml.safe_load(text)
     if not isinstance(tree, dict):
         raise TypeError(f"{'/'.join(parts)} must be a YAML mapping")

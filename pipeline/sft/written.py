@@ -9,17 +9,14 @@ from itertools import combinations
 
 from pydantic import Field
 
-from annotators.wording.jargon import find_jargon
-from annotators.wording.language import is_in
-from annotators.wording.numbers import numbers_in
-from pipeline.captions.grounding import ground_claim
-from pipeline.captions.plan import plan_caption
-from pipeline.captions.problems import Reason
-from pipeline.sft.doubts import is_doubted
-from pipeline.sft.material import Material
-from schemas.claim import Evidence
-from schemas.record import Record
-from schemas.tool_result import ResultKind, ToolResult
+from soundseam.annotators.wording.numbers import numbers_in
+from soundseam.annotators.wording.prose import find_jargon, is_in
+from soundseam.pipeline.captions.grounding import Reason, ground_claim
+from soundseam.pipeline.captions.plan import plan_caption
+from soundseam.pipeline.sft.material import Material, is_doubted
+from soundseam.schemas.caption import ResultKind, ToolResult
+from soundseam.schemas.claim import Evidence
+from soundseam.schemas.record import Record
 
 MOST_FACTS = 24
 NOT_MEASURED = frozenset({ResultKind.STATEMENT, ResultKind.PROFILE})

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from annotators.chat.questions import Answer
-from pipeline.storage import files
-from pipeline.storage.commits import RUN_FOLDER, read_layout, shard_of
-from schemas.record import Record
+from soundseam.annotators.chat.questions import Answer
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import RUN_FOLDER, read_layout, shard_of
+from soundseam.schemas.record import Record
 
 ANSWERS_FOLDER = "answers"
 PIECE_ANSWERS = 512

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.errors import SetupError
-from pipeline.storage import files
-from pipeline.storage.tables import (
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.tables import (
     SCHEMA_FILE,
     FileEntry,
     TableWriter,
@@ -29,10 +29,10 @@ from pipeline.storage.tables import (
     read_rows,
     write_schema_file,
 )
-from pipeline.work import LIST_STAGE
-from schemas.record import Record, content_key
-from schemas.rejected import Rejected
-from schemas.tables import SAMPLES_FOLDER, Table, table_schema
+from soundseam.pipeline.work import LIST_STAGE
+from soundseam.schemas.record import Record, content_key
+from soundseam.schemas.recording import Rejected
+from soundseam.schemas.tables import SAMPLES_FOLDER, Table, table_schema
 
 RUN_FOLDER = "_run"
 DEFAULT_SHARDS = 64

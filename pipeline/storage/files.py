@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import unquote_to_bytes
 
-from pipeline.storage.redact import has_scheme, redact_text, redact_uri
+from soundseam.pipeline.storage.redact import has_scheme, redact_text, redact_uri
 
 if TYPE_CHECKING:
     from apache_beam.io.filesystem import FileSystem

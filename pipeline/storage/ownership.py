@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 from functools import cache
 
-from pipeline.errors import SetupError
-from pipeline.storage import files
-from pipeline.storage.commits import LAYOUT_FILE, RUN_FOLDER, stages_in
-from pipeline.storage.redact import redact_uri
-from schemas.tables import DUPLICATES_FOLDER, SAMPLES_FOLDER, Table
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import LAYOUT_FILE, RUN_FOLDER, stages_in
+from soundseam.pipeline.storage.redact import redact_uri
+from soundseam.schemas.tables import DUPLICATES_FOLDER, SAMPLES_FOLDER, Table
 
 _TABLE_FOLDERS = (*Table, SAMPLES_FOLDER, DUPLICATES_FOLDER)
 _BEFORE_LAYOUT = ("lock", "scratch")

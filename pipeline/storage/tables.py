@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from pipeline.storage import files
-from schemas.record import Record
-from schemas.tables import AnyTable, Table, record_of, table_schema
+from soundseam.pipeline.storage import files
+from soundseam.schemas.record import Record
+from soundseam.schemas.tables import AnyTable, Table, record_of, table_schema
 
 ROW_GROUP_ROWS = 200
 ROW_GROUP_BYTES = 16 * 2**20

@@ -7,15 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotators.base import AnnotationError, BackendUnavailableError, Clip, Samples
-from annotators.clap import CLAP_RATE_HZ, AudioTextModel, ClapWeights, Embeddings, text_audio_similarity, windows_of
-from annotators.clap_agreement import ClapRanker, MusicClapAgreement
-from annotators.clap_labels import LabelScorer
-from schemas.annotation import MusicAnnotation
-from schemas.event import Branch
-from schemas.music import MusicFacts
+from soundseam.annotators.base import AnnotationError, BackendUnavailableError, Clip, Samples
+from soundseam.annotators.clap import (
+    CLAP_RATE_HZ,
+    AudioTextModel,
+    ClapRanker,
+    ClapWeights,
+    Embeddings,
+    LabelScorer,
+    MusicClapAgreement,
+    text_audio_similarity,
+    windows_of,
+)
+from soundseam.schemas.annotation import MusicAnnotation
+from soundseam.schemas.event import Branch
+from soundseam.schemas.music import MusicFacts
 from tests.annotators.music.builders import clip as a_music_clip
-from tests.annotators.tiny_clap import clap_folder
+from tests.support.tiny_clap import clap_folder
 
 
 class LoudAndQuiet:

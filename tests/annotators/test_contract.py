@@ -16,15 +16,15 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from annotators.base import AnnotationError, Annotator, AnyBackend, BackendUnavailableError, Clip, Model
-from annotators.chat.served import ServedBackend
-from pipeline.annotate import annotate_clips, annotation_row
-from pipeline.doctor import FAMILIES
-from schemas.annotation import ANNOTATION_OF, Annotation, Facts
-from schemas.arrow import records_of, table_of
-from schemas.rejected import Rejected
-from tests.annotators.members import BRANCH_MEMBERS, MEMBERS, a_member, load_or_skip, tiny_maker
-from tests.annotators.sounds import SOUNDS, a_clip
+from soundseam.annotators.base import AnnotationError, Annotator, AnyBackend, BackendUnavailableError, Clip, Model
+from soundseam.annotators.chat.served import ServedBackend
+from soundseam.pipeline.doctor import FAMILIES
+from soundseam.pipeline.stages.annotate import annotate_clips, annotation_row
+from soundseam.schemas.annotation import ANNOTATION_OF, Annotation, Facts
+from soundseam.schemas.recording import Rejected
+from soundseam.schemas.tables import records_of, table_of
+from tests.support.members import BRANCH_MEMBERS, MEMBERS, a_member, load_or_skip, tiny_maker
+from tests.support.sounds import SOUNDS, a_clip
 
 INSTANT = re.compile(r"(^|[._])(start|end|onset|offset|beats|downbeats)_ms$")
 """Names of fields that hold points in time, alone or in a list."""

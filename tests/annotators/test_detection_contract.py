@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from annotators.base import AnnotationError, Samples
-from annotators.detection.base import Detection, Detector
-from annotators.waveform import DETECTION_RATE_HZ
-from tests.annotators.members import DETECTION_MEMBERS, a_member, load_or_skip, tiny_maker
-from tests.annotators.sounds import SOUNDS
+from soundseam.annotators.base import DETECTION_RATE_HZ, AnnotationError, Samples
+from soundseam.annotators.detection.base import Detection, Detector
+from tests.support.members import DETECTION_MEMBERS, a_member, load_or_skip, tiny_maker
+from tests.support.sounds import SOUNDS
 
 SCENE = Path(__file__).parents[2] / "samples" / "recordings" / "scene.flac"
 

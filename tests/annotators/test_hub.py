@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from annotators.base import BackendUnavailableError
-from annotators.hub import has_token, is_here, note_of, refuse_unreachable, terms_of
-from annotators.speech.diarization import PyannoteDiarization
-from annotators.speech.faster_whisper import FasterWhisper
+from soundseam.annotators.base import BackendUnavailableError
+from soundseam.annotators.hub import has_token, is_here, note_of, refuse_unreachable, terms_of
+from soundseam.annotators.speech.diarization import PyannoteDiarization
+from soundseam.annotators.speech.faster_whisper import FasterWhisper
 
 GATED = "pyannote/speaker-diarization-community-1"
 OPEN = "Systran/faster-whisper-large-v3"

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from annotators.chat.endpoint import Endpoint
 from benchmarks.chat.__main__ import compare_ways, measure_cache
-from tests.chat_models import Scripted
-from tests.chat_server import ChatServer
+from soundseam.annotators.chat.endpoint import Endpoint
+from tests.support.chat_models import Scripted
+from tests.support.chat_server import ChatServer
 
 
 def test_every_way_of_asking_is_measured_in_one_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,8 +6,8 @@ from statistics import median
 import numpy as np
 import soundfile
 
-from annotators.general.acoustics import measure_acoustics
 from benchmarks.rendered_sounds import RATE_HZ, render_scene
+from soundseam.annotators.general.acoustics import measure_acoustics
 
 
 def test_the_same_seed_gives_the_same_scene(tmp_path: Path) -> None:

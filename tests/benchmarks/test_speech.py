@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from annotators.speech import AnySpeech
-from annotators.speech.quality import SpeechQualityMeasures
 from benchmarks.speech import Candidate, candidates, make_clips, measure
 from benchmarks.speech_own import Clock, Timed
-from pipeline.doctor import kind_of, members_of
+from soundseam.annotators.speech import AnySpeech
+from soundseam.annotators.speech.quality import SpeechQualityMeasures
+from soundseam.pipeline.doctor import kind_of, members_of
 
 ELSEWHERE = {"openai_audio", "audio_caption", "paralinguistics", "clap_agreement", "diarizen", "speech_caption"}
 """Answered by servers (`benchmarks.chat`) or in another environment; and captions, which are composed from rows."""

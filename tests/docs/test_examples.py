@@ -81,7 +81,7 @@ def test_snippets_for_elsewhere_import_what_there_is() -> None:
         for block in blocks()
         if block.language == "python" and block.mark == "elsewhere"
         for node in ast.walk(ast.parse(block.text))
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("pipeline")
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("soundseam")
         for alias in node.names
     ]
     assert imports

@@ -9,10 +9,10 @@ import pytest
 
 from docs.generate import PARTS, SAMPLE_PARTS, pages, regenerated, stale_pages
 from docs.reference import columns_of
-from pipeline.doctor import FAMILIES, members_of
-from pipeline.filters.config import FilterConfig
-from pipeline.filters.launch import FilterRequest, run_filter
-from schemas.tables import RECORD_OF, Table
+from soundseam.pipeline.doctor import FAMILIES, members_of
+from soundseam.pipeline.filters.config import FilterConfig
+from soundseam.pipeline.filters.launch import FilterRequest, run_filter
+from soundseam.schemas.tables import RECORD_OF, Table
 from tests.docs.pages import PAGES, ROOT
 
 

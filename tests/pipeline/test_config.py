@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import RunConfig, available, load_config, profile_names
-from pipeline.errors import SetupError
-from pipeline.yaml_tree import MAX_CONFIG_BYTES
+from soundseam.pipeline.config import MAX_CONFIG_BYTES, RunConfig, SetupError, available, load_config, profile_names
 
 
 def a_profile(folder: Path, text: str) -> str:

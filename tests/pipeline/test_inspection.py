@@ -5,14 +5,13 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from pipeline.inspection import inspect_corpus, sample_captions
-from pipeline.storage.commits import Commit, commit_listing, new_commit, prepare_output
-from schemas.event import Branch, EventClass, ProfileEntry
-from schemas.recording import ChannelRelation, Downmix, Quality, Recording
-from schemas.rejected import Rejected
-from schemas.segment import Segment
-from schemas.tables import Table
-from tests.builders import a_caption, a_segment, recording_id_of, with_audio
+from soundseam.pipeline.inspection import inspect_corpus, sample_captions
+from soundseam.pipeline.storage.commits import Commit, commit_listing, new_commit, prepare_output
+from soundseam.schemas.event import Branch, EventClass, ProfileEntry
+from soundseam.schemas.recording import ChannelRelation, Downmix, Quality, Recording, Rejected
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.tables import Table
+from tests.support.builders import a_caption, a_segment, recording_id_of, with_audio
 
 SEGMENTS = (
     a_segment(

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from annotators.base import Model
-from pipeline.config import RunConfig, load_config, profile_names
-from pipeline.launch import RunRequest, prepare_run
-from tests.annotators.members import tiny_maker
-from tests.chat_models import contract_server
-from tests.corpora import copy_samples, rows_of, run_cli
+from soundseam.annotators.base import Model
+from soundseam.pipeline.config import RunConfig, load_config, profile_names
+from soundseam.pipeline.launch import RunRequest, prepare_run
+from tests.support.chat_models import contract_server
+from tests.support.corpora import copy_samples, rows_of, run_cli
+from tests.support.members import tiny_maker
 
 RECORDINGS = ("speech-circuits-busy.wav", "sound-bell.flac")
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.event import Event
-from schemas.record import Record, content_key, key_content
-from schemas.source import Source
-from schemas.timespan import TimeSpan
-from tests.strategies import records
+from soundseam.schemas.event import Event
+from soundseam.schemas.record import Record, content_key, key_content
+from soundseam.schemas.recording import Source
+from soundseam.schemas.timespan import TimeSpan
+from tests.support.strategies import records
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),

@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.timespan import TimeSpan, covered_ms, union_spans
-from tests.strategies import spans
+from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
+from tests.support.strategies import spans
 
 MOST_MS = 60
 instants = st.integers(-10, MOST_MS + 10)

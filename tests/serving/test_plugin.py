@@ -27,7 +27,7 @@ def package(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_vllm_finds_the_plugin_under_the_name_that_serve_looks_for(package: ModuleType) -> None:
-    from pipeline.serving.interpreter import PLUGIN
+    from soundseam.pipeline.serving.vllm_command import PLUGIN
 
     points = PROJECT["entry-points"]["vllm.general_plugins"]
     assert list(points) == [PLUGIN]

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-import beam_runner
-from annotators.moss.forward import MossAudio
-from pipeline.serving.parity import check_clip
-from pipeline.serving.server_api import ScoredPrompt, score_messages
+from soundseam.annotators.moss.forward import MossAudio
+from soundseam.pipeline.commands import cli
+from soundseam.pipeline.serving.parity import check_clip
+from soundseam.pipeline.serving.server import ScoredPrompt, score_messages
 from tests.annotators.moss.tiny_moss import make_checkpoint
-from tests.vllm import needs_vllm, real_vllm
+from tests.support.vllm import needs_vllm, real_vllm
 
 pytestmark = needs_vllm
 
@@ -23,7 +23,7 @@ def check(folder: Path, dtype: str, *options: str, plugin: bool = True) -> Resul
     """What the gate says of a vLLM that serves a tiny checkpoint of `dtype`."""
     checkpoint = make_checkpoint(folder / "tiny", dtype=dtype)
     with real_vllm(checkpoint, folder / "vllm.log", "--dtype", dtype, *options, plugin=plugin) as url:
-        result = CliRunner(env={"COLUMNS": "160"}).invoke(beam_runner.app, ["serve", str(checkpoint), "--check", url])
+        result = CliRunner(env={"COLUMNS": "160"}).invoke(cli.app, ["serve", str(checkpoint), "--check", url])
     print(result.output)  # noqa: T201 - figures, for whoever runs this with -s
     return result
 

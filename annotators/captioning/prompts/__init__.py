@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files as package_files
 from typing import Literal
 
-from schemas.record import content_key
+from soundseam.schemas.record import content_key
 
 PromptName = Literal["speech", "music", "general", "unified"]
 PromptLanguage = Literal["en", "zh"]

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files as package_files
 from typing import Literal
 
-from schemas.record import content_key
+from soundseam.schemas.record import content_key
 
 CaptionLanguage = Literal["en", "zh"]
 WRITER_PROMPTS = ("write", "repair")
@@ -16,7 +16,11 @@ VERIFIER_PROMPTS = ("affirm", "deny")
 @cache
 def prompt(name: str, language: CaptionLanguage) -> str:
     """The text of NAME.LANGUAGE.txt. Its placeholders are `{name}`, filled by `str.replace`: braces of JSON stay."""
-    text = package_files("pipeline.captions.prompts").joinpath(f"{name}.{language}.txt").read_text(encoding="utf-8")
+    text = (
+        package_files("soundseam.pipeline.captions.prompts")
+        .joinpath(f"{name}.{language}.txt")
+        .read_text(encoding="utf-8")
+    )
     return text.strip()
 
 

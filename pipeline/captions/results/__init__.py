@@ -1,1 +1,0 @@
-"""Every annotation of a segment in one form, branch by branch."""

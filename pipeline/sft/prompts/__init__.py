@@ -6,7 +6,7 @@ import re
 from functools import cache
 from importlib.resources import files as package_files
 
-from schemas.record import content_key
+from soundseam.schemas.record import content_key
 
 WRITER_PROMPTS = ("write", "solve", "guess")
 ANSWERER_PROMPTS = ("guess", "guess_open")
@@ -28,5 +28,5 @@ def prompts_key(names: tuple[str, ...]) -> str:
 
 @cache
 def _text(name: str, language: str) -> str:
-    path = package_files("pipeline.sft.prompts").joinpath(f"{name}.{language}.txt")
+    path = package_files("soundseam.pipeline.sft.prompts").joinpath(f"{name}.{language}.txt")
     return path.read_text(encoding="utf-8").strip()

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
-from pipeline.sft.answers import exact
-from pipeline.sft.ask import Ask, Task, Turn, grade
-from pipeline.sft.material import Material, RecordingMaterial
-from pipeline.sft.tasks.voice import clear_voice
-from pipeline.sft.words import Words
-from schemas.annotation import GeneralAnnotation, MusicAnnotation
-from schemas.claim import Evidence
+from soundseam.pipeline.sft.answers import LETTERS, choice, exact
+from soundseam.pipeline.sft.ask import Ask, Task, Turn, grade
+from soundseam.pipeline.sft.material import Material, RecordingMaterial
+from soundseam.pipeline.sft.tasks.music import KeyTask, MeterTask, TempoTask
+from soundseam.pipeline.sft.tasks.sounds import CountingTask, OrderTask
+from soundseam.pipeline.sft.tasks.transcripts import SpeakerCountTask
+from soundseam.pipeline.sft.tasks.voice import VoiceTask, clear_voice
+from soundseam.pipeline.sft.words import UnsayableError, Words
+from soundseam.schemas.annotation import GeneralAnnotation, MusicAnnotation
+from soundseam.schemas.claim import Evidence
+from soundseam.schemas.record import content_key
 
 
 class _Measure(NamedTuple):
@@ -55,7 +60,7 @@ class ComparisonTask(Task):
                         materials=(first, second),
                         evidence=(*one.evidence, *other.evidence),
                         difficulty=grade(2),
-                        turn=partial(_turn, one.value > other.value),
+                        turn=partial(_comparison_turn, one.value > other.value),
                     )
 
     def _measure(self, kind: str, material: Material) -> _Measure | None:
@@ -89,11 +94,72 @@ class ComparisonTask(Task):
         return abs(one - other) >= (self.level_db if kind == "level" else self.syllables_hz)
 
 
-def _turn(is_first: bool, words: Words) -> Turn:
+def _comparison_turn(is_first: bool, words: Words) -> Turn:
     answer, other = ("first", "second") if is_first else ("second", "first")
     return Turn(
         words.say("question"),
         words.say(answer),
         exact(words.say(f"plain_{answer}")),
         rivals=(words.say(f"plain_{other}"),),
+    )
+
+
+class ChoiceTask(Task):
+    """Eligible: a question of another task that comes with plausible wrong answers. Which letter is right goes round
+    within a recording, from a start drawn from its id."""
+
+    task: Literal["choice"] = "choice"
+    most_choices: int = Field(default=4, ge=2, le=len(LETTERS), description="how many answers to offer at most")
+    counting: CountingTask = CountingTask()
+    order: OrderTask = OrderTask()
+    tempo: TempoTask = TempoTask()
+    key: KeyTask = KeyTask()
+    meter: MeterTask = MeterTask()
+    voice: VoiceTask = VoiceTask()
+    speaker_count: SpeakerCountTask = SpeakerCountTask()
+    comparison: ComparisonTask = ComparisonTask()
+
+    needs: ClassVar[tuple[str, ...]] = (
+        "what counting, order, tempo, key, meter, voice, speaker_count or comparison need",
+    )
+
+    def asks(self, recording: RecordingMaterial) -> Iterator[Ask]:
+        place = int(content_key(["choice", recording.recording_id]), 16)
+        for source in self._sources():
+            for ask in source.asks(recording):
+                if ask.kind != "longest_pause":
+                    yield replace(
+                        ask,
+                        kind="choice",
+                        topic="/".join(part for part in (source.task, ask.kind, ask.topic) if part),
+                        fact=f"{source.task}/{ask.kind}/{ask.fact}",
+                        turn=partial(_choice_turn, ask, source.task, place, self.most_choices),
+                    )
+                    place += 1
+
+    def _sources(self) -> Sequence[Task]:
+        return (
+            self.counting,
+            self.order,
+            self.tempo,
+            self.key,
+            self.meter,
+            self.voice,
+            self.speaker_count,
+            self.comparison,
+        )
+
+
+def _choice_turn(ask: Ask, task: str, place: int, most_choices: int, words: Words) -> Turn:
+    base = ask.turn(words.of(task, ask.kind))
+    wrong = [rival for rival in dict.fromkeys(base.rivals) if rival not in base.spec.accepted][: most_choices - 1]
+    if not wrong or base.spec.reference in wrong:
+        raise UnsayableError("no plausible wrong answer")
+    correct = place % (len(wrong) + 1)
+    choices = [*wrong[:correct], base.spec.reference, *wrong[correct:]]
+    lines = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, choices, strict=False))
+    return Turn(
+        words.say("question", question=base.question, choices=lines),
+        words.say("answer", letter=LETTERS[correct], choice=choices[correct]),
+        choice(choices, correct),
     )

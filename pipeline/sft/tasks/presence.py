@@ -8,13 +8,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.sft.answers import exact
-from pipeline.sft.ask import Ask, Task, Turn, grade
-from pipeline.sft.material import Material, RecordingMaterial
-from pipeline.sft.sounds import LEAST_SCORE, is_crowded, is_faint, is_nameable, sure_sounds
-from pipeline.sft.words import UnsayableError, Words
-from schemas.annotation import GeneralAnnotation, MusicAnnotation, SpeechAnnotation
-from schemas.event import Branch, EventClass
+from soundseam.pipeline.sft.answers import exact
+from soundseam.pipeline.sft.ask import Ask, Task, Turn, grade
+from soundseam.pipeline.sft.material import Material, RecordingMaterial
+from soundseam.pipeline.sft.tasks.sounds import LEAST_SCORE, is_crowded, is_faint, is_nameable, sure_sounds
+from soundseam.pipeline.sft.words import UnsayableError, Words
+from soundseam.schemas.annotation import GeneralAnnotation, MusicAnnotation, SpeechAnnotation
+from soundseam.schemas.event import Branch, EventClass
 
 Sound = tuple[EventClass, str]
 

@@ -8,14 +8,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.sft.answers import labels, wer
-from pipeline.sft.ask import Ask, SegmentTask, Turn, grade
-from pipeline.sft.material import Material, Sighting
-from pipeline.sft.sounds import LEAST_SCORE, all_sure, is_crowded, is_faint, is_nameable
-from pipeline.sft.timestamps import TimedText
-from pipeline.sft.transcripts import cite_transcript, grade_transcript, timed_texts, usable_transcript
-from pipeline.sft.words import Words, seconds
-from schemas.timespan import TimeSpan
+from soundseam.pipeline.sft.answers import TimedText, labels, wer
+from soundseam.pipeline.sft.ask import Ask, SegmentTask, Turn, grade
+from soundseam.pipeline.sft.material import Material, Sighting
+from soundseam.pipeline.sft.tasks.sounds import LEAST_SCORE, all_sure, is_crowded, is_faint, is_nameable
+from soundseam.pipeline.sft.transcripts import cite_transcript, grade_transcript, timed_texts, usable_transcript
+from soundseam.pipeline.sft.words import Words, seconds
+from soundseam.schemas.timespan import TimeSpan
 
 _GRID_MS = 500
 """Asked times lie on a grid, as a listener's would."""

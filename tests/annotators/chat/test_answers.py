@@ -14,15 +14,14 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotators.base import AnnotationError
-from annotators.chat.attempt import Fault, failure_of, retry_after_s
-from annotators.chat.endpoint import Dialect
-from annotators.chat.probabilities import Step, choice_probabilities
-from annotators.chat.questions import Answer, Question
-from annotators.chat.wire import body_of, choice_forms, read_answer
-from pipeline.segment import encode_flac
-from tests.chat_models import Scripted, tokens_of
-from tests.chat_server import Token, Told, chat_answer, read_chat
+from soundseam.annotators.base import AnnotationError
+from soundseam.annotators.chat.endpoint import Dialect
+from soundseam.annotators.chat.http import Fault, failure_of, retry_after_s
+from soundseam.annotators.chat.questions import Answer, Question
+from soundseam.annotators.chat.wire import Step, body_of, choice_forms, choice_probabilities, read_answer
+from soundseam.pipeline.stages.segment import encode_flac
+from tests.support.chat_models import Scripted, tokens_of
+from tests.support.chat_server import Token, Told, chat_answer, read_chat
 
 YES_NO = Question("Does a dog bark?", (b"fLaC",), choices=("yes", "no"))
 FLAC = encode_flac(np.linspace(-0.5, 0.5, 160, dtype=np.float32))

@@ -9,13 +9,12 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from annotators.base import AnnotationError
-from annotators.chat.client import ChatClient
-from annotators.chat.endpoint import Endpoint
-from annotators.chat.questions import Answer, Question, Reply, Sampling
-from annotators.chat.usage import Tally
-from tests.chat_models import Scripted
-from tests.chat_server import Asked, ChatServer, Fault
+from soundseam.annotators.base import AnnotationError
+from soundseam.annotators.chat.client import ChatClient
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.chat.questions import Answer, Question, Reply, Sampling, Tally
+from tests.support.chat_models import Scripted
+from tests.support.chat_server import Asked, ChatServer, Fault
 
 SOUND = b"fLaC and more"
 

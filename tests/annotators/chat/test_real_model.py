@@ -12,26 +12,23 @@ import numpy as np
 import pytest
 from pydantic import Field
 
-from annotators.base import AnnotationError
-from annotators.chat.client import ChatClient
-from annotators.chat.endpoint import Endpoint
-from annotators.chat.kept import KeepingAsker
-from annotators.chat.questions import Answer, Question, Sampling
-from annotators.chat.records import Told, ask_records
-from annotators.chat.usage import Tally
-from pipeline.captions.caption_config import VerifierConfig
-from pipeline.captions.verdicts import probability
-from pipeline.captions.verify import Heard, questions_about, verify_captions
-from pipeline.segment import encode_flac
-from pipeline.serving.probe import as_heard, probe_clip
-from schemas.caption import Caption
-from schemas.record import Record
+from soundseam.annotators.base import AnnotationError
+from soundseam.annotators.chat.client import ChatClient, KeepingAsker
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.chat.questions import Answer, Question, Sampling, Tally
+from soundseam.annotators.chat.served import Told, ask_records
+from soundseam.pipeline.captions.caption_config import VerifierConfig
+from soundseam.pipeline.captions.verify import Heard, probability, questions_about, verify_captions
+from soundseam.pipeline.serving.server import as_heard, probe_clip
+from soundseam.pipeline.stages.segment import encode_flac
+from soundseam.schemas.caption import Caption
+from soundseam.schemas.record import Record
 from tests.annotators.moss.conftest import checkpoint, tiny
 from tests.annotators.moss.tiny_moss import SYSTEM, TinyMoss
-from tests.chat_moss import MossModel, prompt_text, samples_of
-from tests.chat_server import ChatServer
 from tests.pipeline.filters.corpora import a_told_caption, a_told_segment
-from tests.vllm import needs_vllm, real_vllm
+from tests.support.chat_moss import MossModel, prompt_text, samples_of
+from tests.support.chat_server import ChatServer
+from tests.support.vllm import needs_vllm, real_vllm
 
 __all__ = ["checkpoint", "tiny"]
 

@@ -9,14 +9,14 @@ from typing import Literal
 import pytest
 from pydantic import Field
 
-from annotators.base import AnnotationError
-from annotators.chat.client import ChatClient
-from annotators.chat.endpoint import Endpoint
-from annotators.chat.questions import Question
-from annotators.chat.records import Told, ask_records
-from schemas.record import Record
-from tests.chat_models import Scripted
-from tests.chat_server import Asked, ChatServer, Fault
+from soundseam.annotators.base import AnnotationError
+from soundseam.annotators.chat.client import ChatClient
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.chat.questions import Question
+from soundseam.annotators.chat.served import Told, ask_records
+from soundseam.schemas.record import Record
+from tests.support.chat_models import Scripted
+from tests.support.chat_server import Asked, ChatServer, Fault
 
 
 class Speaker(Record):

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotators.base import Samples
-from annotators.waveform import DETECTION_RATE_HZ
+from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
 
 
 @dataclass(frozen=True)

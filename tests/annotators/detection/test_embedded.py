@@ -7,11 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from annotators.detection.embedded import Embedded, listen
-from annotators.detection.event_net import ALIGNMENT, EVENT_NET_FILE, EVENT_NET_SHA256, REACH_FRAMES
-from annotators.detection.session import carried_weights, open_session
-from annotators.detection.silero_vad import SILERO_FILE, SILERO_SHA256
-from schemas.event import Event, EventClass
+from soundseam.annotators.detection.embedded import (
+    ALIGNMENT,
+    EVENT_NET_FILE,
+    EVENT_NET_SHA256,
+    REACH_FRAMES,
+    Embedded,
+    listen,
+)
+from soundseam.annotators.detection.silero_vad import SILERO_FILE, SILERO_SHA256
+from soundseam.annotators.onnx import carried_weights, open_session
+from soundseam.schemas.event import Event, EventClass
 from tests.annotators.detection.sounds import ArrayWaveform, beeps, mixed, noise, tune
 
 SILERO = open_session(carried_weights(SILERO_FILE), SILERO_SHA256)

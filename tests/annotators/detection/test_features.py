@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotators.detection.features import FLOOR_REACH, HOP_SAMPLES, MELS, MelStream, contrast, mel_filters
+from soundseam.annotators.detection.features import FLOOR_REACH, HOP_SAMPLES, MELS, MelStream, contrast, mel_filters
 from tests.annotators.detection.sounds import beeps, mixed, noise
 
 SOUND = noise(3, -40) + mixed(3, (1, beeps(1, -20)))

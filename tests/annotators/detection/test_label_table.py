@@ -8,14 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from annotators.base import BackendUnavailableError
-from annotators.detection.label_table import SCENERY, TABLES, carried_table, classes_of, read_labels, read_table
-from schemas.event import EventClass
+from soundseam.annotators.base import BackendUnavailableError
+from soundseam.annotators.detection.label_table import (
+    SCENERY,
+    TABLES,
+    carried_table,
+    classes_of,
+    read_labels,
+    read_table,
+)
+from soundseam.schemas.event import EventClass
 
 ROWS = [
     (name, row)
     for name in TABLES
-    for row in csv.reader(files("annotators.detection").joinpath(name).read_text().splitlines()[1:])
+    for row in csv.reader(files("soundseam.annotators.detection").joinpath(name).read_text().splitlines()[1:])
 ]
 VOICED = ("speech", "speaking", "singing", "Whispering", "Narration", "Conversation")
 

@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotators.base import BackendUnavailableError, Samples
-from annotators.detection.activity import Thresholds
-from annotators.detection.ast import Ast
-from annotators.detection.frame_sed import FrameSed
-from annotators.detection.pretrained_sed import PretrainedSed
-from annotators.detection.pyannote_segmentation import PyannoteSegmentation, _of_powerset, _of_speakers
-from annotators.detection.tagging import TaggingDetector
-from annotators.detection.windows import Windowing
-from schemas.event import EventClass
+from soundseam.annotators.base import BackendUnavailableError, Samples
+from soundseam.annotators.detection.activity import Thresholds, Windowing
+from soundseam.annotators.detection.ast import Ast
+from soundseam.annotators.detection.frame_sed import FrameSed
+from soundseam.annotators.detection.pretrained_sed import PretrainedSed
+from soundseam.annotators.detection.pyannote_segmentation import PyannoteSegmentation, _of_powerset, _of_speakers
+from soundseam.annotators.detection.tagging import TaggingDetector
+from soundseam.schemas.event import EventClass
 from tests.annotators.detection import tiny
 from tests.annotators.detection.sounds import ArrayWaveform, beeps, mixed
 

@@ -11,7 +11,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotators.detection.yamnet import (
+from soundseam.annotators.detection.yamnet import (
     NUM_CLASSES,
     WINDOW_FRAMES,
     open_yamnet,

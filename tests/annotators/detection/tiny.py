@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotators.detection.ast import Ast
-from annotators.detection.frame_sed import FrameSed
-from annotators.detection.label_table import carried_table
-from annotators.detection.pretrained_sed import PretrainedSed
-from annotators.detection.pyannote_segmentation import PyannoteSegmentation
-from annotators.detection.windows import Windowing
+from soundseam.annotators.detection.activity import Windowing
+from soundseam.annotators.detection.ast import Ast
+from soundseam.annotators.detection.frame_sed import FrameSed
+from soundseam.annotators.detection.label_table import carried_table
+from soundseam.annotators.detection.pretrained_sed import PretrainedSed
+from soundseam.annotators.detection.pyannote_segmentation import PyannoteSegmentation
 from tests.annotators.speech.tiny import pyannote_diarization
 
 FRAME_SAMPLES = 640

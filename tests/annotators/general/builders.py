@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.base import Clip
-from schemas.event import Branch, Event, EventClass
-from schemas.segment import Boundary, Segment
+from soundseam.annotators.base import Clip
+from soundseam.schemas.event import Branch, Event, EventClass
+from soundseam.schemas.segment import Boundary, Segment
 
 RATE_HZ = 16_000
 EDGE = Boundary(reason="recording_edge", cost=0.0, before=None, after=None, gap_ms=0, forced=False)

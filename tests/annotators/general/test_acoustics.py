@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotators.base import AnnotationError
-from annotators.general.acoustics import SegmentAcoustics, measure_acoustics
-from schemas.general import Acoustics
+from soundseam.annotators.base import AnnotationError
+from soundseam.annotators.general.acoustics import SegmentAcoustics, measure_acoustics
+from soundseam.schemas.general import Acoustics
 from tests.annotators.general.builders import clip, noise, ringing, silence, tone
 
 

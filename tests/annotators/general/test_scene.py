@@ -7,19 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annotators.base import AnnotationError, Clip
-from annotators.general.anchor import SceneAnchor, compose_anchor
-from annotators.general.describe import Describe
-from annotators.general.judge import Judge
-from annotators.general.scene import Scene, unheard_in
-from annotators.general.served_anchor import ServedAnchor
-from annotators.general.sound_words import families, families_in
-from schemas.annotation import GeneralAnnotation
-from schemas.event import Branch, EventClass
-from schemas.general import EventSource, GeneralFacts, HeardEvent, SceneDescription
-from tests.annotators.asking import BAD_ANSWERS, BAD_TEXTS, INJECTED, as_json, ask
-from tests.annotators.served_answers import JUDGED
-from tests.builders import a_segment
+from soundseam.annotators.base import AnnotationError, Clip
+from soundseam.annotators.general.anchor import SceneAnchor, ServedAnchor, compose_anchor
+from soundseam.annotators.general.describe import Describe
+from soundseam.annotators.general.judge import Judge
+from soundseam.annotators.general.scene import Scene, families, families_in, unheard_in
+from soundseam.schemas.annotation import GeneralAnnotation
+from soundseam.schemas.event import Branch, EventClass
+from soundseam.schemas.general import EventSource, GeneralFacts, HeardEvent, SceneDescription
+from tests.support.asking import BAD_ANSWERS, BAD_TEXTS, INJECTED, as_json, ask
+from tests.support.builders import a_segment
+from tests.support.served_answers import JUDGED
 
 ANIMAL, AMBIGUOUS, OBJECT = EventClass.ANIMAL, EventClass.SOURCE_AMBIGUOUS, EventClass.OBJECT
 SPEECH, MUSIC = EventClass.SPEECH, EventClass.MUSIC

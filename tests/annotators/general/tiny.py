@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from annotators.chat.endpoint import Endpoint
-from annotators.clap_agreement import GeneralClapAgreement
-from annotators.general.audio_caption import GeneralAudioCaption
-from annotators.general.clap_tags import GeneralClapTags
-from annotators.general.describe import Describe
-from annotators.general.judge import Judge
-from annotators.general.served_anchor import ServedAnchor
-from annotators.general.tagger import Tagger
+from soundseam.annotators.audio_caption import GeneralAudioCaption
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.clap import GeneralClapAgreement
+from soundseam.annotators.general.anchor import ServedAnchor
+from soundseam.annotators.general.clap_tags import GeneralClapTags
+from soundseam.annotators.general.describe import Describe
+from soundseam.annotators.general.judge import Judge
+from soundseam.annotators.general.tagger import Tagger
 from tests.annotators.detection.tiny import frame_sed
-from tests.annotators.tiny_clap import clap_folder
-from tests.chat_models import contract_server
+from tests.support.chat_models import contract_server
+from tests.support.tiny_clap import clap_folder
 
 
 def tagger(folder: Path) -> Tagger:

@@ -11,19 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotators.grammar.engine import Pick, Rows, Rule, Values, derive_claim, read_place
-from annotators.grammar.events import Heard
-from annotators.grammar.phrases import follow_phrase
-from annotators.grammar.rules import RULES
-from annotators.grammar.words import number_word, place_word, plural, seconds_word, with_article
-from pipeline.captions.caption_config import CaptionConfig
-from pipeline.captions.merge import merge_segment
-from schemas.arrow import arrow_schema
-from schemas.event import Branch, EventClass
-from schemas.segment import Segment
-from schemas.speech import SpeechFacts
-from schemas.tables import RECORD_OF, Table
-from tests.caption_rows import event, plausible, row, segment, voice, with_captions
+from soundseam.annotators.grammar.composer import RULES
+from soundseam.annotators.grammar.engine import Pick, Rows, Rule, Values, derive_claim, read_place
+from soundseam.annotators.grammar.events import Heard
+from soundseam.annotators.grammar.phrases import follow_phrase
+from soundseam.annotators.grammar.words import number_word, place_word, plural, seconds_word, with_article
+from soundseam.pipeline.captions.caption_config import CaptionConfig
+from soundseam.pipeline.captions.merge import merge_segment
+from soundseam.schemas.event import Branch, EventClass
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import SpeechFacts
+from soundseam.schemas.tables import RECORD_OF, Table, arrow_schema
+from tests.support.caption_rows import event, plausible, row, segment, voice, with_captions
 
 SPEECH = [event(EventClass.SPEECH, 0, 10_000)]
 

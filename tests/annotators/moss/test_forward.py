@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotators.base import Samples
-from annotators.moss.config import CheckpointError
-from annotators.moss.forward import MossAudio
-from annotators.moss.weights import find_checkpoint
-from pipeline.serving.probe import as_heard, probe_clip
+from soundseam.annotators.base import Samples
+from soundseam.annotators.moss.checkpoint import CheckpointError, find_checkpoint
+from soundseam.annotators.moss.forward import MossAudio
+from soundseam.pipeline.serving.server import as_heard, probe_clip
 from tests.annotators.moss.tiny_moss import AUDIO, TinyMoss, chat
 
 REFERENCE = Path(__file__).parent / "reference.json"

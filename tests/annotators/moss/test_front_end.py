@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotators.moss.audio_tokens import audio_token_ids, tokens_of
-from annotators.moss.config import AudioTokens
-from annotators.moss.mel import SHORTEST_SAMPLES, log_mel
-from pipeline.serving.probe import as_heard, probe_clip
+from soundseam.annotators.moss.checkpoint import AudioTokens
+from soundseam.annotators.moss.model import SHORTEST_SAMPLES, audio_token_ids, log_mel, tokens_of
+from soundseam.pipeline.serving.server import as_heard, probe_clip
 
 TOKENS = AudioTokens()
 AUDIO = TOKENS.audio_token_id

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from annotators.base import Samples
-from annotators.moss.audio_tokens import audio_token_ids
-from annotators.moss.forward import Heard, MossAudio
+from soundseam.annotators.base import Samples
+from soundseam.annotators.moss.forward import Heard, MossAudio
+from soundseam.annotators.moss.model import audio_token_ids
 
 AUDIO = "<|audio_bos|><|AUDIO|><|audio_eos|>"
 """Stands for a clip in a prompt's text."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.base import Clip
-from schemas.event import Branch, ProfileEntry
-from schemas.segment import Boundary, Segment
+from soundseam.annotators.base import Clip
+from soundseam.schemas.event import Branch, ProfileEntry
+from soundseam.schemas.segment import Boundary, Segment
 
 RATE_HZ = 22_050
 EDGE = Boundary(reason="recording_edge", cost=0.0, before=None, after=None, gap_ms=0, forced=False)

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotators.base import AnnotationError, BackendUnavailableError
-from annotators.music.basic_pitch import BasicPitch
-from annotators.music.notes import NoteLimits, find_notes
+from soundseam.annotators.base import AnnotationError, BackendUnavailableError
+from soundseam.annotators.music.basic_pitch import BasicPitch, NoteLimits, find_notes
 from tests.annotators.music.builders import clip, noise, silence
 from tests.annotators.music.tiny import basic_pitch
 

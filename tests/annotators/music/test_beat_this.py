@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotators.base import BackendUnavailableError
-from annotators.music.beat_this import BeatThis, rhythm_of
+from soundseam.annotators.base import BackendUnavailableError
+from soundseam.annotators.music.beat_this import BeatThis, rhythm_of
 from tests.annotators.music.builders import RATE_HZ, clicks, clip
 from tests.annotators.music.tiny import beat_this
-from tests.builders import a_segment
+from tests.support.builders import a_segment
 
 SEGMENT = a_segment(start_ms=10_000, end_ms=30_000)
 

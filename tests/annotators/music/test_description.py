@@ -7,16 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annotators.base import AnnotationError, Clip
-from annotators.music.description import DescribeMusic
-from annotators.music.measured import Measured, contradiction, same_pulse, says_vocals
-from schemas.annotation import MusicAnnotation
-from schemas.event import Branch, EventClass, ProfileEntry
-from schemas.music import Lyrics, Mode, MusicFacts, Rhythm, Tonality, Topic
-from schemas.tag import Tag, TagKind
-from tests.annotators.asking import BAD_ANSWERS, BAD_TEXTS, as_json, ask
-from tests.annotators.served_answers import MUSIC
-from tests.builders import a_segment
+from soundseam.annotators.base import AnnotationError, Clip
+from soundseam.annotators.music.description import DescribeMusic, Measured, contradiction, same_pulse, says_vocals
+from soundseam.schemas.annotation import MusicAnnotation
+from soundseam.schemas.event import Branch, EventClass, ProfileEntry, Tag, TagKind
+from soundseam.schemas.music import Lyrics, Mode, MusicFacts, Rhythm, Tonality, Topic
+from tests.support.asking import BAD_ANSWERS, BAD_TEXTS, as_json, ask
+from tests.support.builders import a_segment
+from tests.support.served_answers import MUSIC
 
 A_MINOR_AT_84 = MusicFacts(
     rhythm=Rhythm(tempo_bpm=84.0, tempo_confidence=0.8, beats_ms=(), onset_rate_hz=2.0),

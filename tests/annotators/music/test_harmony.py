@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from annotators.music.mir import Mir
-from schemas.music import Chord, Mode, MusicFacts, Tonality
+from soundseam.annotators.music.mir import Mir
+from soundseam.schemas.music import Chord, Mode, MusicFacts, Tonality
 from tests.annotators.music.builders import chord, clicks, clip, noise, note, silence
 
 MAJOR_PIECE = [(48, "maj"), (53, "maj"), (55, "7"), (48, "maj"), (57, "min"), (50, "min"), (55, "7"), (48, "maj")]

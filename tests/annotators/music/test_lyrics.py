@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from annotators.base import BackendUnavailableError, Clip
-from annotators.music.lyrics import LyricsListener, LyricsTranscript
-from annotators.speech.pocketsphinx import Pocketsphinx
-from annotators.speech.transformers_asr import TransformersAsr
-from schemas.event import Branch, EventClass, ProfileEntry
-from schemas.speech import SpeechFacts, Transcript, Word
-from tests.builders import a_segment, an_event
+from soundseam.annotators.base import BackendUnavailableError, Clip
+from soundseam.annotators.music.lyrics import LyricsListener, LyricsTranscript
+from soundseam.annotators.speech.pocketsphinx import Pocketsphinx
+from soundseam.annotators.speech.transformers_asr import TransformersAsr
+from soundseam.schemas.event import Branch, EventClass, ProfileEntry
+from soundseam.schemas.speech import SpeechFacts, Transcript, Word
+from tests.support.builders import a_segment, an_event
 
 BACKEND = LyricsTranscript(recogniser=Pocketsphinx())
 

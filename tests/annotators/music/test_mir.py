@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from annotators.base import AnnotationError, BackendUnavailableError
-from annotators.music.mir import Mir
-from schemas.event import EventClass, ProfileEntry
-from schemas.music import Dynamics, MusicFacts, Timbre
+from soundseam.annotators.base import AnnotationError, BackendUnavailableError
+from soundseam.annotators.music.mir import Mir
+from soundseam.schemas.event import EventClass, ProfileEntry
+from soundseam.schemas.music import Dynamics, MusicFacts, Timbre
 from tests.annotators.music.builders import RATE_HZ, chord, clicks, clip, noise, note, silence
 
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import soxr
 
-from annotators.base import AnnotationError, Samples
-from annotators.music.pieces import Part, SectionAnnotator, pieces_of
-from annotators.music.structure import Structure
-from schemas.segment import Segment
+from soundseam.annotators.base import AnnotationError, Samples
+from soundseam.annotators.music.pieces import Part, SectionAnnotator, pieces_of
+from soundseam.annotators.music.structure import Structure
+from soundseam.schemas.segment import Segment
 from tests.annotators.music.builders import RATE_HZ
 from tests.annotators.music.test_structure import CHORUS, VERSE
 from tests.annotators.speech.builders import InMemory
-from tests.builders import a_segment
+from tests.support.builders import a_segment
 
 
 def segments(*edges: tuple[int, int]) -> list[Segment]:

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotators.base import BackendUnavailableError
-from annotators.music.frame_parts import BoundaryLimits, parts_of_frames
-from annotators.music.songformer import RATE_HZ, SongFormer
-from schemas.music import Section
+from soundseam.annotators.base import BackendUnavailableError
+from soundseam.annotators.music.songformer import RATE_HZ, BoundaryLimits, SongFormer, parts_of_frames
+from soundseam.schemas.music import Section
 from tests.annotators.music.builders import clip
 from tests.annotators.music.tiny import songformer
 

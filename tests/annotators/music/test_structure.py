@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from annotators.base import AnnotationError
-from annotators.music.structure import Structure
-from schemas.music import Section
+from soundseam.annotators.base import AnnotationError
+from soundseam.annotators.music.structure import Structure
+from soundseam.schemas.music import Section
 from tests.annotators.music.builders import chord, clicks, clip, noise, silence
 
 CALM = [(48, (0, 4, 7)), (53, (0, 4, 7)), (55, (0, 4, 7)), (48, (0, 4, 7))]

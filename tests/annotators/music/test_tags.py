@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotators.base import BackendUnavailableError
-from annotators.music.clap_tags import read_music_labels
-from annotators.music.tags import Tags
-from schemas.tag import Tag, TagKind
+from soundseam.annotators.base import BackendUnavailableError
+from soundseam.annotators.music.clap_tags import read_music_labels
+from soundseam.annotators.music.tags import Tags
+from soundseam.schemas.event import Tag, TagKind
 from tests.annotators.music.builders import clip, noise
 from tests.annotators.music.tiny import clap_tags, tags
 

@@ -7,20 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotators.chat.endpoint import Endpoint
-from annotators.clap_agreement import MusicClapAgreement
-from annotators.music.audio_caption import MusicAudioCaption
-from annotators.music.basic_pitch import WINDOW, BasicPitch
-from annotators.music.beat_this import BeatThis
-from annotators.music.clap_tags import MusicClapTags
-from annotators.music.description import DescribeMusic
-from annotators.music.lyrics import LyricsTranscript
-from annotators.music.songformer import SongFormer
-from annotators.music.tags import Tags
+from soundseam.annotators.audio_caption import MusicAudioCaption
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.clap import MusicClapAgreement
+from soundseam.annotators.music.basic_pitch import WINDOW, BasicPitch
+from soundseam.annotators.music.beat_this import BeatThis
+from soundseam.annotators.music.clap_tags import MusicClapTags
+from soundseam.annotators.music.description import DescribeMusic
+from soundseam.annotators.music.lyrics import LyricsTranscript
+from soundseam.annotators.music.songformer import SongFormer
+from soundseam.annotators.music.tags import Tags
 from tests.annotators.detection.tiny import ast
 from tests.annotators.speech.tiny import transformers_asr
-from tests.annotators.tiny_clap import clap_folder
-from tests.chat_models import contract_server
+from tests.support.chat_models import contract_server
+from tests.support.tiny_clap import clap_folder
 
 FRAMES, KEYS = 172, 88
 

@@ -10,9 +10,9 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from annotators.base import Clip, Samples
-from schemas.event import Branch, EventClass
-from tests.builders import a_segment, an_event
+from soundseam.annotators.base import Clip, Samples
+from soundseam.schemas.event import Branch, EventClass
+from tests.support.builders import a_segment, an_event
 
 RATE_HZ = 16_000
 RECORDINGS = Path(__file__).parents[3] / "samples" / "recordings"

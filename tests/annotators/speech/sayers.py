@@ -11,15 +11,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from annotators.base import Annotator
-from annotators.chat.endpoint import Endpoint
-from annotators.speech.openai_audio import OpenaiAudio
-from annotators.speech.pocketsphinx import PocketsphinxAnnotator
-from annotators.speech.transformers_asr import TransformersAnnotator, TransformersAsr
-from schemas.speech import SpeechFacts, Transcript
+from soundseam.annotators.base import Annotator
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.speech.openai_audio import OpenaiAudio
+from soundseam.annotators.speech.pocketsphinx import PocketsphinxAnnotator
+from soundseam.annotators.speech.transformers_asr import TransformersAnnotator, TransformersAsr
+from soundseam.schemas.speech import SpeechFacts, Transcript
 from tests.annotators.speech.builders import a_clip, silence, syllables
 from tests.annotators.speech.tiny import faster_whisper
-from tests.chat_server import Asked, ChatServer, Token, Told
+from tests.support.chat_server import Asked, ChatServer, Token, Told
 
 Recogniser = Annotator[SpeechFacts]
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotators.base import Clip
-from annotators.speech.agreement import TranscriptAgreement, error_rate
-from schemas.annotation import SpeechAnnotation
-from schemas.event import Branch
-from schemas.speech import Agreement, ErrorUnit, Speakers, SpeechFacts, SpeechLanguage, Transcript, Turn, Word
-from tests.annotators.members import load_or_skip
+from soundseam.annotators.base import Clip
+from soundseam.annotators.speech.agreement import TranscriptAgreement, error_rate
+from soundseam.schemas.annotation import SpeechAnnotation
+from soundseam.schemas.event import Branch
+from soundseam.schemas.speech import Agreement, ErrorUnit, Speakers, SpeechFacts, SpeechLanguage, Transcript, Turn, Word
 from tests.annotators.speech.builders import a_clip, silence
+from tests.support.members import load_or_skip
 
 pytest.importorskip("jiwer")
 

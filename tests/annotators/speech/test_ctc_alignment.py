@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from annotators.base import BackendUnavailableError, Clip
-from annotators.speech.ctc_alignment import CtcAligner, CtcAlignment, Letters, target_of
-from annotators.weights import UNKNOWN, licence_of
-from schemas.speech import Alignment, SpeechFacts
-from tests.annotators.members import load_or_skip
+from soundseam.annotators.base import BackendUnavailableError, Clip
+from soundseam.annotators.speech.ctc_alignment import CtcAligner, CtcAlignment, Letters, target_of
+from soundseam.annotators.weights import UNKNOWN, licence_of
+from soundseam.schemas.speech import Alignment, SpeechFacts
 from tests.annotators.speech.builders import a_clip, a_sample, noise
 from tests.annotators.speech.test_agreement import heard
 from tests.annotators.speech.tiny import ctc_alignment
+from tests.support.members import load_or_skip
 
 LETTERS = Letters({"<pad>": 0, "|": 1, "A": 2, "B": 3, "C": 4, "'": 5}, blank=0, delimiter="|")
 

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from annotators.base import AnnotationError, BackendUnavailableError
-from annotators.speech.diarization import PyannoteDiarization, WindowPipeline
-from annotators.speech.windowed import WindowedDiarizer
-from schemas.timespan import TimeSpan
-from tests.annotators.members import load_or_skip
+from soundseam.annotators.base import AnnotationError, BackendUnavailableError
+from soundseam.annotators.speech.diarization import PyannoteDiarization, WindowPipeline
+from soundseam.annotators.speech.turns import WindowedDiarizer
+from soundseam.schemas.timespan import TimeSpan
 from tests.annotators.speech.builders import InMemory, a_clip, read_sample, silence
 from tests.annotators.speech.tiny import pyannote_diarization
+from tests.support.members import load_or_skip
 
 
 @pytest.fixture(scope="module")

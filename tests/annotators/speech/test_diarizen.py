@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotators.base import AnnotationError, BackendUnavailableError, Samples
-from annotators.speech.diarizen import Diarizen
-from annotators.speech.windowed import WindowedDiarizer
+from soundseam.annotators.base import AnnotationError, BackendUnavailableError, Samples
+from soundseam.annotators.speech.diarizen import Diarizen
+from soundseam.annotators.speech.turns import WindowedDiarizer
 from tests.annotators.speech.builders import InMemory, a_clip, silence
 from tests.annotators.speech.tiny import diarizen
 

@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from annotators.speech.dnsmos import WINDOW_SAMPLES, DnsmosAnnotator, DnsmosScores, windows_of
-from schemas.speech import Dnsmos
-from tests.annotators.members import load_or_skip
+from soundseam.annotators.speech.dnsmos import WINDOW_SAMPLES, DnsmosAnnotator, DnsmosScores, windows_of
+from soundseam.schemas.speech import Dnsmos
 from tests.annotators.speech.builders import a_clip, noise, read_sample
+from tests.support.members import load_or_skip
 
 MENU = "speech-phone-menu.flac"
 REFERENCE = {"signal": 3.569, "background": 4.094, "overall": 3.306, "p808": 4.123}
@@ -57,7 +57,7 @@ def test_windows_cover_a_clip_of_any_length(length: int) -> None:
 
 def test_scoring_does_not_import_the_package_that_brings_the_weights(annotator: DnsmosAnnotator) -> None:
     program = (
-        "import sys; from annotators.speech.dnsmos import DnsmosScores; DnsmosScores().load();"
+        "import sys; from soundseam.annotators.speech.dnsmos import DnsmosScores; DnsmosScores().load();"
         "sys.exit('speechmos' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

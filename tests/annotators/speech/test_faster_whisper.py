@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from annotators.base import AnnotationError, BackendUnavailableError
-from annotators.speech.faster_whisper import FasterWhisper
-from annotators.speech.whisper_decoding import WhisperAnnotator
-from annotators.weights import folder_key
-from schemas.speech import Transcript
+from soundseam.annotators.base import AnnotationError, BackendUnavailableError
+from soundseam.annotators.speech.faster_whisper import FasterWhisper, WhisperAnnotator
+from soundseam.annotators.weights import folder_key
+from soundseam.schemas.speech import Transcript
 from tests.annotators.speech.builders import a_clip, a_sample, noise, silence
 from tests.annotators.speech.tiny import faster_whisper
 

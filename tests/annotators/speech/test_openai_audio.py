@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import pytest
 import soundfile
 
-from annotators.base import AnnotationError, Annotator, BackendUnavailableError
-from annotators.chat.endpoint import Endpoint
-from annotators.speech.openai_audio import OpenaiAudio
-from schemas.speech import SpeechFacts, Transcript
+from soundseam.annotators.base import AnnotationError, Annotator, BackendUnavailableError
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.speech.openai_audio import OpenaiAudio
+from soundseam.schemas.speech import SpeechFacts, Transcript
 from tests.annotators.speech.builders import a_clip, noise
-from tests.chat_models import Scripted
-from tests.chat_server import ChatServer, Fault, read_form
+from tests.support.chat_models import Scripted
+from tests.support.chat_server import ChatServer, Fault, read_form
 
 
 class Answers:

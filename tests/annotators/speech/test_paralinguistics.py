@@ -9,20 +9,19 @@ from dataclasses import replace
 import pytest
 import soundfile
 
-from annotators.base import AnnotationError, Clip
-from annotators.chat.served import flac_of
-from annotators.speech.paralinguistics import ParalinguisticsByModel
-from annotators.speech.prompts import prompt
-from annotators.speech.voice import measure_voice
-from schemas.annotation import SpeechAnnotation
-from schemas.arrow import records_of, table_of
-from schemas.paralinguistics import Dimensions, Paralinguistics
-from schemas.speech import Speakers, SpeechFacts, Turn
-from tests.annotators.asking import BAD_ANSWERS, BAD_TEXTS, as_json, ask
-from tests.annotators.served_answers import SPEAKER
+from soundseam.annotators.base import AnnotationError, Clip
+from soundseam.annotators.chat.served import flac_of
+from soundseam.annotators.speech.paralinguistics import ParalinguisticsByModel
+from soundseam.annotators.speech.prompts import prompt
+from soundseam.annotators.speech.voice import measure_voice
+from soundseam.schemas.annotation import SpeechAnnotation
+from soundseam.schemas.speech import Dimensions, Paralinguistics, Speakers, SpeechFacts, Turn
+from soundseam.schemas.tables import records_of, table_of
 from tests.annotators.speech.builders import a_clip, a_vowel, syllables
 from tests.annotators.speech.test_agreement import a_row
-from tests.chat_server import Asked
+from tests.support.asking import BAD_ANSWERS, BAD_TEXTS, as_json, ask
+from tests.support.chat_server import Asked
+from tests.support.served_answers import SPEAKER
 
 
 def told(**dimensions: object) -> str:
@@ -192,5 +191,5 @@ def test_an_answer_that_is_mended_when_asked_again_is_taken() -> None:
 def test_other_words_in_the_prompt_are_another_revision(monkeypatch: pytest.MonkeyPatch) -> None:
     before = ParalinguisticsByModel().revision
     texts = {"paralinguistics": "Say how it sounds.", "paralinguistics_system": prompt("paralinguistics_system")}
-    monkeypatch.setattr("annotators.speech.prompts.prompt", texts.__getitem__)
+    monkeypatch.setattr("soundseam.annotators.speech.prompts.prompt", texts.__getitem__)
     assert ParalinguisticsByModel().revision != before

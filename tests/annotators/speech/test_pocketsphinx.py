@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from annotators.speech.pocketsphinx import Pocketsphinx, PocketsphinxAnnotator
-from schemas.speech import Transcript
+from soundseam.annotators.speech.pocketsphinx import Pocketsphinx, PocketsphinxAnnotator
+from soundseam.schemas.speech import Transcript
 from tests.annotators.speech.builders import a_clip, a_sample, noise, read_sample, silence
 
 pytest.importorskip("pocketsphinx", reason="pocketsphinx has wheels for Python 3.11 and 3.13 only")

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotators.base import Clip
-from annotators.speech.alignment import in_order, mean_difference_ms, text_to_align
-from annotators.speech.pocketsphinx import Pocketsphinx
-from annotators.speech.pocketsphinx_alignment import PocketsphinxAligner, PocketsphinxAlignment, spoken_words
-from schemas.annotation import SpeechAnnotation
-from schemas.speech import Agreement, ErrorUnit, Speakers, SpeechFacts, Turn, Word
-from tests.annotators.members import load_or_skip
+from soundseam.annotators.base import Clip
+from soundseam.annotators.speech.alignment import in_order, mean_difference_ms, text_to_align
+from soundseam.annotators.speech.pocketsphinx import Pocketsphinx
+from soundseam.annotators.speech.pocketsphinx_alignment import PocketsphinxAligner, PocketsphinxAlignment, spoken_words
+from soundseam.schemas.annotation import SpeechAnnotation
+from soundseam.schemas.speech import Agreement, ErrorUnit, Speakers, SpeechFacts, Turn, Word
 from tests.annotators.speech.builders import a_clip, a_sample, noise, silence
 from tests.annotators.speech.test_agreement import a_row, heard
+from tests.support.members import load_or_skip
 
 GREETING = "Congratulations! You have successfully installed..."
 

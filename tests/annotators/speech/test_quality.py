@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import soxr
 
-from annotators.base import Clip, Samples
-from annotators.speech.quality import RATE_HZ, measure_quality
-from schemas.event import EventClass
-from schemas.speech import SpeechQuality
+from soundseam.annotators.base import Clip, Samples
+from soundseam.annotators.speech.quality import RATE_HZ, measure_quality
+from soundseam.schemas.event import EventClass
+from soundseam.schemas.speech import SpeechQuality
 from tests.annotators.speech.builders import read_sample
-from tests.builders import a_segment, an_event
+from tests.support.builders import a_segment, an_event
 
 
 def at_48k(samples: Samples, rate_hz: int) -> Samples:

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from annotators.base import BackendUnavailableError
-from annotators.speech.text_language import TextLanguage, TextLanguageAnnotator, letters_of
-from schemas.speech import SpeechLanguage, Transcript
-from tests.annotators.members import load_or_skip
+from soundseam.annotators.base import BackendUnavailableError
+from soundseam.annotators.speech.text_language import TextLanguage, TextLanguageAnnotator, letters_of
+from soundseam.schemas.speech import SpeechLanguage, Transcript
 from tests.annotators.speech.builders import a_clip, silence
 from tests.annotators.speech.test_agreement import a_row
+from tests.support.members import load_or_skip
 
 SENTENCES = {
     "en": "Please hold the line while we try to reach the person you are calling.",

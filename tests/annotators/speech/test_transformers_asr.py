@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from annotators.base import BackendUnavailableError
-from annotators.speech.transformers_asr import TransformersAnnotator, TransformersAsr
-from schemas.speech import Transcript
-from tests.annotators.members import load_or_skip
+from soundseam.annotators.base import BackendUnavailableError
+from soundseam.annotators.speech.transformers_asr import TransformersAnnotator, TransformersAsr
+from soundseam.schemas.speech import Transcript
 from tests.annotators.speech.builders import a_clip, a_sample, noise
 from tests.annotators.speech.tiny import transformers_asr
+from tests.support.members import load_or_skip
 
 MENU = "speech-phone-menu.flac"
 

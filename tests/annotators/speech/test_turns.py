@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotators.speech.turns import SpeakerSpan, WindowTurns, join_windows, speakers_in, windows_over, with_speakers
-from schemas.speech import Turn, Word
-from schemas.timespan import TimeSpan
+from soundseam.annotators.speech.turns import (
+    SpeakerSpan,
+    WindowTurns,
+    join_windows,
+    speakers_in,
+    windows_over,
+    with_speakers,
+)
+from soundseam.schemas.speech import Turn, Word
+from soundseam.schemas.timespan import TimeSpan
 from tests.annotators.speech.builders import a_clip, silence
 
 ANNA = np.array([1.0, 0.0], np.float32)

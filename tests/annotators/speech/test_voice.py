@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from annotators.base import Samples
-from annotators.speech.pitch import track_pitch
-from annotators.speech.voice import measure_voice
-from schemas.event import EventClass
+from soundseam.annotators.base import Samples
+from soundseam.annotators.speech.pitch import track_pitch
+from soundseam.annotators.speech.voice import measure_voice
+from soundseam.schemas.event import EventClass
 from tests.annotators.speech.builders import a_clip, a_sample, a_vowel, noise, silence, syllables
-from tests.builders import an_event
+from tests.support.builders import an_event
 
 
 def joined(*parts: Samples) -> Samples:

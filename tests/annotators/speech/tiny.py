@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotators.chat.endpoint import Endpoint
-from annotators.clap_agreement import SpeechClapAgreement
-from annotators.speech.audio_caption import SpeechAudioCaption
-from annotators.speech.ctc_alignment import CtcAlignment
-from annotators.speech.diarization import PyannoteDiarization
-from annotators.speech.diarizen import Diarizen
-from annotators.speech.faster_whisper import FasterWhisper
-from annotators.speech.openai_audio import OpenaiAudio
-from annotators.speech.paralinguistics import ParalinguisticsByModel
-from annotators.speech.transformers_asr import TransformersAsr
-from tests.annotators.tiny_clap import clap_folder
-from tests.chat_models import contract_server
+from soundseam.annotators.audio_caption import SpeechAudioCaption
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.clap import SpeechClapAgreement
+from soundseam.annotators.speech.ctc_alignment import CtcAlignment
+from soundseam.annotators.speech.diarization import PyannoteDiarization
+from soundseam.annotators.speech.diarizen import Diarizen
+from soundseam.annotators.speech.faster_whisper import FasterWhisper
+from soundseam.annotators.speech.openai_audio import OpenaiAudio
+from soundseam.annotators.speech.paralinguistics import ParalinguisticsByModel
+from soundseam.annotators.speech.transformers_asr import TransformersAsr
+from tests.support.chat_models import contract_server
+from tests.support.tiny_clap import clap_folder
 
 _WIDTH = 16
 _HEADS = 2

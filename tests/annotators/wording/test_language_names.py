@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotators.wording.language_names import LANGUAGE_NAMES, UnknownLanguageError, language_tag
+from soundseam.annotators.wording.language_names import LANGUAGE_NAMES, UnknownLanguageError, language_tag
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from annotators.wording.normalise import plain, primary_language, unit_of, units_of
-from schemas.speech import ErrorUnit
+from soundseam.annotators.wording.normalise import plain, primary_language, unit_of, units_of
+from soundseam.schemas.speech import ErrorUnit
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotators.wording.language import is_in
-from annotators.wording.names import keys_in, names_in
-from annotators.wording.numbers import numbers_in
-from annotators.wording.quotations import quotations_in, unquoted, was_said
-from pipeline.captions.caption_config import CaptionConfig
-from pipeline.captions.merge import merge_segment
-from pipeline.captions.plainness import wording_problems
-from pipeline.captions.problems import Reason
-from tests.caption_rows import plausible
+from soundseam.annotators.wording.names import keys_in, names_in
+from soundseam.annotators.wording.normalise import quotations_in, unquoted, was_said
+from soundseam.annotators.wording.numbers import numbers_in
+from soundseam.annotators.wording.prose import is_in
+from soundseam.pipeline.captions.caption_config import CaptionConfig
+from soundseam.pipeline.captions.grounding import Reason
+from soundseam.pipeline.captions.merge import merge_segment
+from soundseam.pipeline.captions.plainness import wording_problems
+from tests.support.caption_rows import plausible
 
 UNITS = [
     "zero",

@@ -10,12 +10,12 @@ import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audio.audio_quality import QualityMeter
-from pipeline.audio.channels import mean_channel
-from pipeline.audio.decode import DecodeConfig, decode_recording
-from pipeline.audio.stream import AudioFormat
-from schemas.recording import Quality
-from tests.pipeline.recordings import Sound, a_tone, encode, noise, silence, write
+from soundseam.pipeline.audio.audio_quality import QualityMeter
+from soundseam.pipeline.audio.channels import mean_channel
+from soundseam.pipeline.audio.decode import DecodeConfig, decode_recording
+from soundseam.pipeline.audio.stream import AudioFormat
+from soundseam.schemas.recording import Quality
+from tests.support.recordings import Sound, a_tone, encode, noise, silence, write
 
 
 def quality_of(path: Path) -> Quality:

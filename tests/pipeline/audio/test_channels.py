@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.audio.decode import DecodeConfig, decode_recording
-from schemas.recording import ChannelRelation, Downmix, Quality
-from tests.pipeline.recordings import Sound, a_tone, encode, noise, silence, write
+from soundseam.pipeline.audio.decode import DecodeConfig, decode_recording
+from soundseam.schemas.recording import ChannelRelation, Downmix, Quality
+from tests.support.recordings import Sound, a_tone, encode, noise, silence, write
 
 
 def measured(tmp_path: Path, *channels: Sound) -> tuple[Quality, Sound]:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.audio.decode import DecodeConfig, Decoded, DecodeError, decode_recording
-from schemas.timespan import TimeSpan
-from tests.pipeline.recordings import (
+from soundseam.pipeline.audio.decode import DecodeConfig, Decoded, DecodeError, decode_recording
+from soundseam.schemas.timespan import TimeSpan
+from tests.support.recordings import (
     DELAYED_FORMATS,
     EXACT_FORMATS,
     Sound,

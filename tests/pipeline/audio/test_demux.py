@@ -17,13 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audio.decode import DecodeConfig, decode_recording, read_intervals
-from pipeline.audio.demux import DEMUXERS, open_demuxed
-from pipeline.audio.pcm import open_pcm
-from pipeline.audio.stream import DecodeError
-from schemas.recording import Downmix
-from schemas.timespan import TimeSpan
-from tests.pipeline.recordings import EXACT_FORMATS, a_tone, encode, noise, write
+from soundseam.pipeline.audio.decode import DecodeConfig, decode_recording, read_intervals
+from soundseam.pipeline.audio.demux import DEMUXERS, open_demuxed
+from soundseam.pipeline.audio.open_audio import open_pcm
+from soundseam.pipeline.audio.stream import DecodeError
+from soundseam.schemas.recording import Downmix
+from soundseam.schemas.timespan import TimeSpan
+from tests.support.recordings import EXACT_FORMATS, a_tone, encode, noise, write
 
 
 class Trap:

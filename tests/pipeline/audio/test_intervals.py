@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audio.decode import DecodeConfig, DecodeError, decode_recording, read_intervals
-from pipeline.audio.resample import Resampler
-from pipeline.audio.spool import SpooledWaveform
-from schemas.recording import Downmix
-from schemas.timespan import TimeSpan
-from tests.pipeline.recordings import EXACT_FORMATS, Sound, a_tone, cut_off, noise, spoil, write
+from soundseam.pipeline.audio.decode import DecodeConfig, DecodeError, SpooledWaveform, decode_recording, read_intervals
+from soundseam.pipeline.audio.intervals import Resampler
+from soundseam.schemas.recording import Downmix
+from soundseam.schemas.timespan import TimeSpan
+from tests.support.recordings import EXACT_FORMATS, Sound, a_tone, cut_off, noise, spoil, write
 
 SPANS = (TimeSpan(0, 137), TimeSpan(137, 1001), TimeSpan(4321, 9000), TimeSpan(9999, 10_000))
 

@@ -11,20 +11,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from annotators.grammar.engine import Json
-from annotators.wording.jargon import find_jargon
-from pipeline.captions.caption_config import CaptionConfig
-from pipeline.captions.check import check_caption, check_claims
-from pipeline.captions.merge import merge_segment
-from pipeline.captions.problems import Problem, Reason
-from schemas.annotation import Annotation
-from schemas.caption import Caption
-from schemas.claim import Claim, Evidence
-from schemas.event import Branch, EventClass
-from schemas.general import GeneralFacts
-from schemas.segment import Segment
-from schemas.speech import SpeechFacts
-from tests.caption_rows import acoustics, event, heard, music, plausible, row, segment, transcript, voice, with_captions
+from soundseam.annotators.grammar.engine import Json
+from soundseam.annotators.wording.prose import find_jargon
+from soundseam.pipeline.captions.caption_config import CaptionConfig
+from soundseam.pipeline.captions.check import check_caption, check_claims
+from soundseam.pipeline.captions.grounding import Problem, Reason
+from soundseam.pipeline.captions.merge import merge_segment
+from soundseam.schemas.annotation import Annotation
+from soundseam.schemas.caption import Caption
+from soundseam.schemas.claim import Claim, Evidence
+from soundseam.schemas.event import Branch, EventClass
+from soundseam.schemas.general import GeneralFacts
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import SpeechFacts
+from tests.support.caption_rows import (
+    acoustics,
+    event,
+    heard,
+    music,
+    plausible,
+    row,
+    segment,
+    transcript,
+    voice,
+    with_captions,
+)
 
 _OTHER_WORDS = {"major": "minor", "minor": "major", "animal": "speech"}
 

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.captions.caption_config import CaptionConfig
-from pipeline.captions.check import check_caption
-from pipeline.captions.merge import merge_segment
-from schemas.caption import Caption
-from schemas.event import Branch, Event, EventClass
-from schemas.general import GeneralFacts
-from schemas.music import Rhythm, Tonality
-from schemas.segment import Segment
-from schemas.speech import SpeechFacts
-from tests.caption_rows import event, heard, music, plausible, row, segment, transcript, voice
+from soundseam.pipeline.captions.caption_config import CaptionConfig
+from soundseam.pipeline.captions.check import check_caption
+from soundseam.pipeline.captions.merge import merge_segment
+from soundseam.schemas.caption import Caption
+from soundseam.schemas.event import Branch, Event, EventClass
+from soundseam.schemas.general import GeneralFacts
+from soundseam.schemas.music import Rhythm, Tonality
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import SpeechFacts
+from tests.support.caption_rows import event, heard, music, plausible, row, segment, transcript, voice
 
 SPEECH, MUSIC, GENERAL = Branch.SPEECH, Branch.MUSIC, Branch.GENERAL
 

@@ -6,25 +6,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotators.grammar.rules import RULES, rule_named
-from pipeline.captions.caption_config import CaptionConfig
-from pipeline.captions.check import check_caption
-from pipeline.captions.conflicts import same_notes, same_pulse, same_tempo
-from pipeline.captions.merge import merge_segment
-from pipeline.captions.plan import MOST_FACTS, plan_caption
-from pipeline.captions.priors import priors
-from pipeline.cutting.route import RouteConfig, route
-from schemas.annotation import Annotation
-from schemas.claim import Claim
-from schemas.event import Branch, EventClass
-from schemas.general import GeneralFacts
-from schemas.music import Chord, Lyrics, Mode, MusicFacts, Rhythm, Tonality
-from schemas.plan import Conflict, Resolution
-from schemas.segment import Segment
-from schemas.speech import Agreement, ErrorUnit, Speakers, SpeechFacts, SpeechLanguage, Transcript
-from schemas.tag import Tag, TagKind
-from schemas.tool_result import ResultKind
-from tests.caption_rows import event, heard, music, plausible, row, segment, transcript, voice, with_captions
+from soundseam.annotators.grammar.composer import RULES, rule_named
+from soundseam.pipeline.captions.caption_config import CaptionConfig
+from soundseam.pipeline.captions.check import check_caption
+from soundseam.pipeline.captions.conflicts import same_notes, same_pulse, same_tempo
+from soundseam.pipeline.captions.merge import merge_segment
+from soundseam.pipeline.captions.plan import MOST_FACTS, plan_caption
+from soundseam.pipeline.captions.priors import priors
+from soundseam.pipeline.cutting.route import RouteConfig, route
+from soundseam.schemas.annotation import Annotation
+from soundseam.schemas.caption import Conflict, Resolution, ResultKind
+from soundseam.schemas.claim import Claim
+from soundseam.schemas.event import Branch, EventClass, Tag, TagKind
+from soundseam.schemas.general import GeneralFacts
+from soundseam.schemas.music import Chord, Lyrics, Mode, MusicFacts, Rhythm, Tonality
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import Agreement, ErrorUnit, Speakers, SpeechFacts, SpeechLanguage, Transcript
+from tests.support.caption_rows import event, heard, music, plausible, row, segment, transcript, voice, with_captions
 
 SPEECH, MUSIC, GENERAL = Branch.SPEECH, Branch.MUSIC, Branch.GENERAL
 ONE = segment([event(EventClass.MUSIC, 0, 10_000)], [MUSIC])

@@ -10,20 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.captions.prompts import prompt
-from pipeline.config import RunConfig, available, load_config
-from pipeline.errors import SetupError
-from pipeline.graph import run_graph
-from pipeline.input.sources import list_sources
-from pipeline.keys import stage_keys, wanted_keys
-from pipeline.local.progress import ProgressLog, Step
-from pipeline.plan import Plan, plan_run
-from pipeline.storage.commits import Corpus, prepare_output, sweep
-from pipeline.work import CAPTIONS_STAGE
-from tests.annotators.tiny_clap import clap_folder
-from tests.chat_models import Scripted
-from tests.chat_server import Asked, ChatServer, Fault
-from tests.corpora import QUICK_PROFILE, Row, copy_samples, rows_of
+from soundseam.pipeline.captions.prompts import prompt
+from soundseam.pipeline.config import RunConfig, SetupError, available, load_config
+from soundseam.pipeline.input.sources import list_sources
+from soundseam.pipeline.local.progress import ProgressLog, Step
+from soundseam.pipeline.plan import Plan, plan_run, stage_keys, wanted_keys
+from soundseam.pipeline.stages.graph import run_graph
+from soundseam.pipeline.storage.commits import Corpus, prepare_output, sweep
+from soundseam.pipeline.work import CAPTIONS_STAGE
+from tests.support.chat_models import Scripted
+from tests.support.chat_server import Asked, ChatServer, Fault
+from tests.support.corpora import QUICK_PROFILE, Row, copy_samples, rows_of
+from tests.support.tiny_clap import clap_folder
 
 NAMES = ("speech-circuits-busy.wav", "speech-phone-menu.flac", "sound-trash.wav")
 VERIFIER = """

@@ -6,20 +6,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from annotators.grammar.engine import Rows, as_json
-from pipeline.captions.results.source import LONGEST_CONTENT, rounded
-from pipeline.captions.tool_results import tool_results
-from schemas.annotation import Facts
-from schemas.claim import Claim
-from schemas.event import Branch, EventClass
-from schemas.general import GeneralFacts
-from schemas.music import MusicFacts
-from schemas.speech import SpeechFacts
-from schemas.tables import Table
-from schemas.timespan import TimeSpan
-from schemas.tool_result import ResultKind, ToolResult
-from tests.caption_rows import event, plausible, row, segment, transcript, with_captions
-from tests.strategies import records
+from soundseam.annotators.grammar.engine import Rows, as_json
+from soundseam.pipeline.captions.segment_results import LONGEST_CONTENT, rounded
+from soundseam.pipeline.captions.tool_results import tool_results
+from soundseam.schemas.annotation import Facts
+from soundseam.schemas.caption import ResultKind, ToolResult
+from soundseam.schemas.claim import Claim
+from soundseam.schemas.event import Branch, EventClass
+from soundseam.schemas.general import GeneralFacts
+from soundseam.schemas.music import MusicFacts
+from soundseam.schemas.speech import SpeechFacts
+from soundseam.schemas.tables import Table
+from soundseam.schemas.timespan import TimeSpan
+from tests.support.caption_rows import event, plausible, row, segment, transcript, with_captions
+from tests.support.strategies import records
 
 FACTS: dict[Branch, type[Facts]] = {
     Branch.SPEECH: SpeechFacts,

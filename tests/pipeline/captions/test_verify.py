@@ -10,18 +10,25 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotators.base import AnnotationError
-from annotators.chat.questions import Answer, Question, Reply
-from annotators.grammar.engine import caption_text
-from pipeline.captions.caption_config import CaptionConfig, VerifierConfig
-from pipeline.captions.check import check_caption
-from pipeline.captions.merge import merge_segment
-from pipeline.captions.verdicts import disagreement, judge, probability
-from pipeline.captions.verify import Heard, is_asked_in_silence, silence_like, verify_captions
-from schemas.caption import Caption, Doubt
-from schemas.claim import Verdict
-from tests.caption_rows import plausible, with_captions
-from tests.scripted_asker import NOISE, ScriptedAsker, is_silent
+from soundseam.annotators.base import AnnotationError
+from soundseam.annotators.chat.questions import Answer, Question, Reply
+from soundseam.annotators.grammar.engine import caption_text
+from soundseam.pipeline.captions.caption_config import CaptionConfig, VerifierConfig
+from soundseam.pipeline.captions.check import check_caption
+from soundseam.pipeline.captions.merge import merge_segment
+from soundseam.pipeline.captions.verify import (
+    Heard,
+    disagreement,
+    is_asked_in_silence,
+    judge,
+    probability,
+    silence_like,
+    verify_captions,
+)
+from soundseam.schemas.caption import Caption, Doubt
+from soundseam.schemas.claim import Verdict
+from tests.support.caption_rows import plausible, with_captions
+from tests.support.chat_server import NOISE, ScriptedAsker, is_silent
 
 ALL_SILENCE = VerifierConfig(silence_share=1.0)
 NO_SILENCE = VerifierConfig(silence_share=0.0)

@@ -10,23 +10,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from annotators.base import AnnotationError
-from annotators.chat.endpoint import Endpoint
-from annotators.chat.questions import Question
-from pipeline.captions.caption_config import CaptionConfig, VerifierConfig, WriterConfig
-from pipeline.captions.check import check_caption
-from pipeline.captions.compose import Composed, Draft, compose_captions
-from pipeline.captions.plan import Planned, plan_caption
-from pipeline.captions.problems import Reason
-from pipeline.captions.writing import whole_sentence
-from schemas.annotation import Annotation
-from schemas.claim import Claim
-from schemas.event import Branch, EventClass
-from schemas.general import GeneralFacts
-from schemas.segment import Segment
-from schemas.speech import SpeechFacts
-from tests.caption_rows import event, music, plausible, row, segment, transcript, voice, with_captions
-from tests.scripted_asker import ScriptedAsker
+from soundseam.annotators.base import AnnotationError
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.chat.questions import Question
+from soundseam.pipeline.captions.caption_config import CaptionConfig, VerifierConfig, WriterConfig
+from soundseam.pipeline.captions.check import check_caption
+from soundseam.pipeline.captions.compose import Composed, Draft, compose_captions
+from soundseam.pipeline.captions.grounding import Reason
+from soundseam.pipeline.captions.plan import Planned, plan_caption
+from soundseam.pipeline.captions.writing import whole_sentence
+from soundseam.schemas.annotation import Annotation
+from soundseam.schemas.claim import Claim
+from soundseam.schemas.event import Branch, EventClass
+from soundseam.schemas.general import GeneralFacts
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import SpeechFacts
+from tests.support.caption_rows import event, music, plausible, row, segment, transcript, voice, with_captions
+from tests.support.chat_server import ScriptedAsker
 
 SERVER = Endpoint(model="writer", revision="r1")
 ENGLISH = CaptionConfig(composer="writer", writer=WriterConfig(server=SERVER))

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.cutting.candidates import (
+from soundseam.pipeline.cutting.candidates import (
     ONE_EVENT,
     Activity,
     Candidates,
+    CutConfig,
     Foreground,
     Ints,
     candidate_times,
@@ -21,11 +22,10 @@ from pipeline.cutting.candidates import (
     changes_around,
     class_time,
 )
-from pipeline.cutting.cut import choose_boundaries, islands_of
-from pipeline.cutting.cut_config import CutConfig
-from schemas.event import EventClass
-from schemas.timespan import TimeSpan
-from tests.pipeline.scenes import event
+from soundseam.pipeline.cutting.cut import choose_boundaries, islands_of
+from soundseam.schemas.event import EventClass
+from soundseam.schemas.timespan import TimeSpan
+from tests.support.scenes import event
 
 SMALL = CutConfig(min_ms=1_000, target_ms=3_000, max_ms=6_000)
 

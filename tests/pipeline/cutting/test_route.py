@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
-from pipeline.cutting.route import BRANCH_OF, RouteConfig, branch_weights, profile_of, route
-from pipeline.cutting.segmentation import Scene
-from schemas.event import Branch, EventClass
-from schemas.timespan import TimeSpan
-from tests.pipeline.scenes import event, recordings_with_events
+from soundseam.pipeline.cutting.route import BRANCH_OF, RouteConfig, branch_weights, profile_of, route
+from soundseam.pipeline.cutting.segmentation import Scene
+from soundseam.schemas.event import Branch, EventClass
+from soundseam.schemas.timespan import TimeSpan
+from tests.support.scenes import event, recordings_with_events
 
 CONFIG = RouteConfig()
 MUSIC, OTHER = EventClass.MUSIC, EventClass.SOURCE_AMBIGUOUS

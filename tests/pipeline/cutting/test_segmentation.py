@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from annotators.detection.base import Detection, FrameScores
-from pipeline.cutting.segmentation import Scene, SegmentationConfig, SegmentDraft, combine, segment_detection
-from schemas.event import Branch, Event, EventClass
-from schemas.timespan import TimeSpan, union_spans
-from tests.pipeline.scenes import event, recordings_with_events, scene_of
+from soundseam.annotators.detection.base import Detection, FrameScores
+from soundseam.pipeline.cutting.segmentation import Scene, SegmentationConfig, SegmentDraft, combine, segment_detection
+from soundseam.schemas.event import Branch, Event, EventClass
+from soundseam.schemas.timespan import TimeSpan, union_spans
+from tests.support.scenes import event, recordings_with_events, scene_of
 
 CONFIG = SegmentationConfig()
 MUSIC, OTHER = EventClass.MUSIC, EventClass.SOURCE_AMBIGUOUS

@@ -10,12 +10,12 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from annotators.base import Samples
 from benchmarks.near_duplicates import synthesise
-from pipeline.storage.commits import Commit, new_commit, prepare_output, shard_of
-from pipeline.work import SEGMENTS_STAGE
-from schemas.tables import Table
-from tests.builders import a_segment, recording_id_of, with_audio
+from soundseam.annotators.base import Samples
+from soundseam.pipeline.storage.commits import Commit, new_commit, prepare_output, shard_of
+from soundseam.pipeline.work import SEGMENTS_STAGE
+from soundseam.schemas.tables import Table
+from tests.support.builders import a_segment, recording_id_of, with_audio
 
 RATE_HZ = 16_000
 MELODY, BEAT, NOISE, OTHER_MELODY, OTHER_BEAT, OTHER_NOISE = (clip.samples for clip in synthesise(2))

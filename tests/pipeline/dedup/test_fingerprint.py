@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from annotators.base import Samples
 from benchmarks.distortions import DISTORTIONS
-from pipeline.dedup.fingerprint import (
+from soundseam.annotators.base import Samples
+from soundseam.pipeline.dedup.fingerprint import (
     BLOCK,
     PEAKS_A_SECOND,
     audio_sha256,

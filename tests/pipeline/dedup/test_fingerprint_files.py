@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.dedup.fingerprint import VERSION
-from pipeline.dedup.fingerprint_files import VERSION_KEY, read_fingerprints, write_fingerprints
-from pipeline.errors import SetupError
-from schemas.duplicate import Fingerprint
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.dedup.fingerprint import VERSION
+from soundseam.pipeline.dedup.fingerprint_files import VERSION_KEY, read_fingerprints, write_fingerprints
+from soundseam.schemas.duplicate import Fingerprint
 
 PEAKS = np.arange(0, 20 << 16, 1 << 16, dtype=np.uint64)
 GOOD = Fingerprint(

@@ -10,15 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from annotators.base import Samples
 from benchmarks.distortions import MP3, gain
-from pipeline.dedup import segment_fingerprints
-from pipeline.dedup.launch import Deduplicated, DedupRequest, find_duplicates
-from pipeline.dedup.store import read_duplicates, read_marker
-from pipeline.errors import SetupError
-from pipeline.storage import files
-from schemas.duplicate import Duplicate, Relation
-from tests.builders import recording_id_of
+from soundseam.annotators.base import Samples
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.dedup import fingerprint_files
+from soundseam.pipeline.dedup.launch import Deduplicated, DedupRequest, find_duplicates
+from soundseam.pipeline.dedup.store import read_duplicates, read_marker
+from soundseam.pipeline.storage import files
+from soundseam.schemas.duplicate import Duplicate, Relation
 from tests.pipeline.dedup.sounds import (
     BEAT,
     MELODY,
@@ -32,7 +31,8 @@ from tests.pipeline.dedup.sounds import (
     pcm_of,
     segment_of,
 )
-from tests.pipeline.memory_files import MemoryFileSystem
+from tests.support.builders import recording_id_of
+from tests.support.memory_files import MemoryFileSystem
 
 RANDOM = np.random.default_rng(0)
 SOFT_MELODY = gain(-10)(MELODY, RANDOM)
@@ -188,8 +188,8 @@ def test_only_new_files_need_fingerprints(corpus: Path, monkeypatch: pytest.Monk
     dedup(corpus)
     commit_sounds(corpus, {"h": [BEAT]})
     read = []
-    original = segment_fingerprints._make_file
-    monkeypatch.setattr(segment_fingerprints, "_make_file", lambda work: read.append(work) or original(work))
+    original = fingerprint_files._make_file
+    monkeypatch.setattr(fingerprint_files, "_make_file", lambda work: read.append(work) or original(work))
     assert dedup(corpus).found.duplicates == 6
     assert len(read) == 1
 
@@ -201,7 +201,7 @@ def test_what_was_cut_off_is_finished_with_the_same_result(
         pass
 
     made = []
-    original = segment_fingerprints._make_file
+    original = fingerprint_files._make_file
 
     def cut_off(work: tuple[str, str]) -> None:
         if len(made) == 3:
@@ -209,11 +209,11 @@ def test_what_was_cut_off_is_finished_with_the_same_result(
         made.append(work)
         original(work)
 
-    monkeypatch.setattr(segment_fingerprints, "_make_file", cut_off)
+    monkeypatch.setattr(fingerprint_files, "_make_file", cut_off)
     with pytest.raises(CutOffError):
         dedup(corpus)
     assert rows(corpus) == {}
-    monkeypatch.setattr(segment_fingerprints, "_make_file", lambda work: made.append(work) or original(work))
+    monkeypatch.setattr(fingerprint_files, "_make_file", lambda work: made.append(work) or original(work))
     dedup(corpus)
     assert len(made) == len(set(made)) == len(RECORDINGS)
     commit_sounds(tmp_path / "whole", RECORDINGS)
@@ -232,7 +232,7 @@ def test_fingerprints_of_what_is_gone_are_removed(corpus: Path) -> None:
 
 
 def test_workers_find_the_same(corpus: Path, made: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(segment_fingerprints, "ALONE_BYTES", 0)
+    monkeypatch.setattr(fingerprint_files, "ALONE_BYTES", 0)
     write_wav(tmp_path / "eval" / "one.wav", BEAT)
     write_wav(tmp_path / "eval" / "two.wav", NOISE)
     dedup(corpus, tmp_path / "eval", workers=2)

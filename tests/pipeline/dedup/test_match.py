@@ -11,12 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotators.base import Samples
 from benchmarks.distortions import DISTORTIONS
-from pipeline.dedup import match, spill
-from pipeline.dedup.agree import STRETCH_PEAKS, STRETCHES, STRONG_PART, PeakTable, agreements
-from pipeline.dedup.fingerprint import Peaks, frames_and_bins, levels_of, peaks_of
-from pipeline.dedup.match import MOST_OFFSETS, VOTE, FingerprintIndex, Pair
+from soundseam.annotators.base import Samples
+from soundseam.pipeline.dedup import match, spill
+from soundseam.pipeline.dedup.fingerprint import Peaks, frames_and_bins, levels_of, peaks_of
+from soundseam.pipeline.dedup.match import (
+    MOST_OFFSETS,
+    STRETCH_PEAKS,
+    STRETCHES,
+    STRONG_PART,
+    VOTE,
+    FingerprintIndex,
+    Pair,
+    PeakTable,
+    agreements,
+)
 from tests.pipeline.dedup.sounds import BEAT, MELODY, NOISE, OTHER_BEAT, OTHER_MELODY, OTHER_NOISE
 
 DIFFERENT = (MELODY, BEAT, NOISE, OTHER_MELODY, OTHER_BEAT, OTHER_NOISE)

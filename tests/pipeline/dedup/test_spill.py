@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.dedup import spill
-from pipeline.dedup.spill import Partitions, Texts
+from soundseam.pipeline.dedup import spill
+from soundseam.pipeline.dedup.spill import Partitions, Texts
 
 KIND = np.dtype([("key", "<u8"), ("place", "<u4")])
 

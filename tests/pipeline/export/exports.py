@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import soundfile
 from numpy.typing import NDArray
 
-from pipeline.export.base import ExportOptions
-from pipeline.export.launch import ExportSummary, run_export
-from pipeline.export.plan import plan_export
-from pipeline.export.target import check_export
-from pipeline.sft.config import SftConfig
-from schemas.sample import Sample
+from soundseam.pipeline.export.base import ExportOptions
+from soundseam.pipeline.export.launch import ExportSummary, run_export
+from soundseam.pipeline.export.plan import plan_export
+from soundseam.pipeline.export.target import check_export
+from soundseam.pipeline.sft.build import SftConfig
+from soundseam.schemas.sample import Sample
 from tests.pipeline.sft.builders import CONFIG, a_rich_recording
 from tests.pipeline.sft.corpora import build_samples, commit_corpus
 

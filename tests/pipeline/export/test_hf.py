@@ -9,7 +9,7 @@ import datasets
 import numpy as np
 import pytest
 
-from pipeline.dedup.launch import DedupRequest, find_duplicates
+from soundseam.pipeline.dedup.launch import DedupRequest, find_duplicates
 from tests.pipeline.dedup.sounds import BEAT, MELODY, commit_sounds, segment_of
 from tests.pipeline.export.exports import audio_in, decode, export, samples_in
 from tests.pipeline.sft.builders import CONFIG

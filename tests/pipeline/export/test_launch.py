@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import SetupError
-from pipeline.export.base import ExportOptions, Item, PartWriter
-from pipeline.export.counts import audio_tokens, text_tokens
-from pipeline.export.formats import FORMATS, format_named
-from pipeline.export.launch import run_export
-from pipeline.export.lines import LinesWriter
-from pipeline.export.plan import plan_export
-from pipeline.export.webdataset import WebDatasetWriter
-from pipeline.storage import files
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.export.base import ExportOptions, Item, PartWriter
+from soundseam.pipeline.export.counts import audio_tokens, text_tokens
+from soundseam.pipeline.export.formats import FORMATS, format_named
+from soundseam.pipeline.export.launch import run_export
+from soundseam.pipeline.export.lines import LinesWriter
+from soundseam.pipeline.export.plan import plan_export
+from soundseam.pipeline.export.shards import WebDatasetWriter
+from soundseam.pipeline.storage import files
 from tests.pipeline.export.exports import HALF, audio_in, export, make_corpus, samples_in, tree
-from tests.pipeline.memory_files import MemoryFileSystem
 from tests.pipeline.sft.builders import a_rich_recording
 from tests.pipeline.sft.corpora import build_samples, commit_corpus
+from tests.support.memory_files import MemoryFileSystem
 
 every_format = pytest.mark.parametrize("to", list(FORMATS))
 

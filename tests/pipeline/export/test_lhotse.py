@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.sample import Split
+from soundseam.schemas.sample import Split
 from tests.pipeline.export.exports import audio_in, decode, export, samples_in
 
 # lhotse 1.33: what MonoCut.to_dict, SupervisionSegment.to_dict and to_shar_placeholder(recording).to_dict give.

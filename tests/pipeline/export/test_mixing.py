@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import SetupError
-from pipeline.export.base import ExportOptions, Stage
-from pipeline.export.mixing import MixConfig, Stratum, copies_of, take_rates
-from pipeline.export.plan import is_taken, plan_export
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.export.base import ExportOptions, Stage
+from soundseam.pipeline.export.mixing import MixConfig, Stratum, copies_of, take_rates
+from soundseam.pipeline.export.plan import is_taken, plan_export
 from tests.pipeline.export.exports import export, lines_of, samples_in
 
 STRATA = st.builds(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import webdataset
 
-from schemas.sample import Split
+from soundseam.schemas.sample import Split
 from tests.pipeline.export.exports import audio_in, decode, export, samples_in
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pyarrow.dataset as ds
 
-from pipeline.filters.config import FilterConfig
-from pipeline.filters.launch import FilterRequest, FilterSummary, run_filter
-from pipeline.storage.commits import Commit, Corpus, new_commit, prepare_output, shard_of
-from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
-from schemas.caption import Caption
-from schemas.claim import Claim, Evidence
-from schemas.event import EventClass
-from schemas.segment import Segment
-from schemas.tables import Table, table_schema
-from tests.builders import a_reject, a_segment, an_event, recording_id_of, with_audio
+from soundseam.pipeline.filters.config import FilterConfig
+from soundseam.pipeline.filters.launch import FilterRequest, FilterSummary, run_filter
+from soundseam.pipeline.storage.commits import Commit, Corpus, new_commit, prepare_output, shard_of
+from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
+from soundseam.schemas.caption import Caption
+from soundseam.schemas.claim import Claim, Evidence
+from soundseam.schemas.event import EventClass
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.tables import Table, table_schema
+from tests.support.builders import a_reject, a_segment, an_event, recording_id_of, with_audio
 
 SECOND_MS = 1_000
 

@@ -6,18 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.captions.caption_config import CaptionConfig
-from pipeline.captions.merge import merge_segment
-from pipeline.filters.checks import FilterReason, check_alone
-from pipeline.filters.config import NOTHING, Collapse, FilterConfig, Lengths, NearDuplicates
-from pipeline.filters.coverage import time_coverage
-from pipeline.filters.near_duplicates import NearDuplicateIndex, runs_of
-from pipeline.filters.openings import Openings
-from schemas.claim import Claim, Evidence
-from schemas.event import EventClass
-from tests.builders import a_segment, an_event
-from tests.caption_rows import plausible, with_captions
+from soundseam.pipeline.captions.caption_config import CaptionConfig
+from soundseam.pipeline.captions.merge import merge_segment
+from soundseam.pipeline.filters.checks import FilterReason, check_alone, time_coverage
+from soundseam.pipeline.filters.config import NOTHING, Collapse, FilterConfig, Lengths, NearDuplicates
+from soundseam.pipeline.filters.decide import Openings
+from soundseam.pipeline.filters.near_duplicates import NearDuplicateIndex, runs_of
+from soundseam.schemas.claim import Claim, Evidence
+from soundseam.schemas.event import EventClass
 from tests.pipeline.filters.corpora import a_told_caption, a_told_segment
+from tests.support.builders import a_segment, an_event
+from tests.support.caption_rows import plausible, with_captions
 
 SEGMENT = a_told_segment("a", 0)
 

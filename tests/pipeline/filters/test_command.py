@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.corpora import copy_samples, quick_profile, rows_of, run_cli
+from tests.support.corpora import copy_samples, quick_profile, rows_of, run_cli
 
 STRICT = ("--set", "length.least_words=16")
 

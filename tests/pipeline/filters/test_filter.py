@@ -10,22 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import SetupError
-from pipeline.filters.config import NOTHING, Collapse, FilterConfig, NearDuplicates, load_filter_config
-from pipeline.sft.read import upstream_keys
-from pipeline.storage.commits import Corpus, sweep
-from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
-from schemas.tables import Table
-from tests.builders import recording_id_of
-from tests.pipeline.crashes import killed_everywhere
-from tests.pipeline.filters.corpora import (
-    commit_corpus,
-    contents_of,
-    filter_corpus,
-    marked_texts,
-    reasons_in,
-    texts_in,
-)
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.filters.config import NOTHING, Collapse, FilterConfig, NearDuplicates, load_filter_config
+from soundseam.pipeline.sft.read import upstream_keys
+from soundseam.pipeline.storage.commits import Corpus, sweep
+from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
+from soundseam.schemas.tables import Table
+from tests.pipeline.filters.corpora import commit_corpus, contents_of, filter_corpus, marked_texts, reasons_in, texts_in
+from tests.support.builders import recording_id_of
+from tests.support.crashes import killed_everywhere
 
 TEXTS = {
     "ant": ["A dog barks in the yard behind the house.", "The detector hears a dog.", "Wind blows."],

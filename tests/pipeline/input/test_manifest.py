@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import SetupError
-from pipeline.input.manifest import END_OF_RECORDING_MS, MAX_METADATA_BYTES, MAX_NESTING, Entry, read_manifest
-from schemas.rejected import Rejected
-from schemas.timespan import TimeSpan
-from tests.pipeline.memory_files import MemoryFileSystem
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.input.manifest import END_OF_RECORDING_MS, MAX_METADATA_BYTES, MAX_NESTING, Entry, read_manifest
+from soundseam.schemas.recording import Rejected
+from soundseam.schemas.timespan import TimeSpan
+from tests.support.memory_files import MemoryFileSystem
 
 Cell = str | int | float | None | list[str] | dict[str, str]
 

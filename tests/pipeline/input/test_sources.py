@@ -14,12 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import SetupError
-from pipeline.input.inputs import source_uri_of
-from pipeline.input.source_index import SourceIndex
-from pipeline.input.sources import Listing, list_sources
-from schemas.timespan import TimeSpan
-from tests.pipeline.memory_files import MemoryFileSystem
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.input.inputs import SourceIndex, source_uri_of
+from soundseam.pipeline.input.sources import Listing, list_sources
+from soundseam.schemas.timespan import TimeSpan
+from tests.support.memory_files import MemoryFileSystem
 
 
 @pytest.fixture(autouse=True)

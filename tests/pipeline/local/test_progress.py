@@ -3,7 +3,103 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from pipeline.local.progress import ProgressLog, Step
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soundseam.pipeline.local.progress import Meter, ProgressLog, Step
+from soundseam.pipeline.work import ShardWork, StageWork
+from tests.support.workloads import recording_id_of, source_of
+
+COSTS = {"segments": 0.01, "annotations/speech/voice": 0.04, "captions": 0.001}
+MINUTE = 60_000
+
+
+def work_at(*stages: str, names: tuple[str, ...] = ("a", "b")) -> ShardWork:
+    sources = tuple(source_of(name) for name in names)
+    keys = tuple((source.recording_id, "key") for source in sources)
+    return ShardWork(shard=0, sources=sources, stages=tuple(StageWork(stage=stage, keys=keys) for stage in stages))
+
+
+def meter_of(*works: ShardWork, minutes: int = 1, workers: int = 1) -> Meter:
+    durations = {source.recording_id: minutes * MINUTE for work in works for source in work.sources}
+    return Meter(works, durations, COSTS, workers)
+
+
+def done(stage: str, *names: str, audio_ms: int = 0) -> Step:
+    ids = tuple(recording_id_of(name) for name in names)
+    return Step(stage=stage, state="done", recording_ids=ids, audio_ms=audio_ms)
+
+
+def test_nothing_is_done_at_first() -> None:
+    reading = meter_of(work_at(*COSTS)).read()
+    assert (reading.recordings, reading.recordings_done, reading.share) == (2, 0, 0.0)
+    assert reading.audio_ms == 2 * MINUTE
+
+
+def test_the_first_guess_of_the_time_left_is_the_work_over_the_workers() -> None:
+    expected_s = 2 * 60 * sum(COSTS.values())
+    assert abs(meter_of(work_at(*COSTS), workers=2).read().seconds_left - expected_s / 2) < 1e-6
+
+
+def test_the_time_left_follows_the_pace_that_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("soundseam.pipeline.local.progress.time.monotonic", lambda: now)
+    meter = meter_of(work_at("segments"), minutes=600)
+    expected_s = 600 * 60 * COSTS["segments"]
+    meter.take_step(done("segments", "z"), 0.1)
+    now += 10 * expected_s
+    meter.take_step(done("segments", "a", audio_ms=600 * MINUTE), 10 * expected_s)
+    assert 9 * expected_s < meter.read().seconds_left < 11 * expected_s
+
+
+def test_the_share_grows_with_each_stage_by_its_cost() -> None:
+    meter = meter_of(work_at(*COSTS))
+    meter.take_step(done("segments", "a", audio_ms=MINUTE), 1.0)
+    assert abs(meter.read().share - 0.01 / sum(COSTS.values()) / 2) < 1e-9
+
+
+def test_a_recording_counts_as_done_when_nothing_of_it_is_left() -> None:
+    meter = meter_of(work_at(*COSTS))
+    meter.take_step(done("segments", "a", audio_ms=MINUTE), 1.0)
+    assert meter.read().recordings_done == 0
+    meter.finish([recording_id_of("a")])
+    reading = meter.read()
+    assert (reading.recordings_done, reading.audio_ms_done) == (1, MINUTE)
+
+
+def test_the_decoded_length_takes_the_place_of_the_guess() -> None:
+    meter = meter_of(work_at(*COSTS))
+    meter.take_step(done("segments", "a", audio_ms=5 * MINUTE), 1.0)
+    assert meter.read().audio_ms == 6 * MINUTE
+
+
+def test_a_step_that_is_repeated_counts_once() -> None:
+    meter = meter_of(work_at("captions"))
+    for _ in range(3):
+        meter.take_step(done("captions", "a"), 1.0)
+    assert abs(meter.read().share - 0.5) < 1e-9
+
+
+def test_a_stage_is_measured_by_what_it_heard_and_what_went_through_it() -> None:
+    meter = meter_of(work_at(*COSTS))
+    meter.take_step(done("annotations/speech/voice", "a", audio_ms=30_000), 2.0)
+    meter.finish([recording_id_of("a"), recording_id_of("b")])
+    (metrics,) = meter.stage_metrics()
+    assert (metrics.stage, metrics.seconds, metrics.speed) == ("annotations/speech/voice", 2.0, 15.0)
+    assert (metrics.audio_ms, metrics.recording_ms) == (30_000, 2 * MINUTE)
+
+
+@given(st.lists(st.tuples(st.sampled_from([*COSTS, "list"]), st.sampled_from("abz"), st.integers(0, 10 * MINUTE))))
+def test_all_is_done_once_every_recording_is_finished(steps: list[tuple[str, str, int]]) -> None:
+    meter = meter_of(work_at(*COSTS))
+    for stage, name, audio_ms in steps:
+        meter.take_step(done(stage, name, audio_ms=audio_ms), 0.1)
+        assert 0.0 <= meter.read().share <= 1.0
+    meter.finish([recording_id_of("a"), recording_id_of("b")])
+    reading = meter.read()
+    assert reading.recordings_done == 2
+    assert reading.audio_ms_done == reading.audio_ms
 
 
 def steps_in(path: Path) -> list[Step]:

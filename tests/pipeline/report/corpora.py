@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.sft.material import Material, RecordingMaterial
-from pipeline.storage.commits import Commit, commit_rejection, prepare_output, shard_of
-from pipeline.work import SEGMENTS_STAGE
-from schemas.annotation import SpeechAnnotation
-from schemas.caption import Caption
-from schemas.claim import Claim, Evidence, Verdict
-from schemas.event import Branch, EventClass
-from schemas.music import Rhythm
-from schemas.rejected import Rejected
-from schemas.segment import Segment
-from schemas.speech import Dnsmos, Speakers, Turn
-from tests.builders import a_segment, recording_id_of
+from soundseam.pipeline.sft.material import Material, RecordingMaterial
+from soundseam.pipeline.storage.commits import Commit, commit_rejection, prepare_output, shard_of
+from soundseam.pipeline.work import SEGMENTS_STAGE
+from soundseam.schemas.annotation import SpeechAnnotation
+from soundseam.schemas.caption import Caption
+from soundseam.schemas.claim import Claim, Evidence, Verdict
+from soundseam.schemas.event import Branch, EventClass
+from soundseam.schemas.music import Rhythm
+from soundseam.schemas.recording import Rejected
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import Dnsmos, Speakers, Turn
 from tests.pipeline.sft.builders import BELL, DOG, MUSIC, SPEECH, captioned, event, heard, material, musical, spoken
 from tests.pipeline.sft.builders import recording as a_recording
 from tests.pipeline.sft.corpora import commit_corpus
+from tests.support.builders import a_segment, recording_id_of
 
 HOSTILE = (
     "</script><script>window.pwned = 1</script>",

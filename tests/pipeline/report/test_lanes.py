@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.report.lanes import fact, lanes_of, sheet_of
-from pipeline.report.page_data import Fact
+from soundseam.pipeline.report.lanes import fact, lanes_of, sheet_of
+from soundseam.pipeline.report.page_data import Fact
 
 ROW = {
     "segment_id": "s",

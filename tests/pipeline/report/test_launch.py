@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.dedup.launch import DedupRequest, find_duplicates
-from pipeline.errors import SetupError
-from pipeline.report import launch
-from pipeline.report.folder import MARK, script_of
-from pipeline.report.launch import Reported, ReportRequest, make_report
-from pipeline.report.picture import read_flac
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.dedup.launch import DedupRequest, find_duplicates
+from soundseam.pipeline.report import launch
+from soundseam.pipeline.report.launch import MARK, Reported, ReportRequest, make_report, script_of
+from soundseam.pipeline.report.picture import read_flac
 from tests.pipeline.dedup.sounds import BEAT, MELODY, NOISE, commit_sounds, flac, segment_of
 from tests.pipeline.export.exports import audio_in
-from tests.pipeline.memory_files import MemoryFileSystem
 from tests.pipeline.report.corpora import HOSTILE, SENTENCES, commit_rejects, make_corpus, make_large_corpus
 from tests.pipeline.sft.builders import CONFIG, a_rich_recording
 from tests.pipeline.sft.corpora import build_samples, commit_corpus
+from tests.support.memory_files import MemoryFileSystem
 
 SEGMENTS = 150
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.report.launch import ReportRequest, make_report
+from soundseam.pipeline.report.launch import ReportRequest, make_report
 from tests.pipeline.report.corpora import HOSTILE, SENTENCES, make_corpus, make_hostile_corpus, make_large_corpus
 from tests.pipeline.report.pages import LAPTOP, PHONE, choose, cursor, opened, second, shown, wait
 

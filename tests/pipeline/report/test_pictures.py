@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from annotators.base import Samples
-from pipeline.report.histogram import MOST_BINS, Histogram
-from pipeline.report.picture import BANDS, PEAKS, peaks_of, spectrogram_png
+from soundseam.annotators.base import Samples
+from soundseam.pipeline.report.picture import BANDS, PEAKS, peaks_of, spectrogram_png
+from soundseam.pipeline.report.totals import MOST_BINS, Histogram
 
 
 def pixels_of(png: bytes) -> NDArray[np.uint8]:

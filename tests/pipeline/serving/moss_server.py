@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annotators.base import Samples
+from soundseam.annotators.base import Samples
 from tests.annotators.moss.tiny_moss import AUDIO, TinyMoss
 
 Json = dict[str, Any]

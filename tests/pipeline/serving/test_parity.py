@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-import beam_runner
-from annotators.base import Samples
+from soundseam.annotators.base import Samples
+from soundseam.pipeline.commands import cli
 from tests.annotators.moss.tiny_moss import TinyMoss, make_checkpoint
 from tests.pipeline.serving.moss_server import Json, MossServer, served
 
@@ -18,13 +18,13 @@ GLOBAL = CliRunner(env={"COLUMNS": "160"})
 
 
 def check(url: str, checkpoint: Path, *options: str) -> Result:
-    return GLOBAL.invoke(beam_runner.app, ["serve", str(checkpoint), "--check", url, *options])
+    return GLOBAL.invoke(cli.app, ["serve", str(checkpoint), "--check", url, *options])
 
 
 @pytest.fixture(autouse=True)
 def _short_clips(monkeypatch: pytest.MonkeyPatch) -> None:
     """30 s are checked once, in the first test; elsewhere the time is better spent."""
-    monkeypatch.setattr("pipeline.serving.parity.CHECKED_MS", (3_000, 10_000))
+    monkeypatch.setattr("soundseam.pipeline.serving.parity.CHECKED_MS", (3_000, 10_000))
 
 
 def test_a_right_server_passes_at_every_length(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import RunConfig, load_config
-from pipeline.serving.reachable import ask_servers, servers_of
-from tests.chat_models import Scripted
-from tests.chat_server import ChatServer
-from tests.corpora import run_cli
+from soundseam.pipeline.config import RunConfig, load_config
+from soundseam.pipeline.serving.reachable import ask_servers, servers_of
+from tests.support.chat_models import Scripted
+from tests.support.chat_server import ChatServer
+from tests.support.corpora import run_cli
 
 PROFILE = """
 detectors: [{{kind: embedded}}]

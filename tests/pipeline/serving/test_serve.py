@@ -18,10 +18,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-import beam_runner
-from pipeline.errors import SetupError
-from pipeline.serving.interpreter import VARIABLE, Interpreter, find_interpreter
-from pipeline.serving.vllm_command import ServeRequest, vllm_command, vllm_environment
+from soundseam.pipeline.commands import cli
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.serving.vllm_command import (
+    VARIABLE,
+    Interpreter,
+    ServeRequest,
+    find_interpreter,
+    vllm_command,
+    vllm_environment,
+)
 from tests.pipeline.serving.stand_in import make_environment
 
 ROOT = Path(__file__).parents[3]
@@ -31,7 +37,7 @@ VLLM_CPU = Interpreter(path="/opt/vllm/bin/python", version="")
 
 def serve(*arguments: str | Path, **environment: str) -> Result:
     command = ["serve", *(str(argument) for argument in arguments)]
-    return CliRunner(env=environment).invoke(beam_runner.app, command)
+    return CliRunner(env=environment).invoke(cli.app, command)
 
 
 def value_of(option: str, command: list[str]) -> str:
@@ -292,7 +298,7 @@ def test_it_serves_until_it_is_stopped_and_leaves_nothing(
 
 
 def test_a_server_that_does_not_heed_is_killed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.serving import server
+    from soundseam.pipeline.serving import server
 
     monkeypatch.setattr(server, "END_S", 0.5)
     environment = {**place.environment("stays"), "PYTHONUNBUFFERED": "1"}

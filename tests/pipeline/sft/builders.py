@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from annotators.grammar.engine import as_json
-from pipeline.sft.build import samples_of
-from pipeline.sft.config import SftConfig, load_sft_config
-from pipeline.sft.material import Material, RecordingMaterial
-from schemas.annotation import Annotation, GeneralAnnotation, MusicAnnotation, SpeechAnnotation
-from schemas.caption import Caption
-from schemas.claim import Claim, Evidence, Verdict
-from schemas.event import Branch, Event, EventClass
-from schemas.general import Acoustics, HeardEvent
-from schemas.music import Chord, Lyrics, Mode, Rhythm, Section, Tonality
-from schemas.paralinguistics import (
+from soundseam.annotators.grammar.engine import as_json
+from soundseam.pipeline.sft.build import SftConfig, load_sft_config, samples_of
+from soundseam.pipeline.sft.material import Material, RecordingMaterial
+from soundseam.schemas.annotation import Annotation, GeneralAnnotation, MusicAnnotation, SpeechAnnotation
+from soundseam.schemas.caption import Caption
+from soundseam.schemas.claim import Claim, Evidence, Verdict
+from soundseam.schemas.event import Branch, Event, EventClass, Tag, TagKind
+from soundseam.schemas.general import Acoustics, HeardEvent
+from soundseam.schemas.music import Chord, Lyrics, Mode, Rhythm, Section, Tonality
+from soundseam.schemas.recording import ChannelRelation, Downmix, ModelUse, Quality, Recording
+from soundseam.schemas.sample import Sample
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import (
     AgeGroup,
     Clarity,
     DimensionContradiction,
@@ -23,15 +25,15 @@ from schemas.paralinguistics import (
     Gender,
     Paralinguistics,
     PitchLevel,
+    Speakers,
     Speed,
+    Transcript,
+    Turn,
+    Voice,
     Volume,
+    Word,
 )
-from schemas.recording import ChannelRelation, Downmix, ModelUse, Quality, Recording
-from schemas.sample import Sample
-from schemas.segment import Segment
-from schemas.speech import Speakers, Transcript, Turn, Voice, Word
-from schemas.tag import Tag, TagKind
-from tests.builders import a_caption, a_segment, an_event, recording_id_of
+from tests.support.builders import a_caption, a_segment, an_event, recording_id_of
 
 CONFIG = load_sft_config()
 DOG = (EventClass.ANIMAL, "Bark")

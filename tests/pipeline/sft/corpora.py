@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from pipeline.local.progress import ProgressLog
-from pipeline.sft.config import SftConfig
-from pipeline.sft.launch import SftGroup, SftJob, prepare_sft, run_sft
-from pipeline.sft.marks import Marks
-from pipeline.sft.material import RecordingMaterial
-from pipeline.sft.summary import SftSummary
-from pipeline.storage.commits import Commit, new_commit, prepare_output, shard_of
-from pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
-from schemas.segment import Segment
-from schemas.tables import Table, annotation_table
-from tests.builders import with_audio
+from soundseam.pipeline.local.progress import ProgressLog
+from soundseam.pipeline.sft.build import SftConfig
+from soundseam.pipeline.sft.launch import SftGroup, SftJob, prepare_sft, run_sft
+from soundseam.pipeline.sft.material import RecordingMaterial
+from soundseam.pipeline.sft.read import Marks
+from soundseam.pipeline.sft.summary import SftSummary
+from soundseam.pipeline.storage.commits import Commit, new_commit, prepare_output, shard_of
+from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.tables import Table, annotation_table
+from tests.support.builders import with_audio
 
 NONE = Marks()
 

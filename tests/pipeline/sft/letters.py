@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tests.chat_models import tokens_of
-from tests.chat_server import Asked, Token, Told
+from tests.support.chat_models import tokens_of
+from tests.support.chat_server import Asked, Token, Told
 
 _CHOICE = re.compile(r"^([A-F])\. (.*)$", re.MULTILINE)
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from annotators.base import AnnotationError
-from annotators.chat.questions import Answer, Question, Reply
-from pipeline.sft.answerable import CLOSED, choice_question, probability_of, with_text_only
-from schemas.sample import Sample, Scoring
-from tests.chat_server import ChatServer
+from soundseam.annotators.base import AnnotationError
+from soundseam.annotators.chat.questions import Answer, Question, Reply
+from soundseam.pipeline.sft.answerable import CLOSED, choice_question, probability_of, with_text_only
+from soundseam.schemas.sample import Sample, Scoring
 from tests.pipeline.sft.builders import CONFIG, a_rich_recording, samples
 from tests.pipeline.sft.corpora import build_samples, commit_corpus
 from tests.pipeline.sft.letters import Letters
+from tests.support.chat_server import ChatServer
 
 SAMPLES = samples(a_rich_recording())
 ASKED = [sample for sample in SAMPLES if sample.answer_spec.scoring in CLOSED]

@@ -7,10 +7,9 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from pipeline.errors import SetupError
-from pipeline.sft.build import split_of
-from pipeline.sft.config import SftConfig, load_sft_config
-from schemas.sample import Scoring, Split
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.sft.build import SftConfig, load_sft_config, split_of
+from soundseam.schemas.sample import Scoring, Split
 from tests.pipeline.sft.builders import CONFIG, a_rich_recording, samples
 
 

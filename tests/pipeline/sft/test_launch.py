@@ -9,18 +9,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import SetupError
-from pipeline.sft.launch import prepare_sft, run_sft
-from pipeline.sft.marks import Marks, read_groups
-from pipeline.sft.summary import read_priors
-from pipeline.storage import files
-from pipeline.storage.commits import sweep
-from schemas.arrow import arrow_schema
-from schemas.sample import Sample
-from tests.builders import recording_id_of
-from tests.pipeline.memory_files import MemoryFileSystem
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.sft.launch import prepare_sft, run_sft
+from soundseam.pipeline.sft.read import Marks, read_groups
+from soundseam.pipeline.sft.summary import read_priors
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import sweep
+from soundseam.schemas.sample import Sample
+from soundseam.schemas.tables import arrow_schema
 from tests.pipeline.sft.builders import CONFIG, a_rich_recording, samples
 from tests.pipeline.sft.corpora import Silent, build_samples, commit_corpus, planned
+from tests.support.builders import recording_id_of
+from tests.support.memory_files import MemoryFileSystem
 
 NAMES = ("a", "b", "c", "d")
 TASKS = CONFIG.only(("caption", "tempo", "presence"))

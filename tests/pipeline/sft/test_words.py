@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.sft.ask import Task
-from pipeline.sft.words import LANGUAGES, slots_of, sound_names, wordings_of
-from schemas.event import EventClass
+from soundseam.pipeline.sft.ask import Task
+from soundseam.pipeline.sft.words import LANGUAGES, slots_of, sound_names, wordings_of
+from soundseam.schemas.event import EventClass
 from tests.pipeline.sft.builders import CONFIG
 
 every_task = pytest.mark.parametrize("task", CONFIG.tasks, ids=lambda task: str(task.task))

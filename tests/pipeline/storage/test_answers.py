@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotators.chat.questions import Answer, TimedWord
-from pipeline.storage import answers as storage
-from pipeline.storage import files
-from pipeline.storage.answers import AnswerFiles
-from pipeline.storage.commits import prepare_output, sweep
-from tests.pipeline.memory_files import MemoryFileSystem
-from tests.pipeline.workloads import recording_id_of
+from soundseam.annotators.chat.questions import Answer, TimedWord
+from soundseam.pipeline.storage import answers as storage
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.answers import AnswerFiles
+from soundseam.pipeline.storage.commits import prepare_output, sweep
+from tests.support.memory_files import MemoryFileSystem
+from tests.support.workloads import recording_id_of
 
 WHOLE = Answer(
     text="A dog barks. Ein Hund bellt. 狗叫。\u2028\n\\",

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from pipeline.errors import SetupError
-from pipeline.storage.commits import (
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.storage.commits import (
     Commit,
     Corpus,
     commit_listing,
@@ -24,10 +24,10 @@ from pipeline.storage.commits import (
     shard_of,
     sweep,
 )
-from pipeline.work import LIST_STAGE
-from schemas.tables import Table, table_schema
-from tests.builders import a_caption, a_reject, a_segment, recording_id_of
-from tests.pipeline.crashes import killed_everywhere
+from soundseam.pipeline.work import LIST_STAGE
+from soundseam.schemas.tables import Table, table_schema
+from tests.support.builders import a_caption, a_reject, a_segment, recording_id_of
+from tests.support.crashes import killed_everywhere
 
 STAGE = "captions"
 ROWS_A_RECORDING = 3

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.storage import files
-from pipeline.storage.files import FileStat, UnsupportedSchemeError
-from tests.pipeline.memory_files import CLOCK_S, MemoryFileSystem
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.files import FileStat, UnsupportedSchemeError
+from tests.support.memory_files import CLOCK_S, MemoryFileSystem
 
 ODD_NAMES = ("-rf", "a b", "née [1].*?.wav", "line\nbreak", "ö" * 127, "日本語.wav", "%41", "?#;=@")
 

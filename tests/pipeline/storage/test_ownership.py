@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import SetupError
-from pipeline.input.sources import list_sources
-from pipeline.launch import output_in_use
-from pipeline.storage.commits import prepare_output
-from pipeline.storage.ownership import check_output, require_corpus
-from schemas.tables import Table
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.input.sources import list_sources
+from soundseam.pipeline.launch import output_in_use
+from soundseam.pipeline.storage.commits import prepare_output
+from soundseam.pipeline.storage.ownership import check_output, require_corpus
+from soundseam.schemas.tables import Table
 
 
 def a_file(path: Path, content: str = "mine") -> Path:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.storage.redact import redact_text, redact_uri
+from soundseam.pipeline.storage.redact import redact_text, redact_uri
 
 # What may stand in a key or a token, as it is or escaped: the unreserved characters and the usual rest.
 SECRETS = st.text("abcXYZ019-._~!$*+%=/", min_size=6).filter(lambda text: text.strip("/.") not in ("", "example"))

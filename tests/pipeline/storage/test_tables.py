@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.storage.tables import (
+from soundseam.pipeline.storage.tables import (
     ROW_GROUP_BYTES,
     ROW_GROUP_ROWS,
     TableWriter,
@@ -16,10 +16,10 @@ from pipeline.storage.tables import (
     read_rows,
     write_schema_file,
 )
-from schemas.rejected import Rejected
-from schemas.segment import SegmentRow
-from schemas.tables import Table, table_schema
-from tests.builders import a_reject, a_segment, recording_id_of, with_audio
+from soundseam.schemas.recording import Rejected
+from soundseam.schemas.segment import SegmentRow
+from soundseam.schemas.tables import Table, table_schema
+from tests.support.builders import a_reject, a_segment, recording_id_of, with_audio
 
 
 def write(path: Path, rows: list[Rejected]) -> Path:

@@ -1,0 +1,207 @@
+"""The general branch's caption by a model that hears the audio: `audio_caption`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import ClassVar, Generic, Literal, Self, TypeVar
+
+from pydantic import Field, model_validator
+
+from soundseam.annotators.base import AnnotationError, Clip
+from soundseam.annotators.captioning.prompts import Prompt, PromptLanguage, PromptName, caption_prompt
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.chat.questions import Asker, Question, Reply, Sampling
+from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend, ask_about, flac_of, told_claim
+from soundseam.annotators.grammar.engine import caption_text
+from soundseam.annotators.wording.normalise import sentences_in, unquoted
+from soundseam.annotators.wording.prose import (
+    circle_in,
+    find_jargon,
+    is_in,
+    length_of,
+    markup_in,
+    runs_in,
+    talk_of_itself_in,
+)
+from soundseam.schemas.claim import Claim, Told, ToldCandidate
+from soundseam.schemas.event import Branch
+from soundseam.schemas.general import GeneralFacts
+from soundseam.schemas.music import MusicFacts
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import SpeechFacts
+from soundseam.schemas.tables import annotation_table
+
+LONGEST = {"en": 160, "zh": 300}
+"""Words of English, characters of Chinese."""
+_ECHO = {"en": 7, "zh": 12}
+"""So many units in a row, words of English or characters of Chinese, that stand in the prompt as well repeat it."""
+
+
+def problem_of(text: str, prompt: Prompt) -> str | None:
+    """Why `text` cannot be a caption, in a word that can be counted; None where nothing speaks against it."""
+    language, own = prompt.language, unquoted(text)
+    wrong: dict[str, Callable[[], object]] = {
+        "no_caption": lambda: not any(character.isalpha() for character in text),
+        "too_long": lambda: length_of(text, language) > LONGEST[language],
+        "wrong_language": lambda: not is_in(text, language),
+        "not_prose": lambda: markup_in(text),
+        "about_itself": lambda: talk_of_itself_in(own),
+        "prompt_echo": lambda: _common_runs(text, prompt.text, language),
+        "repetition": lambda: circle_in(text, language),
+        "tool_jargon": lambda: any(find_jargon(own)),
+    }
+    return next((reason for reason, holds in wrong.items() if holds()), None)
+
+
+def choose(texts: Sequence[str], language: str) -> int:
+    """The position of the one that agrees most with the others, by shared pairs of words; the first of equals.
+
+    What most answers say is the likeliest to be heard; an invention stands mostly in one of them.
+    """
+    pairs = [Counter(runs_in(text, language, 2)) for text in texts]
+
+    def agreement(position: int) -> float:
+        return sum(_overlap(pairs[position], other) for index, other in enumerate(pairs) if index != position)
+
+    return max(range(len(texts)), key=agreement)
+
+
+def _common_runs(text: str, other: str, language: str) -> set[tuple[str, ...]]:
+    return set(runs_in(text, language, _ECHO[language])) & set(runs_in(other, language, _ECHO[language]))
+
+
+def _overlap(one: Counter[tuple[str, ...]], other: Counter[tuple[str, ...]]) -> float:
+    """F1 of what both hold."""
+    return 2 * (one & other).total() / max(1, one.total() + other.total())
+
+
+MOSS_AUDIO = "OpenMOSS-Team/MOSS-Audio-4B-Instruct"
+SHOWN_CHARACTERS = 300
+
+FactsT = TypeVar("FactsT", SpeechFacts, MusicFacts, GeneralFacts)
+
+
+class AudioCaptionBackend(ServedBackend[FactsT], Generic[FactsT]):
+    """A caption of a branch in the words of a model that hears the audio."""
+
+    server: Endpoint = Endpoint(model=MOSS_AUDIO)
+    """Where the model is, and how it is asked."""
+    prompt: PromptName = "general"
+    """What it is asked to describe: its branch's kind of sound, or all that is heard (unified)."""
+    language: PromptLanguage = "en"
+    """Of the caption, and of the prompt."""
+    sampling: Sampling = Sampling()
+    """How answers are drawn."""
+    candidates: int = Field(default=1, ge=1, le=16)
+    """Answers to one clip, with seeds that count up from the sampling's; the caption is the one most like the rest."""
+    only_leading: bool = False
+    """True asks only about segments that this branch leads: for the prompt unified, once a segment is enough."""
+
+    licence: ClassVar[str] = "Apache-2.0"
+
+    @property
+    def words(self) -> Prompt:
+        return caption_prompt(self.prompt, self.language)
+
+    @property
+    def revision(self) -> str:
+        return f"{self.server.revision}-{self.words.label}-{self.answers_revision}"
+
+    @model_validator(mode="after")
+    def _candidates_differ(self) -> Self:
+        if self.candidates > 1 and self.sampling.temperature == 0.0:
+            raise ValueError("candidates above 1 need sampling.temperature above 0: without it all answers are one")
+        return self
+
+
+class AudioCaptioner(ServedAnnotator[FactsT], Generic[FactsT]):
+    """The annotator of every `audio_caption`."""
+
+    def __init__(self, backend: AudioCaptionBackend[FactsT], facts: type[FactsT]) -> None:
+        super().__init__(backend.server)
+        self._backend: AudioCaptionBackend[FactsT] = backend
+        self._facts: type[FactsT] = facts
+        self._prompt = backend.words
+
+    def annotate_stream(self, clips: Iterable[Clip], asker: Asker) -> Iterator[FactsT | AnnotationError]:
+        for segment, replies in ask_about(clips, asker, self._questions):
+            yield self._read(segment, replies) if replies else self._facts()
+
+    def _questions(self, clip: Clip) -> Sequence[Question]:
+        """One a candidate; none about a segment that is another branch's to describe."""
+        if self._backend.only_leading and clip.segment.branches[0] is not self._backend.branch:
+            return []
+        sampling = self._backend.sampling
+        question = Question(self._prompt.text, (flac_of(clip),), about=clip.segment.recording_id)
+        return [
+            replace(question, sampling=sampling.model_copy(update={"seed": sampling.seed + number}))
+            for number in range(self._backend.candidates)
+        ]
+
+    def _read(self, segment: Segment, replies: Sequence[Reply]) -> FactsT | AnnotationError:
+        answers = [reply for reply in replies if not isinstance(reply, AnnotationError)]
+        if not answers:
+            return next(reply for reply in replies if isinstance(reply, AnnotationError))
+        candidates = tuple(
+            ToldCandidate(text=one.text, thinking=one.thinking, problem=problem_of(one.text, self._prompt))
+            for one in answers
+        )
+        fit = [position for position, candidate in enumerate(candidates) if candidate.problem is None]
+        if not fit:
+            shown = "; ".join(f"{one.problem}: {one.text[:SHOWN_CHARACTERS]!r}" for one in candidates[:3])
+            return AnnotationError(candidates[0].problem or "", shown)
+        chosen = fit[choose([candidates[position].text for position in fit], self._prompt.language)]
+        claims = tuple(self._claims(segment, chosen, candidates[chosen].text))
+        told = Told(prompt=self._prompt.label, language=self._prompt.language, chosen=chosen, candidates=candidates)
+        facts: FactsT = self._facts(caption=caption_text(claims), caption_claims=claims, told=told)
+        return facts
+
+    def _claims(self, segment: Segment, chosen: int, text: str) -> Iterator[Claim]:
+        """Every sentence, resting on nothing but the answer that it stands in: who verifies it must listen."""
+        table, field = annotation_table(self._backend.branch), f"told.candidates.{chosen}.text"
+        for sentence in sentences_in(text):
+            yield told_claim(sentence, table, segment, self._backend.backend, field, text)
+
+
+class SpeechAudioCaption(AudioCaptionBackend[SpeechFacts]):
+    """How people speak in the words of a model that hears it: each sentence a claim that only a listener can check."""
+
+    kind: Literal["audio_caption"] = "audio_caption"
+    prompt: PromptName = "speech"
+    """What it is asked to describe: its branch's kind of sound, or all that is heard (unified)."""
+
+    branch: ClassVar[Branch] = Branch.SPEECH
+
+    def load(self) -> ServedAnnotator[SpeechFacts]:
+        self.check_available()
+        return AudioCaptioner(self, SpeechFacts)
+
+
+class MusicAudioCaption(AudioCaptionBackend[MusicFacts]):
+    """The music in the words of a model that hears it: each sentence a claim that only a listener can check."""
+
+    kind: Literal["audio_caption"] = "audio_caption"
+    prompt: PromptName = "music"
+    """What it is asked to describe: its branch's kind of sound, or all that is heard (unified)."""
+
+    branch: ClassVar[Branch] = Branch.MUSIC
+
+    def load(self) -> ServedAnnotator[MusicFacts]:
+        self.check_available()
+        return AudioCaptioner(self, MusicFacts)
+
+
+class GeneralAudioCaption(AudioCaptionBackend[GeneralFacts]):
+    """The sounds in the words of a model that hears it: each sentence a claim that only a listener can check."""
+
+    kind: Literal["audio_caption"] = "audio_caption"
+    prompt: PromptName = "general"
+    """What it is asked to describe: its branch's kind of sound, or all that is heard (unified)."""
+
+    branch: ClassVar[Branch] = Branch.GENERAL
+
+    def load(self) -> ServedAnnotator[GeneralFacts]:
+        self.check_available()
+        return AudioCaptioner(self, GeneralFacts)

@@ -1,0 +1,257 @@
+"""Many coroutines at once behind an iterator: an event loop in a thread of its own, and a window over a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+if TYPE_CHECKING:
+    import aiohttp
+
+CONNECT_S = 10.0
+MOST_BYTES = 4 * 2**20
+"""Of an answer: what is longer is none."""
+DETAIL_CHARACTERS = 500
+KEEP_ALIVE_S = 4.0
+"""Less than the 5 s after which vLLM closes a connection that nothing comes over."""
+
+Body = tuple[bytes, str]
+"""A request's body and its content type."""
+
+
+class Fault(Enum):
+    """Whose fault it is that a request failed."""
+
+    QUESTION = "the server works and refuses this question"
+    SERVER = "the server is away or busy"
+    SET_UP = "the server does not know us, or not the model, or is none"
+    UNKNOWN = "the server may have failed over this question, or over anything else"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a request has no answer. `reason` can be counted, `detail` is for a person."""
+
+    fault: Fault
+    reason: str
+    detail: str
+    retry_after_s: float = 0.0
+
+
+_BUSY = frozenset({429, 503})
+_SET_UP = frozenset({401, 403, 404, 405})
+_AGAIN = frozenset({408, 409, 425})
+
+
+class Attempts:
+    """Makes requests, each on one of the connections that are kept open; to be used on one event loop."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, url: str, body: Body, key: str) -> bytes | Failure:
+        """The answer's body, or why there is none."""
+        content, content_type = body
+        return await self._request("POST", url, key, self._timeout_s, content, content_type)
+
+    async def get(self, url: str, key: str, timeout_s: float) -> bytes | Failure:
+        return await self._request("GET", url, key, timeout_s)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _request(
+        self, method: str, url: str, key: str, timeout_s: float, content: bytes | None = None, content_type: str = ""
+    ) -> bytes | Failure:
+        import aiohttp
+
+        # An answer that is compressed could unpack to any size.
+        headers = {"Accept-Encoding": "identity"}
+        headers |= {"Content-Type": content_type} if content_type else {}
+        headers |= {"Authorization": f"Bearer {key}"} if key else {}
+        timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_S, timeout_s))
+        sending = {"data": content, "headers": headers, "timeout": timeout, "proxy": proxy_of(url)}
+        try:
+            async with self._open().request(method, url, allow_redirects=False, **sending) as response:
+                return await _read(response, key)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            return Failure(Fault.SERVER, "server_away", f"{url}: {_told(error)}")
+        except TimeoutError:
+            return Failure(Fault.UNKNOWN, "timed_out", f"{url}: no answer in {timeout_s:g} s")
+        except aiohttp.ClientError as error:
+            return Failure(Fault.UNKNOWN, "connection_lost", f"{url}: {_told(error)}")
+
+    def _open(self) -> aiohttp.ClientSession:
+        """The session, which must be made on the loop that it is used on."""
+        import aiohttp
+
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
+            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
+        return self._session
+
+
+@lru_cache(maxsize=1024)
+def proxy_of(url: str) -> str | None:
+    """The proxy that the environment names for `url` when it is first asked for.
+
+    aiohttp would look for it, and for passwords in ~/.netrc, in threads of its own at every request.
+    """
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+
+
+async def _read(response: aiohttp.ClientResponse, key: str) -> bytes | Failure:
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > MOST_BYTES:
+            detail = f"over {MOST_BYTES} bytes, beginning with {b''.join(parts)[:200]!r}"
+            return Failure(Fault.QUESTION, "endless_answer", detail)
+        parts.append(part)
+    body = b"".join(parts)
+    if 200 <= response.status < 300:
+        return body
+    told = body.decode(errors="replace")
+    told = (told.replace(key, "[key]") if key else told)[:DETAIL_CHARACTERS]
+    return failure_of(response.status, f"HTTP {response.status}: {told}", response.headers.get("Retry-After", ""))
+
+
+def failure_of(status: int, detail: str, retry_after: str = "") -> Failure:
+    """What a status that is no success means; `retry_after` is the header of that name."""
+    if status in _BUSY:
+        return Failure(Fault.SERVER, "server_busy", detail, retry_after_s(retry_after))
+    if status in _SET_UP or 300 <= status < 400:
+        return Failure(Fault.SET_UP, "not_served", detail)
+    if status in _AGAIN or status >= 500:
+        return Failure(Fault.UNKNOWN, "server_error", detail)
+    return Failure(Fault.QUESTION, "refused_by_server", detail)
+
+
+def retry_after_s(value: str) -> float:
+    """The seconds that a Retry-After header asks for, given as such or as a date; 0 where it is neither."""
+    try:
+        return max(0.0, float(value)) if float(value) < float("inf") else 0.0
+    except ValueError:
+        pass
+    try:
+        then = parsedate_to_datetime(value)
+    except ValueError:
+        return 0.0
+    return max(0.0, (then - datetime.now(UTC)).total_seconds()) if then.tzinfo else 0.0
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__} {error}".strip()
+
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+AHEAD = 0.25
+"""Of those in flight, so many more lie ready, so that none has to wait for the reader of a file."""
+MOST_WAITING = 8
+"""Times those in flight: so many may be done and wait for a slow one before them; they hold no sound."""
+LOOK_AGAIN_S = 5.0
+
+
+class LoopThread:
+    """An event loop that runs until it is stopped, or until nobody holds this object any more."""
+
+    def __init__(self, at_end: Callable[[], Awaitable[None]]) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=_run, args=(self._loop, at_end), name="chat-client", daemon=True)
+        self._thread.start()
+        self._end = weakref.finalize(self, self._loop.call_soon_threadsafe, self._loop.stop)
+
+    def submit(self, coroutine: Coroutine[Any, Any, ResultT]) -> Future[ResultT]:
+        if not self._thread.is_alive():
+            coroutine.close()
+            raise RuntimeError("the client has been closed")
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def stop(self) -> None:
+        self._end()
+        self._thread.join()
+
+
+def _run(loop: asyncio.AbstractEventLoop, at_end: Callable[[], Awaitable[None]]) -> None:
+    async def end() -> None:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await at_end()
+
+    try:
+        loop.run_forever()
+        loop.run_until_complete(end())
+    finally:
+        loop.close()
+
+
+class Flow(Generic[ResultT]):
+    """One stream of groups through a loop: it draws them as fast as they are answered, and keeps their order."""
+
+    def __init__(self, thread: LoopThread, in_flight: int) -> None:
+        self._thread = thread
+        self._most_unanswered = in_flight + max(1, round(AHEAD * in_flight))
+        self._most_waiting = MOST_WAITING * in_flight
+        self._pending: deque[Future[ResultT]] = deque()
+        self._unanswered = 0
+        self._lock = threading.Lock()
+        self._moved = threading.Event()
+
+    def run(
+        self, groups: Iterable[Sequence[ItemT]], answer: Callable[[Sequence[ItemT]], Coroutine[Any, Any, ResultT]]
+    ) -> Generator[ResultT, None, None]:
+        """What `answer` gives for each group, in order. Closing the iterator cancels what is not answered."""
+        source = iter(groups)
+        drained = False
+        try:
+            while self._pending or not drained:
+                self._moved.clear()
+                if self._pending and self._pending[0].done():
+                    yield self._pending.popleft().result()
+                elif not drained and self._has_room():
+                    group = next(source, None)
+                    if group is None:
+                        drained = True
+                    else:
+                        self._add(self._thread.submit(answer(group)), len(group))
+                else:
+                    self._moved.wait(LOOK_AGAIN_S)
+        finally:
+            for future in self._pending:
+                future.cancel()
+
+    def _has_room(self) -> bool:
+        with self._lock:
+            return self._unanswered < self._most_unanswered and len(self._pending) < self._most_waiting
+
+    def _add(self, future: Future[ResultT], questions: int) -> None:
+        with self._lock:
+            self._unanswered += questions
+        self._pending.append(future)
+
+        def done(_: Future[ResultT]) -> None:
+            with self._lock:
+                self._unanswered -= questions
+            self._moved.set()
+
+        future.add_done_callback(done)

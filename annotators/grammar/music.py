@@ -1,0 +1,213 @@
+"""What can be said of music: tempo, key, density, dynamics and colour, where they are sure enough."""
+
+from __future__ import annotations
+
+from soundseam.annotators.grammar.engine import Pick, Rule, Say, Values
+from soundseam.annotators.grammar.music_character import (
+    CHARACTER_READS,
+    PROFILE,
+    SIGNS,
+    is_alone,
+    is_doubtful,
+    is_undisturbed,
+    read_character,
+    share_of,
+)
+
+_DYNAMICS = ("music:dynamics.trend_db", "music:dynamics.loudness_range_db")
+_TIMBRE = ("music:timbre.percussive_share", "music:timbre.brightness_hz")
+_DENSITY = ("music:rhythm.onset_rate_hz",)
+
+
+def _say_opening(values: Values, pick: Pick) -> str | None:
+    one = read_character(values)
+    frames = [
+        f"{one.music}{one.in_key} plays{one.extent}",
+        f"{one.music}{one.in_key} is playing{one.extent}",
+        f"{one.music}{one.in_key} is heard{one.extent}",
+        f"there is {one.music}{one.in_key}{one.extent}",
+        f"we hear {one.music}{one.in_key}{one.extent}",
+        f"{one.music}{one.in_key} can be heard{one.extent}",
+        f"a passage of {one.music}{one.in_key} is heard",
+    ]
+    if one.tempo or one.key:
+        frames += [
+            f"what plays here is {one.music}{one.in_key}",
+            f"a passage of {one.music}{one.in_key} plays{one.extent}",
+            f"a piece of {one.music}{one.in_key} is heard",
+        ]
+    if one.moving:
+        frames += [
+            f"music{one.in_key} plays{one.moves}",
+            f"the music heard here moves{one.moves}{one.in_key and ',' + one.in_key}",
+            f"{one.moving}, music{one.in_key} plays{one.extent}",
+            f"playing{one.moves}, music{one.in_key} is heard{one.extent}",
+        ]
+    if one.key:
+        frames += [
+            f"in {one.key}, {one.music} plays{one.extent}",
+            f"the music here is in {one.key}{one.moving and ' and moves' + one.moves}",
+        ]
+    return pick(*frames)
+
+
+def _say_character(values: Values, pick: Pick) -> str | None:
+    one = read_character(values)
+    if not one.tempo and not one.key:
+        return None
+    if not one.key:
+        return pick(
+            f"the music is {one.tempo}",
+            f"the music moves{one.moves}",
+            f"the tempo of the music is {one.tempo}",
+            f"the music goes on{one.moves}",
+            f"{one.moving}, the music moves on",
+            f"what plays is {one.music}",
+        )
+    moving = f" and moves{one.moves}" if one.moving else ""
+    return pick(
+        f"the music is in {one.key}{moving}",
+        f"the music plays in {one.key}{moving}",
+        f"the music keeps to {one.key}{moving}",
+        f"what plays is {one.music} in {one.key}",
+        f"the music stays in {one.key}{moving}",
+        f"{one.moving + ', ' if one.moving else ''}the music is in {one.key}",
+    )
+
+
+def _say_dynamics(values: Values, pick: Pick) -> str | None:
+    trend, width = values.number("music:dynamics.trend_db"), values.number("music:dynamics.loudness_range_db")
+    if trend is not None and abs(trend) >= 6:
+        louder, swell = ("louder", "grows") if trend > 0 else ("softer", "fades")
+        return pick(
+            f"the music gets {louder} towards the end",
+            f"the music {swell} towards the end",
+            f"towards the end the music becomes {louder}",
+            f"over time the music gets {louder}",
+            f"the end of the music is {louder} than its beginning",
+            f"the loudness {'rises' if trend > 0 else 'falls'} as the music goes on",
+        )
+    if width is not None and width <= 4:
+        return pick(
+            "the loudness stays even",
+            "the loudness hardly changes",
+            "the music keeps one level of loudness",
+            "the music stays equally loud",
+            "there is hardly any change in loudness",
+            "soft and loud passages do not differ much",
+        )
+    if width is not None and width >= 14:
+        return pick(
+            "the music moves between soft and loud",
+            "soft and loud passages differ widely",
+            "the loudness changes a good deal",
+            "loud moments stand against soft ones",
+            "there are both soft and loud passages",
+            "the music swells and falls back",
+        )
+    return None
+
+
+def _say_timbre(values: Values, pick: Pick) -> str | None:
+    percussive, bright = values.number("music:timbre.percussive_share"), values.number("music:timbre.brightness_hz")
+    if percussive is None or bright is None:
+        return None
+    if percussive >= 0.5:
+        return pick(
+            "percussive strokes stand out",
+            "much of the music is percussive",
+            "the sound of the music is largely percussive",
+            "short, percussive attacks mark the music",
+            "percussive sounds run through the music",
+            "there is a strong percussive part",
+        )
+    if percussive <= 0.08:
+        return pick(
+            "long, sustained tones prevail",
+            "the tones are mostly sustained",
+            "the music sounds smooth and sustained",
+            "the music is made of held tones",
+            "held notes carry the music",
+            "there are hardly any percussive sounds",
+        )
+    if bright <= 900:
+        return pick(
+            "the colour of the music is dark",
+            "the sound of the music is dark",
+            "the tone is rather dark",
+            "the music sounds dark",
+        )
+    if bright >= 3_200:
+        return pick(
+            "the colour of the music is bright",
+            "the sound of the music is bright",
+            "the tone is rather bright",
+            "the music sounds bright",
+        )
+    return None
+
+
+def _say_density(values: Values, pick: Pick) -> str | None:
+    density = values.number("music:rhythm.onset_rate_hz")
+    if density is None:
+        return None
+    if density >= 7:
+        return pick(
+            "the notes come thick and fast",
+            "many notes follow one another quickly",
+            "there are many quick notes",
+            "the music is full of quick notes",
+            "quick notes run through the music",
+            "the texture is busy",
+        )
+    if density <= 1.2:
+        return pick(
+            "the notes are few and far between",
+            "new notes come only now and then",
+            "there are few separate notes",
+            "the music is sparse",
+            "few notes are struck",
+            "long gaps lie between the notes",
+        )
+    return None
+
+
+def _undisturbed(say: Say) -> Say:
+    def say_undisturbed(values: Values, pick: Pick) -> str | None:
+        return say(values, pick) if is_undisturbed(values) else None
+
+    return say_undisturbed
+
+
+def _rule(name: str, reads: tuple[str, ...], say: Say, tells: set[str]) -> Rule:
+    """`say`, where the segment's profile is sure of music, and what was measured is the music's."""
+
+    def say_of_music(values: Values, pick: Pick) -> str | None:
+        return say(values, pick) if is_alone(values) else None
+
+    return Rule(name, tuple(dict.fromkeys((*PROFILE, *SIGNS, *reads))), say_of_music, frozenset(tells))
+
+
+def _say_doubtful(values: Values, pick: Pick) -> str | None:
+    if not is_doubtful(values) or share_of(values, "speech") >= share_of(values, "music"):
+        return None
+    extent = " throughout" if share_of(values, "music") >= 0.9 else ""
+    noun = pick("what may be music", "what sounds like music", "something like music", "perhaps music")
+    return pick(
+        f"{noun} is heard{extent}",
+        f"there is {noun}{extent}",
+        f"we hear {noun}{extent}",
+        f"{noun} can be heard{extent}",
+    )
+
+
+DOUBTFUL = Rule("music.doubtful", (*PROFILE, *SIGNS), _say_doubtful, frozenset({"opening", "character"}))
+OPENING = _rule("music.opening", CHARACTER_READS, _say_opening, {"opening", "character"})
+CHARACTER = _rule("music.character", CHARACTER_READS, _say_character, {"character"})
+DYNAMICS = _rule("music.dynamics", _DYNAMICS, _undisturbed(_say_dynamics), {"dynamics"})
+TIMBRE = _rule("music.timbre", _TIMBRE, _undisturbed(_say_timbre), {"colour"})
+DENSITY = _rule("music.density", _DENSITY, _undisturbed(_say_density), {"density"})
+
+RULES = (DOUBTFUL, OPENING, CHARACTER, DYNAMICS, TIMBRE, DENSITY)
+DETAILS = (DYNAMICS, TIMBRE, DENSITY)
+"""What may follow tempo and key, what tells most first."""

@@ -1,0 +1,211 @@
+"""What can be said of speech, rule by rule; `speech.manner` opens a caption, the others go on."""
+
+from __future__ import annotations
+
+from soundseam.annotators.grammar.engine import Pick, Rule, Say, Values
+from soundseam.annotators.grammar.events import SURE
+from soundseam.annotators.grammar.speech_manner import (
+    LEAST_VOICED_SHARE,
+    MANNER_READS,
+    ONE_VOICE_SEMITONES,
+    enough_speech,
+    pitch_range_semitones,
+    read_manner,
+)
+from soundseam.annotators.grammar.words import seconds_word
+
+_PROFILE = ("segments:profile.*.class", "segments:profile.*.strength")
+_SHARES = "segments:profile.*.share"
+_HARDLY_ANYTHING = 0.05
+
+
+def _say_opening(values: Values, pick: Pick) -> str | None:
+    if not values.number("speech:voice.speech_ms"):
+        return None
+    manner = read_manner(values, pick)
+    pace, voice, pausing, pauses = manner.at_pace, manner.in_voice, manner.pausing, manner.with_pauses
+    speech = manner.of_pace("speech")
+    frames = [
+        f"someone speaks{pace}{voice}{pausing}",
+        f"someone talks{pace}{voice}{pausing}",
+        f"someone is heard speaking{pace}{voice}{pausing}",
+        f"someone can be heard talking{pace}{voice}{pauses}",
+        f"{manner.a_voice} speaks{pace}{pausing}",
+        f"{manner.a_voice} talks{pace}{pausing}",
+        f"{manner.a_voice} is heard{', speaking' + pace if pace else ''}{pauses}",
+        f"there is {speech}{voice}{pauses}",
+        f"{speech}{voice} is heard{pauses}",
+        f"what is heard is {speech}{voice}{pauses}",
+        f"we hear {speech}{voice}{pauses}",
+        f"words are spoken{pace}{voice}{pauses}",
+        f"{manner.of_pace('talking')}{voice} is heard{pauses}",
+    ]
+    if manner.voice:
+        frames += [
+            f"in {manner.a_voice}, someone speaks{pace}{pausing}",
+            f"in {manner.a_voice}, words are spoken{pace}{pauses}",
+            f"the speech heard here is {manner.is_like}{pauses}",
+        ]
+    if manner.adverb:
+        frames += [
+            f"speaking {manner.adverb}, {manner.a_voice} is heard{pauses}",
+            f"{manner.adverb}, {manner.a_voice} speaks{pausing}",
+            f"the words come {manner.adverb}{voice}{pauses}",
+        ]
+    return pick(*frames)
+
+
+def _is_surely_speech(values: Values) -> bool:
+    pairs = zip(values.texts(_PROFILE[0]), values.numbers(_PROFILE[1]), strict=True)
+    return any(name == "speech" and (strength or 0.0) >= SURE for name, strength in pairs)
+
+
+def _share_beside(values: Values) -> float:
+    """Share of the time with anything but speech, added up over the classes."""
+    pairs = zip(values.texts(_PROFILE[0]), values.numbers(_SHARES), strict=True)
+    return sum(share or 0.0 for name, share in pairs if name != "speech")
+
+
+def _say_manner(values: Values, pick: Pick) -> str | None:
+    manner = read_manner(values, pick)
+    if not manner.told:
+        return None
+    pace, voice, pauses = manner.at_pace, manner.in_voice, manner.with_pauses
+    if not manner.is_like:
+        return pick(
+            f"the speech runs on{pauses}",
+            f"the speaking goes on{pauses}",
+            f"the talking goes on{pauses}",
+            f"the words come{pauses}",
+        )
+    frames = [
+        f"the speech is {manner.is_like}{pauses}",
+        f"the talking is {manner.is_like}{pauses}",
+        f"the spoken part is {manner.is_like}{pauses}",
+        f"the speech moves along{pace}{voice}{pauses}",
+        f"the words come{pace}{voice}{pauses}",
+        f"the speech is delivered{pace}{voice}{pauses}",
+    ]
+    if manner.voice:
+        frames += [f"the voice is {manner.predicate}{' and speaks' + pace if pace else ''}{pauses}"]
+    return pick(*frames)
+
+
+def _say_melody(values: Values, pick: Pick) -> str | None:
+    width = pitch_range_semitones(values)
+    if width is None or not enough_speech(values):
+        return None
+    if (values.number("speech:voice.voiced_share") or 0) < LEAST_VOICED_SHARE:
+        return None
+    if width < 3.0:
+        return pick(
+            "the pitch of the voice hardly moves",
+            "there is little rise and fall in the voice",
+            "the voice stays nearly on one level",
+            "hardly any melody is in the voice",
+            "the intonation is flat",
+            "the pitch of the voice stays almost the same",
+        )
+    if 9.0 <= width <= ONE_VOICE_SEMITONES:
+        return pick(
+            "the pitch of the voice moves up and down a good deal",
+            "the voice rises and falls freely",
+            "there is much rise and fall in the voice",
+            "the intonation is lively",
+            "the melody of the voice is lively",
+            "the voice swings widely in pitch",
+        )
+    return None
+
+
+def _say_background(values: Values, pick: Pick) -> str | None:
+    snr, pauses = values.number("speech:voice.snr_db"), values.number("speech:voice.pause_count")
+    if snr is None:
+        return None
+    if snr >= 30 and _share_beside(values) <= _HARDLY_ANYTHING:
+        options = [
+            "the speech stands out clearly from a quiet background",
+            "hardly anything is heard behind the voice",
+            "the background is quiet",
+            "there is next to no background sound",
+            "the words stand out clearly",
+            "little else is audible behind the speech",
+        ]
+        return pick(*options, *(["in the pauses it is quiet"] if (pauses or 0) >= 2 else []))
+    if snr < 8:
+        options = [
+            "the background is nearly as loud as the speech",
+            "the voice barely rises above what is behind it",
+            "a good deal of other sound accompanies the voice",
+            "the speech hardly stands out from the background",
+            "there is much background sound behind the words",
+        ]
+        return pick(*options, *(["even in the pauses it is far from quiet"] if (pauses or 0) >= 2 else []))
+    return None
+
+
+def _say_level(values: Values, pick: Pick) -> str | None:
+    level = values.number("speech:voice.level_dbfs")
+    if level is None or -38 <= level <= -12:
+        return None
+    if level < -38:
+        return pick(
+            "the voice was recorded at a low level",
+            "the recording level is low",
+            "the speech is at a low level in the recording",
+            "the speech reaches the microphone at a low level",
+            "the speech was recorded at a low level",
+        )
+    return pick(
+        "the voice was recorded at a high level",
+        "the recording level is high",
+        "the speech is at a high level in the recording",
+        "the speech was recorded at a high level",
+        "the words reach the microphone at a high level",
+    )
+
+
+def _say_long_pause(values: Values, pick: Pick) -> str | None:
+    longest, count = values.number("speech:voice.longest_pause_ms"), values.number("speech:voice.pause_count")
+    if not longest or not count or longest < 1_800:
+        return None
+    length = seconds_word(longest)
+    frames = [
+        f"at one point the speaking stops for {length}",
+        f"there is a break of {length} in the speech",
+        f"once, the speech breaks off for {length}",
+        f"one pause lasts {length}",
+        f"for {length}, nobody speaks",
+        f"one of the pauses is long, {length}",
+    ]
+    return pick(*(frames[:-1] if count == 1 else frames))
+
+
+def _rule(name: str, reads: tuple[str, ...], say: Say, tells: set[str]) -> Rule:
+    """`say`, where the segment's profile is sure of speech."""
+
+    def say_of_speech(values: Values, pick: Pick) -> str | None:
+        return say(values, pick) if _is_surely_speech(values) else None
+
+    return Rule(name, (*_PROFILE, *reads), say_of_speech, frozenset(tells))
+
+
+_PAUSES = ("speech:voice.longest_pause_ms", "speech:voice.pause_count")
+_RANGE = (
+    "speech:voice.speech_ms",
+    "speech:voice.voiced_share",
+    "speech:voice.pitch_low_hz",
+    "speech:voice.pitch_high_hz",
+)
+_BACKGROUND = (_SHARES, "speech:voice.snr_db", "speech:voice.pause_count")
+
+OPENING = _rule("speech.opening", MANNER_READS, _say_opening, {"opening", "manner"})
+MANNER = _rule("speech.manner", MANNER_READS, _say_manner, {"manner"})
+LONG_PAUSE = _rule("speech.long_pause", _PAUSES, _say_long_pause, {"long pause"})
+MELODY = _rule("speech.melody", _RANGE, _say_melody, {"melody"})
+BACKGROUND = _rule("speech.background", _BACKGROUND, _say_background, {"background"})
+LEVEL = _rule("speech.level", ("speech:voice.level_dbfs",), _say_level, {"level"})
+
+RULES = (OPENING, MANNER, LONG_PAUSE, MELODY, BACKGROUND, LEVEL)
+DETAILS = (LONG_PAUSE, BACKGROUND, LEVEL, MELODY)
+"""What may follow the manner, what tells most first."""

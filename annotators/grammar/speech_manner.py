@@ -1,0 +1,166 @@
+"""How someone speaks, as parts of a sentence: pace, pitch and pauses put into words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log2
+from typing import NamedTuple
+
+from soundseam.annotators.grammar.engine import Pick, Values
+from soundseam.annotators.grammar.words import with_article
+
+LEAST_SPEECH_MS = 1_500
+"""Less speech is too little to tell a pace or a pitch by."""
+LEAST_VOICED_SHARE = 0.25
+ONE_VOICE_SEMITONES = 12.0
+"""A wider range of pitch is more than one voice, or octave errors of the tracker: then no pitch is told."""
+NOTICED_PAUSE_MS = 350
+"""Shorter gaps between words go unnoticed."""
+
+MANNER_READS = (
+    "speech:voice.speech_ms",
+    "speech:voice.syllable_rate_hz",
+    "speech:voice.pitch_median_hz",
+    "speech:voice.pitch_low_hz",
+    "speech:voice.pitch_high_hz",
+    "speech:voice.voiced_share",
+    "speech:voice.pause_count",
+    "speech:voice.longest_pause_ms",
+)
+
+
+class _Pace(NamedTuple):
+    up_to_hz: float
+    adjective: str
+    adverbs: tuple[str, ...]
+
+
+class _Pitch(NamedTuple):
+    up_to_hz: float
+    voice: str
+    predicate: str
+
+
+_PACES = (
+    _Pace(2.9, "slow", ("slowly", "at a slow pace")),
+    _Pace(3.7, "unhurried", ("at an unhurried pace", "without hurry", "at a leisurely pace")),
+    _Pace(4.8, "moderately paced", ("at a moderate pace", "at an ordinary pace", "at a medium pace")),
+    _Pace(5.6, "brisk", ("at a brisk pace", "briskly", "fairly quickly")),
+    _Pace(99.0, "rapid", ("rapidly", "at a fast pace", "quickly")),
+)
+"""Syllable nuclei a second of speech. English runs at about six syllables a second, pauses apart (Pellegrino, Coupé
+and Marsico, Language 87, 2011), of which peaks of the level show about four fifths."""
+
+_PITCHES = (
+    _Pitch(110.0, "low-pitched voice", "low in pitch"),
+    _Pitch(140.0, "fairly low-pitched voice", "fairly low in pitch"),
+    _Pitch(180.0, "voice of medium pitch", "of medium pitch"),
+    _Pitch(230.0, "fairly high-pitched voice", "fairly high in pitch"),
+    _Pitch(9999.0, "high-pitched voice", "high in pitch"),
+)
+"""Adults' median pitches lie about 120 and 210 Hz (Traunmüller and Eriksson, 1995); children's above."""
+
+_PAUSES = (
+    (1, "for a moment", "a pause in between"),
+    (4, "a few times", "a few pauses"),
+    (8, "several times", "several pauses"),
+    (9_999, "again and again", "many pauses"),
+)
+"""Up to how many gaps the words hold. What finds speech bridges some pauses, so that none of the words excludes more
+of them, and no gap at all says nothing."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """Parts of a sentence; each is empty where nothing can be said."""
+
+    adverb: str
+    """briskly"""
+    adjective: str
+    """brisk"""
+    voice: str
+    """low-pitched voice"""
+    predicate: str
+    """low in pitch"""
+    pauses: str
+    """a few times"""
+    pause_noun: str
+    """a few pauses"""
+
+    @property
+    def told(self) -> int:
+        return sum(map(bool, (self.adverb, self.voice, self.pauses)))
+
+    @property
+    def a_voice(self) -> str:
+        return with_article(self.voice or "voice")
+
+    @property
+    def in_voice(self) -> str:
+        return f" in {with_article(self.voice)}" if self.voice else ""
+
+    @property
+    def at_pace(self) -> str:
+        return f" {self.adverb}" if self.adverb else ""
+
+    def of_pace(self, noun: str) -> str:
+        """`noun` with its pace: brisk speech, speech at a moderate pace."""
+        return f"{noun}{self.at_pace}" if "paced" in self.adjective else f"{self.adjective} {noun}".lstrip()
+
+    @property
+    def pausing(self) -> str:
+        return f", pausing {self.pauses}" if self.pauses else ""
+
+    @property
+    def with_pauses(self) -> str:
+        return f", with {self.pause_noun}" if self.pauses else ""
+
+    @property
+    def is_like(self) -> str:
+        """Pace and pitch, after "is"."""
+        return " and ".join(part for part in (self.adjective, self.predicate) if part)
+
+
+def read_manner(values: Values, pick: Pick) -> Manner:
+    pace, pitch, pauses = _pace(values), _pitch(values), _pauses(values)
+    return Manner(
+        adverb=pick(*pace.adverbs) if pace else "",
+        adjective=pace.adjective if pace else "",
+        voice=pitch.voice if pitch else "",
+        predicate=pitch.predicate if pitch else "",
+        pauses=pauses[0],
+        pause_noun=pauses[1],
+    )
+
+
+def pitch_range_semitones(values: Values) -> float | None:
+    low, high = values.number("speech:voice.pitch_low_hz"), values.number("speech:voice.pitch_high_hz")
+    return 12 * log2(high / low) if low and high and min(low, high) > 0 else None
+
+
+def enough_speech(values: Values) -> bool:
+    return (values.number("speech:voice.speech_ms") or 0) >= LEAST_SPEECH_MS
+
+
+def _pace(values: Values) -> _Pace | None:
+    rate = values.number("speech:voice.syllable_rate_hz")
+    if rate is None or not enough_speech(values):
+        return None
+    return next((pace for pace in _PACES if rate <= pace.up_to_hz), _PACES[-1])
+
+
+def _pitch(values: Values) -> _Pitch | None:
+    median, width = values.number("speech:voice.pitch_median_hz"), pitch_range_semitones(values)
+    if median is None or width is None or width > ONE_VOICE_SEMITONES or not enough_speech(values):
+        return None
+    if (values.number("speech:voice.voiced_share") or 0) < LEAST_VOICED_SHARE:
+        return None
+    return next((pitch for pitch in _PITCHES if median <= pitch.up_to_hz), _PITCHES[-1])
+
+
+def _pauses(values: Values) -> tuple[str, str]:
+    count = values.number("speech:voice.pause_count") or 0
+    noticed = (values.number("speech:voice.longest_pause_ms") or 0) >= NOTICED_PAUSE_MS
+    if not count or not noticed:
+        return "", ""
+    return next(((adverb, noun) for up_to, adverb, noun in _PAUSES if count <= up_to), _PAUSES[-1][1:])

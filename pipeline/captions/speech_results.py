@@ -1,0 +1,111 @@
+"""What the speech branch says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from soundseam.annotators.grammar.engine import Pick, Values
+from soundseam.annotators.grammar.speech_manner import MANNER_READS, read_manner
+from soundseam.pipeline.captions.segment_results import Source, language_name, listed, percent, rounded, seconds
+from soundseam.schemas.annotation import SpeechAnnotation
+from soundseam.schemas.caption import ResultKind, ToolResult
+from soundseam.schemas.speech import Dimensions, Paralinguistics, Speakers, Voice
+from soundseam.schemas.timespan import TimeSpan
+
+_DIMENSIONS = tuple(name for name in Dimensions.model_fields if name != "summary")
+
+
+def speech_results(source: Source, row: SpeechAnnotation) -> Iterator[ToolResult]:
+    """Each field that is not null, what is timed one by one."""
+    yield from _words(source, row)
+    yield from _languages(source, row)
+    if row.speakers is not None:
+        yield from _speakers(source, row.speakers)
+    if row.voice is not None:
+        paths = [f"voice.{name}" for name in Voice.model_fields]
+        yield source.result(ResultKind.VOICE, _voice_words(row.voice), *paths)
+    if row.quality is not None:
+        share = row.quality.clipping_share
+        content = "the speech is distorted by overload" if share > 0.001 else ""
+        yield source.result(ResultKind.RECORDING, content, "quality.clipping_share", "quality.bandwidth_hz")
+    if row.dnsmos is not None:
+        content = f"listeners would rate the recording {rounded(row.dnsmos.overall, 1)} of 5"
+        yield source.result(ResultKind.OPINION, content, "dnsmos.overall", "dnsmos.signal", "dnsmos.background")
+    for index, one in enumerate(row.paralinguistics or ()):
+        # The summary is told as the row's caption.
+        paths = [f"paralinguistics.{index}.{name}" for name in (*_DIMENSIONS, "speaker")]
+        yield source.result(ResultKind.STATEMENT, _how_it_sounds(one), *paths)
+
+
+def _words(source: Source, row: SpeechAnnotation) -> Iterator[ToolResult]:
+    if row.transcript is not None:
+        said = row.transcript
+        sure = said.agreement if said.agreement is not None else said.confidence
+        paths = [f"transcript.{name}" for name in ("text", "usable_for_training", "agreement", "language")]
+        yield source.result(ResultKind.TRANSCRIPT, said.text, *paths, confidence=sure)
+    if row.agreement is not None:
+        content = f"{len(row.agreement.systems)} transcripts were compared"
+        yield source.result(ResultKind.AGREEMENT, content, "agreement.chosen", "agreement.systems")
+    if row.alignment is not None:
+        content = f"{len(row.alignment.words)} words have times"
+        yield source.result(ResultKind.ALIGNMENT, content, "alignment.aligned")
+    for index, one in enumerate(row.sentences or ()):
+        span = TimeSpan(one.start_ms, one.end_ms)
+        paths = [f"sentences.{index}.{name}" for name in ("text", "start_ms", "end_ms")]
+        yield source.result(ResultKind.SENTENCE, one.text, *paths, span=span)
+
+
+def _languages(source: Source, row: SpeechAnnotation) -> Iterator[ToolResult]:
+    if row.language is None:
+        return
+    heard, read = row.language.from_audio, row.language.from_text
+    content = listed(
+        [
+            f"it sounds like {language_name(heard)}" if heard else "",
+            f"its words are {language_name(read)}" if read else "",
+        ]
+    )
+    paths = [f"language.{name}" for name in ("from_audio", "from_text", "agrees", "text_confidence")]
+    yield source.result(
+        ResultKind.LANGUAGE, content or "no language can be told", *paths, confidence=row.language.text_confidence
+    )
+
+
+def _speakers(source: Source, speakers: Speakers) -> Iterator[ToolResult]:
+    content = "one speaker" if speakers.count == 1 else f"{speakers.count} speakers"
+    if speakers.overlap_ms:
+        content += f", for {seconds(speakers.overlap_ms)} at once"
+    yield source.result(ResultKind.SPEAKERS, content, "speakers.count", "speakers.overlap_ms")
+    names = {label: index for index, label in enumerate(dict.fromkeys(turn.speaker for turn in speakers.turns), 1)}
+    for index, turn in enumerate(speakers.turns):
+        also = ", while somebody else speaks too" if turn.overlapped else ""
+        paths = [f"speakers.turns.{index}.{name}" for name in ("speaker", "start_ms", "end_ms", "overlapped")]
+        span = TimeSpan(turn.start_ms, turn.end_ms)
+        yield source.result(ResultKind.TURN, f"speaker {names[turn.speaker]} speaks{also}", *paths, span=span)
+
+
+def _how_it_sounds(one: Paralinguistics) -> str:
+    """The dimensions that a model could tell, and no measure contradicts; empty where it could tell none."""
+    values = {name: str(getattr(one, name)).replace("_", " ") for name in _DIMENSIONS}
+    told = listed([f"{name} {value}" for name, value in values.items() if value.lower().rstrip(".") != "unclear"])
+    return f"a speaker: {told}" if told else ""
+
+
+def _voice_words(voice: Voice) -> str:
+    dumped = voice.model_dump(mode="json")
+    # What the grammar says of the same values: the words of pace and pitch are decided in one place.
+    manner = read_manner(Values({name: dumped[name.partition(".")[2]] for name in MANNER_READS}), Pick("voice"))
+    noisy = voice.snr_db is not None and voice.snr_db < 8
+    quiet = voice.snr_db is not None and voice.snr_db >= 30
+    return listed(
+        [
+            f"speech for {seconds(voice.speech_ms)}",
+            manner.adverb,
+            manner.predicate,
+            manner.pause_noun and f"with {manner.pause_noun}",
+            f"the longest pause {seconds(voice.longest_pause_ms)}" if voice.longest_pause_ms >= 1_000 else "",
+            "hardly louder than the background" if noisy else "",
+            "over a quiet background" if quiet else "",
+            f"voiced for {percent(voice.voiced_share)} of it" if voice.voiced_share < 0.2 else "",
+        ]
+    )

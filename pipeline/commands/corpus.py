@@ -1,0 +1,167 @@
+"""The commands that look at a corpus as a whole: `report`, `dedup` and `filter`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from soundseam.pipeline.filters.launch import FilterSummary
+
+Corpus = Annotated[str, typer.Argument(metavar="OUT", show_default=False, help="Folder of the corpus.")]
+
+
+def report(
+    output: Corpus,
+    target: Annotated[
+        Path | None,
+        typer.Option(
+            "--to", help="Folder for the report; an earlier report there is replaced.", show_default="OUT/report"
+        ),
+    ] = None,
+    segments: Annotated[
+        int, typer.Option("--segments", min=0, max=5000, help="How many segments can be listened to, drawn at random.")
+    ] = 500,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, other segments.")] = 0,
+    title: Annotated[
+        str | None, typer.Option("--title", help="What the page is called.", show_default="OUT's name")
+    ] = None,
+) -> None:
+    """Write a page to look at and listen to a corpus: one folder that opens from disk, without a server.
+
+    Totals and distributions are of the whole corpus. Audio, spectrograms and annotations of the drawn segments are
+    copied beside the page: about 300 kB for 12 s.
+    """
+    from soundseam.pipeline.report.launch import ReportRequest, make_report
+
+    made = make_report(
+        ReportRequest(output=output, target=str(target) if target else None, segments=segments, seed=seed, title=title)
+    )
+    console = Console(soft_wrap=True)
+    console.print(Text(f"{made.segments} of {made.of} segments can be listened to; open {made.page} in a browser"))
+
+
+def dedup(
+    output: Corpus,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--against",
+            help="An evaluation set: a folder of audio, or a file that --fingerprints wrote; may be repeated.",
+        ),
+    ] = None,
+    fingerprints: Annotated[
+        Path | None,
+        typer.Option("--fingerprints", help="Also write the corpus's fingerprints, to be published without its audio."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Local processes.", show_default="all cores")
+    ] = None,
+) -> None:
+    """Find segments that sound again, in the corpus or in evaluation sets, and mark them in OUT/duplicates.
+
+    Exact duplicates have equal samples; near ones differ in level, codec, sample rate, noise, or where they were cut.
+    Nothing is deleted. `sft` keeps what is marked on one side of its split. Fingerprints are kept in OUT: the same
+    command resumes, and takes new recordings and other sets alone.
+    """
+    from soundseam.pipeline.dedup.launch import DedupRequest, find_duplicates
+    from soundseam.pipeline.doctor import usable_cores
+    from soundseam.pipeline.launch import output_in_use
+    from soundseam.pipeline.storage.ownership import require_corpus
+
+    request = DedupRequest(
+        output=output,
+        against=tuple(map(str, against or ())),
+        fingerprints=str(fingerprints) if fingerprints else None,
+        workers=workers or usable_cores(),
+    )
+    console, errors = Console(soft_wrap=True), Console(stderr=True)
+    require_corpus(output)
+    with output_in_use(output), errors.status("taking fingerprints") as status:
+        made = find_duplicates(
+            request, lambda done, parts: status.update(f"fingerprints of {done:,} of {parts:,} files")
+        )
+    if made.seconds is None:
+        console.print(Text(f"Nothing to do: {output}/duplicates is up to date"))
+    found = made.found
+    console.print(
+        Text(f"{found.duplicates:,} of {found.segments:,} segments are duplicates, in {found.clusters:,} clusters")
+    )
+    if against:
+        console.print(Text(f"Segments that an evaluation set has: {found.contaminated:,}"))
+    if made.seconds is not None:
+        speed = made.hours / max(made.seconds, 0.001)
+        console.print(Text(f"{made.hours:.2f} h in {made.seconds:.1f} s, {speed:.2f} h a second: {output}/duplicates"))
+
+
+def filter(  # noqa: A001 - the command's name
+    output: Corpus,
+    config: Annotated[
+        str | None,
+        typer.Option("--config", help="YAML file of options; see docs/captions.md.", show_default="built in"),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Changes one option; may be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Bring all captions back that were filtered.")] = False,
+) -> None:
+    """Take captions out of a corpus: near-duplicates, too common openings, jargon, wrong language, length, coverage.
+
+    What is filtered goes to OUT/rejected with the reason and, whole, to OUT/filtered. Nothing is lost: with other
+    options captions come back. Looks at the whole corpus each time: run it again after recordings were added.
+    """
+    from soundseam.pipeline.config import SetupError
+    from soundseam.pipeline.filters.config import NOTHING, load_filter_config
+    from soundseam.pipeline.filters.launch import FilterRequest, run_filter
+    from soundseam.pipeline.launch import output_in_use
+    from soundseam.pipeline.storage.ownership import require_corpus
+
+    if undo and (config or overrides):
+        raise SetupError("--undo takes no options: leave out --config and --set")
+    chosen = NOTHING if undo else load_filter_config(config, tuple(overrides or ()))
+    console, errors = Console(soft_wrap=True), Console(stderr=True)
+    require_corpus(output)
+    with output_in_use(output), errors.status("reading captions") as status:
+        request = FilterRequest(output=output, config=chosen, dry_run=dry_run)
+        summary, was_due = run_filter(request, lambda done, of: status.update(f"{done:,} of {of:,} shards"))
+    if not was_due:
+        console.print(Text(f"Nothing to do: the captions of {output} are filtered with these options"))
+    if summary.reasons:
+        console.print(_filter_table(summary))
+    kept = summary.captions - summary.filtered
+    would = "would be" if dry_run else "are"
+    console.print(Text(f"{summary.filtered:,} of {summary.captions:,} captions {would} filtered, {kept:,} stay"))
+
+
+def _filter_table(summary: FilterSummary) -> Table:
+    table = Table(title="Filtered", title_justify="left")
+    table.add_column("reason")
+    table.add_column("captions", justify="right")
+    for reason, count in summary.reasons:
+        table.add_row(reason, f"{count:,}")
+    return table
+
+
+COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
+    report: (
+        "soundseam report out",
+        "soundseam report out --to page --segments 20 --seed 1 --title Samples",
+    ),
+    dedup: (
+        "soundseam dedup out --fingerprints fingerprints.parquet",
+        "soundseam dedup out --against samples/recordings",
+    ),
+    filter: (
+        "soundseam filter out --dry-run",
+        "soundseam filter out --set near_duplicates.keep=1 --set collapse.share=0.02",
+        "soundseam filter out --undo",
+    ),
+}
+"""Each with examples for its help, which tests run."""

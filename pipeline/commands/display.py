@@ -1,0 +1,207 @@
+"""What a terminal shows of plans, runs and corpora."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from soundseam.pipeline.doctor import MachineReport, ModelReport
+from soundseam.pipeline.inspection import Inspection, SampleCaption, StageUsage
+from soundseam.pipeline.local.progress import Reading
+from soundseam.pipeline.plan import Plan, StagePlan
+from soundseam.pipeline.serving.reachable import ServerReport
+
+PLAIN_INTERVAL_S = 10.0
+LIVE_INTERVAL_S = 0.25
+
+
+def hours(ms: float) -> str:
+    """A length of audio: minutes below an hour."""
+    return f"{ms / 3_600_000:,.1f} h" if ms >= 3_600_000 else f"{ms / 60_000:.1f} min"
+
+
+def duration(seconds: float) -> str:
+    """A time to wait for, to two figures: 40 s, 12 min, 3 h 05 min."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def plan_view(plan: Plan, hours_ms: float, stage_seconds: Mapping[str, float], workers: int) -> RenderableType:
+    """The plan stage by stage; `stage_seconds` is the work of one core at each."""
+    table = Table(title="Plan", title_justify="left")
+    for heading in ("stage", "to do", "done", "why", "time"):
+        table.add_column(heading, justify="left" if heading in {"stage", "why"} else "right")
+    for stage in plan.stages:
+        seconds = stage_seconds.get(stage.stage, 0.0) / workers
+        table.add_row(
+            stage.stage,
+            f"{stage.todo:,}",
+            f"{stage.done:,}",
+            _why(stage),
+            f"~{duration(seconds)}" if stage.todo else "",
+        )
+    total = duration(sum(stage_seconds.values()) / workers)
+    lines = [
+        f"{plan.recordings:,} recordings, about {hours(hours_ms)} of audio, "
+        f"about {total} with {workers} {'worker' if workers == 1 else 'workers'}"
+    ]
+    if plan.kept:
+        lines.append(f"{plan.kept:,} recordings of earlier runs are not among these inputs; their rows stay")
+    return Group(table, Text("\n".join(lines)))
+
+
+def _why(stage: StagePlan) -> str:
+    if not stage.todo:
+        return "up to date"
+    reasons = []
+    if stage.todo > stage.changed:
+        reasons.append("new" if not stage.changed else f"{stage.todo - stage.changed:,} new")
+    if stage.changed:
+        reasons.append(f"{stage.changed:,} with another configuration or manifest")
+    return ", ".join(reasons)
+
+
+def inspection_view(inspection: Inspection, captions: Sequence[SampleCaption] = ()) -> RenderableType:
+    """The numbers of a corpus, its rejects, and some of its captions."""
+    numbers = Table.grid(padding=(0, 2))
+    for name, value in _numbers(inspection):
+        numbers.add_row(name, Text(value))
+    parts: list[RenderableType] = [numbers]
+    if inspection.rejected:
+        parts.append(rejects_table(inspection))
+    if captions:
+        parts += [Text("\nCaptions"), *(Text(f"{sample.segment_id}\n  {sample.caption}") for sample in captions)]
+    return Group(*parts)
+
+
+def _numbers(inspection: Inspection) -> Iterable[tuple[str, str]]:
+    yield "recordings", f"{inspection.recordings:,}, {hours(inspection.audio_ms)}"
+    yield "segments", f"{inspection.segments:,}, {hours(inspection.segments_ms)}"
+    yield "lengths", f"median {inspection.median_ms / 1000:.1f} s, 95 % under {inspection.p95_ms / 1000:.1f} s"
+    yield "branches", ", ".join(f"{name} {count:,}" for name, count in inspection.branches) or "none"
+    yield "classes", ", ".join(f"{name} {share:.0%}" for name, share in inspection.classes) or "none"
+    for stage, rows in inspection.annotations:
+        yield stage, f"{rows:,} rows"
+    yield "captions", f"{inspection.captions:,}"
+    if inspection.filtered:
+        yield "filtered captions", f"{inspection.filtered:,}"
+    yield "rejected", f"{sum(entry.rows for entry in inspection.rejected):,} rows"
+
+
+def rejects_table(inspection: Inspection) -> Table:
+    table = Table(title="Rejected", title_justify="left")
+    table.add_column("stage")
+    table.add_column("reason")
+    table.add_column("rows", justify="right")
+    for entry in inspection.rejected:
+        table.add_row(entry.stage, entry.reason, f"{entry.rows:,}")
+    return table
+
+
+def doctor_view(
+    models: Sequence[ModelReport], machine: MachineReport, servers: Sequence[ServerReport] = ()
+) -> RenderableType:
+    """A row a backend, what each missing one needs, what comes from the hub or from a server, then the machine."""
+    table = Table(title="Backends", title_justify="left")
+    for heading in ("family", "backend", "model", "licence", "loads here"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"family", "backend", "loads here"})
+    for report in models:
+        table.add_row(report.family, report.backend, report.model, report.licence, _verdict(report))
+    memory = f"{machine.memory_gib} GiB of memory, " if machine.memory_gib else ""
+    gpus = f", {machine.gpus} NVIDIA {'GPU' if machine.gpus == 1 else 'GPUs'}" if machine.gpus else ", no GPU"
+    place = f"Python {machine.python}, {machine.system}, {machine.cores} cores{gpus}"
+    lines = [
+        *_section("Missing here", [report.problem for report in models if not report.loads]),
+        *_section("From the model hub", [report.source for report in models if report.loads and report.source]),
+        *_section("Model servers", map(_server_line, servers)),
+        *_section("Machine", [f"{place}, {memory}{machine.disk_free_gib} GiB free here"]),
+        ", ".join(f"{name} {version or 'not installed'}" for name, version in machine.packages),
+    ]
+    return Group(table, Text("\n".join(lines)))
+
+
+def _verdict(report: ModelReport) -> str:
+    if report.loads:
+        return "from the hub" if report.source else "yes"
+    return "no, optional" if report.optional else "no"
+
+
+def _server_line(server: ServerReport) -> str:
+    verdict = (server.problem or "answers") if server.asked else "not asked (--servers asks)"
+    return f"{server.model} at {server.url}, for {', '.join(server.used_by)}: {verdict}"
+
+
+def _section(title: str, told: Iterable[str]) -> list[str]:
+    """The lines of `told` under a title, each once; nothing where there are none."""
+    lines = list(told)
+    return ["", title, *(f"- {line}" for line in dict.fromkeys(lines))] if lines else []
+
+
+def usage_line(asked: StageUsage) -> str:
+    """What a stage asked of model servers, in one line."""
+    usage = asked.usage
+    again = f", {usage.retries:,} of them again" if usage.retries else ""
+    line = f"{asked.stage}: {usage.requests:,} requests{again}, {usage.kept_answers:,} answers known from before"
+    if not usage.prompt_tokens:
+        return line
+    cached = usage.cached_tokens / usage.prompt_tokens
+    return f"{line}, {usage.prompt_tokens:,} tokens asked ({cached:.0%} cached), {usage.answer_tokens:,} answered"
+
+
+class ProgressDisplay:
+    """A live bar where `console` is a terminal, else a line every ten seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown_s = time.monotonic()
+        self._live = (
+            Progress(
+                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), console=console
+            )
+            if console.is_terminal
+            else None
+        )
+
+    def __enter__(self) -> ProgressDisplay:
+        if self._live is not None:
+            self._task = self._live.add_task("starting workers", total=1.0)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, reading: Reading) -> None:
+        """Shows `reading` if the last one was shown long enough ago."""
+        now = time.monotonic()
+        if now - self._shown_s < (LIVE_INTERVAL_S if self._live is not None else PLAIN_INTERVAL_S):
+            return
+        self._shown_s = now
+        if self._live is not None:
+            self._live.update(self._task, description=reading_line(reading), completed=reading.share)
+        else:
+            self._console.print(f"{reading.share:4.0%}  {reading_line(reading)}", highlight=False, soft_wrap=True)
+
+    def note(self, message: str) -> None:
+        """Prints a line above the bar."""
+        self._console.print(Text(message), soft_wrap=True)
+
+
+def reading_line(reading: Reading) -> str:
+    """One line: recordings, audio, speed, time left."""
+    speed = f"{reading.speed:.0f} x real time, " if reading.speed else ""
+    return (
+        f"{reading.recordings_done:,} of {reading.recordings:,} recordings, "
+        f"{hours(reading.audio_ms_done)} of ~{hours(reading.audio_ms)}, {speed}~{duration(reading.seconds_left)} left"
+    )

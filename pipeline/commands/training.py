@@ -1,0 +1,226 @@
+"""The commands that make training data of a corpus: `sft` and `export`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from soundseam.schemas.duplicate import LeaveOut
+
+if TYPE_CHECKING:
+    from soundseam.pipeline.export.counts import Counts
+    from soundseam.pipeline.sft.summary import SftSummary
+
+Corpus = Annotated[str, typer.Argument(metavar="OUT", show_default=False, help="Folder of the corpus.")]
+Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only this task; may be repeated.", show_default="all")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Local processes.", show_default="all cores")]
+
+
+def sft(
+    context: typer.Context,
+    output: Corpus,
+    *,
+    tasks: Tasks = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config", help="YAML file of tasks and their options; see docs/tasks.md.", show_default="built in"
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Another seed: other wordings, another split.", show_default="0")
+    ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            "--groups",
+            help="Parquet file of near-duplicates with columns recording_id and group; a group stays in one split.",
+            show_default="OUT/duplicates, if dedup made it",
+        ),
+    ] = None,
+    leave_out: Annotated[
+        list[LeaveOut] | None,
+        typer.Option(
+            "--leave-out",
+            help="copies: of segments that dedup found alike, all but the first. evaluation: what an evaluation set "
+            "has. May be repeated.",
+            show_default="nothing",
+        ),
+    ] = None,
+    workers: Workers = None,
+    runner: Annotated[
+        str, typer.Option("--runner", help="Beam runner. DirectRunner means local processes, without network.")
+    ] = "DirectRunner",
+) -> None:
+    """Build training samples of many tasks from what is committed.
+
+    Only verified or measured facts become answers. Builds what is new or has changed: the same command resumes.
+    Options of a Beam pipeline pass through.
+    """
+    from soundseam.pipeline.commands.display import ProgressDisplay
+    from soundseam.pipeline.doctor import usable_cores
+    from soundseam.pipeline.launch import output_in_use
+    from soundseam.pipeline.sft.build import load_sft_config
+    from soundseam.pipeline.sft.graph import beam_options
+    from soundseam.pipeline.sft.launch import prepare_sft, run_sft
+    from soundseam.pipeline.sft.read import Marks, are_outdated, read_marks
+    from soundseam.pipeline.storage.ownership import require_corpus
+
+    chosen = load_sft_config(config)
+    if seed is not None:
+        chosen = chosen.model_copy(update={"seed": seed})
+    if tasks:
+        chosen = chosen.only(tuple(tasks))
+    options = beam_options(context.args, runner)
+    console = Console()
+    require_corpus(output)
+    with output_in_use(output):
+        marks = read_marks(output, groups, leave_out or ())
+        if marks != Marks():
+            console.print(str(marks), markup=False)
+        job = prepare_sft(output, chosen, marks)
+        if are_outdated(output):
+            console.print(f"{output} has changed since soundseam dedup {output}: run it again", markup=False)
+        if job.plan.is_empty:
+            console.print(f"Nothing to do: the samples of {output} are up to date", markup=False)
+        with ProgressDisplay(Console(stderr=True)) as display:
+            summary = run_sft(job, workers or usable_cores(), display, options, runner)
+    console.print(_samples_table(summary))
+
+
+def export(
+    output: Corpus,
+    *,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", help="moss, swift, llamafactory, openai, hf, webdataset, lhotse or nemo.", show_default=False
+        ),
+    ],
+    target: Annotated[
+        str, typer.Option("--output", "-o", help="Folder of the export, local or remote; made or continued.")
+    ],
+    stage: Annotated[
+        str, typer.Option("--stage", help="sft: all tasks. pretrain: unified captions and transcripts.")
+    ] = "sft",
+    tasks: Tasks = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            "--samples",
+            min=1,
+            help="How many in all, mixed by the square root of size, or by the report's shares for pretraining.",
+            show_default="every one, once",
+        ),
+    ] = None,
+    quotas: Annotated[
+        list[str] | None, typer.Option("--quota", metavar="TASK=N", help="Most samples of a task; may be repeated.")
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--weight",
+            metavar="NAME=FACTOR",
+            help="Factor on the weight of a task, a language or a class; may be repeated.",
+        ),
+    ] = None,
+    shard_mb: Annotated[int, typer.Option("--shard-mb", min=1, help="About the size of a shard.")] = 512,
+    audio_root: Annotated[
+        str | None,
+        typer.Option("--audio-root", help="What paths of audio begin with.", show_default="the export's folder"),
+    ] = None,
+    reasoning: Annotated[
+        bool, typer.Option("--reasoning/--no-reasoning", help="Write chains of reasoning before answers.")
+    ] = True,
+    tables: Annotated[bool, typer.Option("--tables/--no-tables", help="hf: the corpus's own tables too.")] = True,
+    seed: Annotated[int, typer.Option("--seed", help="With --samples or --quota: another seed takes others.")] = 0,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put this export in the place of one made with other options.")
+    ] = False,
+    workers: Workers = None,
+) -> None:
+    """Write samples with their audio in the form that a trainer reads.
+
+    Streams part by part in flat memory; the same command resumes an export that was killed. Files that no export
+    wrote are never overwritten.
+    """
+    from soundseam.pipeline.doctor import usable_cores
+    from soundseam.pipeline.export.launch import run_export
+    from soundseam.pipeline.export.mixing import mix_from
+    from soundseam.pipeline.export.plan import export_options, plan_export
+    from soundseam.pipeline.export.target import check_export
+
+    mix = mix_from(samples, quotas or (), weights or (), seed)
+    options = export_options(
+        {
+            "to": to,
+            "stage": stage,
+            "tasks": tasks or (),
+            "shard_mb": shard_mb,
+            "audio_root": audio_root,
+            "reasoning": reasoning,
+            "tables": tables,
+            "mix": mix,
+        }
+    )
+    console, errors = Console(), Console(stderr=True)
+    with errors.status("reading what there is") as status:
+        plan = plan_export(output, target, options)
+        check_export(plan, replace)
+        summary = run_export(
+            plan,
+            workers or usable_cores(),
+            lambda done, parts: status.update(f"{done:,} of {parts:,} parts"),
+        )
+    console.print(_export_table(summary.counts))
+    console.print(f"{summary.counts.total:,} samples are in {target}", markup=False)
+    held = {name.rpartition("/")[0] for name in summary.counts.samples}
+    if missing := [task for task in summary.shares if task not in held and not tasks]:
+        errors.print(
+            f"No samples of {', '.join(missing)}, which are to have a share of it: docs/tasks.md says what each needs",
+            markup=False,
+        )
+    if summary.counts.lost:
+        errors.print(
+            f"{summary.counts.lost:,} samples are left out: their segments are gone. Run soundseam sft {output} again",
+            markup=False,
+        )
+
+
+def _samples_table(summary: SftSummary) -> Table:
+    table = Table(title="Samples", title_justify="left")
+    for heading in ("task", "train", "validation", "hours"):
+        table.add_column(heading, justify="left" if heading == "task" else "right")
+    for task in summary.tasks:
+        table.add_row(task.task, f"{task.train:,}", f"{task.validation:,}", f"{task.audio_ms / 3_600_000:,.2f}")
+    return table
+
+
+def _export_table(counts: Counts) -> Table:
+    table = Table(title="Export", title_justify="left")
+    for heading in ("task", "train", "validation"):
+        table.add_column(heading, justify="left" if heading == "task" else "right")
+    for task in sorted({name.rpartition("/")[0] for name in counts.samples}):
+        numbers = (f"{counts.samples.get(f'{task}/{split}', 0):,}" for split in ("train", "validation"))
+        table.add_row(task, *numbers)
+    for reason, count in counts.skipped.items():
+        table.add_row(f"left out: {reason}", f"{count:,}", "")
+    return table
+
+
+COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
+    sft: (
+        "soundseam sft out",
+        "soundseam sft out --task asr --task caption --seed 1 --workers 2",
+    ),
+    export: (
+        "soundseam export out --to moss --output moss",
+        "soundseam export out --to hf --output hf --stage pretrain --no-tables",
+        "soundseam export out --to webdataset --output shards --samples 1000 --quota refusal=50 --weight zh=0.5",
+    ),
+}
+"""Each with examples for its help, which tests run."""

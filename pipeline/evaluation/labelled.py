@@ -1,0 +1,206 @@
+"""Labelled recordings as backends hear them: each as one segment, at whatever rate a backend wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import soxr
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from soundseam.annotators.base import Backend, BackendUnavailableError, Clip, Samples
+from soundseam.pipeline.audio.channels import mean_channel
+from soundseam.pipeline.audio.open_audio import openers
+from soundseam.pipeline.audio.stream import DecodeError
+from soundseam.pipeline.evaluation.event_scores import TrueEvent
+from soundseam.schemas.annotation import Facts
+from soundseam.schemas.event import Branch, Event, ProfileEntry
+from soundseam.schemas.record import Record
+from soundseam.schemas.segment import Boundary, Segment, segment_id_of
+from soundseam.schemas.timespan import TimeSpan
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    file: str
+
+
+LineT = TypeVar("LineT", bound=_Line)
+
+
+class _Turn(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    onset: float
+    offset: float
+
+    @property
+    def span(self) -> TimeSpan:
+        return TimeSpan(round(1000 * self.onset), round(1000 * self.offset))
+
+
+class _SpeakersTurn(_Turn):
+    speaker: str = ""
+    """Whose it is; empty where that is not known."""
+
+
+class _SceneEvent(_Turn):
+    cls: Branch
+    role: str = "foreground"
+
+
+class LabelledScene(_Line):
+    """A mixture and when what sounds in it."""
+
+    duration: float
+    events: tuple[_SceneEvent, ...]
+
+    @property
+    def foreground(self) -> list[TrueEvent]:
+        return [TrueEvent(event.cls, event.span) for event in self.events if event.role == "foreground"]
+
+
+class LabelledClip(_Line):
+    """A recording of one kind of sound."""
+
+    label: Branch
+
+
+class Conversation(_Line):
+    """A conversation and who speaks when."""
+
+    turns: tuple[_SpeakersTurn, ...]
+
+    @property
+    def knows_speakers(self) -> bool:
+        return bool(self.turns) and all(turn.speaker for turn in self.turns)
+
+    @property
+    def spans(self) -> list[TimeSpan]:
+        return [turn.span for turn in self.turns]
+
+
+class LabelledFolderError(ValueError):
+    """The folder is not in the format; the message is one line and says what is wrong with it."""
+
+
+class LabelledFolder(BaseModel):
+    """What a folder of labelled audio lists; a missing list is empty."""
+
+    model_config = ConfigDict(frozen=True)
+
+    root: Path
+    scenes: tuple[LabelledScene, ...]
+    clips: tuple[LabelledClip, ...]
+    conversations: tuple[Conversation, ...]
+
+
+def read_labelled_folder(root: Path) -> LabelledFolder:
+    """Raises LabelledFolderError where no list is there or a line does not fit."""
+    names = ("scenes.jsonl", "clips.jsonl", "ami.jsonl")
+    if not any((root / name).is_file() for name in names):
+        raise LabelledFolderError(f"{root} has none of {', '.join(names)}")
+    return LabelledFolder(
+        root=root,
+        scenes=_lines(root / names[0], LabelledScene),
+        clips=_lines(root / names[1], LabelledClip),
+        conversations=_lines(root / names[2], Conversation),
+    )
+
+
+def _lines(path: Path, kind: type[LineT]) -> tuple[LineT, ...]:
+    if not path.is_file():
+        return ()
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            if line.strip():
+                rows.append(kind.model_validate_json(line))
+        except ValidationError as error:
+            raise LabelledFolderError(f"{path}, line {number}: {error.errors()[0]['msg']}") from error
+    return tuple(rows)
+
+
+_EDGE = Boundary(reason="recording_edge", cost=0.0, before=None, after=None, gap_ms=0, forced=False)
+
+RecordingLineT = TypeVar("RecordingLineT", bound=Record)
+BackendT = TypeVar("BackendT", bound=Backend[Facts])
+
+
+def read_list(path: Path, record: type[RecordingLineT]) -> Iterator[RecordingLineT]:
+    """One `record` a line. Raises LabelledFolderError where the file is missing or a line does not fit."""
+    if not path.is_file():
+        raise LabelledFolderError(f"{path.parent} has no {path.name}")
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            if line.strip():
+                yield record.model_validate_json(line)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise LabelledFolderError(f"{path}, line {number}: {where}: {first['msg']}") from error
+
+
+def loadable(backends: Sequence[BackendT]) -> list[BackendT]:
+    """`backends` but for optional ones that cannot load here. Raises BackendUnavailableError for the others."""
+    found = []
+    for backend in backends:
+        try:
+            backend.check_available()
+        except BackendUnavailableError:
+            if not backend.optional:
+                raise
+            continue
+        found.append(backend)
+    return found
+
+
+def read_mono(path: Path) -> tuple[Samples, int]:
+    """Samples (num_samples,), the mean of all channels, and their rate. Raises LabelledFolderError for no audio."""
+    try:
+        with openers(path)[-1](path) as reader:
+            blocks = [mean_channel(block) for block in reader.blocks()]
+            rate_hz = reader.format.sample_rate_hz
+    except DecodeError as error:
+        raise LabelledFolderError(f"{path} cannot be read ({error.reason}: {error.detail})") from error
+    return np.concatenate(blocks), rate_hz
+
+
+def at_rate(samples: Samples, rate_hz: int, wanted_hz: int) -> Samples:
+    if rate_hz == wanted_hz:
+        return samples
+    resampled: Samples = soxr.resample(samples, rate_hz, wanted_hz).astype(np.float32)
+    return resampled
+
+
+def clip_for(backend: Backend[Facts], segment: Segment, mono: Samples, rate_hz: int) -> Clip:
+    """`segment` of a recording, whose samples are `mono`, as `backend` wants to hear it."""
+    if backend.sample_rate_hz is None:
+        return Clip(segment, np.zeros(0, np.float32), rate_hz)
+    part = mono[segment.start_ms * rate_hz // 1000 : segment.end_ms * rate_hz // 1000]
+    heard = at_rate(part, rate_hz, backend.sample_rate_hz)
+    return Clip(segment, heard if backend.mono else heard[None], backend.sample_rate_hz)
+
+
+def segment_for(
+    file: str, span: TimeSpan, branch: Branch, events: Sequence[Event] = (), profile: Sequence[ProfileEntry] = ()
+) -> Segment:
+    return Segment(
+        segment_id=segment_id_of(file, span),
+        recording_id=file,
+        source_uri=file,
+        start_ms=span.start_ms,
+        end_ms=span.end_ms,
+        branches=(branch,),
+        profile=tuple(profile),
+        events=tuple(events),
+        start_boundary=_EDGE,
+        end_boundary=_EDGE,
+        license=None,
+        language=None,
+        metadata=None,
+        config_key="",
+    )

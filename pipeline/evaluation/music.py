@@ -1,0 +1,288 @@
+"""How well music backends do on a folder of pieces whose truth is known, with the measures of mir_eval.
+
+The folder holds audio files and `pieces.jsonl`, one `MusicTruth` a line, as `python -m benchmarks.rendered_music`
+writes it.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from soundseam.annotators.base import DETECTION_RATE_HZ, Annotator, Backend, InMemory, Samples
+from soundseam.pipeline.evaluation.labelled import at_rate, clip_for, read_list, read_mono, segment_for
+from soundseam.schemas.event import Branch
+from soundseam.schemas.music import MusicFacts, Rhythm, Tonality
+from soundseam.schemas.record import Record
+from soundseam.schemas.timespan import TimeSpan
+
+MEASURES = (
+    "beat_f",
+    "downbeat_f",
+    "tempo_exact",
+    "tempo_octave",
+    "tempo_p",
+    "meter",
+    "key",
+    "chords_root",
+    "chords_majmin",
+    "chords_sevenths",
+    "sections_f_500ms",
+    "sections_f_3s",
+)
+FIELD_OF = {
+    **dict.fromkeys(("beat_f", "downbeat_f", "tempo_exact", "tempo_octave", "tempo_p", "meter"), "rhythm"),
+    "key": "tonality",
+    **dict.fromkeys(("chords_root", "chords_majmin", "chords_sevenths"), "chords"),
+    **dict.fromkeys(("sections_f_500ms", "sections_f_3s"), "sections"),
+}
+"""Which field of `MusicFacts` a measure judges."""
+_TEMPO_TOLERANCE = 0.04
+"""As in MIREX's accuracy; its P-score allows 8 %."""
+
+
+class TrueSpan(Record):
+    start_ms: int
+    end_ms: int
+    label: str
+
+
+class MusicTruth(Record):
+    """What is known of one file; whatever is null or empty is not measured."""
+
+    file: str
+    key: str | None = Field(default=None, description="as in A minor")
+    tempo_bpm: float | None = None
+    beats_per_bar: int | None = None
+    tuning_cents: float | None = None
+    beats_ms: tuple[int, ...] = ()
+    downbeats_ms: tuple[int, ...] = ()
+    chords: tuple[TrueSpan, ...] = Field(default=(), description="labels in Harte's notation")
+    sections: tuple[TrueSpan, ...] = Field(default=(), description="equal labels where a section repeats")
+
+
+def cut_truth(truth: MusicTruth, span: TimeSpan) -> MusicTruth:
+    """The part of `truth` inside `span`, with the tempo of its own beats; times stay the piece's."""
+    beats = tuple(beat for beat in truth.beats_ms if span.start_ms <= beat < span.end_ms)
+    tempo = 60_000 / float(np.median(np.diff(beats))) if len(beats) >= 4 else None
+    return truth.model_copy(
+        update={
+            "beats_ms": beats,
+            "tempo_bpm": tempo if truth.tempo_bpm is not None else None,
+            "downbeats_ms": tuple(beat for beat in truth.downbeats_ms if span.start_ms <= beat < span.end_ms),
+            "chords": _cut_spans(truth.chords, span),
+            "sections": _cut_spans(truth.sections, span),
+        }
+    )
+
+
+def score_facts(facts: MusicFacts, truth: MusicTruth, span: TimeSpan) -> dict[str, float]:
+    """Each of `MEASURES` that `truth` allows. What `facts` leave null scores 0."""
+    scores: dict[str, float] = {}
+    with warnings.catch_warnings():
+        # mir_eval warns of empty answers, which are counted here as 0.
+        warnings.simplefilter("ignore")
+        scores |= _rhythm_scores(facts.rhythm, truth)
+        if truth.key is not None:
+            scores["key"] = _key_score(facts.tonality, truth.key)
+        if truth.chords:
+            scores |= _chord_scores(facts, truth, span)
+        if len(truth.sections) > 1:
+            scores |= _section_scores(facts, truth)
+    return scores
+
+
+def _cut_spans(spans: Sequence[TrueSpan], span: TimeSpan) -> tuple[TrueSpan, ...]:
+    parts = ((TimeSpan(one.start_ms, one.end_ms).intersection(span), one.label) for one in spans)
+    return tuple(
+        TrueSpan(start_ms=part.start_ms, end_ms=part.end_ms, label=label) for part, label in parts if part.duration_ms
+    )
+
+
+def _rhythm_scores(rhythm: Rhythm | None, truth: MusicTruth) -> dict[str, float]:
+    import mir_eval
+
+    scores: dict[str, float] = {}
+    beats = _seconds(rhythm.beats_ms if rhythm else ())
+    downbeats = _seconds(rhythm.downbeats_ms if rhythm else ())
+    if len(truth.beats_ms) >= 4:
+        scores["beat_f"] = float(mir_eval.beat.f_measure(_seconds(truth.beats_ms), beats))
+    if len(truth.downbeats_ms) >= 2:
+        scores["downbeat_f"] = float(mir_eval.beat.f_measure(_seconds(truth.downbeats_ms), downbeats))
+    if truth.beats_per_bar is not None:
+        scores["meter"] = float(rhythm is not None and rhythm.beats_per_bar == truth.beats_per_bar)
+    if truth.tempo_bpm is not None:
+        scores |= _tempo_scores(rhythm, truth.tempo_bpm)
+    return scores
+
+
+def _tempo_scores(rhythm: Rhythm | None, true_bpm: float) -> dict[str, float]:
+    import mir_eval
+
+    if rhythm is None or rhythm.tempo_bpm is None:
+        return {"tempo_exact": 0.0, "tempo_octave": 0.0, "tempo_p": 0.0}
+    alternative = next(iter(rhythm.tempo_alternatives_bpm), rhythm.tempo_bpm)
+    guesses = np.array(sorted([rhythm.tempo_bpm, alternative]))
+    # One true tempo: the other of the pair that mir_eval wants carries no weight.
+    p_score, _, _ = mir_eval.tempo.detection(np.array([true_bpm / 2, true_bpm]), 0.0, guesses)
+    ratios = [rhythm.tempo_bpm / (true_bpm * factor) for factor in (1.0, 0.5, 2.0)]
+    within = [abs(ratio - 1) <= _TEMPO_TOLERANCE for ratio in ratios]
+    return {"tempo_exact": float(within[0]), "tempo_octave": float(any(within)), "tempo_p": float(p_score)}
+
+
+def _key_score(tonality: Tonality | None, true_key: str) -> float:
+    import mir_eval
+
+    if tonality is None or tonality.tonic is None:
+        return 0.0
+    return float(mir_eval.key.weighted_score(true_key, f"{tonality.tonic} {tonality.mode}"))
+
+
+def _chord_scores(facts: MusicFacts, truth: MusicTruth, span: TimeSpan) -> dict[str, float]:
+    import mir_eval
+
+    answered = [TrueSpan(start_ms=c.start_ms, end_ms=c.end_ms, label=c.label) for c in facts.chords or ()]
+    # mir_eval's own crop leaves an empty chord where one ends exactly at the truth's start, and then refuses it.
+    chords = _cut_spans(answered, TimeSpan(truth.chords[0].start_ms, truth.chords[-1].end_ms))
+    if not chords:
+        chords = (TrueSpan(start_ms=span.start_ms, end_ms=span.end_ms, label="N"),)
+    scores = mir_eval.chord.evaluate(*_intervals(truth.chords), *_intervals(chords))
+    return {f"chords_{name}": float(scores[name]) for name in ("root", "majmin", "sevenths")}
+
+
+def _section_scores(facts: MusicFacts, truth: MusicTruth) -> dict[str, float]:
+    import mir_eval
+
+    sections = [TrueSpan(start_ms=s.start_ms, end_ms=s.end_ms, label=s.label) for s in facts.sections or ()]
+    if not sections:
+        return {"sections_f_500ms": 0.0, "sections_f_3s": 0.0}
+    true, found = _intervals(truth.sections)[0], _intervals(sections)[0]
+    return {
+        name: float(mir_eval.segment.detection(true, found, window=window, trim=True)[2])
+        for name, window in (("sections_f_500ms", 0.5), ("sections_f_3s", 3.0))
+    }
+
+
+def _intervals(spans: Sequence[TrueSpan]) -> tuple[NDArray[np.float64], list[str]]:
+    return np.array([[one.start_ms / 1000, one.end_ms / 1000] for one in spans]), [one.label for one in spans]
+
+
+def _seconds(times_ms: Sequence[int]) -> NDArray[np.float64]:
+    return np.asarray(times_ms, dtype=np.float64) / 1000
+
+
+LIST = "pieces.jsonl"
+_SHORTEST_MS = 5_000
+
+
+class PieceScores(Record):
+    """Each measure of one piece, in [0, 1]: the mean over its clips that have a truth for it; None where none has."""
+
+    file: str
+    scores: tuple[tuple[str, float | None], ...]
+
+
+class BackendScores(Record):
+    """`means` has the mean over the pieces, and over how many, of each measure that the backend answers."""
+
+    backend: str
+    pieces: tuple[PieceScores, ...]
+    means: tuple[tuple[str, float, int], ...]
+    times_real_time: float
+
+    def mean(self, measure: str) -> float | None:
+        return next((mean for name, mean, _ in self.means if name == measure), None)
+
+
+class MusicEvaluation(Record):
+    """One line a backend, in the configuration's order."""
+
+    pieces: int
+    audio_s: float
+    backends: tuple[BackendScores, ...]
+
+
+def evaluate_music(
+    folder: Path, backends: Sequence[Backend[MusicFacts]], clip_s: float | None = 30.0
+) -> MusicEvaluation:
+    """Answers of each of `backends` against the truth.
+
+    Pieces are cut into clips of `clip_s`, as segments are (a last one under 5 s joins the one before); None, and a
+    backend that hears whole recordings, take whole pieces. Of what a backend answers for any clip, a clip that it
+    leaves null scores 0. Raises LabelledFolderError where the folder is not in the format.
+    """
+    truths = tuple(read_list(folder / LIST, MusicTruth))
+    scored = tuple(_evaluate_backend(folder, truths, backend, clip_s) for backend in backends)
+    audio_s = sum(duration for _, duration in scored[:1])
+    return MusicEvaluation(
+        pieces=len(truths), audio_s=round(audio_s, 1), backends=tuple(scores for scores, _ in scored)
+    )
+
+
+def clip_spans(duration_ms: int, clip_s: float | None) -> Iterator[TimeSpan]:
+    length = duration_ms if clip_s is None else round(1000 * clip_s)
+    start = 0
+    while start < duration_ms:
+        end = start + length
+        if duration_ms - end < _SHORTEST_MS:
+            end = duration_ms
+        yield TimeSpan(start, end)
+        start = end
+
+
+def _evaluate_backend(
+    folder: Path, truths: Sequence[MusicTruth], backend: Backend[MusicFacts], clip_s: float | None
+) -> tuple[BackendScores, float]:
+    """Its scores, and the seconds of audio that it heard."""
+    annotator = backend.load()
+    pieces, answered, seconds, audio_s = [], set[str](), 0.0, 0.0
+    for truth in truths:
+        mono, rate_hz = read_mono(folder / truth.file)
+        audio_s += mono.size / rate_hz
+        found: dict[str, list[float]] = {measure: [] for measure in MEASURES}
+        for span in clip_spans(round(1000 * mono.size / rate_hz), None if backend.hears_recordings else clip_s):
+            started = time.perf_counter()
+            facts = _answer(annotator, backend, truth.file, span, (mono, rate_hz))
+            seconds += time.perf_counter() - started
+            answered |= {name for name in type(facts).model_fields if getattr(facts, name) is not None}
+            for measure, value in score_facts(facts, cut_truth(truth, span), span).items():
+                found[measure].append(value)
+        means = tuple((name, round(float(np.mean(values)), 4) if values else None) for name, values in found.items())
+        pieces.append(PieceScores(file=truth.file, scores=means))
+    scores = BackendScores(
+        backend=backend.backend,
+        pieces=tuple(pieces),
+        means=_means(pieces, [measure for measure in MEASURES if FIELD_OF[measure] in answered]),
+        times_real_time=round(audio_s / max(seconds, 1e-6), 1),
+    )
+    return scores, audio_s
+
+
+def _answer(
+    annotator: Annotator[MusicFacts],
+    backend: Backend[MusicFacts],
+    file: str,
+    span: TimeSpan,
+    audio: tuple[Samples, int],
+) -> MusicFacts:
+    mono, rate_hz = audio
+    segment = segment_for(file, span, Branch.MUSIC)
+    if backend.hears_recordings:
+        waveform = InMemory(at_rate(mono, rate_hz, DETECTION_RATE_HZ))
+        return annotator.annotate_recording(waveform, [segment])[0]  # type: ignore[attr-defined, no-any-return]
+    return annotator.annotate([clip_for(backend, segment, mono, rate_hz)])[0]
+
+
+def _means(pieces: Sequence[PieceScores], measures: Sequence[str]) -> tuple[tuple[str, float, int], ...]:
+    means = []
+    for measure in measures:
+        values = [value for piece in pieces for name, value in piece.scores if name == measure and value is not None]
+        if values:
+            means.append((measure, round(float(np.mean(values)), 4), len(values)))
+    return tuple(means)

@@ -1,0 +1,144 @@
+"""How well diarization does on a folder of conversations whose turns are known.
+
+The folder holds audio files and `ami.jsonl`, one conversation a line: `file`, and `turns` with `onset`, `offset` (s)
+and `speaker`. No collar, overlaps counted: the strictest form of the diarization error rate.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from soundseam.annotators.base import DETECTION_RATE_HZ, Backend, InMemory, RecordingAnnotator, Samples
+from soundseam.annotators.detection.base import DetectionBackend
+from soundseam.pipeline.evaluation.labelled import Conversation, at_rate, loadable, read_mono, segment_for
+from soundseam.schemas.event import Branch, EventClass
+from soundseam.schemas.record import Record
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import SpeechFacts
+from soundseam.schemas.timespan import TimeSpan
+
+if TYPE_CHECKING:
+    from pyannote.core import Annotation
+
+ONE_SPEAKER = "one speaker"
+"""What no diarization at all gives: whoever speaks is the same."""
+
+
+class SpeakerScores(Record):
+    """What one backend reached over all conversations, as shares of the time of all true turns."""
+
+    backend: str
+    diarization_error_rate: float = Field(description="the three below together")
+    missed: float = Field(description="time of turns that nobody was found for")
+    false_alarm: float = Field(description="time in which nobody, or fewer, spoke")
+    confusion: float = Field(description="time given to another speaker")
+    speakers_off: float = Field(description="mean |difference| of the number of speakers")
+    times_real_time: float
+
+
+class SpeakerEvaluation(Record):
+    """One line a backend, the one that knows nobody apart first."""
+
+    conversations: int
+    audio_s: float
+    backends: tuple[SpeakerScores, ...]
+
+
+@dataclass(frozen=True)
+class _Heard:
+    conversation: Conversation
+    samples: Samples
+    segment: Segment
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / DETECTION_RATE_HZ
+
+
+Turns = Sequence[tuple[str, TimeSpan]]
+"""Speaker and when."""
+
+
+def diarizing(backends: Sequence[Backend[SpeechFacts]]) -> list[Backend[SpeechFacts]]:
+    """Those of `backends` that tell speakers apart and can load here."""
+    return loadable([backend for backend in backends if backend.hears_recordings])
+
+
+def evaluate_speakers(
+    folder: Path,
+    conversations: Sequence[Conversation],
+    backends: Sequence[Backend[SpeechFacts]],
+    detector: DetectionBackend,
+) -> SpeakerEvaluation:
+    """The turns of `backends` over whole conversations, next to one speaker wherever `detector` finds speech."""
+    heard = [_open(folder, conversation) for conversation in conversations]
+    ears = detector.load()
+    found, seconds = [], 0.0
+    for one in heard:
+        started = time.perf_counter()
+        events = ears.detect(InMemory(one.samples)).events
+        seconds += time.perf_counter() - started
+        found.append([("one", event.span) for event in events if event.event_class is EventClass.SPEECH])
+    scores = [_scores(ONE_SPEAKER, heard, found, seconds)]
+    scores += [_scores(backend.backend, heard, *_diarize(backend, heard)) for backend in backends]
+    audio_s = sum(one.seconds for one in heard)
+    return SpeakerEvaluation(conversations=len(heard), audio_s=round(audio_s, 1), backends=tuple(scores))
+
+
+def _diarize(backend: Backend[SpeechFacts], heard: Sequence[_Heard]) -> tuple[list[Turns], float]:
+    annotator = backend.load()
+    if not isinstance(annotator, RecordingAnnotator):
+        raise TypeError(f"{backend.backend} hears recordings, and its annotator does not")
+    found: list[Turns] = []
+    started = time.perf_counter()
+    for one in heard:
+        (facts,) = annotator.annotate_recording(InMemory(one.samples), [one.segment])
+        turns = facts.speakers.turns if facts.speakers is not None else ()
+        found.append([(turn.speaker, TimeSpan(turn.start_ms, turn.end_ms)) for turn in turns])
+    return found, time.perf_counter() - started
+
+
+def _scores(backend: str, heard: Sequence[_Heard], found: Sequence[Turns], seconds: float) -> SpeakerScores:
+    from pyannote.core import Segment as Extent
+    from pyannote.core import Timeline
+    from pyannote.metrics.diarization import DiarizationErrorRate
+
+    metric = DiarizationErrorRate(collar=0.0, skip_overlap=False)
+    off = []
+    for one, turns in zip(heard, found, strict=True):
+        truth = [(turn.speaker, turn.span) for turn in one.conversation.turns]
+        metric(_annotation(truth), _annotation(turns), uem=Timeline([Extent(0.0, one.seconds)]))
+        off.append(abs(len({name for name, _ in truth}) - len({name for name, _ in turns})))
+    total = metric.accumulated_["total"]
+    return SpeakerScores(
+        backend=backend,
+        diarization_error_rate=round(abs(metric), 4),
+        missed=round(metric.accumulated_["missed detection"] / total, 4),
+        false_alarm=round(metric.accumulated_["false alarm"] / total, 4),
+        confusion=round(metric.accumulated_["confusion"] / total, 4),
+        speakers_off=round(sum(off) / len(off), 2),
+        times_real_time=round(sum(one.seconds for one in heard) / max(seconds, 1e-6), 1),
+    )
+
+
+def _annotation(turns: Turns) -> Annotation:
+    from pyannote.core import Annotation
+    from pyannote.core import Segment as Extent
+
+    made = Annotation()
+    for index, (speaker, span) in enumerate(turns):
+        if span.duration_ms > 0:
+            made[Extent(span.start_ms / 1000, span.end_ms / 1000), index] = speaker
+    return made
+
+
+def _open(folder: Path, conversation: Conversation) -> _Heard:
+    samples = at_rate(*read_mono(folder / conversation.file), DETECTION_RATE_HZ)
+    span = TimeSpan(0, len(samples) * 1000 // DETECTION_RATE_HZ)
+    return _Heard(conversation, samples, segment_for(conversation.file, span, Branch.SPEECH))

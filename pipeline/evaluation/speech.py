@@ -1,0 +1,294 @@
+"""What `evaluate speech` prints: recognisers and aligners side by side, then diarization."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from soundseam.annotators.base import DETECTION_RATE_HZ, Annotator, Backend, Clip, InMemory
+from soundseam.annotators.detection.base import DetectionBackend, Detector
+from soundseam.annotators.detection.silero_vad import SileroVad
+from soundseam.annotators.speech.transcripts import measure, speech_stretches
+from soundseam.annotators.wording.normalise import plain, unit_of, units_of
+from soundseam.pipeline.evaluation.labelled import (
+    LabelledFolderError,
+    at_rate,
+    clip_for,
+    loadable,
+    read_labelled_folder,
+    read_mono,
+    segment_for,
+)
+from soundseam.pipeline.evaluation.speakers import SpeakerScores, diarizing, evaluate_speakers
+from soundseam.pipeline.stages.annotate import annotate_clips, annotation_row
+from soundseam.schemas.annotation import SpeechAnnotation
+from soundseam.schemas.event import Branch
+from soundseam.schemas.record import Record
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import ErrorUnit, SpeechFacts, Word
+from soundseam.schemas.timespan import TimeSpan
+
+LONGEST_MS = 30_000
+
+
+class SpokenWord(BaseModel):
+    """A word of the truth, and when it is said."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    text: str
+    onset: float
+    offset: float
+
+
+class SpokenClip(BaseModel):
+    """One line of clips.jsonl."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    file: str
+    label: Branch = Branch.SPEECH
+    text: str = ""
+    lang: str | None = None
+    words: tuple[SpokenWord, ...] = ()
+
+
+class BackendScores(Record):
+    """What one backend reached over all recordings; a measure is None where the backend has nothing to judge."""
+
+    backend: str
+    recordings: int = Field(description="that it answered with a transcript or an alignment")
+    rejected: int
+    word_error_rate: float | None = Field(description="errors over words of the truth, all recordings together")
+    character_error_rate: float | None = Field(description="the same over characters, spaces left out")
+    coverage: float | None = Field(description="mean share of the detected speech that words span")
+    agreement: float | None = Field(description="mean")
+    usable_share: float | None = Field(description="share of transcripts marked usable for training")
+    word_time_aas_ms: float | None = Field(
+        description="average absolute shift of starts and ends, where the words are those of the truth"
+    )
+    time_source_difference_ms: float | None = Field(
+        description="mean distance of aligned times to the recogniser's own, where the text is that of the truth"
+    )
+    times_real_time: float
+
+
+class SpeechEvaluation(Record):
+    """One line a backend, in the configuration's order."""
+
+    recordings: int
+    audio_s: float
+    backends: tuple[BackendScores, ...]
+
+
+@dataclass
+class _Tally:
+    """What is summed up for one backend."""
+
+    seconds: float = 0.0
+    answered: int = 0
+    rejected: int = 0
+    word_errors: int = 0
+    words: int = 0
+    character_errors: int = 0
+    characters: int = 0
+    coverage: list[float] = field(default_factory=list)
+    agreement: list[float] = field(default_factory=list)
+    usable: list[bool] = field(default_factory=list)
+    time_errors_ms: list[float] = field(default_factory=list)
+    source_differences_ms: list[float] = field(default_factory=list)
+
+
+def transcribing(backends: Sequence[Backend[SpeechFacts]]) -> list[Backend[SpeechFacts]]:
+    """Those of `backends` that can load here and have to do with words, their times or the voice as measured."""
+    others = ("speech_caption", "clap_agreement", "audio_caption", "paralinguistics")
+    return [one for one in loadable(backends) if one.kind not in others and not one.hears_recordings]
+
+
+def evaluate_speech(
+    folder: Path, backends: Sequence[Backend[SpeechFacts]], detector: DetectionBackend
+) -> SpeechEvaluation:
+    """The transcripts, alignments and agreement of `backends`, run in order on each recording of up to 30 s.
+
+    `detector` says where speech is. Raises LabelledFolderError where the folder is not in the format.
+    """
+    ears = detector.load()
+    truths = [truth for truth in read_spoken_clips(folder) if truth.label is Branch.SPEECH and truth.text.strip()]
+    clips = [(truth, clip) for truth in truths if (clip := _open_clip(folder, truth, ears)) is not None]
+    rows: dict[str, tuple[SpeechAnnotation, ...]] = {}
+    scores = []
+    for backend in backends:
+        tally = _Tally()
+        annotator = backend.load()
+        for truth, clip in clips:
+            heard = replace(clip, annotations=rows.get(truth.file, ()) if backend.reads_annotations else ())
+            if (row := _annotate(backend, annotator, heard, tally)) is not None:
+                rows[truth.file] = (*rows.get(truth.file, ()), row)
+                _judge(row, truth, clip.segment, tally)
+        scores.append(_scores(backend.backend, tally, _audio_s(clips)))
+    return SpeechEvaluation(recordings=len(clips), audio_s=round(_audio_s(clips), 1), backends=tuple(scores))
+
+
+def read_spoken_clips(folder: Path) -> Iterator[SpokenClip]:
+    path = folder / "clips.jsonl"
+    if not path.is_file():
+        raise LabelledFolderError(f"{folder} has no clips.jsonl: one line a recording, with file and text")
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            if line.strip():
+                yield _without_nulls(line)
+        except ValidationError as error:
+            raise LabelledFolderError(f"{path}, line {number}: {error.errors()[0]['msg']}") from error
+
+
+def count_errors(reference: Sequence[str], heard: Sequence[str]) -> int:
+    """Substitutions, deletions and insertions between two lists of units."""
+    if not reference or not heard:
+        return max(len(reference), len(heard))
+    import jiwer
+
+    aligned = jiwer.process_words(" ".join(reference), " ".join(heard))
+    return int(aligned.substitutions + aligned.deletions + aligned.insertions)
+
+
+def _without_nulls(line: str) -> SpokenClip:
+    import json
+
+    values = json.loads(line)
+    if isinstance(values, Mapping):
+        values = {name: value for name, value in values.items() if value is not None}
+    return SpokenClip.model_validate(values)
+
+
+def _annotate(
+    backend: Backend[SpeechFacts], annotator: Annotator[SpeechFacts], clip: Clip, tally: _Tally
+) -> SpeechAnnotation | None:
+    heard = replace(clip_for(backend, clip.segment, clip.samples, clip.sample_rate_hz), annotations=clip.annotations)
+    started = time.perf_counter()
+    (answer,) = annotate_clips(annotator, [heard])
+    tally.seconds += time.perf_counter() - started
+    row = annotation_row(backend, "", clip.segment, answer)
+    if isinstance(row, SpeechAnnotation):
+        return row
+    tally.rejected += 1
+    return None
+
+
+def _judge(row: SpeechAnnotation, truth: SpokenClip, segment: Segment, tally: _Tally) -> None:
+    if row.transcript is not None:
+        tally.answered += 1
+        _count(row.transcript.text, truth, tally)
+        coverage = measure(row.transcript, speech_stretches(segment)).coverage
+        tally.coverage += [] if coverage is None else [coverage]
+        tally.usable.append(row.transcript.usable_for_training)
+        tally.time_errors_ms += word_time_errors_ms(row.transcript.words, truth.words)
+        if row.transcript.agreement is not None:
+            tally.agreement.append(row.transcript.agreement)
+    if row.alignment is not None:
+        tally.answered += row.transcript is None
+        tally.time_errors_ms += word_time_errors_ms(row.alignment.words, truth.words)
+        if row.alignment.mean_difference_ms is not None and _says(row.alignment.words, truth):
+            tally.source_differences_ms.append(row.alignment.mean_difference_ms)
+
+
+def _count(text: str, truth: SpokenClip, tally: _Tally) -> None:
+    unit = unit_of([truth.text])
+    language = truth.lang or "en"
+    reference = units_of(truth.text, unit, language)
+    if unit is ErrorUnit.WORDS:
+        tally.words += len(reference)
+        tally.word_errors += count_errors(reference, units_of(text, unit, language))
+    letters = units_of(" ".join(reference), ErrorUnit.CHARACTERS, language)
+    heard = units_of(" ".join(units_of(text, unit, language)), ErrorUnit.CHARACTERS, language)
+    tally.characters += len(letters)
+    tally.character_errors += count_errors(letters, heard)
+
+
+def _says(words: Sequence[Word], truth: SpokenClip) -> bool:
+    """Whether `words` are those of the truth, as they are compared."""
+    unit, language = unit_of([truth.text]), truth.lang or "en"
+    text = " ".join(word.text for word in words)
+    return units_of(text, unit, language) == units_of(truth.text, unit, language)
+
+
+def word_time_errors_ms(words: Sequence[Word], truth: Sequence[SpokenWord]) -> list[float]:
+    """|difference| of every start and end; none where the words are not those of the truth, in number and spelling."""
+    if [plain(word.text) for word in words] != [plain(word.text) for word in truth]:
+        return []
+    pairs = zip(words, truth, strict=True)
+    return [
+        abs(found - 1000 * true)
+        for word, said in pairs
+        for found, true in ((word.start_ms, said.onset), (word.end_ms, said.offset))
+    ]
+
+
+def _scores(backend: str, tally: _Tally, audio_s: float) -> BackendScores:
+    return BackendScores(
+        backend=backend,
+        recordings=tally.answered,
+        rejected=tally.rejected,
+        word_error_rate=round(tally.word_errors / tally.words, 4) if tally.words else None,
+        character_error_rate=round(tally.character_errors / tally.characters, 4) if tally.characters else None,
+        coverage=_mean(tally.coverage),
+        agreement=_mean(tally.agreement),
+        usable_share=_mean([float(usable) for usable in tally.usable]),
+        word_time_aas_ms=_mean(tally.time_errors_ms),
+        time_source_difference_ms=_mean(tally.source_differences_ms),
+        times_real_time=round(audio_s / max(tally.seconds, 1e-6), 1),
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(float(np.mean(values)), 4) if values else None
+
+
+def _audio_s(clips: Sequence[tuple[SpokenClip, Clip]]) -> float:
+    return sum(clip.segment.span.duration_ms for _, clip in clips) / 1000
+
+
+def _open_clip(folder: Path, truth: SpokenClip, detector: Detector) -> Clip | None:
+    mono = at_rate(*read_mono(folder / truth.file), DETECTION_RATE_HZ)
+    span = TimeSpan(0, len(mono) * 1000 // DETECTION_RATE_HZ)
+    if not 0 < span.duration_ms <= LONGEST_MS:
+        return None
+    events = detector.detect(InMemory(mono)).events
+    return Clip(segment_for(truth.file, span, Branch.SPEECH, events), mono, DETECTION_RATE_HZ)
+
+
+Rows = list[tuple[str, list[float | None]]]
+SpeechTable = tuple[str, list[str], Rows]
+"""A title, the backends, and each measure with a figure for each of them."""
+
+
+def speech_tables(folder: Path, backends: Sequence[Backend[SpeechFacts]]) -> Iterator[SpeechTable]:
+    """A table for texts where there is a clips.jsonl, and one for speakers where turns of an ami.jsonl name them.
+
+    Raises LabelledFolderError where there is neither.
+    """
+    has_texts = (folder / "clips.jsonl").is_file()
+    conversations = [
+        one
+        for one in (read_labelled_folder(folder).conversations if (folder / "ami.jsonl").is_file() else ())
+        if one.knows_speakers
+    ]
+    if not has_texts and not conversations:
+        raise LabelledFolderError(f"{folder} has no clips.jsonl, and no ami.jsonl with the speakers of turns")
+    if has_texts:
+        told = evaluate_speech(folder, transcribing(backends), SileroVad())
+        title = f"Speech: {told.recordings} recordings, {told.audio_s:.0f} s"
+        yield title, [one.backend for one in told.backends], _rows(BackendScores, told.backends)
+    if conversations:
+        found = evaluate_speakers(folder, conversations, diarizing(backends), SileroVad())
+        title = f"Speakers: {found.conversations} conversations, {found.audio_s:.0f} s"
+        yield title, [one.backend for one in found.backends], _rows(SpeakerScores, found.backends)
+
+
+def _rows(record: type[Record], scores: Sequence[Record]) -> Rows:
+    names = [name for name in record.model_fields if name != "backend"]
+    return [(name, [getattr(one, name) for one in scores]) for name in names]

@@ -1,0 +1,293 @@
+"""What a terminal shows of a verifier's evaluation."""
+
+from __future__ import annotations
+
+import heapq
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
+
+import soundfile
+from rich.console import RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from soundseam.annotators.base import AnnotationError
+from soundseam.annotators.chat.questions import Asker, Question, Reply
+from soundseam.annotators.chat.served import ask_each
+from soundseam.pipeline.captions.caption_config import VerifierConfig
+from soundseam.pipeline.captions.verify import (
+    disagreement,
+    is_asked_in_silence,
+    judge,
+    probability,
+    questions_about,
+    said_yes,
+    silence_like,
+)
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.evaluation.calibration import Bin, Calibration, Trial, calibrate, trials_of
+from soundseam.pipeline.inspection import committed_rows
+from soundseam.pipeline.report.launch import segment_rows
+from soundseam.pipeline.stages.annotate import SEGMENT_COLUMNS
+from soundseam.pipeline.storage.commits import Corpus
+from soundseam.pipeline.storage.ownership import require_corpus
+from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
+from soundseam.schemas.caption import Caption
+from soundseam.schemas.claim import Verdict
+from soundseam.schemas.record import Record, draw
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.tables import Table
+
+
+class VerifierScores(Record):
+    """Figures over a group of trials, half of them true."""
+
+    group: str
+    """all, branch or class with its name."""
+    trials: int
+    accuracy: float
+    brier: float
+    ece: float
+    auc: float | None
+    confirmed_own: float
+    """Share of the true claims that were confirmed, and so on."""
+    confirmed_swapped: float
+    dropped_own: float
+    dropped_swapped: float
+    disagreement: float
+    """Mean distance between the answers to the two phrasings."""
+
+
+class VerifierEvaluation(Record):
+    """What `soundseam evaluate verifier` prints."""
+
+    segments: int
+    failed: int
+    """Trials that the server gave no answer for."""
+    scores: tuple[VerifierScores, ...]
+    bins: tuple[Bin, ...]
+    """Of all trials: how often claims of a probability are true."""
+    silence_trials: int
+    believed_in_silence: float | None
+    """Share of the true claims asked about in silence that were believed all the same; None where none were."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A trial with the model's answers."""
+
+    trial: Trial
+    affirmed: float
+    denied: float
+    verdict: Verdict
+    silence: float | None = None
+
+    @property
+    def probability(self) -> float:
+        return probability(self.affirmed, self.denied)
+
+
+def evaluate_verifier(
+    output: str, config: VerifierConfig, asker: Asker, segments: int, seed: int
+) -> VerifierEvaluation:
+    """Asks about the claims of up to `segments` segments of OUT, drawn by lot. Raises SetupError where OUT has none."""
+    corpus = _load(output)
+    captions = _draw_captions(corpus, segments, seed)
+    known = {caption.segment_id for caption in captions}
+    rows = segment_rows(corpus, Table.SEGMENTS, known)
+    plain = {
+        str(row["segment_id"]): Segment.model_validate({name: row[name] for name in SEGMENT_COLUMNS}) for row in rows
+    }
+    trials = trials_of([caption for caption in captions if caption.segment_id in plain], plain, seed)
+    if not trials:
+        raise SetupError(f"{output} has too few claims to swap: it needs captions of several recordings")
+    return summarise(list(judge_trials(_heard(corpus, trials), config, asker)), len(trials))
+
+
+def judge_trials(heard: Iterable[Heard], config: VerifierConfig, asker: Asker) -> Iterator[Judged]:
+    """The trials of each segment, judged; those that fail are left out."""
+    first = (
+        (one, list(_judge(one, replies, config))) for one, replies in ask_each(asker, heard, lambda one: one.questions)
+    )
+
+    def ask_silence(pair: tuple[Heard, list[Judged]]) -> list[Question]:
+        silence = silence_like(soundfile.info(io.BytesIO(pair[0].flac)).frames)
+        return _questions([one.trial for one in pair[1] if _is_asked_in_silence(one.trial, config)], silence)
+
+    for (one, judged), replies in ask_each(asker, first, ask_silence):
+        silent = iter(_answers(ask_silence((one, judged)), replies))
+        for each in judged:
+            answer = next(silent) if _is_asked_in_silence(each.trial, config) else None
+            yield each if answer is None else replace(each, silence=probability(*answer))
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The trials of one segment, and its FLAC file."""
+
+    trials: Sequence[Trial]
+    flac: bytes
+
+    @property
+    def questions(self) -> list[Question]:
+        return _questions(self.trials, self.flac)
+
+
+def _questions(trials: Sequence[Trial], flac: bytes) -> list[Question]:
+    return [
+        question
+        for trial in trials
+        for question in questions_about(trial.text, flac, trial.language, trial.recording_id)
+    ]
+
+
+def _answers(questions: Sequence[Question], replies: Sequence[Reply]) -> list[tuple[float, float] | None]:
+    """P(yes) to the two phrasings of each claim; None where one of them has no answer."""
+    found: list[tuple[float, float] | None] = []
+    for at in range(0, len(questions), 2):
+        try:
+            affirmed, denied = (said_yes(replies[place], questions[place]) for place in (at, at + 1))
+        except AnnotationError:
+            found.append(None)
+        else:
+            found.append((affirmed, denied))
+    return found
+
+
+def _judge(heard: Heard, replies: Sequence[Reply], config: VerifierConfig) -> Iterator[Judged]:
+    for trial, answer in zip(heard.trials, _answers(heard.questions, replies), strict=True):
+        if answer is not None:
+            yield Judged(trial, *answer, judge(*answer, config)[0])
+
+
+def _is_asked_in_silence(trial: Trial, config: VerifierConfig) -> bool:
+    return trial.is_own and is_asked_in_silence(trial.segment_id, config)
+
+
+def summarise(judged: Sequence[Judged], asked: int) -> VerifierEvaluation:
+    found: defaultdict[str, list[Judged]] = defaultdict(list)
+    for one in judged:
+        for group in _groups(one.trial):
+            found[group].append(one)
+    whole = _calibrated(judged)
+    silent = [one.silence for one in judged if one.silence is not None]
+    return VerifierEvaluation(
+        segments=len({one.trial.segment_id for one in judged}),
+        failed=asked - len(judged),
+        scores=tuple(_scores(group, found[group]) for group in sorted(found)),
+        bins=whole.bins if whole else (),
+        silence_trials=len(silent),
+        believed_in_silence=sum(p >= 0.5 for p in silent) / len(silent) if silent else None,
+    )
+
+
+def _groups(trial: Trial) -> Iterator[str]:
+    yield "all"
+    yield f"branch {trial.branch}"
+    if trial.event_class is not None:
+        yield f"class {trial.event_class}"
+
+
+def _scores(group: str, members: Sequence[Judged]) -> VerifierScores:
+    calibrated = _calibrated(members)
+    assert calibrated is not None
+    own = [one.verdict for one in members if one.trial.is_own]
+    swapped = [one.verdict for one in members if not one.trial.is_own]
+    return VerifierScores(
+        group=group,
+        trials=len(members),
+        accuracy=calibrated.accuracy,
+        brier=calibrated.brier,
+        ece=calibrated.ece,
+        auc=calibrated.auc,
+        confirmed_own=_share(own, Verdict.CONFIRMED),
+        confirmed_swapped=_share(swapped, Verdict.CONFIRMED),
+        dropped_own=_share(own, Verdict.DROPPED),
+        dropped_swapped=_share(swapped, Verdict.DROPPED),
+        disagreement=sum(disagreement(one.affirmed, one.denied) for one in members) / len(members),
+    )
+
+
+def _calibrated(members: Sequence[Judged]) -> Calibration | None:
+    return calibrate([one.probability for one in members], [one.trial.is_own for one in members])
+
+
+def _share(verdicts: Sequence[Verdict], wanted: Verdict) -> float:
+    return sum(verdict is wanted for verdict in verdicts) / len(verdicts) if verdicts else 0.0
+
+
+def _heard(corpus: Corpus, trials: Sequence[Trial]) -> Iterator[Heard]:
+    """In the order in which audio is read, one segment's in memory at a time."""
+    by_segment = {name: list(group) for name, group in groupby(trials, key=attrgetter("segment_id"))}
+    for row in segment_rows(corpus, Table.SEGMENTS, by_segment):
+        audio = row["audio"]
+        if isinstance(audio, Mapping) and isinstance(flac := audio.get("bytes"), bytes):
+            yield Heard(by_segment[str(row["segment_id"])], flac)
+
+
+def _draw_captions(corpus: Corpus, segments: int, seed: int) -> list[Caption]:
+    rows = committed_rows(corpus, Table.CAPTIONS, ["recording_id", "segment_id"])
+    names = heapq.nsmallest(
+        segments, (str(row["segment_id"]) for row in rows), key=lambda name: (draw(seed, "verifier", name), name)
+    )
+    found = map(Caption.model_validate, segment_rows(corpus, Table.CAPTIONS, frozenset(names)))
+    return sorted(found, key=attrgetter("segment_id"))
+
+
+def _load(output: str) -> Corpus:
+    require_corpus(output, CAPTIONS_STAGE)
+    return Corpus.load_present(output, [SEGMENTS_STAGE, CAPTIONS_STAGE])
+
+
+_COLUMNS = {
+    "trials": "claims",
+    "accuracy": "accuracy",
+    "auc": "AUC",
+    "brier": "Brier",
+    "ece": "ECE",
+    "confirmed_own": "true confirmed",
+    "dropped_own": "true dropped",
+    "confirmed_swapped": "false confirmed",
+    "dropped_swapped": "false dropped",
+    "disagreement": "disagreement",
+}
+
+
+def verifier_tables(found: VerifierEvaluation) -> Iterator[RenderableType]:
+    """Figures group by group, then how often claims of a probability are true."""
+    table = RichTable(
+        title=f"Verifier: claims about {found.segments:,} segments, half of them swapped", title_justify="left"
+    )
+    table.add_column("")
+    for heading in _COLUMNS.values():
+        table.add_column(heading, justify="right")
+    for scores in found.scores:
+        table.add_row(scores.group, *_cells(scores))
+    yield table
+    yield _reliability(found)
+    if found.believed_in_silence is not None:
+        believed = f"{found.believed_in_silence:.1%} of {found.silence_trials:,} true claims"
+        yield Text(f"In silence {believed} are believed all the same")
+    if found.failed:
+        yield Text(f"{found.failed:,} claims were not judged: the server had no answer")
+
+
+def _cells(scores: VerifierScores) -> Iterator[str]:
+    for name in _COLUMNS:
+        value = getattr(scores, name)
+        yield "-" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+
+
+def _reliability(found: VerifierEvaluation) -> RichTable:
+    table = RichTable(title="Reliability", title_justify="left")
+    for heading in ("probability", "claims", "mean probability", "share true"):
+        table.add_column(heading, justify="right")
+    for one in found.bins:
+        table.add_row(
+            f"{one.low:.1f} to {one.high:.1f}", f"{one.count:,}", f"{one.mean_probability:.3f}", f"{one.share_true:.3f}"
+        )
+    return table

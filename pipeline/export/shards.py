@@ -1,0 +1,241 @@
+"""Cuts with supervisions as Lhotse Shar: a cut a segment, a supervision a sample."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from soundseam.pipeline.export.base import (
+    EXPORT_FOLDER,
+    SAMPLE_RATE_HZ,
+    SPLITS,
+    Clip,
+    Finished,
+    Format,
+    Item,
+    Json,
+    PartWriter,
+    Place,
+    num_samples,
+    read_target,
+    sample_fields,
+)
+
+
+class RollingName:
+    """Names of the shards of one part and split: `<folder>/<stem>-<part>-00000.<suffix>`, and so on."""
+
+    def __init__(self, place: Place, folder: str, stem: str, suffix: str) -> None:
+        self._place, self._folder, self._stem, self._suffix = place, folder, stem, suffix
+        self._count = 0
+        self.bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.bytes >= self._place.options.shard_mb * 2**20
+
+    def next_path(self) -> Path:
+        path = self._place.path(self._folder, f"{self._stem}-{self._place.part}-{self._count:05d}.{self._suffix}")
+        self._count += 1
+        self.bytes = 0
+        return path
+
+
+def add_member(tar: tarfile.TarFile, name: str, data: bytes) -> int:
+    """Adds a file to a tar, the same bytes for the same content; returns its size."""
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    info.mode = 0o644
+    tar.addfile(info, io.BytesIO(data))
+    return len(data)
+
+
+_COUNTS = f"{EXPORT_FOLDER}/counts"
+
+
+class WebDataset(Format):
+    """`KEY.flac`, `KEY.json` (the sample) and `KEY.txt` (the answer); a second clip is `KEY.2.flac`."""
+
+    name: ClassVar[str] = "webdataset"
+    reader: ClassVar[str] = "webdataset"
+    indexes: ClassVar[tuple[str, ...]] = tuple(f"{split}.json" for split in SPLITS)
+
+    def writer(self, place: Place) -> PartWriter:
+        return WebDatasetWriter(place)
+
+    def finish(self, finished: Finished) -> Mapping[str, str]:
+        counts: dict[str, int] = {}
+        for name in finished.under(f"{_COUNTS}/"):
+            counts.update(json.loads(read_target(finished.target, name)))
+        return {f"{split}.json": _index(split, counts) for split in SPLITS if _shards(split, counts)}
+
+
+class WebDatasetWriter(PartWriter):
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._names: dict[str, RollingName] = {}
+        self._tars: dict[str, tarfile.TarFile] = {}
+        self._open: dict[str, str] = {}
+        self._counts: dict[str, int] = {}
+
+    def write(self, item: Item) -> str | None:
+        split = item.sample.split
+        name = self._names.setdefault(split, RollingName(self._place, split, split, "tar"))
+        if split not in self._tars or name.is_full:
+            self._close(split)
+            path = name.next_path()
+            self._tars[split] = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115 - closed in _close
+            self._open[split] = f"{split}/{path.name}"
+        tar = self._tars[split]
+        for index, clip in enumerate(item.clips):
+            name.bytes += add_member(tar, f"{item.key}.{f'{index + 1}.' if index else ''}flac", clip.flac)
+        fields = json.dumps(sample_fields(item), ensure_ascii=False)
+        name.bytes += add_member(tar, f"{item.key}.json", fields.encode())
+        name.bytes += add_member(tar, f"{item.key}.txt", item.answer.encode())
+        shard = self._open[split]
+        self._counts[shard] = self._counts.get(shard, 0) + 1
+        return None
+
+    def close(self) -> None:
+        for split in list(self._tars):
+            self._close(split)
+        text = json.dumps(self._counts, sort_keys=True)
+        self._place.path(_COUNTS, f"{self._place.part}.json").write_text(text, encoding="utf-8")
+
+    def _close(self, split: str) -> None:
+        if split in self._tars:
+            self._tars.pop(split).close()
+
+
+def _shards(split: str, counts: Mapping[str, int]) -> list[dict[str, str | int]]:
+    return [{"url": name, "nsamples": count} for name, count in sorted(counts.items()) if name.startswith(f"{split}/")]
+
+
+def _index(split: str, counts: Mapping[str, int]) -> str:
+    index = {
+        "__kind__": "wids-shard-index-v1",
+        "wids_version": 1,
+        "name": f"soundseam-{split}",
+        "shardlist": _shards(split, counts),
+    }
+    return json.dumps(index, indent=1) + "\n"
+
+
+class Lhotse(Format):
+    """Folders `train` and `validation` for `CutSet.from_shar(in_dir=...)`. A supervision's text is the answer; the
+    question and what else is known stand in `custom`. A cut has one recording: samples that play two have no such
+    form."""
+
+    name: ClassVar[str] = "lhotse"
+    reader: ClassVar[str] = "lhotse"
+
+    def writer(self, place: Place) -> PartWriter:
+        return LhotseWriter(place)
+
+    def finish(self, finished: Finished) -> Mapping[str, str]:  # noqa: ARG002 - a Shar folder holds nothing else
+        return {}
+
+
+class LhotseWriter(PartWriter):
+    """Samples of one segment come one after another: they are gathered until the next one's come."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._shards: dict[str, _Shard] = {}
+        self._gathered: list[Item] = []
+        self._cuts: dict[str, int] = {}
+
+    def write(self, item: Item) -> str | None:
+        if len(item.clips) != 1:
+            return "several_audios"
+        if self._gathered and self._gathered[0].clips[0].segment_id != item.clips[0].segment_id:
+            self._write_cut()
+        self._gathered.append(item)
+        return None
+
+    def close(self) -> None:
+        self._write_cut()
+        for shard in self._shards.values():
+            shard.close()
+
+    def _write_cut(self) -> None:
+        if not self._gathered:
+            return
+        split = self._gathered[0].sample.split
+        shard = self._shards.setdefault(split, _Shard(self._place, split))
+        clip = self._gathered[0].clips[0]
+        shard.add(clip, _cut(clip, self._gathered))
+        self._gathered = []
+
+
+class _Shard:
+    """A pair of files, cuts and their audio in the same order, followed by another pair when it is full."""
+
+    def __init__(self, place: Place, split: str) -> None:
+        self._cut_names = RollingName(place, split, "cuts.0", "jsonl.gz")
+        self._tar_names = RollingName(place, split, "recording.0", "tar")
+        self._cuts: gzip.GzipFile | None = None
+        self._tar: tarfile.TarFile | None = None
+
+    def add(self, clip: Clip, cut: Mapping[str, Json]) -> None:
+        if self._cuts is None or self._tar is None or self._tar_names.is_full:
+            self.close()
+            # No time in the header: equal cuts, equal bytes.
+            self._cuts = gzip.GzipFile(self._cut_names.next_path(), "wb", mtime=0)
+            self._tar = tarfile.open(self._tar_names.next_path(), "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
+        self._cuts.write(json.dumps(cut, ensure_ascii=False).encode() + b"\n")
+        name = str(cut["id"])
+        self._tar_names.bytes += add_member(self._tar, f"{name}.flac", clip.flac)
+        self._tar_names.bytes += add_member(self._tar, f"{name}.json", json.dumps(cut["recording"]).encode())
+
+    def close(self) -> None:
+        for file in (self._cuts, self._tar):
+            if file is not None:
+                file.close()
+
+
+def _cut(clip: Clip, items: list[Item]) -> dict[str, Json]:
+    length = num_samples(clip)
+    seconds = length / SAMPLE_RATE_HZ
+    recording: dict[str, Json] = {
+        "id": clip.segment_id,
+        "sources": [{"type": "shar", "channels": [0], "source": ""}],
+        "sampling_rate": SAMPLE_RATE_HZ,
+        "num_samples": length,
+        "duration": seconds,
+        "channel_ids": [0],
+    }
+    return {
+        "id": clip.segment_id,
+        "start": 0.0,
+        "duration": seconds,
+        "channel": 0,
+        "supervisions": [_supervision(clip, item, seconds) for item in items],
+        "recording": recording,
+        "type": "MonoCut",
+    }
+
+
+def _supervision(clip: Clip, item: Item, seconds: float) -> dict[str, Json]:
+    sample = item.sample
+    return {
+        "id": item.key,
+        "recording_id": clip.segment_id,
+        "start": 0.0,
+        "duration": seconds,
+        "channel": 0,
+        "text": item.answer,
+        "language": sample.language,
+        "custom": {
+            "task": sample.task,
+            "kind": sample.kind,
+            "question": sample.question,
+            "difficulty": str(sample.difficulty),
+            "answer_prior": item.answer_prior,
+        },
+    }

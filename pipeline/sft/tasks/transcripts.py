@@ -1,0 +1,224 @@
+"""How many people speak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from soundseam.pipeline.sft.answers import TimedText, number, spans, speaker_wer, wer
+from soundseam.pipeline.sft.ask import Ask, SegmentTask, Turn, grade
+from soundseam.pipeline.sft.material import Material
+from soundseam.pipeline.sft.transcripts import (
+    Utterance,
+    cite_transcript,
+    conversation_of,
+    grade_transcript,
+    timed_texts,
+    turns_of,
+    usable_transcript,
+)
+from soundseam.pipeline.sft.words import Words
+from soundseam.schemas.speech import Speakers
+from soundseam.schemas.timespan import TimeSpan, covered_ms
+
+
+class AsrTask(SegmentTask):
+    """Eligible: a transcript that its row calls usable for training."""
+
+    task: Literal["asr"] = "asr"
+    most_per_segment: int = 1
+
+    needs: ClassVar[tuple[str, ...]] = ("annotations/speech:transcript (usable for training)",)
+
+    def asks_of(self, material: Material) -> Iterator[Ask]:
+        said = usable_transcript(material)
+        if said is not None:
+            yield Ask(
+                kind="plain",
+                topic="",
+                fact="",
+                materials=(material,),
+                evidence=cite_transcript(material, said),
+                difficulty=grade_transcript(material, said),
+                turn=partial(_asr_turn, said.transcript.text.strip()),
+            )
+
+
+def _asr_turn(text: str, words: Words) -> Turn:
+    return Turn(words.say("question"), text, wer(text))
+
+
+class AsrWordsTask(SegmentTask):
+    """Eligible: a usable transcript all of whose words have a time inside the segment.
+
+    A forced aligner's times come first."""
+
+    task: Literal["asr_words"] = "asr_words"
+    most_per_segment: int = 1
+    tolerance_ms: int = Field(default=200, ge=0, description="by which an edge may differ from the reference")
+
+    needs: ClassVar[tuple[str, ...]] = ("annotations/speech:transcript.words (usable for training)",)
+
+    def asks_of(self, material: Material) -> Iterator[Ask]:
+        said = usable_transcript(material)
+        entries = timed_texts(material, said.words) if said is not None else ()
+        if said is not None and entries:
+            yield Ask(
+                kind="words",
+                topic="",
+                fact="",
+                materials=(material,),
+                evidence=cite_transcript(material, said, timed=True),
+                difficulty=grade_transcript(material, said, timed=True),
+                turn=partial(_asr_words_turn, entries, self.tolerance_ms),
+            )
+
+
+def _asr_words_turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Turn:
+    text = words.timed(entries)
+    question = words.say("question", form=words.style.line.format(start="start", end="end", text="word"))
+    return Turn(question, text, spans(entries, text, tolerance_ms))
+
+
+class AsrSentencesTask(SegmentTask):
+    """Eligible: a usable transcript all of whose sentences have a time inside the segment.
+
+    A forced aligner's times come first."""
+
+    task: Literal["asr_sentences"] = "asr_sentences"
+    most_per_segment: int = 1
+    tolerance_ms: int = Field(default=300, ge=0, description="by which an edge may differ from the reference")
+
+    needs: ClassVar[tuple[str, ...]] = ("annotations/speech:transcript.words (usable for training)",)
+
+    def asks_of(self, material: Material) -> Iterator[Ask]:
+        said = usable_transcript(material)
+        entries = timed_texts(material, said.sentences) if said is not None else ()
+        if said is not None and entries:
+            yield Ask(
+                kind="sentences",
+                topic="",
+                fact="",
+                materials=(material,),
+                evidence=cite_transcript(material, said, timed=True),
+                difficulty=grade_transcript(material, said, timed=True),
+                turn=partial(_asr_sentences_turn, entries, self.tolerance_ms),
+            )
+
+
+def _asr_sentences_turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Turn:
+    text = words.timed(entries)
+    question = words.say("question", form=words.style.line.format(start="start", end="end", text="sentence"))
+    return Turn(question, text, spans(entries, text, tolerance_ms))
+
+
+class SpeakerTranscriptTask(SegmentTask):
+    """Eligible: a usable transcript of several speakers, each of whose words has a time and a speaker, with little
+    speech at once, which no list of turns tells rightly."""
+
+    task: Literal["speaker_transcript"] = "speaker_transcript"
+    most_speakers: int = Field(default=6, ge=2, description="nobody tells more apart by ear")
+    most_overlap: float = Field(default=0.1, ge=0.0, le=1.0, description="share of the segment with speech at once")
+    tolerance_ms: int = Field(default=500, ge=0, description="by which an edge may differ from the reference")
+
+    needs: ClassVar[tuple[str, ...]] = (
+        "annotations/speech:transcript.words (usable for training)",
+        "annotations/speech:speakers.turns",
+    )
+
+    def asks_of(self, material: Material) -> Iterator[Ask]:
+        found = conversation_of(material)
+        if found is None or found.speakers.overlap_ms > self.most_overlap * material.duration_ms:
+            return
+        count = len({utterance.speaker for utterance in found.utterances})
+        if not 2 <= count <= self.most_speakers:
+            return
+        entries = self._entries(material, found.utterances)
+        for kind in ("plain", *(("timed",) if entries else ())):
+            turn = partial(_plain_turn, found.utterances)
+            yield Ask(
+                kind=kind,
+                topic="",
+                fact="",
+                materials=(material,),
+                evidence=found.evidence,
+                difficulty=grade(count, crowded=found.speakers.overlap_ms > 0, timed=kind == "timed"),
+                turn=turn if kind == "plain" else partial(_timed_turn, entries, self.tolerance_ms),
+            )
+
+    def _entries(self, material: Material, utterances: Sequence[Utterance]) -> tuple[tuple[TimedText, int], ...]:
+        """(what is said when, by whom); nothing where a time lies outside the segment."""
+        entries = tuple(
+            (
+                TimedText(
+                    segment_start_ms=material.in_clip(one.start_ms),
+                    segment_end_ms=material.in_clip(one.end_ms),
+                    text=one.text,
+                ),
+                one.speaker,
+            )
+            for one in utterances
+        )
+        inside = all(0 <= one.segment_start_ms < one.segment_end_ms <= material.duration_ms for one, _ in entries)
+        return entries if inside else ()
+
+
+def _plain_turn(utterances: Sequence[Utterance], words: Words) -> Turn:
+    text = "\n".join(words.say("line", number=str(one.speaker), text=one.text) for one in utterances)
+    return Turn(words.say("question", form=words.say("line", number="1", text="…")), text, speaker_wer(text))
+
+
+def _timed_turn(entries: Sequence[tuple[TimedText, int]], tolerance_ms: int, words: Words) -> Turn:
+    named = [
+        entry.model_copy(update={"text": words.say("line", number=str(speaker), text=entry.text)})
+        for entry, speaker in entries
+    ]
+    text = words.timed(named)
+    form = words.style.line.format(start="start", end="end", text=words.say("line", number="1", text="…"))
+    return Turn(words.say("question", form=form), text, spans(named, text, tolerance_ms))
+
+
+class SpeakerCountTask(SegmentTask):
+    """Eligible: speakers were told apart, and each of them speaks long enough to be noticed."""
+
+    task: Literal["speaker_count"] = "speaker_count"
+    most_per_segment: int = 1
+    least_ms: int = Field(default=1000, ge=0, description="of speech of every speaker")
+    most_speakers: int = Field(default=6, ge=1, description="nobody counts further by ear")
+
+    needs: ClassVar[tuple[str, ...]] = ("annotations/speech:speakers.turns",)
+
+    def asks_of(self, material: Material) -> Iterator[Ask]:
+        told = turns_of(material)
+        if told is None:
+            return
+        row, speakers = told
+        times = speaking_times(speakers)
+        if 1 <= len(times) <= self.most_speakers and min(times.values()) >= self.least_ms:
+            yield Ask(
+                kind="count",
+                topic="",
+                fact="",
+                materials=(material,),
+                evidence=material.cite(row, "speakers.count", "speakers.turns"),
+                difficulty=grade(len(times), crowded=speakers.overlap_ms > 0),
+                turn=partial(_speaker_count_turn, len(times)),
+            )
+
+
+def speaking_times(speakers: Speakers) -> dict[str, int]:
+    """speaker → for how many milliseconds."""
+    names = sorted({turn.speaker for turn in speakers.turns})
+    return {
+        name: covered_ms(TimeSpan(turn.start_ms, turn.end_ms) for turn in speakers.turns if turn.speaker == name)
+        for name in names
+    }
+
+
+def _speaker_count_turn(count: int, words: Words) -> Turn:
+    rivals = tuple(str(other) for other in (count + 1, count - 1, count + 2, count + 3) if other > 0)
+    part = "one" if count == 1 else "answer"
+    return Turn(words.say("question"), words.say(part, count=str(count)), number(count, 0, None), rivals=rivals)

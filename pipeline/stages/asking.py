@@ -1,0 +1,122 @@
+"""Backends whose models are behind servers: one stream of questions over many works, with answers kept in OUT."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+
+from soundseam.annotators.base import Clip
+from soundseam.annotators.chat.client import ChatClient, KeepingAsker
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.chat.questions import Tally, Usage
+from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend
+from soundseam.annotators.clap import AudioTextModel
+from soundseam.pipeline.captions.caption_config import CaptionConfig
+from soundseam.pipeline.config import RunConfig
+from soundseam.pipeline.local.progress import ProgressLog
+from soundseam.pipeline.plan import annotation_stage
+from soundseam.pipeline.stages.annotate import Answer, read_clips
+from soundseam.pipeline.stages.caption import CaptionAskers
+from soundseam.pipeline.storage.answers import AnswerFiles
+from soundseam.pipeline.work import CAPTIONS_STAGE, ShardWork
+from soundseam.schemas.annotation import Facts
+from soundseam.schemas.segment import Segment
+
+PULSE_S = 10.0
+
+Answered = tuple[str, tuple[Segment, Answer]]
+"""The id of the work a segment belongs to, the segment, and what a backend answers for it."""
+
+
+@contextmanager
+def asking(client: ChatClient, output: str, stage: str, progress: ProgressLog) -> Iterator[KeepingAsker]:
+    """An asker that keeps its answers in OUT, and by whose signs of life `progress` tells that the stage goes on."""
+    with AnswerFiles(output) as store:
+        yield KeepingAsker(client, store, Tally(_pulse(stage, progress)))
+
+
+@contextmanager
+def caption_askers(
+    config: CaptionConfig,
+    load: Callable[[Endpoint], ChatClient],
+    output: str,
+    progress: ProgressLog,
+    clap: AudioTextModel | None = None,
+) -> Iterator[CaptionAskers]:
+    """Whom captions are asked of, as their configuration has it, and the model that hears them."""
+    with ExitStack() as stack:
+
+        def asker(server: Endpoint) -> KeepingAsker:
+            return stack.enter_context(asking(load(server), output, CAPTIONS_STAGE, progress))
+
+        writes = config.composer == "writer" and config.writer is not None
+        yield CaptionAskers(
+            writer=asker(config.writer.server) if writes and config.writer else None,
+            verifier=asker(config.verifier.server) if config.verifier else None,
+            clap=clap,
+        )
+
+
+@dataclass(frozen=True)
+class ServedStage:
+    """The stage of one backend that asks a server."""
+
+    backend: ServedBackend[Facts]
+    config: RunConfig
+    output: str
+    progress: ProgressLog
+
+    def answer(
+        self,
+        works: Sequence[ShardWork],
+        annotator: ServedAnnotator[Facts],
+        client: ChatClient,
+        count: Callable[[Usage], None],
+    ) -> Iterator[Answered]:
+        """What the backend answers for all clips of the works, in order, as one stream: it is as broad at the end of a
+        work as in its middle. `count` is told recording by recording what asking took.
+        """
+        stage = annotation_stage(self.backend)
+        with asking(client, self.output, stage, self.progress) as asker:
+            stream = self._stream(works, annotator, asker)
+            for recording_id, answers in groupby(stream, key=lambda answered: answered[1][0].recording_id):
+                self.progress.write(stage, "start", [recording_id])
+                audio_ms = 0
+                for answered in answers:
+                    audio_ms += answered[1][0].span.duration_ms
+                    yield answered
+                usage = asker.tally.take()
+                count(usage)
+                self.progress.write(stage, "done", [recording_id], audio_ms, usage)
+
+    def _stream(
+        self, works: Sequence[ShardWork], annotator: ServedAnnotator[Facts], asker: KeepingAsker
+    ) -> Iterator[Answered]:
+        drawn: deque[tuple[str, Segment]] = deque()
+
+        def clips() -> Iterator[Clip]:
+            for work in works:
+                for clip in read_clips(self.output, work, self.config, self.backend):
+                    drawn.append((work.work_id, clip.segment))
+                    yield clip
+
+        for answer in annotator.annotate_stream(clips(), asker):
+            work_id, segment = drawn.popleft()
+            yield work_id, (segment, answer)
+
+
+def _pulse(stage: str, progress: ProgressLog) -> Callable[[], None]:
+    """Writes that `stage` is alive whenever it is called, but not too often."""
+    last_s = 0.0
+
+    def beat() -> None:
+        nonlocal last_s
+        if time.monotonic() - last_s >= PULSE_S:
+            last_s = time.monotonic()
+            progress.write(stage, "alive", ())
+
+    return beat

@@ -1,0 +1,179 @@
+"""From one source to its rows of `recordings` and `segments`: decode, detect, cut, route, encode."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+
+from soundseam.annotators.base import DETECTION_RATE_HZ, AnnotationError, Samples, Waveform
+from soundseam.annotators.detection.base import Detector
+from soundseam.pipeline.audio.decode import Decoded, DecodeError, decode_recording
+from soundseam.pipeline.config import RunConfig
+from soundseam.pipeline.cutting.segmentation import SegmentDraft, segment_waveform
+from soundseam.pipeline.storage import files
+from soundseam.schemas.recording import Recording, Rejected, Source
+from soundseam.schemas.segment import Audio, SegmentRow, segment_id_of
+from soundseam.schemas.timespan import TimeSpan
+
+SAMPLES_PER_MS = DETECTION_RATE_HZ // 1000
+
+
+@dataclass(frozen=True)
+class WaveformWindow:
+    """A part of a waveform, as a waveform of its own."""
+
+    waveform: Waveform
+    start: int
+    stop: int
+
+    @property
+    def num_samples(self) -> int:
+        return self.stop - self.start
+
+    def blocks(self, block_samples: int = 30 * DETECTION_RATE_HZ) -> Iterator[Samples]:
+        for start in range(self.start, self.stop, block_samples):
+            yield self.waveform.read(start, min(start + block_samples, self.stop))
+
+    def read(self, start: int, stop: int) -> Samples:
+        return self.waveform.read(self.start + start, self.start + stop)
+
+
+Row = Recording | SegmentRow | Rejected
+
+
+def segment_source(source: Source, detectors: Sequence[Detector], config: RunConfig, config_key: str) -> Iterator[Row]:
+    """All rows of one source, its segments in order, one in memory at a time; the recording's row comes last.
+
+    What cannot be decoded or judged gives rows of `rejected` instead; nothing about the file's bytes raises. An
+    OSError that is not the file's own, as when a filesystem is down, does.
+    """
+    try:
+        with files.local_copy(source.uri) as path, decode_recording(path, config.decode) as decoded:
+            yield from _segment_decoded(source, decoded, detectors, config, config_key)
+    except FileNotFoundError:
+        yield _rejected(source, "decode", "missing_file", f"{source.source_uri} was there when it was listed")
+    except DecodeError as error:
+        yield _rejected(source, "decode", error.reason, error.detail)
+    except AnnotationError as error:
+        yield _rejected(source, "detect", error.reason, error.detail)
+
+
+def _segment_decoded(
+    source: Source, decoded: Decoded, detectors: Sequence[Detector], config: RunConfig, config_key: str
+) -> Iterator[Row]:
+    whole = TimeSpan(0, decoded.duration_ms)
+    intervals = [interval.intersection(whole) for interval in source.intervals] or [whole]
+    # All drafts before the first row: an error on the way then leaves no half of a recording.
+    drafts = [
+        _segment_interval(decoded.waveform, interval, detectors, config) if interval.duration_ms else ()
+        for interval in intervals
+    ]
+    for shortfall in decoded.shortfalls:
+        yield _rejected(source, "decode", shortfall.reason, shortfall.detail, shortfall.span)
+    for asked, interval, found in zip(source.intervals or (whole,), intervals, drafts, strict=True):
+        if not interval.duration_ms:
+            detail = (
+                f"asked for from {asked.start_ms / 1000:.3f} s on; the recording ends at {whole.end_ms / 1000:.3f} s"
+            )
+            yield _rejected(source, "decode", "interval_outside_recording", detail, asked)
+        elif not found:
+            detail = f"no sound event in {interval.duration_ms / 1000:.1f} s of audio"
+            yield _rejected(source, "detect", "no_events", detail, interval)
+    segment_ms = 0
+    for interval, found in zip(intervals, drafts, strict=True):
+        for draft in found:
+            row = _segment_row(source, decoded, interval, draft, config_key)
+            segment_ms += row.span.duration_ms
+            yield row
+    yield Recording(
+        recording_id=source.recording_id,
+        source_uri=source.source_uri,
+        manifest_id=source.manifest_id,
+        size_bytes=source.size_bytes,
+        duration_ms=decoded.duration_ms,
+        container=decoded.container,
+        codec=decoded.codec,
+        sample_rate_hz=decoded.sample_rate_hz,
+        channels=decoded.channels,
+        license=source.license,
+        language=source.language,
+        metadata=source.metadata,
+        quality=decoded.quality,
+        detectors=tuple(detector.use for detector in config.detectors),
+        segment_count=sum(map(len, drafts)),
+        segment_ms=segment_ms,
+        config_key=config_key,
+    )
+
+
+def _segment_interval(
+    waveform: Waveform, interval: TimeSpan, detectors: Sequence[Detector], config: RunConfig
+) -> tuple[SegmentDraft, ...]:
+    start = min(interval.start_ms * SAMPLES_PER_MS, waveform.num_samples)
+    stop = min(interval.end_ms * SAMPLES_PER_MS, waveform.num_samples)
+    return segment_waveform(WaveformWindow(waveform, start, stop), detectors, config.segmentation)
+
+
+def _segment_row(
+    source: Source, decoded: Decoded, interval: TimeSpan, draft: SegmentDraft, config_key: str
+) -> SegmentRow:
+    span = draft.span.shift(interval.start_ms)
+    segment_id = segment_id_of(source.recording_id, span)
+    samples = decoded.waveform.read(
+        span.start_ms * SAMPLES_PER_MS, min(span.end_ms * SAMPLES_PER_MS, decoded.waveform.num_samples)
+    )
+    return SegmentRow(
+        segment_id=segment_id,
+        recording_id=source.recording_id,
+        source_uri=source.source_uri,
+        start_ms=span.start_ms,
+        end_ms=span.end_ms,
+        branches=draft.branches,
+        profile=draft.profile,
+        events=tuple(
+            event.model_copy(
+                update={
+                    "onset_ms": event.onset_ms + interval.start_ms,
+                    "offset_ms": event.offset_ms + interval.start_ms,
+                }
+            )
+            for event in draft.events
+        ),
+        start_boundary=draft.start_boundary,
+        end_boundary=draft.end_boundary,
+        license=source.license,
+        language=source.language,
+        metadata=source.metadata,
+        config_key=config_key,
+        audio=Audio(bytes=encode_flac(samples), path=f"{segment_id}.flac"),
+    )
+
+
+def encode_flac(samples: Samples) -> bytes:
+    """16 kHz mono `samples` (num_samples,) in [-1, 1] as a 16-bit FLAC file."""
+    buffer = io.BytesIO()
+    pcm = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
+    soundfile.write(buffer, pcm, DETECTION_RATE_HZ, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def decode_flac(data: bytes) -> Samples:
+    """The samples (num_samples,) of what `encode_flac` made."""
+    samples: Samples = soundfile.read(io.BytesIO(data), dtype="float32")[0]
+    return samples
+
+
+def _rejected(source: Source, stage: str, reason: str, detail: str, span: TimeSpan | None = None) -> Rejected:
+    return Rejected(
+        recording_id=source.recording_id,
+        source_uri=source.source_uri,
+        start_ms=span.start_ms if span else None,
+        end_ms=span.end_ms if span else None,
+        stage=stage,
+        reason=reason,
+        detail=detail,
+    )

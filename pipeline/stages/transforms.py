@@ -1,0 +1,315 @@
+"""The stages as Beam transforms, each around the pure function of its name.
+
+Between transforms travel only `ShardWork` records and rows without audio: audio is read where it is used and written
+where it is made, so none ever goes through a shuffle.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
+
+from soundseam.annotators.base import AnyBackend, Model
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.chat.questions import Usage
+from soundseam.annotators.chat.served import ServedBackend
+from soundseam.pipeline.config import RunConfig
+from soundseam.pipeline.local.progress import ProgressLog
+from soundseam.pipeline.plan import annotation_stage, stage_keys
+from soundseam.pipeline.stages.annotate import (
+    annotate_clips,
+    annotate_recording,
+    annotation_row,
+    batch_by_length,
+    read_clips,
+    read_recordings,
+)
+from soundseam.pipeline.stages.asking import Answered, ServedStage, caption_askers
+from soundseam.pipeline.stages.caption import caption_works
+from soundseam.pipeline.stages.segment import segment_source
+from soundseam.pipeline.storage.commits import Commit, new_commit
+from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardWork, StageWork
+from soundseam.schemas.annotation import Annotation
+from soundseam.schemas.caption import Caption
+from soundseam.schemas.recording import Recording, Rejected
+from soundseam.schemas.segment import SegmentRow
+from soundseam.schemas.tables import Table, annotation_table
+
+_LOADING = threading.Lock()
+
+
+_LOADED: dict[Model | Endpoint, Any] = {}
+
+
+def loaded(model: Model | Endpoint, progress: ProgressLog) -> Any:
+    """What `model.load()` gives, once a process: pipelines that follow one another in it share their models.
+
+    So all that ask one endpoint share one client, with its connections and its limit. Weights may be on their way from
+    the model hub for minutes: meanwhile `progress` shows that the process lives.
+    """
+    with _LOADING:
+        if model not in _LOADED:
+            with progress.alive("load"):
+                _LOADED[model] = model.load()  # type: ignore[union-attr]
+        return _LOADED[model]
+
+
+class SegmentShard(beam.DoFn):
+    """Decodes, cuts and commits a shard's recordings, and hands its work on."""
+
+    def __init__(self, config: RunConfig, output: str, progress: ProgressLog) -> None:
+        self._config, self._output, self._progress = config, output, progress
+        self._recordings = Metrics.counter("soundseam", "recordings")
+        self._segments = Metrics.counter("soundseam", "segments")
+
+    def setup(self) -> None:
+        self._detectors = [loaded(detector, self._progress) for detector in self._config.detectors]
+
+    def process(self, work: ShardWork) -> Iterator[ShardWork]:
+        todo = work.at(SEGMENTS_STAGE)
+        if todo is not None:
+            self._commit(work, todo)
+        yield work
+
+    def _commit(self, work: ShardWork, todo: StageWork) -> None:
+        commit = Commit(stage=SEGMENTS_STAGE, shard=work.shard, covers=todo.keys, files=())
+        config_key = stage_keys(self._config)[SEGMENTS_STAGE]
+        with new_commit(self._output, commit) as writer:
+            for source in work.sources:
+                if source.recording_id not in todo.recording_ids:
+                    continue
+                self._progress.write(SEGMENTS_STAGE, "start", [source.recording_id])
+                audio_ms = 0
+                for row in segment_source(source, self._detectors, self._config, config_key):
+                    audio_ms += row.duration_ms if isinstance(row, Recording) else 0
+                    size = len(row.audio.bytes) if isinstance(row, SegmentRow) else 0
+                    writer.append(_TABLE_OF[type(row)], row, size)
+                    self._segments.inc(isinstance(row, SegmentRow))
+                self._recordings.inc()
+                self._progress.write(SEGMENTS_STAGE, "done", [source.recording_id], audio_ms)
+
+
+_TABLE_OF: dict[type, Table] = {
+    Recording: Table.RECORDINGS,
+    SegmentRow: Table.SEGMENTS,
+    Rejected: Table.REJECTED,
+    Caption: Table.CAPTIONS,
+}
+
+
+class AnnotateClips(beam.PTransform):
+    """What a backend answers for the works' clips, in batches of like length.
+
+    Audio is read and heard in one step: a step of its own for reading would, where only the other one asks for an
+    accelerator, send the audio from one worker to another. RunInference is not used for that reason, and because
+    importing it loads torch wherever torch is installed.
+    """
+
+    def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
+        super().__init__()
+        self._backend, self._config, self._output, self._progress = backend, config, output, progress
+
+    def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[Answered]:
+        backend, config, output, progress = self._backend, self._config, self._output, self._progress
+        stage = annotation_stage(backend)
+
+        def answers(work: ShardWork) -> Iterator[Answered]:
+            for clips in batch_by_length(read_clips(output, work, config, backend), backend.batch_size):
+                annotator = loaded(backend, progress)
+                recording_ids = sorted({clip.segment.recording_id for clip in clips})
+                audio_ms = sum(clip.segment.span.duration_ms for clip in clips)
+                progress.write(stage, "start", recording_ids, audio_ms)
+                found = annotate_clips(annotator, clips)
+                progress.write(stage, "done", recording_ids, audio_ms)
+                yield from ((work.work_id, (clip.segment, answer)) for clip, answer in zip(clips, found, strict=True))
+
+        return works | beam.FlatMap(answers).with_resource_hints(**resource_hints(backend))
+
+
+class AskForClips(beam.DoFn):
+    """What a backend whose model is behind a server answers for the clips of all works of a bundle.
+
+    They are collected and asked about when it ends: within one work, or one batch of clips, fewer questions would be
+    under way than a server takes. What is collected are references; clips are read as answers come.
+    """
+
+    def __init__(self, stage: ServedStage) -> None:
+        self._stage = stage
+        name = annotation_stage(stage.backend)
+        self._counters = {field: Metrics.counter("soundseam", f"{name} {field}") for field in Usage.model_fields}
+
+    def start_bundle(self) -> None:
+        self._works: list[ShardWork] = []
+
+    def process(self, work: ShardWork) -> None:
+        self._works.append(work)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        backend, progress = self._stage.backend, self._stage.progress
+        annotator, client = loaded(backend, progress), loaded(backend.server, progress)
+        for answered in self._stage.answer(self._works, annotator, client, self._count):
+            yield GlobalWindows.windowed_value(answered)
+
+    def _count(self, usage: Usage) -> None:
+        for field, counter in self._counters.items():
+            counter.inc(getattr(usage, field))
+
+
+class AskServers(beam.PTransform):
+    """What a backend whose model is behind a server answers for the works' clips."""
+
+    def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
+        super().__init__()
+        assert isinstance(backend, ServedBackend)
+        self._stage = ServedStage(backend, config, output, progress)
+
+    def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[Answered]:
+        hints = resource_hints(self._stage.backend)
+        return works | beam.ParDo(AskForClips(self._stage)).with_resource_hints(**hints)
+
+
+def resource_hints(backend: AnyBackend) -> dict[str, str]:
+    """What a backend asks of the workers that it runs on, as Beam takes it."""
+    return {"accelerator": backend.accelerator} if backend.accelerator else {}
+
+
+class AnnotateRecordings(beam.PTransform):
+    """What a backend that hears whole recordings answers for the works' segments."""
+
+    def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
+        super().__init__()
+        self._backend, self._config, self._output, self._progress = backend, config, output, progress
+
+    def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[Answered]:
+        backend, config, output, progress = self._backend, self._config, self._output, self._progress
+        stage = annotation_stage(backend)
+
+        def answers(work: ShardWork) -> Iterator[Answered]:
+            for source, segments in read_recordings(output, work, config, backend):
+                annotator = loaded(backend, progress)
+                audio_ms = sum(segment.span.duration_ms for segment in segments)
+                progress.write(stage, "start", [source.recording_id], audio_ms)
+                found = annotate_recording(annotator, source, segments, config)
+                progress.write(stage, "done", [source.recording_id], audio_ms)
+                yield from ((work.work_id, pair) for pair in zip(segments, found, strict=True))
+
+        return works | beam.FlatMap(answers).with_resource_hints(**resource_hints(backend))
+
+
+class AnnotateShards(beam.PTransform):
+    """Runs one backend over the shards' clips, commits its rows shard by shard, and hands the works on."""
+
+    def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
+        super().__init__()
+        self._backend, self._config, self._output, self._progress = backend, config, output, progress
+
+    def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[ShardWork]:
+        backend, config, output = self._backend, self._config, self._output
+        config_key = stage_keys(config)[annotation_stage(backend)]
+
+        def row(answered: Answered) -> tuple[str, Annotation | Rejected]:
+            work_id, (segment, answer) = answered
+            return work_id, annotation_row(backend, config_key, segment, answer)
+
+        answers = AnnotateRecordings if backend.hears_recordings else AnnotateClips
+        answers = AskServers if isinstance(backend, ServedBackend) else answers
+        answered = works | answers(backend, config, output, self._progress)
+        rows = answered | "MakeRows" >> beam.Map(row).with_output_types(tuple[str, Any])
+        return (
+            {"rows": rows, "works": works | KeyWorks()} | beam.CoGroupByKey() | beam.ParDo(CommitRows(backend, output))
+        )
+
+
+class CommitRows(beam.DoFn):
+    """Commits the rows that one backend gave for one work."""
+
+    def __init__(self, backend: AnyBackend, output: str) -> None:
+        self._backend, self._output = backend, output
+        self._rows = Metrics.counter("soundseam", f"{annotation_stage(backend)} rows")
+        self._rejected = Metrics.counter("soundseam", f"{annotation_stage(backend)} rejected")
+
+    def process(self, grouped: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[ShardWork]:
+        (work,) = grouped[1]["works"]
+        stage = annotation_stage(self._backend)
+        todo = work.at(stage)
+        if todo is not None:
+            with new_commit(self._output, Commit(stage=stage, shard=work.shard, covers=todo.keys, files=())) as writer:
+                # Rows arrive in the order in which bundles ended: sorted, the same work gives the same file.
+                for row in sorted(grouped[1]["rows"], key=attrgetter("segment_id")):
+                    rejected = isinstance(row, Rejected)
+                    (self._rejected if rejected else self._rows).inc()
+                    writer.append(Table.REJECTED if rejected else annotation_table(self._backend.branch), row)
+        yield work
+
+
+class CaptionWorks(beam.DoFn):
+    """Writes, checks and verifies captions of works whose branches are all committed, and commits them work by work.
+
+    The works of a bundle are one stream, as they are for backends behind servers.
+    """
+
+    def __init__(self, config: RunConfig, output: str, progress: ProgressLog) -> None:
+        self._config, self._output, self._progress = config, output, progress
+        self._captions = Metrics.counter("soundseam", "captions")
+        self._counters = {field: Metrics.counter("soundseam", f"captions {field}") for field in Usage.model_fields}
+
+    def start_bundle(self) -> None:
+        self._works: list[ShardWork] = []
+
+    def process(self, grouped: tuple[str, Iterable[ShardWork]]) -> None:
+        self._works.append(next(iter(grouped[1])))
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        captions, client = self._config.captions, partial(loaded, progress=self._progress)
+        clap = None if captions.clap is None else loaded(captions.clap, self._progress)
+        with caption_askers(captions, client, self._output, self._progress, clap) as askers:
+            for work, rows in caption_works(self._output, self._works, self._config, askers):
+                self._commit(work, rows, askers.usage())
+        for work in self._works:
+            yield GlobalWindows.windowed_value(work)
+
+    def _commit(self, work: ShardWork, rows: Sequence[Caption | Rejected], usage: Usage) -> None:
+        todo = work.at(CAPTIONS_STAGE)
+        if todo is None:
+            return
+        recording_ids = sorted(todo.recording_ids)
+        self._progress.write(CAPTIONS_STAGE, "start", recording_ids)
+        commit = Commit(stage=CAPTIONS_STAGE, shard=work.shard, covers=todo.keys, files=())
+        with new_commit(self._output, commit) as writer:
+            for row in rows:
+                writer.append(_TABLE_OF[type(row)], row)
+                self._captions.inc(isinstance(row, Caption))
+        for field, counter in self._counters.items():
+            counter.inc(getattr(usage, field))
+        self._progress.write(CAPTIONS_STAGE, "done", recording_ids, usage=usage)
+
+
+class KeyWorks(beam.PTransform):
+    """work → (its id, work)."""
+
+    def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[tuple[str, ShardWork]]:
+        return works | beam.Map(lambda work: (work.work_id, work)).with_output_types(tuple[str, Any])
+
+
+class CaptionShards(beam.PTransform):
+    """Waits for every branch of a work, then captions it."""
+
+    def __init__(self, config: RunConfig, output: str, progress: ProgressLog) -> None:
+        super().__init__()
+        self._config, self._output, self._progress = config, output, progress
+
+    def expand(self, branches: Sequence[beam.PCollection[ShardWork]]) -> beam.PCollection[ShardWork]:
+        return (
+            [branch | f"Key{index}" >> KeyWorks() for index, branch in enumerate(branches)]
+            | beam.Flatten()
+            | "AllBranchesOfWork" >> beam.GroupByKey()
+            | beam.ParDo(CaptionWorks(self._config, self._output, self._progress))
+        )
