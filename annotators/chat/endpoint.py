@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from soundseam.annotators.base import BackendUnavailableError
 from soundseam.schemas.record import Record
-
-if TYPE_CHECKING:
-    from soundseam.annotators.chat.client import ChatClient
 
 REMEDY = "pip install 'soundseam[served]'"
 ServerUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@?#]+$", max_length=500)]
@@ -51,9 +48,3 @@ class Endpoint(Record):
             raise BackendUnavailableError(
                 f"{backend} needs server.model: set it to the model's name on the servers at server.urls"
             )
-
-    def load(self) -> ChatClient:
-        """The client that asks these servers. It connects only when it is asked something."""
-        from soundseam.annotators.chat.client import ChatClient
-
-        return ChatClient(self)

@@ -14,7 +14,7 @@ from typing import ClassVar, Generic, TypeVar, cast
 from pydantic import ValidationError
 
 from soundseam.annotators.base import AnnotationError, Backend, Clip, FactsT_co
-from soundseam.annotators.chat.client import KeepingAsker
+from soundseam.annotators.chat.client import ChatClient, KeepingAsker
 from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
 from soundseam.annotators.chat.questions import Answer, Asker, Question, Reply
 from soundseam.schemas.annotation import Facts
@@ -241,7 +241,7 @@ class ServedAnnotator(ABC, Generic[FactsT]):
     def annotate(self, clips: Sequence[Clip]) -> Sequence[FactsT]:
         """As `Annotator.annotate`, with a client of its own, and nothing kept."""
         if self._own_asker is None:
-            self._own_asker = KeepingAsker(self._server.load())
+            self._own_asker = KeepingAsker(ChatClient(self._server))
         answers: list[FactsT] = []
         for answer in self.annotate_stream(clips, self._own_asker):
             if isinstance(answer, AnnotationError):

@@ -31,7 +31,7 @@ def chat_handler(endpoint: Endpoint) -> ModelHandler[Sequence[Question], list[Re
 
     class ChatHandler(ModelHandler[Sequence[Question], list[Reply], ChatClient]):
         def load_model(self) -> ChatClient:
-            return endpoint.load()
+            return ChatClient(endpoint)
 
         def run_inference(
             self,

@@ -149,7 +149,24 @@ def _filter_table(summary: FilterSummary) -> Table:
     return table
 
 
+def inspect(
+    output: Annotated[
+        str, typer.Argument(metavar="OUT", show_default=False, help="Folder of the corpus; it may be incomplete.")
+    ],
+    captions: Annotated[int, typer.Option("--captions", min=0, help="How many captions to show.")] = 10,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, other captions.")] = 0,
+) -> None:
+    """Show what a corpus holds: hours, segments, branches, classes, lengths, rejects, some captions."""
+    from soundseam.pipeline.commands.display import inspection_view
+    from soundseam.pipeline.inspection import inspect_corpus, sample_captions
+    from soundseam.pipeline.storage.ownership import require_corpus
+
+    require_corpus(output)
+    Console().print(inspection_view(inspect_corpus(output), sample_captions(output, captions, seed)))
+
+
 COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
+    inspect: ("soundseam inspect out", "soundseam inspect out --captions 3 --seed 1"),
     report: (
         "soundseam report out",
         "soundseam report out --to page --segments 20 --seed 1 --title Samples",

@@ -142,6 +142,7 @@ def _evaluate_general(folder: Path, config: RunConfig) -> None:
 
 def _evaluate_verifier(output: str, config: RunConfig, segments: int, seed: int) -> None:
     from soundseam.annotators.base import BackendUnavailableError
+    from soundseam.annotators.chat.client import ChatClient
     from soundseam.pipeline.config import SetupError
     from soundseam.pipeline.evaluation.verifier import evaluate_verifier, verifier_tables
     from soundseam.pipeline.local.progress import ProgressLog
@@ -157,7 +158,7 @@ def _evaluate_verifier(output: str, config: RunConfig, segments: int, seed: int)
         config.captions.check_available()
     except BackendUnavailableError as error:
         raise SetupError(str(error)) from error
-    with asking(verifier.server.load(), output, "evaluate", ProgressLog()) as asker:
+    with asking(ChatClient(verifier.server), output, "evaluate", ProgressLog()) as asker:
         found = evaluate_verifier(output, verifier, asker, segments, seed)
     for table in verifier_tables(found):
         Console(width=None).print(table)

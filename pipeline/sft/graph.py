@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby
 
 import apache_beam as beam
@@ -25,7 +24,7 @@ from soundseam.pipeline.sft.plan import sft_stage
 from soundseam.pipeline.sft.read import Marks, read_recordings
 from soundseam.pipeline.sft.tasks import AnyTask
 from soundseam.pipeline.stages.asking import asking
-from soundseam.pipeline.stages.transforms import loaded
+from soundseam.pipeline.stages.transforms import client_of
 from soundseam.pipeline.storage.commits import Commit, new_commit
 from soundseam.pipeline.work import ShardWork
 from soundseam.schemas.sample import Sample
@@ -106,8 +105,7 @@ class BuildShard(beam.DoFn):
         self._config, self._output, self._marks, self._progress = config, output, marks, progress
 
     def process(self, work: ShardWork) -> Iterator[ShardWork]:
-        load = partial(loaded, progress=self._progress)
-        builder = ShardBuilder(self._output, self._config, self._marks, self._progress, load)
+        builder = ShardBuilder(self._output, self._config, self._marks, self._progress, client_of)
         for task, samples in builder.build(work):
             Metrics.counter("soundseam", f"sft/{task} samples").inc(samples)
         yield work

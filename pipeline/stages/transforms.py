@@ -7,17 +7,17 @@ where it is made, so none ever goes through a shuffle.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol, TypeVar, cast
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from soundseam.annotators.base import AnyBackend, Model
+from soundseam.annotators.base import AnyBackend, RecordingAnnotator
+from soundseam.annotators.chat.client import ChatClient
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Usage
 from soundseam.annotators.chat.served import ServedBackend
@@ -43,23 +43,36 @@ from soundseam.schemas.recording import Recording, Rejected
 from soundseam.schemas.segment import SegmentRow
 from soundseam.schemas.tables import Table, annotation_table
 
+LoadedT = TypeVar("LoadedT")
+LoadedT_co = TypeVar("LoadedT_co", covariant=True)
+
 _LOADING = threading.Lock()
+_LOADED: dict[Hashable, object] = {}
+_CLIENTS: dict[Endpoint, ChatClient] = {}
 
 
-_LOADED: dict[Model | Endpoint, Any] = {}
+class Loadable(Hashable, Protocol[LoadedT_co]):
+    """A model as data: a backend of a branch, a detector, a text-audio model."""
+
+    def load(self) -> LoadedT_co: ...
 
 
-def loaded(model: Model | Endpoint, progress: ProgressLog) -> Any:
-    """What `model.load()` gives, once a process: pipelines that follow one another in it share their models.
+def loaded(model: Loadable[LoadedT], progress: ProgressLog) -> LoadedT:
+    """What `model.load()` returns, loaded once per process: pipelines that run one after another share their models.
 
-    So all that ask one endpoint share one client, with its connections and its limit. Weights may be on their way from
-    the model hub for minutes: meanwhile `progress` shows that the process lives.
+    Weights may take minutes to arrive from a model hub; meanwhile `progress` shows that the process is alive.
     """
     with _LOADING:
         if model not in _LOADED:
             with progress.alive("load"):
-                _LOADED[model] = model.load()  # type: ignore[union-attr]
-        return _LOADED[model]
+                _LOADED[model] = model.load()
+        return cast(LoadedT, _LOADED[model])
+
+
+def client_of(endpoint: Endpoint) -> ChatClient:
+    """The client of `endpoint`, one per process: whatever asks it shares its connections and its limit."""
+    with _LOADING:
+        return _CLIENTS.setdefault(endpoint, ChatClient(endpoint))
 
 
 class SegmentShard(beam.DoFn):
@@ -154,7 +167,7 @@ class AskForClips(beam.DoFn):
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         backend, progress = self._stage.backend, self._stage.progress
-        annotator, client = loaded(backend, progress), loaded(backend.server, progress)
+        annotator, client = loaded(backend, progress), client_of(backend.server)
         for answered in self._stage.answer(self._works, annotator, client, self._count):
             yield GlobalWindows.windowed_value(answered)
 
@@ -195,6 +208,7 @@ class AnnotateRecordings(beam.PTransform):
         def answers(work: ShardWork) -> Iterator[Answered]:
             for source, segments in read_recordings(output, work, config, backend):
                 annotator = loaded(backend, progress)
+                assert isinstance(annotator, RecordingAnnotator)
                 audio_ms = sum(segment.span.duration_ms for segment in segments)
                 progress.write(stage, "start", [source.recording_id], audio_ms)
                 found = annotate_recording(annotator, source, segments, config)
@@ -268,7 +282,7 @@ class CaptionWorks(beam.DoFn):
         self._works.append(next(iter(grouped[1])))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        captions, client = self._config.captions, partial(loaded, progress=self._progress)
+        captions, client = self._config.captions, client_of
         clap = None if captions.clap is None else loaded(captions.clap, self._progress)
         with caption_askers(captions, client, self._output, self._progress, clap) as askers:
             for work, rows in caption_works(self._output, self._works, self._config, askers):

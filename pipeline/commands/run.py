@@ -1,0 +1,278 @@
+"""The commands before there is a corpus: run, plan and doctor."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from soundseam.pipeline.launch import Prepared, RunRequest
+
+CANNOT_RUN = 1
+TOO_MANY_REJECTED = 3
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        help="Recordings: files, folders, globs, or manifests (.jsonl, .csv, .parquet with a uri column). "
+        "Options that Beam knows may stand here too, as in --flink_master=host:8081.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    str, typer.Option("--output", "-o", help="Folder of the corpus, local or remote; made or continued.")
+]
+Profile = Annotated[
+    str,
+    typer.Option("--profile", help="Configuration: embedded, local, cluster, or the path of a .yaml file like them."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Changes one value of the configuration; may be repeated."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, help="Local processes.", show_default="all cores; where models run on GPUs, 2 each"
+    ),
+]
+Runner = Annotated[
+    str, typer.Option("--runner", help="Beam runner. DirectRunner means local processes, without network.")
+]
+
+
+def run(
+    context: typer.Context,
+    inputs: Inputs,
+    output: Output,
+    *,
+    profile: Profile = "embedded",
+    overrides: Overrides = None,
+    workers: Workers = None,
+    runner: Runner = "DirectRunner",
+    max_reject_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--max-reject-rate",
+            min=0.0,
+            max=1.0,
+            help="Exit with 3 if a larger share of files gave no segment, or of segments no caption.",
+        ),
+    ] = None,
+    stall_timeout: Annotated[
+        float,
+        typer.Option("--stall-timeout", min=1.0, help="Seconds without a step after which a worker counts as hanging."),
+    ] = 300.0,
+) -> None:
+    """Make or continue a corpus: list, decode, detect, cut, annotate, caption, commit.
+
+    Shows the plan, then progress, then a summary. Does only what is not done yet: the same command resumes a run that
+    was killed. Every option of a Beam pipeline passes through.
+
+    Exit codes: 0 done, 1 failed, 2 wrong set-up, 3 too many rejected, 130 or 143 stopped from outside.
+    """
+    from soundseam.pipeline.commands.display import ProgressDisplay, inspection_view, usage_line
+    from soundseam.pipeline.launch import Launch, RunRequest, output_in_use
+    from soundseam.pipeline.storage.files import use_options
+    from soundseam.pipeline.storage.ownership import check_output
+    from soundseam.pipeline.storage.redact import redact_uri
+
+    recordings, options = split_beam_options(inputs, runner, own_options(context))
+    use_options(options)
+    check_output(output)
+    request = RunRequest(
+        inputs=tuple(recordings),
+        output=output,
+        profile=profile,
+        overrides=tuple(overrides or ()),
+        workers=workers,
+        runner=runner,
+        stall_timeout_s=stall_timeout,
+    )
+    with output_in_use(output):
+        prepared = _show_plan(request)
+        with ProgressDisplay(Console(stderr=True)) as display:
+            summary = Launch(request, prepared, options, display).run()
+    console = Console()
+    console.print(inspection_view(summary.corpus))
+    if not prepared.plan.is_empty:
+        speed = summary.audio_ms / 1000 / summary.seconds if summary.seconds else 0.0
+        console.print(f"{summary.recordings_done} recordings in {summary.seconds:.1f} s, {speed:.1f} x real time")
+    for asked in summary.asked:
+        console.print(Text(usage_line(asked)))
+    place = redact_uri(output)
+    console.print(Text(f"Tables are in {place}, a summary in {place}/_run/summary.json"))
+    if max_reject_rate is not None and summary.reject_rate > max_reject_rate:
+        typer.echo(
+            f"soundseam: the reject rate is {summary.reject_rate:.4f}, over --max-reject-rate {max_reject_rate}: "
+            f"see the table above, and {place}/rejected",
+            err=True,
+        )
+        raise typer.Exit(TOO_MANY_REJECTED)
+
+
+def plan(
+    context: typer.Context,
+    inputs: Inputs,
+    output: Output,
+    *,
+    profile: Profile = "embedded",
+    overrides: Overrides = None,
+    workers: Workers = None,
+    runner: Runner = "DirectRunner",
+) -> None:
+    """Show what `run` would do, stage by stage, and about how long it would take. Does no work."""
+    from soundseam.pipeline.launch import RunRequest
+    from soundseam.pipeline.storage.files import use_options
+
+    recordings, options = split_beam_options(inputs, runner, own_options(context))
+    use_options(options)
+    request = RunRequest(
+        inputs=tuple(recordings),
+        output=output,
+        profile=profile,
+        overrides=tuple(overrides or ()),
+        workers=workers,
+    )
+    _show_plan(request)
+
+
+def doctor(
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile", help="Check the backends of this profile alone; exit with 1 if one that it needs cannot load."
+        ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Changes one value of the profile; may be repeated."),
+    ] = None,
+    servers: Annotated[
+        bool,
+        typer.Option(
+            "--servers", help="Ask the profile's model servers what they serve; exit with 1 if one does not answer."
+        ),
+    ] = False,
+) -> None:
+    """Show which backends can load here, what each missing one needs, and the licences. Downloads nothing."""
+    from soundseam.pipeline.commands.display import doctor_view
+    from soundseam.pipeline.config import SetupError, load_config
+    from soundseam.pipeline.doctor import examine_kinds, examine_machine, examine_profile
+    from soundseam.pipeline.serving.reachable import ask_servers, servers_of
+
+    if (overrides or servers) and not profile:
+        raise SetupError("--set and --servers are about a profile: name it with --profile")
+    config = load_config(profile, overrides or ()) if profile else None
+    reports = list(examine_kinds()) if config is None else examine_profile(config)
+    asked = [] if config is None else ask_servers(config) if servers else servers_of(config)
+    Console().print(doctor_view(reports, examine_machine(), asked))
+    missing = [report.backend for report in reports if not report.loads and not report.optional]
+    missing += [server.url for server in asked if server.problem]
+    if profile and missing:
+        typer.echo(f"soundseam: profile {profile} cannot run here without {', '.join(missing)}", err=True)
+        raise typer.Exit(CANNOT_RUN)
+
+
+def _show_plan(request: RunRequest) -> Prepared:
+    from soundseam.pipeline.commands.display import plan_view
+    from soundseam.pipeline.launch import prepare_run
+    from soundseam.pipeline.storage.redact import redact_uri
+
+    prepared = prepare_run(request)
+    console = Console()
+    for notice in prepared.unavailable:
+        console.print(Text(notice))
+    if prepared.plan.is_empty:
+        console.print(
+            Text(f"Nothing to do: {redact_uri(request.output)} is up to date with these inputs and this configuration")
+        )
+    else:
+        console.print(plan_view(prepared.plan, prepared.audio_ms, prepared.stage_seconds(), prepared.workers))
+    rejected = len(prepared.listing.rejected)
+    if rejected:
+        console.print(f"{rejected} of the inputs cannot be used; they go to the table of rejects")
+    return prepared
+
+
+def split_beam_options(
+    tokens: Sequence[str], runner: str, own_options: Sequence[str]
+) -> tuple[list[str], PipelineOptions]:
+    """The recordings among `tokens`, and the rest as Beam reads it. An unknown option raises SetupError.
+
+    `own_options` are the command's own, to suggest one that is close.
+    """
+    from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, _BeamArgumentParser
+
+    from soundseam.pipeline.config import SetupError
+
+    parser = _BeamArgumentParser(allow_abbrev=False, add_help=False, prog="soundseam")
+    for options_class in PipelineOptions.__subclasses__():
+        options_class._add_argparse_args(parser)
+    _, rest = parser.parse_known_args(list(tokens))
+    for token in rest:
+        if token.startswith("-"):
+            name = token.partition("=")[0]
+            close = difflib.get_close_matches(name, own_options, n=1, cutoff=0.75)
+            hint = "`soundseam plan` shows what a run would do" if name == "--dry-run" else "see --help"
+            raise SetupError(f"no option {name}{f'; did you mean {close[0]}?' if close else ''} ({hint})")
+    if not rest:
+        raise SetupError("nothing to read: name files, a folder, a glob or a manifest")
+    left = iter(rest)
+    wanted = next(left, None)
+    flags = []
+    for token in tokens:
+        if token == wanted:
+            wanted = next(left, None)
+        else:
+            flags.append(token)
+    options = PipelineOptions(flags)
+    options.view_as(StandardOptions).runner = _known_runner(runner)
+    return rest, options
+
+
+def _known_runner(name: str) -> str:
+    from apache_beam.runners.runner import _RUNNER_MAP
+
+    from soundseam.pipeline.config import SetupError
+
+    if "dask" in name.lower():
+        # Seen with Beam 2.77: tagged outputs and finished bundles are lost, and the job reports success.
+        raise SetupError("DaskRunner loses rows without saying so: choose another --runner, or see docs/clusters.md")
+    names = {path.rpartition(".")[2]: path for path in _RUNNER_MAP.values()}
+    if name not in names and "." not in name:
+        close = difflib.get_close_matches(name.lower(), [known.lower() for known in names], n=1)
+        suggestion = next((known for known in names if close and known.lower() == close[0]), None)
+        raise SetupError(f"no runner {name}; {f'did you mean {suggestion}?' if suggestion else ', '.join(names)}")
+    return name
+
+
+def own_options(context: typer.Context) -> list[str]:
+    """The options of the command that is running."""
+    return [name for parameter in context.command.params for name in parameter.opts]
+
+
+COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
+    run: (
+        "soundseam run samples/recordings --output out",
+        "soundseam run 'samples/recordings/*.flac' --output out --workers 2 --set segmentation.cut.max_ms=20000",
+        "soundseam run samples/recordings --output out --runner DirectRunner --max-reject-rate 0.5",
+    ),
+    plan: (
+        "soundseam plan samples/recordings --output out",
+        "soundseam plan samples/recordings --output out --set segmentation.cut.max_ms=20000",
+    ),
+    doctor: (
+        "soundseam doctor",
+        "soundseam doctor --profile embedded --set detectors.0.name=ears",
+        "soundseam doctor --profile embedded --servers",
+    ),
+}
+"""With examples for its help, which tests run."""
