@@ -71,6 +71,23 @@ class Recording(Record):
     config_key: str = Field(description="key of the configuration and models that made this row")
 
 
+class SourceLine(Record):
+    """An interval of a source and what a manifest's line says of it."""
+
+    span: TimeSpan
+    manifest_id: str | None = None
+    license: str | None = None
+    language: str | None = None
+    metadata: str | None = None
+    """The line's free columns as a JSON object."""
+    is_rest: bool = False
+    """True for time that no line names, of a file that is asked for as a whole too."""
+
+    @property
+    def said(self) -> tuple[str | None, ...]:
+        return self.manifest_id, self.license, self.language, self.metadata
+
+
 class Source(Record):
     """One source file. `uri` opens it and may carry credentials: only `source_uri` may be written or logged."""
 
@@ -86,10 +103,22 @@ class Source(Record):
     metadata: str | None = None
     """The manifest's free columns as a JSON object."""
 
+    lines: tuple[SourceLine, ...] = ()
+    """One per interval, if they say different things: no segment bears what another line says, or reaches over two.
+
+    What the source itself says then holds for all of them.
+    """
+
+    def parts(self, whole: TimeSpan) -> tuple[SourceLine, ...]:
+        """What is asked for, in order, each part with what is said of it; `whole` is all of the recording."""
+        said = {name: getattr(self, name) for name in ("manifest_id", "license", "language", "metadata")}
+        return self.lines or tuple(SourceLine(span=span, **said) for span in self.intervals or (whole,))
+
     @property
     def row_key(self) -> str:
         """Key of all that this source brings to its rows besides its bytes."""
-        return content_key(self.model_dump(mode="json", exclude={"uri", "size_bytes"}))
+        left_out = {"uri", "size_bytes"} | (set() if self.lines else {"lines"})
+        return content_key(self.model_dump(mode="json", exclude=left_out))
 
     @property
     def content_key(self) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from soundseam.pipeline.input.inputs import SourceIndex, read_inputs, source_uri_of
-from soundseam.pipeline.input.manifest import Entry, Value
+from soundseam.pipeline.input.join import join_entries
+from soundseam.pipeline.input.manifest import Entry
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.files import FileStat, UnsupportedSchemeError
 from soundseam.pipeline.storage.redact import redact_text
 from soundseam.schemas.recording import Rejected, Source
-from soundseam.schemas.timespan import union_spans
 
 HASH_THREADS = 16
 RECORDING_ID_DIGITS = 32
@@ -30,10 +29,9 @@ class Listing:
 def list_sources(inputs: Sequence[str], index: SourceIndex | None = None, output: str | None = None) -> Listing:
     """The recordings that `inputs` name: see `read_inputs` for what an input may be.
 
-    Several entries of one file are one source: their intervals are united (one without an interval asks for all of
-    it), and of what else they say the first to say anything holds; a later entry that says otherwise is reported as
-    `conflicting_entries`. Of files with the same bytes the first by source_uri is kept. `index` is read and added to,
-    not saved. Raises SetupError for an input that names nothing.
+    Several entries of one file, or of files with the same bytes, are one source, under the first source_uri: see
+    `join_entries`. What they contradict each other in is reported as `conflicting_entries`. `index` is read and added
+    to, not saved. Raises SetupError for an input that names nothing.
     """
     rejected: list[Rejected] = []
     by_uri: dict[str, list[Entry]] = {}
@@ -44,7 +42,7 @@ def list_sources(inputs: Sequence[str], index: SourceIndex | None = None, output
             by_uri.setdefault(_normal_uri(item.uri), []).append(item)
     with ThreadPoolExecutor(HASH_THREADS) as pool:
         hashed = list(pool.map(lambda item: _hashed(item[0], item[1][0].stat, index), by_uri.items()))
-    sources: list[Source] = []
+    by_content: dict[str, list[_Found]] = {}
     for (uri, entries), result in zip(by_uri.items(), hashed, strict=True):
         if isinstance(result, Rejected):
             rejected.append(result)
@@ -52,12 +50,26 @@ def list_sources(inputs: Sequence[str], index: SourceIndex | None = None, output
         stat, recording_id = result
         if index is not None:
             index.remember(stat, recording_id)
-        source, conflicts = _joined(uri, entries, stat, recording_id)
+        by_content.setdefault(recording_id, []).append(_Found(source_uri_of(uri), uri, stat.size_bytes, entries))
+    sources = []
+    for recording_id, found in by_content.items():
+        source, more = _source(recording_id, sorted(found, key=lambda one: (one.source_uri, one.uri)))
         sources.append(source)
-        rejected.extend(conflicts)
-    kept, duplicates = _without_duplicates(sources)
-    order = sorted([*rejected, *duplicates], key=lambda row: (row.source_uri, row.reason, row.detail))
-    return Listing(tuple(kept), tuple(order))
+        rejected.extend(more)
+    return Listing(
+        tuple(sorted(sources, key=lambda source: (source.source_uri, source.uri))),
+        tuple(sorted(rejected, key=lambda row: (row.source_uri, row.reason, row.detail))),
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A file that could be read, and the entries that name it."""
+
+    source_uri: str
+    uri: str
+    size_bytes: int
+    entries: Sequence[Entry]
 
 
 def _normal_uri(uri: str) -> str:
@@ -89,55 +101,27 @@ def _recording_id(uri: str) -> str:
     return files.sha256_of(uri)[:RECORDING_ID_DIGITS]
 
 
-def _joined(
-    uri: str, entries: Sequence[Entry], stat: FileStat, recording_id: str
-) -> tuple[Source, tuple[Rejected, ...]]:
-    said: dict[str, tuple[Value, Entry]] = {}
-    conflicts: list[str] = []
-    for entry in entries:
-        for name, value in _statements(entry).items():
-            first_value, first = said.setdefault(name, (value, entry))
-            if first_value != value:
-                conflicts.append(f"{name} of {entry.origin} differs from {first.origin}")
-    values = {name: value for name, (value, _) in said.items()}
-    metadata = {name.removeprefix("metadata."): values[name] for name in sorted(values) if name.startswith("metadata.")}
-    whole = any(entry.interval is None for entry in entries)
+def _source(recording_id: str, found: Sequence[_Found]) -> tuple[Source, list[Rejected]]:
+    """One source of files with the same bytes, the first of which is kept; and what is to be reported of them."""
+    kept = found[0]
+    joined = join_entries([entry for one in found for entry in one.entries])
     source = Source(
-        uri=uri,
-        source_uri=source_uri_of(uri),
+        uri=kept.uri,
+        source_uri=kept.source_uri,
         recording_id=recording_id,
-        size_bytes=stat.size_bytes,
-        manifest_id=_text(values.get("id")),
-        license=_text(values.get("license")),
-        language=_text(values.get("language")),
-        intervals=() if whole else union_spans(entry.interval for entry in entries if entry.interval is not None),
-        metadata=json.dumps(metadata, sort_keys=True, ensure_ascii=False) if metadata else None,
+        size_bytes=kept.size_bytes,
+        manifest_id=joined.common.manifest_id,
+        license=joined.common.license,
+        language=joined.common.language,
+        intervals=joined.intervals,
+        metadata=joined.common.metadata,
+        lines=joined.differing_lines,
     )
-    if not conflicts:
-        return source, ()
-    detail = "; ".join(conflicts[:5]) + (f"; and {len(conflicts) - 5} more" if len(conflicts) > 5 else "")
-    return source, (_rejected(uri, "conflicting_entries", f"{detail}: the first was taken", recording_id),)
-
-
-def _statements(entry: Entry) -> dict[str, Value]:
-    named: dict[str, Value] = {"id": entry.manifest_id, "license": entry.license, "language": entry.language}
-    free = {f"metadata.{name}": value for name, value in entry.metadata.items()}
-    return {name: value for name, value in (named | free).items() if value is not None}
-
-
-def _text(value: Value) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _without_duplicates(sources: Iterable[Source]) -> tuple[list[Source], list[Rejected]]:
-    kept: dict[str, Source] = {}
-    duplicates: list[Rejected] = []
-    for source in sorted(sources, key=lambda source: (source.source_uri, source.uri)):
-        first = kept.setdefault(source.recording_id, source)
-        if first is not source:
-            detail = f"the same bytes as {first.source_uri}"
-            duplicates.append(_rejected(source.uri, "duplicate", detail, source.recording_id))
-    return list(kept.values()), duplicates
+    duplicate = f"the same bytes as {kept.source_uri}"
+    rejected = [_rejected(one.uri, "duplicate", duplicate, recording_id) for one in found[1:]]
+    if joined.problem:
+        rejected.append(_rejected(kept.uri, "conflicting_entries", joined.problem, recording_id))
+    return source, rejected
 
 
 def _rejected(uri: str, reason: str, detail: str, recording_id: str | None = None) -> Rejected:

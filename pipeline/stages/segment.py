@@ -15,7 +15,7 @@ from soundseam.pipeline.audio.decode import Decoded, DecodeError, decode_recordi
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.cutting.segmentation import SegmentDraft, segment_waveform
 from soundseam.pipeline.storage import files
-from soundseam.schemas.recording import Recording, Rejected, Source
+from soundseam.schemas.recording import Recording, Rejected, Source, SourceLine
 from soundseam.schemas.segment import Audio, SegmentRow, segment_id_of
 from soundseam.schemas.timespan import TimeSpan
 
@@ -66,7 +66,8 @@ def _segment_decoded(
     source: Source, decoded: Decoded, detectors: Sequence[Detector], config: RunConfig, config_key: str
 ) -> Iterator[Row]:
     whole = TimeSpan(0, decoded.duration_ms)
-    intervals = [interval.intersection(whole) for interval in source.intervals] or [whole]
+    parts = source.parts(whole)
+    intervals = [part.span.intersection(whole) for part in parts]
     # All drafts before the first row: an error on the way then leaves no half of a recording.
     drafts = [
         _segment_interval(decoded.waveform, interval, detectors, config) if interval.duration_ms else ()
@@ -74,19 +75,20 @@ def _segment_decoded(
     ]
     for shortfall in decoded.shortfalls:
         yield _rejected(source, "decode", shortfall.reason, shortfall.detail, shortfall.span)
-    for asked, interval, found in zip(source.intervals or (whole,), intervals, drafts, strict=True):
+    for part, interval, found in zip(parts, intervals, drafts, strict=True):
+        if part.is_rest:
+            continue
         if not interval.duration_ms:
-            detail = (
-                f"asked for from {asked.start_ms / 1000:.3f} s on; the recording ends at {whole.end_ms / 1000:.3f} s"
-            )
-            yield _rejected(source, "decode", "interval_outside_recording", detail, asked)
+            start_s, end_s = part.span.start_ms / 1000, whole.end_ms / 1000
+            detail = f"asked for from {start_s:.3f} s on; the recording ends at {end_s:.3f} s"
+            yield _rejected(source, "decode", "interval_outside_recording", detail, part.span)
         elif not found:
             detail = f"no sound event in {interval.duration_ms / 1000:.1f} s of audio"
             yield _rejected(source, "detect", "no_events", detail, interval)
     segment_ms = 0
-    for interval, found in zip(intervals, drafts, strict=True):
+    for part, found in zip(parts, drafts, strict=True):
         for draft in found:
-            row = _segment_row(source, decoded, interval, draft, config_key)
+            row = _segment_row(source, decoded, part, draft, config_key)
             segment_ms += row.span.duration_ms
             yield row
     yield Recording(
@@ -119,9 +121,10 @@ def _segment_interval(
 
 
 def _segment_row(
-    source: Source, decoded: Decoded, interval: TimeSpan, draft: SegmentDraft, config_key: str
+    source: Source, decoded: Decoded, part: SourceLine, draft: SegmentDraft, config_key: str
 ) -> SegmentRow:
-    span = draft.span.shift(interval.start_ms)
+    offset_ms = part.span.start_ms
+    span = draft.span.shift(offset_ms)
     segment_id = segment_id_of(source.recording_id, span)
     samples = decoded.waveform.read(
         span.start_ms * SAMPLES_PER_MS, min(span.end_ms * SAMPLES_PER_MS, decoded.waveform.num_samples)
@@ -135,19 +138,15 @@ def _segment_row(
         branches=draft.branches,
         profile=draft.profile,
         events=tuple(
-            event.model_copy(
-                update={
-                    "onset_ms": event.onset_ms + interval.start_ms,
-                    "offset_ms": event.offset_ms + interval.start_ms,
-                }
-            )
+            event.model_copy(update={"onset_ms": event.onset_ms + offset_ms, "offset_ms": event.offset_ms + offset_ms})
             for event in draft.events
         ),
         start_boundary=draft.start_boundary,
         end_boundary=draft.end_boundary,
-        license=source.license,
-        language=source.language,
-        metadata=source.metadata,
+        manifest_id=part.manifest_id,
+        license=part.license,
+        language=part.language,
+        metadata=part.metadata,
         config_key=config_key,
         audio=Audio(bytes=encode_flac(samples), path=f"{segment_id}.flac"),
     )

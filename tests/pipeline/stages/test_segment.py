@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from soundseam.annotators.detection.base import Detection, Detector, FrameScores
 from soundseam.pipeline.config import RunConfig, load_config
 from soundseam.pipeline.stages.segment import Row, decode_flac, encode_flac, segment_source
 from soundseam.schemas.event import Event, EventClass
-from soundseam.schemas.recording import Recording, Rejected, Source
+from soundseam.schemas.recording import Recording, Rejected, Source, SourceLine
 from soundseam.schemas.segment import SegmentRow
 from soundseam.schemas.timespan import TimeSpan
 from tests.support.recordings import a_tone, silence, write
@@ -101,6 +102,40 @@ def test_an_interval_is_cut_alone_and_keeps_the_time_of_its_recording(tmp_path: 
     assert 22_000 <= segment.end_ms <= 25_000
     (event,) = segment.events
     assert abs(event.onset_ms - 20_000) <= HOP_MS
+
+
+def test_no_segment_bears_another_lines_columns_or_reaches_over_two(tmp_path: Path, config: RunConfig) -> None:
+    path = two_tones(tmp_path)
+    cuts = (0, 6000, 7000, 21_000, 40_000)
+    lines = tuple(
+        SourceLine(
+            span=TimeSpan(start, end),
+            manifest_id=f"u{start}",
+            license=f"L{start}",
+            language=None if start else "de",
+            metadata=f'{{"from": {start}}}',
+            is_rest=end == cuts[-1],
+        )
+        for start, end in pairwise(cuts)
+    )
+    source = Source(
+        uri=str(path),
+        source_uri=path.name,
+        recording_id="0" * 32,
+        size_bytes=1,
+        license="CC0-1.0",
+        intervals=tuple(line.span for line in lines),
+        lines=lines,
+    )
+    *segments, recording = segment_source(source, [LoudIsSpeech()], config, "key")
+    assert isinstance(recording, Recording)
+    assert (recording.license, recording.manifest_id) == ("CC0-1.0", None)
+    assert len(segments) >= 4
+    for row in segments:
+        assert isinstance(row, SegmentRow)
+        (line,) = (line for line in lines if line.span.overlap_ms(row.span))
+        assert line.span.start_ms <= row.start_ms < row.end_ms <= line.span.end_ms
+        assert (row.manifest_id, row.license, row.language, row.metadata) == line.said
 
 
 def test_an_interval_outside_the_recording_is_rejected_and_the_other_one_done(
