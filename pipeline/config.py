@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -21,9 +24,41 @@ from soundseam.pipeline.cutting.segmentation import SegmentationConfig
 from soundseam.schemas.event import Branch
 from soundseam.schemas.record import Record
 
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
 
 class SetupError(Exception):
     """The run cannot begin as asked. The message is one line and names the remedy; the command line exits with 2."""
+
+
+class DamagedError(Exception):
+    """A corpus is not whole. The message is one line and names the remedy; the command line exits with 4."""
+
+
+def os_problem(error: OSError) -> str:
+    """What the operating system refused, in one line, with a remedy if there is one to know."""
+    name = f"{error.filename}: " if error.filename else ""
+    what = error.strerror or str(error).strip() or type(error).__name__
+    if error.errno in _NO_SPACE or is_no_space(str(error)):
+        return f"{name}{no_space()}"
+    if isinstance(error, PermissionError):
+        return f"{name}{what}. Change its permissions, or name another folder"
+    if "temporary directory" in what:
+        return f"{what}: set TMPDIR to a folder that can be written to"
+    return f"{name}{what.splitlines()[0]}"
+
+
+def is_no_space(text: str) -> bool:
+    """Whether the text of an error, perhaps one that another library wrapped, says that a disk is full."""
+    return any(words in text for words in ("No space left on device", "Disk quota exceeded"))
+
+
+def no_space() -> str:
+    folder = os.environ.get("TMPDIR") or tempfile.gettempdir()
+    return (
+        f"no space is left on a disk: free some where --output lies and in the temporary folder {folder}, "
+        "or set TMPDIR to a larger one"
+    )
 
 
 MAX_CONFIG_BYTES = 2**20

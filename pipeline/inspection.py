@@ -221,6 +221,10 @@ class RunSummary(Record):
     """The larger of two shares: files that gave no segment (duplicates aside), segments that have no caption."""
     recordings_done: int
     recordings_given_up: int
+    recordings_to_retry: int
+    """Lost to faults that may pass, such as a file that was away: the next run tries them again."""
+    recordings_retried_in_vain: int
+    """Lost to such faults as often as `--retries` allows: they stay rejected."""
     audio_ms: int
     """Of the recordings that this run worked on."""
     seconds: float

@@ -26,12 +26,15 @@ from soundseam.pipeline.local.progress import (
 )
 from soundseam.pipeline.local.supervisor import LocalJob, Poison, run_local
 from soundseam.pipeline.plan import Plan, estimate_durations, plan_run, stage_keys, wanted_keys
+from soundseam.pipeline.retries import MAX_RETRIES, Lost, begin_retries, end_retries, find_lost
 from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.check import set_aside, without_altered
 from soundseam.pipeline.storage.commits import (
     LAYOUT_FILE,
     RUN_FOLDER,
     Commit,
     Corpus,
+    Damaged,
     commit_listing,
     commit_rejection,
     prepare_output,
@@ -59,6 +62,8 @@ class RunRequest(Record):
     workers: int | None = 1
     """Local processes; None for as many as fit this machine and the configuration."""
     stall_timeout_s: float = 300.0
+    max_retries: int = MAX_RETRIES
+    """How often recordings are tried again that were lost to faults that may pass."""
     runner: str = "DirectRunner"
 
     @property
@@ -78,6 +83,9 @@ class Prepared:
     durations_ms: Mapping[str, int]
     costs: Mapping[str, float]
     workers: int
+    lost: Lost
+    damaged: tuple[Damaged, ...]
+    """Committed files that are gone, cut off or altered; made again if their recordings are among the inputs."""
 
     @property
     def audio_ms(self) -> int:
@@ -114,12 +122,13 @@ def prepare_with(config: RunConfig, request: RunRequest, unavailable: tuple[str,
     shards = read_layout(request.output).shards
     index = SourceIndex(files.join(request.output, RUN_FOLDER, "sources.parquet"))
     listing = list_sources(request.inputs, index, request.output)
-    corpus = Corpus.load_present(request.output, list(stage_keys(config)))
-    plan = plan_run(listing.sources, config, corpus, shards)
+    corpus = without_altered(Corpus.load_present(request.output, list(stage_keys(config))))
+    lost = find_lost(corpus, {source.recording_id for source in listing.sources}, request.max_retries)
+    plan = plan_run(listing.sources, config, corpus.without(lost.again), shards)
     durations = estimate_durations(listing.sources)
     costs = stage_costs(config, read_metrics(request.output))
     workers = request.workers or fitting_workers(config, usable_cores(), usable_gpus())
-    return Prepared(config, unavailable, listing, index, plan, durations, costs, workers)
+    return Prepared(config, unavailable, listing, index, plan, durations, costs, workers, lost, corpus.damaged)
 
 
 @contextmanager
@@ -182,17 +191,25 @@ class Launch:
         listed = commit_listing(output, self.request.inputs, self.prepared.listing.rejected)
         meter = Meter(plan.works, self.prepared.durations_ms, self.prepared.costs, self.prepared.workers)
         watcher = RunWatcher(output, meter, self.display)
+        begin_retries(output, self.prepared.lost)
+        if files.is_local(output):
+            # What cannot be made again from these inputs stays where it is.
+            names = {source.recording_id for source in self.prepared.listing.sources}
+            set_aside(output, (file.uri for file in self.prepared.damaged if file.recording_ids <= names))
         if not plan.is_empty:
             self._run_works(watcher)
             write_metrics(output, read_metrics(output).updated(meter.stage_metrics()))
         sweep(output, {**wanted_keys(config, self.prepared.listing.sources), LIST_STAGE: listed})
         corpus = inspect_corpus(output)
+        lost = self._still_lost()
         reading = meter.read()
         summary = RunSummary(
             corpus=corpus,
             reject_rate=round(corpus.reject_rate, 4),
             recordings_done=reading.recordings - watcher.given_up,
             recordings_given_up=watcher.given_up,
+            recordings_to_retry=len(lost.to_retry),
+            recordings_retried_in_vain=len(lost.left),
             audio_ms=reading.audio_ms,
             seconds=round(reading.elapsed_s, 1),
             workers=self.prepared.workers,
@@ -201,6 +218,13 @@ class Launch:
         )
         write_summary(output, summary)
         return summary
+
+    def _still_lost(self) -> Lost:
+        config, sources = self.prepared.config, self.prepared.listing.sources
+        corpus = Corpus.load_present(self.request.output, list(stage_keys(config)))
+        lost = find_lost(corpus, {source.recording_id for source in sources}, self.request.max_retries)
+        end_retries(self.request.output, lost)
+        return lost
 
     def _run_works(self, watcher: RunWatcher) -> None:
         works = self.prepared.plan.works

@@ -126,6 +126,15 @@ class Source(Record):
         return content_key([self.recording_id, [list(span) for span in self.intervals]])
 
 
+MISSING_FILE = "missing_file"
+UNREADABLE = "unreadable"
+CHANGED = "changed_since_listed"
+WORKER_DIED = "worker_died"
+WORKER_STALLED = "worker_stalled"
+PASSING_REASONS = frozenset({MISSING_FILE, UNREADABLE, CHANGED, WORKER_DIED, WORKER_STALLED})
+"""Faults that are not of a recording's bytes and may have passed by the next run, which tries again."""
+
+
 class Rejected(Record):
     """One row of `rejected`: something that was dropped, and why."""
 

@@ -208,7 +208,7 @@ class Silent:
 
 
 @pytest.mark.parametrize(
-    ("hangs", "reason", "stall_timeout_s"), [(False, "worker_died", 120.0), (True, "worker_stalled", 15.0)]
+    ("hangs", "reason", "stall_timeout_s"), [(False, "worker_crashed", 120.0), (True, "worker_stalled", 15.0)]
 )
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 def test_a_recording_that_takes_down_its_worker_twice_is_rejected_and_the_rest_is_done(

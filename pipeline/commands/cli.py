@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ import typer
 
 from soundseam.pipeline.commands import corpus, evaluation, run, serving, training
 
-FAILED, WRONG_SETUP, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+FAILED, WRONG_SETUP, DAMAGED, INTERRUPTED, TERMINATED = 1, 2, 4, 130, 143
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
 
@@ -85,7 +86,7 @@ for module in (run, corpus, training, evaluation, serving):
 @contextmanager
 def _exit_codes() -> Iterator[None]:
     """Turns what may go wrong into one line on standard error and the exit code that the help names."""
-    from soundseam.pipeline.config import SetupError
+    from soundseam.pipeline.config import DamagedError, SetupError, os_problem
     from soundseam.pipeline.local.supervisor import WorkerFailedError, WorkerStartError
     from soundseam.pipeline.storage.redact import redact_text
 
@@ -100,6 +101,14 @@ def _exit_codes() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
     except SetupError as error:
         _leave(WRONG_SETUP, str(error))
+    except DamagedError as error:
+        _leave(DAMAGED, str(error))
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `head` does: nothing is wrong, and nobody is there to read a message.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(FAILED) from None
+    except OSError as error:
+        _leave(WRONG_SETUP, os_problem(error))
     except (WorkerFailedError, WorkerStartError) as error:
         print(redact_text(error.trace), file=sys.stderr)
         _leave(FAILED, f"the run has ended: {error}. What was committed stays; the same command resumes")

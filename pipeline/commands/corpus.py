@@ -1,4 +1,4 @@
-"""The commands that look at a corpus as a whole: `report`, `dedup` and `filter`."""
+"""The commands that look at a corpus as a whole: `report`, `dedup`, `filter` and `check`."""
 
 from __future__ import annotations
 
@@ -165,6 +165,39 @@ def inspect(
     Console().print(inspection_view(inspect_corpus(output), sample_captions(output, captions, seed)))
 
 
+def check(
+    output: Corpus,
+    discard: Annotated[
+        bool,
+        typer.Option(
+            "--discard", help="Move damaged files to OUT/_run/damaged, so that the commands named make them again."
+        ),
+    ] = False,
+) -> None:
+    """Read every committed file of a corpus and say which are gone, cut off or altered, and what makes them again.
+
+    Exits with 4 if any is. Reads all of the corpus; `run` itself notices what is gone or cut off.
+    """
+    from soundseam.pipeline.config import DamagedError
+    from soundseam.pipeline.launch import output_in_use
+    from soundseam.pipeline.storage.check import check_corpus, set_aside
+    from soundseam.pipeline.storage.ownership import require_corpus
+
+    require_corpus(output)
+    console, errors = Console(soft_wrap=True), Console(stderr=True)
+    with output_in_use(output), errors.status("reading") as status:
+        damaged = check_corpus(output, lambda done, of: status.update(f"{done:,} of {of:,} files"))
+        for file in damaged:
+            console.print(Text(f"{file.uri}: {file.damage}; {file.remedy}"))
+        if discard:
+            moved = set_aside(output, (file.uri for file in damaged))
+            console.print(Text(f"{moved:,} files moved to {output}/_run/damaged"))
+    if damaged:
+        hint = "" if discard else ", after soundseam check --discard for those that are altered"
+        raise DamagedError(f"{len(damaged):,} committed files are damaged: the commands above make them again{hint}")
+    console.print(Text("every committed file is there as it was written"))
+
+
 COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
     inspect: ("soundseam inspect out", "soundseam inspect out --captions 3 --seed 1"),
     report: (
@@ -175,6 +208,7 @@ COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
         "soundseam dedup out --fingerprints fingerprints.parquet",
         "soundseam dedup out --against samples/recordings",
     ),
+    check: ("soundseam check out", "soundseam check out --discard"),
     filter: (
         "soundseam filter out --dry-run",
         "soundseam filter out --set near_duplicates.keep=1 --set collapse.share=0.02",

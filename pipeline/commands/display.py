@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
@@ -12,13 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from soundseam.pipeline.doctor import MachineReport, ModelReport
-from soundseam.pipeline.inspection import Inspection, SampleCaption, StageUsage
+from soundseam.pipeline.inspection import Inspection, RunSummary, SampleCaption, StageUsage
 from soundseam.pipeline.local.progress import Reading
 from soundseam.pipeline.plan import Plan, StagePlan
 from soundseam.pipeline.serving.reachable import ServerReport
+from soundseam.pipeline.storage.redact import redact_uri
 
 PLAIN_INTERVAL_S = 10.0
 LIVE_INTERVAL_S = 0.25
+
+if TYPE_CHECKING:
+    from soundseam.pipeline.launch import Prepared
 
 
 def hours(ms: float) -> str:
@@ -154,6 +159,34 @@ def usage_line(asked: StageUsage) -> str:
         return line
     cached = usage.cached_tokens / usage.prompt_tokens
     return f"{line}, {usage.prompt_tokens:,} tokens asked ({cached:.0%} cached), {usage.answer_tokens:,} answered"
+
+
+def notice_lines(prepared: Prepared) -> list[str]:
+    """What a run found amiss in OUT before it began."""
+    listed = {source.recording_id for source in prepared.listing.sources}
+    lines = []
+    for file in prepared.damaged:
+        again = "it is made again" if file.recording_ids <= listed else "not all its recordings are among the inputs"
+        lines.append(f"{redact_uri(file.uri)} is gone, cut off or altered: {again}")
+    if count := len(prepared.lost.to_retry):
+        lines.append(f"{_recordings(count)} lost to faults that may have passed: tried again")
+    if count := len(prepared.lost.left):
+        lines.append(f"{_recordings(count)} lost to such faults, and tried as often as --retries allows")
+    return lines
+
+
+def lost_lines(summary: RunSummary) -> list[str]:
+    """What of a run was lost to faults that may pass."""
+    lines = []
+    if count := summary.recordings_to_retry:
+        lines.append(f"{_recordings(count)} lost to faults that may pass: the same command tries again")
+    if count := summary.recordings_retried_in_vain:
+        lines.append(f"{_recordings(count)} lost to such faults again and again: a larger --retries tries again")
+    return lines
+
+
+def _recordings(count: int) -> str:
+    return "1 recording was" if count == 1 else f"{count:,} recordings were"
 
 
 class ProgressDisplay:

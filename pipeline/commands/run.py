@@ -70,6 +70,15 @@ def run(
         float,
         typer.Option("--stall-timeout", min=1.0, help="Seconds without a step after which a worker counts as hanging."),
     ] = 300.0,
+    retries: Annotated[
+        int,
+        typer.Option(
+            "--retries",
+            min=0,
+            help="How often later runs try again what was lost to a fault that may pass: a file that was away or "
+            "replaced, a worker that was killed or hung.",
+        ),
+    ] = 3,
 ) -> None:
     """Make or continue a corpus: list, decode, detect, cut, annotate, caption, commit.
 
@@ -78,7 +87,7 @@ def run(
 
     Exit codes: 0 done, 1 failed, 2 wrong set-up, 3 too many rejected, 130 or 143 stopped from outside.
     """
-    from soundseam.pipeline.commands.display import ProgressDisplay, inspection_view, usage_line
+    from soundseam.pipeline.commands.display import ProgressDisplay, inspection_view, lost_lines, usage_line
     from soundseam.pipeline.launch import Launch, RunRequest, output_in_use
     from soundseam.pipeline.storage.files import use_options
     from soundseam.pipeline.storage.ownership import check_output
@@ -95,6 +104,7 @@ def run(
         workers=workers,
         runner=runner,
         stall_timeout_s=stall_timeout,
+        max_retries=retries,
     )
     with output_in_use(output):
         prepared = _show_plan(request)
@@ -107,6 +117,8 @@ def run(
         console.print(f"{summary.recordings_done} recordings in {summary.seconds:.1f} s, {speed:.1f} x real time")
     for asked in summary.asked:
         console.print(Text(usage_line(asked)))
+    for line in lost_lines(summary):
+        console.print(Text(line))
     place = redact_uri(output)
     console.print(Text(f"Tables are in {place}, a summary in {place}/_run/summary.json"))
     if max_reject_rate is not None and summary.reject_rate > max_reject_rate:
@@ -182,7 +194,7 @@ def doctor(
 
 
 def _show_plan(request: RunRequest) -> Prepared:
-    from soundseam.pipeline.commands.display import plan_view
+    from soundseam.pipeline.commands.display import notice_lines, plan_view
     from soundseam.pipeline.launch import prepare_run
     from soundseam.pipeline.storage.redact import redact_uri
 
@@ -196,6 +208,8 @@ def _show_plan(request: RunRequest) -> Prepared:
         )
     else:
         console.print(plan_view(prepared.plan, prepared.audio_ms, prepared.stage_seconds(), prepared.workers))
+    for line in notice_lines(prepared):
+        console.print(Text(line))
     rejected = len(prepared.listing.rejected)
     if rejected:
         console.print(f"{rejected} of the inputs cannot be used; they go to the table of rejects")

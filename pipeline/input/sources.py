@@ -86,7 +86,7 @@ def _hashed(uri: str, listed: FileStat | None, index: SourceIndex | None) -> tup
         if stat.size_bytes == 0:
             return _rejected(uri, "empty_file", "0 bytes")
         known = index.recording_id(stat) if index is not None else None
-        return stat, known or _recording_id(uri)
+        return stat, known or recording_id_of(uri)
     except UnsupportedSchemeError as error:
         return _rejected(uri, "unsupported_scheme", str(error))
     except FileNotFoundError:
@@ -97,7 +97,8 @@ def _hashed(uri: str, listed: FileStat | None, index: SourceIndex | None) -> tup
         return _rejected(uri, "unreadable", error.strerror or redact_text(str(error), uri))
 
 
-def _recording_id(uri: str) -> str:
+def recording_id_of(uri: str) -> str:
+    """The id that the bytes of a file give it."""
     return files.sha256_of(uri)[:RECORDING_ID_DIGITS]
 
 

@@ -90,7 +90,9 @@ SLOWEST_BYTES_S = 200_000.0
 """Bytes a second: the same for a step that begins before anyone knows how much audio there is."""
 FEWEST_FAILED_STARTS = 3
 
-LossReason = Literal["worker_died", "worker_stalled"]
+LossReason = Literal["worker_died", "worker_stalled", "worker_crashed"]
+"""Killed from outside, as for lack of memory, or hanging: both may pass. A crash is the recording's own."""
+_CRASHES = ("SIGSEGV", "SIGABRT", "SIGFPE", "SIGILL")
 
 
 @dataclass(frozen=True)
@@ -244,7 +246,9 @@ class _Supervisor:
             while worker in self._workers and (answer := worker.receive()) is not None:
                 self._take_answer(worker, answer)
             if dead and worker in self._workers:
-                self._lose(worker, "worker_died", worker.cause_of_death())
+                cause = worker.cause_of_death()
+                crashed = any(signal in cause for signal in _CRASHES)
+                self._lose(worker, "worker_crashed" if crashed else "worker_died", cause)
 
     def _take_steps(self, worker: Worker) -> None:
         for step, seconds in worker.read_steps():

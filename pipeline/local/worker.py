@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from soundseam.annotators.base import BackendUnavailableError
+from soundseam.pipeline.config import is_no_space, no_space
 from soundseam.pipeline.local.progress import ProgressLog, Step
 from soundseam.pipeline.work import ShardWork
 from soundseam.schemas.record import Record
@@ -208,7 +209,10 @@ def serve_groups(connection: Connection, steps: str, log: str, parent: int) -> N
         except BackendUnavailableError as error:
             connection.send(Answer(state="unavailable", error=_BEAMS_REMARK.sub("", str(error).strip())))
         except Exception as error:  # noqa: BLE001 - rises again in the parent, which ends the run
-            connection.send(Answer(state="failed", error=_in_one_line(error), trace=traceback.format_exc()))
+            if is_no_space(str(error)):
+                connection.send(Answer(state="unavailable", error=no_space()))
+            else:
+                connection.send(Answer(state="failed", error=_in_one_line(error), trace=traceback.format_exc()))
         else:
             connection.send(Answer(state="done"))
 

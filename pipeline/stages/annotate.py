@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
@@ -20,9 +20,9 @@ from soundseam.annotators.base import (
 from soundseam.pipeline.audio.decode import DecodeError, decode_recording
 from soundseam.pipeline.audio.intervals import read_intervals
 from soundseam.pipeline.config import RunConfig
+from soundseam.pipeline.input.source_file import open_source
 from soundseam.pipeline.plan import annotation_stage, recording_keys, stage_keys
 from soundseam.pipeline.stages.segment import decode_flac
-from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import Corpus
 from soundseam.pipeline.work import SEGMENTS_STAGE, ShardWork
 from soundseam.schemas.annotation import ANNOTATION_OF, Annotation, Facts
@@ -33,6 +33,7 @@ from soundseam.schemas.tables import Table, annotation_table, arrow_schema
 SEGMENT_COLUMNS = tuple(arrow_schema(Segment).names)
 
 Answer = Facts | AnnotationError
+Lost = Callable[[Segment, AnnotationError], None]
 
 
 def read_segments(output: str, work: ShardWork, config: RunConfig) -> list[Segment]:
@@ -69,11 +70,12 @@ def read_annotations(
     return found
 
 
-def read_clips(output: str, work: ShardWork, config: RunConfig, backend: AnyBackend) -> Iterator[Clip]:
+def read_clips(output: str, work: ShardWork, config: RunConfig, backend: AnyBackend, lost: Lost) -> Iterator[Clip]:
     """The clips of `backend`'s branch that `work` has left to do, one in memory at a time.
 
     A backend that wants 16 kHz mono hears the segment's own audio, as samples or as the FLAC file that it is; one that
-    wants another rate or all channels hears the same interval of the source.
+    wants another rate or all channels hears the same interval of the source. `lost` is called for each segment whose
+    source cannot be read.
     """
     todo = work.at(annotation_stage(backend))
     if todo is None:
@@ -89,7 +91,7 @@ def read_clips(output: str, work: ShardWork, config: RunConfig, backend: AnyBack
             clips = _clips_without_audio(segments)
         else:
             downmixes = _downmixes(output, mine, config)
-            clips = _clips_of_sources(segments, mine.sources, downmixes, backend.sample_rate_hz, backend.mono)
+            clips = _clips_of_sources(segments, mine.sources, downmixes, backend.sample_rate_hz, backend.mono, lost)
     for clip in clips:
         yield replace(clip, annotations=annotations.get(clip.segment.segment_id, ()))
 
@@ -141,7 +143,8 @@ def annotate_recording(
 ) -> list[Answer]:
     """One answer for each of `segments`, from the whole recording; an error is the answer for all of them."""
     try:
-        with files.local_copy(source.uri) as path, decode_recording(path, config.decode) as decoded:
+        with open_source(source) as file, decode_recording(file.path, config.decode) as decoded:
+            file.check()
             answers: list[Answer] = list(annotator.annotate_recording(decoded.waveform, segments))
     except (AnnotationError, DecodeError) as error:
         return [AnnotationError(error.reason, error.detail) for _ in segments]
@@ -222,12 +225,18 @@ def _clips_of_sources(
     downmixes: Mapping[str, Downmix],
     sample_rate_hz: int,
     mono: bool,
+    lost: Lost,
 ) -> Iterator[Clip]:
     by_id = {source.recording_id: source for source in sources}
     for recording_id, group in groupby(segments, key=attrgetter("recording_id")):
         members = list(group)
         spans = [segment.span for segment in members]
-        with files.local_copy(by_id[recording_id].uri) as path:
-            audio = read_intervals(path, spans, sample_rate_hz, mono, downmixes[recording_id])
-            for segment, samples in zip(members, audio, strict=True):
-                yield Clip(segment, samples, sample_rate_hz)
+        left = iter(members)
+        try:
+            with open_source(by_id[recording_id]) as file:
+                audio = read_intervals(file.path, spans, sample_rate_hz, mono, downmixes[recording_id])
+                for samples in audio:
+                    yield Clip(next(left), samples, sample_rate_hz)
+        except DecodeError as error:
+            for segment in left:
+                lost(segment, AnnotationError(error.reason, error.detail))

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
-from soundseam.annotators.base import Clip
+from soundseam.annotators.base import AnnotationError, Clip
 from soundseam.annotators.chat.client import ChatClient, KeepingAsker
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Tally, Usage
@@ -98,15 +98,22 @@ class ServedStage:
     ) -> Iterator[Answered]:
         drawn: deque[tuple[str, Segment]] = deque()
 
+        lost: list[Answered] = []
+
         def clips() -> Iterator[Clip]:
             for work in works:
-                for clip in read_clips(self.output, work, self.config, self.backend):
+
+                def lose(segment: Segment, error: AnnotationError, work_id: str = work.work_id) -> None:
+                    lost.append((work_id, (segment, error)))
+
+                for clip in read_clips(self.output, work, self.config, self.backend, lose):
                     drawn.append((work.work_id, clip.segment))
                     yield clip
 
         for answer in annotator.annotate_stream(clips(), asker):
             work_id, segment = drawn.popleft()
             yield work_id, (segment, answer)
+        yield from lost
 
 
 def _pulse(stage: str, progress: ProgressLog) -> Callable[[], None]:

@@ -14,7 +14,7 @@ from soundseam.annotators.detection.base import Detector
 from soundseam.pipeline.audio.decode import Decoded, DecodeError, decode_recording
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.cutting.segmentation import SegmentDraft, segment_waveform
-from soundseam.pipeline.storage import files
+from soundseam.pipeline.input.source_file import open_source
 from soundseam.schemas.recording import Recording, Rejected, Source, SourceLine
 from soundseam.schemas.segment import Audio, SegmentRow, segment_id_of
 from soundseam.schemas.timespan import TimeSpan
@@ -48,14 +48,18 @@ Row = Recording | SegmentRow | Rejected
 def segment_source(source: Source, detectors: Sequence[Detector], config: RunConfig, config_key: str) -> Iterator[Row]:
     """All rows of one source, its segments in order, one in memory at a time; the recording's row comes last.
 
-    What cannot be decoded or judged gives rows of `rejected` instead; nothing about the file's bytes raises. An
-    OSError that is not the file's own, as when a filesystem is down, does.
+    What cannot be decoded or judged gives rows of `rejected` instead; nothing about the file raises. An
+    OSError that is not the file's own, as when the temporary folder is full, does.
     """
     try:
-        with files.local_copy(source.uri) as path, decode_recording(path, config.decode) as decoded:
-            yield from _segment_decoded(source, decoded, detectors, config, config_key)
-    except FileNotFoundError:
-        yield _rejected(source, "decode", "missing_file", f"{source.source_uri} was there when it was listed")
+        with open_source(source) as file:
+            try:
+                with decode_recording(file.path, config.decode) as decoded:
+                    file.check()
+                    yield from _segment_decoded(source, decoded, detectors, config, config_key)
+            except DecodeError:
+                file.check()  # a file that was changed meanwhile says nothing about the bytes that were listed
+                raise
     except DecodeError as error:
         yield _rejected(source, "decode", error.reason, error.detail)
     except AnnotationError as error:

@@ -16,7 +16,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from soundseam.annotators.base import AnyBackend, RecordingAnnotator
+from soundseam.annotators.base import AnnotationError, AnyBackend, RecordingAnnotator
 from soundseam.annotators.chat.client import ChatClient
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Usage
@@ -40,7 +40,7 @@ from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardWork, S
 from soundseam.schemas.annotation import Annotation
 from soundseam.schemas.caption import Caption
 from soundseam.schemas.recording import Recording, Rejected
-from soundseam.schemas.segment import SegmentRow
+from soundseam.schemas.segment import Segment, SegmentRow
 from soundseam.schemas.tables import Table, annotation_table
 
 LoadedT = TypeVar("LoadedT")
@@ -135,7 +135,9 @@ class AnnotateClips(beam.PTransform):
         stage = annotation_stage(backend)
 
         def answers(work: ShardWork) -> Iterator[Answered]:
-            for clips in batch_by_length(read_clips(output, work, config, backend), backend.batch_size):
+            lost: list[tuple[Segment, AnnotationError]] = []
+            found_clips = read_clips(output, work, config, backend, lambda *one: lost.append(one))
+            for clips in batch_by_length(found_clips, backend.batch_size):
                 annotator = loaded(backend, progress)
                 recording_ids = sorted({clip.segment.recording_id for clip in clips})
                 audio_ms = sum(clip.segment.span.duration_ms for clip in clips)
@@ -143,6 +145,7 @@ class AnnotateClips(beam.PTransform):
                 found = annotate_clips(annotator, clips)
                 progress.write(stage, "done", recording_ids, audio_ms)
                 yield from ((work.work_id, (clip.segment, answer)) for clip, answer in zip(clips, found, strict=True))
+            yield from ((work.work_id, pair) for pair in lost)
 
         return works | beam.FlatMap(answers).with_resource_hints(**resource_hints(backend))
 

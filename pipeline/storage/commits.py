@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -31,7 +32,7 @@ from soundseam.pipeline.storage.tables import (
 )
 from soundseam.pipeline.work import LIST_STAGE
 from soundseam.schemas.record import Record, content_key
-from soundseam.schemas.recording import Rejected
+from soundseam.schemas.recording import PASSING_REASONS, Rejected
 from soundseam.schemas.tables import SAMPLES_FOLDER, Table, table_schema
 
 RUN_FOLDER = "_run"
@@ -49,6 +50,8 @@ class Commit(Record):
     files: tuple[FileEntry, ...]
     filtered: tuple[tuple[str, str], ...] = ()
     """(recording_id, key of what a filter took out of its rows) of every recording of which it took anything."""
+    passing: tuple[str, ...] = ()
+    """recording_ids that lack rows because of faults that may pass: a later run tries them again."""
 
     @property
     def commit_id(self) -> str:
@@ -61,8 +64,20 @@ class Commit(Record):
     @property
     def content_keys(self) -> dict[str, str]:
         """recording_id → key of its rows as they stand, which a filter changes and a run does not look at."""
-        filtered = dict(self.filtered)
-        return {name: content_key([key, filtered[name]]) if name in filtered else key for name, key in self.covers}
+        marks = {name: [key] for name, key in self.filtered}
+        for name in self.passing:
+            marks[name] = [*marks.get(name, ()), "passing"]
+        return {name: content_key([key, *marks[name]]) if name in marks else key for name, key in self.covers}
+
+    def without(self, recording_ids: Collection[str]) -> Commit:
+        """The same commit, not yet written, for the other recordings."""
+        return self.model_copy(
+            update={
+                "covers": tuple(pair for pair in self.covers if pair[0] not in recording_ids),
+                "filtered": tuple(pair for pair in self.filtered if pair[0] not in recording_ids),
+                "passing": tuple(name for name in self.passing if name not in recording_ids),
+            }
+        )
 
 
 def shard_of(recording_id: str, shards: int) -> int:
@@ -76,8 +91,12 @@ class CommitWriter:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writers: dict[Table | str, TableWriter] = {}
+        self.passing: set[str] = set()
+        """Recordings of which a row says that they were lost to a fault that may pass."""
 
     def append(self, table: Table | str, row: BaseModel, size_bytes: int = 0) -> None:
+        if isinstance(row, Rejected) and row.recording_id and row.reason in PASSING_REASONS:
+            self.passing.add(row.recording_id)
         if table not in self._writers:
             self._writers[table] = TableWriter(table, self._folder / f"{table.replace('/', '.')}.parquet")
         self._writers[table].append(row, size_bytes)
@@ -100,7 +119,8 @@ def new_commit(output: str, commit: Commit) -> Iterator[CommitWriter]:
         finished = writer.close(f"{commit.shard:04d}-{commit.commit_id}")
         for path, entry in finished:
             files.publish(path, files.join(output, entry.table, entry.name))
-        whole = commit.model_copy(update={"files": tuple(entry for _, entry in finished)})
+        passing = sorted({*commit.passing, *writer.passing} & commit.recording_ids)
+        whole = commit.model_copy(update={"files": tuple(entry for _, entry in finished), "passing": tuple(passing)})
         files.write_atomically(_marker_uri(output, whole), whole.model_dump_json(indent=1).encode())
 
 
@@ -147,12 +167,20 @@ def _read_commit(uri: str) -> Commit:
         ) from error
 
 
+class Damaged(NamedTuple):
+    """A committed file that is not there as it was written, and the recordings of its commit."""
+
+    uri: str
+    recording_ids: frozenset[str]
+
+
 class Corpus:
     """OUT as its markers tell it: which recording is covered by which commit, stage by stage."""
 
-    def __init__(self, output: str, commits: Mapping[str, Sequence[Commit]]) -> None:
+    def __init__(self, output: str, commits: Mapping[str, Sequence[Commit]], damaged: tuple[Damaged, ...] = ()) -> None:
         self.output = output
         self.commits = commits
+        self.damaged = damaged
 
     @classmethod
     def load(cls, output: str, stages: Iterable[str], shard: int | None = None) -> Corpus:
@@ -161,18 +189,32 @@ class Corpus:
 
     @classmethod
     def load_present(cls, output: str, stages: Iterable[str]) -> Corpus:
-        """The same, without the commits whose files are gone: what they cover has to be done again."""
-        commits = {}
+        """The same, without the commits whose files are gone or cut off: what they cover has to be done again."""
+        commits: dict[str, list[Commit]] = {}
+        sizes: dict[str, dict[str, int]] = {}
+        damaged: list[Damaged] = []
         for stage in stages:
-            found = read_commits(output, stage)
-            present = {
-                table: {files.name_of(stat.uri) for stat in files.list_files(files.join(output, table))}
-                for table in {entry.table for commit in found for entry in commit.files}
-            }
-            commits[stage] = [
-                commit for commit in found if all(entry.name in present[entry.table] for entry in commit.files)
-            ]
-        return cls(output, commits)
+            commits[stage] = []
+            for commit in read_commits(output, stage):
+                for table in {str(entry.table) for entry in commit.files} - sizes.keys():
+                    stats = files.list_files(files.join(output, table))
+                    sizes[table] = {files.name_of(stat.uri): stat.size_bytes for stat in stats}
+                bad = [entry for entry in commit.files if sizes[str(entry.table)].get(entry.name) != entry.bytes]
+                damaged += [Damaged(files.join(output, entry.table, entry.name), commit.recording_ids) for entry in bad]
+                if not bad:
+                    commits[stage].append(commit)
+        return cls(output, commits, tuple(damaged))
+
+    def without(self, recordings: Mapping[str, Collection[str]]) -> Corpus:
+        """The same as if some `recordings` (stage → recording_ids) had never been committed."""
+        return Corpus(
+            self.output,
+            {
+                stage: [commit.without(recordings.get(stage, ())) for commit in commits]
+                for stage, commits in self.commits.items()
+            },
+            self.damaged,
+        )
 
     def keys(self, stage: str) -> dict[str, frozenset[str]]:
         """The keys under which each recording is covered at `stage`; more than one only after a crash."""
@@ -301,6 +343,17 @@ def sweep(output: str, wanted: Mapping[str, Mapping[str, str]], only_wanted: boo
     return _delete_orphans(output, Corpus.load_present(output, stages)) + _delete_unfinished(output)
 
 
+def forget(output: str, recordings: Mapping[str, Collection[str]]) -> None:
+    """Takes `recordings` (stage → recording_ids) out of the commits, so that they have to be done again.
+
+    Safe to kill and to repeat. Not to be called while workers write.
+    """
+    for stage, names in recordings.items():
+        for commit in Corpus.load_present(output, [stage]).commits[stage]:
+            if dead := commit.recording_ids & frozenset(names):
+                _replace(output, commit, dead)
+
+
 def stages_in(output: str) -> list[str]:
     """The stages that have committed anything, in order of name."""
     root = files.join(output, RUN_FOLDER, "commits")
@@ -310,10 +363,8 @@ def stages_in(output: str) -> list[str]:
 
 def _replace(output: str, commit: Commit, dead: frozenset[str]) -> None:
     """Commits anew what is left of `commit` without the `dead` recordings, then removes its marker."""
-    covers = tuple(pair for pair in commit.covers if pair[0] not in dead)
-    if covers:
-        filtered = tuple(pair for pair in commit.filtered if pair[0] not in dead)
-        rest = commit.model_copy(update={"covers": covers, "files": (), "filtered": filtered})
+    rest = commit.without(dead)
+    if rest.covers:
         with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(output)) as folder:
             entries = []
             for entry in commit.files:
@@ -328,23 +379,23 @@ def _replace(output: str, commit: Commit, dead: frozenset[str]) -> None:
 
 
 def _delete_orphans(output: str, corpus: Corpus) -> int:
-    named = {SCHEMA_FILE} | {
-        entry.name for commits in corpus.commits.values() for commit in commits for entry in commit.files
-    }
+    valid = {stage: {commit.commit_id for commit in commits} for stage, commits in corpus.commits.items()}
+    covered = {stage: corpus.keys(stage).keys() for stage in corpus.commits}
+    broken: list[Commit] = []
+    kept = [commit for commits in corpus.commits.values() for commit in commits]
+    for stage in corpus.commits:
+        for commit in read_commits(output, stage):
+            if commit.commit_id not in valid[stage]:
+                # What was not done again stays: of damaged rows some may yet be saved.
+                (broken if commit.recording_ids <= covered[stage] else kept).append(commit)
+    named = {SCHEMA_FILE} | {entry.name for commit in kept for entry in commit.files}
     orphans = [
         stat.uri
         for table in (*Table, SAMPLES_FOLDER)
         for stat in files.list_files(files.join(output, table))
         if (name := files.name_of(stat.uri)) not in named and is_table_file(name)
     ]
-    valid = {_marker_uri(output, commit) for commits in corpus.commits.values() for commit in commits}
-    broken = [
-        _marker_uri(output, commit)
-        for stage in corpus.commits
-        for commit in read_commits(output, stage)
-        if _marker_uri(output, commit) not in valid
-    ]
-    files.delete([*orphans, *broken])
+    files.delete([*orphans, *(_marker_uri(output, commit) for commit in broken)])
     return len(orphans) + len(broken)
 
 

@@ -161,13 +161,20 @@ def test_every_step_is_reported(workload: Workload) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "detail"), [("kill", "SIGKILL"), ("segfault", "SIGSEGV"), ("exit", "exit code 7")]
+    ("behaviour", "reason", "detail"),
+    [
+        ("kill", "worker_died", "SIGKILL"),
+        ("segfault", "worker_crashed", "SIGSEGV"),
+        ("exit", "worker_died", "exit code 7"),
+    ],
 )
-def test_a_recording_that_kills_its_worker_twice_is_given_up(workload: Workload, behaviour: str, detail: str) -> None:
+def test_a_recording_that_kills_its_worker_twice_is_given_up(
+    workload: Workload, behaviour: str, reason: str, detail: str
+) -> None:
     watched = Watched(workload)
     run_local([group_with(behaviour)], watched.job)
     (poison,) = watched.poisons
-    assert (poison.recording_id, poison.stage, poison.reason) == (recording_id_of("r2"), STAGE, "worker_died")
+    assert (poison.recording_id, poison.stage, poison.reason) == (recording_id_of("r2"), STAGE, reason)
     assert detail in poison.detail
     assert workload.noted("tried").count("r2") == 2
 

@@ -164,7 +164,7 @@ def test_a_backend_that_asks_a_server_gets_the_segments_own_file(
     clips: list[Clip] = [
         clip
         for work in plan_of(recordings, output, config).works
-        for clip in read_clips(str(output), work, config, backend)
+        for clip in read_clips(str(output), work, config, backend, lambda *_: None)
     ]
     audio = {row["segment_id"]: row["audio"]["bytes"] for row in rows_of(output, "segments")}  # type: ignore[index]
     assert {clip.segment.segment_id: clip.flac for clip in clips} == audio

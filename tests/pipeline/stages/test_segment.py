@@ -11,6 +11,7 @@ import pytest
 from soundseam.annotators.base import AnnotationError, Waveform
 from soundseam.annotators.detection.base import Detection, Detector, FrameScores
 from soundseam.pipeline.config import RunConfig, load_config
+from soundseam.pipeline.input.sources import recording_id_of
 from soundseam.pipeline.stages.segment import Row, decode_flac, encode_flac, segment_source
 from soundseam.schemas.event import Event, EventClass
 from soundseam.schemas.recording import Recording, Rejected, Source, SourceLine
@@ -56,7 +57,12 @@ def config() -> RunConfig:
 
 def rows_of(path: Path, config: RunConfig, *intervals: TimeSpan, detector: Detector | None = None) -> list[Row]:
     source = Source(
-        uri=str(path), source_uri=path.name, recording_id="0" * 32, size_bytes=1, license="CC0-1.0", intervals=intervals
+        uri=str(path),
+        source_uri=path.name,
+        recording_id=recording_id_of(str(path)) if path.exists() else "0" * 32,
+        size_bytes=1,
+        license="CC0-1.0",
+        intervals=intervals,
     )
     return list(segment_source(source, [detector or LoudIsSpeech()], config, "key"))
 

@@ -1,0 +1,118 @@
+"""Whether committed files are what their markers say: there, whole to the bit, with the rows and columns of a table."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, Corpus, Damaged, read_commits, stages_in
+from soundseam.pipeline.storage.tables import FileEntry
+from soundseam.schemas.record import Record
+from soundseam.schemas.tables import SAMPLES_FOLDER, table_schema
+
+CHECK_BYTES = 2**30
+"""What a run reads of a local corpus to look for altered bits: all of a small one, another part of a large one."""
+DAMAGED_FOLDER = f"{RUN_FOLDER}/damaged"
+_THREADS = 4
+
+Damage = Literal["gone", "cut off or grown", "altered", "no Parquet file", "other rows", "other columns"]
+
+
+class DamagedFile(Record):
+    """A committed file that is not what its marker says."""
+
+    stage: str
+    uri: str
+    damage: Damage
+    recordings: int
+    """How many recordings its commit covers."""
+
+    @property
+    def remedy(self) -> str:
+        command = "soundseam sft" if self.stage.startswith(f"{SAMPLES_FOLDER}/") else "the soundseam run that made it"
+        return f"{command} makes it again ({self.recordings:,} recordings)"
+
+
+def check_corpus(output: str, tell: Callable[[int, int], None]) -> list[DamagedFile]:
+    """Reads every committed file of every stage. `tell` hears how many files are done, of how many."""
+    todo = [
+        (stage, commit, entry)
+        for stage in stages_in(output)
+        for commit in read_commits(output, stage)
+        for entry in commit.files
+    ]
+    found = []
+    with ThreadPoolExecutor(_THREADS) as pool:
+        damages = pool.map(lambda item: damage_of(files.join(output, item[2].table, item[2].name), item[2]), todo)
+        for done, ((stage, commit, entry), damage) in enumerate(zip(todo, damages, strict=True), 1):
+            tell(done, len(todo))
+            if damage is not None:
+                uri = files.join(output, entry.table, entry.name)
+                found.append(DamagedFile(stage=stage, uri=uri, damage=damage, recordings=len(commit.covers)))
+    return found
+
+
+def damage_of(uri: str, entry: FileEntry) -> Damage | None:
+    """What is wrong with a committed file; None for nothing."""
+    try:
+        if files.stat_file(uri).size_bytes != entry.bytes:
+            return "cut off or grown"
+    except (FileNotFoundError, IsADirectoryError):
+        return "gone"
+    if files.sha256_of(uri) != entry.sha256:
+        return "altered"
+    try:
+        with files.open_read(uri) as file, pq.ParquetFile(file) as parquet:
+            if parquet.metadata.num_rows != entry.rows:
+                return "other rows"
+            return None if parquet.schema_arrow.equals(table_schema(entry.table)) else "other columns"
+    except pa.ArrowException:
+        return "no Parquet file"
+
+
+def without_altered(corpus: Corpus, budget_bytes: int = CHECK_BYTES) -> Corpus:
+    """`corpus` without the commits of which a file's bits have changed, as far as `budget_bytes` go. Only if local."""
+    if not files.is_local(corpus.output):
+        return corpus
+    altered = [
+        (commit, Damaged(files.join(corpus.output, entry.table, entry.name), commit.recording_ids))
+        for commit, entry in _drawn(corpus, budget_bytes)
+        if _is_altered(corpus.output, entry)
+    ]
+    bad = {id(commit) for commit, _ in altered}
+    kept = {stage: [commit for commit in commits if id(commit) not in bad] for stage, commits in corpus.commits.items()}
+    return Corpus(corpus.output, kept, (*corpus.damaged, *(damaged for _, damaged in altered)))
+
+
+def set_aside(output: str, uris: Iterable[str]) -> int:
+    """Moves local damaged files out of their tables, so that they count as gone; returns how many were there."""
+    moved = 0
+    for uri in uris:
+        path = files.local_path(uri)
+        if path.is_file():
+            target = files.local_path(files.join(output, DAMAGED_FOLDER, path.name))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+            moved += 1
+    return moved
+
+
+def _drawn(corpus: Corpus, budget_bytes: int) -> Iterator[tuple[Commit, FileEntry]]:
+    entries = [(commit, entry) for commits in corpus.commits.values() for commit in commits for entry in commit.files]
+    random.shuffle(entries)
+    for commit, entry in entries:
+        budget_bytes -= entry.bytes
+        if budget_bytes < 0:
+            return
+        yield commit, entry
+
+
+def _is_altered(output: str, entry: FileEntry) -> bool:
+    uri = files.join(output, entry.table, entry.name)
+    return files.exists(uri) and files.sha256_of(uri) != entry.sha256
