@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, Corpus, Damaged, read_commits, stages_in
+from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, Corpus, Damaged, read_commits, read_layout, stages_in
 from soundseam.pipeline.storage.tables import FileEntry
 from soundseam.schemas.record import Record
 from soundseam.schemas.tables import SAMPLES_FOLDER, table_schema
@@ -36,11 +36,15 @@ class DamagedFile(Record):
     @property
     def remedy(self) -> str:
         command = "soundseam sft" if self.stage.startswith(f"{SAMPLES_FOLDER}/") else "the soundseam run that made it"
-        return f"{command} makes it again ({self.recordings:,} recordings)"
+        return f"{command} makes it again ({self.recordings:,} recording{'s' if self.recordings > 1 else ''})"
 
 
 def check_corpus(output: str, tell: Callable[[int, int], None]) -> list[DamagedFile]:
-    """Reads every committed file of every stage. `tell` hears how many files are done, of how many."""
+    """Reads every committed file of every stage. `tell` hears how many files are done, of how many.
+
+    Raises SetupError for a corpus of another version, whose columns are not known here.
+    """
+    read_layout(output)
     todo = [
         (stage, commit, entry)
         for stage in stages_in(output)
