@@ -19,6 +19,9 @@ _OVER_FLOOR_DB = 10.0
 _RANGE_DB = (50.0, 75.0)
 """Whatever the floor, what lies within 50 dB of the spectrum's peak is sound, and what lies 75 dB under it is not."""
 
+_MAX_PEAK = 2.0**31
+"""A sample beyond this is no sound in any unit, and would hide all others in every sum."""
+
 
 class QualityMeter:
     """Takes a recording block by block; whole hops but for the last block, so that no measure depends on the blocks."""
@@ -27,7 +30,7 @@ class QualityMeter:
         self._format = audio
         self._frames = 0
         self._energy = 0.0
-        self._peak = 0.0
+        self.peak = 0.0
         self.non_finite = 0
         self.channels = ChannelMeter(audio.channels)
         self._clipping = _ClippingCounter(audio)
@@ -36,11 +39,15 @@ class QualityMeter:
     def add(self, block: Samples, mean: Samples) -> None:
         """Adds `block` (channels, frames) and its `mean` (frames,).
 
-        Once a sample was not finite only such samples are counted: the recording is rejected anyway.
+        Once a sample was not finite only such samples are counted, and beyond all range nothing is: the recording is
+        rejected anyway.
         """
         peak = max(float(block.max()), -float(block.min()))
         if self.non_finite or not np.isfinite(peak):
             self.non_finite += int(np.count_nonzero(~np.isfinite(block)))
+            return
+        self.peak = max(self.peak, peak)
+        if self.is_out_of_range:
             return
         hop = self._format.hop_frames
         hops = block.shape[1] // hop
@@ -49,16 +56,24 @@ class QualityMeter:
         hop_energies = np.einsum("chf,chf->ch", whole, whole).astype(np.float64)
         self._frames += block.shape[1]
         self._energy += float(hop_energies.sum()) + float(np.einsum("cf,cf->", rest, rest))
-        self._peak = max(self._peak, peak)
-        self.channels.add(block, mean, hop_energies, hop)
+        self.channels.add(block, mean, hop)
         self._clipping.add(block, peak)
         self._spectrum.add(whole)
+
+    @property
+    def is_out_of_range(self) -> bool:
+        return self.peak > _MAX_PEAK
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether all samples so far can be those of a sound."""
+        return self.non_finite == 0 and not self.is_out_of_range
 
     def quality(self) -> Quality:
         samples = self._frames * self._format.channels
         return Quality(
             level_dbfs=_decibels(self._energy / samples) if self._energy > 0.0 else None,
-            peak_dbfs=_decibels(self._peak**2) if self._peak > 0.0 else None,
+            peak_dbfs=_decibels(self.peak**2) if self.peak > 0.0 else None,
             clipping_share=round(self._clipping.count / samples, 6),
             bandwidth_hz=self._spectrum.bandwidth_hz(),
             channel_relation=self.channels.relation(),

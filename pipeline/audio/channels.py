@@ -5,6 +5,7 @@ The rule, for the whole recording:
 - channels more than 40 dB under the strongest carry nothing; where only one carries sound, it alone is taken (the mean
   would only make it quieter), and the relation is `mono`;
 - where the mean cancels (anti-phase), the strongest channel is taken: `antiphase`;
+- a constant offset is no sound: it counts neither as energy nor as what channels have in common;
 - everything else is averaged: equal channels (`identical`), an ordinary stereo picture (`related`), and channels that
   hold different sources, as two speakers on a telephone line do (`independent`): their mean keeps both.
 """
@@ -46,12 +47,6 @@ def mean_channel(block: Samples) -> Samples:
     return mean
 
 
-def channel_energies(block: Samples) -> NDArray[np.float64]:
-    """Sums of squares (channels,) of `block` (channels, frames)."""
-    energies: NDArray[np.float64] = np.einsum("cf,cf->c", block, block).astype(np.float64)
-    return energies
-
-
 class ChannelMeter:
     """Sums over a recording, from which relation and downmix follow at its end."""
 
@@ -65,26 +60,29 @@ class ChannelMeter:
         self._level_sums: NDArray[np.float64] = np.zeros(channels)
         self._level_products: NDArray[np.float64] = np.zeros((channels, channels))
 
-    def add(self, block: Samples, mean: Samples, hop_energies: NDArray[np.float64], hop_frames: int) -> None:
-        """Adds `block` (channels, frames) with its `mean` (frames,) and `hop_energies` (channels, hops)."""
+    def add(self, block: Samples, mean: Samples, hop_frames: int) -> None:
+        """Adds `block` (channels, frames) with its `mean` (frames,)."""
         if self._channels == 1:
             return
-        self._energies += channel_energies(block)
+        block = _without_offset(block, hop_frames)
+        self._energies += np.einsum("cf,cf->c", block, block)
         self._products += block @ block.T
-        hops = hop_energies.shape[1]
+        hops = block.shape[1] // hop_frames
         if hops == 0:
             return
-        mean_hops = mean[: hops * hop_frames].reshape(hops, hop_frames)
+        whole = block[:, : hops * hop_frames].reshape(self._channels, hops, hop_frames)
+        hop_energies = np.einsum("chf,chf->ch", whole, whole).astype(np.float64)
+        mean_hops = _without_offset(mean[np.newaxis, : hops * hop_frames], hop_frames).reshape(hops, hop_frames)
         mean_energies = np.einsum("hf,hf->h", mean_hops, mean_hops).astype(np.float64)
         totals = hop_energies.sum(axis=0)
         cancelled = mean_energies < _CANCELLED_SHARE * totals / self._channels**2
         self._cancelled_energy += float(totals[cancelled].sum())
         self._energy += float(totals.sum())
         levels = np.log10(np.maximum(hop_energies / hop_frames, _FLOOR))
-        heard = levels[:, levels.max(axis=0) > np.log10(_FLOOR)]
-        self._hops += heard.shape[1]
-        self._level_sums += heard.sum(axis=1)
-        self._level_products += heard @ heard.T
+        loud = levels[:, levels.max(axis=0) > np.log10(_FLOOR)]
+        self._hops += loud.shape[1]
+        self._level_sums += loud.sum(axis=1)
+        self._level_products += loud @ loud.T
 
     @property
     def strongest(self) -> int:
@@ -126,6 +124,18 @@ class ChannelMeter:
         means = self._level_sums[live] / self._hops
         covariance = self._level_products[np.ix_(live, live)] / self._hops - np.outer(means, means)
         return _correlation(covariance + np.eye(len(live)) * _STEADY**2)
+
+
+def _without_offset(block: Samples, hop_frames: int) -> Samples:
+    """`block` (channels, frames) without the mean of each hop, as of the frames behind the last whole one."""
+    channels, frames = block.shape
+    whole = frames // hop_frames * hop_frames
+    centred = np.empty_like(block)
+    hops = block[:, :whole].reshape(channels, -1, hop_frames)
+    np.subtract(hops, hops.mean(axis=2, keepdims=True), out=centred[:, :whole].reshape(hops.shape))
+    if whole < frames:
+        centred[:, whole:] = block[:, whole:] - block[:, whole:].mean(axis=1, keepdims=True)
+    return centred
 
 
 def _are_equal(products: NDArray[np.float64]) -> bool:

@@ -1,14 +1,14 @@
 """From a file to a 16 kHz mono waveform with its quality.
 
-Time 0 is the first decoded sample, and time is counted in decoded samples. Memory does not grow with the length of a
-file, nor with what its header claims.
+Time 0 is the first decoded sample, and time is counted in decoded samples and in the silence that stands for gaps.
+Memory does not grow with the length of a file, nor with what its header claims.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +23,8 @@ from soundseam.pipeline.audio.audio_quality import QualityMeter
 from soundseam.pipeline.audio.channels import mean_channel
 from soundseam.pipeline.audio.intervals import Resampler, read_intervals
 from soundseam.pipeline.audio.open_audio import Opener, openers
-from soundseam.pipeline.audio.stream import AudioFormat, AudioReader, DecodeError
+from soundseam.pipeline.audio.stream import AudioFormat, AudioReader, DecodeError, Filled, Layout
+from soundseam.pipeline.audio.stretches import LargerLayoutError
 from soundseam.schemas.record import Record
 from soundseam.schemas.recording import Downmix, Quality
 from soundseam.schemas.timespan import TimeSpan
@@ -92,6 +93,7 @@ class SpooledWaveform:
 __all__ = ["DecodeConfig", "DecodeError", "Decoded", "Shortfall", "decode_recording", "read_intervals"]
 
 _DAY_MS = 24 * 3_600_000
+_MAX_GAP_ROWS = 20
 
 
 class DecodeConfig(Record):
@@ -156,6 +158,7 @@ class _Decoding:
     claimed_frames: int | None
     tolerance_frames: int
     damage: str | None
+    filled: Sequence[Filled]
     too_long: bool
 
     @property
@@ -175,13 +178,35 @@ class _Decoding:
             detail = f"longer than decode.max_recording_ms, {hours:.2f} h; the rest is left out"
             claimed_ms = _duration_ms(self.claimed_frames or 0, rate)
             return (Shortfall(TimeSpan(end_ms, claimed_ms) if claimed_ms > end_ms else None, "too_long", detail),)
+        filled = _filled_rows(self.filled, rate)
         if self.missing_frames:
             claimed_ms = _duration_ms(self.frames + self.missing_frames, rate)
             detail = f"the header claims {claimed_ms / 1000:.3f} s, {end_ms / 1000:.3f} s could be decoded"
             if self.damage:
                 detail += f"; {self.damage}"
-            return (Shortfall(TimeSpan(end_ms, max(claimed_ms, end_ms + 1)), "truncated", detail),)
-        return (Shortfall(None, "damaged", self.damage),) if self.damage else ()
+            return (*filled, Shortfall(TimeSpan(end_ms, max(claimed_ms, end_ms + 1)), "truncated", detail))
+        return (*filled, Shortfall(None, "damaged", self.damage)) if self.damage else filled
+
+
+def _filled_rows(filled: Sequence[Filled], rate_hz: int) -> tuple[Shortfall, ...]:
+    """A row for each gap, or one for all if they are many."""
+    if len(filled) > _MAX_GAP_ROWS:
+        seconds = sum(gap.frames for gap in filled) / rate_hz
+        longest = max(gap.frames for gap in filled) / rate_hz
+        first = filled[0].start_frame / rate_hz
+        detail = (
+            f"{len(filled)} gaps between the timestamps are silence in the rows: {seconds:.3f} s in all, the longest "
+            f"{longest:.3f} s, the first at {first:.3f} s"
+        )
+        return (Shortfall(None, "gap", detail),)
+    spans = [
+        TimeSpan(_duration_ms(gap.start_frame, rate_hz), _duration_ms(gap.start_frame + gap.frames, rate_hz))
+        for gap in filled
+    ]
+    return tuple(
+        Shortfall(span, "gap", f"the timestamps leave {span.duration_ms / 1000:.3f} s without audio, silence here")
+        for span in spans
+    )
 
 
 def _decode_whole(path: Path, config: DecodeConfig) -> _Decoding:
@@ -213,17 +238,27 @@ def _better(first: _Decoding, second: _Decoding) -> _Decoding:
 
 
 def _decode_pass(path: Path, opener: Opener, config: DecodeConfig) -> _Decoding:
-    with opener(path) as reader:
+    try:
+        return _decode_in(path, opener, config, None)
+    except LargerLayoutError as larger:
+        return _decode_in(path, opener, config, larger.layout)
+
+
+def _decode_in(path: Path, opener: Opener, config: DecodeConfig, layout: Layout | None) -> _Decoding:
+    with opener(path, layout) as reader:
         decoding = _spool(reader, config, channel=None)
     channels = decoding.meter.channels
     if decoding.meter.non_finite:
         decoding.waveform.close()
         count = decoding.meter.non_finite
         raise DecodeError("non_finite_samples", f"{count} samples are not numbers (NaN or infinite)")
+    if decoding.meter.is_out_of_range:
+        decoding.waveform.close()
+        raise DecodeError("out_of_range", f"a sample of {decoding.meter.peak:.3g}; full scale is 1")
     if decoding.frames == 0 or channels.downmix() is not Downmix.STRONGEST:
         return decoding
     decoding.waveform.close()
-    with opener(path) as reader:
+    with opener(path, decoding.format.layout) as reader:
         return replace(decoding, waveform=_spool(reader, config, channel=channels.strongest).waveform)
 
 
@@ -244,11 +279,11 @@ def _spool(reader: AudioReader, config: DecodeConfig, channel: int | None) -> _D
             mean = mean_channel(kept)
             meter.add(kept, mean)
             frames += kept.shape[1]
-            if meter.non_finite == 0:
+            if meter.is_usable:
                 waveform.append(resampler.add(mean if channel is None else kept[channel]))
             if too_long:
                 break
-        if meter.non_finite == 0:
+        if meter.is_usable:
             waveform.append(resampler.finish())
     except BaseException:
         waveform.close()
@@ -261,6 +296,7 @@ def _spool(reader: AudioReader, config: DecodeConfig, channel: int | None) -> _D
         claimed_frames=reader.claimed_frames,
         tolerance_frames=reader.tolerance_frames,
         damage=reader.damage,
+        filled=tuple(reader.filled),
         too_long=too_long,
     )
 

@@ -1,40 +1,43 @@
-"""Everything else that holds audio, through PyAV: containers and codecs by content, nothing beyond the file's bytes.
+"""Everything that is not plain PCM in a WAV, through PyAV: by content, and nothing beyond the file's bytes.
 
 Demuxers are allow-listed by name and read from a file object. Those that open other files (hls, dash, concat, sdp,
 image sequences, playlists) are not on the list; what a listed one asks for besides is refused, whatever the protocol.
 
 Of several audio streams the one flagged as default is read, else the first. Sample 0 is the first sample that the
-decoder gives, with encoder delay removed as FFmpeg does it by default; a stream's start time and gaps between its
-timestamps are not audio and are ignored.
+decoder gives, with encoder delay removed as FFmpeg does it by default; a stream's start time is not audio and is
+ignored. From then on a gap between timestamps is silence, so that everything keeps its time. A stream that changes its
+rate or its channels is read to its end, in the largest layout that it has, and so are all links of a chained Ogg file.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-import struct
-from collections.abc import Iterator, Mapping
+import ctypes
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Never
 
 import av
-import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.stream import Discard
-from numpy.typing import NDArray
 
 from soundseam.annotators.base import Samples
-from soundseam.pipeline.audio.stream import AudioFormat, DecodeError
+from soundseam.pipeline.audio.file_view import Extent, FileView, id3_end, ogg_links, without_flac_tags
+from soundseam.pipeline.audio.stream import AudioFormat, DecodeError, Filled, Layout
+from soundseam.pipeline.audio.stretches import BlockMaker, Piece, layout_of
+from soundseam.pipeline.audio.timeline import Gap, Timeline
+from soundseam.pipeline.audio.wav import without_wav_tags
 
 # WAV, RF64, FLAC, Ogg, MP3 with tags, AIFF, Matroska, ASF, AU, CAF.
-_MAGIC = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef", b".snd", b"caff")
-_MAX_CHUNKS = 1000
-# Writers to a pipe cannot know the size: they leave 0 or something near the largest number.
-_UNKNOWN_FROM = 0x7FFFF000
+_MAGIC = (
+    *(b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM"),
+    *(b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef", b".snd", b"caff"),
+)
 
 
 def is_known_container(path: Path) -> bool:
@@ -44,53 +47,12 @@ def is_known_container(path: Path) -> bool:
     return head.startswith(_MAGIC) or head[4:8] == b"ftyp"
 
 
-def wav_missing_ratio(path: Path) -> float | None:
-    """Claimed bytes of a WAV's data chunk over those that are there; None unless more is claimed than is there."""
-    with path.open("rb") as file:
-        head = file.read(12)
-        if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
-            return None
-        found = _data_chunk(file)
-    if found is None:
-        return None
-    claimed, offset = found
-    available = path.stat().st_size - offset
-    return claimed / available if 0 < available < claimed else None
-
-
-def _data_chunk(file: BinaryIO) -> tuple[int, int] | None:
-    """Claimed size and offset of the data chunk; None where there is none or it claims nothing."""
-    long_size = 0
-    for _ in range(_MAX_CHUNKS):
-        header = file.read(8)
-        if len(header) < 8:
-            return None
-        name, size = struct.unpack("<4sI", header)
-        if name == b"data":
-            if size == 0xFFFFFFFF and long_size:
-                return long_size, file.tell()
-            return (size, file.tell()) if 0 < size < _UNKNOWN_FROM else None
-        if name == b"ds64" and size >= 16:
-            # EBU Tech 3306: sizes of RIFF and data as 64-bit numbers, where the 32-bit ones say 0xFFFFFFFF.
-            body = file.read(16)
-            long_size = struct.unpack("<Q", body[8:16])[0] if len(body) == 16 else 0
-            size -= 16
-        file.seek(size + size % 2, os.SEEK_CUR)
-    return None
-
-
-def mp3_states_length(path: Path) -> bool:
+def mp3_states_length(file: BinaryIO) -> bool:
     """Whether the first frame of an MP3 holds a Xing, Info or VBRI header; without one, lengths are guesses."""
-    with path.open("rb") as file:
-        head = file.read(10)
-        if head[:3] == b"ID3" and len(head) == 10:
-            size = 0
-            for byte in head[6:]:
-                size = size << 7 | byte & 0x7F
-            file.seek(10 + size)
-        else:
-            file.seek(0)
-        frame = file.read(2048)
+    at = file.tell()
+    file.seek(id3_end(file))
+    frame = file.read(2048)
+    file.seek(at)
     return any(name in frame for name in (b"Xing", b"Info", b"VBRI"))
 
 
@@ -115,82 +77,118 @@ _TOLERANCE_MS: Mapping[str, int] = {
     "avi": 500,
     "asf": 500,
 }
-_SCALES: Mapping[str, float] = {"u8": 2.0**-7, "s16": 2.0**-15, "s32": 2.0**-31, "s64": 2.0**-63}
 _BUFFER_BYTES = 2**17
 _MAX_BAD_PACKETS = 10_000
-"""In a row without a sample between them: beyond that, a stream is held to be no audio any more."""
+"""In a row without a sample between them: beyond that, a stream is taken to be no audio any more."""
+_MAX_FFMPEG_BYTES = 2**28
+"""Of one allocation by FFmpeg, which believes sizes of tags up to 2 GiB; an index of 24 hours takes 100 MB."""
+_SPEECH_MODES: Mapping[str, int] = {"amr_nb": 8, "amr_wb": 9}
+"""Frame types from this on hold no speech: comfort noise and nothing. 3GPP TS 26.101 and 26.201, table 1a."""
 
 
 class DemuxReader:
-    """An AudioReader over an open container."""
+    """An AudioReader over the open parts of a file."""
 
-    def __init__(self, container: InputContainer, path: Path) -> None:
-        self._container = container
-        self._stream = _audio_stream(container)
-        self._stream.codec_context.thread_count = 1
-        for other in container.streams:
-            if other is not self._stream:
-                other.discard = Discard.all
-        self._bad_packets = 0
-        self._stopped: str | None = None
-        self._frames = self._decoded_frames()
+    def __init__(self, source: _Source, layout: Layout | None) -> None:
+        self._source = source
+        self._pieces = source.pieces()
         # Only a decoded frame tells the true rate and channels: the header of HE-AAC gives half the rate.
-        self._first = next(self._frames, None)
-        if self._first is None:
-            raise DecodeError("undecodable" if self._bad_packets else "no_samples", self.damage or "not one sample")
-        codec = self._stream.codec_context
+        first, before = self._first_frame()
+        self._before = before
+        largest = layout_of(first)
+        if layout is not None:
+            largest = Layout(*map(max, zip(largest, layout, strict=True)))
+        codec = source.stream.codec_context
+        assert codec is not None
         self.format = AudioFormat(
-            container=container.format.name.partition(",")[0],
+            container=source.container.format.name.partition(",")[0],
             codec=codec.codec.canonical_name,
-            sample_rate_hz=self._first.sample_rate,
-            channels=self._first.layout.nb_channels,
-            bits=8 if self._first.format.name.startswith("u8") else 16,
+            sample_rate_hz=largest.sample_rate_hz,
+            channels=largest.channels,
+            bits=8 if first.format.name.startswith("u8") else 16,
         )
         self.format.check()
-        tolerance_ms = _TOLERANCE_MS.get(container.format.name, 0)
+        tolerance_ms = _TOLERANCE_MS.get(source.container.format.name, 0)
         self.tolerance_frames = tolerance_ms * self.format.sample_rate_hz // 1000
-        self.claimed_frames = self._claim(path)
+        seconds = source.claimed_seconds()
+        self.claimed_frames = None if seconds is None else round(seconds * self.format.sample_rate_hz) or None
+        self._maker = BlockMaker(self.format, may_grow=layout is None)
 
     @property
     def damage(self) -> str | None:
-        if self._stopped:
-            return self._stopped
-        return f"{self._bad_packets} packets could not be decoded" if self._bad_packets else None
+        return self._source.damage
+
+    @property
+    def filled(self) -> Sequence[Filled]:
+        return self._maker.filled
 
     def blocks(self) -> Iterator[Samples]:
-        size = self.format.block_frames
-        block = np.empty((self.format.channels, size), np.float32)
-        filled = 0
-        for samples in self._converted():
-            taken = 0
-            while taken < samples.shape[1]:
-                count = min(size - filled, samples.shape[1] - taken)
-                block[:, filled : filled + count] = samples[:, taken : taken + count]
-                filled += count
-                taken += count
-                if filled == size:
-                    yield block
-                    block = np.empty_like(block)
-                    filled = 0
-        if filled:
-            yield np.ascontiguousarray(block[:, :filled])
+        return self._maker.blocks(self._all_pieces())
 
-    def _converted(self) -> Iterator[Samples]:
-        """Frame by frame, (channels, frames)."""
-        frame = self._first
-        while frame is not None:
-            if (frame.sample_rate, frame.layout.nb_channels) != (self.format.sample_rate_hz, self.format.channels):
-                self._stopped = (
-                    f"the stream changes to {frame.sample_rate} Hz and {frame.layout.nb_channels} channels; "
-                    "what follows is left out"
-                )
-                return
-            yield _samples_of(frame)
-            frame = next(self._frames, None)
+    def _all_pieces(self) -> Iterator[Piece]:
+        yield from self._before
+        yield from self._pieces
 
-    def _decoded_frames(self) -> Iterator[AudioFrame]:
+    def _first_frame(self) -> tuple[AudioFrame, Sequence[Piece]]:
+        """The first frame, and all pieces up to it."""
+        before: list[Piece] = []
+        for piece in self._pieces:
+            before.append(piece)
+            if isinstance(piece, AudioFrame):
+                return piece, before
+        raise DecodeError(
+            "undecodable" if self._source.bad_packets else "no_samples", self._source.damage or "not one sample"
+        )
+
+
+class _Source:
+    """The frames of a file's parts, opened one after another; `container` and `stream` are those of the first."""
+
+    def __init__(self, path: Path, file: BinaryIO, parts: Sequence[FileView], missing_ratio: float | None) -> None:
+        self._path = path
+        self._file = file
+        self._parts = parts
+        self._missing_ratio = missing_ratio
+        self.container = _open_container(path, parts[0])
+        try:
+            self.stream = _audio_stream(self.container)
+        except BaseException:
+            self.container.close()
+            raise
+        self.bad_packets = 0
+        self._stopped: str | None = None
+        self._timelines: list[Timeline] = []
+
+    @property
+    def damage(self) -> str | None:
+        jumps = sum(timeline.jumps for timeline in self._timelines)
+        said = (
+            self._stopped,
+            f"{self.bad_packets} packets could not be decoded" if self.bad_packets else None,
+            f"the timestamps jump {jumps} times" if jumps else None,
+        )
+        return "; ".join(text for text in said if text) or None
+
+    def pieces(self) -> Iterator[Piece]:
+        yield from self._pieces_of(self.container, self.stream)
+        for part in self._parts[1:]:
+            try:
+                with _open_container(self._path, part) as container:
+                    yield from self._pieces_of(container, _audio_stream(container))
+            except DecodeError as error:
+                self._stopped = f"a later part of the file is left out: {error.detail}"
+
+    def _pieces_of(self, container: InputContainer, stream: AudioStream) -> Iterator[Piece]:
+        timeline = Timeline(container.format.name)
+        self._timelines.append(timeline)
+        for piece in self._decoded(container, stream):
+            if isinstance(piece, AudioFrame) and (gap := timeline.gap_before(piece)):
+                yield gap
+            yield piece
+
+    def _decoded(self, container: InputContainer, stream: AudioStream) -> Iterator[Piece]:
         bad_in_a_row = 0
-        packets = self._container.demux(self._stream)
+        packets = container.demux(stream)
         while bad_in_a_row < _MAX_BAD_PACKETS:
             try:
                 packet = next(packets, None)
@@ -199,77 +197,96 @@ class DemuxReader:
                 return
             except IndexError:
                 # PyAV has no object for a stream that the container announces only now; a new pass goes on behind it.
-                packets = self._container.demux(self._stream)
+                packets = container.demux(stream)
                 bad_in_a_row += 1
                 continue
             if packet is None:
                 return
+            if (pause := _pause(packet, stream)) is not None:
+                yield pause
+                continue
             try:
                 frames = packet.decode()
             except FFmpegError:
-                self._bad_packets += 1
+                self.bad_packets += 1
                 bad_in_a_row += 1
                 continue
             for frame in frames:
                 bad_in_a_row = 0
+                assert isinstance(frame, AudioFrame)
                 yield frame
 
-    def _claim(self, path: Path) -> int | None:
-        name = self._container.format.name
-        if name not in _TOLERANCE_MS or (name == "mp3" and not mp3_states_length(path)):
+    def claimed_seconds(self) -> float | None:
+        name = self.container.format.name
+        if name not in _TOLERANCE_MS or (name == "mp3" and not mp3_states_length(self._file)):
             return None
-        stream = self._stream
-        if stream.duration is not None and stream.time_base is not None:
-            seconds = float(stream.duration * stream.time_base)
-        elif self._container.duration is not None and len(self._container.streams) == 1:
-            seconds = self._container.duration / av.time_base
+        if self.stream.duration is not None and self.stream.time_base is not None:
+            seconds = float(self.stream.duration * self.stream.time_base)
+        elif self.container.duration is not None and len(self.container.streams) == 1:
+            seconds = self.container.duration / av.time_base
         else:
             return None
-        missing_ratio = wav_missing_ratio(path) if name == "wav" else None
-        return round(seconds * (missing_ratio or 1.0) * self.format.sample_rate_hz) or None
-
-
-class _Bytes:
-    """A file's bytes without its name, so that its suffix plays no part in probing."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def read(self, size: int) -> bytes:
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        try:
-            return self._file.seek(offset, whence)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            # Damaged sizes lead before the beginning: FFmpeg is told so, and deals with it.
-            return -errno.EINVAL
-
-    def tell(self) -> int:
-        return self._file.tell()
+        return seconds * (self._missing_ratio or 1.0)
 
 
 @contextmanager
-def open_demuxed(path: Path) -> Iterator[DemuxReader]:
-    """Opens whatever an allow-listed demuxer recognises. Raises DecodeError for anything else."""
+def open_demuxed(path: Path, layout: Layout | None = None) -> Iterator[DemuxReader]:
+    """Opens whatever an allow-listed demuxer recognises. Raises DecodeError for anything else.
+
+    `layout` is what the whole stream needs, if a pass before this one met more than the stream began with.
+    """
     with path.open("rb", buffering=0) as file:
-        try:
-            container = av.open(
-                _Bytes(file),
-                mode="r",
-                options={"format_whitelist": DEMUXERS, "protocol_whitelist": "none"},
-                metadata_errors="replace",
-                buffer_size=_BUFFER_BYTES,
-                io_open=_refuse,
-            )
-        except FFmpegError as error:
-            if is_known_container(path):
-                raise DecodeError("undecodable", f"an audio container, but damaged: {error.strerror}") from error
-            raise DecodeError("not_audio", f"no audio container that is read here: {error.strerror}") from error
-        with container:
-            yield DemuxReader(container, path)
+        parts, missing_ratio = _parts_of(path, file)
+        source = _Source(path, file, parts, missing_ratio)
+        with source.container:
+            yield DemuxReader(source, layout)
+
+
+def _parts_of(path: Path, file: BinaryIO) -> tuple[Sequence[FileView], float | None]:
+    """What FFmpeg gets to see of a file; and of a WAV how many times more it claims than it holds."""
+    end = path.stat().st_size
+    start = id3_end(file)
+    file.seek(start)
+    magic = file.read(12)
+    if magic[:4] == b"OggS":
+        return [FileView(file, extent) for extent in ogg_links(file, start, end)], None
+    if magic[:4] == b"fLaC" and (found := without_flac_tags(file, start, end)):
+        head, start = found
+        return [FileView(file, Extent(start, end), head)], None
+    if magic[:4] in (b"RIFF", b"RF64") and magic[8:] == b"WAVE":
+        head, extent, missing_ratio = without_wav_tags(file)
+        return [FileView(file, extent, head)], missing_ratio
+    return [FileView(file, Extent(min(start, end), end))], None
+
+
+def _open_container(path: Path, part: FileView) -> InputContainer:
+    _bound_memory()
+    try:
+        container = av.open(
+            part,
+            mode="r",
+            options={"format_whitelist": DEMUXERS, "protocol_whitelist": "none"},
+            metadata_errors="replace",
+            buffer_size=_BUFFER_BYTES,
+            io_open=_refuse,
+        )
+    except FFmpegError as error:
+        if is_known_container(path):
+            raise DecodeError("undecodable", f"an audio container, but damaged: {error.strerror}") from error
+        raise DecodeError("not_audio", f"no audio container that is read here: {error.strerror}") from error
+    assert isinstance(container, InputContainer)
+    return container
+
+
+@cache
+def _bound_memory() -> None:
+    """Makes FFmpeg refuse a single allocation over the bound, in this process; PyAV has no name for it."""
+    try:
+        limit = ctypes.CDLL(av._core.__file__).av_max_alloc
+    except (AttributeError, OSError):
+        return  # a build of PyAV that hides FFmpeg's names, as on Windows
+    limit.argtypes, limit.restype = [ctypes.c_size_t], None
+    limit(_MAX_FFMPEG_BYTES)
 
 
 def _refuse(url: str, flags: int, options: object) -> Never:  # noqa: ARG001
@@ -281,20 +298,25 @@ def _audio_stream(container: InputContainer) -> AudioStream:
     if not streams:
         kinds = ", ".join(stream.type for stream in container.streams) or "none"
         raise DecodeError("no_audio_stream", f"{container.format.name} with these streams: {kinds}")
-    stream = next((stream for stream in streams if stream.disposition & stream.disposition.default), streams[0])
-    if stream.codec_context is None:
+    chosen = next((stream for stream in streams if stream.disposition & stream.disposition.default), streams[0])
+    if chosen.codec_context is None:
         raise DecodeError("unsupported_codec", f"{container.format.name} with a codec that FFmpeg does not know here")
-    return stream
+    chosen.codec_context.thread_count = 1
+    if chosen.codec_context.name == "flac":
+        # Else a damaged frame would become noise, though each bears a checksum.
+        chosen.codec_context.options = {"err_detect": "crccheck+explode"}
+    for other in container.streams:
+        if other is not chosen:
+            other.discard = Discard.all
+    return chosen
 
 
-def _samples_of(frame: AudioFrame) -> Samples:
-    """(channels, frames) in [-1, 1]; a float codec's overshoot stays."""
-    data: NDArray[np.generic] = frame.to_ndarray()
-    name = frame.format.packed.name
-    if frame.format.is_packed:
-        data = data.reshape(-1, frame.layout.nb_channels).T
-    # 32-bit integers are rounded once, here: all the scales are powers of two.
-    samples: Samples = data.astype(np.float32, copy=False)
-    if name == "u8":
-        samples = samples - np.float32(128)
-    return samples if name in ("flt", "dbl") else samples * np.float32(_SCALES[name])
+def _pause(packet: Packet[AudioStream], stream: AudioStream) -> Gap | None:
+    """The 20 ms of a frame in which a speech codec sends no speech, which FFmpeg's decoders take for damage."""
+    codec = stream.codec_context
+    assert codec is not None
+    speech_modes = _SPEECH_MODES.get(codec.codec.canonical_name)
+    if speech_modes is None or packet.size == 0:
+        return None
+    mode = bytes(packet)[0] >> 3 & 0x0F
+    return Gap(codec.sample_rate // 50, codec.sample_rate, is_meant=True) if mode >= speech_modes else None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soxr
 
 from soundseam.annotators.base import Samples
-from soundseam.pipeline.audio.channels import channel_energies, mean_channel
+from soundseam.pipeline.audio.channels import ChannelMeter, mean_channel
 from soundseam.pipeline.audio.open_audio import Opener, openers
-from soundseam.pipeline.audio.stream import AudioReader, DecodeError
+from soundseam.pipeline.audio.stream import AudioReader, DecodeError, Layout
+from soundseam.pipeline.audio.stretches import LargerLayoutError
 from soundseam.schemas.recording import Downmix
 from soundseam.schemas.timespan import TimeSpan
 
@@ -59,19 +62,47 @@ def read_intervals(
     """
     _check_order(spans)
     left = list(spans)
+    mix = _Mix(sample_rate_hz, mono, downmix)
     for way in (ways := openers(path)):
         is_last = way is ways[-1]
-        try:
-            for samples in _read(path, way, left, sample_rate_hz, mono, downmix):
-                if not is_last and samples.shape[-1] < _wanted(left[0], sample_rate_hz):
-                    break
-                yield samples
-                del left[0]
-        except DecodeError:
-            if is_last:
-                raise
+        layout: Layout | None = None
+        while left:
+            try:
+                for samples in _read(_Source(path, way, layout), left, mix):
+                    if not is_last and samples.shape[-1] < _wanted(left[0], sample_rate_hz):
+                        break
+                    yield samples
+                    del left[0]
+                break
+            except LargerLayoutError as larger:
+                layout = larger.layout
+            except DecodeError:
+                if is_last:
+                    raise
+                break
         if not left:
             return
+
+
+@dataclass(frozen=True)
+class _Mix:
+    """What is asked for."""
+
+    sample_rate_hz: int
+    mono: bool
+    downmix: Downmix
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file and how it is read."""
+
+    path: Path
+    opener: Opener
+    layout: Layout | None
+
+    def open(self) -> AbstractContextManager[AudioReader]:
+        return self.opener(self.path, self.layout)
 
 
 def _wanted(span: TimeSpan, rate_hz: int) -> int:
@@ -82,12 +113,10 @@ def _wanted(span: TimeSpan, rate_hz: int) -> int:
     return _sample_at(span.end_ms, rate_hz) - _sample_at(span.start_ms, rate_hz) - _sample_at(1, rate_hz) - 1
 
 
-def _read(
-    path: Path, way: Opener, spans: Sequence[TimeSpan], rate_hz: int, mono: bool, downmix: Downmix
-) -> Iterator[Samples]:
-    pick = _strongest_channel(path, way) if mono and downmix is Downmix.STRONGEST else None
-    with way(path) as reader:
-        yield from _cut(_resampled(reader, rate_hz, mono, pick), tuple(spans), rate_hz)
+def _read(source: _Source, spans: Sequence[TimeSpan], mix: _Mix) -> Iterator[Samples]:
+    pick = _strongest_channel(source) if mix.mono and mix.downmix is Downmix.STRONGEST else None
+    with source.open() as reader:
+        yield from _cut(_resampled(reader, mix.sample_rate_hz, mix.mono, pick), tuple(spans), mix.sample_rate_hz)
 
 
 def _cut(blocks: Iterator[Samples], spans: Sequence[TimeSpan], rate_hz: int) -> Iterator[Samples]:
@@ -122,12 +151,12 @@ def _resampled(reader: AudioReader, rate_hz: int, mono: bool, pick: int | None) 
     yield rest if mono or not single else rest[np.newaxis]
 
 
-def _strongest_channel(path: Path, way: Opener) -> int:
-    with way(path) as reader:
-        energies = np.zeros(reader.format.channels)
+def _strongest_channel(source: _Source) -> int:
+    with source.open() as reader:
+        meter = ChannelMeter(reader.format.channels)
         for block in reader.blocks():
-            energies += channel_energies(block)
-    return int(np.argmax(energies))
+            meter.add(block, mean_channel(block), reader.format.hop_frames)
+    return meter.strongest
 
 
 def _sample_at(time_ms: int, rate_hz: int) -> int:

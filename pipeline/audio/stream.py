@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from soundseam.annotators.base import Samples
 
@@ -34,6 +34,21 @@ class DecodeError(Exception):
         return type(self), (self.reason, self.detail)
 
 
+class Layout(NamedTuple):
+    """How densely and on how many channels a stretch of audio is sampled."""
+
+    sample_rate_hz: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Silence among a recording's samples, where the file's timestamps have time and no audio."""
+
+    start_frame: int
+    frames: int
+
+
 @dataclass(frozen=True)
 class AudioFormat:
     """How a recording is stored; container and codec bear FFmpeg's names."""
@@ -44,6 +59,10 @@ class AudioFormat:
     channels: int
     bits: int
     """Of one stored sample where that is less than 16, else 16: what counts as full scale depends on it."""
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.sample_rate_hz, self.channels)
 
     @property
     def hop_frames(self) -> int:
@@ -82,6 +101,11 @@ class AudioReader(Protocol):
     @property
     def damage(self) -> str | None:
         """Once all blocks are read: what was met on the way that could not be decoded."""
+        ...
+
+    @property
+    def filled(self) -> Sequence[Filled]:
+        """Once all blocks are read: where silence stands for what is not there, in order."""
         ...
 
     def blocks(self) -> Iterator[Samples]:

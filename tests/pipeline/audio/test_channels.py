@@ -107,3 +107,25 @@ def test_an_array_of_unrelated_channels_is_independent(tmp_path: Path) -> None:
 def test_silent_channels_are_equal(tmp_path: Path) -> None:
     quality, _ = measured(tmp_path, silence(channels=2))
     assert (quality.channel_relation, quality.downmix) == (ChannelRelation.IDENTICAL, Downmix.MEAN)
+
+
+@pytest.mark.parametrize("offset", [0.002, 0.1])
+@pytest.mark.parametrize("level_db", [-16, -36])
+def test_antiphase_under_a_constant_offset_is_noticed(tmp_path: Path, offset: float, level_db: float) -> None:
+    sound = noise(10.0, gain=10 ** (level_db / 20))
+    quality, samples = measured(tmp_path, sound + offset, offset - sound)
+    assert (quality.channel_relation, quality.downmix) == (ChannelRelation.ANTIPHASE, Downmix.STRONGEST)
+    assert np.std(samples) == pytest.approx(np.std(sound), rel=0.01)
+
+
+@pytest.mark.parametrize("offset", [-0.01, 0.3])
+def test_a_dead_channel_with_a_constant_offset_is_dead(tmp_path: Path, offset: float) -> None:
+    sound = noise(10.0, gain=0.02)
+    quality, samples = measured(tmp_path, silence(10.0) + np.float32(offset), sound)
+    assert (quality.channel_relation, quality.downmix) == (ChannelRelation.MONO, Downmix.STRONGEST)
+    assert samples == pytest.approx(sound[0], abs=1e-4)
+
+
+def test_equal_channels_with_different_offsets_are_equal(tmp_path: Path) -> None:
+    quality, _ = measured(tmp_path, noise(5.0) + np.float32(0.1), noise(5.0) - np.float32(0.05))
+    assert (quality.channel_relation, quality.downmix) == (ChannelRelation.IDENTICAL, Downmix.MEAN)

@@ -228,12 +228,24 @@ def test_a_container_without_its_index_is_undecodable(tmp_path: Path) -> None:
     assert rejection(path).reason == "undecodable"
 
 
-@pytest.mark.parametrize("suffix", ["flac", "mp3"])
-def test_damage_in_the_middle_costs_a_little_and_is_reported(tmp_path: Path, suffix: str) -> None:
-    path = EXACT_FORMATS[suffix](tmp_path / f"x.{suffix}", noise(10.0, 48_000), 48_000)
-    recording, _ = decoded(spoil(path, count=4000))
+def test_damage_in_the_middle_costs_a_little_and_is_reported(tmp_path: Path) -> None:
+    recording, _ = decoded(spoil(encode(tmp_path / "x.mp3", noise(10.0, 48_000), 48_000, "mp3"), count=4000))
     assert recording.duration_ms > 9000
     assert [shortfall.reason in ("damaged", "truncated") for shortfall in recording.shortfalls] == [True]
+
+
+def test_damage_in_a_flac_is_silence_in_its_place(tmp_path: Path) -> None:
+    sound = noise(10.0, 48_000)
+    whole = decoded(write(tmp_path / "x.flac", sound, 48_000))[1]
+    recording, samples = decoded(spoil(write(tmp_path / "x.flac", sound, 48_000), count=4000))
+    (shortfall,) = recording.shortfalls
+    assert shortfall.reason == "gap"
+    assert shortfall.span is not None
+    assert (recording.duration_ms, len(samples)) == (10_000, len(whole))
+    lost = slice(16 * shortfall.span.start_ms - 100, 16 * shortfall.span.end_ms + 100)
+    assert samples[: lost.start] == pytest.approx(whole[: lost.start], abs=1e-4)
+    assert samples[lost.stop :] == pytest.approx(whole[lost.stop :], abs=1e-4)
+    assert np.abs(samples[lost][200:-200]).max() == 0
 
 
 def test_what_lies_beyond_the_longest_recording_is_left_out_and_reported(tmp_path: Path) -> None:

@@ -14,13 +14,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from soundseam.pipeline.audio.decode import DecodeConfig, decode_recording, read_intervals
 from soundseam.pipeline.audio.demux import DEMUXERS, open_demuxed
-from soundseam.pipeline.audio.open_audio import open_pcm
 from soundseam.pipeline.audio.stream import DecodeError
+from soundseam.pipeline.audio.wav import open_wav
 from soundseam.schemas.recording import Downmix
 from soundseam.schemas.timespan import TimeSpan
 from tests.support.recordings import EXACT_FORMATS, a_tone, encode, noise, write
@@ -174,20 +175,19 @@ def test_every_allowed_demuxer_is_there() -> None:
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"])
 def test_both_readers_give_the_same_samples_of_a_wav(tmp_path: Path, subtype: str) -> None:
     path = write(tmp_path / "x.wav", noise(9.0, 44_100, channels=3), 44_100, subtype)
-    with open_pcm(path) as fast, open_demuxed(path) as slow:
+    with open_wav(path) as fast, open_demuxed(path) as slow:
         assert fast.format == slow.format
         assert fast.claimed_frames == slow.claimed_frames
         for one, other in zip(fast.blocks(), slow.blocks(), strict=True):
             assert np.array_equal(one, other)
 
 
-def test_both_readers_give_the_same_samples_of_a_flac(tmp_path: Path) -> None:
-    for subtype in ("PCM_16", "PCM_24"):
-        path = write(tmp_path / "x.flac", noise(9.0, 44_100, channels=2), 44_100, subtype)
-        with open_pcm(path) as fast, open_demuxed(path) as slow:
-            assert fast.format == slow.format
-            for one, other in zip(fast.blocks(), slow.blocks(), strict=True):
-                assert np.array_equal(one, other)
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+def test_a_flac_gives_the_samples_that_were_put_in(tmp_path: Path, subtype: str) -> None:
+    path = write(tmp_path / "x.flac", noise(9.0, 44_100, channels=2), 44_100, subtype)
+    with open_demuxed(path) as reader:
+        samples = np.concatenate(list(reader.blocks()), axis=1)
+    assert np.array_equal(samples, soundfile.read(path, dtype="float32")[0].T)
 
 
 @pytest.mark.parametrize("suffix", sorted(EXACT_FORMATS))
@@ -197,18 +197,6 @@ def test_blocks_are_whole_hops_until_the_last(tmp_path: Path, suffix: str) -> No
         sizes = [block.shape for block in reader.blocks()]
     assert sizes[:-1] == [(1, 192_000), (1, 192_000)]
     assert 0 < sizes[-1][1] <= 192_000
-
-
-def test_a_stream_that_changes_its_rate_ends_there_and_says_so(tmp_path: Path) -> None:
-    first = encode(tmp_path / "a.aac", a_tone(2.0, 48_000), 48_000, "aac", "adts")
-    second = encode(tmp_path / "b.aac", a_tone(2.0, 16_000), 16_000, "aac", "adts")
-    path = tmp_path / "x.aac"
-    path.write_bytes(first.read_bytes() + second.read_bytes())
-    with decode_recording(path, DecodeConfig()) as recording:
-        assert recording.duration_ms == pytest.approx(2000, abs=50)
-        (shortfall,) = recording.shortfalls
-    assert (shortfall.reason, shortfall.span) == ("damaged", None)
-    assert "16000 Hz" in shortfall.detail
 
 
 def test_a_stream_that_a_container_announces_late_is_passed_over(tmp_path: Path) -> None:

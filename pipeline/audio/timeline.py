@@ -1,0 +1,78 @@
+"""Time that a stream's timestamps speak of and no sample fills."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from av.audio.frame import AudioFrame
+
+MIN_GAP_S = 0.04
+_ROUNDING_S = 0.01
+"""Timestamps differ by this much from the samples without meaning it: milliseconds in Matroska, phones' clocks."""
+_RESET_S = 1.0
+"""A jump back by more than this is a clock that begins anew."""
+_MAX_GAP_S: Mapping[str, float] = {
+    # As in FFmpeg's command line: the clocks of broadcasts jump, and beyond 10 s that is no gap.
+    "mpegts": 10.0,
+    "mpeg": 10.0,
+    "flac": 3600.0,
+    "flv": 3600.0,
+    "asf": 3600.0,
+    "ogg": 6 * 3600.0,
+    "matroska,webm": 24 * 3600.0,
+    "mov,mp4,m4a,3gp,3g2,mj2": 24 * 3600.0,
+}
+"""The containers whose timestamps are taken at their word, and up to which gap. Others count samples or bytes."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Silence put in place of audio that is not there."""
+
+    frames: int
+    sample_rate_hz: int
+    is_meant: bool = False
+    """The encoder sent nothing because nobody spoke."""
+
+
+class Timeline:
+    """Compares the timestamps of one stream's frames with the samples they hold."""
+
+    def __init__(self, container: str) -> None:
+        self._max_gap_s = _MAX_GAP_S.get(container, 0.0)
+        # The timestamps of FLAC are numbers of samples, whatever the rate of the frame that bears them.
+        self._counts_samples = container == "flac"
+        self._next_s: float | None = None
+        self._owed_s = 0.0
+        self.jumps = 0
+        """Gaps too long to be believed."""
+
+    def gap_before(self, frame: AudioFrame) -> Gap | None:
+        """What is missing between the frame that was asked about before and this one."""
+        if not self._max_gap_s:
+            return None
+        rate_hz = frame.sample_rate
+        if self._counts_samples and frame.time_base:
+            rate_hz = round(1 / frame.time_base)
+        duration_s = frame.samples / rate_hz
+        if frame.pts is None or frame.time_base is None:
+            self._next_s = None if self._next_s is None else self._next_s + duration_s
+            return None
+        begin_s = frame.pts * frame.time_base.numerator / frame.time_base.denominator
+        off_s = 0.0 if self._next_s is None else begin_s - self._next_s
+        self._next_s = begin_s + duration_s
+        if abs(off_s) <= _ROUNDING_S:
+            return None
+        if not -_RESET_S < off_s <= self._max_gap_s:
+            self.jumps += off_s > 0
+            self._owed_s = 0.0
+            return None
+        # A frame that comes late and the next one early again: only what stays is a gap.
+        self._owed_s += off_s
+        if self._owed_s < MIN_GAP_S:
+            self._owed_s = max(self._owed_s, -_RESET_S)
+            return None
+        gap = Gap(round(self._owed_s * rate_hz), frame.sample_rate)
+        self._owed_s = 0.0
+        return gap
