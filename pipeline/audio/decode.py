@@ -21,10 +21,10 @@ from pydantic import Field
 from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
 from soundseam.pipeline.audio.audio_quality import QualityMeter
 from soundseam.pipeline.audio.channels import mean_channel
-from soundseam.pipeline.audio.intervals import Resampler, read_intervals
+from soundseam.pipeline.audio.intervals import read_intervals
 from soundseam.pipeline.audio.open_audio import Opener, openers
 from soundseam.pipeline.audio.stream import AudioFormat, AudioReader, DecodeError, Filled, Layout
-from soundseam.pipeline.audio.stretches import LargerLayoutError
+from soundseam.pipeline.audio.stretches import LargerLayoutError, Resampler
 from soundseam.schemas.record import Record
 from soundseam.schemas.recording import Downmix, Quality
 from soundseam.schemas.timespan import TimeSpan

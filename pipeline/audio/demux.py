@@ -27,7 +27,7 @@ from av.packet import Packet
 from av.stream import Discard
 
 from soundseam.annotators.base import Samples
-from soundseam.pipeline.audio.file_view import Extent, FileView, id3_end, ogg_links, without_flac_tags
+from soundseam.pipeline.audio.file_view import Extent, FileView, flac_streams, id3_end, ogg_links
 from soundseam.pipeline.audio.stream import AudioFormat, DecodeError, Filled, Layout
 from soundseam.pipeline.audio.stretches import BlockMaker, Piece, layout_of
 from soundseam.pipeline.audio.timeline import Gap, Timeline
@@ -250,9 +250,8 @@ def _parts_of(path: Path, file: BinaryIO) -> tuple[Sequence[FileView], float | N
     magic = file.read(12)
     if magic[:4] == b"OggS":
         return [FileView(file, extent) for extent in ogg_links(file, start, end)], None
-    if magic[:4] == b"fLaC" and (found := without_flac_tags(file, start, end)):
-        head, start = found
-        return [FileView(file, Extent(start, end), head)], None
+    if magic[:4] == b"fLaC":
+        return flac_streams(file, start, end), None
     if magic[:4] in (b"RIFF", b"RF64") and magic[8:] == b"WAVE":
         head, extent, missing_ratio = without_wav_tags(file)
         return [FileView(file, extent, head)], missing_ratio

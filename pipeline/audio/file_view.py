@@ -13,6 +13,8 @@ from typing import BinaryIO
 _MAX_TAGS = 1000
 _MAX_BLOCKS = 10_000
 _STREAMINFO_BYTES = 34
+# RFC 9639, section 8: the marker, then STREAMINFO, the last block or not.
+_FLAC_START = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 # Stream version 0, and a page that begins a logical stream: RFC 3533, section 6.
 _OGG_FIRST_PAGE = re.compile(rb"OggS\x00[\x02\x03\x06\x07]")
 _OGG_HEADER_BYTES = 27
@@ -70,11 +72,28 @@ def id3_end(file: BinaryIO, start: int = 0) -> int:
     return start
 
 
-def without_flac_tags(file: BinaryIO, start: int, end: int) -> tuple[bytes, int] | None:
-    """A head with the stream's parameters alone, and where the frames begin; None if the blocks lead past `end`.
+def flac_streams(file: BinaryIO, start: int, end: int) -> Sequence[FileView]:
+    """The FLAC streams of a file, one after another, each behind a head with its parameters alone.
 
     Comments, pictures and cue sheets say nothing of the sound, and reading them may take longer than decoding it.
     """
+    views: list[FileView] = []
+    at: int | None = start
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        while at is not None:
+            found = _flac_head(file, at, end)
+            if found is None:
+                views.append(FileView(file, Extent(at, end)))
+                break
+            head, frames = found
+            following = _FLAC_START.search(data, frames, end)
+            at = following.start() if following else None
+            views.append(FileView(file, Extent(frames, end if at is None else at), head))
+    return views
+
+
+def _flac_head(file: BinaryIO, start: int, end: int) -> tuple[bytes, int] | None:
+    """A head with STREAMINFO alone, and where the frames begin; None if the blocks lead past `end`."""
     at = start + 4
     info = b""
     for _ in range(_MAX_BLOCKS):

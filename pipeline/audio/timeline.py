@@ -41,8 +41,6 @@ class Timeline:
 
     def __init__(self, container: str) -> None:
         self._max_gap_s = _MAX_GAP_S.get(container, 0.0)
-        # The timestamps of FLAC are numbers of samples, whatever the rate of the frame that bears them.
-        self._counts_samples = container == "flac"
         self._next_s: float | None = None
         self._owed_s = 0.0
         self.jumps = 0
@@ -52,10 +50,7 @@ class Timeline:
         """What is missing between the frame that was asked about before and this one."""
         if not self._max_gap_s:
             return None
-        rate_hz = frame.sample_rate
-        if self._counts_samples and frame.time_base:
-            rate_hz = round(1 / frame.time_base)
-        duration_s = frame.samples / rate_hz
+        duration_s = frame.samples / frame.sample_rate
         if frame.pts is None or frame.time_base is None:
             self._next_s = None if self._next_s is None else self._next_s + duration_s
             return None
@@ -73,6 +68,6 @@ class Timeline:
         if self._owed_s < MIN_GAP_S:
             self._owed_s = max(self._owed_s, -_RESET_S)
             return None
-        gap = Gap(round(self._owed_s * rate_hz), frame.sample_rate)
+        gap = Gap(round(self._owed_s * frame.sample_rate), frame.sample_rate)
         self._owed_s = 0.0
         return gap

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundseam.pipeline.audio.decode import DecodeConfig, DecodeError, SpooledWaveform, decode_recording, read_intervals
-from soundseam.pipeline.audio.intervals import Resampler
+from soundseam.pipeline.audio.stretches import Resampler
 from soundseam.schemas.recording import Downmix
 from soundseam.schemas.timespan import TimeSpan
 from tests.support.recordings import EXACT_FORMATS, Sound, a_tone, cut_off, noise, spoil, write
