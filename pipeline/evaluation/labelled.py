@@ -161,7 +161,7 @@ def loadable(backends: Sequence[BackendT]) -> list[BackendT]:
 def read_mono(path: Path) -> tuple[Samples, int]:
     """Samples (num_samples,), the mean of all channels, and their rate. Raises LabelledFolderError for no audio."""
     try:
-        with openers(path)[-1](path) as reader:
+        with openers(path)[-1](path, None) as reader:
             blocks = [mean_channel(block) for block in reader.blocks()]
             rate_hz = reader.format.sample_rate_hz
     except DecodeError as error:
