@@ -13,7 +13,7 @@ from soundseam.pipeline.sft.read import read_recordings, source_stages, upstream
 from soundseam.pipeline.sft.tasks.reasoning import WrittenReasoningTask
 from soundseam.pipeline.storage.commits import Corpus, read_layout, shard_of
 from soundseam.schemas.duplicate import Duplicate, Fingerprint
-from soundseam.schemas.sample import Sample
+from soundseam.schemas.sample import Sample, Split
 from tests.pipeline.sft.builders import a_rich_recording
 
 _LONGEST = 220
@@ -71,14 +71,14 @@ def _samples(corpus: Path, task: Task) -> Iterator[Sample]:
     shards = read_layout(output).shards
     for shard in sorted({shard_of(name, shards) for name in ids}):
         for recording in read_recordings(output, shard, [name for name in ids if shard_of(name, shards) == shard]):
-            yield from samples_of(task, recording, config, recording.recording_id, "")
+            yield from samples_of(task, recording, config, Split.TRAIN, "")
 
 
 def _made_up(task: Task) -> list[Sample]:
     """What a recording gives that has everything a task may ask for."""
     config = load_sft_config().model_copy(update={"languages": {"en": 1.0}})
     recording = a_rich_recording()
-    return list(samples_of(task, recording, config, recording.recording_id, ""))
+    return list(samples_of(task, recording, config, Split.TRAIN, ""))
 
 
 def _example(samples: Sequence[Sample]) -> str:

@@ -57,17 +57,18 @@ class AnswerSpan(Record):
 class AnswerSpec(Record):
     """What a right answer is. `scoring` says which of the other fields count; the rest is empty or null.
 
-    exact: any of `accepted`, case and final punctuation aside · choice: `choices[correct]` · number: `value` within
-    `tolerance` · labels: the set `accepted` · spans: `spans`, each edge within `tolerance_ms` · wer: word error rate
-    against `reference` (character error rate for languages without spaces) · speaker_wer: likewise speaker by speaker,
-    however they are called, each line of `reference` being a turn `name: words` · refusal: says that it cannot be
-    known · open: no program can tell; `reference` is one good answer.
+    exact: any of `accepted`, case and final punctuation aside; `choices` are the answers that the question names, if it
+    does · choice: `choices[correct]` · number: `value` within `tolerance` · labels: the set `accepted` · spans:
+    `spans`, each edge within `tolerance_ms` · wer: word error rate against `reference` (character error rate for
+    languages without spaces) · speaker_wer: likewise speaker by speaker, however they are called, each line of
+    `reference` being a turn `name: words` · refusal: says that it cannot be known · open: no program can tell; `reference` is one good
+    answer.
     """
 
     scoring: Scoring = Field(description="how to score")
     reference: str = Field(description="the answer without any phrasing around it")
     accepted: tuple[str, ...] = Field(default=(), description="what counts as right, or the set to name")
-    choices: tuple[str, ...] = Field(default=(), description="what is offered, A first")
+    choices: tuple[str, ...] = Field(default=(), description="what is offered, A first where there are letters")
     correct: int | None = Field(default=None, ge=0, description="which of the choices is right, from 0")
     value: float | None = Field(default=None, description="the number asked for")
     unit: str | None = Field(default=None, description="of value and tolerance, as in s or bpm; null for a count")

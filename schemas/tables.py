@@ -100,7 +100,9 @@ class Table(StrEnum):
 
 DUPLICATES_FOLDER = "duplicates"
 SAMPLES_FOLDER = "sft"
-SAMPLE_TABLE = r"^sft/[a-z][a-z0-9_]*$"
+THINNED_FOLDER = "thinned"
+"""What balance left out of the samples, likewise."""
+SAMPLE_TABLE = r"^(sft|thinned)/[a-z][a-z0-9_]*$"
 """One table a task, made only for the tasks that are asked for; which there are is the pipeline's to know."""
 
 AnyTable = Annotated[Table | Annotated[str, Field(pattern=SAMPLE_TABLE)], Field(union_mode="left_to_right")]

@@ -8,11 +8,10 @@ from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.questions import Asker, Question, Reply, Sampling
 from soundseam.annotators.chat.served import ask_each
 from soundseam.pipeline.sft.answers import LETTERS, TimestampFormat, letter_of, score_answer
+from soundseam.pipeline.sft.balance import CLOSED
 from soundseam.pipeline.sft.prompts import filled
 from soundseam.schemas.sample import Sample, Scoring
 
-CLOSED = frozenset({Scoring.EXACT, Scoring.CHOICE, Scoring.NUMBER, Scoring.LABELS})
-"""Whose answers a guess may hit: nobody guesses a transcript, and times are as good as never right."""
 _SAMPLING = Sampling(max_tokens=64)
 
 

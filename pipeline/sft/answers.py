@@ -116,8 +116,11 @@ def _parsed(style: TimestampFormat, text: str) -> tuple[TimedText, ...] | None:
     return tuple(entries)
 
 
-def exact(reference: str, *also: str) -> AnswerSpec:
-    return AnswerSpec(scoring=Scoring.EXACT, reference=reference, accepted=(reference, *also))
+def exact(reference: str, *also: str, offered: Sequence[str] = ()) -> AnswerSpec:
+    """`offered` are the answers that the question itself names, the right one among them."""
+    return AnswerSpec(
+        scoring=Scoring.EXACT, reference=reference, accepted=(reference, *also), choices=tuple(sorted(offered))
+    )
 
 
 def number(value: float, tolerance: float, unit: str | None, decimals: int = 0) -> AnswerSpec:

@@ -20,11 +20,15 @@ from soundseam.pipeline.sft.material import RecordingMaterial, is_doubted
 from soundseam.pipeline.sft.prompts import ANSWERER_PROMPTS, prompts_key
 from soundseam.pipeline.sft.tasks import AnyTask
 from soundseam.pipeline.sft.words import LANGUAGES, UnsayableError, Words
-from soundseam.schemas.record import Record, content_key, draw, key_content
+from soundseam.schemas.record import Record, content_key, key_content
 from soundseam.schemas.sample import Message, MessageKind, Role, Sample, Split
 
 SFT_REVISION = "5"
 """Raised whenever a task may ask or answer otherwise for equal rows and options."""
+
+
+_DECIDED_LATER = frozenset({"tasks", "validation_share", "validation_recordings", "max_guessed", "max_refusals"})
+"""What decides which samples stay and where, not what they are: keys name what was decided of a recording."""
 
 
 class SftConfig(Record):
@@ -35,7 +39,20 @@ class SftConfig(Record):
         default={"en": 0.5, "zh": 0.5}, description="language of the instruction → its share of the questions"
     )
     seed: int = Field(default=0, description="another seed gives other wordings, another choice and another split")
-    validation_share: float = Field(default=0.02, ge=0.0, le=1.0, description="of the recordings, held out whole")
+    validation_share: float = Field(
+        default=0.02, ge=0.0, le=1.0, description="of the samples at least; their recordings are held out whole"
+    )
+    validation_recordings: int = Field(
+        default=20, ge=0, description="as many are held out at least, but no more than one recording in five for it"
+    )
+    max_guessed: float = Field(
+        default=0.4,
+        gt=0.0,
+        le=1.0,
+        description="how often one answer may be right for like questions, or just over chance where a question names "
+        "its answers; samples beyond it are left out; 1 for any",
+    )
+    max_refusals: float = Field(default=0.03, ge=0.0, lt=1.0, description="share of all samples that may be refusals")
     timestamps: TimestampFormat = Field(default=TimestampFormat(), description="how timed answers are written")
     answerer: Endpoint | None = Field(
         default=None,
@@ -56,7 +73,7 @@ class SftConfig(Record):
 
     def task_key(self, task: AnyTaskOptions) -> str:
         """Key of all that a task's samples depend on but for the rows themselves."""
-        shared = {name: value for name, value in key_content(self).items() if name != "tasks"}
+        shared = {name: value for name, value in key_content(self).items() if name not in _DECIDED_LATER}
         asked = prompts_key(ANSWERER_PROMPTS) if self.answerer is not None else ""
         return content_key([SFT_REVISION, key_content(task), task.words_key, shared, asked])
 
@@ -103,33 +120,25 @@ def _default_text() -> str:
 
 
 def samples_of(
-    task: Task, recording: RecordingMaterial, config: SftConfig, group: str, config_key: str
+    task: Task, recording: RecordingMaterial, config: SftConfig, split: Split, config_key: str
 ) -> Iterator[Sample]:
     """A recording's samples of one task, in order of segment and id.
 
-    `group` stands for all recordings that must lie on the same side of the split: the recording's id, or that of its
-    near-duplicates.
+    `split` is the same for all recordings that are near-duplicates.
     """
-    return samples_from(task, task.asks(recording), config, group, config_key)
+    return samples_from(task, task.asks(recording), config, split, config_key)
 
 
 def samples_from(
-    task: AnyTaskOptions, found: Iterable[Ask], config: SftConfig, group: str, config_key: str
+    task: AnyTaskOptions, found: Iterable[Ask], config: SftConfig, split: Split, config_key: str
 ) -> Iterator[Sample]:
     """The same of questions that were `found` already, all of one recording."""
-    split = split_of(group, config)
     asks = sorted(found, key=lambda ask: ask.materials[0].segment_id)
     for _, members in groupby(asks, key=lambda ask: ask.materials[0].segment_id):
         made = (sample for ask in members if (sample := _sample(task, ask, config, split, config_key)) is not None)
         # By id, which is a hash, so that no kind of question is preferred.
         chosen = sorted(made, key=lambda sample: sample.sample_id)[: task.most_per_segment]
         yield from chosen
-
-
-def split_of(group: str, config: SftConfig) -> Split:
-    """On which side a group of recordings lies."""
-    held_out = draw(config.seed, "split", group) < config.validation_share
-    return Split.VALIDATION if held_out else Split.TRAIN
 
 
 def _sample(task: AnyTaskOptions, ask: Ask, config: SftConfig, split: Split, config_key: str) -> Sample | None:

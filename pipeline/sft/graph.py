@@ -18,25 +18,37 @@ from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.local.progress import ProgressLog
 from soundseam.pipeline.sft.answerable import with_text_only
 from soundseam.pipeline.sft.ask import ServedTask
+from soundseam.pipeline.sft.balance import Balance, asked_of_sample
 from soundseam.pipeline.sft.build import SftConfig, samples_from, samples_of
 from soundseam.pipeline.sft.material import RecordingMaterial
-from soundseam.pipeline.sft.plan import sft_stage
+from soundseam.pipeline.sft.plan import sft_stage, thinned_table
 from soundseam.pipeline.sft.read import Marks, read_recordings
 from soundseam.pipeline.sft.tasks import AnyTask
 from soundseam.pipeline.stages.asking import asking
 from soundseam.pipeline.stages.transforms import client_of
 from soundseam.pipeline.storage.commits import Commit, new_commit
 from soundseam.pipeline.work import ShardWork
-from soundseam.schemas.sample import Sample
+from soundseam.schemas.sample import Sample, Split
+
+
+@dataclass(frozen=True)
+class SftBuild:
+    """What samples of a corpus are made with."""
+
+    output: str
+    config: SftConfig
+    marks: Marks
+    balance: Balance
+
+    def split_of(self, recording_id: str) -> Split:
+        return self.balance.split_of(self.marks.group_of(recording_id))
 
 
 @dataclass(frozen=True)
 class ShardBuilder:
     """Builds works of one corpus; `load` gives the client of an endpoint, the same one each time."""
 
-    output: str
-    config: SftConfig
-    marks: Marks
+    made_with: SftBuild
     progress: ProgressLog
     load: Callable[[Endpoint], ChatClient]
 
@@ -44,10 +56,10 @@ class ShardBuilder:
         """Builds what `work` has left to do and commits it a task at a time; gives (task, its samples) as it goes."""
         names = {name for stage in work.stages for name in stage.recording_ids}
         recordings = [
-            recording.without(self.marks.left_out_of(recording.recording_id))
-            for recording in read_recordings(self.output, work.shard, names)
+            recording.without(self.made_with.marks.left_out_of(recording.recording_id))
+            for recording in read_recordings(self.made_with.output, work.shard, names)
         ]
-        for task in self.config.tasks:
+        for task in self.made_with.config.tasks:
             stage = sft_stage(task.task)
             todo = work.at(stage)
             if todo is None:
@@ -56,10 +68,12 @@ class ShardBuilder:
             self.progress.write(stage, "start", ids)
             count = audio_ms = 0
             mine = [recording for recording in recordings if recording.recording_id in todo.recording_ids]
-            with new_commit(self.output, Commit(stage=stage, shard=work.shard, covers=todo.keys, files=())) as writer:
+            commit = Commit(stage=stage, shard=work.shard, covers=todo.keys, files=())
+            with new_commit(self.made_with.output, commit) as writer:
                 for sample in self._samples(task, mine):
-                    writer.append(stage, sample)
-                    count += 1
+                    stays = self.made_with.balance.keeps(asked_of_sample(sample))
+                    writer.append(stage if stays else thinned_table(task.task), sample)
+                    count += stays
                     audio_ms += sample.audio_ms
             self.progress.write(stage, "done", ids, audio_ms)
             yield task.task, count
@@ -69,7 +83,7 @@ class ShardBuilder:
 
             def asker(endpoint: Endpoint) -> KeepingAsker:
                 client = self.load(endpoint)
-                return stack.enter_context(asking(client, self.output, sft_stage(task.task), self.progress))
+                return stack.enter_context(asking(client, self.made_with.output, sft_stage(task.task), self.progress))
 
             if isinstance(task, ServedTask):
                 samples = self._written(task, recordings, [asker(endpoint) for endpoint in task.endpoints()])
@@ -80,32 +94,35 @@ class ShardBuilder:
                     for sample in samples_of(
                         task,
                         recording,
-                        self.config,
-                        self.marks.group_of(recording.recording_id),
-                        self.config.task_key(task),
+                        self.made_with.config,
+                        self.made_with.split_of(recording.recording_id),
+                        self.made_with.config.task_key(task),
                     )
                 )
-            if self.config.answerer is not None:
-                samples = with_text_only(samples, self.config.timestamps, asker(self.config.answerer))
+            if self.made_with.config.answerer is not None:
+                samples = with_text_only(
+                    samples, self.made_with.config.timestamps, asker(self.made_with.config.answerer)
+                )
             yield from samples
 
     def _written(
         self, task: ServedTask, recordings: Iterable[RecordingMaterial], askers: list[KeepingAsker]
     ) -> Iterator[Sample]:
-        asks = task.asks_from(recordings, self.config.phrasing, askers)
-        key = self.config.task_key(task)
+        asks = task.asks_from(recordings, self.made_with.config.phrasing, askers)
+        key = self.made_with.config.task_key(task)
         for recording_id, mine in groupby(asks, key=lambda ask: ask.materials[0].segment.recording_id):
-            yield from samples_from(task, mine, self.config, self.marks.group_of(recording_id), key)
+            split = self.made_with.split_of(recording_id)
+            yield from samples_from(task, mine, self.made_with.config, split, key)
 
 
 class BuildShard(beam.DoFn):
     """Builds and commits the samples of one work, task by task."""
 
-    def __init__(self, config: SftConfig, output: str, marks: Marks, progress: ProgressLog) -> None:
-        self._config, self._output, self._marks, self._progress = config, output, marks, progress
+    def __init__(self, made_with: SftBuild, progress: ProgressLog) -> None:
+        self._made_with, self._progress = made_with, progress
 
     def process(self, work: ShardWork) -> Iterator[ShardWork]:
-        builder = ShardBuilder(self._output, self._config, self._marks, self._progress, client_of)
+        builder = ShardBuilder(self._made_with, self._progress, client_of)
         for task, samples in builder.build(work):
             Metrics.counter("soundseam", f"sft/{task} samples").inc(samples)
         yield work
@@ -123,9 +140,7 @@ def beam_options(flags: Sequence[str], runner: str) -> PipelineOptions:
 
 def run_sft_graph(
     works: Sequence[ShardWork],
-    config: SftConfig,
-    output: str,
-    marks: Marks,
+    made_with: SftBuild,
     progress: ProgressLog | None = None,
     options: PipelineOptions | None = None,
 ) -> None:
@@ -137,5 +152,5 @@ def run_sft_graph(
         (
             pipeline
             | "Works" >> beam.Create(list(works), reshuffle=True)
-            | "Build" >> beam.ParDo(BuildShard(config, output, marks, progress or ProgressLog()))
+            | "Build" >> beam.ParDo(BuildShard(made_with, progress or ProgressLog()))
         )

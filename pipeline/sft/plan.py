@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+from soundseam.pipeline.inspection import committed_rows
 from soundseam.pipeline.plan import Plan, StagePlan
+from soundseam.pipeline.sft.balance import Asked, Balance, asked_of, held_out_below, thresholds_of
 from soundseam.pipeline.sft.build import SftConfig
 from soundseam.pipeline.sft.read import Marks, upstream_keys
 from soundseam.pipeline.sft.tasks import AnyTask
@@ -12,7 +15,8 @@ from soundseam.pipeline.storage.commits import Commit, Corpus, shard_of
 from soundseam.pipeline.work import SEGMENTS_STAGE, ShardWork, StageWork
 from soundseam.schemas.record import content_key
 from soundseam.schemas.recording import Source
-from soundseam.schemas.tables import SAMPLES_FOLDER
+from soundseam.schemas.sample import AnswerSpec
+from soundseam.schemas.tables import SAMPLES_FOLDER, THINNED_FOLDER, Table
 
 WORK_SEGMENTS = 20_000
 """About so many segments' rows, without audio, are in a worker's memory at a time."""
@@ -23,18 +27,77 @@ def sft_stage(task: str) -> str:
     return f"{SAMPLES_FOLDER}/{task}"
 
 
-def sft_keys(task: AnyTask, config: SftConfig, upstream: Mapping[str, str], marks: Marks) -> dict[str, str]:
+def thinned_table(task: str) -> str:
+    """The table of the samples that balance leaves out."""
+    return f"{THINNED_FOLDER}/{task}"
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What the samples that there are decide of each recording: its side of the split, and what of it goes."""
+
+    balance: Balance
+    thinned: Mapping[str, Mapping[str, str]]
+    """task → recording_id → key of those of its samples that are left out; only where there are any."""
+
+
+def decide(corpus: Corpus, config: SftConfig, marks: Marks) -> Decided:
+    """From the samples that are committed for `corpus`, kept ones and thinned ones alike."""
+    rows = committed_rows(corpus, Table.RECORDINGS, ["recording_id", "segment_count"])
+    segments = {str(row["recording_id"]): int(str(row["segment_count"])) for row in rows}
+    groups = {name: marks.group_of(name) for name in segments}
+    below = held_out_below(segments, groups, config.seed, config.validation_share, config.validation_recordings)
+    asked = list(_asked(corpus.output, config))
+    balance = Balance(config.seed, below, thresholds_of(asked, config.seed, config.max_guessed, config.max_refusals))
+    left_out: dict[tuple[str, str], list[str]] = {}
+    for one in asked:
+        if not balance.keeps(one):
+            left_out.setdefault((one.task, one.recording_id), []).append(one.sample_id)
+    thinned: dict[str, dict[str, str]] = {}
+    for (task, recording_id), ids in left_out.items():
+        thinned.setdefault(task, {})[recording_id] = content_key(sorted(ids))
+    return Decided(balance, thinned)
+
+
+def _asked(output: str, config: SftConfig) -> Iterator[Asked]:
+    columns = ["recording_id", "sample_id", "task", "kind", "topic", "language", "answer_spec"]
+    for task in config.tasks:
+        built = Corpus.load_present(output, [sft_stage(task.task)])
+        for table in (sft_stage(task.task), thinned_table(task.task)):
+            for row in committed_rows(built, table, columns):
+                yield asked_of(str(row["sample_id"]), row, AnswerSpec.model_validate(row["answer_spec"]))
+
+
+def sft_keys(
+    task: AnyTask, config: SftConfig, upstream: Mapping[str, str], marks: Marks, decided: Decided
+) -> dict[str, str]:
     """recording_id → the key that its samples of `task` bear."""
-    task_key = config.task_key(task)
+    task_key, thinned = config.task_key(task), decided.thinned.get(task.task, {})
     return {
-        recording_id: content_key([task_key, key, marks.key_of(recording_id)]) for recording_id, key in upstream.items()
+        name: content_key(
+            [
+                task_key,
+                key,
+                marks.key_of(name),
+                decided.balance.split_of(marks.group_of(name)),
+                thinned.get(name, ""),
+            ]
+        )
+        for name, key in upstream.items()
     }
 
 
-def plan_sft(corpus: Corpus, built: Corpus, config: SftConfig, shards: int, marks: Marks) -> Plan:
+def wanted_keys(
+    upstream: Mapping[str, str], config: SftConfig, marks: Marks, decided: Decided
+) -> dict[str, dict[str, str]]:
+    """stage → recording_id → the key of its samples, of every task."""
+    return {sft_stage(task.task): sft_keys(task, config, upstream, marks, decided) for task in config.tasks}
+
+
+def plan_sft(corpus: Corpus, built: Corpus, config: SftConfig, shards: int, marks: Marks, decided: Decided) -> Plan:
     """Holds what `config` wants of the rows in `corpus` against the samples in `built`."""
     upstream = upstream_keys(corpus)
-    wanted = {sft_stage(task.task): sft_keys(task, config, upstream, marks) for task in config.tasks}
+    wanted = wanted_keys(upstream, config, marks, decided)
     stages, missing = [], {}
     for stage, keys in wanted.items():
         have = built.keys(stage)

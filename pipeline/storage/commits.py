@@ -33,7 +33,7 @@ from soundseam.pipeline.storage.tables import (
 from soundseam.pipeline.work import LIST_STAGE
 from soundseam.schemas.record import Record, content_key
 from soundseam.schemas.recording import PASSING_REASONS, Rejected
-from soundseam.schemas.tables import SAMPLES_FOLDER, Table, table_schema
+from soundseam.schemas.tables import SAMPLES_FOLDER, THINNED_FOLDER, Table, table_schema
 
 RUN_FOLDER = "_run"
 DEFAULT_SHARDS = 64
@@ -391,7 +391,7 @@ def _delete_orphans(output: str, corpus: Corpus) -> int:
     named = {SCHEMA_FILE} | {entry.name for commit in kept for entry in commit.files}
     orphans = [
         stat.uri
-        for table in (*Table, SAMPLES_FOLDER)
+        for table in (*Table, SAMPLES_FOLDER, THINNED_FOLDER)
         for stat in files.list_files(files.join(output, table))
         if (name := files.name_of(stat.uri)) not in named and is_table_file(name)
     ]

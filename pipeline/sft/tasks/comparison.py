@@ -96,11 +96,12 @@ class ComparisonTask(Task):
 
 def _comparison_turn(is_first: bool, words: Words) -> Turn:
     answer, other = ("first", "second") if is_first else ("second", "first")
+    named, rival = words.say(f"plain_{answer}"), words.say(f"plain_{other}")
     return Turn(
         words.say("question"),
         words.say(answer),
-        exact(words.say(f"plain_{answer}")),
-        rivals=(words.say(f"plain_{other}"),),
+        exact(named, offered=(named, rival)),
+        rivals=(rival,),
     )
 
 

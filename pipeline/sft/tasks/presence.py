@@ -141,4 +141,5 @@ def _turn(sound: Sound, is_there: bool, words: Words) -> Turn:
     if name.startswith("the sound “"):
         raise UnsayableError(f"no name for {sound[1]} by which a listener would know it")
     answer = "yes" if is_there else "no"
-    return Turn(words.say("question", sound=name), words.say(answer, sound=name), exact(words.say(f"plain_{answer}")))
+    spec = exact(words.say(f"plain_{answer}"), offered=(words.say("plain_yes"), words.say("plain_no")))
+    return Turn(words.say("question", sound=name), words.say(answer, sound=name), spec)

@@ -143,7 +143,7 @@ def _longer_turn(one: Group, other: Group, words: Words) -> Turn:
     return Turn(
         words.say("question", one=first, other=second),
         words.say("answer", longer=names[longer[0]]),
-        exact(names[longer[0]]),
+        exact(names[longer[0]], offered=(first, second)),
         reasoning=chain,
         rivals=(names[shorter[0]],),
     )

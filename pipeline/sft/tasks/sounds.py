@@ -243,6 +243,6 @@ def _order_turn(first: Sighting, second: Sighting, words: Words) -> Turn:
     return Turn(
         words.say("question", one=one, other=other),
         words.say("answer", first=names[0], second=names[1]),
-        exact(names[0]),
+        exact(names[0], offered=names),
         rivals=(names[1],),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from soundseam.annotators.grammar.engine import as_json
+from soundseam.pipeline.sft.balance import Balance
 from soundseam.pipeline.sft.build import SftConfig, load_sft_config, samples_of
 from soundseam.pipeline.sft.material import Material, RecordingMaterial
 from soundseam.schemas.annotation import Annotation, GeneralAnnotation, MusicAnnotation, SpeechAnnotation
@@ -274,12 +275,9 @@ def recording(*materials: Material, name: str = "a") -> RecordingMaterial:
 
 
 def samples(of: RecordingMaterial, config: SftConfig = CONFIG, group: str = "") -> list[Sample]:
-    """All samples of all tasks."""
-    return [
-        sample
-        for task in config.tasks
-        for sample in samples_of(task, of, config, group or of.recording_id, config.task_key(task))
-    ]
+    """All samples of all tasks, before any are left out; held out by the share alone."""
+    split = Balance(config.seed, config.validation_share).split_of(group or of.recording_id)
+    return [sample for task in config.tasks for sample in samples_of(task, of, config, split, config.task_key(task))]
 
 
 def tasks_in(made: Iterable[Sample]) -> set[str]:

@@ -11,10 +11,10 @@ import soundfile
 
 from soundseam.pipeline.local.progress import ProgressLog
 from soundseam.pipeline.sft.build import SftConfig
-from soundseam.pipeline.sft.launch import SftGroup, SftJob, prepare_sft, run_sft
+from soundseam.pipeline.sft.launch import SftGroup, prepare_sft, run_sft
 from soundseam.pipeline.sft.material import RecordingMaterial
 from soundseam.pipeline.sft.read import Marks
-from soundseam.pipeline.sft.summary import SftSummary
+from soundseam.pipeline.sft.summary import SftSummary, summarise
 from soundseam.pipeline.storage.commits import Commit, new_commit, prepare_output, shard_of
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.segment import Segment
@@ -71,11 +71,12 @@ class Silent:
 
 
 def build_samples(output: Path | str, config: SftConfig, works: int | None = None, marks: Marks = NONE) -> SftSummary:
-    """Plans and builds in this process; only the first `works` of the plan where it says so."""
+    """Plans and builds in this process; only the first `works` of the plan where it says so, as if killed then."""
     job = prepare_sft(str(output), config, marks)
-    SftGroup(config, str(output), marks, None)(job.plan.works[:works], ProgressLog())
-    done = SftJob(job.output, job.config, job.marks, job.plan.model_copy(update={"works": ()}))
-    return run_sft(done, 1, Silent())
+    if works is None:
+        return run_sft(job, 1, Silent(), runner="InProcess")
+    SftGroup(job.made_with, None)(job.plan.works[:works], ProgressLog())
+    return summarise(str(output), config)
 
 
 def planned(output: Path, config: SftConfig, marks: Marks = NONE) -> Sequence[tuple[str, int]]:

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from soundseam.pipeline.config import SetupError
-from soundseam.pipeline.sft.build import SftConfig, load_sft_config, split_of
+from soundseam.pipeline.sft.balance import Balance
+from soundseam.pipeline.sft.build import SftConfig, load_sft_config
 from soundseam.schemas.sample import Scoring, Split
 from tests.pipeline.sft.builders import CONFIG, a_rich_recording, samples
 
@@ -55,7 +56,7 @@ def test_near_duplicates_lie_on_the_same_side() -> None:
 
 def test_about_as_many_recordings_are_held_out_as_asked() -> None:
     config = CONFIG.model_copy(update={"validation_share": 0.1})
-    sides = Counter(split_of(f"{number:032x}", config) for number in range(4000))
+    sides = Counter(Balance(config.seed, config.validation_share).split_of(f"{number:032x}") for number in range(4000))
     assert 0.08 < sides[Split.VALIDATION] / 4000 < 0.12
 
 

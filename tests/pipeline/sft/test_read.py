@@ -13,7 +13,8 @@ from typer.testing import CliRunner, Result
 from soundseam.pipeline.commands import cli
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.dedup.launch import DedupRequest, find_duplicates
-from soundseam.pipeline.sft.build import SftConfig, split_of
+from soundseam.pipeline.sft.balance import Balance
+from soundseam.pipeline.sft.build import SftConfig
 from soundseam.pipeline.sft.read import Marks, are_outdated, read_marks
 from soundseam.schemas.duplicate import LeaveOut
 from tests.pipeline.dedup.sounds import BEAT, MELODY, NOISE, OTHER_BEAT, OTHER_NOISE, commit_sounds, flac, segment_of
@@ -63,7 +64,11 @@ def test_groups_come_from_the_table_of_duplicates(corpus: Path) -> None:
 
 def test_near_duplicates_lie_on_one_side_of_the_split(corpus: Path) -> None:
     seeds = (TASKS.model_copy(update={"seed": seed}) for seed in range(99))
-    torn = next(config for config in seeds if len({split_of(IDS[name], config) for name in "abd"}) == 2)
+    torn = next(
+        config
+        for config in seeds
+        if len({Balance(config.seed, config.validation_share).split_of(IDS[name]) for name in "abd"}) == 2
+    )
     sides = splits(corpus, read_marks(str(corpus), None, ()), torn)
     assert sides["a"] == sides["b"] == sides["d"]
     assert len(sides["a"]) == 1
