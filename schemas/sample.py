@@ -61,8 +61,8 @@ class AnswerSpec(Record):
     does · choice: `choices[correct]` · number: `value` within `tolerance` · labels: the set `accepted` · spans:
     `spans`, each edge within `tolerance_ms` · wer: word error rate against `reference` (character error rate for
     languages without spaces) · speaker_wer: likewise speaker by speaker, however they are called, each line of
-    `reference` being a turn `name: words` · refusal: says that it cannot be known · open: no program can tell; `reference` is one good
-    answer.
+    `reference` being a turn `name: words` · refusal: says that it cannot be known · open: no program
+    can tell; `reference` is one good answer.
     """
 
     scoring: Scoring = Field(description="how to score")
