@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from docs import capacity, caption_parts, reference, sample_run, training
+from docs import capacity, caption_parts, files, reference, sample_run, training
 
 ROOT = Path(__file__).parents[1]
 PARTS: Mapping[str, Callable[[], str]] = {
@@ -33,6 +33,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "verdicts": caption_parts.verdicts,
     "caption prompts": caption_parts.prompts,
     "filter options": caption_parts.filter_options,
+    "files": files.files,
     "expected hours": capacity.expected,
     "worked hours": capacity.worked,
 }

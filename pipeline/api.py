@@ -1,0 +1,251 @@
+"""The Python API: what a notebook does without the command line, by the functions that the command line uses.
+
+`import soundseam` offers all of it: `soundseam.run`, `soundseam.segment_file`, `soundseam.open_corpus`,
+`soundseam.build_samples`, `soundseam.export`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from soundseam.schemas.annotation import Annotation
+from soundseam.schemas.caption import Caption
+from soundseam.schemas.event import Branch
+from soundseam.schemas.recording import Recording, Rejected
+from soundseam.schemas.segment import SegmentRow
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+    from numpy.typing import NDArray
+    from pydantic import BaseModel
+
+    from soundseam.pipeline.export.launch import ExportSummary
+    from soundseam.pipeline.inspection import Inspection, RunSummary
+    from soundseam.pipeline.local.progress import Reading
+    from soundseam.pipeline.sft.summary import SftSummary
+
+StrPath = str | os.PathLike[str]
+
+
+class Quiet:
+    """A display that shows nothing. Pass an object with the same two methods to follow a run."""
+
+    def show(self, reading: Reading) -> None:
+        """Called about once a second with how far the run is."""
+
+    def note(self, message: str) -> None:
+        """Called with what a user should know, as when a recording was given up."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a corpus is made: the options of `soundseam run`."""
+
+    profile: str = "embedded"
+    """embedded, laptop, local, cluster, or the path of a .yaml file like them."""
+    overrides: tuple[str, ...] = ()
+    """As `--set`: `("captions.sentences=2",)`."""
+    workers: int | None = None
+    """Local processes; None for as many as fit this machine."""
+    display: Quiet = field(default_factory=Quiet)
+
+
+def run(inputs: StrPath | Iterable[StrPath], output: StrPath, options: RunOptions | None = None) -> RunSummary:
+    """Makes or continues a corpus in `output` of files, folders, globs or manifests, and returns its numbers.
+
+    Worker processes import the calling script again, so a script calls it under `if __name__ == "__main__":`.
+    Raises SetupError, one line with the remedy, if the run cannot begin.
+    """
+    from soundseam.pipeline.launch import Launch, RunRequest, output_in_use, prepare_run
+    from soundseam.pipeline.sft.graph import beam_options
+    from soundseam.pipeline.storage.ownership import check_output
+
+    chosen = options or RunOptions()
+    check_output(str(output))
+    request = RunRequest(
+        inputs=tuple(map(str, [inputs] if isinstance(inputs, str | os.PathLike) else inputs)),
+        output=str(output),
+        profile=chosen.profile,
+        overrides=chosen.overrides,
+        workers=chosen.workers,
+    )
+    with output_in_use(request.output):
+        return Launch(request, prepare_run(request), beam_options((), "DirectRunner"), chosen.display).run()
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """One recording, cut: its row, its segments in order with their audio, and what of it could not be used."""
+
+    recording: Recording | None
+    """None if nothing could be decoded; `rejected` then says why."""
+    segments: tuple[SegmentRow, ...]
+    rejected: tuple[Rejected, ...]
+
+
+def segment_file(path: StrPath, profile: str = "embedded", overrides: Sequence[str] = ()) -> Segmented:
+    """Decodes, detects, cuts and routes one file in this process; writes nothing.
+
+    Raises SetupError if the profile cannot run here or the file cannot be listed.
+    """
+    from soundseam.pipeline.config import SetupError, available, load_config
+    from soundseam.pipeline.input.sources import list_sources
+    from soundseam.pipeline.stages.segment import segment_source
+
+    config, _ = available(load_config(profile, overrides))
+    listing = list_sources([str(path)])
+    if not listing.sources:
+        raise SetupError(f"{path}: " + "; ".join(row.detail for row in listing.rejected))
+    detectors = [detector.load() for detector in config.detectors]
+    rows = list(segment_source(listing.sources[0], detectors, config, ""))
+    return Segmented(
+        recording=next((row for row in rows if isinstance(row, Recording)), None),
+        segments=tuple(row for row in rows if isinstance(row, SegmentRow)),
+        rejected=(*listing.rejected, *(row for row in rows if isinstance(row, Rejected))),
+    )
+
+
+@dataclass(frozen=True)
+class SegmentView:
+    """All that a corpus holds of one segment."""
+
+    segment: SegmentRow
+    """With its events, profile, branches, and times in the recording's own time."""
+    annotations: tuple[Annotation, ...]
+    caption: Caption | None
+
+    @property
+    def samples(self) -> NDArray[np.float32]:
+        """The segment's audio, (num_samples,), 16 kHz mono, in [-1, 1]."""
+        return decoded(self.segment)
+
+
+def decoded(segment: SegmentRow) -> NDArray[np.float32]:
+    """The audio of `segment`, (num_samples,), 16 kHz mono, in [-1, 1]."""
+    from soundseam.pipeline.stages.segment import decode_flac
+
+    return decode_flac(segment.audio.bytes)
+
+
+@dataclass(frozen=True)
+class CorpusView:
+    """A corpus that a run made, complete or not; only what is committed is read."""
+
+    output: str
+
+    def inspect(self) -> Inspection:
+        """Its numbers: hours, segments, branches, classes, rejects."""
+        from soundseam.pipeline.inspection import inspect_corpus
+
+        return inspect_corpus(self.output)
+
+    def rows(self, table: str, columns: Sequence[str] | None = None) -> Iterator[Mapping[str, object]]:
+        """The rows of a table as dictionaries, one file in memory at a time; `columns` of them, or all.
+
+        Raises ValueError for a name that is no table's.
+        """
+        from soundseam.pipeline.inspection import committed_rows
+        from soundseam.pipeline.storage.commits import Corpus, stages_in
+        from soundseam.schemas.tables import table_schema
+
+        wanted = dict.fromkeys([*(columns or table_schema(table).names), "recording_id"])
+        return committed_rows(Corpus.load_present(self.output, stages_in(self.output)), table, list(wanted))
+
+    def records(self, table: str) -> Iterator[BaseModel]:
+        """The rows of a table as the records of `soundseam.schemas`, validated."""
+        from soundseam.schemas.tables import record_of
+
+        return map(record_of(table).model_validate, self.rows(table))
+
+    def table(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A whole table, or `columns` of it, as a pyarrow table; leave `audio` out of a large one."""
+        import pyarrow as pa
+
+        from soundseam.schemas.tables import table_schema
+
+        schema = table_schema(table)
+        wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+        return pa.Table.from_pylist(list(self.rows(table, columns)), schema=wanted)
+
+    def frame(self, table: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """The same as a pandas data frame. Needs pandas."""
+        return self.table(table, columns).to_pandas()
+
+    def segment(self, segment_id: str) -> SegmentView:
+        """One segment with its audio, annotations and caption. Raises KeyError if there is none of this id."""
+        row = self._row_of("segments", segment_id)
+        if row is None:
+            raise KeyError(segment_id)
+        from soundseam.schemas.annotation import ANNOTATION_OF
+
+        annotations = [
+            ANNOTATION_OF[branch].model_validate(found)
+            for branch in Branch
+            for found in self.rows(f"annotations/{branch}")
+            if found["segment_id"] == segment_id
+        ]
+        caption = self._row_of("captions", segment_id)
+        return SegmentView(
+            segment=SegmentRow.model_validate(row),
+            annotations=tuple(annotations),
+            caption=None if caption is None else Caption.model_validate(caption),
+        )
+
+    def _row_of(self, table: str, segment_id: str) -> Mapping[str, object] | None:
+        return next((row for row in self.rows(table) if row["segment_id"] == segment_id), None)
+
+
+def open_corpus(output: StrPath) -> CorpusView:
+    """A corpus to read. Raises SetupError if `output` holds none."""
+    from soundseam.pipeline.storage.ownership import require_corpus
+
+    require_corpus(str(output))
+    return CorpusView(str(output))
+
+
+def build_samples(output: StrPath, tasks: Sequence[str] = (), workers: int | None = None) -> SftSummary:
+    """Builds training samples from what is committed, as `soundseam sft` does; of all tasks, or of `tasks`."""
+    from soundseam.pipeline.doctor import usable_cores
+    from soundseam.pipeline.launch import output_in_use
+    from soundseam.pipeline.sft.build import load_sft_config
+    from soundseam.pipeline.sft.launch import prepare_sft, run_sft
+    from soundseam.pipeline.sft.read import read_marks
+    from soundseam.pipeline.storage.ownership import require_corpus
+
+    place = str(output)
+    config = load_sft_config(None)
+    require_corpus(place)
+    with output_in_use(place):
+        job = prepare_sft(place, config.only(tuple(tasks)) if tasks else config, read_marks(place, None, ()))
+        return run_sft(job, workers or usable_cores(), Quiet())
+
+
+def export(output: StrPath, target: StrPath, form: str, replace: bool = False, **options: object) -> ExportSummary:
+    """Writes samples with their audio into `target` in the form `form`, as `soundseam export` does.
+
+    `options` are those of the command: `stage`, `tasks`, `shard_mb`, `audio_root`, `reasoning`, `tables`. Raises
+    SetupError if `target` holds something else; `replace` puts this export in the place of an earlier one.
+    """
+    from soundseam.pipeline.doctor import usable_cores
+    from soundseam.pipeline.export.launch import run_export
+    from soundseam.pipeline.export.plan import export_options, plan_export
+    from soundseam.pipeline.export.target import check_export
+
+    plan = plan_export(str(output), str(target), export_options({"to": form, **options}))
+    check_export(plan, replace)
+    return run_export(plan, usable_cores(), lambda *_: None)
+
+
+def write_audio(segment: SegmentRow, path: StrPath) -> None:
+    """Writes the segment's audio to `path`, in the format that its suffix names."""
+    import soundfile
+
+    samples, rate = soundfile.read(io.BytesIO(segment.audio.bytes), dtype="float32")
+    soundfile.write(Path(path), samples, rate)
