@@ -212,6 +212,8 @@ class Backend(Model, Generic[FactsT_co]):
     """True for a backend that sends a segment's FLAC file on as it is, and so needs no samples."""
     reads_annotations: ClassVar[bool] = False
     """True for a backend that works from the rows of the backends listed before it in its branch."""
+    reads_language: ClassVar[bool] = False
+    """True for a backend whose answers depend on the language that a segment is said to be in."""
     hears_recordings: ClassVar[bool] = False
     """True where `load()` gives a RecordingAnnotator: its answers are best from whole recordings, not from clips."""
     batch_size: int = Field(default=16, ge=1, le=4096)

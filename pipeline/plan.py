@@ -47,21 +47,41 @@ def stage_keys(config: RunConfig) -> dict[str, str]:
     return keys
 
 
-def recording_keys(stage: str, stage_key: str, sources: Iterable[Source]) -> dict[str, str]:
+def stages_with_language(config: RunConfig) -> frozenset[str]:
+    """The stages whose rows depend on the language that a manifest states, by themselves or by rows before them."""
+    stages = {CAPTIONS_STAGE}
+    for backends in config.branches.by_branch().values():
+        reads = False
+        for backend in backends:
+            if backend.reads_language or (backend.reads_annotations and reads):
+                stages.add(annotation_stage(backend))
+                reads = True
+    return frozenset(stages)
+
+
+def recording_keys(config: RunConfig, stage: str, sources: Iterable[Source]) -> dict[str, str]:
     """recording_id → the key its rows at `stage` bear in their commit.
 
-    Rows of `segments` also carry where a file lies and what a manifest says of it; the others only what is heard.
+    Rows of `segments` also carry where a file lies and what a manifest says of it; the others only what is heard, and
+    those of recognisers and whatever rests on them the language that it is in.
     """
-    return {
-        source.recording_id: content_key([stage_key, source.row_key if stage == SEGMENTS_STAGE else source.content_key])
-        for source in sources
-    }
+    key, with_language = stage_keys(config)[stage], stage in stages_with_language(config)
+    return {source.recording_id: _recording_key(stage, key, source, with_language) for source in sources}
 
 
 def wanted_keys(config: RunConfig, sources: Iterable[Source]) -> Mapping[str, Mapping[str, str]]:
     """stage → recording_id → key, for every stage of `config`."""
-    known = tuple(sources)
-    return {stage: recording_keys(stage, key, known) for stage, key in stage_keys(config).items()}
+    known, with_language = tuple(sources), stages_with_language(config)
+    return {
+        stage: {source.recording_id: _recording_key(stage, key, source, stage in with_language) for source in known}
+        for stage, key in stage_keys(config).items()
+    }
+
+
+def _recording_key(stage: str, stage_key: str, source: Source, with_language: bool) -> str:
+    if stage == SEGMENTS_STAGE:
+        return content_key([stage_key, source.row_key])
+    return content_key([stage_key, source.spoken_key if with_language else source.content_key])
 
 
 BYTES_A_SECOND: Mapping[str, float] = {

@@ -125,6 +125,12 @@ class Source(Record):
         """Key of what is heard: the bytes and the intervals, wherever the file lies."""
         return content_key([self.recording_id, [list(span) for span in self.intervals]])
 
+    @property
+    def spoken_key(self) -> str:
+        """Key of what is heard and the languages that it is said to be in; `content_key` if nobody says."""
+        languages = [line.language for line in self.lines] or [self.language]
+        return content_key([self.content_key, languages]) if any(languages) else self.content_key
+
 
 MISSING_FILE = "missing_file"
 UNREADABLE = "unreadable"

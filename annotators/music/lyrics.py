@@ -29,6 +29,7 @@ class LyricsTranscript(Backend[MusicFacts]):
     )
 
     branch: ClassVar[Branch] = Branch.MUSIC
+    reads_language: ClassVar[bool] = True
     licence: ClassVar[str] = "LicenseRef-of-the-recogniser"
 
     @property

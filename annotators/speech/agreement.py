@@ -39,6 +39,7 @@ class TranscriptAgreement(Backend[SpeechFacts]):
     """Slower than the slowest speech: most of it was left out. Not asked of less than 3 s of speech."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
+    reads_language: ClassVar[bool] = True
     sample_rate_hz: ClassVar[int | None] = None
     reads_annotations: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = ("jiwer", "whisper_normalizer")

@@ -259,6 +259,7 @@ class FasterWhisper(Backend[SpeechFacts]):
     """True marks its transcripts usable for training although no second system agreed with them."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
+    reads_language: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = ("faster_whisper", "ctranslate2")
     remedy: ClassVar[str] = "pip install 'soundseam[speech]'"
     licence: ClassVar[str] = "MIT"

@@ -44,6 +44,7 @@ class Pocketsphinx(Backend[SpeechFacts]):
     """True marks its transcripts usable for training although no second system agreed with them."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
+    reads_language: ClassVar[bool] = True
     reads_annotations: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = ("pocketsphinx",)
     remedy: ClassVar[str] = (

@@ -31,6 +31,7 @@ class TransformersAsr(NamedWeights, Backend[SpeechFacts]):
     """True marks its transcripts usable for training although no second system agreed with them."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
+    reads_language: ClassVar[bool] = True
     reads_annotations: ClassVar[bool] = True
     licence: ClassVar[str] = "Apache-2.0"
     answers_revision: ClassVar[str] = "2"

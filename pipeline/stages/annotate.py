@@ -21,7 +21,7 @@ from soundseam.pipeline.audio.decode import DecodeError, decode_recording
 from soundseam.pipeline.audio.intervals import read_intervals
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.input.source_file import open_source
-from soundseam.pipeline.plan import annotation_stage, recording_keys, stage_keys
+from soundseam.pipeline.plan import annotation_stage, recording_keys
 from soundseam.pipeline.stages.segment import decode_flac
 from soundseam.pipeline.storage.commits import Corpus
 from soundseam.pipeline.work import SEGMENTS_STAGE, ShardWork
@@ -39,7 +39,7 @@ Lost = Callable[[Segment, AnnotationError], None]
 def read_segments(output: str, work: ShardWork, config: RunConfig) -> list[Segment]:
     """The committed segments of `work`'s recordings, without audio, in order of recording and time."""
     corpus = Corpus.load(output, [SEGMENTS_STAGE], work.shard)
-    keys = recording_keys(SEGMENTS_STAGE, stage_keys(config)[SEGMENTS_STAGE], work.sources)
+    keys = recording_keys(config, SEGMENTS_STAGE, work.sources)
     rows = corpus.rows(SEGMENTS_STAGE, Table.SEGMENTS, keys, SEGMENT_COLUMNS)
     return sorted((Segment.model_validate(row) for row in rows), key=attrgetter("segment_id"))
 
@@ -47,7 +47,7 @@ def read_segments(output: str, work: ShardWork, config: RunConfig) -> list[Segme
 def read_heard_segments(output: str, work: ShardWork, config: RunConfig) -> Iterator[tuple[Segment, bytes]]:
     """The same with each segment's FLAC file, one in memory at a time, in the order in which they are committed."""
     corpus = Corpus.load(output, [SEGMENTS_STAGE], work.shard)
-    keys = recording_keys(SEGMENTS_STAGE, stage_keys(config)[SEGMENTS_STAGE], work.sources)
+    keys = recording_keys(config, SEGMENTS_STAGE, work.sources)
     for row in corpus.rows(SEGMENTS_STAGE, Table.SEGMENTS, keys, [*SEGMENT_COLUMNS, "audio"]):
         flac = _encoded(row.pop("audio"))
         yield Segment.model_validate(row), flac
@@ -59,10 +59,9 @@ def read_annotations(
     """segment_id → the committed rows of `backends`, in that order, for `work`'s recordings."""
     stages = [annotation_stage(backend) for backend in backends]
     corpus = Corpus.load(output, stages, work.shard)
-    keys = stage_keys(config)
     found: dict[str, tuple[Annotation, ...]] = {}
     for stage, backend in zip(stages, backends, strict=True):
-        wanted = recording_keys(stage, keys[stage], work.sources)
+        wanted = recording_keys(config, stage, work.sources)
         record = ANNOTATION_OF[backend.branch]
         for row in corpus.rows(stage, annotation_table(backend.branch), wanted):
             annotation = record.model_validate(row)
@@ -214,7 +213,7 @@ def _encoded(audio: object) -> bytes:
 def _downmixes(output: str, work: ShardWork, config: RunConfig) -> dict[str, Downmix]:
     """recording_id → how its channels became one: a backend hears the mix that was cut."""
     corpus = Corpus.load(output, [SEGMENTS_STAGE], work.shard)
-    keys = recording_keys(SEGMENTS_STAGE, stage_keys(config)[SEGMENTS_STAGE], work.sources)
+    keys = recording_keys(config, SEGMENTS_STAGE, work.sources)
     rows = corpus.rows(SEGMENTS_STAGE, Table.RECORDINGS, keys)
     return {recording.recording_id: recording.quality.downmix for recording in map(Recording.model_validate, rows)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from soundseam import annotators
 from soundseam.pipeline.config import RunConfig, load_config
 from soundseam.pipeline.plan import (
     FEWEST_BYTES_A_SECOND,
@@ -131,6 +133,30 @@ def test_what_a_manifest_says_changes_the_rows_that_carry_it(change: dict[str, o
     assert stages_changed_by(**change) == {SEGMENTS_STAGE}
 
 
+def a_profile_with_recognisers() -> RunConfig:
+    served = "{kind: openai_audio, name: asr, server: {model: m}}"
+    recognisers = f"[{{kind: voice}}, {{kind: pocketsphinx}}, {served}, {{kind: pocketsphinx_alignment}}]"
+    return load_config("embedded", [f"branches.speech={recognisers}"])
+
+
+@pytest.mark.parametrize(
+    "change", [{"language": "de"}, {"lines": [{"span": [0, 9], "language": "de"}, {"span": [9, 20]}]}]
+)
+def test_a_language_changes_the_recognisers_and_what_rests_on_them(change: dict[str, object]) -> None:
+    config = a_profile_with_recognisers()
+    before, after = (wanted_keys(config, [source]) for source in (a_source(), a_source(**change)))
+    speech = {f"annotations/speech/{name}" for name in ("pocketsphinx", "asr", "pocketsphinx_alignment")}
+    assert {stage for stage in before if before[stage] != after[stage]} == {SEGMENTS_STAGE, *speech, CAPTIONS_STAGE}
+
+
+def test_what_reads_a_language_says_so() -> None:
+    reading = re.compile(r"segment\.language|language_of\(")
+    files = [path for path in Path(annotators.__path__[0]).rglob("*.py") if reading.search(path.read_text())]
+    assert files
+    silent = [path.name for path in files if "reads_language: ClassVar[bool] = True" not in path.read_text()]
+    assert silent == ["transcripts.py"]  # it has `language_of`, and no backend
+
+
 def test_an_interval_changes_every_stage() -> None:
     assert stages_changed_by(intervals=(TimeSpan(0, 5000),)) == ALL
 
@@ -141,8 +167,9 @@ def test_another_address_for_the_same_bytes_changes_nothing() -> None:
 
 def test_a_recording_has_its_key_whatever_else_there_is() -> None:
     other = a_source(recording_id=recording_id_of("b"))
-    together = recording_keys("captions", "k", [a_source(), other])
-    assert together == {**recording_keys("captions", "k", [other]), **recording_keys("captions", "k", [a_source()])}
+    together = recording_keys(EMBEDDED, "captions", [a_source(), other])
+    alone = (recording_keys(EMBEDDED, "captions", [source]) for source in (other, a_source()))
+    assert together == {recording_id: key for keys in alone for recording_id, key in keys.items()}
     assert len(set(together.values())) == 2
 
 
