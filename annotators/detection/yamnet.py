@@ -14,7 +14,9 @@ from soundseam.annotators.onnx import Floats, Session, carried_weights, open_ses
 
 YAMNET_FILE = "yamnet.onnx"
 YAMNET_SHA256 = "11bc794a3ac11755e25879c130587588868bac7eac1802bb074a8ee219469cc5"
+YAMNET_LICENCE = "Apache-2.0 AND MIT"
 NUM_CLASSES = 521
+EMBEDDING_SIZE = 1024
 
 FRAME_MS = 10
 WINDOW_FRAMES = 96
@@ -58,11 +60,18 @@ def yamnet_scores(samples: Samples, session: Session, hop_frames: int) -> Floats
 
 def window_scores(windows: Floats, session: Session) -> Floats:
     """Scores (num_windows, 521) of spectrogram `windows` (num_windows, 96, 64)."""
-    parts = [np.zeros((0, NUM_CLASSES), dtype=np.float32)]
+    return embed_windows(windows, session)[0]
+
+
+def embed_windows(windows: Floats, session: Session) -> tuple[Floats, Floats]:
+    """Scores (num_windows, 521) of `windows` (num_windows, 96, 64), and what they come from (num_windows, 1024)."""
+    scores = [np.zeros((0, NUM_CLASSES), dtype=np.float32)]
+    embeddings = [np.zeros((0, EMBEDDING_SIZE), dtype=np.float32)]
     for first in range(0, len(windows), _BATCH):
-        (scores,) = session.run(["scores"], {"spectrogram": windows[first : first + _BATCH, None]})
-        parts.append(scores)
-    return np.concatenate(parts)
+        batch = {"spectrogram": windows[first : first + _BATCH, None]}
+        for parts, part in zip((scores, embeddings), session.run(["scores", "embedding"], batch), strict=True):
+            parts.append(part)
+    return np.concatenate(scores), np.concatenate(embeddings)
 
 
 def spectrogram_windows(spectrogram: Floats, hop_frames: int) -> Floats:

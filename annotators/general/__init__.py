@@ -14,11 +14,13 @@ from soundseam.annotators.general.clap_tags import GeneralClapTags
 from soundseam.annotators.general.describe import Describe
 from soundseam.annotators.general.events import MeasuredEvents
 from soundseam.annotators.general.judge import Judge
+from soundseam.annotators.general.sound_names import SoundNames
 from soundseam.annotators.general.tagger import Tagger
 from soundseam.annotators.grammar.composer import GeneralCaption
 
 AnyGeneral = Annotated[
     Tagger
+    | SoundNames
     | GeneralClapTags
     | MeasuredEvents
     | SegmentAcoustics

@@ -8,7 +8,7 @@ from typing import ClassVar, Generic, Literal, TypeVar
 from pydantic import Field
 
 from soundseam.annotators.base import Annotator, Backend, Clip
-from soundseam.annotators.grammar import general, music, speech
+from soundseam.annotators.grammar import general, music, narration, speech
 from soundseam.annotators.grammar import scene as grammar_scene
 from soundseam.annotators.grammar import sounds as grammar_sounds
 from soundseam.annotators.grammar.engine import (
@@ -25,7 +25,8 @@ from soundseam.annotators.grammar.general import DETAILS as GENERAL_DETAILS
 from soundseam.annotators.grammar.music import CHARACTER, DOUBTFUL
 from soundseam.annotators.grammar.music import DETAILS as MUSIC_DETAILS
 from soundseam.annotators.grammar.music import OPENING as MUSIC_OPENING
-from soundseam.annotators.grammar.scene import EXTENT, STREAM, STREAMS
+from soundseam.annotators.grammar.narration import NAMED, NAMED_OPENING
+from soundseam.annotators.grammar.scene import EXTENT, NAMED_STREAM, NAMED_STREAMS, STREAM, STREAMS
 from soundseam.annotators.grammar.sounds import OPENING as SOUNDS_OPENING
 from soundseam.annotators.grammar.sounds import PLAIN_SOUNDS, SOUNDS
 from soundseam.annotators.grammar.speech import DETAILS as SPEECH_DETAILS
@@ -80,7 +81,14 @@ class GrammarBackend(Backend[FactsT], Generic[FactsT]):
 
 RULES: Mapping[str, Rule] = {
     rule.name: rule
-    for rule in (*speech.RULES, *music.RULES, *general.RULES, *grammar_scene.RULES, *grammar_sounds.RULES)
+    for rule in (
+        *speech.RULES,
+        *music.RULES,
+        *general.RULES,
+        *grammar_scene.RULES,
+        *grammar_sounds.RULES,
+        *narration.RULES,
+    )
 }
 
 
@@ -121,7 +129,19 @@ class MusicCaption(GrammarBackend[MusicFacts]):
         return GrammarComposer(MusicFacts, MUSIC_PLAN, self.sentences)
 
 
-GENERAL_PLAN = (STREAMS, SOUNDS_OPENING, STREAM, SOUNDS, PLAIN_SOUNDS, EXTENT, *GENERAL_DETAILS)
+GENERAL_PLAN = (
+    NAMED_STREAMS,
+    STREAMS,
+    NAMED_OPENING,
+    SOUNDS_OPENING,
+    NAMED_STREAM,
+    STREAM,
+    NAMED,
+    SOUNDS,
+    PLAIN_SOUNDS,
+    EXTENT,
+    *GENERAL_DETAILS,
+)
 
 
 class GeneralCaption(GrammarBackend[GeneralFacts]):

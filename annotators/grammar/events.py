@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from soundseam.annotators.grammar.engine import Values
+from soundseam.annotators.grammar.sound_names import SoundName, sound_names
 from soundseam.schemas.event import EventClass
 from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
@@ -34,6 +35,13 @@ class Heard:
     brightness_hz: float | None = None
     tonal_share: float | None = None
     attack_ms: float | None = None
+    label: str = ""
+
+    @property
+    def name(self) -> SoundName | None:
+        """How a listener calls it, if it was named, and surely enough. Speech and music have words of their own."""
+        named = self.score >= SURE and self.event_class not in _STREAMS
+        return sound_names().get(self.label) if named else None
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class Stream:
     spans: tuple[TimeSpan, ...]
     score: float
     """Mean over its events, longer ones weighing more."""
+    name: SoundName | None = None
+    """What all of its events are called, if they are called alike."""
 
     @property
     def duration_ms(self) -> int:
@@ -76,8 +86,8 @@ class Timeline:
 
 
 def timeline_reads(table: str) -> tuple[str, ...]:
-    """What `read_timeline` reads, where `table` is segments or general; general has the measures too."""
-    columns = _COLUMNS + _MEASURES if table == "general" else _COLUMNS
+    """What `read_timeline` reads, where `table` is segments or general; general has the measures and names too."""
+    columns = (*_COLUMNS, *_MEASURES, "label") if table == "general" else _COLUMNS
     return (*SPAN_READS, *(f"{table}:events.*.{column}" for column in columns))
 
 
@@ -123,6 +133,7 @@ def _stream(events: Sequence[Heard]) -> Stream:
         event_class=events[0].event_class,
         spans=union_spans(event.span for event in events),
         score=sum(event.score * event.span.duration_ms for event in events) / total,
+        name=events[0].name if len({event.name for event in events}) == 1 else None,
     )
 
 
@@ -132,14 +143,18 @@ def _read_events(values: Values, table: str, start_ms: int) -> tuple[Heard, ...]
 
     classes = values.texts(f"{table}:events.*.class")
     measures = zip(*(column(name) for name in _MEASURES), strict=True) if table == "general" else ((),) * len(classes)
+    labels = values.texts(f"{table}:events.*.label") if table == "general" else [""] * len(classes)
     return tuple(
-        Heard(
-            EventClass(event_class),
-            TimeSpan(int(onset or 0), int(offset or 0)).shift(-start_ms),
-            score or 0.0,
-            *measured,
+        replace(
+            Heard(
+                EventClass(event_class),
+                TimeSpan(int(onset or 0), int(offset or 0)).shift(-start_ms),
+                score or 0.0,
+                *measured,
+            ),
+            label=label,
         )
-        for event_class, onset, offset, score, measured in zip(
-            classes, column("onset_ms"), column("offset_ms"), column("score"), measures, strict=True
+        for event_class, onset, offset, score, measured, label in zip(
+            classes, column("onset_ms"), column("offset_ms"), column("score"), measures, labels, strict=True
         )
     )

@@ -80,7 +80,7 @@ def _say_steady(values: Values, pick: Pick) -> str | None:
         "the sound stays much the same throughout",
         "little changes over time",
         "from beginning to end, the sound is much the same",
-        "all in all the sound stays even",
+        "the sound stays even",
         "hardly any change is heard over time",
     )
 
@@ -108,7 +108,7 @@ def _say_dull(values: Values, pick: Pick) -> str | None:
         "all of it sounds muffled",
         "the recording sounds muffled",
         "everything sounds somewhat dull, as through a telephone",
-        "the sound as a whole is dull",
+        "it all sounds dull",
         "the whole recording sounds rather dull",
     )
 

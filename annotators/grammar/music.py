@@ -32,14 +32,14 @@ def _say_opening(values: Values, pick: Pick) -> str | None:
     ]
     if one.tempo or one.key:
         frames += [
-            f"what plays here is {one.music}{one.in_key}",
+            f"{one.music}{one.in_key} fills the recording" if one.extent else f"{one.music}{one.in_key} starts up",
             f"a passage of {one.music}{one.in_key} plays{one.extent}",
             f"a piece of {one.music}{one.in_key} is heard",
         ]
     if one.moving:
         frames += [
             f"music{one.in_key} plays{one.moves}",
-            f"the music heard here moves{one.moves}{one.in_key and ',' + one.in_key}",
+            f"the music moves{one.moves}{one.in_key and ',' + one.in_key}",
             f"{one.moving}, music{one.in_key} plays{one.extent}",
             f"playing{one.moves}, music{one.in_key} is heard{one.extent}",
         ]
@@ -62,14 +62,14 @@ def _say_character(values: Values, pick: Pick) -> str | None:
             f"the tempo of the music is {one.tempo}",
             f"the music goes on{one.moves}",
             f"{one.moving}, the music moves on",
-            f"what plays is {one.music}",
+            f"{one.music} goes on",
         )
     moving = f" and moves{one.moves}" if one.moving else ""
     return pick(
         f"the music is in {one.key}{moving}",
         f"the music plays in {one.key}{moving}",
         f"the music keeps to {one.key}{moving}",
-        f"what plays is {one.music} in {one.key}",
+        f"{one.music} goes on in {one.key}",
         f"the music stays in {one.key}{moving}",
         f"{one.moving + ', ' if one.moving else ''}the music is in {one.key}",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from soundseam.annotators.grammar.engine import Pick, Rule, Values
@@ -48,11 +49,15 @@ _HEDGES = ("what may be", "what sounds like", "something like")
 
 
 def _name(stream: Stream) -> _Words:
+    if stream.name is not None:
+        noun = stream.name.doing if stream.name.noun in ("something", "someone") else stream.name.subject
+        return _Words(noun, stream.name.clause, plural=stream.name.number == "many")
     sure = stream.score >= SURE or stream.event_class in _HEDGED
     return _NAMES.get(stream.event_class, _UNNAMED) if sure else _UNNAMED
 
 
-def _words(stream: Stream, pick: Pick) -> _Words:
+def stream_words(stream: Stream, pick: Pick) -> _Words:
+    """How a stream is called, hedged if the detector is not sure of it."""
     name = _name(stream)
     if stream.score >= SURE or name is _UNNAMED:
         return name
@@ -60,8 +65,7 @@ def _words(stream: Stream, pick: Pick) -> _Words:
     return _Words(noun, f"{noun} is heard")
 
 
-def _say_streams(values: Values, pick: Pick) -> str | None:
-    timeline = read_timeline(values, "segments")
+def _say_streams(timeline: Timeline, pick: Pick) -> str | None:
     if len({_name(stream) for stream in timeline.streams}) < 2:
         return None
     if len(timeline.streams) > 2:
@@ -72,9 +76,9 @@ def _say_streams(values: Values, pick: Pick) -> str | None:
         longer, shorter = timeline.streams
         if shorter.duration_ms <= _BRIEF * longer.duration_ms:
             when = _when(shorter, timeline)
-            return _say_within(_words(shorter, pick), _words(longer, pick), when, pick)
-        return _say_together(_words(shorter, pick), _words(longer, pick), pick)
-    one, other = _words(first, pick), _words(second, pick)
+            return _say_within(stream_words(shorter, pick), stream_words(longer, pick), when, pick)
+        return _say_together(stream_words(shorter, pick), stream_words(longer, pick), pick)
+    one, other = stream_words(first, pick), stream_words(second, pick)
     if overlap > _APART:
         return _say_both(one, other, "partly at the same time", pick)
     follows = first.end_ms <= second.start_ms + 500
@@ -82,14 +86,14 @@ def _say_streams(values: Values, pick: Pick) -> str | None:
 
 
 def _say_mixture(timeline: Timeline, pick: Pick) -> str:
-    nouns = join_words(list(dict.fromkeys(_words(stream, pick).noun for stream in timeline.streams)))
+    nouns = join_words(list(dict.fromkeys(stream_words(stream, pick).noun for stream in timeline.streams)))
     return pick(
         f"{nouns} are heard",
         f"we hear {nouns}",
         f"there is a mixture of {nouns}",
-        f"several things are heard: {nouns}",
-        f"heard here are {nouns}",
-        f"the sound is made up of {nouns}",
+        f"several sounds mix: {nouns}",
+        f"{nouns} mix",
+        f"{nouns} can be heard",
     )
 
 
@@ -148,26 +152,23 @@ def _say_both(first: _Words, second: _Words, when: str, pick: Pick) -> str:
     )
 
 
-def _say_stream(values: Values, pick: Pick) -> str | None:
-    timeline = read_timeline(values, "segments")
+def _say_stream(timeline: Timeline, pick: Pick) -> str | None:
     if len({_name(stream) for stream in timeline.streams}) != 1:
         return None
     stream = timeline.streams[0]
-    words = _words(stream, pick) if len(timeline.streams) == 1 else _SEVERAL_UNNAMED
+    words = stream_words(stream, pick) if len(timeline.streams) == 1 else _SEVERAL_UNNAMED
     extent = " throughout" if stream.duration_ms >= 0.9 * timeline.duration_ms else ""
     return pick(
         f"{words.noun} {words.are} heard{extent}",
         f"there {words.are} {words.noun}{extent}",
         f"we hear {words.noun}{extent}",
         f"{words.clause}{extent}",
-        f"what is heard{extent} is {words.noun}" if stream.score >= SURE else f"{words.noun} can be heard{extent}",
         f"{words.noun} can be heard{extent}",
     )
 
 
-def _say_extent(values: Values, pick: Pick) -> str | None:
-    """When the one stream begins or ends, where that is well inside the whole."""
-    timeline = read_timeline(values, "segments")
+def _say_extent(timeline: Timeline, pick: Pick) -> str | None:
+    """When the one stream begins or ends, if that is well inside the whole."""
     if len(timeline.streams) != 1:
         return None
     stream, whole = timeline.streams[0], timeline.duration_ms
@@ -196,10 +197,23 @@ def _say_extent(values: Values, pick: Pick) -> str | None:
     return None
 
 
-_READS = timeline_reads("segments")
+def _rule(name: str, say: Callable[[Timeline, Pick], str | None], tells: str, named: bool = False) -> Rule:
+    """`named`: only if a stream has a name, which the general branch gives."""
+    table = "general" if named else "segments"
 
-STREAMS = Rule("scene.streams", _READS, _say_streams, frozenset({"opening"}))
-STREAM = Rule("scene.stream", _READS, _say_stream, frozenset({"opening"}))
-EXTENT = Rule("scene.extent", _READS, _say_extent, frozenset({"extent"}))
+    def of_values(values: Values, pick: Pick) -> str | None:
+        timeline = read_timeline(values, table)
+        if named and not any(stream.name for stream in timeline.streams):
+            return None
+        return say(timeline, pick)
 
-RULES = (STREAMS, STREAM, EXTENT)
+    return Rule(name, timeline_reads(table), of_values, frozenset({tells}))
+
+
+STREAMS = _rule("scene.streams", _say_streams, "opening")
+STREAM = _rule("scene.stream", _say_stream, "opening")
+EXTENT = _rule("scene.extent", _say_extent, "extent")
+NAMED_STREAMS = _rule("scene.named_streams", _say_streams, "opening", named=True)
+NAMED_STREAM = _rule("scene.named_stream", _say_stream, "opening", named=True)
+
+RULES = (STREAMS, STREAM, EXTENT, NAMED_STREAMS, NAMED_STREAM)

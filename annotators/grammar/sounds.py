@@ -130,13 +130,9 @@ def _say_alone(sound: Heard, pick: Pick) -> str:
         f"{phrase} is heard{how}",
         f"there is {phrase}{how}",
         f"we hear {phrase}{how}",
-        f"only {phrase} is heard{how}",
-        f"what is heard is {phrase}{how}",
-        f"nothing but {phrase} is heard{how}",
         f"{phrase} can be heard{how}",
-        f"there is nothing but {phrase}{how}",
-        f"just {phrase} is heard{how}",
-        *([f"one thing is heard, {phrase}{how}"] if phrase != "a sound" else []),
+        f"{phrase} comes up{how}",
+        f"{phrase} goes by{how}",
     )
 
 

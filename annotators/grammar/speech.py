@@ -30,12 +30,10 @@ def _say_opening(values: Values, pick: Pick) -> str | None:
         f"someone talks{pace}{voice}{pausing}",
         f"someone is heard speaking{pace}{voice}{pausing}",
         f"someone can be heard talking{pace}{voice}{pauses}",
-        f"{manner.a_voice} speaks{pace}{pausing}",
-        f"{manner.a_voice} talks{pace}{pausing}",
-        f"{manner.a_voice} is heard{', speaking' + pace if pace else ''}{pauses}",
+        f"someone can be heard, speaking{pace}{voice}{pauses}",
         f"there is {speech}{voice}{pauses}",
         f"{speech}{voice} is heard{pauses}",
-        f"what is heard is {speech}{voice}{pauses}",
+        f"{speech}{voice} goes on{pauses}",
         f"we hear {speech}{voice}{pauses}",
         f"words are spoken{pace}{voice}{pauses}",
         f"{manner.of_pace('talking')}{voice} is heard{pauses}",
@@ -44,12 +42,12 @@ def _say_opening(values: Values, pick: Pick) -> str | None:
         frames += [
             f"in {manner.a_voice}, someone speaks{pace}{pausing}",
             f"in {manner.a_voice}, words are spoken{pace}{pauses}",
-            f"the speech heard here is {manner.is_like}{pauses}",
+            f"the speech is {manner.is_like}{pauses}",
         ]
     if manner.adverb:
         frames += [
-            f"speaking {manner.adverb}, {manner.a_voice} is heard{pauses}",
-            f"{manner.adverb}, {manner.a_voice} speaks{pausing}",
+            f"speaking {manner.adverb}{voice}, someone is heard{pauses}",
+            f"{manner.adverb}, someone speaks{voice}{pausing}",
             f"the words come {manner.adverb}{voice}{pauses}",
         ]
     return pick(*frames)
@@ -152,14 +150,14 @@ def _say_level(values: Values, pick: Pick) -> str | None:
         return pick(
             "the voice was recorded at a low level",
             "the recording level is low",
-            "the speech is at a low level in the recording",
+            "the speech is faint",
             "the speech reaches the microphone at a low level",
             "the speech was recorded at a low level",
         )
     return pick(
-        "the voice was recorded at a high level",
+        "the speech is loud",
         "the recording level is high",
-        "the speech is at a high level in the recording",
+        "the words are loud",
         "the speech was recorded at a high level",
         "the words reach the microphone at a high level",
     )

@@ -7,7 +7,8 @@ from itertools import zip_longest
 
 from soundseam.annotators.grammar import general, music, sounds, speech
 from soundseam.annotators.grammar.engine import Rule, caption_text, compose
-from soundseam.annotators.grammar.scene import EXTENT, STREAM, STREAMS
+from soundseam.annotators.grammar.narration import NAMED, NAMED_OPENING
+from soundseam.annotators.grammar.scene import EXTENT, NAMED_STREAM, NAMED_STREAMS, STREAM, STREAMS
 from soundseam.pipeline.captions.caption_config import CaptionConfig
 from soundseam.pipeline.captions.grounding import Problem, ground_claim
 from soundseam.pipeline.captions.plainness import wording_problems
@@ -22,7 +23,14 @@ from soundseam.schemas.segment import Segment
 _OPENINGS: dict[Branch, tuple[Rule, ...]] = {
     Branch.SPEECH: (speech.OPENING,),
     Branch.MUSIC: (music.OPENING, music.DOUBTFUL),
-    Branch.GENERAL: (sounds.OPENING, sounds.PLAIN_OPENING, sounds.SOUNDS, sounds.PLAIN_SOUNDS),
+    Branch.GENERAL: (
+        NAMED_OPENING,
+        sounds.OPENING,
+        sounds.PLAIN_OPENING,
+        NAMED,
+        sounds.SOUNDS,
+        sounds.PLAIN_SOUNDS,
+    ),
 }
 _CHARACTERS: dict[Branch, tuple[Rule, ...]] = {
     Branch.SPEECH: (speech.MANNER,),
@@ -99,10 +107,10 @@ def branches_of(segment: Segment, claims: Sequence[Claim]) -> tuple[Branch, ...]
 
 
 def _rules(branches: Sequence[Branch]) -> Iterator[Rule]:
-    yield STREAMS
+    yield from (NAMED_STREAMS, STREAMS)
     yield from _of_all(_OPENINGS, branches)
     yield from _of_all(_CHARACTERS, branches)
-    yield from (STREAM, sounds.PLAIN_SOUNDS, EXTENT)
+    yield from (NAMED_STREAM, STREAM, sounds.PLAIN_SOUNDS, EXTENT)
     for rules in zip_longest(*(_DETAILS[branch] for branch in branches)):
         yield from (rule for rule in rules if rule is not None)
 

@@ -14,9 +14,11 @@ from rich.table import Table
 from soundseam.schemas.timespan import TimeSpan
 
 if TYPE_CHECKING:
+    from soundseam.annotators.base import Backend
     from soundseam.annotators.detection.base import Detector
     from soundseam.pipeline.config import RunConfig
     from soundseam.pipeline.evaluation.segmentation import MethodScores
+    from soundseam.schemas.general import GeneralFacts
 
 
 class Subject(StrEnum):
@@ -57,7 +59,7 @@ def evaluate(
     """Measure on labelled audio: segmentation and routing next to simple ways of cutting, or a branch's backends.
 
     Segmentation wants scenes.jsonl, clips.jsonl or ami.jsonl; speech clips.jsonl with the text of what is said,
-    ami.jsonl with who speaks when, or both; music pieces.jsonl; general sounds.jsonl or scenes.jsonl.
+    ami.jsonl with who speaks when, or both; music pieces.jsonl; general sounds.jsonl, scenes.jsonl or clips.jsonl.
 
     The verifier is measured on a corpus with captions: asked about its claims, and about claims of other recordings in
     their place. It needs captions.verifier in the configuration, and its server.
@@ -124,9 +126,15 @@ def _evaluate_general(folder: Path, config: RunConfig) -> None:
     from soundseam.pipeline.config import SetupError
     from soundseam.pipeline.evaluation.general import BackendScores, evaluate_general
     from soundseam.pipeline.evaluation.labelled import LabelledFolderError, loadable
+    from soundseam.pipeline.evaluation.named_clips import CLIPS
 
     try:
-        found = evaluate_general(folder, loadable(config.branches.general), _detectors(config))
+        backends, detectors = loadable(config.branches.general), _detectors(config)
+        if (folder / CLIPS).is_file():
+            _evaluate_names(folder, backends, detectors)
+            if not any((folder / name).is_file() for name in ("sounds.jsonl", "scenes.jsonl")):
+                return
+        found = evaluate_general(folder, backends, detectors)
     except LabelledFolderError as error:
         raise SetupError(f"{error}: give a folder in the format that docs/general.md describes") from error
     except BackendUnavailableError as error:
@@ -138,6 +146,20 @@ def _evaluate_general(folder: Path, config: RunConfig) -> None:
     rows.append(("times_real_time", [scores.times_real_time for scores in found.backends]))
     title = f"General: {found.recordings} recordings, {found.audio_s:.0f} s"
     Console(width=None).print(_side_by_side(title, [scores.backend for scores in found.backends], rows))
+
+
+def _evaluate_names(folder: Path, backends: Sequence[Backend[GeneralFacts]], detectors: Sequence[Detector]) -> None:
+    """Names of labelled clips by the profile's backends, and by AST beside them if its weights are on this machine."""
+    from soundseam.annotators.general.tagger import Tagger
+    from soundseam.pipeline.evaluation.named_clips import NamedClips, evaluate_named_clips, is_at_hand
+
+    beside = Tagger(name="ast")
+    if is_at_hand(beside) and beside.backend not in {backend.backend for backend in backends}:
+        backends = [*backends, beside]
+    found = evaluate_named_clips(folder, backends, detectors)
+    plain = [name for name in NamedClips.model_fields if name != "source"]
+    rows = [(name, [getattr(scores, name) for scores in found]) for name in plain]
+    Console(width=None).print(_side_by_side("Names of labelled clips", [scores.source for scores in found], rows))
 
 
 def _evaluate_verifier(output: str, config: RunConfig, segments: int, seed: int) -> None:

@@ -1,0 +1,190 @@
+"""Which of a folder's labelled sounds are named, and how rightly: for `clips.jsonl`, next to its other measures.
+
+A clip's line has `file`, `label` (its branch) and what it is: `names`, the labels of AudioSet that are right for it, or
+`text`, in which the nouns of the table of sounds are looked up. Clips of neither are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from soundseam.annotators.base import DETECTION_RATE_HZ, Backend, BackendUnavailableError, InMemory
+from soundseam.annotators.detection.base import Detector
+from soundseam.annotators.grammar.events import SURE
+from soundseam.annotators.grammar.sound_names import broader_labels, sound_names
+from soundseam.annotators.hub import is_here
+from soundseam.pipeline.cutting.route import profile_of
+from soundseam.pipeline.cutting.segmentation import combine
+from soundseam.pipeline.evaluation.labelled import at_rate, clip_for, read_list, read_mono, segment_for
+from soundseam.pipeline.stages.annotate import annotate_clips, annotation_row
+from soundseam.schemas.annotation import GeneralAnnotation
+from soundseam.schemas.event import Branch, Event, EventClass
+from soundseam.schemas.general import GeneralFacts
+from soundseam.schemas.record import Record
+from soundseam.schemas.timespan import TimeSpan
+
+CLIPS = "clips.jsonl"
+DETECTION = "detection"
+_MUSIC = (EventClass.MUSIC, EventClass.SINGING)
+_MUCH_MUSIC = 0.25
+"""From this share of a clip on, events of music call it music."""
+
+
+class ClipTruth(Record):
+    """What is known of one clip."""
+
+    file: str
+    label: Branch
+    text: str | None = None
+    names: tuple[str, ...] = ()
+    lang: str | None = None
+    duration: float | None = None
+
+    @property
+    def right_labels(self) -> frozenset[str]:
+        """AudioSet's labels that are as narrow as they may be; empty if nothing is known."""
+        return frozenset(self.names or (labels_in(self.text) if self.text else ()))
+
+
+class NamedClips(Record):
+    """What one source of names reached over the labelled clips of a folder; None if there is nothing to count."""
+
+    source: str
+    clips: int
+    named: float | None
+    right: float | None
+    """Of the names, broad ones too."""
+    narrow: int
+    narrow_right: float | None
+    broad: int
+    broad_right: float | None
+    called_music: int
+    """Clips of sounds that are no music, with music over a quarter of the time."""
+
+
+@dataclass(frozen=True)
+class NamedClip:
+    """One clip, what it is, and what was found in it."""
+
+    truth: ClipTruth
+    duration_ms: int
+    found: tuple[Event, ...]
+
+    @property
+    def name(self) -> str | None:
+        """The label that most of the clip is named by, of those that a caption would tell; None for no name."""
+        named = [event for event in self.found if _tells(event)]
+        return max(named, key=lambda event: (event.span.duration_ms, event.score)).label if named else None
+
+    @property
+    def is_called_music(self) -> bool:
+        music = sum(event.span.duration_ms for event in self.found if event.event_class in _MUSIC)
+        return music >= _MUCH_MUSIC * self.duration_ms
+
+
+def _tells(event: Event) -> bool:
+    return (
+        event.score >= SURE and event.label in sound_names() and event.event_class not in (*_MUSIC, EventClass.SPEECH)
+    )
+
+
+def evaluate_named_clips(
+    folder: Path, backends: Sequence[Backend[GeneralFacts]], detectors: Sequence[Detector]
+) -> tuple[NamedClips, ...]:
+    """One line for each of `backends` that finds events, and one for `detectors`, which come first.
+
+    Only clips of the general branch are read. Raises LabelledFolderError if the folder is not in the format.
+    """
+    loaded = [(backend, backend.load()) for backend in backends]
+    found: dict[str, list[NamedClip]] = {}
+    for truth in read_list(folder / CLIPS, ClipTruth):
+        if truth.label is not Branch.GENERAL:
+            continue
+        mono, rate_hz = read_mono(folder / truth.file)
+        waveform = InMemory(at_rate(mono, rate_hz, DETECTION_RATE_HZ))
+        events = combine([detector.detect(waveform) for detector in detectors]).events
+        span = TimeSpan(0, mono.size * 1000 // rate_hz)
+        segment = segment_for(truth.file, span, Branch.GENERAL, events, profile_of(events, span))
+        found.setdefault(DETECTION, []).append(NamedClip(truth, span.duration_ms, tuple(events)))
+        rows: list[GeneralAnnotation] = []
+        for backend, annotator in loaded:
+            before = tuple(rows) if backend.reads_annotations else ()
+            clip = replace(clip_for(backend, segment, mono, rate_hz), annotations=before)
+            row = annotation_row(backend, "", segment, annotate_clips(annotator, [clip])[0])
+            if isinstance(row, GeneralAnnotation):
+                rows.append(row)
+                if (own := row.events if row.events is not None else row.tagged) is not None:
+                    found.setdefault(backend.backend, []).append(NamedClip(truth, span.duration_ms, tuple(own)))
+    return tuple(score_named_clips(source, clips) for source, clips in found.items())
+
+
+def is_at_hand(backend: Backend[GeneralFacts]) -> bool:
+    """Whether `backend` loads without asking a model hub: its weights were fetched before."""
+    try:
+        backend.check_available()
+    except BackendUnavailableError:
+        return False
+    return backend.repository is None or is_here(backend.repository)
+
+
+def score_named_clips(source: str, clips: Sequence[NamedClip]) -> NamedClips:
+    """Of clips that are no speech and no music, and of which it is known what they are."""
+    known = [clip for clip in clips if clip.truth.right_labels]
+    verdicts = [(_is_broad(clip.name), is_right(clip.name, clip.truth)) for clip in known if clip.name is not None]
+    narrow = [right for broad, right in verdicts if not broad]
+    broad = [right for broad, right in verdicts if broad]
+    return NamedClips(
+        source=source,
+        clips=len(known),
+        named=_share(len(verdicts), len(known)),
+        right=_share(sum(narrow) + sum(broad), len(verdicts)),
+        narrow=len(narrow),
+        narrow_right=_share(sum(narrow), len(narrow)),
+        broad=len(broad),
+        broad_right=_share(sum(broad), len(broad)),
+        called_music=sum(clip.is_called_music for clip in clips),
+    )
+
+
+def is_right(label: str, truth: ClipTruth) -> bool:
+    """Whether `label` is one of the right ones, or a broader word for one of them."""
+    return label in truth.right_labels or any(label in broader_labels(right) for right in truth.right_labels)
+
+
+def _is_broad(label: str | None) -> bool:
+    """Whether other names are narrower."""
+    return any(label == name.broader for name in sound_names().values())
+
+
+def _share(part: float, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
+
+
+def labels_in(text: str) -> Iterator[str]:
+    """The labels that the nouns and names in `text` stand for."""
+    words = f" {' '.join(re.findall(r'[a-z]+', text.lower()))} "
+    for word, labels in _lexicon().items():
+        if f" {word} " in words or f" {word}s " in words:
+            yield from labels
+
+
+@cache
+def _lexicon() -> Mapping[str, tuple[str, ...]]:
+    """Nouns of the table of sounds, AudioSet's own words, and words that stand for a broader one: to labels."""
+    found: dict[str, list[str]] = {}
+    for name in sound_names().values():
+        spoken = {name.noun, *re.split(r", | \(|\)", name.label.lower())} - {"", "something", "someone", "people"}
+        for word in spoken:
+            found.setdefault(word, []).append(name.label)
+    text = files("soundseam.pipeline.evaluation").joinpath("clip_words.yaml").read_text(encoding="utf-8")
+    for label, words in yaml.safe_load(text).items():
+        for word in words:
+            found.setdefault(word, []).append(label)
+    return {word: tuple(labels) for word, labels in found.items()}
