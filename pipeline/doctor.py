@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -70,6 +71,10 @@ class MachineReport(Record):
     gpus: int
     memory_gib: float | None
     disk_free_gib: float
+    temporary: str
+    """The temporary folder, and what is free there."""
+    compiled: str
+    """Where compiled code is cached."""
     packages: tuple[tuple[str, str | None], ...]
     """(name, version), null where it is not installed."""
 
@@ -145,6 +150,8 @@ def examine_machine(folder: str = ".") -> MachineReport:
         gpus=usable_gpus(),
         memory_gib=_memory_gib(),
         disk_free_gib=round(shutil.disk_usage(folder).free / 2**30, 1),
+        temporary=f"{tempfile.gettempdir()}, {shutil.disk_usage(tempfile.gettempdir()).free / 2**30:.1f} GiB free",
+        compiled=os.environ.get("NUMBA_CACHE_DIR", "beside the packages, or in the home folder"),
         packages=tuple((name, _version(name)) for name in PACKAGES),
     )
 

@@ -39,9 +39,9 @@ from soundseam.pipeline.storage.commits import (
     commit_rejection,
     prepare_output,
     read_layout,
-    sweep,
 )
 from soundseam.pipeline.storage.ownership import check_output
+from soundseam.pipeline.storage.sweep import sweep
 from soundseam.pipeline.work import LIST_STAGE, ShardWork, StageWork
 from soundseam.schemas.record import Record
 from soundseam.schemas.recording import Rejected

@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pydantic import Field, ValidationError
 
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import RUN_FOLDER, Corpus, forget, stages_in
+from soundseam.pipeline.storage.commits import RUN_FOLDER, Corpus, stages_in
+from soundseam.pipeline.storage.sweep import forget
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.record import Record
 

@@ -16,6 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from soundseam.pipeline.commands import corpus, evaluation, run, serving, training
+from soundseam.pipeline.local.pool import name_cache_of_compiled_code
 
 FAILED, WRONG_SETUP, DAMAGED, INTERRUPTED, TERMINATED = 1, 2, 4, 130, 143
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
@@ -48,6 +49,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     # Beam warns of a package that only Google's services need, wherever it is missing.
     logging.getLogger().addFilter(lambda record: "apitools" not in record.getMessage())
+    name_cache_of_compiled_code()
     app()
 
 

@@ -127,7 +127,13 @@ def doctor_view(
         *_section("Missing here", [report.problem for report in models if not report.loads]),
         *_section("From the model hub", [report.source for report in models if report.loads and report.source]),
         *_section("Model servers", map(_server_line, servers)),
-        *_section("Machine", [f"{place}, {memory}{machine.disk_free_gib} GiB free here"]),
+        *_section(
+            "Machine",
+            [
+                f"{place}, {memory}{machine.disk_free_gib} GiB free here",
+                f"temporary files in {machine.temporary}; compiled code in {machine.compiled}",
+            ],
+        ),
         ", ".join(f"{name} {version or 'not installed'}" for name, version in machine.packages),
     ]
     return Group(table, Text("\n".join(lines)))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -31,6 +30,7 @@ from soundseam.pipeline.export.target import (
     whole_parts,
     write_layout,
 )
+from soundseam.pipeline.local.pool import in_order
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import Corpus, stages_in
 from soundseam.pipeline.storage.redact import redact_uri
@@ -159,7 +159,9 @@ def run_export(plan: ExportPlan, workers: int, tell: Callable[[int, int], None])
     missing = [part for name, part in wanted.items() if name not in markers]
     if earlier is None:
         write_layout(plan, {})
-    for done, marker in enumerate(_written(plan, missing, workers), 1):
+    # A worker needs all of the plan but the other parts.
+    alone = plan.model_copy(update={"parts": ()})
+    for done, marker in enumerate(in_order(partial(write_part, alone), missing, workers), 1):
         markers[marker.part] = marker
         tell(len(wanted) - len(missing) + done, len(wanted))
     counts = Counts()
@@ -215,23 +217,6 @@ def write_part(plan: ExportPlan, part: Part) -> PartMarker:
     uri = files.join(plan.target, MARKERS, f"{part.part}.json")
     files.write_atomically(uri, marker.model_dump_json().encode())
     return marker
-
-
-def _written(plan: ExportPlan, parts: Sequence[Part], workers: int) -> Iterator[PartMarker]:
-    # A worker is told all of the plan but the other parts.
-    alone = plan.model_copy(update={"parts": ()})
-    if workers == 1 or len(parts) < 2:
-        yield from (write_part(alone, part) for part in parts)
-        return
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        left = list(reversed(parts))
-        running = {pool.submit(write_part, alone, left.pop()) for _ in range(min(2 * workers, len(left)))}
-        while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
-                if left:
-                    running.add(pool.submit(write_part, alone, left.pop()))
 
 
 def _scratch(target: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from soundseam.schemas.tables import SAMPLES_FOLDER, Table
 
 EXPORT_REVISION = "1"
 """Raised whenever a format may write equal samples otherwise."""
+_PLAIN_NAME = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]*")
 PART_BYTES = 512 * 2**20
 """Of segments: what a killed export does again at most, and what one worker takes at a time."""
 
@@ -260,4 +262,7 @@ def _clip(row: Mapping[str, object]) -> Clip:
     audio = row["audio"]
     if not isinstance(audio, Mapping) or not isinstance(data := audio.get("bytes"), bytes):
         raise TypeError("a segment's audio is a struct with the bytes of a FLAC file")
-    return Clip(str(row["segment_id"]), data, int(str(row["end_ms"])) - int(str(row["start_ms"])))
+    if not _PLAIN_NAME.fullmatch(name := str(row["segment_id"])):
+        # Files of an export are named by it: from a corpus of somebody else it might lead out of the folder.
+        raise SetupError(f"{name!r} is no id of a segment: was this corpus made by Soundseam?")
+    return Clip(name, data, int(str(row["end_ms"])) - int(str(row["start_ms"])))

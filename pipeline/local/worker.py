@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import queue
 import re
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -21,6 +19,7 @@ from typing import Literal, Protocol
 
 from soundseam.annotators.base import BackendUnavailableError
 from soundseam.pipeline.config import is_no_space, no_space
+from soundseam.pipeline.local.pool import die_with
 from soundseam.pipeline.local.progress import ProgressLog, Step
 from soundseam.pipeline.work import ShardWork
 from soundseam.schemas.record import Record
@@ -194,7 +193,7 @@ def serve_groups(connection: Connection, steps: str, log: str, parent: int) -> N
     """The worker process: takes a RunGroup, then group after group until the parent's end of the connection closes."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with(parent)
+    die_with(parent)
     _write_output_to(log)
     # Beam leaves an empty folder for every pipeline; here they go with the run's own.
     tempfile.tempdir = str(Path(steps).parent)
@@ -224,15 +223,6 @@ def _receive_groups(connection: Connection, groups: queue.SimpleQueue[Sequence[S
             groups.put(connection.recv())
     except (EOFError, OSError):
         os.killpg(0, signal.SIGKILL)
-
-
-def _die_with(parent: int) -> None:
-    """Has Linux kill this process when its parent dies, even inside a call that holds the interpreter's lock."""
-    if sys.platform == "linux":
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _write_output_to(log: str) -> None:

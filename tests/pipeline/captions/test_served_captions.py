@@ -16,7 +16,8 @@ from soundseam.pipeline.input.sources import list_sources
 from soundseam.pipeline.local.progress import ProgressLog, Step
 from soundseam.pipeline.plan import Plan, plan_run, stage_keys, wanted_keys
 from soundseam.pipeline.stages.graph import run_graph
-from soundseam.pipeline.storage.commits import Corpus, prepare_output, sweep
+from soundseam.pipeline.storage.commits import Corpus, prepare_output
+from soundseam.pipeline.storage.sweep import sweep
 from soundseam.pipeline.work import CAPTIONS_STAGE
 from tests.support.chat_models import Scripted
 from tests.support.chat_server import Asked, ChatServer, Fault

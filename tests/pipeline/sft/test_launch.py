@@ -14,7 +14,7 @@ from soundseam.pipeline.sft.launch import prepare_sft, run_sft
 from soundseam.pipeline.sft.read import Marks, read_groups
 from soundseam.pipeline.sft.summary import read_priors
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import sweep
+from soundseam.pipeline.storage.sweep import sweep
 from soundseam.schemas.sample import Sample, Split
 from soundseam.schemas.tables import arrow_schema
 from tests.pipeline.sft.builders import CONFIG, a_rich_recording, samples

@@ -8,7 +8,8 @@ import pytest
 
 from soundseam.pipeline.sft.material import Material
 from soundseam.pipeline.sft.read import read_recordings
-from soundseam.pipeline.storage.commits import Commit, new_commit, shard_of, sweep
+from soundseam.pipeline.storage.commits import Commit, new_commit, shard_of
+from soundseam.pipeline.storage.sweep import sweep
 from soundseam.pipeline.work import CAPTIONS_STAGE
 from soundseam.schemas.caption import CaptionPlan, Conflict, Resolution
 from soundseam.schemas.claim import Claim, Evidence, Verdict

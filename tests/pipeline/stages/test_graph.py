@@ -14,8 +14,9 @@ from soundseam.pipeline.config import RunConfig, load_config
 from soundseam.pipeline.input.sources import list_sources
 from soundseam.pipeline.plan import Plan, plan_run, stage_keys, wanted_keys
 from soundseam.pipeline.stages.graph import run_graph
-from soundseam.pipeline.storage.commits import Corpus, prepare_output, sweep
+from soundseam.pipeline.storage.commits import Corpus, prepare_output
 from soundseam.pipeline.storage.files import list_files, local_copy
+from soundseam.pipeline.storage.sweep import sweep
 from soundseam.schemas.event import Branch
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.speech import SpeechFacts

@@ -14,7 +14,8 @@ from soundseam.annotators.chat.questions import Answer, TimedWord
 from soundseam.pipeline.storage import answers as storage
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.answers import AnswerFiles
-from soundseam.pipeline.storage.commits import prepare_output, sweep
+from soundseam.pipeline.storage.commits import prepare_output
+from soundseam.pipeline.storage.sweep import sweep
 from tests.support.memory_files import MemoryFileSystem
 from tests.support.workloads import recording_id_of
 

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from soundseam.pipeline.storage.check import DAMAGED_FOLDER, check_corpus, damage_of, set_aside, without_altered
-from soundseam.pipeline.storage.commits import Commit, Corpus, new_commit, prepare_output, sweep
+from soundseam.pipeline.storage.commits import Commit, Corpus, new_commit, prepare_output
+from soundseam.pipeline.storage.sweep import sweep
 from soundseam.schemas.tables import Table
 from tests.support.builders import a_caption, a_segment, recording_id_of
 

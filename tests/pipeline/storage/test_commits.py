@@ -22,8 +22,8 @@ from soundseam.pipeline.storage.commits import (
     prepare_output,
     read_commits,
     shard_of,
-    sweep,
 )
+from soundseam.pipeline.storage.sweep import sweep
 from soundseam.pipeline.work import LIST_STAGE
 from soundseam.schemas.tables import Table, table_schema
 from tests.support.builders import a_caption, a_reject, a_segment, recording_id_of

@@ -1,0 +1,103 @@
+"""Removes from OUT what no valid marker names, and what a newer commit replaced: only files of our own making."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, Corpus, marker_uri, read_commits, stages_in
+from soundseam.pipeline.storage.tables import (
+    SCHEMA_FILE,
+    drop_recordings,
+    entry_of,
+    is_table_file,
+    is_temporary_file,
+)
+from soundseam.schemas.tables import SAMPLES_FOLDER, THINNED_FOLDER, Table
+
+
+def sweep(output: str, wanted: Mapping[str, Mapping[str, str]], only_wanted: bool = False) -> int:
+    """Removes what no valid marker names, and rows that a newer commit replaced. Returns how many files went.
+
+    Of tables' folders only files with names of our own form go: whatever else lies there is somebody's.
+
+    `wanted` gives, stage by stage, the key each recording should have; with `only_wanted` no other stage's rows are
+    replaced. Safe to kill and to repeat: a file's
+    replacement is committed before it goes. Not to be called while workers write.
+    """
+    stages = stages_in(output)
+    corpus = Corpus.load_present(output, stages)
+    for stage in [name for name in stages if name in wanted] if only_wanted else stages:
+        owners = corpus.owners(stage, wanted.get(stage, {}))
+        for commit in corpus.commits[stage]:
+            live = {name for name in commit.recording_ids if owners[name] is commit}
+            if live != commit.recording_ids:
+                _replace(output, commit, frozenset(commit.recording_ids - live))
+    return _delete_orphans(output, Corpus.load_present(output, stages)) + _delete_unfinished(output)
+
+
+def forget(output: str, recordings: Mapping[str, Collection[str]]) -> None:
+    """Takes `recordings` (stage → recording_ids) out of the commits, so that they have to be done again.
+
+    Safe to kill and to repeat. Not to be called while workers write.
+    """
+    for stage, names in recordings.items():
+        for commit in Corpus.load_present(output, [stage]).commits[stage]:
+            if dead := commit.recording_ids & frozenset(names):
+                _replace(output, commit, dead)
+
+
+def _replace(output: str, commit: Commit, dead: frozenset[str]) -> None:
+    """Commits anew what is left of `commit` without the `dead` recordings, then removes its marker."""
+    rest = commit.without(dead)
+    if rest.covers:
+        with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(output)) as folder:
+            entries = []
+            for entry in commit.files:
+                target = Path(folder) / entry.table.replace("/", ".")
+                with files.local_copy(files.join(output, entry.table, entry.name)) as source:
+                    drop_recordings(source, target, entry.table, dead)
+                entries.append(entry_of(entry.table, target, f"{rest.shard:04d}-{rest.commit_id}"))
+                files.publish(target, files.join(output, entry.table, entries[-1].name))
+        whole = rest.model_copy(update={"files": tuple(entries)})
+        files.write_atomically(marker_uri(output, whole), whole.model_dump_json(indent=1).encode())
+    files.delete([marker_uri(output, commit)])
+
+
+def _delete_orphans(output: str, corpus: Corpus) -> int:
+    valid = {stage: {commit.commit_id for commit in commits} for stage, commits in corpus.commits.items()}
+    covered = {stage: corpus.keys(stage).keys() for stage in corpus.commits}
+    broken: list[Commit] = []
+    kept = [commit for commits in corpus.commits.values() for commit in commits]
+    for stage in corpus.commits:
+        for commit in read_commits(output, stage):
+            if commit.commit_id not in valid[stage]:
+                # What was not done again stays: of damaged rows some may yet be saved.
+                (broken if commit.recording_ids <= covered[stage] else kept).append(commit)
+    named = {SCHEMA_FILE} | {entry.name for commit in kept for entry in commit.files}
+    orphans = [
+        stat.uri
+        for table in (*Table, SAMPLES_FOLDER, THINNED_FOLDER)
+        for stat in files.list_files(files.join(output, table))
+        if (name := files.name_of(stat.uri)) not in named and is_table_file(name)
+    ]
+    files.delete([*orphans, *(marker_uri(output, commit) for commit in broken)])
+    return len(orphans) + len(broken)
+
+
+def _delete_unfinished(output: str) -> int:
+    """Removes what killed runs left under temporary names: scratch files and markers not yet renamed."""
+    scratch = files.scratch_folder(output)
+    strays = [
+        stat.uri
+        for stat in files.list_files(files.join(output, RUN_FOLDER))
+        if is_temporary_file(files.name_of(stat.uri))
+    ]
+    left = files.list_files(scratch) if scratch else []
+    files.delete(strays)
+    if scratch:
+        shutil.rmtree(scratch)
+    return len(strays) + len(left)
