@@ -14,12 +14,12 @@ from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.doctor import examine_machine
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, Corpus, stages_in
-from soundseam.pipeline.work import LIST_STAGE, SEGMENTS_STAGE
+from soundseam.pipeline.work import LEFT_OUT, LIST_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.record import Record
 from soundseam.schemas.tables import Table
 
 BATCH_ROWS = 4096
-NOT_LOST = ("duplicate", "conflicting_entries", "unknown_language")
+NOT_LOST = ("duplicate", "conflicting_entries", "unknown_language", LEFT_OUT)
 """The reasons of rejects of the listing whose audio is in the corpus nevertheless."""
 
 Row = Mapping[str, object]

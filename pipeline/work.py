@@ -8,6 +8,8 @@ from soundseam.schemas.recording import Source
 SEGMENTS_STAGE = "segments"
 CAPTIONS_STAGE = "captions"
 LIST_STAGE = "list"
+LEFT_OUT = "left_out_by_suffix"
+"""Reason of the one row for all files of a folder that no suffix of audio names."""
 FILTER_STAGE = "filter"
 """What rejects of filters name; it has no commits of its own."""
 

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from av.error import FFmpegError
 from pydantic import Field
 
 from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
@@ -239,9 +240,13 @@ def _better(first: _Decoding, second: _Decoding) -> _Decoding:
 
 def _decode_pass(path: Path, opener: Opener, config: DecodeConfig) -> _Decoding:
     try:
-        return _decode_in(path, opener, config, None)
-    except LargerLayoutError as larger:
-        return _decode_in(path, opener, config, larger.layout)
+        try:
+            return _decode_in(path, opener, config, None)
+        except LargerLayoutError as larger:
+            return _decode_in(path, opener, config, larger.layout)
+    except FFmpegError as error:
+        # Some of them are OSErrors too, and no filesystem is down.
+        raise DecodeError("undecodable", f"FFmpeg gives up: {error.strerror}") from error
 
 
 def _decode_in(path: Path, opener: Opener, config: DecodeConfig, layout: Layout | None) -> _Decoding:

@@ -197,6 +197,7 @@ def _show_plan(request: RunRequest) -> Prepared:
     from soundseam.pipeline.commands.display import notice_lines, plan_view
     from soundseam.pipeline.launch import prepare_run
     from soundseam.pipeline.storage.redact import redact_uri
+    from soundseam.pipeline.work import LEFT_OUT
 
     prepared = prepare_run(request)
     console = Console()
@@ -210,7 +211,10 @@ def _show_plan(request: RunRequest) -> Prepared:
         console.print(plan_view(prepared.plan, prepared.audio_ms, prepared.stage_seconds(), prepared.workers))
     for line in notice_lines(prepared):
         console.print(Text(line))
-    rejected = len(prepared.listing.rejected)
+    left_out = [row.detail for row in prepared.listing.rejected if row.reason == LEFT_OUT]
+    for detail in left_out:
+        console.print(Text(f"{detail}; name those that hold audio by a glob"))
+    rejected = len(prepared.listing.rejected) - len(left_out)
     if rejected:
         console.print(f"{rejected} of the inputs cannot be used; they go to the table of rejects")
     return prepared

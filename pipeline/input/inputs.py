@@ -7,8 +7,9 @@ import hashlib
 import io
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,15 +20,18 @@ from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.files import FileStat, UnsupportedSchemeError
 from soundseam.pipeline.storage.ownership import OwnFiles
 from soundseam.pipeline.storage.redact import as_utf8, redact_text, redact_uri
+from soundseam.pipeline.work import LEFT_OUT
 from soundseam.schemas.record import Record
 from soundseam.schemas.recording import Rejected
 from soundseam.schemas.tables import arrow_schema, records_of, table_of
 
 _SUFFIXES = """
-.3g2 .3gp .aac .ac3 .aif .aifc .aiff .amr .ape .asf .au .avi .caf .dff .dsf .dts .eac3 .f4v .flac
-.flv .gsm .m2ts .m4a .m4b .m4v .mka .mkv .mov .mp2 .mp3 .mp4 .mpc .mpeg .mpg .mts .oga .ogg .ogv
-.opus .qcp .ra .rm .rmvb .snd .spx .tak .ts .tta .vob .voc .w64 .wav .wave .webm .wma .wmv .wv
+.3g2 .3ga .3gp .3gpp .3gpp2 .aac .ac3 .adts .aif .aifc .aiff .amr .ape .asf .au .avi .awb .bwf .caf .dff .dsf .dts
+.eac3 .ec3 .f4a .f4v .flac .flv .gsm .m1a .m2a .m2ts .m4a .m4b .m4r .m4v .mka .mkv .mov .mp1 .mp2 .mp3 .mp4 .mpa .mpc
+.mpeg .mpg .mpga .mts .nist .oga .ogg .ogv .ogx .opus .qcp .qt .ra .rf64 .rm .rmvb .snd .sph .spx .tak .thd .ts .tta
+.vob .voc .w64 .wav .wave .weba .webm .wma .wmv .wv
 """
+_NAMED_SUFFIXES = 12
 AUDIO_SUFFIXES = frozenset(_SUFFIXES.split())
 """What of a folder is read. A file named by itself, by a glob or by a manifest is read whatever its suffix."""
 
@@ -47,7 +51,7 @@ def read_inputs(inputs: Sequence[str], output: str | None = None) -> Iterator[En
         try:
             found = False
             for entry in _local_input(item, own) if files.is_local(item) else _remote_input(item, own):
-                found = True
+                found = found or not (isinstance(entry, Rejected) and entry.reason == LEFT_OUT)
                 yield entry
         except UnsupportedSchemeError as error:
             raise SetupError(f"{redact_uri(item)}: {error}") from error
@@ -113,11 +117,17 @@ def _refuse_output(uri: str, own: OwnFiles) -> None:
 
 def _folder(folder: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
     unreadable: list[OSError] = []
+    left_out: Counter[str] = Counter()
     for stat in files.list_files(folder, unreadable.append):
         parts = files.relative_to(stat.uri, folder).split("/")
-        if any(part[0] == "." for part in parts) or not is_audio_name(parts[-1]) or own.holds(stat.uri):
+        if any(part[0] == "." for part in parts) or own.holds(stat.uri):
             continue
-        yield Entry(_openable(stat.uri), stat=stat)
+        if is_audio_name(parts[-1]):
+            yield Entry(_openable(stat.uri), stat=stat)
+        else:
+            left_out[PurePosixPath(as_utf8(parts[-1])).suffix.lower()] += 1
+    if left_out:
+        yield _left_out(folder, left_out)
     for error in unreadable:
         yield Rejected(
             recording_id=None,
@@ -126,6 +136,19 @@ def _folder(folder: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
             reason="unreadable",
             detail=f"the folder cannot be listed: {error.strerror}",
         )
+
+
+def _left_out(folder: str, suffixes: Counter[str]) -> Rejected:
+    """One row for all files of a folder whose suffix is none of audio."""
+    named = [f"{count:,} {suffix or 'without one'}" for suffix, count in suffixes.most_common(_NAMED_SUFFIXES)]
+    more = f" and {len(suffixes) - len(named)} more suffixes" if len(suffixes) > len(named) else ""
+    return Rejected(
+        recording_id=None,
+        source_uri=source_uri_of(folder),
+        stage="list",
+        reason=LEFT_OUT,
+        detail=f"{suffixes.total():,} files of the folder were left out by their suffix: {', '.join(named)}{more}",
+    )
 
 
 def _openable(uri: str) -> str:

@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from soundseam.annotators.wording.language_names import UnknownLanguageError, language_tag
 from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.input.parquet_rows import read_parquet_rows
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.files import FileStat
 from soundseam.pipeline.storage.redact import has_scheme, redact_text, redact_uri
@@ -110,7 +110,7 @@ Row = Mapping[str, Value]
 def _rows(uri: str) -> Iterator[tuple[int, Row | BadLineError]]:
     try:
         if uri.lower().endswith(".parquet"):
-            yield from _parquet_rows(uri)
+            yield from ((number, _values(row)) for number, row in read_parquet_rows(uri))
         elif uri.lower().endswith(".csv"):
             yield from _csv_rows(uri)
         else:
@@ -191,21 +191,8 @@ def _csv_row(header: Sequence[str], cells: list[str]) -> Row | BadLineError:
     return {name: cell or None for name, cell in zip(header, cells, strict=False) if name}
 
 
-def _parquet_rows(uri: str) -> Iterator[tuple[int, Row | BadLineError]]:
-    with files.local_copy(uri) as path, pq.ParquetFile(path) as file:
-        # Embedded audio and the like is neither metadata nor anything to carry along.
-        columns = [entry.name for entry in file.schema_arrow if not _holds_bytes(entry.type)]
-        number = 0
-        for batch in file.iter_batches(batch_size=4096, columns=columns):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, {name: _plain(value) for name, value in row.items()}
-
-
-def _holds_bytes(kind: pa.DataType) -> bool:
-    if pa.types.is_nested(kind):
-        return any(_holds_bytes(kind.field(i).type) for i in range(kind.num_fields))
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
+def _values(row: Mapping[str, object]) -> Row:
+    return {name: _plain(value) for name, value in row.items()}
 
 
 def _plain(value: object) -> Value:
@@ -218,6 +205,9 @@ def _plain(value: object) -> Value:
 
 def _entry(manifest: str, number: int, row: Row) -> tuple[Entry, str]:
     """The entry of a line, and why its language is not understood; empty where it is."""
+    longest = max((len(value) for value in row.values() if isinstance(value, str)), default=0)
+    if longest > MAX_METADATA_BYTES:
+        raise BadLineError(f"a text of {longest} characters, {MAX_METADATA_BYTES} are kept: leave the column out")
     interval = _interval(row)
     language, language_problem = _language(row)
     free = {name: _clean(value) for name, value in row.items() if name not in _OWN_COLUMNS}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -15,6 +17,7 @@ from soundseam.pipeline.audio.decode import Decoded, DecodeError, decode_recordi
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.cutting.segmentation import SegmentDraft, segment_waveform
 from soundseam.pipeline.input.source_file import open_source
+from soundseam.pipeline.storage.redact import redact_text
 from soundseam.schemas.recording import Recording, Rejected, Source, SourceLine
 from soundseam.schemas.segment import Audio, SegmentRow, segment_id_of
 from soundseam.schemas.timespan import TimeSpan
@@ -44,19 +47,26 @@ class WaveformWindow:
 
 Row = Recording | SegmentRow | Rejected
 
+UNEXPECTED_ERROR = "unexpected_error"
+"""Reason of a row for an exception that is no judgement about the recording: a mistake of ours, met by its bytes."""
+
 
 def segment_source(source: Source, detectors: Sequence[Detector], config: RunConfig, config_key: str) -> Iterator[Row]:
     """All rows of one source, its segments in order, one in memory at a time; the recording's row comes last.
 
-    What cannot be decoded or judged gives rows of `rejected` instead; nothing about the file raises. An
-    OSError that is not the file's own, as when the temporary folder is full, does.
+    What cannot be decoded or judged gives rows of `rejected` instead; nothing about the file raises, not even an error
+    that nobody foresaw. An OSError that is not the file's own, as when the temporary folder is full, does, and so does
+    what goes wrong once there are rows.
     """
+    has_rows = False
     try:
         with open_source(source) as file:
             try:
                 with decode_recording(file.path, config.decode) as decoded:
                     file.check()
-                    yield from _segment_decoded(source, decoded, detectors, config, config_key)
+                    for row in _segment_decoded(source, decoded, detectors, config, config_key):
+                        has_rows = True
+                        yield row
             except DecodeError:
                 file.check()  # a file that was changed meanwhile says nothing about the bytes that were listed
                 raise
@@ -64,6 +74,14 @@ def segment_source(source: Source, detectors: Sequence[Detector], config: RunCon
         yield _rejected(source, "decode", error.reason, error.detail)
     except AnnotationError as error:
         yield _rejected(source, "detect", error.reason, error.detail)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        if has_rows:
+            raise
+        *_, place = traceback.extract_tb(error.__traceback__)
+        detail = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+        yield _rejected(source, "decode", UNEXPECTED_ERROR, redact_text(detail))
 
 
 def _segment_decoded(

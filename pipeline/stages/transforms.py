@@ -34,7 +34,7 @@ from soundseam.pipeline.stages.annotate import (
 )
 from soundseam.pipeline.stages.asking import Answered, ServedStage, caption_askers
 from soundseam.pipeline.stages.caption import caption_works
-from soundseam.pipeline.stages.segment import segment_source
+from soundseam.pipeline.stages.segment import UNEXPECTED_ERROR, Row, segment_source
 from soundseam.pipeline.storage.commits import Commit, new_commit
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardWork, StageWork
 from soundseam.schemas.annotation import Annotation
@@ -75,6 +75,9 @@ def client_of(endpoint: Endpoint) -> ChatClient:
         return _CLIENTS.setdefault(endpoint, ChatClient(endpoint))
 
 
+MAX_UNEXPECTED_IN_A_ROW = 8
+
+
 class SegmentShard(beam.DoFn):
     """Decodes, cuts and commits a shard's recordings, and hands its work on."""
 
@@ -84,6 +87,7 @@ class SegmentShard(beam.DoFn):
         self._segments = Metrics.counter("soundseam", "segments")
 
     def setup(self) -> None:
+        self._unexpected = 0
         self._detectors = [loaded(detector, self._progress) for detector in self._config.detectors]
 
     def process(self, work: ShardWork) -> Iterator[ShardWork]:
@@ -102,12 +106,24 @@ class SegmentShard(beam.DoFn):
                 self._progress.write(SEGMENTS_STAGE, "start", [source.recording_id])
                 audio_ms = 0
                 for row in segment_source(source, self._detectors, self._config, config_key):
+                    self._note_unexpected(row)
                     audio_ms += row.duration_ms if isinstance(row, Recording) else 0
                     size = len(row.audio.bytes) if isinstance(row, SegmentRow) else 0
                     writer.append(_TABLE_OF[type(row)], row, size)
                     self._segments.inc(isinstance(row, SegmentRow))
                 self._recordings.inc()
                 self._progress.write(SEGMENTS_STAGE, "done", [source.recording_id], audio_ms)
+
+    def _note_unexpected(self, row: Row) -> None:
+        """Raises RuntimeError once one recording after another fails so: then it is not for their bytes."""
+        if not (isinstance(row, Rejected) and row.reason == UNEXPECTED_ERROR):
+            self._unexpected = 0
+            return
+        self._unexpected += 1
+        if self._unexpected >= MAX_UNEXPECTED_IN_A_ROW:
+            raise RuntimeError(
+                f"{self._unexpected} recordings in a row failed, the last one {row.source_uri}: {row.detail}"
+            )
 
 
 _TABLE_OF: dict[type, Table] = {

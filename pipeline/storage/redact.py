@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+# A run of letters is looked at once, from its first one on: else the time would grow with the square of its length.
 # A quotation mark or a bracket ends a URI that is quoted in a text; neither may stand in a URI unescaped.
-_URI_IN_TEXT = re.compile(_SCHEME.pattern + r"[^\s\"<>]*")
+_URI_IN_TEXT = re.compile(r"(?<![A-Za-z0-9+.\-])[0-9+.\-]*(" + _SCHEME.pattern + r"[^\s\"<>]*)")
 _CLOSING = "'`)]},.;:"
 # A host, or an IPv6 address in brackets, and perhaps a port.
 _PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
 # What clients quote without the URI around it: the parameters of signed URLs and of token requests.
-_SECRET_PARAMETER = re.compile(
-    r"(?i)\b(x-(?:amz|goog)-[a-z-]+|[a-z_-]*(?:signature|token|secret|password|credential)[a-z_-]*"
-    r"|sig|awsaccesskeyid|accountkey|api_?key|access_?key(?:_?id)?)(=)[^\s&\"'<>,;]+"
+_PARAMETER = re.compile(r"(?<![A-Za-z_-])([A-Za-z_-]+)=[^\s&\"'<>,;]+")
+_SECRET_NAME = re.compile(
+    r"(?i)signature|token|secret|password|credential"
+    r"|(?:^|[-_])(?:x-(?:amz|goog)-[a-z-]+|sig|awsaccesskeyid|accountkey|api_?key|access_?key(?:_?id)?)$"
 )
 
 
@@ -60,12 +62,16 @@ def redact_text(text: str, *uris: str) -> str:
         if uri:
             text = text.replace(uri, redact_uri(uri))
     text = _URI_IN_TEXT.sub(_redact_match, as_utf8(text))
-    return _SECRET_PARAMETER.sub(r"\1\2[redacted]", text)
+    return _PARAMETER.sub(_redact_parameter, text)
 
 
 def _redact_match(match: re.Match[str]) -> str:
-    uri = match.group().rstrip(_CLOSING)
-    return redact_uri(uri) + match.group()[len(uri) :]
+    uri = match.group(1).rstrip(_CLOSING)
+    return match.group().removesuffix(match.group(1)) + redact_uri(uri) + match.group(1)[len(uri) :]
+
+
+def _redact_parameter(match: re.Match[str]) -> str:
+    return f"{match.group(1)}=[redacted]" if _SECRET_NAME.search(match.group(1)) else match.group()
 
 
 def _without_path_parameters(path: str) -> str:

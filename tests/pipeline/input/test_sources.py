@@ -69,7 +69,22 @@ def test_a_folder_gives_the_audio_and_video_below_it(tmp_path: Path) -> None:
         put(tmp_path / name)
     listing = list_sources([str(tmp_path)])
     assert names(listing) == ["b.wav", "a.MP3", "film.mkv"]
-    assert not listing.rejected
+    (left_out,) = listing.rejected
+    assert left_out.reason == "left_out_by_suffix"
+    assert left_out.detail == ("3 files of the folder were left out by their suffix: 1 .txt, 1 .jsonl, 1 without one")
+
+
+def test_a_folder_of_which_everything_is_left_out_names_no_recording(tmp_path: Path) -> None:
+    put(tmp_path / "README.txt")
+    with pytest.raises(SetupError, match="names no recording"):
+        list_sources([str(tmp_path)])
+
+
+def test_rare_suffixes_of_audio_are_read(tmp_path: Path) -> None:
+    suffixes = ["sph", "3gpp", "weba", "mpga", "awb", "bwf", "m4r", "nist", "rf64", "mp1", "qt"]
+    for suffix in suffixes:
+        put(tmp_path / f"x.{suffix}")
+    assert names(list_sources([str(tmp_path)])) == sorted(f"x.{suffix}" for suffix in suffixes)
 
 
 def test_a_folder_with_links_in_a_circle_comes_to_an_end(tmp_path: Path) -> None:

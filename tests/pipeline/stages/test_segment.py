@@ -50,6 +50,13 @@ class CannotJudge:
         raise AnnotationError("too_odd", f"{waveform.num_samples} samples of something else")
 
 
+class Mistaken:
+    """A detector with a mistake in it."""
+
+    def detect(self, waveform: Waveform) -> Detection:
+        raise IndexError("index 5 is out of bounds")
+
+
 @pytest.fixture(scope="module")
 def config() -> RunConfig:
     return load_config("embedded")
@@ -173,3 +180,12 @@ def test_what_a_detector_cannot_judge_is_rejected_whole(tmp_path: Path, config: 
     assert isinstance(rejected, Rejected)
     assert (rejected.stage, rejected.reason) == ("detect", "too_odd")
     assert "480000 samples" in rejected.detail
+
+
+def test_a_mistake_that_one_recording_meets_rejects_it_by_name(tmp_path: Path, config: RunConfig) -> None:
+    path = write(tmp_path / "x.wav", a_tone(2.0))
+    (row,) = rows_of(path, config, detector=Mistaken())
+    assert isinstance(row, Rejected)
+    assert row.source_uri.endswith("x.wav")
+    assert row.reason == "unexpected_error"
+    assert row.detail.startswith("IndexError: index 5 is out of bounds (test_segment.py:")
