@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from soundseam.annotators.base import AnyBackend, BackendUnavailableError, Model
 from soundseam.annotators.detection import AnyDetection
@@ -90,6 +91,64 @@ def read_text(path: str) -> str:
         raise SetupError(f"cannot read the configuration {path}: {error}") from error
 
 
+def with_servers(tree: dict[str, Any]) -> dict[str, Any]:
+    """`tree` with each `server: NAME` replaced by what its section `servers:` says of NAME; the section is gone.
+
+    So a server that many backends ask is spelled once, and keys are those of the written-out form. Raises SetupError
+    for a name that the section lacks.
+    """
+    servers = tree.get("servers") or {}
+    if not isinstance(servers, dict):
+        raise SetupError("servers: write a mapping, as in servers: {moss: {model: ..., urls: [...]}}")
+
+    def resolved(node: object, key: str = "") -> object:
+        if isinstance(node, dict):
+            return {name: resolved(value, str(name)) for name, value in node.items()}
+        if isinstance(node, list):
+            return [resolved(value) for value in node]
+        if key == "server" and isinstance(node, str):
+            if node not in servers:
+                raise SetupError(f"server: {node} is not in the section servers{did_you_mean(node, servers)}")
+            return servers[node]
+        return node
+
+    return {name: resolved(value) for name, value in tree.items() if name != "servers"}
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean X?` for the name of `known` that is nearest to `name`; empty if none is near."""
+    close = difflib.get_close_matches(name, [str(each) for each in known], n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def first_problem(error: ValidationError, record: type[BaseModel]) -> str:
+    """The first thing that is wrong with a configuration, in one line: where, what, and the nearest right name."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    *parents, last = [str(part) for part in first["loc"]] or [""]
+    context = first.get("ctx", {})
+    if first["type"] == "extra_forbidden":
+        place = f" in {'.'.join(parents)}" if parents else ""
+        return f"no key {last}{place}{did_you_mean(last, _field_names(record.model_json_schema()))}"
+    where = ".".join([*parents, last])
+    if first["type"] == "union_tag_invalid":
+        kinds = [tag.strip(" '") for tag in str(context["expected_tags"]).split(",")]
+        return (
+            f"{where}: no kind {context['tag']}{did_you_mean(str(context['tag']), kinds)} (one of {', '.join(kinds)})"
+        )
+    return f"{where}: {first['msg']}"
+
+
+def _field_names(schema: object) -> set[str]:
+    """The names of all fields in a JSON schema, at any depth."""
+    if isinstance(schema, list):
+        return {name for each in schema for name in _field_names(each)}
+    if not isinstance(schema, dict):
+        return set()
+    properties = schema.get("properties")
+    names = {str(name) for name in properties} if isinstance(properties, dict) else set()
+    return names.union(*map(_field_names, schema.values()))
+
+
 def _apply(tree: dict[str, Any], override: str) -> None:
     path, sign, value = override.partition("=")
     if not sign:
@@ -137,7 +196,7 @@ class RunConfig(Record):
             names = [model.backend for model in models]
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
-                raise ValueError(f"{family}: {', '.join(twice)} stands twice; give each its own name")
+                raise ValueError(f"{family}: {', '.join(twice)} is listed twice; give each a distinct `name`")
         return self
 
     @model_validator(mode="after")
@@ -165,13 +224,12 @@ def load_config(profile: str, overrides: Sequence[str] = ()) -> RunConfig:
 
     Values are read as YAML; a number in a path is a position in a list. Raises SetupError, one line with the remedy.
     """
-    tree = tree_of(_profile_text(profile), profile, overrides)
+    tree = with_servers(tree_of(_profile_text(profile), profile, overrides))
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SetupError(f"configuration {profile}: {where}: {first['msg']}; see docs/configuration.md") from error
+        problem = first_problem(error, RunConfig)
+        raise SetupError(f"configuration {profile}: {problem}; see docs/configuration.md") from error
 
 
 def available(config: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:

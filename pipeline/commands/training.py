@@ -31,6 +31,10 @@ def sft(
             "--config", help="YAML file of tasks and their options; see docs/tasks.md.", show_default="built in"
         ),
     ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Changes one value of it; may be repeated."),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Another seed: other wordings, another split.", show_default="0")
     ] = None,
@@ -70,7 +74,7 @@ def sft(
     from soundseam.pipeline.sft.read import Marks, are_outdated, read_marks
     from soundseam.pipeline.storage.ownership import require_corpus
 
-    chosen = load_sft_config(config)
+    chosen = load_sft_config(config, overrides or ())
     if seed is not None:
         chosen = chosen.model_copy(update={"seed": seed})
     if tasks:
@@ -216,6 +220,7 @@ COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
     sft: (
         "soundseam sft out",
         "soundseam sft out --task asr --task caption --seed 1 --workers 2",
+        "soundseam sft out --set seed=1",
     ),
     export: (
         "soundseam export out --to moss --output moss",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from soundseam.pipeline.config import SetupError, read_text, tree_of
+from soundseam.pipeline.config import SetupError, first_problem, read_text, tree_of
 from soundseam.schemas.record import Record
 
 FILTER_REVISION = "1"
@@ -88,6 +88,5 @@ def load_filter_config(path: str | None = None, overrides: Sequence[str] = ()) -
     try:
         return FilterConfig.model_validate(tree)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SetupError(f"filter {path or 'options'}: {where}: {first['msg']}; see docs/captions.md") from error
+        problem = first_problem(error, FilterConfig)
+        raise SetupError(f"filter {path or 'options'}: {problem}; see docs/captions.md") from error

@@ -6,14 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files as package_files
 from importlib.util import find_spec
 from itertools import groupby
-from pathlib import Path
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
 from soundseam.annotators.grammar.engine import Pick
-from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.config import SetupError, first_problem, read_text, tree_of, with_servers
 from soundseam.pipeline.sft.answers import TimestampFormat
 from soundseam.pipeline.sft.ask import AnyTaskOptions, Ask, Phrasing, ServedTask, Task, Turn
 from soundseam.pipeline.sft.material import RecordingMaterial, is_doubted
@@ -102,17 +100,18 @@ class SftConfig(Record):
         return self.model_copy(update={"tasks": tuple(task for task in self.tasks if task.task in names)})
 
 
-def load_sft_config(path: str | None = None) -> SftConfig:
-    """The configuration in a YAML file, the package's own for None. Raises SetupError, one line with the remedy."""
+def load_sft_config(path: str | None = None, overrides: Sequence[str] = ()) -> SftConfig:
+    """The configuration in a YAML file, the package's own for None, with `key.path=value` overrides.
+
+    Raises SetupError, one line with the remedy.
+    """
+    text = _default_text() if path is None else read_text(path)
+    tree = with_servers(tree_of(text, path or "default", overrides))
     try:
-        text = _default_text() if path is None else Path(path).read_text(encoding="utf-8")
-        return SftConfig.model_validate(yaml.safe_load(text))
+        return SftConfig.model_validate(tree)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SetupError(f"configuration {path or 'default'}: {where}: {first['msg']}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SetupError(f"cannot read the configuration {path}: {' '.join(str(error).split())}") from error
+        problem = first_problem(error, SftConfig)
+        raise SetupError(f"configuration {path or 'default'}: {problem}; see docs/tasks.md") from error
 
 
 def _default_text() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from soundseam.pipeline.config import MAX_CONFIG_BYTES, RunConfig, SetupError, available, load_config, profile_names
+from soundseam.pipeline.plan import stage_keys
 
 
 def a_profile(folder: Path, text: str) -> str:
@@ -116,3 +118,48 @@ def test_a_needed_backend_that_cannot_load_is_refused_with_the_remedy(monkeypatc
 def test_a_configuration_whose_backends_all_load_stays_as_it_is() -> None:
     config = load_config("embedded", ["branches.speech=[{kind: voice}]"])
     assert available(config) == (config, ())
+
+
+SERVERS = """
+servers:
+  moss: {model: MOSS-Audio, urls: [http://gpu:8000/v1]}
+detectors: [{kind: embedded}]
+branches:
+  general: [{kind: judge, server: moss}]
+captions:
+  verifier: {server: moss}
+"""
+WRITTEN_OUT = """
+detectors: [{kind: embedded}]
+branches:
+  general: [{kind: judge, server: {model: MOSS-Audio, urls: [http://gpu:8000/v1]}}]
+captions:
+  verifier: {server: {model: MOSS-Audio, urls: [http://gpu:8000/v1]}}
+"""
+
+
+def test_a_server_named_once_is_the_server_written_out(tmp_path: Path) -> None:
+    (tmp_path / "named.yaml").write_text(SERVERS)
+    (tmp_path / "written.yaml").write_text(WRITTEN_OUT)
+    named, written = (load_config(str(tmp_path / f"{name}.yaml")) for name in ("named", "written"))
+    assert named == written
+    assert stage_keys(named) == stage_keys(written)
+
+
+def test_moving_a_named_server_moves_it_for_all_that_ask_it(tmp_path: Path) -> None:
+    moved = load_config(a_profile(tmp_path, SERVERS), ["servers.moss.urls=[http://other:1/v1]"])
+    assert moved.captions.verifier is not None
+    assert moved.captions.verifier.server.urls == ("http://other:1/v1",)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("captions.verifier.server=mos", "did you mean moss?"),
+        ("segmentation.cut.maxms=2", "no key maxms in segmentation.cut; did you mean max_ms?"),
+        ("branches.general.0.kind=juge", "did you mean judge?"),
+    ],
+)
+def test_a_mistyped_name_is_answered_with_the_nearest_one(tmp_path: Path, override: str, message: str) -> None:
+    with pytest.raises(SetupError, match=re.escape(message)):
+        load_config(a_profile(tmp_path, SERVERS), [override])
