@@ -102,7 +102,10 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            "--to", help="moss, swift, llamafactory, openai, hf, webdataset, lhotse or nemo.", show_default=False
+            "--format",
+            "--to",
+            help="moss, swift, llamafactory, openai, qwen, hf, webdataset, lhotse, nemo or kaldi; once called --to.",
+            show_default=False,
         ),
     ],
     target: Annotated[
@@ -140,6 +143,12 @@ def export(
     reasoning: Annotated[
         bool, typer.Option("--reasoning/--no-reasoning", help="Write chains of reasoning before answers.")
     ] = True,
+    conversations: Annotated[
+        bool,
+        typer.Option(
+            "--conversations", help="All questions about a clip, language by language, as one conversation: audio once."
+        ),
+    ] = False,
     tables: Annotated[bool, typer.Option("--tables/--no-tables", help="hf: the corpus's own tables too.")] = True,
     seed: Annotated[int, typer.Option("--seed", help="With --samples or --quota: another seed takes others.")] = 0,
     replace: Annotated[
@@ -167,6 +176,7 @@ def export(
             "shard_mb": shard_mb,
             "audio_root": audio_root,
             "reasoning": reasoning,
+            "conversations": conversations,
             "tables": tables,
             "mix": mix,
         }
@@ -223,9 +233,9 @@ COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
         "soundseam sft out --set seed=1",
     ),
     export: (
-        "soundseam export out --to moss --output moss",
-        "soundseam export out --to hf --output hf --stage pretrain --no-tables",
-        "soundseam export out --to webdataset --output shards --samples 1000 --quota refusal=50 --weight zh=0.5",
+        "soundseam export out --format moss --output moss --conversations",
+        "soundseam export out --format hf --output hf --stage pretrain --no-tables",
+        "soundseam export out --format webdataset --output shards --samples 1000 --quota refusal=50 --weight zh=0.5",
     ),
 }
 """Each with examples for its help, which tests run."""

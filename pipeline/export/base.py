@@ -59,8 +59,13 @@ class Item:
 
     def turns(self) -> list[tuple[Role, MessageKind, str]]:
         """The conversation as (role, kind, content), with the answer as a model is to write it."""
+        reasoned = self.sample.reasoning is not None
         return [
-            (message.role, message.kind, self.answer if message.role is Role.ASSISTANT else message.content)
+            (
+                message.role,
+                message.kind,
+                self.answer if reasoned and message.role is Role.ASSISTANT else message.content,
+            )
             for message in self.sample.messages
         ]
 
@@ -73,6 +78,9 @@ class ExportOptions(Record):
     tasks: tuple[str, ...] = Field(default=(), description="only these; all of the stage for none")
     shard_mb: int = Field(default=512, ge=1, le=65536, description="about the size of a shard")
     reasoning: bool = Field(default=True, description="write the chain of reasoning before the answer")
+    conversations: bool = Field(
+        default=False, description="all questions about a clip, language by language, as one conversation: audio once"
+    )
     tables: bool = Field(default=True, description="hf: the corpus's own tables too, each as a configuration")
     audio_root: str | None = Field(
         default=None, description="what audio paths begin with; the export's own folder for null"
@@ -136,6 +144,10 @@ class Format(ABC):
     """What reads it."""
     indexes: ClassVar[tuple[str, ...]] = ()
     """Every file that it may write beside the parts."""
+    command: ClassVar[str] = ""
+    """What trains on it, as its README ends with; {target} is the export's folder."""
+    holds_conversations: ClassVar[bool] = True
+    """Whether one entry may hold several questions with their answers."""
 
     @abstractmethod
     def writer(self, place: Place) -> PartWriter:

@@ -7,12 +7,24 @@ from collections.abc import Mapping
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.export.base import Format
 from soundseam.pipeline.export.hf import HuggingFace
-from soundseam.pipeline.export.lines import LlamaFactory, Moss, Nemo, OpenAi, Swift
+from soundseam.pipeline.export.kaldi import Kaldi
+from soundseam.pipeline.export.lines import LlamaFactory, Moss, Nemo, OpenAi, Qwen, Swift
 from soundseam.pipeline.export.shards import Lhotse, WebDataset
 
 FORMATS: Mapping[str, Format] = {
     form.name: form
-    for form in (Moss(), Swift(), LlamaFactory(), OpenAi(), HuggingFace(), WebDataset(), Lhotse(), Nemo())
+    for form in (
+        Moss(),
+        Swift(),
+        LlamaFactory(),
+        OpenAi(),
+        Qwen(),
+        HuggingFace(),
+        WebDataset(),
+        Lhotse(),
+        Nemo(),
+        Kaldi(),
+    )
 }
 
 

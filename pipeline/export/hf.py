@@ -19,21 +19,30 @@ ROW_GROUP_BYTES = 32 * 2**20
 ROW_GROUP_ROWS = 200
 
 _AUDIO = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-_FEATURES = {"info": {"features": {"audios": {"feature": {"_type": "Audio"}, "_type": "List"}}}}
+_CLIP = {"audio": {"_type": "Audio"}}
+# `Sequence` is what datasets 3, 4 and 5 all read; `List` is unknown to 3.
+_CLIPS = {"audios": {"feature": {"_type": "Audio"}, "_type": "Sequence"}}
+TWO_CLIPS = "_two_clips"
+"""Ends the name of a task's configuration that holds its samples of two clips."""
 
 
-def sample_schema() -> pa.Schema:
-    """A sample's columns, its answer's prior, and its clips typed as datasets' Audio."""
-    fields = [*arrow_schema(Sample), pa.field("answer_prior", pa.float64()), pa.field("audios", pa.list_(_AUDIO))]
-    # datasets turns list<struct<bytes, path>> into a list of Audio only where this key says so.
-    return pa.schema(fields, metadata={"huggingface": json.dumps(_FEATURES)})
+def sample_schema(clips: int = 1) -> pa.Schema:
+    """A sample's columns, its question and answer as texts, its answer's prior, and its clip typed as datasets' Audio;
+    clips in a list where samples play several."""
+    audio = pa.field("audio", _AUDIO) if clips == 1 else pa.field("audios", pa.list_(_AUDIO))
+    texts = [pa.field(name, pa.string()) for name in ("question", "text")]
+    fields = [audio, *texts, *arrow_schema(Sample), pa.field("answer_prior", pa.float64())]
+    # datasets takes struct<bytes, path> for Audio only where this key says so.
+    features = _CLIP if clips == 1 else _CLIPS
+    return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
 
 
 class HuggingFace(Format):
     """`data/<task>/<split>-*.parquet`, a configuration a task, and the corpus's tables, a configuration each."""
 
     name: ClassVar[str] = "hf"
-    reader: ClassVar[str] = "datasets"
+    reader: ClassVar[str] = "datasets 3, 4 and 5"
+    command: ClassVar[str] = "python -c \"import datasets; print(datasets.load_dataset('{target}'))\""
 
     def writer(self, place: Place) -> PartWriter:
         return HuggingFaceWriter(place)
@@ -48,9 +57,11 @@ class HuggingFaceWriter(PartWriter):
         self._open: dict[tuple[str, str], _OpenFile] = {}
 
     def write(self, item: Item) -> str | None:
-        key = (item.sample.task, item.sample.split)
+        several = len(item.clips) > 1
+        key = (f"{item.sample.task}{TWO_CLIPS if several else ''}", item.sample.split)
         if key not in self._open:
-            self._open[key] = _OpenFile(RollingName(self._place, f"data/{key[0]}", key[1], "parquet"))
+            name = RollingName(self._place, f"data/{key[0]}", key[1], "parquet")
+            self._open[key] = _OpenFile(name, sample_schema(len(item.clips)))
         self._open[key].add(item)
         if sum(file.pending_bytes for file in self._open.values()) >= ROW_GROUP_BYTES:
             max(self._open.values(), key=lambda file: file.pending_bytes).flush()
@@ -62,15 +73,17 @@ class HuggingFaceWriter(PartWriter):
 
 
 class _OpenFile:
-    def __init__(self, name: RollingName) -> None:
-        self._name = name
+    def __init__(self, name: RollingName, schema: pa.Schema) -> None:
+        self._name, self._schema = name, schema
         self._writer: Any = None
         self._pending: list[dict[str, object]] = []
         self.pending_bytes = 0
 
     def add(self, item: Item) -> None:
         audios = [{"bytes": clip.flac, "path": f"{clip.segment_id}.flac"} for clip in item.clips]
-        self._pending.append({**sample_fields(item), "audios": audios})
+        played = {"audios": audios} if len(audios) > 1 else {"audio": audios[0]}
+        texts = {"question": item.sample.question, "text": item.answer}
+        self._pending.append({**sample_fields(item), **texts, **played})
         self.pending_bytes += sum(len(clip.flac) for clip in item.clips) + 4096
         if len(self._pending) >= ROW_GROUP_ROWS:
             self.flush()
@@ -80,8 +93,8 @@ class _OpenFile:
             return
         if self._writer is None or self._name.is_full:
             self._close_file()
-            self._writer = pq.ParquetWriter(self._name.next_path(), sample_schema(), compression="zstd")
-        self._writer.write_table(pa.Table.from_pylist(self._pending, schema=sample_schema()))
+            self._writer = pq.ParquetWriter(self._name.next_path(), self._schema, compression="zstd")
+        self._writer.write_table(pa.Table.from_pylist(self._pending, schema=self._schema))
         self._name.bytes += self.pending_bytes
         self._pending, self.pending_bytes = [], 0
 

@@ -16,6 +16,7 @@ from soundseam.pipeline.dedup.store import read_marker
 from soundseam.pipeline.export.base import EXPORT_FOLDER, SPLITS, ExportOptions, Finished, Place
 from soundseam.pipeline.export.counts import Counts, Tally
 from soundseam.pipeline.export.formats import format_named
+from soundseam.pipeline.export.hf import TWO_CLIPS
 from soundseam.pipeline.export.plan import ExportPlan, Part, PartReader, mix_of
 from soundseam.pipeline.export.target import (
     LAYOUT_FILE,
@@ -51,7 +52,7 @@ def card(finished: Finished, counts: Counts, tables: Mapping[str, Sequence[str]]
         "task_categories": [*(_RECOGNITION if recognises else ()), "audio-text-to-text"],
         "tags": ["audio", "soundseam"],
         "size_categories": [next((name for most, name in _SIZES if counts.total < most), "n>1M")],
-        "configs": [*_task_configs(finished), *_table_configs(tables)],
+        "configs": [*_default_config(finished), *_task_configs(finished), *_table_configs(tables)],
     }
     front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
     return f"---\n{front}---\n{readme(finished.options, counts)}"
@@ -84,6 +85,8 @@ def readme(options: ExportOptions, counts: Counts) -> str:
     if shares:
         lines += ["", "Meant to be sampled in these shares, the rest being text:", ""]
         lines += [f"- {task}: {share:g}" for task, share in shares.items()]
+    if command := format_named(options.to).command:
+        lines += ["", "## Use", "", "```bash", command.format(target="."), "```"]
     return "\n".join(lines) + "\n"
 
 
@@ -102,6 +105,19 @@ def _hours(audio_ms: int) -> str:
 def _license(counts: Counts) -> str:
     known = [name for name in counts.licenses if name != "unknown"]
     return known[0].lower() if len(counts.licenses) == 1 and known else "other"
+
+
+def _default_config(finished: Finished) -> list[dict[str, object]]:
+    """What `load_dataset` gives without a name: audio and text, of captions and transcripts where there are any."""
+    tasks = {name.split("/")[1] for name in finished.under("data/", ".parquet")}
+    one_clip = {task for task in tasks if not task.endswith(TWO_CLIPS)}
+    chosen = sorted(one_clip & {"caption", "asr"} or one_clip)
+    files_of = {
+        split: [f"data/{task}/{split}-*.parquet" for task in chosen if finished.under(f"data/{task}/{split}-")]
+        for split in SPLITS
+    }
+    data_files = [{"split": str(split), "path": paths} for split, paths in files_of.items() if paths]
+    return [{"config_name": "default", "default": True, "data_files": data_files}] if data_files else []
 
 
 def _task_configs(finished: Finished) -> list[dict[str, object]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import IO, ClassVar
 
 from soundseam.pipeline.export.base import (
@@ -24,7 +25,8 @@ from soundseam.pipeline.export.base import (
     num_samples,
 )
 from soundseam.pipeline.export.shards import RollingName
-from soundseam.schemas.sample import MessageKind, Role
+from soundseam.pipeline.sft.words import language_of
+from soundseam.schemas.sample import MessageKind, Role, Scoring
 
 LINES = f"{EXPORT_FOLDER}/lines"
 
@@ -34,10 +36,18 @@ class LinesFormat(Format):
 
     container: ClassVar[Container]
     indexes: ClassVar[tuple[str, ...]] = tuple(f"{split}.jsonl" for split in SPLITS)
+    stems: ClassVar[tuple[str, ...]] = ("",)
+    """What the names of its files begin with, before the split's: `<stem>train.jsonl`."""
+    most_clips: ClassVar[int | None] = None
+    """That one line can hold; None for any number."""
 
     @abstractmethod
-    def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json] | str:
-        """A sample as a JSON object, `audio` being the names of its files; a reason where it has no such form."""
+    def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:
+        """A sample as a JSON object, `audio` being the names of its files."""
+
+    def lines(self, item: Item, audio: Sequence[str]) -> Mapping[str, Mapping[str, Json]]:
+        """stem of a file → the line that goes into it."""
+        return {"": self.line(item, audio)}
 
     def writer(self, place: Place) -> PartWriter:
         return LinesWriter(self, place)
@@ -46,7 +56,8 @@ class LinesFormat(Format):
         return {}
 
     def joined(self, finished: Finished) -> Mapping[str, Sequence[str]]:
-        parts = {f"{split}.jsonl": finished.under(f"{LINES}/", f".{split}.jsonl") for split in SPLITS}
+        names = [f"{stem}{split}.jsonl" for stem in self.stems for split in SPLITS]
+        parts = {name: finished.under(f"{LINES}/", f".{name}") for name in names}
         return {name: members for name, members in parts.items() if members}
 
 
@@ -57,14 +68,15 @@ class LinesWriter(PartWriter):
         self._files: dict[str, IO[str]] = {}
 
     def write(self, item: Item) -> str | None:
-        line = self._form.line(item, self._audio.names(item.clips))
-        if isinstance(line, str):
-            return line
-        split = item.sample.split
-        if split not in self._files:
-            path = self._place.path(LINES, f"{self._place.part}.{split}.jsonl")
-            self._files[split] = path.open("w", encoding="utf-8")
-        self._files[split].write(json.dumps(line, ensure_ascii=False) + "\n")
+        most = self._form.most_clips
+        if most is not None and len(item.clips) > most:
+            return "several_audios"
+        for stem, line in self._form.lines(item, self._audio.names(item.clips)).items():
+            name = f"{stem}{item.sample.split}.jsonl"
+            if name not in self._files:
+                path = self._place.path(LINES, f"{self._place.part}.{name}")
+                self._files[name] = path.open("w", encoding="utf-8")
+            self._files[name].write(json.dumps(line, ensure_ascii=False) + "\n")
         return None
 
     def close(self) -> None:
@@ -72,12 +84,20 @@ class LinesWriter(PartWriter):
             file.close()
 
 
-def question_and_answer(item: Item) -> list[dict[str, str]]:
-    """Messages whose user turn holds an `<audio>` mark for each clip before the question."""
-    marks = "<audio>" * len(item.clips)
+def spoken_turns(item: Item) -> Iterator[tuple[Role, list[tuple[MessageKind, str]]]]:
+    """The conversation as (role, its parts), with the parts of one role that follow one another together."""
+    for role, parts in groupby(item.turns(), key=lambda turn: turn[0]):
+        yield role, [(kind, content) for _, kind, content in parts]
+
+
+def marked_messages(item: Item) -> list[dict[str, str]]:
+    """Messages, an `<audio>` mark standing for each clip before the question."""
     return [
-        {"role": "user", "content": f"{marks}{item.sample.question}"},
-        {"role": "assistant", "content": item.answer},
+        {
+            "role": str(role),
+            "content": "".join("<audio>" if kind is MessageKind.AUDIO else text for kind, text in parts),
+        }
+        for role, parts in spoken_turns(item)
     ]
 
 
@@ -86,10 +106,13 @@ class Swift(LinesFormat):
 
     name: ClassVar[str] = "swift"
     reader: ClassVar[str] = "ms-swift"
+    command: ClassVar[str] = (
+        "swift sft --model Qwen/Qwen2.5-Omni-7B --dataset {target}/train.jsonl --val_dataset {target}/validation.jsonl"
+    )
     container: ClassVar[Container] = "flac"
 
     def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:
-        return {"messages": question_and_answer(item), "audios": list(audio)}
+        return {"messages": marked_messages(item), "audios": list(audio)}
 
 
 _TAGS = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
@@ -100,6 +123,11 @@ class LlamaFactory(Swift):
 
     name: ClassVar[str] = "llamafactory"
     reader: ClassVar[str] = "LLaMA-Factory"
+    command: ClassVar[str] = (
+        "llamafactory-cli train --stage sft --do_train --model_name_or_path Qwen/Qwen2-Audio-7B-Instruct "
+        "--template qwen2_audio --finetuning_type lora --dataset_dir {target} --dataset soundseam_train "
+        "--eval_dataset soundseam_validation --output_dir saves"
+    )
     indexes: ClassVar[tuple[str, ...]] = (*Swift.indexes, "dataset_info.json")
 
     def finish(self, finished: Finished) -> Mapping[str, str]:
@@ -116,10 +144,16 @@ class LlamaFactory(Swift):
 
 
 class Moss(LinesFormat):
-    """`{"conversation": [{"role", "message_type", "content"}]}`, an audio message's content being its path."""
+    """`{"conversation": [{"role", "message_type", "content"}]}`, an audio message's content being its path. The script
+    trains on the first audio of a line alone, so samples that play two clips have no such form."""
 
     name: ClassVar[str] = "moss"
     reader: ClassVar[str] = "MOSS-Audio's finetune script"
+    command: ClassVar[str] = (
+        "accelerate launch finetune/finetune.py --model_dir weights/moss-audio --data_path {target}/train.jsonl "
+        "--eval_data_path {target}/validation.jsonl --output_dir output/lora --use_lora --bf16"
+    )
+    most_clips: ClassVar[int | None] = 1
     container: ClassVar[Container] = "wav"
 
     def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:
@@ -137,26 +171,73 @@ class Moss(LinesFormat):
 
 
 class Nemo(LinesFormat):
-    """`{"audio_filepath", "duration", "offset", "text"}` in seconds, `text` being the answer, with the question and
-    what else is known beside it. One file a line: samples that play two clips have no such form."""
+    """`salm-train.jsonl`: `{"id", "conversations": [{"from", "value", "type"}]}`, as SALM reads it; and beside it
+    `train.jsonl` with the plain transcripts alone, `{"audio_filepath", "duration", "offset", "text"}` in seconds, as
+    NeMo's recognisers read them."""
 
     name: ClassVar[str] = "nemo"
-    reader: ClassVar[str] = "NeMo"
+    reader: ClassVar[str] = "NeMo: SALM of speechlm2, and its recognisers"
     container: ClassVar[Container] = "flac"
+    stems: ClassVar[tuple[str, ...]] = ("", "salm-")
+    indexes: ClassVar[tuple[str, ...]] = tuple(f"{stem}{split}.jsonl" for stem in ("", "salm-") for split in SPLITS)
+    command: ClassVar[str] = (
+        "python examples/speechlm2/salm_train.py 'data.train_ds.input_cfg=[{{type: multimodal_conversation, "
+        "manifest_filepath: {target}/salm-train.jsonl, audio_locator_tag: <|audioplaceholder|>}}]'"
+    )
 
-    def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json] | str:
-        if len(audio) != 1:
-            return "several_audios"
+    def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:
         return {
             "audio_filepath": audio[0],
             "duration": num_samples(item.clips[0]) / SAMPLE_RATE_HZ,
             "offset": 0.0,
             "text": item.answer,
-            "lang": item.sample.language,
-            "question": item.sample.question,
-            "answer": item.answer,
-            "taskname": item.sample.task,
+            "lang": language_of(item.answer),
             "id": item.key,
+        }
+
+    def lines(self, item: Item, audio: Sequence[str]) -> Mapping[str, Mapping[str, Json]]:
+        is_transcript = item.sample.answer_spec.scoring is Scoring.WER and item.sample.task == "asr"
+        salm = {"salm-": self._conversation(item, audio)}
+        return {"": self.line(item, audio), **salm} if is_transcript else salm
+
+    def _conversation(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:
+        clips = iter(zip(audio, item.clips, strict=True))
+        turns: list[Json] = []
+        for role, kind, content in item.turns():
+            turn: dict[str, Json] = {"from": role.capitalize(), "value": content, "type": str(kind)}
+            if kind is MessageKind.AUDIO:
+                path, clip = next(clips)
+                turn |= {"value": path, "duration": num_samples(clip) / SAMPLE_RATE_HZ}
+            turns.append(turn)
+        return {"id": item.key, "conversations": turns}
+
+
+class Qwen(LinesFormat):
+    """`{"messages": [...]}` whose contents are lists of `audio` and `text` parts, as the processors of Qwen's Omni and
+    Audio models take them in `apply_chat_template`."""
+
+    name: ClassVar[str] = "qwen"
+    reader: ClassVar[str] = "apply_chat_template of Qwen-Omni and Qwen-Audio processors, TRL"
+    container: ClassVar[Container] = "wav"
+    command: ClassVar[str] = (
+        "python -c \"import datasets; print(datasets.load_dataset('json', data_files='{target}/train.jsonl'))\""
+    )
+
+    def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:
+        paths = iter(audio)
+        return {
+            "messages": [
+                {
+                    "role": str(role),
+                    "content": [
+                        {"type": "audio", "audio": next(paths)}
+                        if kind is MessageKind.AUDIO
+                        else {"type": "text", "text": text}
+                        for kind, text in parts
+                    ],
+                }
+                for role, parts in spoken_turns(item)
+            ]
         }
 
 
@@ -201,13 +282,17 @@ class OpenAiWriter(PartWriter):
 
 def _line(item: Item) -> Mapping[str, Json]:
     clips = iter(item.clips)
-    parts: list[Json] = []
-    for role, kind, content in item.turns():
-        if role is not Role.USER:
+    messages: list[Json] = []
+    for role, parts in spoken_turns(item):
+        if role is Role.ASSISTANT:
+            messages.append({"role": str(role), "content": "".join(text for _, text in parts)})
             continue
-        if kind is MessageKind.AUDIO:
-            data = base64.b64encode(audio_bytes(next(clips), "wav")).decode()
-            parts.append({"type": "input_audio", "input_audio": {"data": data, "format": "wav"}})
-        else:
-            parts.append({"type": "text", "text": content})
-    return {"messages": [{"role": "user", "content": parts}, {"role": "assistant", "content": item.answer}]}
+        content: list[Json] = []
+        for kind, text in parts:
+            if kind is MessageKind.AUDIO:
+                data = base64.b64encode(audio_bytes(next(clips), "wav")).decode()
+                content.append({"type": "input_audio", "input_audio": {"data": data, "format": "wav"}})
+            else:
+                content.append({"type": "text", "text": text})
+        messages.append({"role": str(role), "content": content})
+    return {"messages": messages}

@@ -22,10 +22,10 @@ from soundseam.pipeline.storage.ownership import require_corpus
 from soundseam.pipeline.work import SEGMENTS_STAGE
 from soundseam.schemas.event import EventClass
 from soundseam.schemas.record import Record, content_key
-from soundseam.schemas.sample import Sample
+from soundseam.schemas.sample import AnswerSpec, Message, MessageKind, Role, Sample, Scoring
 from soundseam.schemas.tables import SAMPLES_FOLDER, Table
 
-EXPORT_REVISION = "1"
+EXPORT_REVISION = "2"
 """Raised whenever a format may write equal samples otherwise."""
 _PLAIN_NAME = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]*")
 PART_BYTES = 512 * 2**20
@@ -33,11 +33,12 @@ PART_BYTES = 512 * 2**20
 
 
 class Part(Record):
-    """Some recordings of one shard, written together."""
+    """Some recordings, written together."""
 
     part: str
     """Key of all that goes into it."""
-    shard: int
+    shards: tuple[int, ...]
+    """Of the corpus, that hold its recordings."""
     recording_ids: tuple[str, ...]
 
 
@@ -139,23 +140,25 @@ def _parts(segments: Corpus, samples: Corpus, key: str) -> Iterator[Part]:
     built = _sample_keys(samples)
     owners = segments.owners(SEGMENTS_STAGE, {})
     pending: list[tuple[str, str]] = []
-    shard, size = -1, 0
+    shards: dict[int, None] = {}
+    size = 0
     for commit in sorted(segments.commits[SEGMENTS_STAGE], key=lambda commit: (commit.shard, commit.commit_id)):
         mine = [(name, its_key) for name, its_key in commit.covers if owners[name] is commit and name in built]
-        if pending and (commit.shard != shard or size + _bytes(commit) > PART_BYTES):
-            yield _part(shard, pending, built, key)
-            pending, size = [], 0
-        shard = commit.shard
-        pending += mine
-        size += _bytes(commit) if mine else 0
+        if pending and size + _bytes(commit) > PART_BYTES:
+            yield _part(tuple(shards), pending, built, key)
+            pending, shards, size = [], {}, 0
+        if mine:
+            shards[commit.shard] = None
+            pending += mine
+            size += _bytes(commit)
     if pending:
-        yield _part(shard, pending, built, key)
+        yield _part(tuple(shards), pending, built, key)
 
 
-def _part(shard: int, pairs: Sequence[tuple[str, str]], built: Mapping[str, list[str]], key: str) -> Part:
+def _part(shards: tuple[int, ...], pairs: Sequence[tuple[str, str]], built: Mapping[str, list[str]], key: str) -> Part:
     members = sorted(pairs)
     identity = content_key([key, [[name, its_key, built[name]] for name, its_key in members]])
-    return Part(part=identity, shard=shard, recording_ids=tuple(name for name, _ in members))
+    return Part(part=identity, shards=shards, recording_ids=tuple(name for name, _ in members))
 
 
 def _sample_keys(samples: Corpus) -> dict[str, list[str]]:
@@ -189,10 +192,14 @@ class PartReader:
     _clips: dict[str, Clip] = field(default_factory=dict)
 
     def items(self) -> Iterator[Item]:
-        segments = Corpus.load(self.plan.output, [SEGMENTS_STAGE], self.part.shard)
-        stages = [f"{SAMPLES_FOLDER}/{task}" for task in self.plan.tasks]
-        samples = Corpus.load(self.plan.output, stages, self.part.shard)
         priors = read_priors(self.plan.output)
+        for shard in self.part.shards:
+            yield from self._items_of(shard, priors)
+
+    def _items_of(self, shard: int, priors: Mapping[tuple[Question, str], float]) -> Iterator[Item]:
+        segments = Corpus.load(self.plan.output, [SEGMENTS_STAGE], shard)
+        stages = [f"{SAMPLES_FOLDER}/{task}" for task in self.plan.tasks]
+        samples = Corpus.load(self.plan.output, stages, shard)
         wanted = set(self.part.recording_ids)
         for commit in segments.commits[SEGMENTS_STAGE]:
             mine = dict.fromkeys(sorted(wanted & commit.recording_ids), "")
@@ -234,14 +241,27 @@ class PartReader:
             clip = _clip(row)
             if clip.segment_id in needed:
                 self._clips[clip.segment_id] = clip
-            for sample, copies in waiting.pop(clip.segment_id, ()):
-                if all(segment_id in self._clips for segment_id in sample.segment_ids):
-                    yield from self._copies(sample, copies, priors)
-                else:
-                    self.lost += 1
+            ready = waiting.pop(clip.segment_id, [])
+            there = [pair for pair in ready if all(name in self._clips for name in pair[0].segment_ids)]
+            self.lost += len(ready) - len(there)
+            for sample, copies in self._in_conversations(there):
+                yield from self._copies(sample, copies, priors)
+            for sample, _ in ready:
                 self._release(sample, needed)
         self.lost += sum(len(pairs) for pairs in waiting.values())
         self._clips.clear()
+
+    def _in_conversations(self, ready: Sequence[tuple[Sample, int]]) -> list[tuple[Sample, int]]:
+        """The samples, those of one clip and language as one conversation where that is wanted."""
+        options = self.plan.options
+        if not (options.conversations and format_named(options.to).holds_conversations):
+            return list(ready)
+        alone = [pair for pair in ready if len(pair[0].segment_ids) > 1]
+        by_language: dict[str, list[Sample]] = {}
+        for sample, copies in ready:
+            if len(sample.segment_ids) == 1:
+                by_language.setdefault(sample.language, []).extend([sample] * min(copies, 1))
+        return [(conversation_of(members, options.reasoning), 1) for members in by_language.values()] + alone
 
     def _copies(self, sample: Sample, copies: int, priors: Mapping[tuple[Question, str], float]) -> Iterator[Item]:
         question = (sample.task, sample.kind, sample.topic, sample.language)
@@ -256,6 +276,41 @@ class PartReader:
             needed[segment_id] -= 1
             if not needed[segment_id]:
                 self._clips.pop(segment_id, None)
+
+
+_LAST = ("caption", "asr", "asr_words", "asr_sentences", "speaker_transcript", "lyrics", "event_list")
+"""Tasks whose answers give others away: they come last."""
+
+
+def conversation_of(samples: Sequence[Sample], with_reasoning: bool) -> Sample:
+    """Samples about one clip in one language as one: the audio once, then each question with its answer."""
+    ordered = sorted(samples, key=lambda one: (one.task in _LAST, one.sample_id))
+    first = ordered[0]
+    audio = [message for message in first.messages if message.kind is MessageKind.AUDIO]
+    turns = [
+        Message(role=role, kind=MessageKind.TEXT, content=text)
+        for sample in ordered
+        for role, text in (
+            (Role.USER, sample.question),
+            (Role.ASSISTANT, Item("", sample, (), None, with_reasoning).answer),
+        )
+    ]
+    return first.model_copy(
+        update={
+            "sample_id": f"{first.segment_ids[0]}-conversation-{first.language}",
+            "task": CONVERSATION,
+            "kind": "turns",
+            "topic": "",
+            "messages": (*audio, *turns),
+            "reasoning": None,
+            "answer_spec": AnswerSpec(scoring=Scoring.OPEN, reference=ordered[-1].answer),
+            "evidence": tuple(dict.fromkeys(one for sample in ordered for one in sample.evidence)),
+            "verdicts": tuple(dict.fromkeys(one for sample in ordered for one in sample.verdicts)),
+        }
+    )
+
+
+CONVERSATION = "conversation"
 
 
 def _clip(row: Mapping[str, object]) -> Clip:

@@ -63,6 +63,11 @@ class WebDataset(Format):
 
     name: ClassVar[str] = "webdataset"
     reader: ClassVar[str] = "webdataset"
+    command: ClassVar[str] = (
+        "python -c \"import json, webdataset; index = json.load(open('{target}/train.json')); "
+        "print(next(iter(webdataset.WebDataset(['{target}/' + shard['url'] for shard in index['shardlist']], "
+        'shardshuffle=False))))"'
+    )
     indexes: ClassVar[tuple[str, ...]] = tuple(f"{split}.json" for split in SPLITS)
 
     def writer(self, place: Place) -> PartWriter:
@@ -133,6 +138,10 @@ class Lhotse(Format):
 
     name: ClassVar[str] = "lhotse"
     reader: ClassVar[str] = "lhotse"
+    command: ClassVar[str] = (
+        "python -c \"import lhotse; print(next(iter(lhotse.CutSet.from_shar(in_dir='{target}/train'))))\""
+    )
+    holds_conversations: ClassVar[bool] = False
 
     def writer(self, place: Place) -> PartWriter:
         return LhotseWriter(place)

@@ -7,6 +7,7 @@ from typing import Any
 
 import datasets
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from soundseam.pipeline.dedup.launch import DedupRequest, find_duplicates
@@ -30,7 +31,9 @@ def load(exported: Path, name: str, cache: Path) -> Any:
 def test_every_task_and_table_is_a_configuration(corpus: Path, exported: Path) -> None:
     names = set(datasets.get_dataset_config_names(str(exported)))
     tasks = {sample.task for sample in samples_in(corpus).values()}
-    assert names == tasks | {
+    pairs = {f"{sample.task}_two_clips" for sample in samples_in(corpus).values() if len(sample.segment_ids) == 2}
+    assert names == (tasks - {"comparison"}) | pairs | {
+        "default",
         "table_recordings",
         "table_segments",
         "table_captions",
@@ -40,23 +43,42 @@ def test_every_task_and_table_is_a_configuration(corpus: Path, exported: Path) -
     }
 
 
-@pytest.mark.parametrize("task", ["caption", "comparison", "chords"])
-def test_rows_come_back_with_typed_audio(corpus: Path, exported: Path, tmp_path: Path, task: str) -> None:
-    loaded = load(exported, task, tmp_path)
+@pytest.mark.parametrize(("task", "clips"), [("caption", 1), ("comparison", 2), ("chords", 1)])
+def test_rows_come_back_with_typed_audio(corpus: Path, exported: Path, tmp_path: Path, task: str, clips: int) -> None:
+    loaded = load(exported, task if clips == 1 else f"{task}_two_clips", tmp_path)
     wanted = {key: sample for key, sample in samples_in(corpus).items() if sample.task == task}
-    audio = audio_in(corpus)
-    seen = set()
+    audio, seen = audio_in(corpus), set()
+    plain = datasets.Audio(decode=False)
     for split, rows in loaded.items():
-        assert isinstance(rows.features["audios"].feature, datasets.Audio)
-        raw = rows.cast_column("audios", datasets.List(datasets.Audio(decode=False)))
+        kind = rows.features["audio"] if clips == 1 else rows.features["audios"].feature
+        assert isinstance(kind, datasets.Audio)
+        raw = rows.cast_column("audio", plain) if clips == 1 else rows.cast_column("audios", datasets.List(plain))
         for row in raw:
             sample = wanted[row["sample_id"]]
-            assert sample.split == split
+            assert (sample.split, sample.question, sample.answer) == (split, row["question"], row["text"])
             assert [message["content"] for message in row["messages"]] == [one.content for one in sample.messages]
-            for segment_id, clip in zip(sample.segment_ids, row["audios"], strict=True):
+            for segment_id, clip in zip(sample.segment_ids, row.get("audios") or [row["audio"]], strict=True):
                 assert np.array_equal(decode(clip["bytes"]), audio[segment_id])
             seen.add(row["sample_id"])
     assert seen == set(wanted)
+
+
+def test_without_a_name_there_are_audio_and_text(corpus: Path, exported: Path, tmp_path: Path) -> None:
+    loaded = datasets.load_dataset(str(exported), cache_dir=str(tmp_path))
+    wanted = {key for key, sample in samples_in(corpus).items() if sample.task in {"caption", "asr"}}
+    assert {name for rows in loaded.values() for name in rows["sample_id"]} == wanted
+    assert all({"audio", "text"} <= set(rows.column_names) for rows in loaded.values())
+
+
+def test_a_small_corpus_gives_one_file_a_task_and_split(exported: Path) -> None:
+    for folder in (exported / "data").iterdir():
+        assert len(list(folder.glob("train-*"))) <= 1
+
+
+def test_features_are_written_as_datasets_3_knows_them(exported: Path) -> None:
+    for path in (exported / "data").rglob("*.parquet"):
+        features = pq.read_schema(path).metadata[b"huggingface"].decode()
+        assert '"List"' not in features
 
 
 def test_tables_come_back_whole(corpus: Path, exported: Path, tmp_path: Path) -> None:
@@ -67,7 +89,7 @@ def test_tables_come_back_whole(corpus: Path, exported: Path, tmp_path: Path) ->
 
 def test_tables_can_be_left_out(corpus: Path, tmp_path: Path) -> None:
     export(corpus, tmp_path, "hf", tables=False, tasks=["key"])
-    assert datasets.get_dataset_config_names(str(tmp_path)) == ["key"]
+    assert set(datasets.get_dataset_config_names(str(tmp_path))) == {"default", "key"}
     assert not (tmp_path / "tables").exists()
 
 

@@ -44,8 +44,11 @@ def same_audio(path: str, corpus: Path) -> bool:
 
 
 def by_content(samples: dict[str, Sample]) -> list[tuple[str, ...]]:
+    """Of the samples that play one clip."""
     return sorted(
-        (str(sample.split), sample.question, sample.answer, *sample.segment_ids) for sample in samples.values()
+        (str(sample.split), sample.question, sample.answer, *sample.segment_ids)
+        for sample in samples.values()
+        if len(sample.segment_ids) == 1
     )
 
 
@@ -99,18 +102,75 @@ def test_llamafactory_finds_its_datasets_by_their_entries(corpus: Path, tmp_path
         assert [entry["tags"]["user_tag"], entry["tags"]["assistant_tag"]] == roles
 
 
-def test_nemo_lines_name_one_file_with_its_length(corpus: Path, tmp_path: Path) -> None:
-    lines = exported(corpus, tmp_path, "nemo")
-    alone = [sample for sample in samples_in(corpus).values() if len(sample.segment_ids) == 1]
-    assert len(lines) == len(alone)
-    for _, line in lines:
+def test_salm_s_lines_are_conversations_and_recognisers_get_transcripts_alone(corpus: Path, tmp_path: Path) -> None:
+    samples = samples_in(corpus)
+    transcripts = [line for _, line in exported(corpus, tmp_path, "nemo")]
+    assert {line["id"] for line in transcripts} == {key for key, one in samples.items() if one.task == "asr"}
+    for line in transcripts:
         assert {"audio_filepath", "duration", "offset", "text"} <= set(line)
         assert line["duration"] * 16_000 == len(decode(Path(line["audio_filepath"]).read_bytes()))
+    salm: list[Any] = [line for split in Split for line in lines_of(tmp_path / f"salm-{split}.jsonl")]
+    assert {line["id"] for line in salm} == set(samples)
+    for line in salm:
+        *audio, question, answer = line["conversations"]
+        assert {turn["from"] for turn in (*audio, question)} == {"User"}
+        assert answer["from"] == "Assistant"
+        assert [Path(turn["value"]).stem for turn in audio] == list(samples[line["id"]].segment_ids)
+        assert all(turn["type"] == "audio" and turn["duration"] > 0 for turn in audio)
 
 
-def test_samples_of_two_clips_are_counted_where_a_format_has_no_form_for_them(corpus: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("to", ["moss", "lhotse"])
+def test_samples_of_two_clips_are_counted_where_a_format_has_no_form_for_them(
+    corpus: Path, tmp_path: Path, to: str
+) -> None:
     pairs = [sample for sample in samples_in(corpus).values() if len(sample.segment_ids) == 2]
-    assert export(corpus, tmp_path, "nemo").counts.skipped == {"several_audios": len(pairs)}
+    assert export(corpus, tmp_path, to).counts.skipped == {"several_audios": len(pairs)}
+
+
+def test_qwen_s_contents_are_lists_of_parts(corpus: Path, tmp_path: Path) -> None:
+    lines = exported(corpus, tmp_path, "qwen")
+    assert len(lines) == len(samples_in(corpus))
+    for _, line in lines:
+        user, assistant = line["messages"]
+        *audio, question = user["content"]
+        assert question["type"] == "text"
+        assert all(part["type"] == "audio" and same_audio(part["audio"], corpus) for part in audio)
+        assert [part["type"] for part in assistant["content"]] == ["text"]
+
+
+def test_a_kaldi_folder_holds_sorted_transcripts(corpus: Path, tmp_path: Path) -> None:
+    export(corpus, tmp_path, "kaldi")
+    wanted = {one.segment_ids[0]: one.answer for one in samples_in(corpus).values() if one.task == "asr"}
+    found = {}
+    for split in Split:
+        tables = {
+            name: [line.split(" ", 1) for line in (tmp_path / split / name).read_text().splitlines()]
+            for name in ("text", "wav.scp", "utt2spk")
+        }
+        ids = [row[0] for row in tables["text"]]
+        assert ids == sorted(ids) == [row[0] for row in tables["wav.scp"]] == [row[0] for row in tables["utt2spk"]]
+        assert all(name.startswith(speaker) for name, speaker in tables["utt2spk"])
+        assert all(same_audio(path, corpus) for _, path in tables["wav.scp"])
+        found |= dict(tables["text"])
+    assert found == wanted
+
+
+def test_a_conversation_asks_everything_about_a_clip_and_plays_it_once(corpus: Path, tmp_path: Path) -> None:
+    export(corpus, tmp_path, "swift", conversations=True)
+    alone = [one for one in samples_in(corpus).values() if len(one.segment_ids) == 1]
+    lines: list[Any] = [line for split in Split for line in lines_of(tmp_path / f"{split}.jsonl")]
+    talks = [line for line in lines if len(line["audios"]) == 1]
+    assert len(talks) == len({(one.segment_ids, one.language) for one in alone})
+    for line in talks:
+        assert [message["role"] for message in line["messages"][:2]] == ["user", "assistant"]
+        assert sum(message["content"].count("<audio>") for message in line["messages"]) == 1
+    asked = [m["content"].removeprefix("<audio>") for line in talks for m in line["messages"] if m["role"] == "user"]
+    assert sorted(asked) == sorted(one.question for one in alone)
+
+
+def test_a_readme_ends_with_what_reads_the_export(corpus: Path, tmp_path: Path) -> None:
+    export(corpus, tmp_path, "swift", tasks=["key"])
+    assert "swift sft" in (tmp_path / "README.md").read_text().split("## Use")[1]
 
 
 def test_a_chain_of_reasoning_stands_before_the_answer(corpus: Path, tmp_path: Path) -> None:
@@ -129,8 +189,9 @@ def test_audio_paths_begin_with_the_root_that_is_asked_for(corpus: Path, tmp_pat
     for line in lines_of(tmp_path / "train.jsonl"):
         (path,) = line["audios"]  # type: ignore[misc]
         assert (tmp_path / Path(path).relative_to("/data/set")).is_file()
-    export(corpus, tmp_path, "swift", audio_root="", tasks=["key"])
-    assert (tmp_path / lines_of(tmp_path / "train.jsonl")[0]["audios"][0]).is_file()  # type: ignore[index]
+    beside = tmp_path / "beside"
+    export(corpus, beside, "swift", audio_root="", tasks=["key"])
+    assert (beside / lines_of(beside / "train.jsonl")[0]["audios"][0]).is_file()  # type: ignore[index]
 
 
 def test_llamafactory_s_own_reader_takes_every_line(corpus: Path, tmp_path: Path) -> None:
