@@ -94,12 +94,14 @@ def main() -> None:
     )
     parser.add_argument("--rendered", required=True, help="what training.render made")
     parser.add_argument("--scenes", type=int, default=900)
+    parser.add_argument("--seed", type=int, default=0, help="of the first scene; another one makes other scenes")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--all", action="store_true", help="train with the held-out clips as well")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     held_in = None if options.all else False
-    jobs = [(seed, options.audio, options.rendered, held_in) for seed in range(options.scenes)]
+    seeds = range(options.seed, options.seed + options.scenes)
+    jobs = [(seed, options.audio, options.rendered, held_in) for seed in seeds]
     build(options.work, "train", jobs, options.workers)
     jobs = [(seed, options.audio, options.rendered, True) for seed in range(max(8, options.scenes // 10))]
     build(options.work, "held_out", jobs, options.workers)

@@ -33,7 +33,7 @@ def random_scene(rng: np.random.Generator, pool: Pool, seconds: float) -> Scene:
     """A scene of a recipe drawn at random."""
     scene = Scene(np.zeros(int(seconds * RATE_HZ), dtype=np.float32), [])
     recipe = rng.choice(["mixed", "mixed", "mixed", "pairs", "talk", "sparse"])
-    bed = rng.choice(["quiet", "quiet", "noise", "noise", "music", "music", "babble", "place", "place"])
+    bed = rng.choice(["quiet", "quiet", "noise", "noise", "music", "music", "music", "music", "babble", "place"])
     _lay_bed(rng, scene, pool, bed)
     if recipe == "talk":
         _talk(rng, scene, pool, 0.0, seconds)
@@ -100,7 +100,7 @@ def _place(rng: np.random.Generator, pool: Pool, count: int) -> Samples:
 def _long_music(rng: np.random.Generator, pool: Pool, seconds: float) -> Samples:
     """Music of a length, from one piece repeated or several joined with cross-fades."""
     parts: list[Samples] = []
-    piece = pool.draw(rng, "music")
+    piece = pool.recorded(rng, "music") if rng.random() < 0.6 else pool.draw(rng, "music")
     total, fade = 0, RATE_HZ // 2
     while total < seconds * RATE_HZ + fade:
         part = piece if len(piece) > 4 * RATE_HZ else pool.draw(rng, "music")
@@ -109,7 +109,7 @@ def _long_music(rng: np.random.Generator, pool: Pool, seconds: float) -> Samples
             parts.append(part)
             total += len(part) - fade
         if rng.random() < 0.5:
-            piece = pool.draw(rng, "music")
+            piece = pool.recorded(rng, "music") if rng.random() < 0.6 else pool.draw(rng, "music")
     out = np.zeros(total + fade, dtype=np.float32)
     at, ramp = 0, np.linspace(0, 1, fade)
     for part in parts:
