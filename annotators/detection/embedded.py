@@ -26,7 +26,7 @@ from soundseam.annotators.onnx import Floats, Session, carried_weights, open_ses
 from soundseam.schemas.event import Event, EventClass
 
 EVENT_NET_FILE = "event_net.onnx"
-EVENT_NET_SHA256 = "13f1b74e54b179213d6eaeea3ae9c1815bdbe788d994f878e6a7b4bc2917b23c"
+EVENT_NET_SHA256 = "e27919bfede7e956b016d214c4344b869b3209cd9d68dfe2863e806fca44c1dc"
 
 CLASS_COUNT = 3
 """Speech, music, other sound."""
@@ -195,7 +195,7 @@ class Embedded(DetectionBackend):
         default=Thresholds(enter=0.7, stay=0.3, bridge_ms=320, shortest_ms=320), description="when music sounds"
     )
     sound: Thresholds = Field(
-        default=Thresholds(enter=0.25, stay=0.2, bridge_ms=224, shortest_ms=64), description="when other sound does"
+        default=Thresholds(enter=0.45, stay=0.25, bridge_ms=224, shortest_ms=64), description="when other sound does"
     )
 
     masked_ms: int = Field(
@@ -214,7 +214,7 @@ class Embedded(DetectionBackend):
 
     @property
     def model(self) -> str:
-        return "silero-vad-16k 6.2.3 and event-net 1"
+        return "silero-vad-16k 6.2.3 and event-net 2"
 
     @property
     def revision(self) -> str:
