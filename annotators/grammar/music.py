@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from soundseam.annotators.grammar.engine import Pick, Rule, Say, Values
+from soundseam.annotators.grammar.events import timeline_reads
 from soundseam.annotators.grammar.music_character import (
     CHARACTER_READS,
     PROFILE,
-    SIGNS,
+    SURE_SIGNS,
+    colours,
     is_alone,
     is_doubtful,
+    is_throughout,
     is_undisturbed,
+    loudness_course,
     read_character,
     share_of,
 )
 
-_DYNAMICS = ("music:dynamics.trend_db", "music:dynamics.loudness_range_db")
+_DYNAMICS = ("music:dynamics.trend_db", "music:dynamics.loudness_range_db", *timeline_reads("segments"))
 _TIMBRE = ("music:timbre.percussive_share", "music:timbre.brightness_hz")
 _DENSITY = ("music:rhythm.onset_rate_hz",)
 
@@ -76,18 +80,21 @@ def _say_character(values: Values, pick: Pick) -> str | None:
 
 
 def _say_dynamics(values: Values, pick: Pick) -> str | None:
+    if not is_throughout(values):
+        return None  # music that begins late "gets louder"
     trend, width = values.number("music:dynamics.trend_db"), values.number("music:dynamics.loudness_range_db")
-    if trend is not None and abs(trend) >= 6:
-        louder, swell = ("louder", "grows") if trend > 0 else ("softer", "fades")
+    course = loudness_course(trend, width)
+    if course in {"louder", "softer"}:
+        louder, swell = (course, "grows" if course == "louder" else "fades")
         return pick(
             f"the music gets {louder} towards the end",
             f"the music {swell} towards the end",
             f"towards the end the music becomes {louder}",
             f"over time the music gets {louder}",
             f"the end of the music is {louder} than its beginning",
-            f"the loudness {'rises' if trend > 0 else 'falls'} as the music goes on",
+            f"the loudness {'rises' if course == 'louder' else 'falls'} as the music goes on",
         )
-    if width is not None and width <= 4:
+    if course == "even":
         return pick(
             "the loudness stays even",
             "the loudness hardly changes",
@@ -96,7 +103,7 @@ def _say_dynamics(values: Values, pick: Pick) -> str | None:
             "there is hardly any change in loudness",
             "soft and loud passages do not differ much",
         )
-    if width is not None and width >= 14:
+    if course == "varied":
         return pick(
             "the music moves between soft and loud",
             "soft and loud passages differ widely",
@@ -112,7 +119,8 @@ def _say_timbre(values: Values, pick: Pick) -> str | None:
     percussive, bright = values.number("music:timbre.percussive_share"), values.number("music:timbre.brightness_hz")
     if percussive is None or bright is None:
         return None
-    if percussive >= 0.5:
+    word = next(iter(colours(percussive, bright)), "")
+    if word == "percussive":
         return pick(
             "percussive strokes stand out",
             "much of the music is percussive",
@@ -121,7 +129,7 @@ def _say_timbre(values: Values, pick: Pick) -> str | None:
             "percussive sounds run through the music",
             "there is a strong percussive part",
         )
-    if percussive <= 0.08:
+    if word == "sustained":
         return pick(
             "long, sustained tones prevail",
             "the tones are mostly sustained",
@@ -130,14 +138,14 @@ def _say_timbre(values: Values, pick: Pick) -> str | None:
             "held notes carry the music",
             "there are hardly any percussive sounds",
         )
-    if bright <= 900:
+    if word == "dark":
         return pick(
             "the colour of the music is dark",
             "the sound of the music is dark",
             "the tone is rather dark",
             "the music sounds dark",
         )
-    if bright >= 3_200:
+    if word == "bright":
         return pick(
             "the colour of the music is bright",
             "the sound of the music is bright",
@@ -185,13 +193,13 @@ def _rule(name: str, reads: tuple[str, ...], say: Say, tells: set[str]) -> Rule:
     def say_of_music(values: Values, pick: Pick) -> str | None:
         return say(values, pick) if is_alone(values) else None
 
-    return Rule(name, tuple(dict.fromkeys((*PROFILE, *SIGNS, *reads))), say_of_music, frozenset(tells))
+    return Rule(name, tuple(dict.fromkeys((*PROFILE, *SURE_SIGNS, *reads))), say_of_music, frozenset(tells))
 
 
 def _say_doubtful(values: Values, pick: Pick) -> str | None:
     if not is_doubtful(values) or share_of(values, "speech") >= share_of(values, "music"):
         return None
-    extent = " throughout" if share_of(values, "music") >= 0.9 else ""
+    extent = " throughout" if is_throughout(values) else ""
     noun = pick("what may be music", "what sounds like music", "something like music", "perhaps music")
     return pick(
         f"{noun} is heard{extent}",
@@ -201,7 +209,12 @@ def _say_doubtful(values: Values, pick: Pick) -> str | None:
     )
 
 
-DOUBTFUL = Rule("music.doubtful", (*PROFILE, *SIGNS), _say_doubtful, frozenset({"opening", "character"}))
+DOUBTFUL = Rule(
+    "music.doubtful",
+    (*PROFILE, *SURE_SIGNS, *timeline_reads("segments")),
+    _say_doubtful,
+    frozenset({"opening", "character"}),
+)
 OPENING = _rule("music.opening", CHARACTER_READS, _say_opening, {"opening", "character"})
 CHARACTER = _rule("music.character", CHARACTER_READS, _say_character, {"character"})
 DYNAMICS = _rule("music.dynamics", _DYNAMICS, _undisturbed(_say_dynamics), {"dynamics"})

@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from soundseam.annotators.grammar.engine import Values
-from soundseam.annotators.grammar.events import SURE
+from soundseam.annotators.grammar.events import SPAN_READS, SURE, read_timeline, timeline_reads
 from soundseam.annotators.grammar.words import with_article
+from soundseam.schemas.event import EventClass
+from soundseam.schemas.music import Mode, key_name
 
 _SURE_TEMPO, _SURE_KEY, _SURE_MODE = 0.3, 0.5, 0.2
 _BESIDE_SPEECH = 0.35
 """With speech over so much of the time, not even tempo and key are the music's."""
-_SURE_WITHOUT_SIGNS = 0.8
-"""Detection score from which music without a pulse and a key is music all the same."""
+_SURE_ALONE = 0.8
+"""Detection score from which music is music; below it, only if both a pulse and a key are sure."""
+_SHORTEST_MS = {"key": 8_000, "tempo": 4_000}
 _BESIDE_ANYTHING = 0.1
 """With other sounds over so much of the time, level, notes and colour are not the music's."""
+
+_ALL_OF_IT = 0.9
 
 _TEMPI = (
     (72.0, "slow", "slowly"),
@@ -25,7 +30,7 @@ _TEMPI = (
 )
 """Beats a minute up to which the words hold: about largo to adagio, andante, moderato, allegro, presto."""
 
-SIGNS = ("music:rhythm.tempo_bpm", "music:tonality.tonic")
+SURE_SIGNS = ("music:rhythm.tempo_confidence", "music:tonality.confidence")
 PROFILE = ("segments:profile.*.class", "segments:profile.*.share", "segments:profile.*.strength")
 CHARACTER_READS = (
     "music:rhythm.tempo_bpm",
@@ -35,6 +40,7 @@ CHARACTER_READS = (
     "music:tonality.mode",
     "music:tonality.confidence",
     "music:tonality.runner_up",
+    *timeline_reads("segments"),
 )
 
 
@@ -48,9 +54,9 @@ def is_alone(values: Values) -> bool:
 
 
 def is_doubtful(values: Values) -> bool:
-    """Whether a detector hears music, but not for sure, in what has neither pulse nor key."""
-    no_sign = values.number(SIGNS[0]) is None and values.text(SIGNS[1]) is None
-    return no_sign and SURE <= music_strength(values) < _SURE_WITHOUT_SIGNS
+    """Whether a detector's curve alone speaks for music, and not clearly: a grasshopper has a pulse, a horn a pitch."""
+    tempo, key = (values.number(name) or 0 for name in SURE_SIGNS)
+    return not (tempo >= _SURE_TEMPO and key >= _SURE_KEY) and SURE <= music_strength(values) < _SURE_ALONE
 
 
 def is_undisturbed(values: Values) -> bool:
@@ -100,8 +106,38 @@ def read_character(values: Values) -> Character:
         tempo=tempo[1] if tempo else "",
         moving=tempo[2] if tempo else "",
         key=_key(values),
-        extent=" throughout" if share_of(values, "music") >= 0.9 else "",
+        extent=" throughout" if is_throughout(values) else "",
     )
+
+
+def is_throughout(values: Values) -> bool:
+    """Whether music fills the segment from its start to its end, as its events have it."""
+    timeline = read_timeline(values, "segments")
+    return any(
+        stream.event_class is EventClass.MUSIC and stream.duration_ms >= _ALL_OF_IT * timeline.duration_ms
+        for stream in timeline.streams
+    )
+
+
+def is_long_enough(values: Values, fact: str) -> bool:
+    start, end = (values.number(name) or 0 for name in SPAN_READS)
+    return end - start >= _SHORTEST_MS[fact]
+
+
+def loudness_course(trend_db: float | None, range_db: float | None) -> str:
+    """louder, softer, even or varied; empty for what is ordinary or unknown."""
+    if trend_db is not None and abs(trend_db) >= 6:
+        return "louder" if trend_db > 0 else "softer"
+    if range_db is None or 4 < range_db < 14:
+        return ""
+    return "even" if range_db <= 4 else "varied"
+
+
+def colours(percussive_share: float, brightness_hz: float) -> tuple[str, ...]:
+    """Of percussive or sustained, and of dark or bright, what stands out."""
+    attack = "percussive" if percussive_share >= 0.5 else "sustained" if percussive_share <= 0.08 else ""
+    tone = "dark" if brightness_hz <= 900 else "bright" if brightness_hz >= 3_200 else ""
+    return tuple(word for word in (attack, tone) if word)
 
 
 def tempo_words(tempo_bpm: float) -> str:
@@ -115,7 +151,7 @@ def _step(tempo_bpm: float) -> tuple[float, str, str]:
 
 def _tempo(values: Values) -> tuple[float, str, str] | None:
     tempo, density = values.number("music:rhythm.tempo_bpm"), values.number("music:rhythm.onset_rate_hz")
-    if tempo is None or density is None:
+    if tempo is None or density is None or not is_long_enough(values, "tempo"):
         return None
     if (values.number("music:rhythm.tempo_confidence") or 0) < _SURE_TEMPO:
         return None
@@ -128,9 +164,9 @@ def _tempo(values: Values) -> tuple[float, str, str] | None:
 def _key(values: Values) -> str:
     tonic, mode = values.text("music:tonality.tonic"), values.text("music:tonality.mode")
     confidence = values.number("music:tonality.confidence") or 0
-    if tonic is None or mode is None:
+    if tonic is None or mode is None or not is_long_enough(values, "key"):
         return ""
     if confidence >= _SURE_KEY:
-        return f"{tonic.replace('#', ' sharp')} {mode}"
+        return key_name(tonic, Mode(mode))
     runner_up = values.text("music:tonality.runner_up") or ""
     return with_article(f"{mode} key") if confidence >= _SURE_MODE and runner_up.endswith(mode) else ""

@@ -39,15 +39,25 @@ def join_words(parts: Sequence[str]) -> str:
 
 
 def seconds_word(duration_ms: float) -> str:
-    """A duration as one would guess it, from a second upwards."""
-    seconds = round(duration_ms / 1000)
+    """A duration as one would guess it, from a second upwards; never a fifth of a second more than there is."""
+    seconds = int(duration_ms / 1000 + 0.2)
     if seconds <= 1:
         return "about a second"
     if seconds <= 12:
         return f"about {_NUMBERS[seconds]} seconds"
-    if seconds < 25:
-        return "some twenty seconds" if seconds > 17 else "about a quarter of a minute"
-    return "about half a minute" if seconds < 45 else "about a minute"
+    for least, words in _LONGER:
+        if seconds >= least:
+            return words
+    return "over twelve seconds"
+
+
+_LONGER = (
+    (60, "about a minute"),
+    (45, "about three quarters of a minute"),
+    (30, "about half a minute"),
+    (20, "some twenty seconds"),
+    (15, "about a quarter of a minute"),
+)
 
 
 def place_word(share: float) -> str:

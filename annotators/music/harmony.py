@@ -21,6 +21,9 @@ _MINOR = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 
 _LEAST_CORRELATION = 0.5
 _LEAST_CHORD_SHARE = 0.5
 _FEWEST_PITCHES = 3
+_SHORTEST_MS = 8_000.0
+_FEWEST_CHORDS, _CHORD_SHARE = 3, 0.04
+"""A key is heard in chords that follow one another: a held tone, a hum, a dial tone or a cymbal has none."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,14 @@ class KeyEstimate:
 KEYS = tuple(Key(tonic, mode) for mode in (Mode.MAJOR, Mode.MINOR) for tonic in range(12))
 
 
-def find_key(features: Array, chord_shares: Array) -> KeyEstimate | None:
+def find_key(features: Array, chord_shares: Array, duration_ms: float) -> KeyEstimate | None:
     """`features` (24,) are `ChordPath.mean_features`, `chord_shares` (37,) the share of time of each chord, N last.
 
-    None where chords fill under half of the time, under three pitch classes sound, or those that do fit no key.
+    None in under 8 s, where chords fill under half of the time or are fewer than three, under three pitch classes
+    sound, or those that do fit no key.
     """
+    if duration_ms < _SHORTEST_MS or np.count_nonzero(chord_shares[:-1] >= _CHORD_SHARE) < _FEWEST_CHORDS:
+        return None
     pitches = np.square(features[:12]) + np.square(features[12:])
     sounding = int((pitches > 0.1 * pitches.max(initial=0.0)).sum())
     if chord_shares[:-1].sum() < _LEAST_CHORD_SHARE or sounding < _FEWEST_PITCHES:

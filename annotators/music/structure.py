@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from soundseam.annotators.base import Backend, RecordingAnnotator, Samples
+from soundseam.annotators.base import Backend, RecordingAnnotator, Samples, checked_samples
 from soundseam.annotators.music.bars import find_bars
 from soundseam.annotators.music.fitted import weights_key
 from soundseam.annotators.music.harmony import step_edges_ms
@@ -226,7 +226,7 @@ class Structure(Backend[MusicFacts]):
 
     @property
     def revision(self) -> str:
-        return f"2-{weights_key()}"
+        return f"3-{weights_key()}"
 
     def load(self) -> RecordingAnnotator[MusicFacts]:
         find = partial(parts_of, shortest_section_ms=self.shortest_section_ms)
@@ -234,7 +234,9 @@ class Structure(Backend[MusicFacts]):
 
 
 def parts_of(samples: Samples, shortest_section_ms: int) -> list[Part]:
-    """The sections of a piece, `samples` at 22.05 kHz; none where no two stand out."""
+    """The sections of a piece, `samples` at 22.05 kHz; none where no two stand out, or there is no room for two."""
+    if 1000 * len(checked_samples(samples)) < 2 * shortest_section_ms * RATE_HZ:
+        return []
     return [Part(*section) for section in find_sections(measure_steps(measure_spectra(samples)), shortest_section_ms)]
 
 

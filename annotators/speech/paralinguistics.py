@@ -24,6 +24,7 @@ from soundseam.annotators.chat.served import (
     with_thinking,
 )
 from soundseam.annotators.grammar.engine import caption_text
+from soundseam.annotators.speech.pitch import load_tracker
 from soundseam.annotators.speech.prompts import prompt, prompts_key
 from soundseam.annotators.speech.transcripts import excerpt, speech_stretches
 from soundseam.annotators.speech.turns import alone_spans
@@ -150,6 +151,7 @@ class ParalinguisticsAsker(ServedAnnotator[SpeechFacts]):
     def __init__(self, backend: ParalinguisticsByModel) -> None:
         super().__init__(backend.server)
         self._backend = backend
+        self._tracker = load_tracker()
 
     def annotate_stream(self, clips: Iterable[Clip], asker: Asker) -> Iterator[SpeechFacts | AnnotationError]:
         drawn: deque[tuple[Segment, list[KnownVoice]]] = deque()
@@ -185,7 +187,7 @@ class ParalinguisticsAsker(ServedAnnotator[SpeechFacts]):
     def _alone(self, clip: Clip, label: str, spans: tuple[TimeSpan, ...]) -> tuple[KnownVoice, bytes]:
         heard = Clip(clip.segment, _samples_of(clip), clip.sample_rate_hz)
         alone = _as_clip(clip, excerpt(heard, spans).samples)
-        return KnownVoice(label, measure_voice(alone), self._backend.backend), flac_of(alone)
+        return KnownVoice(label, measure_voice(alone, self._tracker), self._backend.backend), flac_of(alone)
 
     def _question(self, segment: Segment, flac: bytes) -> CheckedQuestion:
         return CheckedQuestion(

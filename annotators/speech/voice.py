@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundseam.annotators.base import Annotator, Backend, Clip, Samples
-from soundseam.annotators.speech.pitch import FRAME_MS, RATE_HZ, PitchTrack, track_pitch
+from soundseam.annotators.onnx import Session
+from soundseam.annotators.speech.pitch import FRAME_MS, RATE_HZ, SWIFT_F0_SHA256, PitchTrack, load_tracker, track_pitch
 from soundseam.annotators.speech.transcripts import gaps_between, sample_mask, speech_stretches
 from soundseam.schemas.event import Branch
 from soundseam.schemas.segment import Segment
@@ -53,9 +54,17 @@ def _level_db(samples: Samples, num_frames: int) -> NDArray[np.float64]:
 
 PAUSE_MS = 250
 """A shorter silence may be the closure of a stop consonant (Goldman-Eisler, 1968)."""
-_PAUSE_DB = 25.0
-"""A pause lies this much under the speech's 99th percentile of level (de Jong and Wempe, 2009)."""
-_LEVEL_FRAME_MS = 10
+_OVER_BACKGROUND_DB = 3.0
+"""In a pause the level falls to the background and no more than this over it: a quieter second talker is no pause."""
+_INAUDIBLE_DB = 45.0
+"""So far under the loud parts nothing is heard beside them, however quiet the background is."""
+_FLOOR_PERCENTILE = 5.0
+_LEVEL_FRAME_MS, _LEVEL_WINDOW_MS = 10, 50
+_RUMBLE_HZ = 150.0
+"""Taken off before pauses are looked for: what lies below fluctuates most."""
+_VOICE_LEAST_DIP_DB, _HIDDEN_DB = 12.0, 6.0
+"""Speech alone dips this far between its syllables. If the level in it does not, and the time between events lies lower
+still by more than the second figure, something else sounds while the speech does, and that is its background."""
 _GUARD_MS = 100
 """Left out on either side of an event where the background is measured: its edges are not exact."""
 _LEAST_BACKGROUND_MS = 200
@@ -74,41 +83,47 @@ class VoiceMeasures(Backend[SpeechFacts]):
     kind: Literal["voice"] = "voice"
 
     branch: ClassVar[Branch] = Branch.SPEECH
-    requires: ClassVar[tuple[str, ...]] = ("librosa",)
-    remedy: ClassVar[str] = "pip install librosa"
-    licence: ClassVar[str] = "Apache-2.0"
+    requires: ClassVar[tuple[str, ...]] = ("onnxruntime",)
+    remedy: ClassVar[str] = "pip install onnxruntime"
+    licence: ClassVar[str] = "MIT"
 
     @property
     def model(self) -> str:
-        return "yin-and-syllable-nuclei"
+        return "swift-f0-and-syllable-nuclei"
 
     @property
     def revision(self) -> str:
-        return "2"
+        return f"3-{SWIFT_F0_SHA256[:8]}"
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
-        return VoiceAnnotator()
+        return VoiceAnnotator(load_tracker())
 
 
 class VoiceAnnotator:
     """The annotator of `VoiceMeasures`."""
 
+    def __init__(self, tracker: Session) -> None:
+        self._tracker = tracker
+
     def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
-        return [SpeechFacts(voice=measure_voice(clip)) for clip in clips]
+        return [SpeechFacts(voice=measure_voice(clip, self._tracker)) for clip in clips]
 
 
-def measure_voice(clip: Clip) -> Voice:
-    """The voice of a 16 kHz mono clip. A constant offset is taken off before anything is measured."""
+def measure_voice(clip: Clip, tracker: Session) -> Voice:
+    """The voice of a 16 kHz mono clip. A constant offset is taken off before anything is measured.
+
+    `tracker` is what `load_tracker` returns.
+    """
     stretches = speech_stretches(clip.segment)
     samples = clip.samples - clip.samples.mean() if len(clip.samples) else clip.samples
     mask = sample_mask(clip, stretches)
     power = np.square(samples, dtype=np.float64)
     speech_power = float(power[mask].mean()) if mask.any() else 0.0
-    track = track_pitch(samples)
+    track = track_pitch(samples, tracker)
     in_speech = _frames_inside(len(track.voiced), clip.segment, stretches)
     low, median, high = _pitch_percentiles(track, in_speech)
-    pauses = _pauses_ms(power, mask, clip.sample_rate_hz)
+    pauses = _pauses_ms(samples, mask, clip.sample_rate_hz)
     return Voice(
         speech_ms=covered_ms(stretches),
         pitch_median_hz=median,
@@ -116,7 +131,7 @@ def measure_voice(clip: Clip) -> Voice:
         pitch_high_hz=high,
         voiced_share=round(float(track.voiced[in_speech].mean()), 3) if in_speech.any() else 0.0,
         level_dbfs=_decibels(speech_power),
-        snr_db=_snr_db(speech_power, power[sample_mask(clip, _background(clip.segment))], clip.sample_rate_hz),
+        snr_db=_snr_db(power, mask, sample_mask(clip, _background(clip.segment)), clip.sample_rate_hz),
         syllable_rate_hz=_syllable_rate(samples, track, stretches, clip.segment),
         pause_count=len(pauses),
         pause_ms=sum(pauses),
@@ -124,22 +139,46 @@ def measure_voice(clip: Clip) -> Voice:
     )
 
 
-def _pauses_ms(power: NDArray[np.float64], in_speech: NDArray[np.bool_], sample_rate_hz: int) -> list[int]:
+def _smooth_level(power: NDArray[np.float64], sample_rate_hz: int) -> NDArray[np.float64]:
+    """Mean power of the 50 ms around each frame of 10 ms: (num_frames,)."""
+    hop, reach = sample_rate_hz * _LEVEL_FRAME_MS // 1000, sample_rate_hz * _LEVEL_WINDOW_MS // 2000
+    sums = np.concatenate([[0.0], np.cumsum(power)])
+    centres = hop * np.arange(len(power) // hop) + hop // 2
+    first, last = np.maximum(centres - reach, 0), np.minimum(centres + reach, len(power))
+    level: NDArray[np.float64] = (sums[last] - sums[first]) / np.maximum(last - first, 1)
+    return level
+
+
+def _frame_mask(samples: NDArray[np.bool_], sample_rate_hz: int) -> NDArray[np.bool_]:
+    """True for the frames of 10 ms that hold any of the samples: (num_frames,)."""
+    hop = sample_rate_hz * _LEVEL_FRAME_MS // 1000
+    frames = samples[: len(samples) // hop * hop].reshape(-1, hop)
+    return np.asarray(np.any(frames, axis=1), dtype=np.bool_)
+
+
+def _pauses_ms(samples: Samples, in_speech: NDArray[np.bool_], sample_rate_hz: int) -> list[int]:
     """Lengths of the pauses between the first and the last sound of the speech, in order.
 
-    Detectors bridge short pauses, so a pause is also what is quiet inside an event of speech. Background noise less
-    than 25 dB under the speech hides those: the count is a lower bound.
+    Detectors bridge short pauses, so a pause is also what falls to the background inside an event of speech. The
+    background is the lowest level of the clip. Where anything else sounds meanwhile, a pause is not seen: the count is
+    a lower bound, and what lies between talkers of different levels is none.
     """
-    frame = sample_rate_hz * _LEVEL_FRAME_MS // 1000
-    count = len(power) // frame
-    level = power[: count * frame].reshape(count, frame).mean(axis=1)
-    speech = in_speech[: count * frame].reshape(count, frame).any(axis=1)
+    speech = _frame_mask(in_speech, sample_rate_hz)
     if not speech.any():
         return []
-    loud = speech & (level > np.percentile(level[speech], 99) * 10 ** (-_PAUSE_DB / 10))
-    if not loud.any():
-        return []
-    gaps_ms = (np.diff(np.flatnonzero(loud)) - 1) * _LEVEL_FRAME_MS
+    from scipy.signal import butter, sosfilt
+
+    clear = sosfilt(butter(2, _RUMBLE_HZ, "highpass", fs=sample_rate_hz, output="sos"), samples)
+    level = _smooth_level(np.square(clear), sample_rate_hz)
+    background = max(float(np.percentile(level, _FLOOR_PERCENTILE)), _QUANTISATION)
+    loudest = float(np.percentile(level[speech], 99))
+    quiet = max(background * 10 ** (_OVER_BACKGROUND_DB / 10), loudest * 10 ** (-_INAUDIBLE_DB / 10))
+    # With a background so near to the speech its level shows no pause, and the events alone count.
+    if quiet < loudest * 10 ** (-_VOICE_LEAST_DIP_DB / 10):
+        # The window reaches from the sound on either side into a pause.
+        reach = _LEVEL_WINDOW_MS // 2 // _LEVEL_FRAME_MS
+        speech = speech & ~np.convolve(speech & (level <= quiet), np.ones(2 * reach + 1), mode="same").astype(bool)
+    gaps_ms = (np.diff(np.flatnonzero(speech)) - 1) * _LEVEL_FRAME_MS
     return [int(gap_ms) for gap_ms in gaps_ms if gap_ms >= PAUSE_MS]
 
 
@@ -173,18 +212,26 @@ def _background(segment: Segment) -> tuple[TimeSpan, ...]:
     return tuple(gap.intersection(segment.span) for gap in gaps_between(edges) if gap.duration_ms > 0)
 
 
-def _snr_db(speech_power: float, background: NDArray[np.float64], sample_rate_hz: int) -> float | None:
+def _snr_db(
+    power: NDArray[np.float64], speech: NDArray[np.bool_], background: NDArray[np.bool_], sample_rate_hz: int
+) -> float | None:
     """Speech alone over the background: what was measured as speech holds the background too.
 
-    The background is the median over 20 ms frames: a syllable that the detector missed does not count as noise.
+    The background is the median over 20 ms frames: a syllable that the detector missed does not count as noise. None
+    without background to measure, and where something sounds under the speech that is not there between its events.
     """
     frame = sample_rate_hz * _BACKGROUND_FRAME_MS // 1000
-    frames = background[: len(background) // frame * frame].reshape(-1, frame)
-    if len(frames) * _BACKGROUND_FRAME_MS < _LEAST_BACKGROUND_MS:
+    apart = power[background]
+    frames = apart[: len(apart) // frame * frame].reshape(-1, frame)
+    if len(frames) * _BACKGROUND_FRAME_MS < _LEAST_BACKGROUND_MS or not speech.any():
         return None
-    noise = max(float(np.median(frames.mean(axis=1))), _QUANTISATION)
+    noise, speech_power = max(float(np.median(frames.mean(axis=1))), _QUANTISATION), float(power[speech].mean())
     if speech_power <= noise:
         return None  # what lies between is louder: the detector took something else, or speech, for background
+    level = _smooth_level(power, sample_rate_hz)[_frame_mask(speech, sample_rate_hz)]
+    dip = float(np.percentile(level, _FLOOR_PERCENTILE))
+    if dip > speech_power * 10 ** (-_VOICE_LEAST_DIP_DB / 10) and dip > noise * 10 ** (_HIDDEN_DB / 10):
+        return None
     return _decibels(max((speech_power - noise) / noise, _LEAST_SNR))
 
 

@@ -24,7 +24,14 @@ from soundseam.annotators.grammar.engine import (
 from soundseam.annotators.wording.normalise import unquoted
 from soundseam.annotators.wording.prose import find_jargon, length_of
 from soundseam.pipeline.captions.conflicts import agreed_transcript
-from soundseam.pipeline.captions.grounding import Problem, Reason, cited_results, ground_claim, may_be_quoted
+from soundseam.pipeline.captions.grounding import (
+    Problem,
+    Reason,
+    cited_results,
+    ground_claim,
+    ground_words,
+    may_be_quoted,
+)
 from soundseam.pipeline.captions.merge import branches_of
 from soundseam.pipeline.captions.plainness import LONGEST_CAPTION, wording_problems
 from soundseam.pipeline.captions.tool_results import results_of
@@ -127,6 +134,7 @@ def _check_free_claim(claim: Claim, grounds: _Grounds, language: str) -> Iterato
         # A writer's sentences are held against their evidence before they get their capital.
         text = f"{claim.text[:1].lower()}{claim.text[1:]}"
         yield from ground_claim(text, cited, grounds.rows.segment, language)
+        yield from ground_words(text, cited, language)
     yield from wording_problems(claim.text, language)
 
 

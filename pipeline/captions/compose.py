@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.questions import Asker, Question, Reply
@@ -13,7 +13,13 @@ from soundseam.pipeline.captions.check import check_caption
 from soundseam.pipeline.captions.grounding import Problem, Reason
 from soundseam.pipeline.captions.merge import caption_of, compose_claims, take_over_claims
 from soundseam.pipeline.captions.plan import Planned
-from soundseam.pipeline.captions.writing import Written, read_written, repair_question, writer_question
+from soundseam.pipeline.captions.writing import (
+    SHOWN_CHARACTERS,
+    Written,
+    read_written,
+    repair_question,
+    writer_question,
+)
 from soundseam.schemas.caption import Caption
 
 
@@ -24,6 +30,8 @@ class Draft:
     planned: Planned
     caption: Caption
     problems: tuple[Problem, ...]
+    refused: tuple[Problem, ...] = ()
+    """Why the writer's own caption was not kept, with its answer; `caption` is then the grammar's, and says so."""
 
 
 Composed = Draft | AnnotationError
@@ -88,7 +96,22 @@ def _write_all(
 
     first = (read(planned, replies) for planned, replies in ask_each(asker, plans, ask))
     for asked, replies in ask_each(asker, first, ask_again):
-        yield asked.planned, read(asked.planned, replies).composed if replies else asked.composed
+        last = read(asked.planned, replies) if replies else asked
+        yield last.planned, _or_grammar(last, config, config_key)
+
+
+def _or_grammar(asked: _Asked, config: CaptionConfig, config_key: str) -> Composed:
+    """What a writer made, or, if that is refused, what the grammar says of the same facts."""
+    draft = asked.composed
+    if isinstance(draft, AnnotationError) or not draft.problems:
+        return draft
+    by_rule = config.model_copy(update={"composer": "grammar", "language": "en"})
+    fallen_back = _by_rule(asked.planned, by_rule, config_key)
+    if fallen_back.problems:
+        return draft
+    answer = asked.answer[:SHOWN_CHARACTERS]
+    refused = tuple(Problem(one.reason, f"{one.detail}; it answered: {answer}") for one in draft.problems[:1])
+    return replace(fallen_back, refused=refused + draft.problems[1:])
 
 
 def _drafted(planned: Planned, found: Written, config: CaptionConfig, config_key: str) -> Draft:

@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from importlib.resources import files
 
 from soundseam.annotators.wording.names import keys_in, names_in
-from soundseam.annotators.wording.normalise import quotations_in, was_said
+from soundseam.annotators.wording.normalise import quotations_in, unquoted, was_said
 from soundseam.annotators.wording.numbers import numbers_in
 from soundseam.schemas.caption import ResultKind, ToolResult
 from soundseam.schemas.claim import Claim
@@ -33,6 +35,7 @@ class Reason(StrEnum):
     NOT_DERIVED = "not_derived"
     UNFOUNDED_NUMBER = "unfounded_number"
     UNFOUNDED_NAME = "unfounded_name"
+    UNFOUNDED_WORD = "unfounded_word"
     WRONG_QUOTATION = "wrong_quotation"
     TOOL_JARGON = "tool_jargon"
     RAW_NUMBER = "raw_number"
@@ -73,6 +76,46 @@ def ground_claim(text: str, cited: Sequence[ToolResult], segment: Segment, langu
     for quotation in quotations_in(text):
         if not was_said(quotation, said):
             yield Problem(Reason.WRONG_QUOTATION, f"{quotation!r} is not in what systems agree was said")
+
+
+def ground_words(text: str, cited: Sequence[ToolResult], language: str) -> Iterator[Problem]:
+    """Words of an English sentence that `cited` does not hold and that are not everyday ones.
+
+    Chinese sentences are held against their numbers, names, keys and quotations alone.
+    """
+    if language != "en":
+        return
+    lists, held = _word_lists(), "\n".join(map(_text_of, cited)).lower()
+    known = {stem(word) for word in (*_WORD.findall(held), *lists["everyday"], *lists["counts"])}
+    topics = {str(result.kind) for result in cited} | {str(result.branch) for result in cited}
+    for topic in ("speech", "music", "singing", "low", "high"):
+        if topic in topics or re.search(rf"\b{topic}\b", held):
+            known |= {stem(word) for word in lists[topic]}
+    words = dict.fromkeys(_WORD.findall(unquoted(text).lower()))
+    if strange := [word for word in words if stem(word) not in known]:
+        yield Problem(Reason.UNFOUNDED_WORD, f"{', '.join(strange)} in {text!r}: none of its evidence speaks of it")
+
+
+_WORD = re.compile(r"[a-z][a-z'\u2019]*")
+_ENDINGS = ("ings", "ing", "ers", "er", "est", "ies", "ied", "ed", "es", "ly", "s", "y", "e")
+
+
+def stem(word: str) -> str:
+    """What forms of an English word have in common: bark of barks, barked and barking."""
+    word = word.partition("'")[0].partition("\u2019")[0]
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word[: -len(ending)]
+            break
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
+
+
+@cache
+def _word_lists() -> dict[str, frozenset[str]]:
+    """Topic: its words; `everyday` ones may stand in any sentence."""
+    text = files("soundseam.annotators.wording").joinpath("plain_english.txt").read_text(encoding="utf-8")
+    rows = (line.partition(": ") for line in text.splitlines() if line and not line.startswith("#"))
+    return {topic: frozenset(words.split()) for topic, _, words in rows}
 
 
 def may_be_quoted(result: ToolResult) -> bool:

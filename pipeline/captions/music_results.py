@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from soundseam.annotators.grammar.music_character import tempo_words
+from soundseam.annotators.grammar.music_character import colours, loudness_course, tempo_words
 from soundseam.annotators.grammar.words import with_article
 from soundseam.pipeline.captions.segment_results import Source, listed, percent, rounded
 from soundseam.schemas.annotation import MusicAnnotation
 from soundseam.schemas.caption import ResultKind, ToolResult
 from soundseam.schemas.event import TagKind
-from soundseam.schemas.music import Dynamics, Rhythm, Timbre, Tonality
+from soundseam.schemas.music import PITCH_CLASSES, Dynamics, Rhythm, Timbre, Tonality, key_name
 from soundseam.schemas.timespan import TimeSpan
 
 _SURE_KEY = 0.2
@@ -83,30 +83,31 @@ def _tonality_words(tonality: Tonality) -> str:
 
 
 def key_words(tonality: Tonality) -> str:
-    return f"{(tonality.tonic or '').replace('#', ' sharp')} {tonality.mode or ''}".strip()
+    if tonality.tonic not in PITCH_CLASSES or tonality.mode is None:
+        return f"{tonality.tonic or ''} {tonality.mode or ''}".strip()
+    return key_name(tonality.tonic or "", tonality.mode)
+
+
+_COURSES = {
+    "louder": "louder towards the end",
+    "softer": "softer towards the end",
+    "even": "even in loudness",
+    "varied": "moving between soft and loud",
+}
+_COLOURS = {
+    "percussive": "largely percussive",
+    "sustained": "of sustained tones",
+    "dark": "dark in colour",
+    "bright": "bright in colour",
+}
 
 
 def _dynamics_words(dynamics: Dynamics) -> str:
-    trend, width = dynamics.trend_db, dynamics.loudness_range_db
-    return listed(
-        [
-            "louder towards the end" if trend is not None and trend >= 6 else "",
-            "softer towards the end" if trend is not None and trend <= -6 else "",
-            "even in loudness" if width is not None and width <= 4 else "",
-            "moving between soft and loud" if width is not None and width >= 14 else "",
-        ]
-    )
+    return _COURSES.get(loudness_course(dynamics.trend_db, dynamics.loudness_range_db), "")
 
 
 def _timbre_words(timbre: Timbre) -> str:
-    return listed(
-        [
-            "largely percussive" if timbre.percussive_share >= 0.5 else "",
-            "of sustained tones" if timbre.percussive_share <= 0.08 else "",
-            "dark in colour" if timbre.brightness_hz <= 900 else "",
-            "bright in colour" if timbre.brightness_hz >= 3_200 else "",
-        ]
-    )
+    return listed([_COLOURS[word] for word in colours(timbre.percussive_share, timbre.brightness_hz)])
 
 
 _QUALITIES = {"maj": "major", "min": "minor", "7": "seventh", "maj7": "major seventh", "min7": "minor seventh"}

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from soundseam.annotators.chat.questions import Answer, Question
 from soundseam.annotators.chat.served import schema_of, unfenced
 from soundseam.pipeline.captions.caption_config import CaptionConfig, WriterConfig
-from soundseam.pipeline.captions.grounding import Problem, Reason, ground_claim
+from soundseam.pipeline.captions.grounding import Problem, Reason, ground_claim, ground_words
 from soundseam.pipeline.captions.plainness import wording_problems
 from soundseam.pipeline.captions.plan import Planned
 from soundseam.pipeline.captions.prompts import prompt
@@ -143,4 +143,6 @@ def _claim_problems(written: WrittenClaim, planned: Planned, config: CaptionConf
     if not written.evidence:
         yield Problem(Reason.NO_EVIDENCE, f"{text!r} cites nothing")
     yield from ground_claim(text, _cited(written, planned), planned.segment, config.language)
+    if len(written.evidence) > len(unknown):
+        yield from ground_words(text, _cited(written, planned), config.language)
     yield from wording_problems(text, config.language)

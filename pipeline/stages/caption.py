@@ -123,6 +123,7 @@ def _caption_all(
     key, verifier = stage_keys(config)[CAPTIONS_STAGE], config.captions.verifier
     rejected: deque[tuple[str, list[Row]]] = deque()
     sounds: dict[str, bytes] = {}
+    refused: dict[str, list[Row]] = {}
 
     def kept() -> Iterator[Heard]:
         for planned, draft in compose_captions(plans, config.captions, key, askers.writer):
@@ -135,11 +136,13 @@ def _caption_all(
                 rejected.append((segment.segment_id, reasons))
             else:
                 sounds[segment.segment_id] = flac
+                refused[segment.segment_id] = [_reject(segment, one.reason, one.detail) for one in draft.refused]
                 yield Heard(segment, draft.caption, flac)
 
     for segment, caption in _verified(kept(), verifier, askers):
         row, flac = _row(segment, caption), sounds.pop(segment.segment_id)
-        yield segment.segment_id, [row if askers.clap is None else _with_similarity(row, flac, askers.clap)]
+        row = row if askers.clap is None else _with_similarity(row, flac, askers.clap)
+        yield segment.segment_id, [row, *refused.pop(segment.segment_id)]
         while rejected:
             yield rejected.popleft()
     yield from rejected

@@ -216,6 +216,18 @@ def test_alike_segments_are_not_described_in_the_same_words() -> None:
     assert len(captions) >= 40
 
 
+def test_a_duration_is_never_said_to_be_longer_than_it_is() -> None:
+    said = [seconds_word(value) for value in (3_500, 4_500, 11_700, 12_900, 17_500, 29_000)]
+    assert said == [
+        "about three seconds",
+        "about four seconds",
+        "about eleven seconds",
+        "over twelve seconds",
+        "about a quarter of a minute",
+        "some twenty seconds",
+    ]
+
+
 def test_words_for_quantities() -> None:
     assert [number_word(count) for count in (2, 12, 13, 30)] == ["two", "twelve", "more than a dozen", "dozens of"]
     assert [seconds_word(value) for value in (1_200, 2_400, 20_000, 30_000)] == [

@@ -12,6 +12,7 @@ import soundfile
 from soundseam.annotators.base import AnnotationError, Clip
 from soundseam.annotators.chat.served import flac_of
 from soundseam.annotators.speech.paralinguistics import ParalinguisticsByModel
+from soundseam.annotators.speech.pitch import load_tracker
 from soundseam.annotators.speech.prompts import prompt
 from soundseam.annotators.speech.voice import measure_voice
 from soundseam.schemas.annotation import SpeechAnnotation
@@ -23,6 +24,8 @@ from tests.support.asking import BAD_ANSWERS, BAD_TEXTS, as_json, ask
 from tests.support.chat_server import Asked
 from tests.support.served_answers import SPEAKER
 
+TRACKER = load_tracker()
+
 
 def told(**dimensions: object) -> str:
     return as_json(**{**SPEAKER, **dimensions})
@@ -31,7 +34,7 @@ def told(**dimensions: object) -> str:
 def a_voice(pitch_hz: float = 200.0, level_dbfs: float = -20.0) -> Clip:
     """Three seconds of a steady voice, and the row that measured it."""
     clip = a_clip(a_vowel(3_000, pitch_hz, level_dbfs), (0, 3_000))
-    return replace(clip, annotations=(a_row("voice", voice=measure_voice(clip)),))
+    return replace(clip, annotations=(a_row("voice", voice=measure_voice(clip, TRACKER)),))
 
 
 def described(clip: Clip, say: str | None = None, **options: object) -> tuple[Paralinguistics, ...]:
@@ -101,7 +104,7 @@ def test_what_contradicts_the_measured_voice_is_marked_and_counts_as_unclear(
 
 def test_a_pace_is_held_against_the_syllables_that_were_counted() -> None:
     clip = a_clip(syllables(16, each_ms=160), (0, 2_560))
-    clip = replace(clip, annotations=(a_row("voice", voice=measure_voice(clip)),))
+    clip = replace(clip, annotations=(a_row("voice", voice=measure_voice(clip, TRACKER)),))
     (one,) = described(clip, told(speed="slow", gender="unclear"))
     assert [(mark.dimension, mark.said) for mark in one.contradictions] == [("speed", "slow")]
     assert "syllables a second" in one.contradictions[0].measured

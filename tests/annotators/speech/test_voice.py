@@ -3,21 +3,33 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from soundseam.annotators.base import Samples
-from soundseam.annotators.speech.pitch import track_pitch
-from soundseam.annotators.speech.voice import measure_voice
+from soundseam.annotators.base import Clip, Samples
+from soundseam.annotators.speech.pitch import load_tracker, track_pitch
+from soundseam.annotators.speech.voice import measure_voice as measure_with
 from soundseam.schemas.event import EventClass
+from soundseam.schemas.speech import Voice
 from tests.annotators.speech.builders import a_clip, a_sample, a_vowel, noise, silence, syllables
 from tests.support.builders import an_event
+
+TRACKER = load_tracker()
+
+
+def measure_voice(clip: Clip) -> Voice:
+    return measure_with(clip, TRACKER)
 
 
 def joined(*parts: Samples) -> Samples:
     return np.concatenate(parts)
 
 
+def at_level(samples: Samples, level_dbfs: float) -> Samples:
+    return samples * np.float32(10 ** (level_dbfs / 20) / np.sqrt(np.mean(np.square(samples))))
+
+
+@pytest.mark.parametrize("level_dbfs", [-20, -50])
 @pytest.mark.parametrize("pitch_hz", [75, 90, 120, 180, 250, 390])
-def test_the_pitch_of_a_steady_vowel_is_told_within_two_percent(pitch_hz: int) -> None:
-    voice = measure_voice(a_clip(a_vowel(2_000, pitch_hz), (0, 2_000)))
+def test_the_pitch_of_a_steady_vowel_is_told_within_two_percent(pitch_hz: int, level_dbfs: float) -> None:
+    voice = measure_voice(a_clip(a_vowel(2_000, pitch_hz, level_dbfs), (0, 2_000)))
     assert voice.pitch_median_hz == pytest.approx(pitch_hz, rel=0.02)
     assert voice.voiced_share > 0.9
 
@@ -32,7 +44,7 @@ def test_the_range_of_a_voice_spans_its_low_and_high_passages() -> None:
 @pytest.mark.parametrize("hz", [50, 60, 1_000])
 def test_hum_and_whistles_have_no_voice_pitch(hz: int) -> None:
     tone = 0.3 * np.sin(2 * np.pi * hz * np.arange(32_000) / 16_000)
-    track = track_pitch(tone.astype(np.float32))
+    track = track_pitch(tone.astype(np.float32), TRACKER)
     pitches = track.f0_hz[track.voiced]
     assert not np.any(np.abs(pitches / hz - 1) < 0.1)
 
@@ -57,13 +69,21 @@ def test_the_level_is_that_of_the_speech() -> None:
 
 @pytest.mark.parametrize("snr_db", [0, 10, 20, 40])
 def test_the_signal_to_noise_ratio_is_that_of_the_mixture(snr_db: int) -> None:
-    mixture = joined(silence(1_000), a_vowel(2_000, level_dbfs=-20), silence(1_000)) + noise(4_000, -20 - snr_db)
+    mixture = joined(silence(1_000), at_level(syllables(10), -20), silence(1_000)) + noise(4_000, -20 - snr_db)
     voice = measure_voice(a_clip(mixture, (1_000, 3_000)))
     assert voice.snr_db == pytest.approx(snr_db, abs=1.0)
 
 
+def test_what_sounds_under_the_speech_alone_is_not_told_from_the_quiet_around_it() -> None:
+    babble = sum(np.roll(at_level(syllables(12, 170, pitch), -36), shift) for pitch, shift in ((150, 0), (210, 1_400)))
+    speech = at_level(syllables(10, 204), -20) + babble
+    mixture = joined(silence(1_000), speech, silence(1_000))
+    noisy = mixture + noise(round(len(mixture) / 16), -70)
+    assert measure_voice(a_clip(noisy, (1_000, 3_040))).snr_db is None
+
+
 def test_without_background_there_is_no_signal_to_noise_ratio() -> None:
-    samples = joined(a_vowel(2_000), noise(1_000, -30))
+    samples = joined(syllables(10), noise(1_000, -30))
     clip = a_clip(samples, (0, 2_000))
     assert measure_voice(clip).snr_db is not None
     dog = an_event(EventClass.ANIMAL, 2_000, 3_000)
@@ -110,9 +130,19 @@ def test_a_silence_that_the_detector_bridged_is_a_pause() -> None:
     assert voice.longest_pause_ms == pytest.approx(400, abs=20)
 
 
-def test_background_hides_the_pauses_that_it_fills() -> None:
+@pytest.mark.parametrize("snr_db", [20, 30, 40, 60])
+def test_a_pause_shows_over_steady_noise(snr_db: int) -> None:
     samples = joined(a_vowel(1_000, level_dbfs=-20), silence(400), a_vowel(1_000, level_dbfs=-20))
-    assert measure_voice(a_clip(samples + noise(2_400, -35), (0, 2_400))).pause_count == 0
+    voice = measure_voice(a_clip(samples + noise(2_400, -20 - snr_db), (0, 2_400)))
+    assert voice.pause_count == 1
+    assert voice.longest_pause_ms == pytest.approx(400, abs=50)
+
+
+@pytest.mark.parametrize("quieter_db", [15, 25, 35])
+def test_a_quieter_second_talker_is_no_pause(quieter_db: int) -> None:
+    first, second = a_vowel(1_000, 120, -20), a_vowel(2_000, 210, -20 - quieter_db)
+    samples = joined(silence(300), first, second, first, silence(300)) + noise(4_600, -70)
+    assert measure_voice(a_clip(samples, (300, 4_300))).pause_count == 0
 
 
 def test_a_segment_without_speech_has_no_voice_to_speak_of() -> None:
