@@ -249,3 +249,22 @@ def test_a_small_file_with_one_user_beside_it_lies_in_that_user() -> None:
 def test_few_modules_lie_loose_in_the_pipeline() -> None:
     loose = [path.name for path in (ROOT / "pipeline").glob("*.py") if path.name != "__init__.py"]
     assert len(loose) <= MAX_LOOSE_MODULES, loose
+
+
+def test_measuring_by_default_compiles_nothing() -> None:
+    # numba compiles at first use: seconds in every worker before the first answer.
+    code = """
+import sys
+import numpy as np
+from soundseam.pipeline.config import load_config
+from tests.support.builders import a_segment
+from soundseam.annotators.base import Clip
+for backend in load_config("embedded").models:
+    if getattr(backend, "sample_rate_hz", None) and not getattr(backend, "reads_annotations", False):
+        rate = backend.sample_rate_hz
+        samples = np.random.default_rng(0).normal(size=2 * rate).astype(np.float32) * np.float32(0.1)
+        if hasattr(backend, "branch"):
+            backend.load().annotate([Clip(a_segment("a", 0, 2_000), samples, rate)])
+sys.exit("numba" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0

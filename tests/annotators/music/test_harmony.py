@@ -119,3 +119,14 @@ def test_a_clip_of_50_ms_is_answered() -> None:
 
 def test_clipping_does_not_move_the_key() -> None:
     assert tonality_of(np.clip(4 * piece(MAJOR_PIECE), -1, 1)).tonic == "C"
+
+
+@pytest.mark.parametrize("tones", [(440.0,), (350.0, 440.0), (50.0, 100.0, 150.0), (523.3,)])
+def test_a_sine_a_dial_tone_and_a_hum_have_no_key(tones: tuple[float, ...]) -> None:
+    times = np.arange(12 * 22_050) / 22_050
+    samples = sum(0.1 * np.sin(2 * np.pi * hz * times) for hz in tones)
+    assert tonality_of(np.asarray(samples, dtype=np.float32)).tonic is None
+
+
+def test_a_few_seconds_of_music_have_no_key() -> None:
+    assert tonality_of(piece(MAJOR_PIECE, seconds=0.9)).tonic is None

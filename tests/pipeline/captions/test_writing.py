@@ -175,7 +175,7 @@ def test_what_the_evidence_holds_may_be_told(claim: tuple[str, list[str]]) -> No
     ids=lambda value: value[0][:40] if isinstance(value, tuple) else value.value,
 )
 def test_what_no_evidence_holds_is_rejected(claim: tuple[str, list[str]], reason: Reason) -> None:
-    assert problems_of(claim) == {reason}
+    assert problems_of(claim) - {Reason.UNFOUNDED_WORD} == {reason}
 
 
 @pytest.mark.parametrize(
