@@ -297,8 +297,9 @@ class RunWatcher:
 
 
 def remaining_work(output: str, work: ShardWork) -> ShardWork | None:
-    """What of `work` no marker covers yet; None for nothing."""
-    corpus = Corpus.load(output, [stage.stage for stage in work.stages], work.shard)
+    """What of `work` is not committed yet, whole; None for nothing."""
+    # Markers alone would say that damaged files, which are being made again, are there.
+    corpus = Corpus.load_present(output, [stage.stage for stage in work.stages], work.shard)
     stages = []
     for stage in work.stages:
         have = corpus.keys(stage.stage)

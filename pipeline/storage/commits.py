@@ -184,14 +184,14 @@ class Corpus:
         return cls(output, {stage: read_commits(output, stage, shard) for stage in stages})
 
     @classmethod
-    def load_present(cls, output: str, stages: Iterable[str]) -> Corpus:
+    def load_present(cls, output: str, stages: Iterable[str], shard: int | None = None) -> Corpus:
         """The same, without the commits whose files are gone or cut off: what they cover has to be done again."""
         commits: dict[str, list[Commit]] = {}
         sizes: dict[str, dict[str, int]] = {}
         damaged: list[Damaged] = []
         for stage in stages:
             commits[stage] = []
-            for commit in read_commits(output, stage):
+            for commit in read_commits(output, stage, shard):
                 for table in {str(entry.table) for entry in commit.files} - sizes.keys():
                     stats = files.list_files(files.join(output, table))
                     sizes[table] = {files.name_of(stat.uri): stat.size_bytes for stat in stats}

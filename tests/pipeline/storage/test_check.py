@@ -10,9 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from soundseam.pipeline.launch import remaining_work
 from soundseam.pipeline.storage.check import DAMAGED_FOLDER, check_corpus, damage_of, set_aside, without_altered
 from soundseam.pipeline.storage.commits import Commit, Corpus, new_commit, prepare_output
 from soundseam.pipeline.storage.sweep import sweep
+from soundseam.pipeline.work import ShardWork, StageWork
+from soundseam.schemas.recording import Source
 from soundseam.schemas.tables import Table
 from tests.support.builders import a_caption, a_segment, recording_id_of
 
@@ -99,6 +102,19 @@ def test_what_is_altered_has_to_be_done_again(output: Path) -> None:
     assert set_aside(str(output), [str(path)]) == 1
     assert done(output) == {recording_id_of("b")}
     assert [found.name for found in (output / DAMAGED_FOLDER).iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, cut_off])
+def test_a_damaged_file_is_still_to_be_done_after_its_worker_was_lost(
+    output: Path, damage: Callable[[Path], None]
+) -> None:
+    recording_id = recording_id_of("a")
+    source = Source(uri="a", source_uri="a", recording_id=recording_id, size_bytes=1)
+    work = ShardWork(shard=0, sources=(source,), stages=(StageWork(stage=STAGE, keys=((recording_id, "key"),)),))
+    path = commit(output, "a")
+    assert remaining_work(str(output), work) is None
+    damage(path)
+    assert remaining_work(str(output), work) == work
 
 
 def test_a_run_reads_no_more_than_its_share_of_a_large_corpus(output: Path) -> None:
