@@ -76,7 +76,9 @@ def whisper(weights: str, clock: Clock) -> WhisperAnnotator:
     options = FasterWhisper(weights=weights)
     model = WhisperModel(weights, device="cpu", compute_type="int8", cpu_threads=1)
     timed: object = Timed(model, WHISPER, clock, model=Timed(model.model, MODEL, clock))
-    return WhisperAnnotator(timed, Decoding(options.beam_size, options.most_tokens, options.trust_single_system))
+    return WhisperAnnotator(
+        timed, Decoding(options.beam_size, options.most_tokens, options.trust_single_system, options.padding_s)
+    )
 
 
 def main() -> int:

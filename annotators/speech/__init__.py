@@ -15,6 +15,7 @@ from soundseam.annotators.speech.diarization import PyannoteDiarization
 from soundseam.annotators.speech.diarizen import Diarizen
 from soundseam.annotators.speech.dnsmos import DnsmosScores
 from soundseam.annotators.speech.faster_whisper import FasterWhisper
+from soundseam.annotators.speech.onnx_diarization import OnnxDiarization
 from soundseam.annotators.speech.openai_audio import OpenaiAudio
 from soundseam.annotators.speech.paralinguistics import ParalinguisticsByModel
 from soundseam.annotators.speech.pocketsphinx import Pocketsphinx
@@ -33,6 +34,7 @@ AnySpeech = Annotated[
     | TranscriptAgreement
     | PocketsphinxAlignment
     | CtcAlignment
+    | OnnxDiarization
     | PyannoteDiarization
     | Diarizen
     | VoiceMeasures

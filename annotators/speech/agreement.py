@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import ClassVar, Literal, NamedTuple
 
@@ -14,15 +14,30 @@ from soundseam.annotators.speech.transcripts import Limits, doubts, language_of,
 from soundseam.annotators.wording.normalise import unit_of, units_of
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.event import Branch
+from soundseam.schemas.record import Record
 from soundseam.schemas.speech import Agreement, ErrorUnit, PairError, SpeechFacts, Transcript
+
+_SHARPNESS = 4
+"""Power of the agreement with the nearest system that a system counts with: 0.5 counts a sixteenth of 1."""
+_LEAST_WEIGHT = 0.01
+
+
+class SystemWeight(Record):
+    """What is known of a recogniser beforehand."""
+
+    system: str = Field(description="a backend")
+    weight: float = Field(ge=0.0, le=1.0, description="0 leaves it out")
 
 
 class TranscriptAgreement(Backend[SpeechFacts]):
-    """Compares the transcripts before it pair by pair, keeps the medoid, and marks what is not for training."""
+    """Compares the transcripts before it pair by pair, keeps the one that trusted systems agree with most, and marks
+    what is not for training."""
 
     kind: Literal["agreement"] = "agreement"
     systems: tuple[str, ...] = ()
     """Backends that take part; empty for every one before this that transcribes."""
+    weights: tuple[SystemWeight, ...] = ()
+    """How much the opinion of a backend counts, as in {system: pocketsphinx, weight: 0.1}; 1 for those not named."""
     least_agreement: float = Field(default=0.8, ge=0.0, le=1.0)
     """Under this the transcript is kept but marked unusable for training."""
     trust_single_system: bool = False
@@ -48,11 +63,15 @@ class TranscriptAgreement(Backend[SpeechFacts]):
 
     @property
     def model(self) -> str:
-        return "medoid"
+        return "weighted-medoid"
 
     @property
     def revision(self) -> str:
-        return "3"
+        return "4"
+
+    @property
+    def priors(self) -> dict[str, float]:
+        return {item.system: item.weight for item in self.weights}
 
     @property
     def limits(self) -> Limits:
@@ -97,7 +116,7 @@ class AgreementAnnotator:
         if not candidates:
             return SpeechFacts(agreement=_no_agreement(unit))
         pairs = compare(candidates)
-        chosen, agreement = medoid(candidates, pairs)
+        chosen, agreement = weighted_medoid(candidates, pairs, self._backend.priors)
         figures = measure(chosen.transcript, speech_stretches(clip.segment))
         own = (flag for flag in chosen.transcript.flags if flag != "single_system")
         flags = (
@@ -130,6 +149,7 @@ class AgreementAnnotator:
             and row.agreement is None
             and "unsupported_language" not in row.transcript.flags
             and (not wanted or row.backend in wanted)
+            and self._backend.priors.get(row.backend, 1.0) > 0
         ]
 
     def _disagreement(self, agreement: float | None) -> tuple[str, ...]:
@@ -157,30 +177,60 @@ def compare(candidates: Sequence[Candidate]) -> tuple[PairError, ...]:
 
 
 def error_rate(first: Sequence[str], second: Sequence[str]) -> float:
-    """Edits between two lists of units over the longer one: the same both ways, 0 for two empty lists."""
+    """Edits between two lists of units over the longer one: the same both ways, 0 for two empty lists.
+
+    A compound is no edit, however it is spaced: voice mail is voicemail.
+    """
     if not first or not second:
         return float(bool(first) != bool(second))
     import jiwer
 
+    first, second = _compounds_joined(first, second), _compounds_joined(second, first)
     # Units are whole words already: jiwer splits at spaces, of which none is left inside a unit.
     aligned = jiwer.process_words(" ".join(first), " ".join(second))
     edits = aligned.substitutions + aligned.deletions + aligned.insertions
     return round(float(edits) / max(len(first), len(second)), 4)
 
 
-def medoid(candidates: Sequence[Candidate], pairs: Sequence[PairError]) -> tuple[Candidate, float | None]:
-    """The candidate with the least mean error to the others, and 1 less that mean; the first of equals.
+def _compounds_joined(units: Sequence[str], others: Sequence[str]) -> list[str]:
+    """`units` with neighbours joined that the others write as one word."""
+    whole = set(others) - set(units)
+    joined: list[str] = []
+    for unit in units:
+        if joined and joined[-1] + unit in whole:
+            joined[-1] += unit
+        else:
+            joined.append(unit)
+    return joined
 
-    One candidate alone agrees with nobody: null.
+
+def weighted_medoid(
+    candidates: Sequence[Candidate], pairs: Sequence[PairError], priors: Mapping[str, float]
+) -> tuple[Candidate, float | None]:
+    """Of the candidates with half of the largest weight or more, the one that the others agree with most, and how much
+    they do; the first of equals.
+
+    A system counts by its prior and by how well it agrees with whichever other is nearest to it, so that one which is
+    far from all of them spoils nothing. One candidate alone agrees with nobody: null.
     """
     if len(candidates) == 1:
         return candidates[0], None
-    errors = [
-        sum(pair.error_rate for pair in pairs if candidate.system in (pair.first, pair.second))
-        for candidate in candidates
+    agreements = {(pair.first, pair.second): 1 - pair.error_rate for pair in pairs}
+    agreements |= {(second, first): value for (first, second), value in agreements.items()}
+    names = [candidate.system for candidate in candidates]
+    weights = {
+        name: priors.get(name, 1.0)
+        * max(_LEAST_WEIGHT, *(agreements[name, other] for other in names if other != name)) ** _SHARPNESS
+        for name in names
+    }
+    scores = [
+        sum(weights[other] * agreements[name, other] for other in names if other != name)
+        / sum(weights[other] for other in names if other != name)
+        for name in names
     ]
-    best = min(range(len(candidates)), key=errors.__getitem__)
-    return candidates[best], round(1 - errors[best] / (len(candidates) - 1), 4)
+    trusted = [index for index, name in enumerate(names) if 2 * weights[name] >= max(weights.values())]
+    best = max(trusted, key=lambda index: round(scores[index], 4))
+    return candidates[best], round(scores[best], 4)
 
 
 def _with_speakers(transcript: Transcript, clip: Clip) -> Transcript:

@@ -6,11 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from soundseam.annotators.base import Clip
-from soundseam.annotators.speech.transcripts import sentences_of
+from soundseam.annotators.speech.transcripts import sentences_of, speech_stretches
 from soundseam.annotators.speech.turns import with_speakers
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.speech import Alignment, SpeechFacts, Transcript, Word
+from soundseam.schemas.timespan import TimeSpan
+
+_MIN_SPOKEN_MS = 40
+"""Of a word inside a stretch of speech, for it to be spoken there."""
 
 
 class TextToAlign(NamedTuple):
@@ -70,3 +74,22 @@ def in_order(words: Iterable[Word], segment: Segment) -> tuple[Word, ...]:
         ordered.append(word.model_copy(update={"start_ms": start_ms, "end_ms": end_ms}))
         earliest_ms = end_ms
     return tuple(ordered)
+
+
+def within_speech(words: Iterable[Word], segment: Segment) -> tuple[Word, ...]:
+    """`words` clipped to the segment's speech: a recogniser may begin a word where the pause before it begins.
+
+    A word that reaches over a pause is in the speech that it ends in; one in no speech stays as it is.
+    """
+    stretches = speech_stretches(segment)
+    return in_order((_clipped(word, stretches) for word in words), segment)
+
+
+def _clipped(word: Word, stretches: Sequence[TimeSpan]) -> Word:
+    span = TimeSpan(word.start_ms, word.end_ms)
+    needed_ms = min(_MIN_SPOKEN_MS, span.duration_ms)
+    inside = next((s for s in reversed(stretches) if needed_ms and span.overlap_ms(s) >= needed_ms), None)
+    if inside is None:
+        return word
+    start_ms, end_ms = span.intersection(inside)
+    return word.model_copy(update={"start_ms": start_ms, "end_ms": end_ms})

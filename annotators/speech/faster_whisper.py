@@ -16,12 +16,15 @@ from pydantic import Field
 from soundseam.annotators.base import AnnotationError, Annotator, Backend, BackendUnavailableError, Clip
 from soundseam.annotators.hub import refuse_unreachable
 from soundseam.annotators.onnx import in_halves
-from soundseam.annotators.speech.transcripts import told_by_one
+from soundseam.annotators.speech.alignment import within_speech
+from soundseam.annotators.speech.pocketsphinx import speaks_english
+from soundseam.annotators.speech.transcripts import an_empty_transcript, language_of, speech_stretches, told_by_one
 from soundseam.annotators.weights import folder_key, installed_version, licence_of, refuse_non_commercial
 from soundseam.annotators.wording.normalise import primary_language
 from soundseam.schemas.event import Branch
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.speech import SpeechFacts, Transcript, Word
+from soundseam.schemas.timespan import covered_ms
 
 if TYPE_CHECKING:
     from ctranslate2 import StorageView
@@ -32,6 +35,10 @@ WINDOW_MS = 30_000
 """All that the model hears at once."""
 _FRAMES = 3_000
 _FRAMES_PER_SECOND = 100
+_FRAME_STEP = 250
+_LEAST_SPEECH_SHARE = 0.25
+_WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+"""Languages written without spaces, in which Whisper's words are characters."""
 _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,\uff0c!\uff01?\uff1f:\uff1a”)]}、"
 """Marks that belong to the word after and the word before them, as in Whisper."""
@@ -60,6 +67,7 @@ class Decoding(NamedTuple):
     beam_size: int
     most_tokens: int
     trust_single_system: bool
+    padding_s: int
 
 
 class WhisperAnnotator:
@@ -76,7 +84,38 @@ class WhisperAnnotator:
                 raise AnnotationError(
                     "too_long", f"{clip.segment.span.duration_ms} ms; Whisper hears {WINDOW_MS} ms at most"
                 )
-        return in_halves(self._transcribe, clips) if clips else []
+        answers = {
+            index: SpeechFacts(transcript=an_empty_transcript("unsupported_language"))
+            for index, clip in enumerate(clips)
+            if not self._listens_to(language_of(clip))
+        }
+        for group in self._of_equal_length([index for index in range(len(clips)) if index not in answers], clips):
+            answers.update(zip(group, in_halves(self._transcribe, [clips[index] for index in group]), strict=True))
+        return [answers[index] for index in range(len(clips))]
+
+    def _listens_to(self, language: str | None) -> bool:
+        """Whether the model may know `language`; one with an English vocabulary alone knows no other."""
+        return self._whisper.model.is_multilingual or speaks_english(language)
+
+    def _of_equal_length(self, indices: Sequence[int], clips: Sequence[Clip]) -> list[list[int]]:
+        """`indices` of clips, those that are padded to the same length together: what others a batch holds must not
+        change an answer."""
+        groups: dict[int, list[int]] = {}
+        for index in indices:
+            groups.setdefault(self.frames_for(clips[index]), []).append(index)
+        return list(groups.values())
+
+    def frames_for(self, clip: Clip) -> int:
+        """Feature frames that the model is given for `clip`, in steps of 2.5 s.
+
+        Whisper was trained on 30 s. A shorter window is as good for speech and several times faster, but makes up more
+        where nobody speaks: so a clip that is mostly something else gets all 30 s.
+        """
+        spoken_ms = covered_ms(speech_stretches(clip.segment))
+        if _LEAST_SPEECH_SHARE * clip.segment.span.duration_ms > spoken_ms:
+            return _FRAMES
+        needed = _frames_of(clip) + _FRAMES_PER_SECOND * self._decoding.padding_s
+        return min(_FRAMES, _FRAME_STEP * ceil(needed / _FRAME_STEP))
 
     def _transcribe(self, clips: Sequence[Clip]) -> list[SpeechFacts]:
         encoded = self._whisper.encode(np.stack([self._features(clip) for clip in clips]))
@@ -90,7 +129,9 @@ class WhisperAnnotator:
         from faster_whisper.audio import pad_or_trim
 
         # The last frame is the extractor's padding.
-        features: NDArray[np.float32] = pad_or_trim(self._whisper.feature_extractor(clip.samples)[..., :-1])
+        features: NDArray[np.float32] = pad_or_trim(
+            self._whisper.feature_extractor(clip.samples)[..., :-1], self.frames_for(clip)
+        )
         return features
 
     def _languages(self, clips: Sequence[Clip], encoded: StorageView) -> list[SpokenLanguage]:
@@ -143,7 +184,7 @@ class WhisperAnnotator:
         decoded: Sequence[Decoded],
     ) -> list[tuple[Word, ...]]:
         # Alignment takes one language a call, and all clips of the batch: those of another language go in empty.
-        frames = [min(_FRAMES, ceil(len(clip.samples) / clip.sample_rate_hz * _FRAMES_PER_SECOND)) for clip in clips]
+        frames = [min(_FRAMES, _frames_of(clip)) for clip in clips]
         words: list[tuple[Word, ...]] = [() for _ in clips]
         for code in sorted({language.code for language in languages}):
             tokens = [
@@ -152,7 +193,7 @@ class WhisperAnnotator:
             aligned = self._whisper.find_alignment(self._tokenizer(code), tokens, encoded, frames)
             for index, words_of_clip in enumerate(aligned):
                 if tokens[index]:
-                    words[index] = _timed_words(words_of_clip, clips[index].segment)
+                    words[index] = timed_words(words_of_clip, clips[index].segment, code)
         return words
 
     def _transcript(self, language: SpokenLanguage, decoded: Decoded, words: tuple[Word, ...]) -> Transcript:
@@ -183,25 +224,44 @@ class WhisperAnnotator:
         return self._tokenizers[code]
 
 
-def _timed_words(aligned: list[dict[str, object]], segment: Segment) -> tuple[Word, ...]:
-    """Words in the recording's time, monotone and inside the segment."""
+def _frames_of(clip: Clip) -> int:
+    return ceil(len(clip.samples) / clip.sample_rate_hz * _FRAMES_PER_SECOND)
+
+
+def timed_words(aligned: list[dict[str, object]], segment: Segment, language: str) -> tuple[Word, ...]:
+    """Words in the recording's time, monotone, inside the segment and as far as they can be inside its speech.
+
+    What stands directly after the word before, as -record after re, is part of that word, where words have spaces.
+    """
     from faster_whisper.transcribe import merge_punctuations
 
     merge_punctuations(aligned, _PREPENDED, _APPENDED)
     words: list[Word] = []
     earliest_ms = segment.start_ms
     for item in aligned:
-        text = str(item["word"]).strip()
+        written = str(item["word"])
+        text = written.strip()
         if not text:
             continue
         to_recording = partial(_recording_ms, segment=segment, earliest_ms=earliest_ms)
         start_ms = to_recording(item["start"])
         end_ms = max(start_ms, to_recording(item["end"]))
-        words.append(
-            Word(text=text, start_ms=start_ms, end_ms=end_ms, confidence=round(_number(item["probability"]), 3))
-        )
+        word = Word(text=text, start_ms=start_ms, end_ms=end_ms, confidence=round(_number(item["probability"]), 3))
+        if words and language not in _WITHOUT_SPACES and written[0] != " ":
+            word = _one_word(words.pop(), word)
+        words.append(word)
         earliest_ms = end_ms
-    return tuple(words)
+    return within_speech(words, segment)
+
+
+def _one_word(first: Word, second: Word) -> Word:
+    confidences = [word.confidence for word in (first, second) if word.confidence is not None]
+    return Word(
+        text=first.text + second.text,
+        start_ms=first.start_ms,
+        end_ms=second.end_ms,
+        confidence=min(confidences, default=None),
+    )
 
 
 def _recording_ms(seconds: object, segment: Segment, earliest_ms: int) -> int:
@@ -255,11 +315,14 @@ class FasterWhisper(Backend[SpeechFacts]):
     """Hypotheses kept while decoding; 5 is Whisper's own."""
     most_tokens: int = Field(default=224, ge=4, le=224)
     """Where decoding stops: about twice what 30 s of fast speech need. Stopped text is flagged as cut_short."""
+    padding_s: int = Field(default=5, ge=3, le=30)
+    """Silence after a clip, up to 30 s in all, which is Whisper's own way for every clip and several times slower."""
     trust_single_system: bool = False
     """True marks its transcripts usable for training although no second system agreed with them."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
     reads_language: ClassVar[bool] = True
+    reads_annotations: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = ("faster_whisper", "ctranslate2")
     remedy: ClassVar[str] = "pip install 'soundseam[speech]'"
     licence: ClassVar[str] = "MIT"
@@ -278,13 +341,14 @@ class FasterWhisper(Backend[SpeechFacts]):
 
     @property
     def model(self) -> str:
-        return f"whisper-{Path(self.weights).name}"
+        name = Path(self.weights).name
+        return name if "whisper" in name else f"whisper-{name}"
 
     @property
     def revision(self) -> str:
         local = Path(self.weights)
         weights = folder_key(local) if local.is_dir() else self.weights_revision
-        return f"{weights}-{installed_version('faster-whisper')}-2"
+        return f"{weights}-{installed_version('faster-whisper')}-3"
 
     def check_available(self) -> None:
         refuse_non_commercial(self.backend, self.weights, self.weights_terms, self.allow_non_commercial)
@@ -294,7 +358,7 @@ class FasterWhisper(Backend[SpeechFacts]):
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
 
-        decoding = Decoding(self.beam_size, self.most_tokens, self.trust_single_system)
+        decoding = Decoding(self.beam_size, self.most_tokens, self.trust_single_system, self.padding_s)
         return WhisperAnnotator(_open(self), decoding)
 
 

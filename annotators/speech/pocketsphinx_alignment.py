@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 from soundseam.annotators.base import Annotator, Backend, Clip
 from soundseam.annotators.speech.alignment import aligned_facts, in_order, text_to_align
 from soundseam.annotators.speech.pocketsphinx import FRAME_MS, MARGIN_MS, as_pcm, is_filler, speaks_english
+from soundseam.annotators.speech.spoken_forms import Reading, has_digits, phones_of, spoken_pieces
 from soundseam.annotators.speech.transcripts import Excerpt, excerpt, speech_stretches, widen
 from soundseam.annotators.weights import installed_version
 from soundseam.schemas.event import Branch
@@ -18,11 +18,12 @@ from soundseam.schemas.speech import SpeechFacts, Word
 if TYPE_CHECKING:
     from pocketsphinx import Decoder
 
-_PART = re.compile(r"[a-z0-9']*[a-z0-9][a-z0-9']*")
+_MIN_PART = 2
+"""Letters of a word inside a compound: un in unmute."""
 
 
 class PocketsphinxAlignment(Backend[SpeechFacts]):
-    """Word and sentence times of an English transcript whose words are all in PocketSphinx's dictionary."""
+    """Word and sentence times of an English transcript; words that no dictionary has are spelled out by rule."""
 
     kind: Literal["pocketsphinx_alignment"] = "pocketsphinx_alignment"
 
@@ -40,7 +41,7 @@ class PocketsphinxAlignment(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return f"{installed_version('pocketsphinx')}-1"
+        return f"{installed_version('pocketsphinx')}-2"
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
@@ -54,6 +55,14 @@ class Spoken(NamedTuple):
 
     text: str
     entries: tuple[str, ...]
+
+
+class Fit(NamedTuple):
+    """One reading of a text found in the sound: first frame and the frame after the last of each entry."""
+
+    score: float
+    words: tuple[Spoken, ...]
+    frames: list[tuple[int, int]]
 
 
 class PocketsphinxAligner:
@@ -71,53 +80,79 @@ class PocketsphinxAligner:
         stretches = speech_stretches(clip.segment)
         if text is None or not stretches or not speaks_english(text.transcript.language):
             return SpeechFacts()
-        spoken = spoken_words(text.transcript.text)
-        if not spoken or not all(self._decoder.lookup_word(entry) for word in spoken for entry in word.entries):
-            return SpeechFacts()
         heard = excerpt(clip, widen(stretches, MARGIN_MS, clip.segment.span))
-        words = self._times(spoken, heard)
-        return aligned_facts(clip, text, in_order(words, clip.segment)) if words else SpeechFacts()
+        pcm = as_pcm(heard.samples).tobytes()
+        readings = tuple(Reading) if has_digits(text.transcript.text) else (Reading.NUMBER,)
+        spoken = dict.fromkeys(tuple(self._spoken(text.transcript.text, reading)) for reading in readings)
+        fits = [fit for words in spoken if words and (fit := self._fit(words, pcm))]
+        if not fits:
+            return SpeechFacts()
+        words = _timed(max(fits, key=lambda fit: fit.score), heard)
+        return aligned_facts(clip, text, in_order(words, clip.segment))
 
-    def _times(self, spoken: Sequence[Spoken], heard: Excerpt) -> list[Word]:
-        """The words with their times; none where the sound does not fit the text."""
-        entries = [entry for word in spoken for entry in word.entries]
-        frames = self._frames(entries, as_pcm(heard.samples).tobytes())
-        if len(frames) != len(entries):
+    def _spoken(self, text: str, reading: Reading) -> list[Spoken]:
+        """The words of `text` by dictionary entries; none where a word has no letter that English reads."""
+        words = spoken_words(text, reading)
+        entries = [tuple(entry for piece in word.entries for entry in self._entries(piece)) for word in words]
+        if not all(entries):
             return []
-        words, used = [], 0
-        for word in spoken:
-            first, last = frames[used], frames[used + len(word.entries) - 1]
-            used += len(word.entries)
-            start_ms = heard.to_recording_ms(first[0] * FRAME_MS)
-            end_ms = heard.to_recording_ms(last[1] * FRAME_MS, ends=True)
-            words.append(Word(text=word.text, start_ms=start_ms, end_ms=max(start_ms, end_ms), confidence=None))
-        return words
+        return [Spoken(word.text, own) for word, own in zip(words, entries, strict=True)]
 
-    def _frames(self, entries: Sequence[str], pcm: bytes) -> list[tuple[int, int]]:
-        """First frame and the frame after the last of each entry; none where the sound does not fit."""
+    def _entries(self, piece: str) -> tuple[str, ...]:
+        """What the dictionary has for a piece of a word: itself, two words that make it up, or its sounds."""
+        if self._decoder.lookup_word(piece):
+            return (piece,)
+        for split in range(len(piece) - _MIN_PART, _MIN_PART - 1, -1):
+            if self._decoder.lookup_word(piece[:split]) and self._decoder.lookup_word(piece[split:]):
+                return (piece[:split], piece[split:])
+        phones = phones_of(piece)
+        return (self._spelled(phones),) if phones else ()
+
+    def _spelled(self, phones: Sequence[str]) -> str:
+        """The dictionary's entry of a word of `phones`, added where it has none."""
+        entry = "~" + "_".join(phones).lower()
+        with self._one_at_a_time:
+            if not self._decoder.lookup_word(entry):
+                self._decoder.add_word(entry, " ".join(phones), update=False)
+        return entry
+
+    def _fit(self, words: tuple[Spoken, ...], pcm: bytes) -> Fit | None:
+        """Where `words` lie in the sound; None where the sound does not fit them."""
+        entries = [entry for word in words for entry in word.entries]
         with self._one_at_a_time:
             self._decoder.set_align_text(" ".join(entries))
             self._decoder.reinit_feat()
             self._decoder.start_utt()
             self._decoder.process_raw(pcm, full_utt=True)
             self._decoder.end_utt()
-            if self._decoder.hyp() is None:
-                return []
-            found = self._decoder.seg()
-            return [(item.start_frame, item.end_frame + 1) for item in found if not is_filler(item.word)]
+            found = self._decoder.hyp()
+            if found is None:
+                return None
+            frames = [
+                (item.start_frame, item.end_frame + 1) for item in self._decoder.seg() if not is_filler(item.word)
+            ]
+        return Fit(found.score, words, frames) if len(frames) == len(entries) else None
 
 
-def spoken_words(text: str) -> list[Spoken]:
-    """The words of `text` as written, each with what a dictionary calls it; a dash between spaces is no word.
+def _timed(fit: Fit, heard: Excerpt) -> list[Word]:
+    words, used = [], 0
+    for word in fit.words:
+        first, last = fit.frames[used], fit.frames[used + len(word.entries) - 1]
+        used += len(word.entries)
+        start_ms = heard.to_recording_ms(first[0] * FRAME_MS)
+        end_ms = heard.to_recording_ms(last[1] * FRAME_MS, ends=True)
+        words.append(Word(text=word.text, start_ms=start_ms, end_ms=max(start_ms, end_ms), confidence=None))
+    return words
 
-    A word with digits keeps them as an entry, which no dictionary has: how a number was said is not known.
+
+def spoken_words(text: str, reading: Reading = Reading.NUMBER) -> list[Spoken]:
+    """The words of `text` as written, each with the pieces it is spoken as; a dash between spaces is no word.
+
+    A word without any letter or digit that English reads has no pieces.
     """
-    found = []
+    words = []
     for written in text.split():
-        folded = written.lower().replace("\u2019", "'")
-        parts = tuple(part.strip("'") for part in _PART.findall(folded))
-        if parts:
-            found.append(Spoken(written, parts))
-        elif any(character.isalnum() for character in written):
-            found.append(Spoken(written, (written,)))
-    return found
+        pieces = spoken_pieces(written, reading)
+        if pieces or any(character.isalnum() for character in written):
+            words.append(Spoken(written, pieces))
+    return words

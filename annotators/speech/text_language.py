@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from soundseam.annotators.base import Annotator, Backend, BackendUnavailableError, Clip
+from soundseam.annotators.speech.transcripts import language_of
 from soundseam.annotators.weights import installed_version
 from soundseam.annotators.wording.normalise import primary_language
 from soundseam.schemas.annotation import SpeechAnnotation
@@ -19,13 +20,19 @@ if TYPE_CHECKING:
 
 
 class TextLanguage(Backend[SpeechFacts]):
-    """The language of the text by lingua, of the sound by the recogniser, and whether they agree."""
+    """The language of the text by lingua, of the sound by the recogniser, and whether they agree.
+
+    Nothing is said of the text if the recording's language, given or heard, is not among those considered, or if none
+    of them is likely enough.
+    """
 
     kind: Literal["text_language"] = "text_language"
     languages: tuple[str, ...] = Field(
         default=("ar", "de", "en", "es", "fr", "hi", "ja", "ko", "ru", "zh"), min_length=2, max_length=20
     )
     """What may be spoken, ISO 639-1: each costs about 100 MB of memory in a worker, and makes short texts harder."""
+    least_confidence: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Among the languages considered; under it the text's language is unknown."""
     least_letters: int = Field(default=20, ge=1)
     """Less text says nothing; ideographs and kana count threefold."""
 
@@ -42,7 +49,7 @@ class TextLanguage(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return f"{installed_version('lingua-language-detector')}-1"
+        return f"{installed_version('lingua-language-detector')}-2"
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
@@ -54,15 +61,15 @@ class TextLanguage(Backend[SpeechFacts]):
                 f"{self.backend} does not know {', '.join(unknown)}: name languages by ISO 639-1 codes, as in en or zh"
             )
         codes = [getattr(IsoCode639_1, code.upper()) for code in self.languages]
-        return TextLanguageAnnotator(LanguageDetectorBuilder.from_iso_codes_639_1(*codes).build(), self.least_letters)
+        return TextLanguageAnnotator(LanguageDetectorBuilder.from_iso_codes_639_1(*codes).build(), self)
 
 
 class TextLanguageAnnotator:
     """The annotator of `TextLanguage`."""
 
-    def __init__(self, detector: LanguageDetector, least_letters: int) -> None:
+    def __init__(self, detector: LanguageDetector, backend: TextLanguage) -> None:
         self._detector = detector
-        self._least_letters = least_letters
+        self._backend = backend
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
         return [SpeechFacts(language=self._judge(clip)) for clip in clips]
@@ -70,9 +77,11 @@ class TextLanguageAnnotator:
     def _judge(self, clip: Clip) -> SpeechLanguage:
         transcripts = _transcripts(clip)
         from_audio = next((t.language for t in transcripts if t.language_probability is not None), None)
-        text = next((t.text for t in transcripts if letters_of(t.text) >= self._least_letters), None)
-        guesses = self._detector.compute_language_confidence_values(text) if text else []
-        if not guesses:
+        spoken = language_of(clip) or from_audio
+        text = next((t.text for t in transcripts if letters_of(t.text) >= self._backend.least_letters), None)
+        considered = spoken is None or primary_language(spoken) in self._backend.languages
+        guesses = self._detector.compute_language_confidence_values(text) if text and considered else []
+        if not guesses or guesses[0].value < self._backend.least_confidence:
             return SpeechLanguage(from_audio=from_audio, from_text=None, text_confidence=None, agrees=None)
         from_text = guesses[0].language.iso_code_639_1.name.lower()
         return SpeechLanguage(

@@ -68,6 +68,13 @@ def join_windows(windows: Sequence[WindowTurns]) -> tuple[SpeakerSpan, ...]:
     return _merged(joined)
 
 
+def in_order_of_appearance(turns: Sequence[SpeakerSpan]) -> tuple[SpeakerSpan, ...]:
+    """`turns` in order of time, touching ones of a speaker joined, under labels S1, S2, ... as they first speak."""
+    merged = _merged(turns)
+    names = {speaker: f"S{number}" for number, speaker in enumerate(dict.fromkeys(turn.speaker for turn in merged), 1)}
+    return tuple(SpeakerSpan(names[turn.speaker], turn.span) for turn in merged)
+
+
 def speakers_in(
     segment: Segment, turns: Sequence[SpeakerSpan], scope: Literal["recording", "segment"] = "recording"
 ) -> Speakers:

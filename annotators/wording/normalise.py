@@ -27,13 +27,21 @@ def units_of(text: str, unit: ErrorUnit, language: str | None) -> list[str]:
     """The units of `text` that are compared.
 
     English (`language` en or en-..) goes through the normaliser of Whisper (arXiv 2212.04356, appendix C): numbers,
-    contractions, British spelling. Raises ModuleNotFoundError for English without whisper_normalizer.
+    contractions, British spelling; its numbers are then taken digit by digit, so that "1, 2, 3" and "one two three" are
+    one. Raises ModuleNotFoundError for English without whisper_normalizer.
     """
     if unit is ErrorUnit.CHARACTERS:
         return [character for character in plain(text) if not character.isspace()]
     if is_language(language, "en"):
-        return english_normaliser()(text).split()
+        return [unit for word in english_normaliser()(text).split() for unit in _digit_by_digit(word)]
     return plain(text).split()
+
+
+def _digit_by_digit(word: str) -> list[str]:
+    """`word`, or its digits where it is a number; Whisper's normaliser writes a single 1 as one."""
+    if word == "one":
+        return ["1"]
+    return list(word) if word.isdecimal() else [word]
 
 
 def plain(text: str) -> str:

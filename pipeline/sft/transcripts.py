@@ -19,16 +19,20 @@ from soundseam.schemas.speech import ErrorUnit, Sentence, Speakers, Transcript, 
 
 NOISY_DB = 10.0
 MANY_WORDS = 40
+_GOOD_TIMES = ("pocketsphinx",)
+"""Models with a mean error of 66 ms at a first word and 37 ms at a last one; Whisper's is some 200 ms at a last one,
+over what a sample may be off."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """A usable transcript, and the best times there are for its words: a forced aligner's, else the recogniser's."""
+    """A usable transcript, and the times of its words if they can be trained on: a forced aligner's, or those of a
+    recogniser whose own times are as good."""
 
     transcript: Transcript
     row: SpeechAnnotation
     words: tuple[Word, ...]
-    """Empty where nobody timed them."""
+    """Empty if no trusted source timed them."""
     timing: SpeechAnnotation
     """The row that `words` are of."""
 
@@ -50,8 +54,14 @@ def usable_transcript(material: Material) -> Said | None:
             aligned = next((one for one in rows if one.alignment and one.alignment.aligned == row.backend), None)
             if aligned is not None and aligned.alignment is not None:
                 return Said(transcript, row, aligned.alignment.words, aligned)
-            return Said(transcript, row, transcript.words, row)
+            return Said(transcript, row, transcript.words if _times_well(row, rows) else (), row)
     return None
+
+
+def _times_well(row: SpeechAnnotation, rows: Sequence[SpeechAnnotation]) -> bool:
+    """Whether the recogniser behind a transcript is one of those whose word times were measured and are good."""
+    chosen = row.agreement.chosen if row.agreement is not None else row.backend
+    return any(one.backend == chosen and one.model.startswith(_GOOD_TIMES) for one in rows)
 
 
 def cite_transcript(material: Material, said: Said, timed: bool = False) -> tuple[Evidence, ...]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundseam.annotators.base import Clip
-from soundseam.annotators.speech.agreement import TranscriptAgreement, error_rate
+from soundseam.annotators.speech.agreement import SystemWeight, TranscriptAgreement, error_rate
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.event import Branch
 from soundseam.schemas.speech import Agreement, ErrorUnit, Speakers, SpeechFacts, SpeechLanguage, Transcript, Turn, Word
@@ -145,7 +145,47 @@ def test_a_model_that_obeys_what_it_hears_is_outvoted() -> None:
     )
     assert transcript.text == spoken
     assert agreement.chosen == "a"
-    assert not transcript.usable_for_training
+
+
+def test_a_weak_system_spoils_no_agreement_of_two_good_ones() -> None:
+    good = "to send this call to a polite do not call menu"
+    rows = [heard("a", good), heard("b", good.replace("polite", "light")), heard("weak", "two cent it's collar ate")]
+    transcript, agreement = agree(rows)
+    assert agreement.chosen == "a"
+    assert (transcript.agreement or 0) > 0.85
+    assert transcript.usable_for_training
+
+
+def test_three_systems_that_all_disagree_are_not_believed() -> None:
+    rows = [heard("a", "one fine red cat"), heard("b", "her blue hat sat"), heard("c", "go home now please")]
+    transcript, _ = agree(rows)
+    assert transcript.flags == ("systems_disagree",)
+
+
+def test_a_system_of_little_weight_decides_nothing() -> None:
+    rows = [heard("a", "call the caller back"), heard("weak", "call the collar back"), heard("b", "call a collar bag")]
+    weights = (SystemWeight(system="weak", weight=0.1),)
+    assert agree(rows)[1].chosen == "weak"
+    assert agree(rows, TranscriptAgreement(weights=weights))[1].chosen == "a"
+
+
+def test_a_system_without_weight_takes_no_part() -> None:
+    backend = TranscriptAgreement(weights=(SystemWeight(system="weak", weight=0.0),))
+    assert agree([heard("a", "good morning"), heard("weak", "wood warning")], backend)[1].systems == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Press 1, 2, 3 now.", "press one two three now"),
+        ("Dial 12", "dial twelve"),
+        ("leave a voice mail", "leave a voicemail"),
+        ("re-record the message", "rerecord the message"),
+        ("Play it 1 time", "play it one time"),
+    ],
+)
+def test_digits_and_compounds_are_no_disagreement(first: str, second: str) -> None:
+    assert agree([heard("a", first), heard("b", second)])[0].agreement == 1.0
 
 
 def test_another_language_than_the_sound_has_is_marked() -> None:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from soundseam.annotators.base import AnnotationError, BackendUnavailableError
-from soundseam.annotators.speech.faster_whisper import FasterWhisper, WhisperAnnotator
+from soundseam.annotators.speech.faster_whisper import FasterWhisper, WhisperAnnotator, timed_words
 from soundseam.annotators.weights import folder_key
+from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.speech import Transcript
 from tests.annotators.speech.builders import a_clip, a_sample, noise, silence
-from tests.annotators.speech.tiny import faster_whisper
+from tests.annotators.speech.test_agreement import heard
+from tests.annotators.speech.tiny import english_whisper, faster_whisper
 
 MENU = "speech-phone-menu.flac"
 
@@ -24,6 +27,14 @@ def annotator(backend: FasterWhisper) -> WhisperAnnotator:
     loaded = backend.load()
     assert isinstance(loaded, WhisperAnnotator)
     return loaded
+
+
+def heard_in(system: str, text: str, language: str, probability: float) -> SpeechAnnotation:
+    row = heard(system, text, language)
+    assert row.transcript is not None
+    return row.model_copy(
+        update={"transcript": row.transcript.model_copy(update={"language_probability": probability})}
+    )
 
 
 def transcribe(annotator: WhisperAnnotator, *clips: object) -> list[Transcript]:
@@ -46,12 +57,13 @@ def test_the_words_are_those_of_the_librarys_own_pipeline(backend: FasterWhisper
         word_timestamps=True,
     )
     expected = list(segments)
-    (heard,) = transcribe(annotator, a_clip(clip.samples, (0, 9_000), language="en"))
+    padded_as_the_library = backend.model_copy(update={"padding_s": 30}).load()
+    assert isinstance(padded_as_the_library, WhisperAnnotator)
+    (heard,) = transcribe(padded_as_the_library, a_clip(clip.samples, (0, 9_000), language="en"))
     assert heard.text == " ".join(segment.text.strip() for segment in expected)
     assert len(heard.text.split()) > 3
-    assert [word.text for word in heard.words] == [
-        word.word.strip() for segment in expected for word in segment.words or () if word.word.strip()
-    ]
+    own_words = "".join(word.word for segment in expected for word in segment.words or ())
+    assert [word.text for word in heard.words] == own_words.split()
 
 
 def test_word_times_are_in_the_recordings_time_and_in_order(annotator: WhisperAnnotator) -> None:
@@ -70,6 +82,59 @@ def test_clips_of_several_languages_in_one_batch_are_as_each_alone(annotator: Wh
     together = transcribe(annotator, *clips)
     assert together == [transcribe(annotator, clip)[0] for clip in clips]
     assert [heard.language for heard in together][::2] == ["de", "ja"]
+
+
+def test_clips_of_several_lengths_in_one_batch_are_as_each_alone(annotator: WhisperAnnotator) -> None:
+    clips = [
+        a_clip(noise(length, -20, length), (0, length), recording=str(length), language="en")
+        for length in (1_000, 12_000, 3_000)
+    ]
+    assert transcribe(annotator, *clips) == [transcribe(annotator, clip)[0] for clip in clips]
+
+
+def test_a_clip_that_is_hardly_speech_is_given_whispers_whole_window(annotator: WhisperAnnotator) -> None:
+    samples = noise(6_000, -20)
+    assert annotator.frames_for(a_clip(samples, (0, 6_000))) == 1_250
+    assert annotator.frames_for(a_clip(samples, (0, 1_000))) == 3_000
+    assert annotator.frames_for(a_clip(noise(29_000, -20), (0, 29_000))) == 3_000
+
+
+def test_a_model_of_english_alone_does_not_listen_to_other_languages(tmp_path: Path) -> None:
+    english = english_whisper(tmp_path).load()
+    assert isinstance(english, WhisperAnnotator)
+    samples = noise(2_000, -20)
+    known = a_clip(samples, (0, 2_000), language="ru")
+    detected = replace(
+        a_clip(samples, (0, 2_000)),
+        annotations=(heard_in("multilingual", "Спасибо", "ru", 0.9),),
+    )
+    for foreign in transcribe(english, known, detected):
+        assert (foreign.text, foreign.flags) == ("", ("single_system", "unsupported_language"))
+    own, unknown = transcribe(english, a_clip(samples, (0, 2_000), language="en-GB"), a_clip(samples, (0, 2_000)))
+    assert own.text == unknown.text != ""
+
+
+def test_words_are_joined_as_they_were_written_and_begin_where_speech_does() -> None:
+    clip = a_clip(silence(6_000), (2_000, 3_000), (4_000, 5_000), start_ms=10_000)
+    aligned = [
+        {"word": word, "start": start, "end": end, "probability": 0.5, "tokens": [0]}
+        for word, start, end in [
+            (" To", 0.0, 2.2),
+            (" re", 2.2, 2.4),
+            ("-record", 2.4, 3.0),
+            (" press", 3.0, 4.3),
+            (" 100", 4.3, 4.6),
+            ("%", 4.6, 4.8),
+        ]
+    ]
+    words = timed_words(aligned, clip.segment, "en")
+    assert [word.text for word in words] == ["To", "re-record", "press", "100%"]
+    assert [(word.start_ms, word.end_ms) for word in words] == [
+        (12_000, 12_200),
+        (12_200, 13_000),
+        (14_000, 14_300),
+        (14_300, 14_800),
+    ]
 
 
 def test_a_language_that_came_with_the_recording_is_taken_and_one_that_did_not_is_heard(

@@ -10,6 +10,7 @@ from soundseam.annotators.base import Clip
 from soundseam.annotators.speech.alignment import in_order, mean_difference_ms, text_to_align
 from soundseam.annotators.speech.pocketsphinx import Pocketsphinx
 from soundseam.annotators.speech.pocketsphinx_alignment import PocketsphinxAligner, PocketsphinxAlignment, spoken_words
+from soundseam.annotators.speech.spoken_forms import PHONES, Reading, phones_of, spoken_pieces
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.speech import Agreement, ErrorUnit, Speakers, SpeechFacts, Turn, Word
 from tests.annotators.speech.builders import a_clip, a_sample, noise, silence
@@ -76,9 +77,64 @@ def test_alignment_does_not_depend_on_what_was_aligned_before(aligner: Pocketsph
     assert align(aligner, greeting(), heard("a", GREETING)) == alone
 
 
-@pytest.mark.parametrize("text", ["Press 2 now", "the zxqvy", "今天", "...", ""])
-def test_text_with_words_that_no_dictionary_has_is_not_aligned(aligner: PocketsphinxAligner, text: str) -> None:
+@pytest.mark.parametrize("text", ["今天", "you have 今天", "...", ""])
+def test_text_with_words_that_no_english_letter_spells_is_not_aligned(aligner: PocketsphinxAligner, text: str) -> None:
     assert align(aligner, greeting(), heard("a", text)) == SpeechFacts()
+
+
+@pytest.mark.parametrize(
+    "text", ["Congratulations! You have sukcesfuly installed...", "Congratulations! You haff successfully installd..."]
+)
+def test_a_word_that_no_dictionary_has_is_timed_by_its_letters(aligner: PocketsphinxAligner, text: str) -> None:
+    known, spelled = (align(aligner, greeting(), heard("a", said)).alignment for said in (GREETING, text))
+    assert known is not None
+    assert spelled is not None
+    assert [word.text for word in spelled.words] == text.split()
+    distances = [abs(one.start_ms - two.start_ms) for one, two in zip(known.words, spelled.words, strict=True)]
+    assert max(distances) <= 100
+
+
+def test_a_number_is_timed_as_the_sound_has_it(aligner: PocketsphinxAligner) -> None:
+    clip = a_sample("speech-phone-menu.flac", last_ms=25_400)
+    spelled = (
+        "Thank you for calling Super Awesome Company, Waldo's premier provider of perfect products. If you know your "
+        "party's extension, you may dial it at any time. To establish a sales partnership, press one. To speak with a "
+        "customer advocate, press two. For accounting and other receivables, press three. For a company directory, "
+        "press four. For an operator, press zero."
+    )
+    digits = spelled
+    for digit, name in enumerate(("zero", "one", "two", "three", "four")):
+        digits = digits.replace(f"press {name}", f"press {digit}")
+    in_words, in_digits = (align(aligner, clip, heard("a", text)).alignment for text in (spelled, digits))
+    assert in_words is not None
+    assert in_digits is not None
+    assert [word.text for word in in_digits.words] == digits.split()
+    assert [word.start_ms for word in in_digits.words] == [word.start_ms for word in in_words.words]
+
+
+@pytest.mark.parametrize(
+    ("written", "reading", "spoken"),
+    [
+        ("1984", Reading.NUMBER, "one thousand nine hundred eighty four"),
+        ("1984", Reading.DIGITS, "one nine eight four"),
+        ("1984", Reading.PAIRS, "nineteen eighty four"),
+        ("1,000", Reading.NUMBER, "one thousand"),
+        ("1905", Reading.PAIRS, "nineteen oh five"),
+        ("3.5%", Reading.NUMBER, "three point five percent"),
+        ("$5", Reading.NUMBER, "five dollars"),
+        ("21st", Reading.NUMBER, "twenty first"),
+        ("007", Reading.NUMBER, "zero zero seven"),
+        ("naïve", Reading.NUMBER, "naive"),
+    ],
+)
+def test_what_is_written_is_read_aloud(written: str, reading: Reading, spoken: str) -> None:
+    assert " ".join(spoken_pieces(written, reading)) == spoken
+
+
+@given(st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=12))
+def test_every_spelling_has_sounds_that_the_model_knows(word: str) -> None:
+    assert set(phones_of(word)) <= set(PHONES)
+    assert phones_of(word) or set(word) <= {"h"}
 
 
 def test_other_languages_and_segments_without_speech_are_not_aligned(aligner: PocketsphinxAligner) -> None:

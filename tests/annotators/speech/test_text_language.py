@@ -63,6 +63,22 @@ def test_a_system_that_knows_one_language_only_says_nothing_of_the_sound(annotat
     assert (judged.from_audio, judged.from_text, judged.agrees) == (None, "de", None)
 
 
+@pytest.mark.parametrize("text", ["Όλοι οι άνθρωποι γεννιούνται ελεύθεροι", "มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกัน"])
+def test_text_in_none_of_the_languages_considered_is_of_unknown_language(
+    annotator: TextLanguageAnnotator, text: str
+) -> None:
+    judged = judge(annotator, (text, None, None))
+    assert (judged.from_text, judged.text_confidence, judged.agrees) == (None, None, None)
+
+
+def test_nothing_is_said_of_a_text_whose_language_was_heard_and_is_not_considered(
+    annotator: TextLanguageAnnotator,
+) -> None:
+    swedish = "Var god vänta medan vi försöker nå den person som du ringer."
+    judged = judge(annotator, (swedish, "sv", 0.9))
+    assert (judged.from_audio, judged.from_text, judged.agrees) == ("sv", None, None)
+
+
 @pytest.mark.parametrize("text", ["", "OK.", "12 34"])
 def test_too_little_text_tells_nothing(annotator: TextLanguageAnnotator, text: str) -> None:
     assert judge(annotator, (text, "en", 0.9)).from_text is None

@@ -40,13 +40,23 @@ def faster_whisper(folder: Path) -> FasterWhisper:
     return FasterWhisper(weights=str(model), most_tokens=12, beam_size=2, compute_type="float32")
 
 
+def english_whisper(folder: Path) -> FasterWhisper:
+    """The same with an English vocabulary alone, as the models have whose names end in .en."""
+    pytest.importorskip("faster_whisper", reason="needs faster-whisper: pip install 'soundseam[speech]'")
+    model = folder / "whisper-tiny-random.en"
+    if not model.exists():
+        model.mkdir(parents=True)
+        _save_whisper(model, multilingual=False)
+    return FasterWhisper(weights=str(model), most_tokens=12, beam_size=2, compute_type="float32")
+
+
 def openai_audio(folder: Path) -> OpenaiAudio:
     """A server that hears four digits."""
     pytest.importorskip("aiohttp", reason="needs aiohttp: pip install 'soundseam[served]'")
     return OpenaiAudio(server=Endpoint(urls=(contract_server().url,), model="tiny"))
 
 
-def _save_whisper(folder: Path) -> None:
+def _save_whisper(folder: Path, multilingual: bool = True) -> None:
     from ctranslate2.specs.whisper_spec import WhisperSpec
 
     spec = WhisperSpec(1, _HEADS, 1, _HEADS)
@@ -63,7 +73,8 @@ def _save_whisper(folder: Path) -> None:
     spec.config.suppress_ids = []
     spec.config.suppress_ids_begin = [220, _TEXT_TOKENS]
     spec.config.alignment_heads = [(0, 0)]
-    tokens = _tokens()
+    # CTranslate2 takes a Whisper for multilingual where its vocabulary holds an empty token, as the real one does.
+    tokens = [token or ("" if multilingual else "Ġend") for token in _tokens()]
     spec.register_vocabulary(tokens)
     spec.validate()
     spec.optimize()
@@ -110,7 +121,6 @@ def _tokens() -> list[str]:
     tasks = ["translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps"]
     names = ["endoftext", "startoftranscript", *list(_LANGUAGE_CODES)[:_LANGUAGES], *tasks]
     times = [f"<|{0.02 * step:.2f}|>" for step in range(1501)]
-    # CTranslate2 takes a Whisper for multilingual where its vocabulary holds an empty token, as the real one does.
     return [*letters, *words, "", *(f"<|{name}|>" for name in names), *times]
 
 

@@ -62,7 +62,7 @@ def _key(segment: Segment, branch: Branch, backend: str) -> dict[str, object]:
 def spoken(
     segment: Segment, words: Sequence[str] = (), usable: bool = True, language: str = "en", rate_hz: float = 4.2
 ) -> SpeechAnnotation:
-    """A row in which `words` are said, each for 300 ms, 100 ms apart, from the segment's start on."""
+    """A row in which a recogniser whose times are good hears `words`, 300 ms each, 100 ms apart, from the start on."""
     timed = tuple(
         Word(text=word, start_ms=segment.start_ms + 400 * i, end_ms=segment.start_ms + 400 * i + 300, confidence=0.9)
         for i, word in enumerate(words)
@@ -89,9 +89,8 @@ def spoken(
         pause_ms=1500,
         longest_pause_ms=1000,
     )
-    return SpeechAnnotation.model_validate(
-        {**_key(segment, Branch.SPEECH, "asr"), "transcript": transcript if words else None, "voice": voice}
-    )
+    facts = {"model": "pocketsphinx-en-us", "transcript": transcript if words else None, "voice": voice}
+    return SpeechAnnotation.model_validate({**_key(segment, Branch.SPEECH, "asr"), **facts})
 
 
 def told_apart(segment: Segment, *spans: tuple[str, int, int]) -> SpeechAnnotation:

@@ -178,6 +178,13 @@ def test_words_without_a_time_are_not_timed() -> None:
     assert not tasks_in(made) & {"asr_words", "asr_sentences"}
 
 
+def test_times_of_a_recogniser_that_was_not_shown_to_time_well_are_not_trained_on() -> None:
+    said = spoken(talk(), ["Come", "in."]).model_copy(update={"model": "whisper-base"})
+    made = samples(recording(material(talk(), said)), EVERY)
+    assert of("asr", made)
+    assert not tasks_in(made) & {"asr_words", "asr_sentences"}
+
+
 def test_chinese_words_are_joined_without_spaces() -> None:
     row = spoken(talk(), ["你", "好。", "请", "进。"], language="zh")
     (sample,) = of("asr_sentences", samples(recording(material(talk(), row)), EVERY))

@@ -1,0 +1,134 @@
+"""Who speaks when, by carried models on onnxruntime, without torch: `onnx_diarization`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from soundseam.annotators.base import DETECTION_RATE_HZ, Backend, Clip, InMemory, RecordingAnnotator, Waveform
+from soundseam.annotators.onnx import open_session
+from soundseam.annotators.speech.transcripts import speech_stretches
+from soundseam.annotators.speech.turns import SpeakerSpan, in_order_of_appearance, speakers_in
+from soundseam.annotators.speech.voice_clusters import HOP_MS, Clustering, WindowVoices, speaker_centres, turns_of
+from soundseam.annotators.speech.voice_models import (
+    EMBEDDING_FILE,
+    EMBEDDING_SHA256,
+    SEGMENTATION_FILE,
+    SEGMENTATION_SHA256,
+    WINDOW_FRAMES,
+    VoiceModels,
+    weights_path,
+)
+from soundseam.schemas.event import Branch
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import SpeechFacts
+from soundseam.schemas.timespan import TimeSpan, union_spans
+
+_FRAME_SAMPLES = HOP_MS * DETECTION_RATE_HZ // 1000
+_MARGIN_MS = 1_000
+"""Sound around detected speech that is listened to as well."""
+_JOIN_MS = 5_000
+"""Speech closer than this is one region: windows reach across the pause."""
+
+
+class OnnxDiarization(Backend[SpeechFacts]):
+    """Speakers' turns, overlaps kept, under labels that hold all through a recording; where speech was detected."""
+
+    kind: Literal["onnx_diarization"] = "onnx_diarization"
+    step_ms: int = Field(default=2_500, ge=500, le=10_000, multiple_of=HOP_MS)
+    """From one window of 10 s to the next: shorter steps take longer."""
+    max_distance: float = Field(default=0.45, gt=0.0, lt=1.0)
+    """Mean cosine distance of two voices up to which they are one speaker's; higher finds fewer speakers."""
+    min_voice_ms: int = Field(default=1_000, ge=0)
+    """Time alone in a window from which a voice takes part in finding the recording's speakers."""
+    min_speaker_ms: int = Field(default=800, ge=0)
+    """Time alone, added up over windows, from which a speaker counts as one."""
+
+    branch: ClassVar[Branch] = Branch.SPEECH
+    hears_recordings: ClassVar[bool] = True
+    requires: ClassVar[tuple[str, ...]] = ("onnxruntime",)
+    remedy: ClassVar[str] = "pip install onnxruntime"
+    licence: ClassVar[str] = "MIT AND Apache-2.0"
+
+    @property
+    def model(self) -> str:
+        return "segmentation-3.0+campplus-zh-en"
+
+    @property
+    def revision(self) -> str:
+        return f"{SEGMENTATION_SHA256[:8]}{EMBEDDING_SHA256[:8]}-1"
+
+    def load(self) -> RecordingAnnotator[SpeechFacts]:
+        self.check_available()
+        segmentation = open_session(weights_path(SEGMENTATION_FILE), SEGMENTATION_SHA256)
+        embedding = open_session(weights_path(EMBEDDING_FILE), EMBEDDING_SHA256)
+        return OnnxDiarizer(VoiceModels(segmentation, embedding), self)
+
+
+class OnnxDiarizer:
+    """The annotator of `OnnxDiarization`."""
+
+    def __init__(self, models: VoiceModels, backend: OnnxDiarization) -> None:
+        self._models = models
+        self._step_frames = backend.step_ms // HOP_MS
+        self._clustering = Clustering(backend.max_distance, backend.min_voice_ms, backend.min_speaker_ms)
+
+    def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
+        """Each clip on its own: labels mean the same speaker within their segment only."""
+        return [self._of_clip(clip) for clip in clips]
+
+    def annotate_recording(self, waveform: Waveform, segments: Sequence[Segment]) -> Sequence[SpeechFacts]:
+        turns = self.turns(waveform, speech_regions(segments))
+        return [SpeechFacts(speakers=speakers_in(segment, turns)) for segment in segments]
+
+    def _of_clip(self, clip: Clip) -> SpeechFacts:
+        start_ms = clip.segment.start_ms
+        turns = [
+            SpeakerSpan(speaker, span.shift(start_ms))
+            for speaker, span in self.turns(InMemory(clip.samples), [TimeSpan(0, clip.segment.span.duration_ms)])
+        ]
+        return SpeechFacts(speakers=speakers_in(clip.segment, turns, scope="segment"))
+
+    def turns(self, waveform: Waveform, regions: Sequence[TimeSpan]) -> tuple[SpeakerSpan, ...]:
+        """The turns of a recording, in its own time, in order, under labels S1, S2, ... as they first speak."""
+        windows = [self._hear(waveform, region) for region in regions]
+        centres = speaker_centres([window for heard in windows for window in heard], self._clustering)
+        turns = [
+            SpeakerSpan(speaker, span.intersection(region))
+            for region, heard in zip(regions, windows, strict=True)
+            for speaker, span in turns_of(heard, centres)
+        ]
+        return in_order_of_appearance([turn for turn in turns if turn.span.duration_ms > 0])
+
+    def _hear(self, waveform: Waveform, region: TimeSpan) -> list[WindowVoices]:
+        """Windows over `region`, which reach beyond a region that is shorter than one of them."""
+        total = waveform.num_samples // _FRAME_SAMPLES
+        return [
+            self._models.hear(waveform.read(first * _FRAME_SAMPLES, (first + WINDOW_FRAMES) * _FRAME_SAMPLES), first)
+            for first in window_starts(region.start_ms // HOP_MS, -(-region.end_ms // HOP_MS), total, self._step_frames)
+        ]
+
+
+def speech_regions(segments: Sequence[Segment]) -> tuple[TimeSpan, ...]:
+    """Where to listen, in order: detected speech with a margin, and pauses of up to _JOIN_MS inside it."""
+    regions: list[TimeSpan] = []
+    for span in union_spans(span for segment in segments for span in speech_stretches(segment)):
+        wide = TimeSpan(max(0, span.start_ms - _MARGIN_MS), span.end_ms + _MARGIN_MS)
+        if regions and span.start_ms - regions[-1].end_ms <= _JOIN_MS:
+            regions[-1] = TimeSpan(regions[-1].start_ms, wide.end_ms)
+        else:
+            regions.append(wide)
+    return tuple(regions)
+
+
+def window_starts(first: int, last: int, total: int, step: int) -> Iterator[int]:
+    """First frames of windows that cover frames [first, last) of a recording of `total` frames."""
+    last = min(last, total)
+    first = max(0, min(first, last))
+    if last - first <= WINDOW_FRAMES:
+        yield max(0, min((first + last - WINDOW_FRAMES) // 2, total - WINDOW_FRAMES))
+        return
+    yield from range(first, last - WINDOW_FRAMES, step)
+    yield last - WINDOW_FRAMES

@@ -1,0 +1,176 @@
+"""Speakers of a recording out of short windows that each know three at most: whose voices are one, and who speaks when.
+
+A window gives, for each of its own speakers, when that speaker is active and one voice embedding. Voices are joined by
+average linkage on the cosine distance, which needs no more than each cluster's sum and size; so a long recording is
+clustered piece by piece in bounded memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundseam.annotators.onnx import Floats
+from soundseam.annotators.speech.turns import SpeakerSpan
+from soundseam.schemas.timespan import TimeSpan
+
+HOP_MS = 20
+"""Of the frames in which activity is counted."""
+MAX_AT_ONCE = 2
+"""Speakers in one frame: more than the segmentation model can tell."""
+_POOL = 1_024
+"""Clusters that are compared with each other at once."""
+
+
+class LocalVoice(NamedTuple):
+    """A speaker of one window. `embedding` has length 1; `alone_ms` is the time in which nobody else speaks."""
+
+    column: int
+    embedding: Floats
+    alone_ms: int
+
+
+@dataclass(frozen=True)
+class WindowVoices:
+    """Who is active in one window: (frames, speakers), frames of HOP_MS from `first_frame` of the recording on."""
+
+    first_frame: int
+    active: NDArray[np.bool_]
+    voices: tuple[LocalVoice, ...]
+
+
+class Clustering(NamedTuple):
+    """Options of the backend that say which voices are one speaker's."""
+
+    max_distance: float
+    """Cosine distance up to which clusters are joined."""
+    min_voice_ms: int
+    """Voices with less time alone take no part in making clusters."""
+    min_speaker_ms: int
+    """Clusters with less time alone are no speakers of their own."""
+
+
+class Clusters(NamedTuple):
+    """Sums of embeddings (clusters, size), how many each holds, and their time alone in ms."""
+
+    sums: NDArray[np.float64]
+    sizes: NDArray[np.float64]
+    alone_ms: NDArray[np.float64]
+
+    @property
+    def centres(self) -> NDArray[np.float64]:
+        lengths = np.linalg.norm(self.sums, axis=1, keepdims=True)
+        centres: NDArray[np.float64] = self.sums / np.maximum(lengths, 1e-9)
+        return centres
+
+
+def speaker_centres(windows: Sequence[WindowVoices], clustering: Clustering) -> NDArray[np.float64]:
+    """A voice of length 1 for each speaker, (speakers, size), in order of first appearance; (0, 0) for no voices."""
+    voices = [voice for window in windows for voice in window.voices]
+    if not voices:
+        return np.zeros((0, 0))
+    sure = [voice for voice in voices if voice.alone_ms >= clustering.min_voice_ms]
+    sure = sure or [max(voices, key=lambda voice: voice.alone_ms)]
+    found = _joined_piecewise(sure, clustering.max_distance)
+    lasting = found.alone_ms >= clustering.min_speaker_ms
+    if not lasting.any():
+        lasting[int(found.alone_ms.argmax())] = True
+    return found.centres[lasting]
+
+
+def _joined_piecewise(voices: Sequence[LocalVoice], max_distance: float) -> Clusters:
+    """Clusters of `voices`. Where the pool is full, its nearest clusters are joined until half of it is free."""
+    size = len(voices[0].embedding)
+    pool = Clusters(np.zeros((0, size)), np.zeros(0), np.zeros(0))
+    for start in range(0, len(voices), _POOL // 2):
+        part = voices[start : start + _POOL // 2]
+        pool = Clusters(
+            np.concatenate((pool.sums, np.array([voice.embedding for voice in part], dtype=np.float64))),
+            np.concatenate((pool.sizes, np.ones(len(part)))),
+            np.concatenate((pool.alone_ms, np.array([voice.alone_ms for voice in part], dtype=np.float64))),
+        )
+        pool = joined(pool, max_distance, _POOL // 2)
+    return joined(pool, max_distance, 1)
+
+
+def joined(clusters: Clusters, max_distance: float, enough: int) -> Clusters:
+    """`clusters` joined pair by pair, the nearest first, until `enough` are left or all are further apart.
+
+    The mean cosine of two clusters' members is the product of their sums over that of their sizes.
+    """
+    sums, sizes, alone_ms = (part.copy() for part in clusters)
+    kept = np.ones(len(sums), dtype=np.bool_)
+    distances = 1.0 - sums @ sums.T / np.outer(sizes, sizes)
+    np.fill_diagonal(distances, np.inf)
+    while kept.sum() > max(1, enough):
+        into, other = divmod(int(distances.argmin()), len(sums))
+        if distances[into, other] > max_distance:
+            break
+        sums[into] += sums[other]
+        sizes[into] += sizes[other]
+        alone_ms[into] += alone_ms[other]
+        kept[other] = False
+        row = 1.0 - sums @ sums[into] / (sizes * sizes[into])
+        row[~kept] = np.inf
+        row[into] = np.inf
+        distances[into], distances[:, into] = row, row
+        distances[other], distances[:, other] = np.inf, np.inf
+    return Clusters(sums[kept], sizes[kept], alone_ms[kept])
+
+
+def turns_of(windows: Sequence[WindowVoices], centres: NDArray[np.float64]) -> list[SpeakerSpan]:
+    """The turns in neighbouring windows, in the recording's time, under labels S1, S2, ... of the centres."""
+    found = active_frames(windows, centres)
+    first = min((window.first_frame for window in windows), default=0)
+    turns = []
+    for speaker in range(found.shape[1]):
+        edges = np.flatnonzero(np.diff(found[:, speaker].astype(np.int8), prepend=0, append=0)) + first
+        for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+            turns.append(SpeakerSpan(f"S{speaker + 1}", TimeSpan(start * HOP_MS, end * HOP_MS)))
+    return turns
+
+
+def active_frames(windows: Sequence[WindowVoices], centres: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Who speaks in each frame, (frames, speakers), from the first window's first frame on.
+
+    Each window gives its speakers to the nearest centres, no two to the same. In a frame as many speak as the windows
+    count on average, MAX_AT_ONCE at most, and those whom most windows name.
+    """
+    first = min((window.first_frame for window in windows), default=0)
+    last = max((window.first_frame + len(window.active) for window in windows), default=0)
+    votes = np.zeros((last - first, len(centres)), dtype=np.uint8)
+    counted = np.zeros(last - first, dtype=np.uint8)
+    heard = np.zeros(last - first, dtype=np.uint8)
+    for window in windows:
+        frames = slice(window.first_frame - first, window.first_frame - first + len(window.active))
+        heard[frames] += 1
+        counted[frames] += window.active.sum(axis=1, dtype=np.uint8)
+        for column, speaker in assigned(window.voices, centres):
+            votes[frames, speaker] += window.active[:, column]
+    speaking = np.minimum(
+        (2 * counted.astype(np.int64) + heard) // np.maximum(2 * heard.astype(np.int64), 1), MAX_AT_ONCE
+    )
+    found = np.zeros(votes.shape, dtype=np.bool_)
+    ranked = np.argsort(-votes.astype(np.int16), axis=1, kind="stable")
+    for rank in range(min(MAX_AT_ONCE, len(centres))):
+        frames_so = np.flatnonzero(speaking > rank)
+        speakers = ranked[frames_so, rank]
+        found[frames_so, speakers] = votes[frames_so, speakers] > 0
+    return found
+
+
+def assigned(voices: Sequence[LocalVoice], centres: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """(column, speaker) of each voice with a speaker: the likest first, no two voices to one speaker."""
+    if not voices or not len(centres):
+        return []
+    likeness = np.array([voice.embedding for voice in voices]) @ centres.T
+    pairs = []
+    for _ in range(min(likeness.shape)):
+        index, speaker = divmod(int(likeness.argmax()), likeness.shape[1])
+        pairs.append((voices[index].column, speaker))
+        likeness[index], likeness[:, speaker] = -np.inf, -np.inf
+    return pairs

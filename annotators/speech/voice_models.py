@@ -1,0 +1,119 @@
+"""The two carried models of diarization: which of three speakers are active in 10 s, and what a voice is like.
+
+`pyannote/segmentation-3.0` (Bredin, "pyannote.audio 2.1 speaker diarization pipeline", Interspeech 2023; Plaquet and
+Bredin, "Powerset multi-class cross entropy loss", Interspeech 2023) and CAM++ (arXiv 2303.00332), both on onnxruntime.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
+from soundseam.annotators.onnx import Floats, Session
+from soundseam.annotators.speech.voice_clusters import HOP_MS, LocalVoice, WindowVoices
+
+SEGMENTATION_FILE = "segmentation_3.onnx"
+SEGMENTATION_SHA256 = "1fe6fe3739f579b934a1603e8a18cd8c24e84c13496160d914cac1027e6750d9"
+EMBEDDING_FILE = "campplus_zh_en.onnx"
+EMBEDDING_SHA256 = "415a61ca279e9c00592dd0dacd95bf0ec78683001f1c7a0d72691bcfc81cbc47"
+
+WINDOW_S = 10
+WINDOW_FRAMES = 1000 * WINDOW_S // HOP_MS
+WINDOW_SAMPLES = WINDOW_S * DETECTION_RATE_HZ
+_POWERSET = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], dtype=np.bool_)
+"""Which speakers are active in each of the segmentation model's seven classes."""
+_SHIFT, _FIELD = 270, 991
+"""Samples from one frame of the model to the next, and those that one frame sees."""
+_MIN_ALONE_MS = 400
+"""With less time alone, a voice is taken from all of the time in which it is active."""
+_MAX_EMBEDDED_FRAMES = 600
+"""Of 10 ms: more of one voice in one window makes its embedding no better."""
+_MIN_EMBEDDED_FRAMES = 20
+
+_FEATURE_SAMPLES, _FEATURE_HOP, _FFT, _BANDS = 400, 160, 512, 80
+
+
+def weights_path(name: str) -> Path:
+    """Where a file of this package's `weights` folder lies."""
+    return Path(str(files("soundseam.annotators.speech").joinpath("weights", name)))
+
+
+class VoiceModels:
+    """Hears windows of 10 s."""
+
+    def __init__(self, segmentation: Session, embedding: Session) -> None:
+        self._segmentation = segmentation
+        self._embedding = embedding
+
+    def hear(self, samples: Samples, first_frame: int) -> WindowVoices:
+        """The voices in 16 kHz mono `samples` of at most 10 s (num_samples,), which begin at `first_frame`."""
+        window = np.zeros(WINDOW_SAMPLES, dtype=np.float32)
+        window[: len(samples)] = samples
+        (scores,) = self._segmentation.run(None, {"samples": window[None, None]})
+        active = _POWERSET[scores[0].argmax(axis=1)]
+        frames = min(WINDOW_FRAMES, len(samples) * 1000 // DETECTION_RATE_HZ // HOP_MS)
+        active = active[_nearest(np.arange(frames), HOP_MS, len(active))]
+        return WindowVoices(first_frame, active, tuple(self._voices(samples, active)))
+
+    def _voices(self, samples: Samples, active: NDArray[np.bool_]) -> list[LocalVoice]:
+        alone = active & (active.sum(axis=1) == 1)[:, None]
+        voices: list[LocalVoice] = []
+        features: Floats | None = None
+        for column in np.flatnonzero(active.any(axis=0)):
+            alone_ms = int(alone[:, column].sum()) * HOP_MS
+            if features is None:
+                features = filter_bank(samples)
+            mask = (alone if alone_ms >= _MIN_ALONE_MS else active)[:, column]
+            chosen = features[np.repeat(mask, HOP_MS // 10)[: len(features)].nonzero()[0][:_MAX_EMBEDDED_FRAMES]]
+            if len(chosen) >= _MIN_EMBEDDED_FRAMES:
+                voices.append(LocalVoice(int(column), self._embed(chosen), alone_ms))
+        return voices
+
+    def _embed(self, features: Floats) -> Floats:
+        """The voice in `features` (frames, bands), of length 1: (192,)."""
+        centred = features - features.mean(axis=0)
+        (answer,) = self._embedding.run(None, {"features": centred[None]})
+        embedding: Floats = answer[0] / max(1e-9, float(np.linalg.norm(answer[0])))
+        return embedding
+
+
+def filter_bank(samples: Samples) -> Floats:
+    """Kaldi's log mel energies, undithered, of 16 kHz mono: (frames, 80), a frame each 10 ms."""
+    if len(samples) < _FEATURE_SAMPLES:
+        return np.zeros((0, _BANDS), dtype=np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(samples, _FEATURE_SAMPLES)[::_FEATURE_HOP]
+    frames = frames - frames.mean(axis=1, keepdims=True)
+    emphasised = np.concatenate((0.03 * frames[:, :1], frames[:, 1:] - 0.97 * frames[:, :-1]), axis=1)
+    window = np.hanning(_FEATURE_SAMPLES).astype(np.float32) ** 0.85
+    power = np.abs(np.fft.rfft(emphasised * window, _FFT)) ** 2
+    energies: Floats = np.log(np.maximum(power @ _mel_bank(), np.finfo(np.float32).eps)).astype(np.float32)
+    return energies
+
+
+@cache
+def _mel_bank() -> Floats:
+    """Kaldi's triangles from 20 to 8000 Hz: (FFT bins, bands)."""
+    edges = np.linspace(_mel(np.array(20.0)), _mel(np.array(8000.0)), _BANDS + 2)
+    bins = _mel(np.arange(_FFT // 2) * DETECTION_RATE_HZ / _FFT)[:, None]
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    bank = np.maximum(0.0, np.minimum(rising, falling))
+    padded: Floats = np.concatenate((bank, np.zeros((1, _BANDS)))).astype(np.float32)
+    return padded
+
+
+def _mel(frequency_hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    mel: NDArray[np.float64] = 1127.0 * np.log(1.0 + frequency_hz / 700.0)
+    return mel
+
+
+def _nearest(frames: NDArray[np.int64], hop_ms: int, model_frames: int) -> NDArray[np.int64]:
+    """The model's frame whose middle is nearest to that of each of `frames` of `hop_ms`."""
+    middles = (frames + 0.5) * hop_ms * DETECTION_RATE_HZ / 1000
+    nearest: NDArray[np.int64] = np.clip(np.rint((middles - _FIELD / 2) / _SHIFT), 0, model_frames - 1).astype(np.int64)
+    return nearest
