@@ -277,6 +277,9 @@ class Speakers(Record):
     count: int = Field(ge=0, description="speakers heard in the segment")
     overlap_ms: int = Field(ge=0, description="time in which two or more speak")
     scope: Literal["recording", "segment"] = Field(description="within what the labels mean the same speaker")
+    sure: bool | None = Field(
+        default=None, description="true if count and turns can be relied on; null if the backend does not judge that"
+    )
 
 
 class SpeechFacts(BranchFacts):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Literal
+from dataclasses import replace
+from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -11,7 +12,15 @@ from soundseam.annotators.base import DETECTION_RATE_HZ, Backend, Clip, InMemory
 from soundseam.annotators.onnx import open_session
 from soundseam.annotators.speech.transcripts import speech_stretches
 from soundseam.annotators.speech.turns import SpeakerSpan, in_order_of_appearance, speakers_in
-from soundseam.annotators.speech.voice_clusters import HOP_MS, Clustering, WindowVoices, speaker_centres, turns_of
+from soundseam.annotators.speech.voice_clusters import (
+    HOP_MS,
+    Clustering,
+    WindowVoices,
+    doubt_in,
+    speaker_centres,
+    turns_of,
+    voices_at_once,
+)
 from soundseam.annotators.speech.voice_models import (
     EMBEDDING_FILE,
     EMBEDDING_SHA256,
@@ -23,14 +32,22 @@ from soundseam.annotators.speech.voice_models import (
 )
 from soundseam.schemas.event import Branch
 from soundseam.schemas.segment import Segment
-from soundseam.schemas.speech import SpeechFacts
-from soundseam.schemas.timespan import TimeSpan, union_spans
+from soundseam.schemas.speech import Speakers, SpeechFacts
+from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
 _FRAME_SAMPLES = HOP_MS * DETECTION_RATE_HZ // 1000
 _MARGIN_MS = 1_000
 """Sound around detected speech that is listened to as well."""
 _JOIN_MS = 5_000
 """Speech closer than this is one region: windows reach across the pause."""
+
+_MIN_SURE_MS = 1_000
+"""Of every speaker in a segment, for the segment's speakers to be sure: who says less may be a piece of another."""
+_MIN_LOCAL_MS = 300
+_MIN_COVERED = 0.8
+_MAX_DOUBT, _MAX_DOUBT_OF_ONE = 0.08, 0.035
+"""Of the segmentation model, on average where somebody speaks. A single speaker wants less: what is missed of far
+voices lies where the model doubts."""
 
 
 class OnnxDiarization(Backend[SpeechFacts]):
@@ -45,6 +62,8 @@ class OnnxDiarization(Backend[SpeechFacts]):
     """Time alone in a window from which a voice takes part in finding the recording's speakers."""
     min_speaker_ms: int = Field(default=800, ge=0)
     """Time alone, added up over windows, from which a speaker counts as one."""
+    max_gap_ms: int = Field(default=500, ge=0)
+    """Pauses up to this are part of a turn."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
     hears_recordings: ClassVar[bool] = True
@@ -67,11 +86,19 @@ class OnnxDiarization(Backend[SpeechFacts]):
         return OnnxDiarizer(VoiceModels(segmentation, embedding), self)
 
 
+class Heard(NamedTuple):
+    """What was found in a recording: its turns, and the windows that they were made of, both in order."""
+
+    turns: tuple[SpeakerSpan, ...]
+    windows: Sequence[WindowVoices]
+
+
 class OnnxDiarizer:
     """The annotator of `OnnxDiarization`."""
 
     def __init__(self, models: VoiceModels, backend: OnnxDiarization) -> None:
         self._models = models
+        self._max_gap_ms = backend.max_gap_ms
         self._step_frames = backend.step_ms // HOP_MS
         self._clustering = Clustering(backend.max_distance, backend.min_voice_ms, backend.min_speaker_ms)
 
@@ -80,18 +107,17 @@ class OnnxDiarizer:
         return [self._of_clip(clip) for clip in clips]
 
     def annotate_recording(self, waveform: Waveform, segments: Sequence[Segment]) -> Sequence[SpeechFacts]:
-        turns = self.turns(waveform, speech_regions(segments))
-        return [SpeechFacts(speakers=speakers_in(segment, turns)) for segment in segments]
+        heard = self.hear(waveform, speech_regions(segments))
+        return [SpeechFacts(speakers=_speakers(segment, heard, "recording")) for segment in segments]
 
     def _of_clip(self, clip: Clip) -> SpeechFacts:
         start_ms = clip.segment.start_ms
-        turns = [
-            SpeakerSpan(speaker, span.shift(start_ms))
-            for speaker, span in self.turns(InMemory(clip.samples), [TimeSpan(0, clip.segment.span.duration_ms)])
-        ]
-        return SpeechFacts(speakers=speakers_in(clip.segment, turns, scope="segment"))
+        heard = self.hear(InMemory(clip.samples), [TimeSpan(0, clip.segment.span.duration_ms)])
+        turns = tuple(SpeakerSpan(speaker, span.shift(start_ms)) for speaker, span in heard.turns)
+        windows = [replace(window, first_frame=window.first_frame + start_ms // HOP_MS) for window in heard.windows]
+        return SpeechFacts(speakers=_speakers(clip.segment, Heard(turns, windows), "segment"))
 
-    def turns(self, waveform: Waveform, regions: Sequence[TimeSpan]) -> tuple[SpeakerSpan, ...]:
+    def hear(self, waveform: Waveform, regions: Sequence[TimeSpan]) -> Heard:
         """The turns of a recording, in its own time, in order, under labels S1, S2, ... as they first speak."""
         windows = [self._hear(waveform, region) for region in regions]
         centres = speaker_centres([window for heard in windows for window in heard], self._clustering)
@@ -100,7 +126,8 @@ class OnnxDiarizer:
             for region, heard in zip(regions, windows, strict=True)
             for speaker, span in turns_of(heard, centres)
         ]
-        return in_order_of_appearance([turn for turn in turns if turn.span.duration_ms > 0])
+        named = in_order_of_appearance([turn for turn in turns if turn.span.duration_ms > 0], self._max_gap_ms)
+        return Heard(named, [window for heard in windows for window in heard])
 
     def _hear(self, waveform: Waveform, region: TimeSpan) -> list[WindowVoices]:
         """Windows over `region`, which reach beyond a region that is shorter than one of them."""
@@ -109,6 +136,29 @@ class OnnxDiarizer:
             self._models.hear(waveform.read(first * _FRAME_SAMPLES, (first + WINDOW_FRAMES) * _FRAME_SAMPLES), first)
             for first in window_starts(region.start_ms // HOP_MS, -(-region.end_ms // HOP_MS), total, self._step_frames)
         ]
+
+
+def _speakers(segment: Segment, heard: Heard, scope: Literal["recording", "segment"]) -> Speakers:
+    speakers = speakers_in(segment, heard.turns, scope)
+    return speakers.model_copy(update={"sure": _is_sure(segment, speakers, heard.windows)})
+
+
+def _is_sure(segment: Segment, speakers: Speakers, windows: Sequence[WindowVoices]) -> bool:
+    """Whether the windows and the clusters agree on who speaks in `segment`, and leave no speech to anybody else."""
+    spoken: dict[str, int] = {}
+    for turn in speakers.turns:
+        spoken[turn.speaker] = spoken.get(turn.speaker, 0) + turn.end_ms - turn.start_ms
+    if not spoken or min(spoken.values()) < _MIN_SURE_MS:
+        return False
+    turns = [TimeSpan(turn.start_ms, turn.end_ms) for turn in speakers.turns]
+    stretches = speech_stretches(segment)
+    covered = covered_ms([turn.intersection(stretch) for turn in turns for stretch in stretches])
+    if covered < _MIN_COVERED * covered_ms(stretches):
+        return False
+    first, last = segment.start_ms // HOP_MS, -(-segment.end_ms // HOP_MS)
+    near = [window for window in windows if first - WINDOW_FRAMES < window.first_frame < last]
+    doubt = _MAX_DOUBT_OF_ONE if len(spoken) == 1 else _MAX_DOUBT
+    return voices_at_once(near, first, last, _MIN_LOCAL_MS) == len(spoken) and doubt_in(near, first, last) <= doubt
 
 
 def speech_regions(segments: Sequence[Segment]) -> tuple[TimeSpan, ...]:

@@ -68,9 +68,10 @@ def join_windows(windows: Sequence[WindowTurns]) -> tuple[SpeakerSpan, ...]:
     return _merged(joined)
 
 
-def in_order_of_appearance(turns: Sequence[SpeakerSpan]) -> tuple[SpeakerSpan, ...]:
-    """`turns` in order of time, touching ones of a speaker joined, under labels S1, S2, ... as they first speak."""
-    merged = _merged(turns)
+def in_order_of_appearance(turns: Sequence[SpeakerSpan], max_gap_ms: int = 0) -> tuple[SpeakerSpan, ...]:
+    """`turns` in order of time, those of a speaker at most `max_gap_ms` apart joined, under labels S1, S2, ... as they
+    first speak."""
+    merged = _merged(turns, max_gap_ms)
     names = {speaker: f"S{number}" for number, speaker in enumerate(dict.fromkeys(turn.speaker for turn in merged), 1)}
     return tuple(SpeakerSpan(names[turn.speaker], turn.span) for turn in merged)
 
@@ -192,13 +193,15 @@ def _likeness(
     return cosine if cosine >= LEAST_SIMILARITY else 0.0
 
 
-def _merged(turns: Sequence[SpeakerSpan]) -> tuple[SpeakerSpan, ...]:
-    """Touching turns of one speaker as one, all in order of time."""
+def _merged(turns: Sequence[SpeakerSpan], max_gap_ms: int = 0) -> tuple[SpeakerSpan, ...]:
+    """Turns of one speaker at most `max_gap_ms` apart as one, all in order of time."""
     speakers = dict.fromkeys(turn.speaker for turn in turns)
     merged = [
-        SpeakerSpan(speaker, span)
+        SpeakerSpan(speaker, TimeSpan(span.start_ms, span.end_ms - max_gap_ms))
         for speaker in speakers
-        for span in union_spans(turn.span for turn in turns if turn.speaker == speaker)
+        for span in union_spans(
+            TimeSpan(turn.span.start_ms, turn.span.end_ms + max_gap_ms) for turn in turns if turn.speaker == speaker
+        )
     ]
     return tuple(sorted(merged, key=lambda turn: (turn.span, turn.speaker)))
 

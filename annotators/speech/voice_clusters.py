@@ -41,6 +41,8 @@ class WindowVoices:
     first_frame: int
     active: NDArray[np.bool_]
     voices: tuple[LocalVoice, ...]
+    doubt: NDArray[np.float16]
+    """What the model gives to any other answer than its likeliest, in each frame: (frames,)."""
 
 
 class Clustering(NamedTuple):
@@ -132,6 +134,30 @@ def turns_of(windows: Sequence[WindowVoices], centres: NDArray[np.float64]) -> l
         for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
             turns.append(SpeakerSpan(f"S{speaker + 1}", TimeSpan(start * HOP_MS, end * HOP_MS)))
     return turns
+
+
+def doubt_in(windows: Sequence[WindowVoices], first: int, last: int) -> float:
+    """Mean doubt of the frames from `first` to before `last` in which somebody speaks; 1 if nobody does."""
+    parts = [
+        window.doubt[rows][window.active[rows].any(axis=1)]
+        for window in windows
+        if (rows := _rows(window, first, last)).stop > rows.start
+    ]
+    doubts = np.concatenate(parts) if parts else np.zeros(0)
+    return float(doubts.mean(dtype=np.float64)) if doubts.size else 1.0
+
+
+def voices_at_once(windows: Sequence[WindowVoices], first: int, last: int, min_ms: int) -> int:
+    """The most speakers, each with `min_ms` or more from `first` to before `last`, that one window tells apart."""
+    counts = [
+        int((window.active[_rows(window, first, last)].sum(axis=0) * HOP_MS >= min_ms).sum()) for window in windows
+    ]
+    return max(counts, default=0)
+
+
+def _rows(window: WindowVoices, first: int, last: int) -> slice:
+    start = max(0, first - window.first_frame)
+    return slice(start, max(start, min(len(window.active), last - window.first_frame)))
 
 
 def active_frames(windows: Sequence[WindowVoices], centres: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -31,7 +31,7 @@ _SHIFT, _FIELD = 270, 991
 """Samples from one frame of the model to the next, and those that one frame sees."""
 _MIN_ALONE_MS = 400
 """With less time alone, a voice is taken from all of the time in which it is active."""
-_MAX_EMBEDDED_FRAMES = 600
+_MAX_EMBEDDED_FRAMES = 400
 """Of 10 ms: more of one voice in one window makes its embedding no better."""
 _MIN_EMBEDDED_FRAMES = 20
 
@@ -57,8 +57,10 @@ class VoiceModels:
         (scores,) = self._segmentation.run(None, {"samples": window[None, None]})
         active = _POWERSET[scores[0].argmax(axis=1)]
         frames = min(WINDOW_FRAMES, len(samples) * 1000 // DETECTION_RATE_HZ // HOP_MS)
-        active = active[_nearest(np.arange(frames), HOP_MS, len(active))]
-        return WindowVoices(first_frame, active, tuple(self._voices(samples, active)))
+        nearest = _nearest(np.arange(frames), HOP_MS, len(active))
+        active = active[nearest]
+        doubt = (1.0 - np.exp(scores[0].max(axis=1)))[nearest].astype(np.float16)
+        return WindowVoices(first_frame, active, tuple(self._voices(samples, active)), doubt)
 
     def _voices(self, samples: Samples, active: NDArray[np.bool_]) -> list[LocalVoice]:
         alone = active & (active.sum(axis=1) == 1)[:, None]
