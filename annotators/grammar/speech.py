@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from soundseam.annotators.grammar.engine import Pick, Rule, Say, Values
 from soundseam.annotators.grammar.events import SURE
 from soundseam.annotators.grammar.speech_manner import (
@@ -16,6 +18,7 @@ from soundseam.annotators.grammar.words import seconds_word
 
 _PROFILE = ("segments:profile.*.class", "segments:profile.*.strength")
 _SHARES = "segments:profile.*.share"
+_PEOPLE = {2: "two", 3: "three", 4: "four"}
 _HARDLY_ANYTHING = 0.05
 
 
@@ -179,6 +182,30 @@ def _say_long_pause(values: Values, pick: Pick) -> str | None:
     return pick(*(frames[:-1] if count == 1 else frames))
 
 
+def _say_speakers(values: Values, pick: Pick) -> str | None:
+    """How many speak, and whether by turns: only if the diarization is sure of it."""
+    if not values.flag("speech:speakers.sure"):
+        return None
+    people = _PEOPLE.get(int(values.number("speech:speakers.count") or 0))
+    if people is None:
+        return None
+    order = values.texts("speech:speakers.turns.*.speaker")
+    changes = sum(before != after for before, after in pairwise(order))
+    if changes == 1:
+        return pick(
+            "first one person speaks, then another",
+            "one voice is followed by another",
+            "one person speaks after another",
+        )
+    return pick(
+        f"{people} people take turns speaking",
+        f"{people} people speak in turn",
+        f"{people} voices take turns",
+        f"{people} people talk by turns",
+        f"{people} different voices are heard in turn",
+    )
+
+
 def _rule(name: str, reads: tuple[str, ...], say: Say, tells: set[str]) -> Rule:
     """`say`, where the segment's profile is sure of speech."""
 
@@ -202,8 +229,10 @@ MANNER = _rule("speech.manner", MANNER_READS, _say_manner, {"manner"})
 LONG_PAUSE = _rule("speech.long_pause", _PAUSES, _say_long_pause, {"long pause"})
 MELODY = _rule("speech.melody", _RANGE, _say_melody, {"melody"})
 BACKGROUND = _rule("speech.background", _BACKGROUND, _say_background, {"background"})
+_SPEAKERS = ("speech:speakers.sure", "speech:speakers.count", "speech:speakers.turns.*.speaker")
+SPEAKERS = _rule("speech.speakers", _SPEAKERS, _say_speakers, {"speakers"})
 LEVEL = _rule("speech.level", ("speech:voice.level_dbfs",), _say_level, {"level"})
 
-RULES = (OPENING, MANNER, LONG_PAUSE, MELODY, BACKGROUND, LEVEL)
-DETAILS = (LONG_PAUSE, BACKGROUND, LEVEL, MELODY)
+RULES = (OPENING, MANNER, SPEAKERS, LONG_PAUSE, MELODY, BACKGROUND, LEVEL)
+DETAILS = (SPEAKERS, LONG_PAUSE, BACKGROUND, LEVEL, MELODY)
 """What may follow the manner, what tells most first."""

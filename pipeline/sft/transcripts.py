@@ -114,9 +114,9 @@ class Conversation:
 
 
 def turns_of(material: Material) -> tuple[SpeechAnnotation, Speakers] | None:
-    """The row that tells speakers apart, where one does."""
+    """The row that tells speakers apart, if there is one and it is not unsure."""
     row = material.first(SpeechAnnotation, "speakers")
-    return None if row is None or row.speakers is None else (row, row.speakers)
+    return None if row is None or row.speakers is None or row.speakers.sure is False else (row, row.speakers)
 
 
 def conversation_of(material: Material) -> Conversation | None:

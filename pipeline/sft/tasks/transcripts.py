@@ -182,7 +182,7 @@ def _timed_turn(entries: Sequence[tuple[TimedText, int]], tolerance_ms: int, wor
 
 
 class SpeakerCountTask(SegmentTask):
-    """Eligible: speakers were told apart, and each of them speaks long enough to be noticed."""
+    """Eligible: the diarization is sure of the speakers, and each of them speaks long enough to be noticed."""
 
     task: Literal["speaker_count"] = "speaker_count"
     most_per_segment: int = 1
@@ -197,13 +197,13 @@ class SpeakerCountTask(SegmentTask):
             return
         row, speakers = told
         times = speaking_times(speakers)
-        if 1 <= len(times) <= self.most_speakers and min(times.values()) >= self.least_ms:
+        if speakers.sure and 1 <= len(times) <= self.most_speakers and min(times.values()) >= self.least_ms:
             yield Ask(
                 kind="count",
                 topic="",
                 fact="",
                 materials=(material,),
-                evidence=material.cite(row, "speakers.count", "speakers.turns"),
+                evidence=material.cite(row, "speakers.count", "speakers.turns", "speakers.sure"),
                 difficulty=grade(len(times), crowded=speakers.overlap_ms > 0),
                 turn=partial(_speaker_count_turn, len(times)),
             )

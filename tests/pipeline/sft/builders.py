@@ -93,13 +93,14 @@ def spoken(
     return SpeechAnnotation.model_validate({**_key(segment, Branch.SPEECH, "asr"), **facts})
 
 
-def told_apart(segment: Segment, *spans: tuple[str, int, int]) -> SpeechAnnotation:
-    """A row that says who speaks when: (speaker, start, end), counted from the segment's start."""
+def told_apart(segment: Segment, *spans: tuple[str, int, int], sure: bool | None = True) -> SpeechAnnotation:
+    """A row that says who speaks when, and whether it is sure: (speaker, start, end), from the segment's start."""
     turns = tuple(
         Turn(speaker=name, start_ms=segment.start_ms + start, end_ms=segment.start_ms + end, overlapped=False)
         for name, start, end in spans
     )
-    speakers = Speakers(turns=turns, count=len({turn.speaker for turn in turns}), overlap_ms=0, scope="recording")
+    count = len({turn.speaker for turn in turns})
+    speakers = Speakers(turns=turns, count=count, overlap_ms=0, scope="recording", sure=sure)
     return SpeechAnnotation.model_validate({**_key(segment, Branch.SPEECH, "turns"), "speakers": speakers})
 
 

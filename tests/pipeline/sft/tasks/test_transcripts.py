@@ -86,6 +86,16 @@ def test_speakers_are_counted_where_each_speaks_long_enough() -> None:
     assert not asked(spoken(talk(), WORDS), task="speaker_count")
 
 
+@pytest.mark.parametrize("sure", [False, None])
+def test_speakers_that_a_diarization_is_not_sure_of_are_not_counted(sure: bool | None) -> None:
+    unsure = told_apart(talk(), ("a", 0, 2000), ("b", 2000, 4000), sure=sure)
+    assert not asked(unsure, task="speaker_count")
+
+
+def test_turns_that_a_diarization_is_unsure_of_are_not_transcribed() -> None:
+    assert not asked(spoken(talk(), WORDS), told_apart(talk(), *TURNS, sure=False))
+
+
 def test_how_speakers_are_called_does_not_matter_and_who_says_what_does() -> None:
     spec = asked(spoken(talk(), WORDS), told_apart(talk(), *TURNS))["plain"].answer_spec
     style = CONFIG.timestamps

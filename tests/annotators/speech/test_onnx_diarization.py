@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soundseam.annotators.speech.onnx_diarization import (
+    OnnxDiarization,
+    OnnxDiarizer,
+    speech_regions,
+    window_starts,
+)
+from soundseam.annotators.speech.turns import SpeakerSpan, in_order_of_appearance
+from soundseam.annotators.speech.voice_clusters import Clusters, LocalVoice, assigned, joined
+from soundseam.annotators.speech.voice_models import WINDOW_FRAMES, WINDOW_SAMPLES
+from soundseam.schemas.speech import Speakers
+from soundseam.schemas.timespan import TimeSpan
+from tests.annotators.speech.builders import InMemory, a_clip, noise, read_sample, silence
+from tests.support.members import load_or_skip
+
+MENU = "speech-phone-menu.flac"
+
+
+@pytest.fixture(scope="module")
+def diarizer() -> OnnxDiarizer:
+    loaded = load_or_skip(OnnxDiarization(step_ms=5_000))
+    assert isinstance(loaded, OnnxDiarizer)
+    return loaded
+
+
+def speakers_of(diarizer: OnnxDiarizer, samples: np.ndarray, *segments: tuple[int, int]) -> list[Speakers]:
+    """Who speaks in `segments` (start, end in ms) of a recording, all of which are speech."""
+    made = [a_clip(silence(end - start), (0, end - start), start_ms=start).segment for start, end in segments]
+    found = [facts.speakers for facts in diarizer.annotate_recording(InMemory(samples), made)]
+    return [speakers for speakers in found if speakers is not None]
+
+
+def test_two_people_in_a_meeting_take_turns(diarizer: OnnxDiarizer) -> None:
+    (speakers,) = speakers_of(diarizer, read_sample("meeting.flac"), (6_000, 28_000))
+    assert speakers.count == 2
+    assert speakers.scope == "recording"
+    assert len(speakers.turns) > 3
+
+
+def test_one_voice_keeps_its_label_over_a_long_silence_and_another_gets_its_own(diarizer: OnnxDiarizer) -> None:
+    menu, meeting = read_sample(MENU)[:128_000], read_sample("meeting.flac")[14_500 * 16 : 22_000 * 16]
+    samples = np.concatenate([menu, silence(20_000), meeting, silence(20_000), menu])
+    before, between, after = speakers_of(diarizer, samples, (0, 8_000), (28_000, 35_500), (55_500, 63_500))
+    assert {turn.speaker for turn in before.turns} == {turn.speaker for turn in after.turns} == {"S1"}
+    assert max(between.turns, key=lambda turn: turn.end_ms - turn.start_ms).speaker != "S1"
+
+
+def test_one_clear_voice_is_sure_and_nobody_is_not(diarizer: OnnxDiarizer) -> None:
+    (alone,) = speakers_of(diarizer, read_sample(MENU), (0, 12_000))
+    assert (alone.count, alone.sure) == (1, True)
+    (nobody,) = speakers_of(diarizer, noise(6_000, -40), (0, 6_000))
+    assert (nobody.count, nobody.sure) == (0, False)
+
+
+def test_turns_lie_inside_their_segment_and_windows_are_all_that_is_read(diarizer: OnnxDiarizer) -> None:
+    recording = InMemory(read_sample(MENU))
+    segments = [a_clip(silence(6_000), (0, 6_000), start_ms=start).segment for start in (2_000, 12_000)]
+    for segment, facts in zip(segments, diarizer.annotate_recording(recording, segments), strict=True):
+        assert facts.speakers is not None
+        assert facts.speakers.turns
+        assert all(segment.start_ms <= turn.start_ms < turn.end_ms <= segment.end_ms for turn in facts.speakers.turns)
+    assert recording.longest <= WINDOW_SAMPLES
+
+
+def test_a_clip_alone_has_labels_of_its_own(diarizer: OnnxDiarizer) -> None:
+    clip = a_clip(read_sample(MENU)[:64_000], (0, 4_000), start_ms=90_000)
+    (facts,) = diarizer.annotate([clip])
+    assert facts.speakers is not None
+    assert facts.speakers.scope == "segment"
+    assert facts.speakers.turns
+    assert all(90_000 <= turn.start_ms < turn.end_ms <= 94_000 for turn in facts.speakers.turns)
+
+
+def test_only_speech_is_listened_to_over_short_pauses() -> None:
+    segments = [
+        a_clip(silence(20_000), (1_000, 3_000), (7_000, 9_000), (19_000, 20_000)).segment,
+        replace(a_clip(silence(4_000), start_ms=20_000)).segment,
+    ]
+    assert speech_regions(segments) == (TimeSpan(0, 10_000), TimeSpan(18_000, 21_000))
+
+
+def test_turns_with_a_short_pause_between_them_are_one() -> None:
+    turns = [
+        SpeakerSpan(name, TimeSpan(*span)) for name, span in [("b", (900, 950)), ("a", (0, 400)), ("a", (700, 800))]
+    ]
+    assert in_order_of_appearance(turns, max_gap_ms=300) == (
+        SpeakerSpan("S1", TimeSpan(0, 800)),
+        SpeakerSpan("S2", TimeSpan(900, 950)),
+    )
+    assert len(in_order_of_appearance(turns, max_gap_ms=299)) == 3
+
+
+@given(st.integers(0, 5_000), st.integers(1, 5_000), st.integers(0, 6_000), st.sampled_from([50, 125, 500]))
+def test_windows_cover_a_region_and_lie_in_the_recording(first: int, length: int, total: int, step: int) -> None:
+    starts = list(window_starts(first, first + length, total, step))
+    wanted = set(range(min(first, total), min(first + length, total)))
+    covered = {frame for start in starts for frame in range(start, start + WINDOW_FRAMES)}
+    assert wanted <= covered
+    assert all(0 <= start <= max(0, total - WINDOW_FRAMES) for start in starts)
+
+
+@given(st.integers(0, 1_000))
+def test_clusters_are_at_most_as_far_apart_inside_as_allowed_and_further_outside(seed: int) -> None:
+    points = np.random.default_rng(seed).normal(size=(12, 3))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    found = joined(Clusters(points, np.ones(12), np.full(12, 100.0)), max_distance=0.5, enough=1)
+    assert found.sizes.sum() == 12
+    assert found.alone_ms.sum() == pytest.approx(1_200)
+    between = 1 - found.sums @ found.sums.T / np.outer(found.sizes, found.sizes)
+    assert (between[~np.eye(len(found.sizes), dtype=bool)] > 0.5).all()
+
+
+def test_no_two_voices_of_a_window_are_one_speaker() -> None:
+    centres = np.array([[1.0, 0.0], [0.0, 1.0]])
+    voices = [
+        LocalVoice(column, np.array(vector, np.float32), 1_000) for column, vector in [(0, (0.9, 0.1)), (2, (1, 0))]
+    ]
+    assert sorted(assigned(voices, centres)) == [(0, 1), (2, 0)]
