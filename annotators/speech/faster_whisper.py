@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import ceil, exp
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
@@ -16,7 +15,7 @@ from pydantic import Field
 from soundseam.annotators.base import AnnotationError, Annotator, Backend, BackendUnavailableError, Clip
 from soundseam.annotators.hub import refuse_unreachable
 from soundseam.annotators.onnx import in_halves
-from soundseam.annotators.speech.alignment import within_speech
+from soundseam.annotators.speech.alignment import timed_words
 from soundseam.annotators.speech.pocketsphinx import speaks_english
 from soundseam.annotators.speech.transcripts import an_empty_transcript, language_of, speech_stretches, told_by_one
 from soundseam.annotators.weights import folder_key, installed_version, licence_of, refuse_non_commercial
@@ -37,11 +36,6 @@ _FRAMES = 3_000
 _FRAMES_PER_SECOND = 100
 _FRAME_STEP = 250
 _LEAST_SPEECH_SHARE = 0.25
-_WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
-"""Languages written without spaces, in which Whisper's words are characters."""
-_PREPENDED = "\"'“¿([{-"
-_APPENDED = "\"'.。,\uff0c!\uff01?\uff1f:\uff1a”)]}、"
-"""Marks that belong to the word after and the word before them, as in Whisper."""
 
 
 @dataclass(frozen=True)
@@ -226,52 +220,6 @@ class WhisperAnnotator:
 
 def _frames_of(clip: Clip) -> int:
     return ceil(len(clip.samples) / clip.sample_rate_hz * _FRAMES_PER_SECOND)
-
-
-def timed_words(aligned: list[dict[str, object]], segment: Segment, language: str) -> tuple[Word, ...]:
-    """Words in the recording's time, monotone, inside the segment and as far as they can be inside its speech.
-
-    What stands directly after the word before, as -record after re, is part of that word, where words have spaces.
-    """
-    from faster_whisper.transcribe import merge_punctuations
-
-    merge_punctuations(aligned, _PREPENDED, _APPENDED)
-    words: list[Word] = []
-    earliest_ms = segment.start_ms
-    for item in aligned:
-        written = str(item["word"])
-        text = written.strip()
-        if not text:
-            continue
-        to_recording = partial(_recording_ms, segment=segment, earliest_ms=earliest_ms)
-        start_ms = to_recording(item["start"])
-        end_ms = max(start_ms, to_recording(item["end"]))
-        word = Word(text=text, start_ms=start_ms, end_ms=end_ms, confidence=round(_number(item["probability"]), 3))
-        if words and language not in _WITHOUT_SPACES and written[0] != " ":
-            word = _one_word(words.pop(), word)
-        words.append(word)
-        earliest_ms = end_ms
-    return within_speech(words, segment)
-
-
-def _one_word(first: Word, second: Word) -> Word:
-    confidences = [word.confidence for word in (first, second) if word.confidence is not None]
-    return Word(
-        text=first.text + second.text,
-        start_ms=first.start_ms,
-        end_ms=second.end_ms,
-        confidence=min(confidences, default=None),
-    )
-
-
-def _recording_ms(seconds: object, segment: Segment, earliest_ms: int) -> int:
-    return min(segment.end_ms, max(earliest_ms, segment.start_ms + round(1000 * _number(seconds))))
-
-
-def _number(value: object) -> float:
-    if isinstance(value, float | int | np.floating | np.integer):
-        return float(value)
-    raise TypeError(f"Whisper's alignment gave {value!r} for a number")
 
 
 _SIZES = {

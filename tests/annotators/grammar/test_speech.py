@@ -4,7 +4,7 @@ import pytest
 
 from soundseam.annotators.grammar.engine import Rows, derive_claim
 from soundseam.annotators.grammar.speech import SPEAKERS
-from soundseam.schemas.event import is, EventClass
+from soundseam.schemas.event import EventClass, ProfileEntry
 from soundseam.schemas.speech import Speakers, Turn
 from tests.annotators.speech.builders import a_clip, silence
 from tests.annotators.speech.test_agreement import a_row
@@ -20,7 +20,7 @@ def said(order: str, sure: bool | None) -> str | None:
     segment = a_clip(
         silence(1_000 * len(order)),
         (0, 1_000 * len(order)),
-        profile=(is(event_class=EventClass.SPEECH, share=1.0, strength=0.9),),
+        profile=(ProfileEntry(event_class=EventClass.SPEECH, share=1.0, strength=0.9),),
     ).segment
     claim = derive_claim(SPEAKERS, Rows(segment, [a_row("onnx_diarization", speakers=speakers)]))
     return None if claim is None else claim.text

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from soundseam.annotators.base import AnnotationError, BackendUnavailableError
-from soundseam.annotators.speech.faster_whisper import FasterWhisper, WhisperAnnotator, timed_words
+from soundseam.annotators.speech.alignment import timed_words
+from soundseam.annotators.speech.faster_whisper import FasterWhisper, WhisperAnnotator
 from soundseam.annotators.weights import folder_key
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.speech import Transcript
