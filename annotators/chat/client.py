@@ -13,7 +13,7 @@ from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.pool import Request, Sent, ServerPool
 from soundseam.annotators.chat.questions import Answer, Question, Reply, Tally
-from soundseam.annotators.chat.wire import body_of, path_of, read_answer
+from soundseam.annotators.chat.wire import body_of, kind_of, other_dialects, path_of, read_answer, simple_question
 
 
 class ChatClient:
@@ -48,7 +48,13 @@ class ChatClient:
 
     def _request(self, question: Question) -> Request:
         model, dialect = self.endpoint.model, self.endpoint.dialect
-        return Request(path_of(question), lambda: body_of(question, model, dialect))
+        return Request(
+            path=path_of(question),
+            body=lambda: body_of(question, model, dialect),
+            kind=kind_of(question),
+            other_dialects=lambda: other_dialects(question, model, dialect),
+            simple=lambda: body_of(simple_question(question), model, dialect),
+        )
 
     def _reply(self, question: Question, body: Sent, tally: Tally) -> Reply:
         if isinstance(body, AnnotationError):

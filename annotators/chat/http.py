@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import weakref
 from collections import deque
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     import aiohttp
 
 CONNECT_S = 10.0
+LEAST_KEY_CHARACTERS = 6
+"""What is shorter is no secret, as `none` where a server wants any key, and may well be part of an answer."""
+NO_ANSWER = "no_answer"
 MOST_BYTES = 4 * 2**20
 """Of an answer: what is longer is none."""
 DETAIL_CHARACTERS = 500
@@ -124,12 +128,41 @@ async def _read(response: aiohttp.ClientResponse, key: str) -> bytes | Failure:
             detail = f"over {MOST_BYTES} bytes, beginning with {b''.join(parts)[:200]!r}"
             return Failure(Fault.QUESTION, "endless_answer", detail)
         parts.append(part)
-    body = b"".join(parts)
+    body = without_key(b"".join(parts), key)
     if 200 <= response.status < 300:
         return body
-    told = body.decode(errors="replace")
-    told = (told.replace(key, "[key]") if key else told)[:DETAIL_CHARACTERS]
+    told = body.decode(errors="replace")[:DETAIL_CHARACTERS]
     return failure_of(response.status, f"HTTP {response.status}: {told}", response.headers.get("Retry-After", ""))
+
+
+def without_key(body: bytes, key: str) -> bytes:
+    """`body` without the key of the request that it answers: some servers send a request's headers back."""
+    if len(key) < LEAST_KEY_CHARACTERS:
+        return body
+    for written in {key, json.dumps(key)[1:-1], json.dumps(key)[1:-1].replace("/", "\\/")}:
+        body = body.replace(written.encode(), b"[key]")
+    return body
+
+
+def no_answer(body: bytes, holds: str) -> Failure | None:
+    """What is wrong with the body of a success that is no JSON object with the field `holds`; None if it is one.
+
+    Some servers, and proxies before them, answer with success and say in the body that it is an error.
+    """
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    if isinstance(answer, dict) and holds in answer and not answer.get("error"):
+        return None
+    told = f"success without an answer: {body[:DETAIL_CHARACTERS].decode(errors='replace')}"
+    nested = answer.get("error") if isinstance(answer, dict) else None
+    codes = [source.get("code") for source in (answer, nested) if isinstance(source, dict)]
+    return Failure(Fault.SERVER if _BUSY.intersection(filter(_is_int, codes)) else Fault.UNKNOWN, NO_ANSWER, told)
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int)
 
 
 def failure_of(status: int, detail: str, retry_after: str = "") -> Failure:

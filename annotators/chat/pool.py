@@ -11,12 +11,12 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.endpoint import Endpoint
-from soundseam.annotators.chat.http import Attempts, Body, Failure, Fault, Flow, LoopThread
+from soundseam.annotators.chat.http import NO_ANSWER, Attempts, Body, Failure, Fault, Flow, LoopThread, no_answer
 from soundseam.annotators.chat.questions import Tally
 
 FIRST_REST_S = 0.5
@@ -109,6 +109,17 @@ class Request:
 
     path: str
     body: Callable[[], Body]
+    kind: str = ""
+    """What a server must be able to do for it; the first of a kind that fails is asked in other dialects too."""
+    other_dialects: Callable[[], Mapping[str, Body]] = dict
+    """dialect → the same question in it, for those that differ."""
+    simple: Callable[[], Body] | None = None
+    """A question of the same interface that any server can answer."""
+
+    @property
+    def holds(self) -> str:
+        """The field that every answer has."""
+        return "choices" if self.path == "chat/completions" else "text"
 
 
 @dataclass
@@ -139,6 +150,8 @@ class ServerPool:
         self._thread = LoopThread(self._attempts.close)
         self._given_up = 0
         self._refused = 0
+        self._answered_kinds: set[str] = set()
+        self._diagnosed_kinds: set[str] = set()
 
     def close(self) -> None:
         self._thread.stop()
@@ -174,26 +187,48 @@ class ServerPool:
                 tally.add(requests=1, retries=int(trouble.last is not None))
             if isinstance(outcome, bytes):
                 self._servers.answered(server)
+                self._answered_kinds.add(request.kind)
                 self._given_up = self._refused = 0
                 return outcome
             self._note(server, outcome, sent_s)
+            if outcome.fault is Fault.QUESTION or (outcome.fault is Fault.UNKNOWN and trouble.tries):
+                await self._diagnose(server, request, outcome)
             if outcome.fault is Fault.QUESTION:
                 return self._refuse(outcome)
             if trouble.last is None:
                 trouble.since_s = sent_s
             trouble.last, avoid = outcome, server
             trouble.tries += outcome.fault is Fault.UNKNOWN
-            if (answer := await self._give_up(trouble)) is not None:
+            if (answer := await self._give_up(trouble, server, request)) is not None:
                 return answer
             await asyncio.sleep(_wait_s(trouble.tries))
 
     async def _attempt(self, server: Server, request: Request) -> bytes | Failure:
         server.under_way += 1
-        key = os.environ.get(self._endpoint.api_key_variable, "")
         try:
-            return await self._attempts.post(f"{server.url}/{request.path}", request.body(), key)
+            return await self._post(server, request, request.body())
         finally:
             server.under_way -= 1
+
+    async def _post(self, server: Server, request: Request, body: Body) -> bytes | Failure:
+        key = os.environ.get(self._endpoint.api_key_variable, "")
+        outcome = await self._attempts.post(f"{server.url}/{request.path}", body, key)
+        return outcome if isinstance(outcome, Failure) else no_answer(outcome, request.holds) or outcome
+
+    async def _diagnose(self, server: Server, request: Request, failure: Failure) -> None:
+        """Raises ConnectionError if the server takes the first question of a kind in another dialect alone."""
+        if request.kind in self._answered_kinds | self._diagnosed_kinds:
+            return
+        self._diagnosed_kinds.add(request.kind)
+        for dialect, body in request.other_dialects().items():
+            if isinstance(await self._post(server, request, body), Failure):
+                continue
+            if isinstance(await self._post(server, request, request.body()), Failure):
+                raise ConnectionError(
+                    f"{server.url} does not understand {request.kind} in the dialect {self._endpoint.dialect} "
+                    f"({failure.detail}) and answers in {dialect}: set server.dialect={dialect}"
+                )
+            return
 
     async def _next_server(self, seat: _Seat, avoid: Server | None, trouble: _Trouble) -> Server:
         """Waits for one that is awake. Raises ConnectionError where none wakes in time."""
@@ -219,7 +254,7 @@ class ServerPool:
             raise ConnectionError(f"{self._names()} refused the first {REFUSED_IN_VAIN} questions: {failure.detail}")
         return AnnotationError(failure.reason, failure.detail)
 
-    async def _give_up(self, trouble: _Trouble) -> AnnotationError | None:
+    async def _give_up(self, trouble: _Trouble, server: Server, request: Request) -> AnnotationError | None:
         """Why the question is given up; None where it is to be asked again. Raises ConnectionError for an outage."""
         failure = trouble.last
         exhausted = trouble.tries >= self._endpoint.attempts
@@ -229,6 +264,8 @@ class ServerPool:
         rejection = AnnotationError(failure.reason, f"{trouble.tries or 'many'} times: {failure.detail}")
         if self._servers.answered_s > trouble.since_s:
             return rejection
+        if exhausted and failure.reason == NO_ANSWER and not await self._answers_simply(server, request):
+            raise ConnectionError(f"{server.url} answers no question: {failure.detail}")
         if exhausted and await self._anyone_there():
             self._given_up += 1
             if self._given_up <= GIVEN_UP_IN_VAIN:
@@ -245,6 +282,9 @@ class ServerPool:
     def _outage(self, trouble: _Trouble) -> ConnectionError:
         why = f": {trouble.last.detail}" if trouble.last else ""
         return ConnectionError(f"{self._names()} stayed away for {self._endpoint.outage_s:g} s{why}")
+
+    async def _answers_simply(self, server: Server, request: Request) -> bool:
+        return request.simple is not None and isinstance(await self._post(server, request, request.simple()), bytes)
 
     async def _anyone_there(self) -> bool:
         """Whether a server at least lists its models: then it is up, and it is the question that it cannot answer."""

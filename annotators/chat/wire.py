@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import get_args
 
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.endpoint import Dialect
@@ -119,14 +121,53 @@ def body_of(question: Question, model: str, dialect: Dialect) -> Body:
     if question.interface == "transcriptions":
         return _form(question, model)
     places = [f"{_PLACE}.{index}." for index, _ in enumerate(question.audio)]
-    content = [sound_part(place, dialect) for place in places]
-    content.append({"type": "text", "text": question.text})
-    messages: list[dict[str, object]] = [{"role": "user", "content": content}]
+    parts = [*(sound_part(place, dialect) for place in places), {"type": "text", "text": question.text}]
+    # Servers that know text alone, as llama-cpp-python's, take no list of parts.
+    messages: list[dict[str, object]] = [{"role": "user", "content": parts if places else question.text}]
     if question.system:
         messages.insert(0, {"role": "system", "content": question.system})
     request = {"model": model, "messages": messages, **question.sampling.model_dump(), **_shape(question, dialect)}
     sounds = [sound_file(flac, dialect) for flac in question.audio]
     return _with_sound(json.dumps(request).encode(), places, sounds), "application/json"
+
+
+def kind_of(question: Question) -> str:
+    """What a server must be able to take for `question`, in a few words."""
+    if question.interface == "transcriptions":
+        return "a sound to transcribe"
+    shape = " with a JSON schema" if question.json_schema else " with given choices" if question.choices else ""
+    return f"a question{' about a sound' if question.audio else ''}{shape}"
+
+
+def other_dialects(question: Question, model: str, dialect: Dialect) -> dict[str, Body]:
+    """dialect → `question` in it, for those in which it is another request."""
+    own = body_of(question, model, dialect)
+    bodies: dict[str, Body] = {}
+    for other in get_args(Dialect) if question.interface == "chat" else ():
+        try:
+            body = body_of(question, model, other)
+        except RuntimeError:
+            continue  # libsndfile cannot make a WAV of the sound
+        if body != own and body not in bodies.values():
+            bodies[other] = body
+    return bodies
+
+
+def simple_question(question: Question) -> Question:
+    """One of the same interface that any server can answer that answers any."""
+    if question.interface == "transcriptions":
+        return Question("", (_second_of_tone(),), interface="transcriptions")
+    return Question("Answer with the word yes.")
+
+
+@lru_cache(maxsize=1)
+def _second_of_tone() -> bytes:
+    import numpy as np
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, 0.1 * np.sin(np.arange(16_000) * 0.2), 16_000, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
 
 
 def _with_sound(body: bytes, places: Sequence[str], sounds: Sequence[bytes]) -> bytes:
@@ -147,6 +188,8 @@ def choice_forms(question: Question, dialect: Dialect) -> dict[str, bytes]:
 def _shape(question: Question, dialect: Dialect) -> dict[str, object]:
     """What keeps the answer to its choices or its schema, as the server takes it."""
     if question.json_schema:
+        if dialect == "plain":
+            return {}
         return {"response_format": _response_format(json.loads(question.json_schema))}
     if not question.choices:
         return {}

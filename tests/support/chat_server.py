@@ -267,7 +267,8 @@ def read_chat(request: Json) -> Asked:
         if message["role"] == "system":
             system = message["content"]
             continue
-        for part in message["content"]:
+        content = message["content"]
+        for part in [{"type": "text", "text": content}] if isinstance(content, str) else content:
             if part["type"] == "text":
                 words.append(part["text"])
                 continue

@@ -269,6 +269,60 @@ def test_a_key_comes_from_the_environment_and_stays_out_of_what_is_told(monkeypa
     assert "sesame" not in reply.detail
 
 
+ERRORS_WITH_200 = [
+    b'{"object": "error", "message": "audio decoding failed", "code": 400}',
+    b'{"error": {"message": "overloaded", "code": 500}}',
+    b"<html><body>Bad Gateway</body></html>",
+    b"[]",
+]
+
+
+@pytest.mark.parametrize("body", ERRORS_WITH_200)
+def test_a_success_without_an_answer_ends_the_run_and_rejects_nothing(body: bytes) -> None:
+    with (
+        ChatServer(Scripted(), lambda number, asked: Fault(body=body)) as server,
+        client_of(server, attempts=2) as client,
+        pytest.raises(ConnectionError, match="success without an answer"),
+    ):
+        ask_all(client, [a_question(str(number)) for number in range(3)])
+
+
+@pytest.mark.parametrize("body", ERRORS_WITH_200)
+def test_one_question_whose_success_holds_no_answer_is_rejected_alone(body: bytes) -> None:
+    bad = lambda number, asked: Fault(body=body) if asked.text == "1" else None  # noqa: E731
+    with ChatServer(Scripted(), bad) as server, client_of(server, attempts=2) as client:
+        replies = ask_all(client, [a_question(str(number)) for number in range(4)])
+    assert reasons_of(replies) == ["", "no_answer", "", ""]
+
+
+def test_a_server_that_takes_another_dialect_alone_ends_the_run_with_its_name() -> None:
+    fail = lambda number, asked: Fault(500) if asked.json_schema or asked.choices else None  # noqa: E731
+    schema = '{"type":"object"}'
+    with (
+        ChatServer(Scripted(), fail) as server,
+        client_of(server) as client,
+        pytest.raises(ConnectionError, match=r"a question with a JSON schema .*set server.dialect=plain"),
+    ):
+        ask_all(client, [Question(str(number), json_schema=schema) for number in range(200)])
+
+
+def test_a_plain_server_is_sent_no_format_and_words_alone_as_a_string() -> None:
+    with ChatServer(Scripted(echo)) as server, client_of(server, dialect="plain") as client:
+        ask_all(client, [Question("hello", json_schema='{"type":"object"}')])
+    (received,) = server.received
+    assert "response_format" not in received.json
+    assert received.json["messages"] == [{"role": "user", "content": "hello"}]
+
+
+def test_a_server_that_sends_our_key_back_in_an_answer_has_told_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THE_KEY", "sk-secret-1234")
+    repeat = Scripted(lambda asked: "Authorization: Bearer sk-secret-1234")
+    with ChatServer(repeat) as server, client_of(server, api_key_variable="THE_KEY") as client:
+        (answer,) = ask_all(client, [a_question()])
+    assert isinstance(answer, Answer)
+    assert answer.text == "Authorization: Bearer [key]"
+
+
 def test_an_error_while_questions_are_made_rises_and_cancels_the_rest() -> None:
     def groups() -> Iterator[list[Question]]:
         yield [a_question()]

@@ -91,9 +91,8 @@ def test_many_records_come_in_order_whichever_had_to_be_repaired() -> None:
 
 
 def test_a_question_that_was_refused_is_not_repaired() -> None:
-    refuse = lambda number, asked: Fault(400) if number == 0 else None  # noqa: E731
     model = Scripted(lambda asked: GOOD)
-    (told,) = ask(model, faults=refuse)
+    (told,) = ask(model, faults=lambda number, asked: Fault(400))
     assert isinstance(told, AnnotationError)
     assert told.reason == "refused_by_server"
     assert not model.asked
