@@ -13,6 +13,7 @@ from soundseam.schemas.duplicate import LeaveOut
 
 if TYPE_CHECKING:
     from soundseam.pipeline.export.counts import Counts
+    from soundseam.pipeline.sft.build import SftConfig
     from soundseam.pipeline.sft.summary import SftSummary
 
 Corpus = Annotated[str, typer.Argument(metavar="OUT", show_default=False, help="Folder of the corpus.")]
@@ -55,6 +56,10 @@ def sft(
             show_default="nothing",
         ),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--audit", help="Build nothing: show what can be guessed, and what is wrong."),
+    ] = False,
     workers: Workers = None,
     runner: Annotated[
         str, typer.Option("--runner", help="Beam runner. DirectRunner means local processes, without network.")
@@ -81,6 +86,9 @@ def sft(
         chosen = chosen.only(tuple(tasks))
     options = beam_options(context.args, runner)
     console = Console()
+    if check:
+        _show_audit(output, chosen, console)
+        return
     require_corpus(output)
     with output_in_use(output):
         marks = read_marks(output, groups, leave_out or ())
@@ -94,6 +102,33 @@ def sft(
         with ProgressDisplay(Console(stderr=True)) as display:
             summary = run_sft(job, workers or usable_cores(), display, options, runner)
     console.print(_samples_table(summary))
+    _show_audit(output, chosen, console)
+
+
+def _show_audit(output: str, config: SftConfig, console: Console) -> None:
+    """Prints what an audit finds; exit code 1 where a rule is broken."""
+    from soundseam.pipeline.sft.audit import audit
+    from soundseam.pipeline.storage.ownership import require_corpus
+
+    require_corpus(output)
+    table = Table(title="Audit", title_justify="left")
+    for heading in ("task", "samples", "left out", "commonest", "guessed"):
+        table.add_column(heading, justify="left" if heading == "task" else "right")
+    audited = audit(output, config)
+    for one in audited:
+        shares = ("" if share is None else f"{share:.0%}" for share in (one.commonest, one.guessed))
+        table.add_row(one.task, f"{one.samples:,}", f"{one.thinned:,}", *shares)
+    console.print(table)
+    needs = {task.task: task.needs for task in config.tasks}
+    for one in audited:
+        if not one.samples and not one.problems:
+            why = f"all {one.thinned:,} could be guessed" if one.thinned else f"needs {'; '.join(needs[one.task])}"
+            console.print(f"no samples of {one.task}: {why}", markup=False)
+    problems = [f"{one.task}: {problem}" for one in audited for problem in one.problems]
+    for problem in problems[:20]:
+        console.print(problem, markup=False)
+    if problems:
+        raise typer.Exit(1)
 
 
 def export(

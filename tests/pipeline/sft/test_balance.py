@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundseam.pipeline.sft.answers import number
+from soundseam.pipeline.sft.audit import contradictions, guess_rate
 from soundseam.pipeline.sft.balance import (
     Asked,
     Balance,
@@ -18,6 +19,7 @@ from soundseam.pipeline.sft.balance import (
     thresholds_of,
 )
 from soundseam.schemas.sample import Split
+from tests.pipeline.sft.builders import CONFIG, a_rich_recording, samples
 
 
 def asked(
@@ -93,3 +95,15 @@ def test_enough_recordings_are_held_out(recordings: int, at_least: int) -> None:
 
 def test_nothing_is_held_out_where_nothing_is_wanted() -> None:
     assert held_out_below({"a": 1, "b": 1}, {}, 0, 0.0, 0) < 0
+
+
+def test_a_guesser_gets_what_is_constant_and_little_else() -> None:
+    assert guess_rate(asked(["music"] * 20)) == 1.0
+    assert guess_rate(asked(["music", "dog"] * 20, ("dog", "music"))) <= 0.5
+
+
+def test_an_audit_finds_a_sum_that_is_wrong() -> None:
+    made = next(one for one in samples(a_rich_recording(), CONFIG.only(("reasoning",))) if one.reasoning)
+    assert not list(contradictions(made))
+    wrong = made.model_copy(update={"reasoning": "A dog lasts 2.8 + 2.4 + 2.0 = 7.1 s."})
+    assert len(list(contradictions(wrong))) == 1

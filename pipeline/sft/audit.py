@@ -1,0 +1,121 @@
+"""What is wrong with the samples that are there: answers that can be guessed, or that contradict themselves."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from soundseam.pipeline.inspection import committed_rows
+from soundseam.pipeline.sft.balance import MIN_QUESTIONS, OVER_CHANCE, REFUSAL, Asked, Cell, asked_of_sample
+from soundseam.pipeline.sft.build import SftConfig
+from soundseam.pipeline.sft.plan import sft_stage, thinned_table
+from soundseam.pipeline.storage.commits import Corpus
+from soundseam.schemas.record import Record
+from soundseam.schemas.sample import Sample, Scoring, Split
+
+_SUM = re.compile(r"(\d+\.\d+(?: \+ \d+\.\d+)+) = (\d+\.\d+)")
+
+
+class TaskAudit(Record):
+    """One task's samples, looked at together."""
+
+    task: str
+    samples: int
+    thinned: int
+    """Left out, since their answers could be guessed."""
+    commonest: float | None
+    """Share of the commonest answer; None without closed questions."""
+    guessed: float | None
+    """How often one is right who knows all other answers and no audio."""
+    problems: tuple[str, ...]
+    """Rules that are broken, each in a clause."""
+
+
+def audit(output: str, config: SftConfig) -> tuple[TaskAudit, ...]:
+    """Every task of `config`, from its committed samples."""
+    found, total, refusals, held_out = [], 0, 0, 0
+    for task in config.tasks:
+        stage = sft_stage(task.task)
+        built = Corpus.load_present(output, [stage])
+        thinned = sum(1 for _ in committed_rows(built, thinned_table(task.task), ["recording_id"]))
+        columns = list(Sample.model_fields)
+        samples = [Sample.model_validate(row) for row in committed_rows(built, stage, columns)]
+        found.append(_audit_task(task.task, samples, thinned, config.max_guessed))
+        total += len(samples)
+        refusals += len(samples) if task.task == REFUSAL else 0
+        held_out += sum(sample.split is Split.VALIDATION for sample in samples)
+    if total > refusals > config.max_refusals * total:
+        found.append(_problem(REFUSAL, f"{refusals / total:.1%} of all samples are refusals"))
+    if total and 0 < held_out < config.validation_share * total:
+        found.append(_problem("validation", f"{held_out / total:.1%} of all samples are held out"))
+    return tuple(found)
+
+
+def _problem(task: str, text: str) -> TaskAudit:
+    return TaskAudit(task=task, samples=0, thinned=0, commonest=None, guessed=None, problems=(text,))
+
+
+def _audit_task(task: str, samples: Sequence[Sample], thinned: int, max_guessed: float) -> TaskAudit:
+    asked = [one for sample in samples if (one := asked_of_sample(sample)).answer is not None]
+    guessed = guess_rate(asked) if len(asked) >= MIN_QUESTIONS else None
+    problems = [problem for sample in samples for problem in contradictions(sample)]
+    limit = max(max_guessed, max((one.chance for one in asked), default=0.0) + 2 * OVER_CHANCE)
+    if guessed is not None and guessed > limit:
+        problems.append(f"{guessed:.0%} can be guessed without the audio")
+    answers = Counter(one.answer for one in asked)
+    return TaskAudit(
+        task=task,
+        samples=len(samples),
+        thinned=thinned,
+        commonest=round(max(answers.values()) / answers.total(), 3) if answers else None,
+        guessed=None if guessed is None else round(guessed, 3),
+        problems=tuple(problems),
+    )
+
+
+def guess_rate(asked: Sequence[Asked]) -> float:
+    """How often the commonest answer among all other like questions is right; ties count as far as they are drawn.
+
+    Like questions are those of equal topic where there are enough of them, else all of the kind.
+    """
+    counts: dict[Cell, Counter[str]] = {}
+    for one in asked:
+        for cell, answer in one.classes():
+            counts.setdefault(cell, Counter())[answer] += 1
+    return sum(_right(one, counts) for one in asked) / len(asked)
+
+
+def _right(one: Asked, counts: dict[Cell, Counter[str]]) -> float:
+    (topic, answer), *others = one.classes()
+    if counts[topic].total() > MIN_QUESTIONS or not others:
+        return _is_commonest(counts[topic], answer)
+    if len(others) == 1:
+        return _is_commonest(counts[others[0][0]], others[0][1])
+    shares = {
+        result: (counts[cell]["right"] - (result == "right")) / max(counts[cell].total() - 1, 1)
+        for cell, result in others
+    }
+    return 0.5 if shares["right"] == shares["wrong"] else float(shares["right"] > shares["wrong"])
+
+
+def _is_commonest(counts: Counter[str], answer: str) -> float:
+    others = counts.copy()
+    others[answer] -= 1
+    most = max(others.values())
+    return 1 / sum(count == most for count in others.values()) if others[answer] == most and most else 0.0
+
+
+def contradictions(sample: Sample) -> Iterator[str]:
+    """What in a sample contradicts the sample itself."""
+    for parts, total in _SUM.findall(sample.reasoning or ""):
+        if abs(sum(float(part) for part in parts.split(" + ")) - float(total)) > 0.001:
+            yield f"{sample.sample_id}: {parts} is not {total}"
+    spans = sample.answer_spec.spans
+    if any(not 0 <= one.segment_start_ms <= one.segment_end_ms <= sample.audio_ms + 10 for one in spans):
+        yield f"{sample.sample_id}: a time lies outside the audio"
+    if sample.task == "structure" and spans and not spans[0].text.startswith("A"):
+        yield f"{sample.sample_id}: the first part is {spans[0].text}"
+    spec = sample.answer_spec
+    if spec.scoring in {Scoring.SPANS, Scoring.LABELS} and re.search(r"unidentified|未知声音", sample.answer):
+        yield f"{sample.sample_id}: a sound without a name"
