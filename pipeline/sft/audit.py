@@ -58,10 +58,13 @@ def _problem(task: str, text: str) -> TaskAudit:
 
 def _audit_task(task: str, samples: Sequence[Sample], thinned: int, max_guessed: float) -> TaskAudit:
     asked = [one for sample in samples if (one := asked_of_sample(sample)).answer is not None]
-    guessed = guess_rate(asked) if len(asked) >= MIN_QUESTIONS else None
+    counts = _counts(asked)
+    # Of fewer like questions nobody learns what to guess.
+    learnt = [one for one in asked if any(counts[cell].total() >= MIN_QUESTIONS for cell, _ in one.classes())]
+    guessed = guess_rate(learnt) if len(learnt) >= MIN_QUESTIONS else None
     problems = [problem for sample in samples for problem in contradictions(sample)]
-    limit = max(max_guessed, max((one.chance for one in asked), default=0.0) + 2 * OVER_CHANCE)
-    if guessed is not None and guessed > limit:
+    limits = [_limit(one, counts, max_guessed) for one in learnt]
+    if guessed is not None and guessed > sum(limits) / len(limits):
         problems.append(f"{guessed:.0%} can be guessed without the audio")
     answers = Counter(one.answer for one in asked)
     return TaskAudit(
@@ -79,11 +82,22 @@ def guess_rate(asked: Sequence[Asked]) -> float:
 
     Like questions are those of equal topic where there are enough of them, else all of the kind.
     """
+    counts = _counts(asked)
+    return sum(_right(one, counts) for one in asked) / len(asked)
+
+
+def _counts(asked: Sequence[Asked]) -> dict[Cell, Counter[str]]:
     counts: dict[Cell, Counter[str]] = {}
     for one in asked:
         for cell, answer in one.classes():
             counts.setdefault(cell, Counter())[answer] += 1
-    return sum(_right(one, counts) for one in asked) / len(asked)
+    return counts
+
+
+def _limit(one: Asked, counts: dict[Cell, Counter[str]], max_guessed: float) -> float:
+    """How often it may be guessed: where only two answers occur, one of them is right half of the time."""
+    two = any(len(counts[cell]) == 2 for cell, _ in one.classes())
+    return max(max_guessed, one.chance, 0.5 if two else 0.0) + 2 * OVER_CHANCE
 
 
 def _right(one: Asked, counts: dict[Cell, Counter[str]]) -> float:

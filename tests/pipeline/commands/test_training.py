@@ -43,7 +43,7 @@ def test_tasks_can_be_chosen(corpus: Path) -> None:
 
 
 def test_an_export_tells_what_it_holds(corpus: Path, tmp_path: Path) -> None:
-    result = invoke("export", corpus, "--to", "nemo", "--output", tmp_path, "--workers", "1", "--quota", "key=1")
+    result = invoke("export", corpus, "--format", "moss", "--output", tmp_path, "--workers", "1", "--quota", "key=1")
     assert result.exit_code == 0, text_of(result)
     assert "left out: several_audios" in text_of(result)
     assert f"samples are in {tmp_path}".replace(" ", "") in text_of(result).replace(" ", "")
