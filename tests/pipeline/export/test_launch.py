@@ -115,13 +115,13 @@ def test_an_export_of_another_corpus_is_not_replaced(corpus: Path, tmp_path: Pat
 @every_format
 def test_files_that_no_export_wrote_are_never_overwritten(corpus: Path, tmp_path: Path, to: str) -> None:
     for name in ("README.md", *format_named(to).indexes):
-        target = tmp_path / name
-        target.mkdir()
+        target = tmp_path / name.replace("/", "-")
+        (target / name).parent.mkdir(parents=True)
         (target / name).write_text("mine")
         for replace in (False, True):
             with pytest.raises(SetupError, match=rf"{name} in .* is not of an export: choose another --output"):
                 export(corpus, target, to, replace=replace)
-        assert [path.name for path in target.iterdir()] == [name]
+        assert [path for path in target.rglob("*") if path.is_file()] == [target / name]
         assert (target / name).read_text() == "mine"
 
 
