@@ -152,6 +152,8 @@ class ServerPool:
         self._refused = 0
         self._answered_kinds: set[str] = set()
         self._diagnosed_kinds: set[str] = set()
+        self._misunderstood = ""
+        """Which dialect a server takes instead; every question then ends, in whatever order they are waited for."""
 
     def close(self) -> None:
         self._thread.stop()
@@ -217,6 +219,8 @@ class ServerPool:
 
     async def _diagnose(self, server: Server, request: Request, failure: Failure) -> None:
         """Raises ConnectionError if the server takes the first question of a kind in another dialect alone."""
+        if self._misunderstood:
+            raise ConnectionError(self._misunderstood)
         if request.kind in self._answered_kinds | self._diagnosed_kinds:
             return
         self._diagnosed_kinds.add(request.kind)
@@ -224,10 +228,11 @@ class ServerPool:
             if isinstance(await self._post(server, request, body), Failure):
                 continue
             if isinstance(await self._post(server, request, request.body()), Failure):
-                raise ConnectionError(
+                self._misunderstood = (
                     f"{server.url} does not understand {request.kind} in the dialect {self._endpoint.dialect} "
                     f"({failure.detail}) and answers in {dialect}: set server.dialect={dialect}"
                 )
+                raise ConnectionError(self._misunderstood)
             return
 
     async def _next_server(self, seat: _Seat, avoid: Server | None, trouble: _Trouble) -> Server:
