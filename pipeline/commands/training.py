@@ -119,7 +119,7 @@ def _show_audit(output: str, config: SftConfig, console: Console) -> None:
         shares = ("" if share is None else f"{share:.0%}" for share in (one.commonest, one.guessed))
         table.add_row(one.task, f"{one.samples:,}", f"{one.thinned:,}", *shares)
     console.print(table)
-    needs = {task.task: task.needs for task in config.tasks}
+    needs: dict[str, tuple[str, ...]] = {task.task: task.needs for task in config.tasks}
     for one in audited:
         if not one.samples and not one.problems:
             why = f"all {one.thinned:,} could be guessed" if one.thinned else f"needs {'; '.join(needs[one.task])}"
