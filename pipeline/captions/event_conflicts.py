@@ -38,7 +38,7 @@ def event_conflicts(segment: Segment, annotations: Sequence[Annotation]) -> Iter
 
     That a source hears no speech or music at all is no contradiction: it may not have listened for it.
     """
-    sources = event_sources(segment, annotations)
+    sources = _refined(event_sources(segment, annotations))
     classes = {event.event_class for events in sources.values() for event in events}
     for event_class in sorted(classes):
         readings = [_reading(name, event_class, events) for name, events in sources.items()]
@@ -48,6 +48,25 @@ def event_conflicts(segment: Segment, annotations: Sequence[Annotation]) -> Iter
         conflict = settle(topic, readings)
         if conflict is not None:
             yield conflict
+
+
+def _refined(sources: Mapping[str, Sequence[Event]]) -> dict[str, list[Event]]:
+    """`sources` with ambiguous events in the class that another source gives them: a name is no contradiction."""
+    named = [
+        event
+        for events in sources.values()
+        for event in events
+        if BRANCH_OF[event.event_class] is Branch.GENERAL and event.event_class is not EventClass.SOURCE_AMBIGUOUS
+    ]
+    return {source: [_as_named(event, named) for event in events] for source, events in sources.items()}
+
+
+def _as_named(event: Event, named: Sequence[Event]) -> Event:
+    if event.event_class is EventClass.SOURCE_AMBIGUOUS:
+        for other in named:
+            if other.span.overlap_ms(event.span) >= _SAME_TIME * event.span.duration_ms:
+                return event.model_copy(update={"event_class": other.event_class})
+    return event
 
 
 def event_sources(segment: Segment, annotations: Sequence[Annotation]) -> Mapping[str, Sequence[Event]]:

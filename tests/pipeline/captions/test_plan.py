@@ -360,3 +360,10 @@ def test_a_rule_can_be_told_without_a_field(name: str) -> None:
 def test_a_name_that_no_rule_has_is_none(name: str) -> None:
     with pytest.raises(KeyError):
         rule_named(name)
+
+
+def test_a_name_for_an_ambiguous_sound_is_no_contradiction() -> None:
+    one = segment([event(EventClass.SOURCE_AMBIGUOUS, 1_000, 2_000)], [GENERAL])
+    caw = heard(event(EventClass.ANIMAL, 1_000, 2_000)).model_copy(update={"label": "Caw"})
+    planned = plan_caption(one, [row(one, GeneralFacts(events=(caw,)), "events", GENERAL)])
+    assert planned.plan.conflicts == ()
