@@ -22,7 +22,7 @@ HOP_MS = 20
 """Of the frames in which activity is counted."""
 MAX_AT_ONCE = 2
 """Speakers in one frame: more than the segmentation model can tell."""
-_POOL = 1_024
+_POOL = 512
 """Clusters that are compared with each other at once."""
 
 
