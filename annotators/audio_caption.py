@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from soundseam.annotators.base import AnnotationError, Clip
 from soundseam.annotators.captioning.prompts import Prompt, PromptLanguage, PromptName, caption_prompt
 from soundseam.annotators.chat.endpoint import Endpoint
-from soundseam.annotators.chat.questions import Asker, Question, Reply, Sampling
+from soundseam.annotators.chat.questions import ChatClient, Question, Reply, Sampling
 from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend, ask_about, flac_of, told_claim
 from soundseam.annotators.grammar.engine import caption_text
 from soundseam.annotators.wording.normalise import sentences_in, unquoted
@@ -25,7 +25,7 @@ from soundseam.annotators.wording.prose import (
     runs_in,
     talk_of_itself_in,
 )
-from soundseam.schemas.claim import Claim, Told, ToldCandidate
+from soundseam.schemas.claim import CaptionCandidate, CaptionerOutput, Claim
 from soundseam.schemas.event import Branch
 from soundseam.schemas.general import GeneralFacts
 from soundseam.schemas.music import MusicFacts
@@ -125,7 +125,7 @@ class AudioCaptioner(ServedAnnotator[FactsT], Generic[FactsT]):
         self._facts: type[FactsT] = facts
         self._prompt = backend.words
 
-    def annotate_stream(self, clips: Iterable[Clip], asker: Asker) -> Iterator[FactsT | AnnotationError]:
+    def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[FactsT | AnnotationError]:
         for segment, replies in ask_about(clips, asker, self._questions):
             yield self._read(segment, replies) if replies else self._facts()
 
@@ -145,7 +145,7 @@ class AudioCaptioner(ServedAnnotator[FactsT], Generic[FactsT]):
         if not answers:
             return next(reply for reply in replies if isinstance(reply, AnnotationError))
         candidates = tuple(
-            ToldCandidate(text=one.text, thinking=one.thinking, problem=problem_of(one.text, self._prompt))
+            CaptionCandidate(text=one.text, thinking=one.thinking, problem=problem_of(one.text, self._prompt))
             for one in answers
         )
         fit = [position for position, candidate in enumerate(candidates) if candidate.problem is None]
@@ -154,7 +154,9 @@ class AudioCaptioner(ServedAnnotator[FactsT], Generic[FactsT]):
             return AnnotationError(candidates[0].problem or "", shown)
         chosen = fit[choose([candidates[position].text for position in fit], self._prompt.language)]
         claims = tuple(self._claims(segment, chosen, candidates[chosen].text))
-        told = Told(prompt=self._prompt.label, language=self._prompt.language, chosen=chosen, candidates=candidates)
+        told = CaptionerOutput(
+            prompt=self._prompt.label, language=self._prompt.language, chosen=chosen, candidates=candidates
+        )
         facts: FactsT = self._facts(caption=caption_text(claims), caption_claims=claims, told=told)
         return facts
 

@@ -77,7 +77,7 @@ def whisper(weights: str, clock: Clock) -> WhisperAnnotator:
     model = WhisperModel(weights, device="cpu", compute_type="int8", cpu_threads=1)
     timed: object = Timed(model, WHISPER, clock, model=Timed(model.model, MODEL, clock))
     return WhisperAnnotator(
-        timed, Decoding(options.beam_size, options.most_tokens, options.trust_single_system, options.padding_s)
+        timed, Decoding(options.beam_size, options.max_tokens, options.trust_single_system, options.padding_s)
     )
 
 

@@ -39,7 +39,7 @@ from soundseam.pipeline.local.progress import Step
 from soundseam.pipeline.local.supervisor import LocalJob, Poison, run_local
 from soundseam.pipeline.stages.segment import encode_flac, segment_source
 from soundseam.pipeline.storage.commits import Commit, new_commit
-from soundseam.pipeline.work import SEGMENTS_STAGE, ShardWork, StageWork
+from soundseam.pipeline.work import SEGMENTS_STAGE, ShardTask, StageTask
 from soundseam.schemas.recording import Recording, Rejected, Source
 from soundseam.schemas.segment import SegmentRow
 from soundseam.schemas.tables import Table
@@ -192,7 +192,7 @@ class Bystander:
     def give_up(self, poison: Poison) -> None:
         raise RuntimeError(f"lost {poison.recording_id}: {poison.detail}")
 
-    def remaining(self, work: ShardWork) -> ShardWork:
+    def remaining(self, work: ShardTask) -> ShardTask:
         return work
 
 
@@ -201,9 +201,9 @@ def segmenting_config() -> RunConfig:
     return load_config("embedded").model_copy(update={"branches": BranchBackends()})
 
 
-def work_of(source: Source, shard: int) -> ShardWork:
+def work_of(source: Source, shard: int) -> ShardTask:
     keys = ((source.recording_id, "benchmark"),)
-    return ShardWork(shard=shard, sources=(source,), stages=(StageWork(stage=SEGMENTS_STAGE, keys=keys),))
+    return ShardTask(shard=shard, sources=(source,), stages=(StageTask(stage=SEGMENTS_STAGE, keys=keys),))
 
 
 def commit_segments(recording: Path, output: Path, config: RunConfig) -> None:

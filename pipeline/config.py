@@ -117,7 +117,7 @@ def with_servers(tree: dict[str, Any]) -> dict[str, Any]:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean X?` for the name of `known` that is nearest to `name`; empty if none is near."""
-    close = difflib.get_close_matches(name, [str(each) for each in known], n=1)
+    close = difflib.get_close_matches(name, [str(each) for each in known], n=1, cutoff=0.7)
     return f"; did you mean {close[0]}?" if close else ""
 
 

@@ -255,4 +255,6 @@ def write_summary(output: str, summary: RunSummary) -> None:
 
 
 def _write(output: str, name: str, record: Record) -> None:
-    files.write_atomically(files.join(output, RUN_FOLDER, name), (record.model_dump_json(indent=1) + "\n").encode())
+    files.write_atomically(
+        files.join(output, RUN_FOLDER, name), (record.model_dump_json(indent=1, by_alias=False) + "\n").encode()
+    )

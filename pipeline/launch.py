@@ -42,7 +42,7 @@ from soundseam.pipeline.storage.commits import (
 )
 from soundseam.pipeline.storage.ownership import check_output
 from soundseam.pipeline.storage.sweep import sweep
-from soundseam.pipeline.work import LIST_STAGE, ShardWork, StageWork
+from soundseam.pipeline.work import LIST_STAGE, ShardTask, StageTask
 from soundseam.schemas.record import Record
 from soundseam.schemas.recording import Rejected
 
@@ -243,7 +243,7 @@ class GraphGroup:
     output: str
     options: PipelineOptions
 
-    def __call__(self, works: Sequence[ShardWork], progress: ProgressLog) -> None:
+    def __call__(self, works: Sequence[ShardTask], progress: ProgressLog) -> None:
         from soundseam.pipeline.stages.graph import run_graph
 
         files.use_options(self.options)
@@ -292,11 +292,11 @@ class RunWatcher:
         self.given_up += 1
         self._display.note(f"gave up {source.source_uri} at {stage.stage}: {detail}")
 
-    def remaining(self, work: ShardWork) -> ShardWork | None:
+    def remaining(self, work: ShardTask) -> ShardTask | None:
         return remaining_work(self._output, work)
 
 
-def remaining_work(output: str, work: ShardWork) -> ShardWork | None:
+def remaining_work(output: str, work: ShardTask) -> ShardTask | None:
     """What of `work` is not committed yet, whole; None for nothing."""
     # Markers alone would say that damaged files, which are being made again, are there.
     corpus = Corpus.load_present(output, [stage.stage for stage in work.stages], work.shard)
@@ -305,7 +305,7 @@ def remaining_work(output: str, work: ShardWork) -> ShardWork | None:
         have = corpus.keys(stage.stage)
         keys = tuple(pair for pair in stage.keys if pair[1] not in have.get(pair[0], frozenset()))
         if keys:
-            stages.append(StageWork(stage=stage.stage, keys=keys))
+            stages.append(StageTask(stage=stage.stage, keys=keys))
     if not stages:
         return None
     ids = frozenset().union(*(stage.recording_ids for stage in stages))

@@ -10,7 +10,7 @@ from soundseam.annotators.grammar.engine import GRAMMAR_REVISION
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import Corpus, shard_of
-from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardWork, StageWork
+from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardTask, StageTask
 from soundseam.schemas.record import Record, content_key, key_content
 from soundseam.schemas.recording import Source
 
@@ -104,7 +104,7 @@ BYTES_A_SECOND: Mapping[str, float] = {
 UNKNOWN_BYTES_A_SECOND = 32_000.0
 FEWEST_BYTES_A_SECOND = 250.0
 """2 kbit/s: a header that claims more time than this is not believed."""
-MOST_HEADERS = 32
+MAX_HEADERS = 32
 
 
 def estimate_durations(sources: Sequence[Source]) -> dict[str, int]:
@@ -122,8 +122,8 @@ def estimate_durations(sources: Sequence[Source]) -> dict[str, int]:
 
 
 def _bytes_a_second(suffix: str, sources: Sequence[Source]) -> float:
-    step = max(1, len(sources) // MOST_HEADERS)
-    headers = list(_headers(sources[::step][:MOST_HEADERS]))
+    step = max(1, len(sources) // MAX_HEADERS)
+    headers = list(_headers(sources[::step][:MAX_HEADERS]))
     seconds = sum(duration_s for _, duration_s in headers)
     if seconds <= 0:
         return BYTES_A_SECOND.get(suffix, UNKNOWN_BYTES_A_SECOND)
@@ -171,7 +171,7 @@ class Plan(Record):
     """All that is left to do, as tasks, and why."""
 
     stages: tuple[StagePlan, ...]
-    works: tuple[ShardWork, ...]
+    works: tuple[ShardTask, ...]
     kept: int
     """Recordings in OUT from earlier runs that are not among the inputs now; their rows stay."""
 
@@ -205,18 +205,18 @@ def _works(
     wanted: Mapping[str, Mapping[str, str]],
     missing: Mapping[str, set[str]],
     shards: int,
-) -> tuple[ShardWork, ...]:
+) -> tuple[ShardTask, ...]:
     left = set().union(*missing.values())
     by_shard: dict[int, list[Source]] = {}
     for source in sorted(sources, key=lambda source: source.recording_id):
         if source.recording_id in left:
             by_shard.setdefault(shard_of(source.recording_id, shards), []).append(source)
     return tuple(
-        ShardWork(
+        ShardTask(
             shard=shard,
             sources=tuple(chunk),
             stages=tuple(
-                StageWork(stage=stage, keys=keys)
+                StageTask(stage=stage, keys=keys)
                 for stage in wanted
                 if (keys := _keys(chunk, wanted[stage], missing[stage]))
             ),

@@ -14,7 +14,7 @@ FILTER_STAGE = "filter"
 """What rejects of filters name; it has no commits of its own."""
 
 
-class StageWork(Record):
+class StageTask(Record):
     """The recordings of a shard that one stage still has to do, each with the key its rows will bear."""
 
     stage: str
@@ -27,12 +27,12 @@ class StageWork(Record):
         return frozenset(recording_id for recording_id, _ in self.keys)
 
 
-class ShardWork(Record):
+class ShardTask(Record):
     """Some recordings of one shard and, stage by stage, what of them is left to do: one task, one commit a stage."""
 
     shard: int
     sources: tuple[Source, ...]
-    stages: tuple[StageWork, ...]
+    stages: tuple[StageTask, ...]
 
     @property
     def work_id(self) -> str:
@@ -42,17 +42,17 @@ class ShardWork(Record):
     def size_bytes(self) -> int:
         return sum(source.size_bytes for source in self.sources)
 
-    def at(self, stage: str) -> StageWork | None:
+    def at(self, stage: str) -> StageTask | None:
         """What is left to do at `stage`; None for nothing."""
         return next((work for work in self.stages if work.stage == stage), None)
 
-    def only(self, recording_ids: frozenset[str]) -> ShardWork:
+    def only(self, recording_ids: frozenset[str]) -> ShardTask:
         """The same work for some of the recordings."""
         stages = (
-            StageWork(stage=work.stage, keys=tuple(pair for pair in work.keys if pair[0] in recording_ids))
+            StageTask(stage=work.stage, keys=tuple(pair for pair in work.keys if pair[0] in recording_ids))
             for work in self.stages
         )
-        return ShardWork(
+        return ShardTask(
             shard=self.shard,
             sources=tuple(source for source in self.sources if source.recording_id in recording_ids),
             stages=tuple(work for work in stages if work.keys),

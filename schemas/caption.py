@@ -124,7 +124,7 @@ class CaptionPlan(Record):
     conflicts: tuple[Conflict, ...] = Field(default=(), description="where sources disagreed, and what came of it")
 
 
-class Doubt(StrEnum):
+class UnsureReason(StrEnum):
     """Why a claim is neither confirmed nor dropped."""
 
     UNDECIDED = "undecided"
@@ -147,7 +147,7 @@ class ClaimCheck(Record):
         le=1.0,
         description="probability that the claim holds, with silence in place of the audio; null where not asked",
     )
-    doubt: Doubt | None = Field(
+    doubt: UnsureReason | None = Field(
         default=None,
         description="why the claim is unsure: undecided (between the thresholds), inconsistent (the two answers "
         "contradict each other) or believed_in_silence; null where it is confirmed or dropped",

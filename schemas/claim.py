@@ -10,7 +10,7 @@ from pydantic import Field
 from soundseam.schemas.record import Record
 
 
-class ToldCandidate(Record):
+class CaptionCandidate(Record):
     """One answer of the model."""
 
     text: str = Field(description="as the model wrote it")
@@ -20,13 +20,13 @@ class ToldCandidate(Record):
     )
 
 
-class Told(Record):
+class CaptionerOutput(Record):
     """A caption in a model's own words, and what it was chosen from."""
 
     prompt: str = Field(description="what it was asked with: name, language, version and hash of the words")
     language: str = Field(description="that it was asked for, BCP 47")
     chosen: int = Field(ge=0, description="position of the candidate that the row's caption was made of")
-    candidates: tuple[ToldCandidate, ...] = Field(description="all that it answered, in the order of their seeds")
+    candidates: tuple[CaptionCandidate, ...] = Field(description="all that it answered, in the order of their seeds")
 
 
 class Verdict(StrEnum):
@@ -76,7 +76,7 @@ class BranchFacts(Record):
 
     caption: str | None = Field(default=None, description="by the backend of the branch that composes one")
     caption_claims: tuple[Claim, ...] = Field(default=(), description="the caption's sentences, in order")
-    told: Told | None = Field(
+    told: CaptionerOutput | None = Field(
         default=None, description="the answers of a model that captions what it hears, each with its own thinking"
     )
     thinking: str | None = Field(

@@ -29,7 +29,7 @@ from soundseam.schemas.event import Branch
 from soundseam.schemas.timespan import TimeSpan
 
 REGULARISATION = 0.03
-MOST_OF_A_KIND = 80.0
+MAX_OF_A_KIND = 80.0
 
 
 def main() -> None:
@@ -73,7 +73,7 @@ def fit(rows: Sequence[tuple[Floats, int, float]]) -> tuple[NDArray[np.float32],
     features, kinds = np.stack([row[0] for row in rows]), np.array([row[1] for row in rows])
     weights = np.array([row[2] for row in rows])
     totals = np.bincount(kinds, weights=weights, minlength=len(KIND_LABELS))
-    weights *= np.minimum(1.0, MOST_OF_A_KIND / np.maximum(totals, 1.0))[kinds]
+    weights *= np.minimum(1.0, MAX_OF_A_KIND / np.maximum(totals, 1.0))[kinds]
     middle = features.mean(axis=0)
     model = LogisticRegression(C=REGULARISATION, max_iter=400).fit(features - middle, kinds, sample_weight=weights)
     slopes = np.zeros((len(KIND_LABELS), features.shape[1]), dtype=np.float32)

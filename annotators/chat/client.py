@@ -16,7 +16,7 @@ from soundseam.annotators.chat.questions import Answer, Question, Reply, Tally
 from soundseam.annotators.chat.wire import body_of, kind_of, other_dialects, path_of, read_answer, simple_question
 
 
-class ChatClient:
+class ServerClient:
     """An `Asker` over the servers of one endpoint. To be used from any thread, and shared by all that ask them.
 
     It connects when it is first asked something. `close` ends its thread; so does dropping it.
@@ -76,7 +76,7 @@ def _count(answer: Answer, tally: Tally) -> None:
     )
 
 
-class AnswerStore(Protocol):
+class AnswerCache(Protocol):
     """Where answers are kept. `about` is the question's: it says where to look, and nothing of what is found."""
 
     def find(self, about: str, key: str) -> Answer | None: ...
@@ -84,10 +84,10 @@ class AnswerStore(Protocol):
     def keep(self, about: str, key: str, answer: Answer) -> None: ...
 
 
-class KeepingAsker:
+class CachedClient:
     """An `Asker` that looks an answer up before it asks, and keeps what it is told. For one stream at a time."""
 
-    def __init__(self, client: ChatClient, store: AnswerStore | None = None, tally: Tally | None = None) -> None:
+    def __init__(self, client: ServerClient, store: AnswerCache | None = None, tally: Tally | None = None) -> None:
         self._client = client
         self._store = store
         self.tally = tally or Tally()

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     import aiohttp
 
 CONNECT_S = 10.0
-LEAST_KEY_CHARACTERS = 6
+MIN_KEY_CHARACTERS = 6
 """What is shorter is no secret, as `none` where a server wants any key, and may well be part of an answer."""
 NO_ANSWER = "no_answer"
-MOST_BYTES = 4 * 2**20
+MAX_BYTES = 4 * 2**20
 """Of an answer: what is longer is none."""
 DETAIL_CHARACTERS = 500
 KEEP_ALIVE_S = 4.0
@@ -124,8 +124,8 @@ async def _read(response: aiohttp.ClientResponse, key: str) -> bytes | Failure:
     size = 0
     async for part in response.content.iter_any():
         size += len(part)
-        if size > MOST_BYTES:
-            detail = f"over {MOST_BYTES} bytes, beginning with {b''.join(parts)[:200]!r}"
+        if size > MAX_BYTES:
+            detail = f"over {MAX_BYTES} bytes, beginning with {b''.join(parts)[:200]!r}"
             return Failure(Fault.QUESTION, "endless_answer", detail)
         parts.append(part)
     body = without_key(b"".join(parts), key)
@@ -137,7 +137,7 @@ async def _read(response: aiohttp.ClientResponse, key: str) -> bytes | Failure:
 
 def without_key(body: bytes, key: str) -> bytes:
     """`body` without the key of the request that it answers: some servers send a request's headers back."""
-    if len(key) < LEAST_KEY_CHARACTERS:
+    if len(key) < MIN_KEY_CHARACTERS:
         return body
     for written in {key, json.dumps(key)[1:-1], json.dumps(key)[1:-1].replace("/", "\\/")}:
         body = body.replace(written.encode(), b"[key]")
@@ -198,7 +198,7 @@ ResultT = TypeVar("ResultT")
 
 AHEAD = 0.25
 """Of those in flight, so many more lie ready, so that none has to wait for the reader of a file."""
-MOST_WAITING = 8
+MAX_WAITING = 8
 """Times those in flight: so many may be done and wait for a slow one before them; they hold no sound."""
 LOOK_AGAIN_S = 5.0
 
@@ -243,8 +243,8 @@ class Flow(Generic[ResultT]):
 
     def __init__(self, thread: LoopThread, in_flight: int) -> None:
         self._thread = thread
-        self._most_unanswered = in_flight + max(1, round(AHEAD * in_flight))
-        self._most_waiting = MOST_WAITING * in_flight
+        self._max_unanswered = in_flight + max(1, round(AHEAD * in_flight))
+        self._max_waiting = MAX_WAITING * in_flight
         self._pending: deque[Future[ResultT]] = deque()
         self._unanswered = 0
         self._lock = threading.Lock()
@@ -275,7 +275,7 @@ class Flow(Generic[ResultT]):
 
     def _has_room(self) -> bool:
         with self._lock:
-            return self._unanswered < self._most_unanswered and len(self._pending) < self._most_waiting
+            return self._unanswered < self._max_unanswered and len(self._pending) < self._max_waiting
 
     def _add(self, future: Future[ResultT], questions: int) -> None:
         with self._lock:

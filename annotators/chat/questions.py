@@ -75,7 +75,7 @@ Reply = Answer | AnnotationError
 """An answer, or why this one question has none; an outage of all servers is raised instead."""
 
 
-class Asker(Protocol):
+class ChatClient(Protocol):
     """Whoever answers: a client of servers, or in tests a model in the same process."""
 
     def ask(self, groups: Iterable[Sequence[Question]]) -> Iterator[list[Reply]]:

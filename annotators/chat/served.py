@@ -14,9 +14,9 @@ from typing import ClassVar, Generic, TypeVar, cast
 from pydantic import ValidationError
 
 from soundseam.annotators.base import AnnotationError, Backend, Clip, FactsT_co
-from soundseam.annotators.chat.client import ChatClient, KeepingAsker
+from soundseam.annotators.chat.client import CachedClient, ServerClient
 from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
-from soundseam.annotators.chat.questions import Answer, Asker, Question, Reply
+from soundseam.annotators.chat.questions import Answer, ChatClient, Question, Reply
 from soundseam.schemas.annotation import Facts
 from soundseam.schemas.claim import BranchFacts, Claim, Evidence
 from soundseam.schemas.record import Record
@@ -25,7 +25,7 @@ from soundseam.schemas.tables import Table
 
 RecordT = TypeVar("RecordT", bound=Record)
 
-MOST_PROBLEMS = 5
+MAX_PROBLEMS = 5
 PROBLEM_CHARACTERS = 500
 REPEATED_CHARACTERS = 4_000
 """Of an answer that is to be repaired."""
@@ -34,7 +34,7 @@ SHOWN_CHARACTERS = 1_000
 
 
 @dataclass(frozen=True)
-class Told(Generic[RecordT]):
+class Parsed(Generic[RecordT]):
     """A record, and the answer that it was read from."""
 
     record: RecordT
@@ -60,14 +60,14 @@ def schema_of(record: type[Record]) -> str:
 
 
 def ask_records(
-    asker: Asker, groups: Iterable[Sequence[Question]], record: type[RecordT]
-) -> Iterator[list[Told[RecordT] | AnnotationError]]:
+    asker: ChatClient, groups: Iterable[Sequence[Question]], record: type[RecordT]
+) -> Iterator[list[Parsed[RecordT] | AnnotationError]]:
     """For each question of each group, in order, a `record` or why there is none.
 
     An answer that is no such record is asked for once more, with what is wrong with it. Those second questions are a
     stream of their own behind the first, so that neither waits for the other.
     """
-    drawn: deque[list[Told[RecordT] | Question | AnnotationError]] = deque()
+    drawn: deque[list[Parsed[RecordT] | Question | AnnotationError]] = deque()
 
     def second_questions() -> Iterator[list[Question]]:
         for questions, replies in _asked(asker, groups, record):
@@ -81,7 +81,7 @@ def ask_records(
 
 
 def _asked(
-    asker: Asker, groups: Iterable[Sequence[Question]], record: type[RecordT]
+    asker: ChatClient, groups: Iterable[Sequence[Question]], record: type[RecordT]
 ) -> Iterator[tuple[Sequence[Question], list[Reply]]]:
     schema = schema_of(record)
     drawn: deque[Sequence[Question]] = deque()
@@ -97,11 +97,11 @@ def _asked(
 
 def _read_or_repair(
     question: Question, reply: Reply, record: type[RecordT]
-) -> Told[RecordT] | Question | AnnotationError:
+) -> Parsed[RecordT] | Question | AnnotationError:
     if isinstance(reply, AnnotationError):
         return reply
     try:
-        return Told(_parse(question, reply.text, record), reply)
+        return Parsed(_parse(question, reply.text, record), reply)
     except (ValidationError, UnfitAnswerError) as error:
         text = (
             f"{question.text}\n\nYou have answered:\n{reply.text[:REPEATED_CHARACTERS]}\n\n"
@@ -110,11 +110,11 @@ def _read_or_repair(
         return replace(question, text=text)
 
 
-def _read(question: Question, reply: Reply, record: type[RecordT]) -> Told[RecordT] | AnnotationError:
+def _read(question: Question, reply: Reply, record: type[RecordT]) -> Parsed[RecordT] | AnnotationError:
     if isinstance(reply, AnnotationError):
         return reply
     try:
-        return Told(_parse(question, reply.text, record), reply)
+        return Parsed(_parse(question, reply.text, record), reply)
     except (ValidationError, UnfitAnswerError) as error:
         shown = repr(reply.text)[:SHOWN_CHARACTERS]
         return AnnotationError("bad_answer", f"asked twice: {_problems(error)}; the answer was {shown}")
@@ -125,7 +125,7 @@ def _parse(question: Question, text: str, record: type[RecordT]) -> RecordT:
     found = record.model_validate_json(unfenced(text))
     check = question.check if isinstance(question, CheckedQuestion) else None
     if check is not None and (problems := list(check(found))):
-        raise UnfitAnswerError("; ".join(problems[:MOST_PROBLEMS]))
+        raise UnfitAnswerError("; ".join(problems[:MAX_PROBLEMS]))
     return found
 
 
@@ -140,7 +140,7 @@ def unfenced(text: str) -> str:
 def _problems(error: ValidationError | UnfitAnswerError) -> str:
     if isinstance(error, UnfitAnswerError):
         return str(error)[:PROBLEM_CHARACTERS]
-    problems = error.errors(include_url=False, include_input=False, include_context=False)[:MOST_PROBLEMS]
+    problems = error.errors(include_url=False, include_input=False, include_context=False)[:MAX_PROBLEMS]
     told = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}" for one in problems)
     return told[:PROBLEM_CHARACTERS]
 
@@ -152,14 +152,14 @@ FactsT = TypeVar("FactsT", bound=Facts)
 
 
 def ask_each(
-    asker: Asker, items: Iterable[ItemT], questions: Callable[[ItemT], Sequence[Question]]
+    asker: ChatClient, items: Iterable[ItemT], questions: Callable[[ItemT], Sequence[Question]]
 ) -> Iterator[tuple[ItemT, list[Reply]]]:
     """Each item, whole, with the replies to its `questions`, as `ask_keeping` gives them."""
     return ask_keeping(asker, items, questions, lambda item: item)
 
 
 def ask_keeping(
-    asker: Asker,
+    asker: ChatClient,
     items: Iterable[ItemT],
     questions: Callable[[ItemT], Sequence[Question]],
     keep: Callable[[ItemT], KeptT],
@@ -181,11 +181,11 @@ def ask_keeping(
 
 def ask_for_records(
     clips: Iterable[Clip],
-    asker: Asker,
+    asker: ChatClient,
     record: type[RecordT],
     prepare: Callable[[Clip], ContextT | FactsT | AnnotationError],
     question: Callable[[Clip, ContextT], CheckedQuestion],
-    facts: Callable[[Told[RecordT], ContextT], FactsT | AnnotationError],
+    facts: Callable[[Parsed[RecordT], ContextT], FactsT | AnnotationError],
 ) -> Iterator[FactsT | AnnotationError]:
     """One answer for each clip, in order.
 
@@ -229,10 +229,10 @@ class ServedAnnotator(ABC, Generic[FactsT]):
 
     def __init__(self, server: Endpoint) -> None:
         self._server = server
-        self._own_asker: Asker | None = None
+        self._own_asker: ChatClient | None = None
 
     @abstractmethod
-    def annotate_stream(self, clips: Iterable[Clip], asker: Asker) -> Iterator[FactsT | AnnotationError]:
+    def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[FactsT | AnnotationError]:
         """One answer for each clip, in order, or why it has none; clips are drawn as answers come.
 
         Raises ConnectionError where the servers stay away.
@@ -241,7 +241,7 @@ class ServedAnnotator(ABC, Generic[FactsT]):
     def annotate(self, clips: Sequence[Clip]) -> Sequence[FactsT]:
         """As `Annotator.annotate`, with a client of its own, and nothing kept."""
         if self._own_asker is None:
-            self._own_asker = KeepingAsker(ChatClient(self._server))
+            self._own_asker = CachedClient(ServerClient(self._server))
         answers: list[FactsT] = []
         for answer in self.annotate_stream(clips, self._own_asker):
             if isinstance(answer, AnnotationError):
@@ -280,7 +280,7 @@ class ServedBackend(Backend[FactsT_co]):
 
 
 def ask_about(
-    clips: Iterable[Clip], asker: Asker, questions: Callable[[Clip], Sequence[Question]]
+    clips: Iterable[Clip], asker: ChatClient, questions: Callable[[Clip], Sequence[Question]]
 ) -> Iterator[tuple[Segment, list[Reply]]]:
     """Each clip's segment with the replies to its `questions`, in order. Of the clips in flight only segments stay."""
     return ask_keeping(asker, clips, questions, lambda clip: clip.segment)

@@ -102,9 +102,9 @@ def _plain(text: bytes) -> bytes:
 
 TOP_LOGPROBS = 20
 """The most that vLLM gives unless it is started otherwise (--max-logprobs)."""
-MOST_CHARACTERS = 200_000
+MAX_CHARACTERS = 200_000
 SHOWN_CHARACTERS = 200
-MOST_TOKENS = 2**31
+MAX_TOKENS = 2**31
 
 _PLACE = uuid.uuid4().hex
 """Where a sound goes in a request, up to its number: what no question holds."""
@@ -333,7 +333,7 @@ def _text(value: object) -> str:
     """`value` as text that can be written anywhere: half of a surrogate pair becomes a replacement character."""
     if not isinstance(value, str):
         raise AnnotationError("bad_answer", f"no text but {_shown(value)}")
-    if len(value) > MOST_CHARACTERS:
+    if len(value) > MAX_CHARACTERS:
         raise AnnotationError("endless_answer", f"{len(value)} characters, beginning with {_shown(value)}")
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
 
@@ -359,7 +359,7 @@ def _language(value: object) -> str | None:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and 0 <= value < MOST_TOKENS else 0
+    return value if isinstance(value, int) and 0 <= value < MAX_TOKENS else 0
 
 
 def _shown(value: object) -> str:

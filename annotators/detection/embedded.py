@@ -103,7 +103,7 @@ STEADY_SCORE = 0.5
 
 
 @dataclass(frozen=True)
-class Heard:
+class FrameActivity:
     """What the network and the ear say of each 32 ms of a recording, the last frame partial."""
 
     scores: NDArray[np.float16]
@@ -112,7 +112,7 @@ class Heard:
     """(num_frames,): power over all bands, in dB."""
 
 
-def listen(waveform: Waveform, silero: Session, net: Session, chunk_frames: int = CHUNK_FRAMES) -> Heard:
+def listen(waveform: Waveform, silero: Session, net: Session, chunk_frames: int = CHUNK_FRAMES) -> FrameActivity:
     """Reads `waveform` once. Kept in half precision, so that a long recording stays small."""
     voice, mels, decide = SileroStream(silero), MelStream(), EventNetStream(net, chunk_frames)
     scores, levels = [], []
@@ -126,7 +126,7 @@ def listen(waveform: Waveform, silero: Session, net: Session, chunk_frames: int 
     scores += [part.astype(np.float16) for part in (decide.push(mel, voice.finish()), decide.finish())]
     told = np.concatenate(scores)
     half_frames = np.concatenate(levels)[: 2 * len(told)]
-    return Heard(told, half_frames.reshape(-1, 2).max(axis=1))
+    return FrameActivity(told, half_frames.reshape(-1, 2).max(axis=1))
 
 
 def _band_levels(mel: Floats) -> NDArray[np.float16]:
@@ -135,7 +135,7 @@ def _band_levels(mel: Floats) -> NDArray[np.float16]:
     return levels
 
 
-def events_in(heard: Heard, duration_ms: int, backend: Embedded) -> Detection:
+def events_in(heard: FrameActivity, duration_ms: int, backend: Embedded) -> Detection:
     """The events of a recording of `duration_ms`, by the thresholds of `backend`."""
     scores = heard.scores
     thresholds = (backend.speech, backend.music, backend.sound)
@@ -153,7 +153,7 @@ def events_in(heard: Heard, duration_ms: int, backend: Embedded) -> Detection:
     return Detection(in_order(events), FrameScores(HOP_MS, CLASSES, scores))
 
 
-def steady_sound(heard: Heard, duration_ms: int, steady_dbfs: float) -> list[Event]:
+def steady_sound(heard: FrameActivity, duration_ms: int, steady_dbfs: float) -> list[Event]:
     """One event over a whole recording in which nothing stands out, if its median level is over `steady_dbfs`.
 
     So rain, a fan or an engine that runs from end to end is segmented, and silence and room tone are not.

@@ -9,12 +9,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from soundseam.annotators.base import AnnotationError, Clip
-from soundseam.annotators.chat.questions import Asker, Sampling
+from soundseam.annotators.chat.questions import ChatClient, Sampling
 from soundseam.annotators.chat.served import (
     CheckedQuestion,
+    Parsed,
     ServedAnnotator,
     ServedBackend,
-    Told,
     ask_for_records,
     flac_of,
     told_claim,
@@ -26,9 +26,9 @@ from soundseam.schemas.general import GeneralFacts, Mention, SceneDescription
 from soundseam.schemas.record import Record
 from soundseam.schemas.tables import Table
 
-MOST_WORDS = 120
-MOST_SOUNDS = 80
-_MOST_NAMES = 2
+MAX_WORDS = 120
+MAX_SOUNDS = 80
+_MAX_NAMES = 2
 """What an event that nobody named may be called at most: an alarm clock is two."""
 SYSTEM = (
     "You describe what is heard in a recording, in plain English, for somebody who cannot hear it. You hear the "
@@ -40,18 +40,18 @@ SYSTEM = (
 )
 
 
-class ToldSound(Record):
+class DescribedSound(Record):
     """Which words tell of which event."""
 
     event: str = Field(pattern=r"^E[1-9]\d{0,2}$")
     words: str = Field(min_length=1, max_length=60)
 
 
-class ToldScene(Record):
+class DescribedScene(Record):
     """What a model answers."""
 
     description: str = Field(min_length=1, max_length=1_200)
-    sounds: tuple[ToldSound, ...] = Field(max_length=MOST_SOUNDS)
+    sounds: tuple[DescribedSound, ...] = Field(max_length=MAX_SOUNDS)
 
 
 class Describe(ServedBackend[GeneralFacts]):
@@ -79,8 +79,8 @@ class SceneDescriber(ServedAnnotator[GeneralFacts]):
         super().__init__(backend.server)
         self._backend = backend
 
-    def annotate_stream(self, clips: Iterable[Clip], asker: Asker) -> Iterator[GeneralFacts | AnnotationError]:
-        return ask_for_records(clips, asker, ToldScene, scene_of, self._question, self._facts)
+    def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[GeneralFacts | AnnotationError]:
+        return ask_for_records(clips, asker, DescribedScene, scene_of, self._question, self._facts)
 
     def _question(self, clip: Clip, scene: Scene) -> CheckedQuestion:
         return CheckedQuestion(
@@ -92,7 +92,7 @@ class SceneDescriber(ServedAnnotator[GeneralFacts]):
             check=partial(description_problems, scene=scene),
         )
 
-    def _facts(self, told: Told[ToldScene], scene: Scene) -> GeneralFacts:
+    def _facts(self, told: Parsed[DescribedScene], scene: Scene) -> GeneralFacts:
         text = " ".join(told.record.description.split())
         mentions = sorted((_position(one), one.words) for one in told.record.sounds)
         description = SceneDescription(
@@ -109,9 +109,9 @@ class SceneDescriber(ServedAnnotator[GeneralFacts]):
 
 def description_problems(record: Record, scene: Scene) -> Iterator[str]:
     """What is wrong with an answer about `scene`, each in a clause."""
-    assert isinstance(record, ToldScene)
+    assert isinstance(record, DescribedScene)
     text = " ".join(record.description.split())
-    yield from word_problems(text, MOST_WORDS)
+    yield from word_problems(text, MAX_WORDS)
     told = []
     for sound in record.sounds:
         if _position(sound) >= len(scene.events):
@@ -138,9 +138,9 @@ def _misnamed(scene: Scene, told: Sequence[tuple[int, str]]) -> Iterator[str]:
         named, called = named_families(scene.events[index]), families_in(words)
         if named and called and not set(called) & set(named):
             yield f"{words!r} is not what {event_id(index)} ({scene.events[index].label}) is"
-        if not named and len(called) > _MOST_NAMES:
+        if not named and len(called) > _MAX_NAMES:
             yield f"{words!r} is more than one sound"
 
 
-def _position(sound: ToldSound) -> int:
+def _position(sound: DescribedSound) -> int:
     return int(sound.event[1:]) - 1

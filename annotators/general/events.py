@@ -58,11 +58,11 @@ class MergedEvent:
 
 
 def merge_events(
-    detected: Sequence[Event], tagged: Iterable[tuple[str, Event]], least_score: float
+    detected: Sequence[Event], tagged: Iterable[tuple[str, Event]], min_score: float
 ) -> tuple[MergedEvent, ...]:
     """`detected` with what taggers, (backend, event), heard of them, and beside them, in order of onset.
 
-    What a tagger alone heard is an event of its own from `least_score` on.
+    What a tagger alone heard is an event of its own from `min_score` on.
     """
     merged = [MergedEvent(event, [_source(DETECTION, event)]) for event in detected]
     # The surest first, so that an event that only taggers heard has the time and name of the surest.
@@ -71,7 +71,7 @@ def merge_events(
         if place is not None:
             place.sources.append(_source(backend, event))
             place.named = place.named or event
-        elif event.score >= least_score:
+        elif event.score >= min_score:
             merged.append(MergedEvent(event, [_source(backend, event)], event))
     return tuple(sorted(merged, key=_order))
 
@@ -104,16 +104,20 @@ def _order(merged: MergedEvent) -> tuple[int, int, str, str]:
     return (event.onset_ms, event.offset_ms, event.event_class, event.label)
 
 
-LEAST_SCORE = 0.5
-_LEAST_QUIET_MS = 100
+MIN_SCORE = 0.5
+_MIN_QUIET_MS = 100
 
 
 class MeasuredEvents(Backend[GeneralFacts]):
     """What the detection stage and the taggers before it hear, as one list, each event measured; and what repeats."""
 
     kind: Literal["events"] = "events"
-    least_score: float = Field(
-        default=LEAST_SCORE, ge=0.0, le=1.0, description="from which what taggers alone hear is an event of its own"
+    min_score: float = Field(
+        alias="least_score",
+        default=MIN_SCORE,
+        ge=0.0,
+        le=1.0,
+        description="from which what taggers alone hear is an event of its own",
     )
 
     branch: ClassVar[Branch] = Branch.GENERAL
@@ -130,24 +134,24 @@ class MeasuredEvents(Backend[GeneralFacts]):
         return "2"
 
     def load(self) -> Annotator[GeneralFacts]:
-        return EventMeasurer(self.least_score)
+        return EventMeasurer(self.min_score)
 
 
 class EventMeasurer:
     """The annotator of `MeasuredEvents`."""
 
-    def __init__(self, least_score: float) -> None:
-        self._least_score = least_score
+    def __init__(self, min_score: float) -> None:
+        self._min_score = min_score
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[GeneralFacts]:
-        return [measure_events(clip, self._least_score) for clip in clips]
+        return [measure_events(clip, self._min_score) for clip in clips]
 
 
-def measure_events(clip: Clip, least_score: float = LEAST_SCORE) -> GeneralFacts:
+def measure_events(clip: Clip, min_score: float = MIN_SCORE) -> GeneralFacts:
     """`events` and `repetition` of one clip, 16 kHz mono."""
     sound = measure_sound(clip.samples)
     start_ms = clip.segment.start_ms
-    merged = merge_events(clip.segment.events, _tagged(clip), least_score)
+    merged = merge_events(clip.segment.events, _tagged(clip), min_score)
     events = [one.event for one in merged]
     background = _background_dbfs(sound, events, start_ms)
     heard = tuple(_heard(one, sound, start_ms, background) for one in merged)
@@ -166,7 +170,7 @@ def _background_dbfs(sound: Sound, events: Sequence[Event], start_ms: int) -> fl
     for event in events:
         quiet[sound.hop_slice(event.onset_ms - start_ms, event.offset_ms - start_ms)] = False
     levels = short_term_dbfs(sound.power, steps=1)[quiet]
-    return float(np.median(levels)) if levels.size * 10 >= _LEAST_QUIET_MS else None
+    return float(np.median(levels)) if levels.size * 10 >= _MIN_QUIET_MS else None
 
 
 def _heard(merged: MergedEvent, sound: Sound, start_ms: int, background: float | None) -> HeardEvent:

@@ -10,12 +10,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from soundseam.annotators.base import AnnotationError, Clip
-from soundseam.annotators.chat.questions import Asker, Sampling
+from soundseam.annotators.chat.questions import ChatClient, Sampling
 from soundseam.annotators.chat.served import (
     CheckedQuestion,
+    Parsed,
     ServedAnnotator,
     ServedBackend,
-    Told,
     ask_for_records,
     flac_of,
     told_claim,
@@ -61,9 +61,9 @@ class Judge(ServedBackend[GeneralFacts]):
     kind: Literal["judge"] = "judge"
     listens: bool = True
     """False for a model that reads only, as an LLM without ears: it judges by the events."""
-    least_mean: float = Field(default=3.5, ge=1.0, le=5.0)
+    min_mean: float = Field(alias="least_mean", default=3.5, ge=1.0, le=5.0)
     """Of the five scores; a description that falls below it is rejected."""
-    least_faithful: int = Field(default=3, ge=1, le=5)
+    min_faithful: int = Field(alias="least_faithful", default=3, ge=1, le=5)
     """So is one that is less faithful than this, however good the rest is."""
     sampling: Sampling = Sampling(max_tokens=1_024)
     """How answers are drawn."""
@@ -93,7 +93,7 @@ class SceneJudge(ServedAnnotator[GeneralFacts]):
         super().__init__(backend.server)
         self._backend = backend
 
-    def annotate_stream(self, clips: Iterable[Clip], asker: Asker) -> Iterator[GeneralFacts | AnnotationError]:
+    def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[GeneralFacts | AnnotationError]:
         return ask_for_records(clips, asker, Verdicts, case_of, self._question, self._facts)
 
     def _question(self, clip: Clip, case: Case) -> CheckedQuestion:
@@ -108,10 +108,10 @@ class SceneJudge(ServedAnnotator[GeneralFacts]):
             about=clip.segment.recording_id,
         )
 
-    def _facts(self, told: Told[Verdicts], case: Case) -> GeneralFacts | AnnotationError:
+    def _facts(self, told: Parsed[Verdicts], case: Case) -> GeneralFacts | AnnotationError:
         verdicts = {criterion: getattr(told.record, criterion) for criterion in Criterion}
         mean = fmean(verdict.score for verdict in verdicts.values())
-        if mean < self._backend.least_mean or told.record.faithful.score < self._backend.least_faithful:
+        if mean < self._backend.min_mean or told.record.faithful.score < self._backend.min_faithful:
             marks = "; ".join(f"{name} {verdict.score}: {verdict.reason}" for name, verdict in verdicts.items())
             return AnnotationError("below_threshold", f"{marks}; of {case.description.text!r}"[:SHOWN_CHARACTERS])
         marks_of = tuple(

@@ -47,7 +47,7 @@ BROAD = (1.333, 0.651, 0.177)
 STRICT: Mapping[str, float] = {"signal": 1.5, "machine": 1.0, "animal": 0.5}
 """Kinds whose names need so much more, in log odds: YAMNet hears sirens and horns in whales, mosquitos and
 camels, and engines in growls."""
-_LEAST_SCORE = 0.1
+_MIN_SCORE = 0.1
 _SCORE_WEIGHT = 0.15
 _LEFT_OUT = (
     "Domestic animals, pets",
@@ -116,7 +116,7 @@ def candidates(scores: Floats, kinds: Floats) -> list[Name]:
     found = {
         label: _confidence((NARROW[0] - strict, *NARROW[1:]), probability=probability, score=score)
         for label, score in inside.items()
-        if score > _LEAST_SCORE and label not in _LEFT_OUT and _stands_alone(label, inside)
+        if score > _MIN_SCORE and label not in _LEFT_OUT and _stands_alone(label, inside)
     }
     if word := KIND_LABELS[kind]:
         broad = (BROAD[0] - (strict if kind != "animal" else 0.0), *BROAD[1:])

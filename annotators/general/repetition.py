@@ -14,9 +14,9 @@ from soundseam.schemas.event import Event, EventClass
 from soundseam.schemas.general import Repetition
 
 _FEWEST = 3
-_LEAST_REGULARITY = 0.75
-_LEAST_PULSE = 0.5
-_LEAST_LIKENESS = 0.5
+_MIN_REGULARITY = 0.75
+_MIN_PULSE = 0.5
+_MIN_LIKENESS = 0.5
 """Correlation of the sound with itself a period later; that of different sounds is about 0."""
 _SHORTEST_MS, _LONGEST_MS = 150, 5_000
 _RANGE_DB = 50.0
@@ -37,7 +37,7 @@ def find_repetition(sound: Sound, events: Sequence[Event], start_ms: int) -> Rep
         return None
     bands = _band_levels(sound, own, start_ms)
     among = repeated_event(own)
-    if among is not None and _likeness(bands, among.period_ms / STRIDE_MS) >= _LEAST_LIKENESS:
+    if among is not None and _likeness(bands, among.period_ms / STRIDE_MS) >= _MIN_LIKENESS:
         return among
     return _repeated_sound(bands)
 
@@ -61,7 +61,7 @@ def _of_onsets(label: str, onsets: list[int]) -> Repetition | None:
     if period <= 0:
         return None
     regularity = 1 - float(np.mean(np.abs(distances - period))) / period
-    if regularity < _LEAST_REGULARITY:
+    if regularity < _MIN_REGULARITY:
         return None
     return Repetition(period_ms=round(period), count=len(onsets), regularity=round(regularity, 3), label=label)
 
@@ -91,7 +91,7 @@ def _repeated_sound(bands: Array) -> Repetition | None:
         return None
     period, pulse = peak
     strokes = _count(rises, period)
-    if pulse < _LEAST_PULSE or strokes < _FEWEST or _likeness(bands, period) < _LEAST_LIKENESS:
+    if pulse < _MIN_PULSE or strokes < _FEWEST or _likeness(bands, period) < _MIN_LIKENESS:
         return None
     return Repetition(period_ms=round(period * STRIDE_MS), count=strokes, regularity=round(min(1.0, pulse), 3))
 

@@ -25,8 +25,8 @@ from soundseam.schemas.general import GeneralFacts
 from soundseam.schemas.timespan import TimeSpan
 
 STEP_FRAMES = 48
-"""From one window of a long event to the next, if it has no more than MOST_WINDOWS; else they are spread over it."""
-MOST_WINDOWS = 8
+"""From one window of a long event to the next, if it has no more than MAX_WINDOWS; else they are spread over it."""
+MAX_WINDOWS = 8
 _NOT_NAMED = frozenset({EventClass.SPEECH, EventClass.SINGING, EventClass.MUSIC})
 
 
@@ -97,7 +97,7 @@ def window_starts(span: TimeSpan, num_frames: int) -> list[int]:
     if length <= WINDOW_FRAMES:
         middle = (first + stop - WINDOW_FRAMES) // 2
         return [min(max(middle, 0), last)]
-    count = min(MOST_WINDOWS, 1 + -(-(length - WINDOW_FRAMES) // STEP_FRAMES))
+    count = min(MAX_WINDOWS, 1 + -(-(length - WINDOW_FRAMES) // STEP_FRAMES))
     starts = np.linspace(first, stop - WINDOW_FRAMES, count).round().astype(int)
     return sorted({min(max(int(start), 0), last) for start in starts})
 

@@ -24,7 +24,7 @@ SPAN_READS = ("segments:start_ms", "segments:end_ms")
 
 
 @dataclass(frozen=True)
-class Heard:
+class SegmentEvent:
     """One event; `span` begins at the segment's start. Measures are None where `segments` alone is read."""
 
     event_class: EventClass
@@ -81,7 +81,7 @@ class Timeline:
     """Share of the time with any event at all."""
     streams: tuple[Stream, ...]
     """The longest first."""
-    sounds: tuple[Heard, ...]
+    sounds: tuple[SegmentEvent, ...]
     """All other events, in order."""
 
 
@@ -106,7 +106,7 @@ def read_timeline(values: Values, table: str) -> Timeline:
     )
 
 
-def _distinct(events: Sequence[Heard]) -> list[Heard]:
+def _distinct(events: Sequence[SegmentEvent]) -> list[SegmentEvent]:
     """Without the unsure events that lie in a surer one: for all that is known, those are the same sound."""
     return [
         event
@@ -119,7 +119,7 @@ def _distinct(events: Sequence[Heard]) -> list[Heard]:
     ]
 
 
-def _lasting(events: Sequence[Heard], duration_ms: int) -> list[Heard]:
+def _lasting(events: Sequence[SegmentEvent], duration_ms: int) -> list[SegmentEvent]:
     """Speech, singing and music; and a long sound too, where something else is heard beside it."""
     if len(events) == 1:
         return [event for event in events if event.event_class in _STREAMS]
@@ -127,7 +127,7 @@ def _lasting(events: Sequence[Heard], duration_ms: int) -> list[Heard]:
     return [event for event in events if event.event_class in _STREAMS or event.span.duration_ms >= least]
 
 
-def _stream(events: Sequence[Heard]) -> Stream:
+def _stream(events: Sequence[SegmentEvent]) -> Stream:
     total = sum(event.span.duration_ms for event in events)
     return Stream(
         event_class=events[0].event_class,
@@ -137,7 +137,7 @@ def _stream(events: Sequence[Heard]) -> Stream:
     )
 
 
-def _read_events(values: Values, table: str, start_ms: int) -> tuple[Heard, ...]:
+def _read_events(values: Values, table: str, start_ms: int) -> tuple[SegmentEvent, ...]:
     def column(name: str) -> list[float | None]:
         return values.numbers(f"{table}:events.*.{name}")
 
@@ -146,7 +146,7 @@ def _read_events(values: Values, table: str, start_ms: int) -> tuple[Heard, ...]
     labels = values.texts(f"{table}:events.*.label") if table == "general" else [""] * len(classes)
     return tuple(
         replace(
-            Heard(
+            SegmentEvent(
                 EventClass(event_class),
                 TimeSpan(int(onset or 0), int(offset or 0)).shift(-start_ms),
                 score or 0.0,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from soundseam.annotators.grammar.engine import Pick, Rule, Values
-from soundseam.annotators.grammar.events import Heard, Timeline, read_timeline, timeline_reads
+from soundseam.annotators.grammar.events import SegmentEvent, Timeline, read_timeline, timeline_reads
 from soundseam.annotators.grammar.phrases import shared_phrase, sound_phrase
 from soundseam.annotators.grammar.scene import stream_words
 from soundseam.annotators.grammar.sound_names import SoundName
@@ -17,7 +17,7 @@ from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 _ONE_CALL_MS = 900
 """An event up to this long is taken to be one call, so that calls can be counted."""
 _COUNTED = 4
-_MOST_TOLD = 4
+_MAX_TOLD = 4
 """Kinds of sound in one sentence; beyond that nobody follows."""
 _TOGETHER, _ALL_OF_IT, _NONE_OF_IT = 0.6, 0.8, 0.1
 _WHOLE = 0.75
@@ -28,7 +28,7 @@ _TOO_SHORT_FOR_PLACES_MS = 3_000
 class _Part:
     """All events of one kind, as what one clause tells."""
 
-    sounds: tuple[Heard, ...]
+    sounds: tuple[SegmentEvent, ...]
 
     @property
     def name(self) -> SoundName | None:
@@ -82,16 +82,16 @@ class _Part:
         return f"{count} {plural(shared_phrase(self.sounds))}"
 
 
-def _parts(sounds: Sequence[Heard]) -> list[_Part]:
+def _parts(sounds: Sequence[SegmentEvent]) -> list[_Part]:
     """One for each name, and one for all that has none, in order of first appearance."""
     kinds = sorted(sounds, key=_kind)
     parts = [_Part(tuple(own)) for _, own in groupby(kinds, key=_kind)]
-    if len(parts) > _MOST_TOLD:
-        parts = sorted(parts, key=lambda part: (part.name is None, -covered_ms(part.spans)))[:_MOST_TOLD]
+    if len(parts) > _MAX_TOLD:
+        parts = sorted(parts, key=lambda part: (part.name is None, -covered_ms(part.spans)))[:_MAX_TOLD]
     return sorted(parts, key=lambda part: (part.start_ms, part.end_ms))
 
 
-def _kind(sound: Heard) -> str:
+def _kind(sound: SegmentEvent) -> str:
     return sound.name.clause if sound.name is not None else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from soundseam.annotators.grammar.events import SURE, Heard
+from soundseam.annotators.grammar.events import SURE, SegmentEvent
 from soundseam.annotators.grammar.words import seconds_word, with_article
 from soundseam.schemas.event import EventClass
 
@@ -18,12 +18,12 @@ _DISTINCT_DB = 6.0
 _MUCH_LONGER = 2.0
 
 
-def sound_phrase(sound: Heard) -> str:
+def sound_phrase(sound: SegmentEvent) -> str:
     """Without article: "short, bright sound"."""
     return _joined((_strength(sound), _size(sound), _character(sound)), _noun(sound) + _pitch(sound))
 
 
-def lasting_phrase(sound: Heard) -> str:
+def lasting_phrase(sound: SegmentEvent) -> str:
     """The same, and how long it lasts where that is worth a word: "sound lasting about three seconds"."""
     if sound.span.duration_ms < 1_500:
         return sound_phrase(sound)
@@ -31,7 +31,7 @@ def lasting_phrase(sound: Heard) -> str:
     return f"{words} lasting {seconds_word(sound.span.duration_ms)}"
 
 
-def follow_phrase(first: Heard, second: Heard) -> str:
+def follow_phrase(first: SegmentEvent, second: SegmentEvent) -> str:
     """`second` after `first` was named, with its article: "a longer, bright one"."""
     if _noun(first) != _noun(second):
         return with_article(sound_phrase(second))
@@ -47,28 +47,28 @@ def follow_phrase(first: Heard, second: Heard) -> str:
     return f"one{pitch}" if pitch else "another one"
 
 
-def shared_phrase(sounds: Sequence[Heard]) -> str:
+def shared_phrase(sounds: Sequence[SegmentEvent]) -> str:
     """What holds of all of them, without article."""
     words = (_shared(_strength, sounds), _shared(_plain_size, sounds), _shared(_character, sounds))
     return _joined(words, (_shared(_noun, sounds) or "sound") + _shared(_pitch, sounds))
 
 
-def _noun(sound: Heard) -> str:
+def _noun(sound: SegmentEvent) -> str:
     return _NOUNS.get(sound.event_class, "sound") if sound.score >= SURE else "sound"
 
 
-def _size(sound: Heard) -> str:
+def _size(sound: SegmentEvent) -> str:
     duration = sound.span.duration_ms
     if duration < 1_500:
         return "very short" if duration < 350 else "short"
     return "long" if duration >= 5_000 else ""
 
 
-def _plain_size(sound: Heard) -> str:
+def _plain_size(sound: SegmentEvent) -> str:
     return _size(sound).removeprefix("very ")
 
 
-def _character(sound: Heard) -> str:
+def _character(sound: SegmentEvent) -> str:
     """How it sounds, in one word; empty where nothing stands out."""
     bright, tonal = sound.brightness_hz, sound.tonal_share
     if bright is None or sound.span.duration_ms < 100:
@@ -80,12 +80,12 @@ def _character(sound: Heard) -> str:
     return "dull" if bright < 600 else ""
 
 
-def _pitch(sound: Heard) -> str:
+def _pitch(sound: SegmentEvent) -> str:
     clear = sound.tonal_share is not None and sound.tonal_share >= 0.7 and sound.span.duration_ms >= 200
     return " of clear pitch" if clear else ""
 
 
-def _strength(sound: Heard) -> str:
+def _strength(sound: SegmentEvent) -> str:
     """A sound may be loud and yet hardly stand out; how far away it is cannot be told."""
     return "indistinct" if sound.salience_db is not None and sound.salience_db < _DISTINCT_DB else ""
 
@@ -95,10 +95,10 @@ def _joined(adjectives: Sequence[str], noun: str) -> str:
     return f"{', '.join(said)} {noun}".strip()
 
 
-def _shared(word: Callable[[Heard], str], sounds: Sequence[Heard]) -> str:
+def _shared(word: Callable[[SegmentEvent], str], sounds: Sequence[SegmentEvent]) -> str:
     words = {word(sound) for sound in sounds}
     return words.pop() if len(words) == 1 else ""
 
 
-def _changed(word: Callable[[Heard], str], first: Heard, second: Heard) -> str:
+def _changed(word: Callable[[SegmentEvent], str], first: SegmentEvent, second: SegmentEvent) -> str:
     return "" if word(first) == word(second) else word(second)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from soundseam.annotators.grammar.engine import Pick, Rule, Values
-from soundseam.annotators.grammar.events import SURE, Heard, Stream, Timeline, read_timeline, timeline_reads
+from soundseam.annotators.grammar.events import SURE, SegmentEvent, Stream, Timeline, read_timeline, timeline_reads
 from soundseam.annotators.grammar.phrases import follow_phrase, lasting_phrase, shared_phrase, sound_phrase
 from soundseam.annotators.grammar.words import number_word, place_word, plural, with_article
 from soundseam.schemas.event import EventClass
@@ -42,7 +42,7 @@ class _Scene:
     timeline: Timeline
     named: bool
 
-    def beside(self, sounds: Sequence[Heard]) -> str:
+    def beside(self, sounds: Sequence[SegmentEvent]) -> str:
         """How all of `sounds` lie to the one stream there is; empty for none or several."""
         if len(self.timeline.streams) != 1:
             return ""
@@ -78,7 +78,7 @@ def _say_sounds(timeline: Timeline, pick: Pick, named: bool) -> str | None:
     return _say_alike(sounds, scene, pick)
 
 
-def _say_one(sound: Heard, scene: _Scene, pick: Pick) -> str:
+def _say_one(sound: SegmentEvent, scene: _Scene, pick: Pick) -> str:
     timeline = scene.timeline
     fills = sound.span.duration_ms >= 0.75 * timeline.duration_ms
     if not timeline.streams and (fills or timeline.duration_ms < _TOO_SHORT_FOR_PLACES_MS):
@@ -114,7 +114,7 @@ def _say_one(sound: Heard, scene: _Scene, pick: Pick) -> str:
     return pick(*frames)
 
 
-def _say_alone(sound: Heard, pick: Pick) -> str:
+def _say_alone(sound: SegmentEvent, pick: Pick) -> str:
     phrase = with_article(lasting_phrase(sound))
     attack, duration = sound.attack_ms, sound.span.duration_ms
     how = ""
@@ -136,7 +136,7 @@ def _say_alone(sound: Heard, pick: Pick) -> str:
     )
 
 
-def _say_two(first: Heard, second: Heard, scene: _Scene, pick: Pick) -> str:
+def _say_two(first: SegmentEvent, second: SegmentEvent, scene: _Scene, pick: Pick) -> str:
     one, other = with_article(sound_phrase(first)), follow_phrase(first, second)
     beside = scene.beside([first, second])
     if first.span.overlap_ms(second.span) > 0:
@@ -166,11 +166,11 @@ def _say_two(first: Heard, second: Heard, scene: _Scene, pick: Pick) -> str:
     return f"{beside}, {pick(*frames)}" if beside else pick(*frames)
 
 
-def _mostly_together(first: Heard, second: Heard) -> bool:
+def _mostly_together(first: SegmentEvent, second: SegmentEvent) -> bool:
     return first.span.overlap_ms(second.span) >= 0.8 * max(first.span.duration_ms, second.span.duration_ms)
 
 
-def _louder(first: Heard, second: Heard) -> str:
+def _louder(first: SegmentEvent, second: SegmentEvent) -> str:
     if first.level_dbfs is None or second.level_dbfs is None:
         return ""
     if abs(first.level_dbfs - second.level_dbfs) < _CLEARLY_LOUDER_DB:
@@ -178,7 +178,7 @@ def _louder(first: Heard, second: Heard) -> str:
     return f", the {'first' if first.level_dbfs > second.level_dbfs else 'second'} clearly louder"
 
 
-def _say_alike(sounds: Sequence[Heard], scene: _Scene, pick: Pick) -> str:
+def _say_alike(sounds: Sequence[SegmentEvent], scene: _Scene, pick: Pick) -> str:
     phrase = f"{_count_word(len(sounds))} {plural(shared_phrase(sounds))}"
     loudest, spread = _loudest(sounds), _spread(sounds, scene.timeline)
     beside = scene.beside(sounds)
@@ -207,11 +207,11 @@ def _count_word(count: int) -> str:
     return "several" if count < 10 else "many"
 
 
-def _overlap(sounds: Sequence[Heard]) -> bool:
+def _overlap(sounds: Sequence[SegmentEvent]) -> bool:
     return any(after.span.start_ms < before.span.end_ms for before, after in pairwise(sounds))
 
 
-def _loudest(sounds: Sequence[Heard]) -> str:
+def _loudest(sounds: Sequence[SegmentEvent]) -> str:
     known = [sound.level_dbfs for sound in sounds if sound.level_dbfs is not None]
     if len(known) < len(sounds) or len(sounds) > _COUNTED:
         return ""
@@ -226,7 +226,7 @@ def _loudest(sounds: Sequence[Heard]) -> str:
     return f", the {_ORDINALS[place]} the loudest" if place < len(_ORDINALS) else ""
 
 
-def _spread(sounds: Sequence[Heard], timeline: Timeline) -> str:
+def _spread(sounds: Sequence[SegmentEvent], timeline: Timeline) -> str:
     start, end = sounds[0].span.start_ms, max(sound.span.end_ms for sound in sounds)
     gaps = [after.span.start_ms - before.span.end_ms for before, after in pairwise(sounds)]
     if max(gaps) <= 350:

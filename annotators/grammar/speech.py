@@ -7,8 +7,8 @@ from itertools import pairwise
 from soundseam.annotators.grammar.engine import Pick, Rule, Say, Values
 from soundseam.annotators.grammar.events import SURE
 from soundseam.annotators.grammar.speech_manner import (
-    LEAST_VOICED_SHARE,
     MANNER_READS,
+    MIN_VOICED_SHARE,
     ONE_VOICE_SEMITONES,
     enough_speech,
     pitch_range_semitones,
@@ -97,7 +97,7 @@ def _say_melody(values: Values, pick: Pick) -> str | None:
     width = pitch_range_semitones(values)
     if width is None or not enough_speech(values):
         return None
-    if (values.number("speech:voice.voiced_share") or 0) < LEAST_VOICED_SHARE:
+    if (values.number("speech:voice.voiced_share") or 0) < MIN_VOICED_SHARE:
         return None
     if width < 3.0:
         return pick(

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from soundseam.annotators.grammar.engine import Pick, Values
 from soundseam.annotators.grammar.words import with_article
 
-LEAST_SPEECH_MS = 1_500
+MIN_SPEECH_MS = 1_500
 """Less speech is too little to tell a pace or a pitch by."""
-LEAST_VOICED_SHARE = 0.25
+MIN_VOICED_SHARE = 0.25
 ONE_VOICE_SEMITONES = 12.0
 """A wider range of pitch is more than one voice, or octave errors of the tracker: then no pitch is told."""
 NOTICED_PAUSE_MS = 350
@@ -139,7 +139,7 @@ def pitch_range_semitones(values: Values) -> float | None:
 
 
 def enough_speech(values: Values) -> bool:
-    return (values.number("speech:voice.speech_ms") or 0) >= LEAST_SPEECH_MS
+    return (values.number("speech:voice.speech_ms") or 0) >= MIN_SPEECH_MS
 
 
 def _pace(values: Values) -> _Pace | None:
@@ -153,7 +153,7 @@ def _pitch(values: Values) -> _Pitch | None:
     median, width = values.number("speech:voice.pitch_median_hz"), pitch_range_semitones(values)
     if median is None or width is None or width > ONE_VOICE_SEMITONES or not enough_speech(values):
         return None
-    if (values.number("speech:voice.voiced_share") or 0) < LEAST_VOICED_SHARE:
+    if (values.number("speech:voice.voiced_share") or 0) < MIN_VOICED_SHARE:
         return None
     return next((pitch for pitch in _PITCHES if median <= pitch.up_to_hz), _PITCHES[-1])
 

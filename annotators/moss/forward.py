@@ -22,7 +22,7 @@ _ROWS = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class DecoderInput:
     """A clip as the decoder takes it in: one vector each 80 ms in place of its embeddings, and those to inject."""
 
     embeddings: Tensor
@@ -50,7 +50,7 @@ class MossAudio:
         """Raises CheckpointError, with the remedy, where `folder` holds none that can be read here."""
         return cls(read_config(folder), Weights(folder, device))
 
-    def hear(self, samples: Samples, chunked: bool = True) -> Heard:
+    def hear(self, samples: Samples, chunked: bool = True) -> DecoderInput:
         """16 kHz mono `samples` (num_samples,): in chunks of 4 s as vLLM does, or as a whole as the reference does."""
         import torch
 
@@ -62,10 +62,10 @@ class MossAudio:
                 self._layers.gated(f"deepstack_audio_merger_list.{index}", output)
                 for index, output in enumerate(tapped)
             ]
-            return Heard(self._layers.gated("audio_adapter", last), tuple(injected))
+            return DecoderInput(self._layers.gated("audio_adapter", last), tuple(injected))
 
     def next_log_probabilities(
-        self, token_ids: Sequence[int], clips: Sequence[Heard] = (), deepstack: bool = True
+        self, token_ids: Sequence[int], clips: Sequence[DecoderInput] = (), deepstack: bool = True
     ) -> NDArray[np.float32]:
         """Natural logarithms (vocab_size,): how likely each token is to follow `token_ids`.
 
@@ -80,7 +80,7 @@ class MossAudio:
         return answer
 
     def prompt_log_probabilities(
-        self, token_ids: Sequence[int], clips: Sequence[Heard] = (), deepstack: bool = True
+        self, token_ids: Sequence[int], clips: Sequence[DecoderInput] = (), deepstack: bool = True
     ) -> NDArray[np.float32]:
         """Natural logarithms (num_token_ids - 1,): how likely each token but the first was, after those before it."""
         import torch
@@ -97,7 +97,7 @@ class MossAudio:
             answer: NDArray[np.float32] = torch.cat(rows)[:, 0].cpu().numpy()
         return answer
 
-    def _read(self, token_ids: Sequence[int], clips: Sequence[Heard], deepstack: bool) -> Tensor:
+    def _read(self, token_ids: Sequence[int], clips: Sequence[DecoderInput], deepstack: bool) -> Tensor:
         import torch
 
         ids = torch.tensor(token_ids, device=self._device)

@@ -175,7 +175,7 @@ class Encoder:
         return [output[hears] for output in self._run(chunks, hears, taps)]
 
     def _run(self, chunks: Tensor, hears: Tensor, taps: tuple[int, ...]) -> list[Tensor]:
-        """Outputs (num_chunks, most_tokens, d_model); `hears` (num_chunks, most_tokens) is False on padding."""
+        """Outputs (num_chunks, max_tokens, d_model); `hears` (num_chunks, max_tokens) is False on padding."""
         layers, config = self._layers, self._config
         x = chunks.unsqueeze(1)
         for name in ("conv1", "conv2", "conv3"):

@@ -13,7 +13,7 @@ from soundseam.annotators.music.spectra import Array, Onsets
 
 _LENGTHS = (2, 3, 4)
 _FEWEST_BARS = 3
-_LEAST_CONFIDENCE = 0.2
+_MIN_CONFIDENCE = 0.2
 
 EVIDENCE = (
     "onsets",
@@ -62,7 +62,7 @@ def find_bars(beats: Array, onsets: Onsets, harmony: Array) -> Bars | None:
     probabilities /= probabilities.sum()
     first, second = np.argsort(-probabilities, kind="stable")[:2]
     confidence = float(probabilities[first] - probabilities[second])
-    if confidence < _LEAST_CONFIDENCE:
+    if confidence < _MIN_CONFIDENCE:
         return None
     return Bars(hypotheses[first][0], hypotheses[first][1], confidence)
 

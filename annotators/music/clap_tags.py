@@ -30,9 +30,9 @@ class MusicClapTags(ClapWeights, Backend[MusicFacts]):
     """CSV with the columns label and kind (instrument, genre, mood or other), one label a line; null for ours."""
     prompt: str = Field(default="music with {label}", pattern=r"\{label\}")
     """What is held against the sound; {label} stands for the label."""
-    least_score: float = Field(default=0.5, ge=0.0, le=1.0)
+    min_score: float = Field(alias="least_score", default=0.5, ge=0.0, le=1.0)
     """Labels of lower scores are left out."""
-    most_tags: int = Field(default=8, ge=1, le=100)
+    max_tags: int = Field(alias="most_tags", default=8, ge=1, le=100)
     """Of one segment."""
 
     branch: ClassVar[Branch] = Branch.MUSIC
@@ -85,9 +85,9 @@ class ClapTagger:
     def _tags(self, clip: Clip) -> tuple[Tag, ...]:
         scores = self._scorer.scores(hear_whole(self._model, clip.samples)[None])[0]
         found = []
-        for index in np.argsort(-scores, kind="stable")[: self._backend.most_tags]:
+        for index in np.argsort(-scores, kind="stable")[: self._backend.max_tags]:
             label, kind = self._labels[index]
-            if scores[index] >= self._backend.least_score:
+            if scores[index] >= self._backend.min_score:
                 found.append(
                     Tag(label=label, kind=kind, score=round(float(scores[index]), 3), source=self._backend.model)
                 )

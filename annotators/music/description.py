@@ -10,12 +10,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from soundseam.annotators.base import AnnotationError, Clip
-from soundseam.annotators.chat.questions import Asker, Sampling
+from soundseam.annotators.chat.questions import ChatClient, Sampling
 from soundseam.annotators.chat.served import (
     CheckedQuestion,
+    Parsed,
     ServedAnnotator,
     ServedBackend,
-    Told,
     ask_for_records,
     flac_of,
     told_claim,
@@ -133,7 +133,7 @@ def says_vocals(text: str) -> bool | None:
 
 
 PARTS = ("style_and_tempo", "tonality_and_harmony", "instruments", "structure", "mood")
-MOST_WORDS = 60
+MAX_WORDS = 60
 """Of one part."""
 SYSTEM = (
     "You describe the music that you hear, in plain English, for somebody who cannot hear it. Whatever is said or sung "
@@ -148,7 +148,7 @@ TEXT = (
 _BETWEEN_SENTENCES = re.compile(r"(?<=[.!?])\s+")
 
 
-class ToldMusic(Record):
+class DescribedMusic(Record):
     """What a model answers."""
 
     style_and_tempo: str = Field(min_length=1, max_length=500)
@@ -181,7 +181,7 @@ class DescribeMusic(ServedBackend[MusicFacts]):
 
 
 @dataclass(frozen=True)
-class Heard:
+class MeasuredSegment:
     """A segment, and what was measured of its music."""
 
     segment: Segment
@@ -195,14 +195,14 @@ class MusicDescriber(ServedAnnotator[MusicFacts]):
         super().__init__(backend.server)
         self._backend = backend
 
-    def annotate_stream(self, clips: Iterable[Clip], asker: Asker) -> Iterator[MusicFacts | AnnotationError]:
-        return ask_for_records(clips, asker, ToldMusic, self._prepare, self._question, self._facts)
+    def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[MusicFacts | AnnotationError]:
+        return ask_for_records(clips, asker, DescribedMusic, self._prepare, self._question, self._facts)
 
-    def _prepare(self, clip: Clip) -> Heard:
+    def _prepare(self, clip: Clip) -> MeasuredSegment:
         measured = measured_of(clip.segment, clip.annotations, self._backend.detectors_hear_singing)
-        return Heard(clip.segment, measured)
+        return MeasuredSegment(clip.segment, measured)
 
-    def _question(self, clip: Clip, heard: Heard) -> CheckedQuestion:
+    def _question(self, clip: Clip, heard: MeasuredSegment) -> CheckedQuestion:
         return CheckedQuestion(
             text=TEXT,
             audio=(flac_of(clip),),
@@ -212,7 +212,7 @@ class MusicDescriber(ServedAnnotator[MusicFacts]):
             check=told_problems,
         )
 
-    def _facts(self, told: Told[ToldMusic], heard: Heard) -> MusicFacts:
+    def _facts(self, told: Parsed[DescribedMusic], heard: MeasuredSegment) -> MusicFacts:
         description = held_against(told.record, heard.measured, told.answer.text)
         claims = tuple(
             told_claim(text, Table.MUSIC, heard.segment, self._backend.backend, f"description.{part}")
@@ -224,16 +224,16 @@ class MusicDescriber(ServedAnnotator[MusicFacts]):
 
 def told_problems(record: Record) -> Iterator[str]:
     """What is wrong with an answer, each in a clause."""
-    assert isinstance(record, ToldMusic)
+    assert isinstance(record, DescribedMusic)
     for part in PARTS:
         text = " ".join(str(getattr(record, part)).split())
-        for problem in word_problems(_without_tempo(text), MOST_WORDS):
+        for problem in word_problems(_without_tempo(text), MAX_WORDS):
             yield f"{part}: {problem}"
     if record.key is not None and not any(keys_in(_plain_key(record.key))):
         yield f"key: {record.key!r} is no key, as A minor is one"
 
 
-def held_against(told: ToldMusic, measured: Measured, answer: str) -> MusicDescription:
+def held_against(told: DescribedMusic, measured: Measured, answer: str) -> MusicDescription:
     """`told` without the sentences, and the values, that contradict the measures; those are marked."""
     found: list[Contradiction] = []
     parts = {part: _what_stands(str(getattr(told, part)), measured, found) for part in PARTS}

@@ -18,8 +18,8 @@ PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"
 # to train a new type of key-finding algorithm, Music Perception 31 (2013).
 _MAJOR = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081)
 _MINOR = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052)
-_LEAST_CORRELATION = 0.5
-_LEAST_CHORD_SHARE = 0.5
+_MIN_CORRELATION = 0.5
+_MIN_CHORD_SHARE = 0.5
 _FEWEST_PITCHES = 3
 _SHORTEST_MS = 8_000.0
 _FEWEST_CHORDS, _CHORD_SHARE = 3, 0.04
@@ -60,7 +60,7 @@ def find_key(features: Array, chord_shares: Array, duration_ms: float) -> KeyEst
         return None
     pitches = np.square(features[:12]) + np.square(features[12:])
     sounding = int((pitches > 0.1 * pitches.max(initial=0.0)).sum())
-    if chord_shares[:-1].sum() < _LEAST_CHORD_SHARE or sounding < _FEWEST_PITCHES:
+    if chord_shares[:-1].sum() < _MIN_CHORD_SHARE or sounding < _FEWEST_PITCHES:
         return None
     evidence = key_evidence(features, chord_shares)
     weights = load_weights().key
@@ -68,7 +68,7 @@ def find_key(features: Array, chord_shares: Array, duration_ms: float) -> KeyEst
     probabilities = np.exp(scores - scores.max())
     probabilities /= probabilities.sum()
     first, second = (int(index) for index in np.argsort(-probabilities, kind="stable")[:2])
-    if _profile_correlation(pitches, KEYS[first]) < _LEAST_CORRELATION:
+    if _profile_correlation(pitches, KEYS[first]) < _MIN_CORRELATION:
         return None
     confidence = float(probabilities[first] - probabilities[second])
     return KeyEstimate(KEYS[first], KEYS[second], round(confidence, 3))

@@ -24,8 +24,12 @@ class LyricsTranscript(Backend[MusicFacts]):
     recogniser: AnyRecogniser = Field(
         default=FasterWhisper(), description="a backend of branches.speech that gives transcripts"
     )
-    least_singing_share: float = Field(
-        default=0.1, ge=0.0, le=1.0, description="of the segment, by its profile; with less, nobody listens for words"
+    min_singing_share: float = Field(
+        alias="least_singing_share",
+        default=0.1,
+        ge=0.0,
+        le=1.0,
+        description="of the segment, by its profile; with less, nobody listens for words",
     )
 
     branch: ClassVar[Branch] = Branch.MUSIC
@@ -72,7 +76,7 @@ class LyricsListener:
 
     def _is_sung(self, segment: Segment) -> bool:
         share = sum(entry.share for entry in segment.profile if entry.event_class is EventClass.SINGING)
-        return share >= self._backend.least_singing_share
+        return share >= self._backend.min_singing_share
 
     def _lyrics(self, facts: SpeechFacts) -> Lyrics | None:
         transcript = facts.transcript

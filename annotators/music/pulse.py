@@ -14,7 +14,7 @@ SLOWEST_BPM, FASTEST_BPM = 50.0, 210.0
 _PREFERRED_BPM = 110.0
 _SPREAD_OCTAVES = 1.2
 _COMB = (1.0, 0.7, 0.5, 0.5)
-_MOST = 5
+_MAX_CANDIDATES = 5
 _SAME = 0.06
 """Tempi nearer to each other than this, as a share, are one."""
 
@@ -45,7 +45,7 @@ def candidate_tempi(correlation: Array) -> tuple[float, ...]:
     comb = pulse_strength(correlation, tempi)
     score = comb * np.exp(-0.5 * (np.log2(tempi / _PREFERRED_BPM) / _SPREAD_OCTAVES) ** 2)
     peaks = np.flatnonzero((score[1:-1] >= score[:-2]) & (score[1:-1] > score[2:]) & (comb[1:-1] > 0)) + 1
-    strongest = tempi[peaks[np.argsort(-score[peaks], kind="stable")][:_MOST]]
+    strongest = tempi[peaks[np.argsort(-score[peaks], kind="stable")][:_MAX_CANDIDATES]]
     found: list[float] = []
     for tempo in [*strongest, *(strongest[:2] * 2), *(strongest[:2] / 2)]:
         allowed = tempi[0] <= tempo <= FASTEST_BPM
@@ -150,7 +150,7 @@ def _trace(best: Array, previous: Indices, local: Array) -> Indices:
 
 
 _FEWEST_BEATS = 8
-_LEAST_STRENGTH = 0.12
+_MIN_STRENGTH = 0.12
 
 EVIDENCE = (
     "octaves_over_105",
@@ -191,7 +191,7 @@ class Pulse:
 
 def find_pulse(onsets: Onsets, harmony: Array) -> Pulse | None:
     """None where no steady pulse is found. `harmony` is (num_slow_frames, n), what sounds in each, of unit length."""
-    hypotheses = [one for one in beat_hypotheses(onsets, harmony) if one.strength >= _LEAST_STRENGTH]
+    hypotheses = [one for one in beat_hypotheses(onsets, harmony) if one.strength >= _MIN_STRENGTH]
     if not hypotheses:
         return None
     weights = load_weights().pulse_vector

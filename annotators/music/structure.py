@@ -38,7 +38,7 @@ _NEIGHBOURS = 0.02
 """Share of all places that count as like a place."""
 _SMOOTH_STEPS = 6.0
 _KERNEL_STEPS = 12
-_LEAST_NOVELTY = 0.1
+_MIN_NOVELTY = 0.1
 _SAME = 0.6
 _ALIKE, _ALIKE_DB = 0.8, 5.0
 """Cosine of the mean harmony, and difference of the mean colour, of stretches of one loop."""
@@ -147,7 +147,7 @@ def _peaks(novelty: Array, steps: Steps, shortest_ms: float) -> list[int]:
     times = steps.edges_ms
     taken: list[int] = []
     for step in np.argsort(-at, kind="stable"):
-        if at[step] < _LEAST_NOVELTY:
+        if at[step] < _MIN_NOVELTY:
             break
         others = [float(times[0]), float(times[-1]), *(float(times[one]) for one in taken)]
         if all(abs(float(times[step]) - other) >= shortest_ms for other in others):

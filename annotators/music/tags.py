@@ -33,9 +33,9 @@ class Tags(NamedWeights, Backend[MusicFacts]):
     """What its labels are: instrument, genre, mood or other."""
     scores: Literal["auto", "sigmoid", "softmax"] = "auto"
     """sigmoid where labels may hold together, softmax where one of them does; auto is as the model was trained."""
-    least_score: float = Field(default=0.2, ge=0.0, le=1.0)
+    min_score: float = Field(alias="least_score", default=0.2, ge=0.0, le=1.0)
     """Labels of lower scores are left out."""
-    most_tags: int = Field(default=5, ge=1, le=100)
+    max_tags: int = Field(alias="most_tags", default=5, ge=1, le=100)
     """Of one segment."""
     window_s: float = Field(default=10.0, ge=1.0, le=60.0)
     """What the model hears at once; scores are means over windows that cover the segment."""
@@ -73,7 +73,7 @@ class Classifier:
     def _tags(self, clip: Clip) -> tuple[Tag, ...]:
         backend = self._backend
         scores = self._scores(checked_samples(clip.samples))
-        surest = np.argsort(-scores, kind="stable")[: backend.most_tags]
+        surest = np.argsort(-scores, kind="stable")[: backend.max_tags]
         return tuple(
             Tag(
                 label=self._labels[index],
@@ -82,7 +82,7 @@ class Classifier:
                 source=backend.model,
             )
             for index in surest
-            if scores[index] >= backend.least_score
+            if scores[index] >= backend.min_score
         )
 
     def _scores(self, samples: Samples) -> NDArray[np.floating]:

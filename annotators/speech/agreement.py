@@ -19,7 +19,7 @@ from soundseam.schemas.speech import Agreement, ErrorUnit, PairError, SpeechFact
 
 _SHARPNESS = 4
 """Power of the agreement with the nearest system that a system counts with: 0.5 counts a sixteenth of 1."""
-_LEAST_WEIGHT = 0.01
+_MIN_WEIGHT = 0.01
 
 
 class SystemWeight(Record):
@@ -38,19 +38,19 @@ class TranscriptAgreement(Backend[SpeechFacts]):
     """Backends that take part; empty for every one before this that transcribes."""
     weights: tuple[SystemWeight, ...] = ()
     """How much the opinion of a backend counts, as in {system: pocketsphinx, weight: 0.1}; 1 for those not named."""
-    least_agreement: float = Field(default=0.8, ge=0.0, le=1.0)
+    min_agreement: float = Field(alias="least_agreement", default=0.8, ge=0.0, le=1.0)
     """Under this the transcript is kept but marked unusable for training."""
     trust_single_system: bool = False
     """True lets a transcript that only one system made be usable for training, if nothing else speaks against it."""
-    least_coverage: float = Field(default=0.6, ge=0.0, le=1.0)
+    min_coverage: float = Field(alias="least_coverage", default=0.6, ge=0.0, le=1.0)
     """Share of the detected speech that words must span, where the system gives word times."""
     longest_tail_ms: int = Field(default=2_000, ge=0)
     """Most speech after the last word: a tail left out is the commonest silent failure."""
-    most_no_speech_probability: float = Field(default=0.6, ge=0.0, le=1.0)
+    max_no_speech_probability: float = Field(alias="most_no_speech_probability", default=0.6, ge=0.0, le=1.0)
     """Whisper's own threshold."""
-    most_letters_per_second: float = Field(default=30.0, gt=0.0)
+    max_letters_per_second: float = Field(alias="most_letters_per_second", default=30.0, gt=0.0)
     """Twice as fast as fast speech; half of it counts for Chinese, Japanese and Korean characters."""
-    least_letters_per_second: float = Field(default=1.5, ge=0.0)
+    min_letters_per_second: float = Field(alias="least_letters_per_second", default=1.5, ge=0.0)
     """Slower than the slowest speech: most of it was left out. Not asked of less than 3 s of speech."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
@@ -76,11 +76,11 @@ class TranscriptAgreement(Backend[SpeechFacts]):
     @property
     def limits(self) -> Limits:
         return Limits(
-            least_coverage=self.least_coverage,
+            min_coverage=self.min_coverage,
             longest_tail_ms=self.longest_tail_ms,
-            most_no_speech_probability=self.most_no_speech_probability,
-            most_letters_per_second=self.most_letters_per_second,
-            least_letters_per_second=self.least_letters_per_second,
+            max_no_speech_probability=self.max_no_speech_probability,
+            max_letters_per_second=self.max_letters_per_second,
+            min_letters_per_second=self.min_letters_per_second,
         )
 
     def load(self) -> Annotator[SpeechFacts]:
@@ -155,7 +155,7 @@ class AgreementAnnotator:
     def _disagreement(self, agreement: float | None) -> tuple[str, ...]:
         if agreement is None:
             return ("single_system",)
-        return ("systems_disagree",) if agreement < self._backend.least_agreement else ()
+        return ("systems_disagree",) if agreement < self._backend.min_agreement else ()
 
     def _verdict(self, transcript: Transcript, agreement: float | None, flags: tuple[str, ...]) -> Transcript:
         harmless = {"single_system"} if self._backend.trust_single_system else set()
@@ -220,7 +220,7 @@ def weighted_medoid(
     names = [candidate.system for candidate in candidates]
     weights = {
         name: priors.get(name, 1.0)
-        * max(_LEAST_WEIGHT, *(agreements[name, other] for other in names if other != name)) ** _SHARPNESS
+        * max(_MIN_WEIGHT, *(agreements[name, other] for other in names if other != name)) ** _SHARPNESS
         for name in names
     }
     scores = [

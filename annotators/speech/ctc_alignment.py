@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RATE_HZ = 16_000
 MARGIN_MS = 200
-_MOST_UNSPEAKABLE = 0.2
+_MAX_UNSPEAKABLE = 0.2
 """Share of words without a letter that the model knows, as numbers in digits; more, and nothing is aligned."""
 
 
@@ -113,7 +113,7 @@ class CtcAligner:
             return SpeechFacts()
         written = text.transcript.text.split()
         target = target_of(written, self._letters)
-        if not target.ids or target.ranges.count(None) > _MOST_UNSPEAKABLE * len(written):
+        if not target.ids or target.ranges.count(None) > _MAX_UNSPEAKABLE * len(written):
             return SpeechFacts()
         heard = excerpt(clip, widen(stretches, MARGIN_MS, clip.segment.span))
         spans = self._spans(heard.samples, target.ids)

@@ -39,7 +39,7 @@ class PyannoteDiarization(NamedWeights, Backend[SpeechFacts]):
     """What is diarized at once: bounds memory, whatever the recording's length."""
     overlap_s: int = Field(default=30, ge=5, le=50)
     """What neighbouring windows share, to know their speakers again."""
-    most_speakers: int | None = Field(default=None, ge=1)
+    max_speakers: int | None = Field(alias="most_speakers", default=None, ge=1)
     """In one window; null for as many as are found."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
@@ -65,7 +65,7 @@ class PyannoteDiarization(NamedWeights, Backend[SpeechFacts]):
         if device == "cpu":
             # Batches gain nothing on a CPU and cost memory.
             pipeline.embedding_batch_size = 1
-        hearing = WindowPipeline(pipeline.to(torch.device(device)), self.most_speakers)
+        hearing = WindowPipeline(pipeline.to(torch.device(device)), self.max_speakers)
         return WindowedDiarizer(hearing.diarize, self)
 
     def _not_found(self, why: str) -> str:
@@ -79,9 +79,9 @@ class PyannoteDiarization(NamedWeights, Backend[SpeechFacts]):
 class WindowPipeline:
     """A pipeline of pyannote.audio that hears one window of a recording."""
 
-    def __init__(self, pipeline: Pipeline, most_speakers: int | None) -> None:
+    def __init__(self, pipeline: Pipeline, max_speakers: int | None) -> None:
         self._pipeline = pipeline
-        self._options = {} if most_speakers is None else {"max_speakers": most_speakers}
+        self._options = {} if max_speakers is None else {"max_speakers": max_speakers}
 
     def diarize(self, samples: Samples, window: TimeSpan) -> WindowTurns:
         import torch

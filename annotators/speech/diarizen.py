@@ -51,7 +51,7 @@ class Diarizen(Backend[SpeechFacts]):
     """What is diarized at once: bounds memory, whatever the recording's length."""
     overlap_s: int = Field(default=50, ge=5, le=50)
     """What neighbouring windows share: those who speak in it are known again, others get new labels."""
-    most_speakers: int | None = Field(default=None, ge=1)
+    max_speakers: int | None = Field(alias="most_speakers", default=None, ge=1)
     """In one window; null for as many as the weights' own configuration allows."""
 
     not_in_key: ClassVar[frozenset[str]] = Backend.not_in_key | {"python"}
@@ -122,7 +122,7 @@ class DiarizenProcess:
     def start(self) -> None:
         """Raises BackendUnavailableError where DiariZen does not come up."""
         backend = self._backend
-        most = "" if backend.most_speakers is None else str(backend.most_speakers)
+        most = "" if backend.max_speakers is None else str(backend.max_speakers)
         command = [backend.python, diarizen_process.__file__, backend.weights, backend.embedding, most]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the user's own Python, named in the configuration

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 
-def main(weights: str, embedding: str, most_speakers: str) -> None:
+def main(weights: str, embedding: str, max_speakers: str) -> None:
     # A script's own folder comes first in the path: its modules must not stand in DiariZen's way.
     sys.path.pop(0)
     # DiariZen prints to standard output what it does: that goes to standard error, so that answers stand alone.
@@ -20,8 +20,8 @@ def main(weights: str, embedding: str, most_speakers: str) -> None:
     os.dup2(2, 1)
     os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
     pipeline = open_pipeline(weights, embedding)
-    if most_speakers:
-        pipeline.max_speakers = int(most_speakers)
+    if max_speakers:
+        pipeline.max_speakers = int(max_speakers)
     say(answers, {"ready": True})
     for line in sys.stdin:
         found = pipeline(json.loads(line)["wav"])

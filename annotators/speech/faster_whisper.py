@@ -35,7 +35,7 @@ WINDOW_MS = 30_000
 _FRAMES = 3_000
 _FRAMES_PER_SECOND = 100
 _FRAME_STEP = 250
-_LEAST_SPEECH_SHARE = 0.25
+_MIN_SPEECH_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Decoding(NamedTuple):
     """How texts are searched for: options of the backend."""
 
     beam_size: int
-    most_tokens: int
+    max_tokens: int
     trust_single_system: bool
     padding_s: int
 
@@ -106,7 +106,7 @@ class WhisperAnnotator:
         where nobody speaks: so a clip that is mostly something else gets all 30 s.
         """
         spoken_ms = covered_ms(speech_stretches(clip.segment))
-        if _LEAST_SPEECH_SHARE * clip.segment.span.duration_ms > spoken_ms:
+        if _MIN_SPEECH_SHARE * clip.segment.span.duration_ms > spoken_ms:
             return _FRAMES
         needed = _frames_of(clip) + _FRAMES_PER_SECOND * self._decoding.padding_s
         return min(_FRAMES, _FRAME_STEP * ceil(needed / _FRAME_STEP))
@@ -152,7 +152,7 @@ class WhisperAnnotator:
             encoded,
             prompts,
             beam_size=self._decoding.beam_size,
-            max_length=2 * self._decoding.most_tokens,  # CTranslate2 lets a Whisper write half of it, as OpenAI's does
+            max_length=2 * self._decoding.max_tokens,  # CTranslate2 lets a Whisper write half of it, as OpenAI's does
             suppress_blank=True,
             suppress_tokens=list(get_suppressed_tokens(self._tokenizer(languages[0].code), [-1])),
             return_scores=True,
@@ -198,7 +198,7 @@ class WhisperAnnotator:
             confidence=round(min(1.0, exp(decoded.score)), 3),
             agreement=None,
             usable_for_training=False,
-            flags=("cut_short",) if decoded.length >= self._decoding.most_tokens else (),
+            flags=("cut_short",) if decoded.length >= self._decoding.max_tokens else (),
             language_probability=None if language.probability is None else round(min(1.0, language.probability), 3),
             no_speech_probability=round(min(1.0, decoded.no_speech_probability), 3),
         )
@@ -261,7 +261,7 @@ class FasterWhisper(Backend[SpeechFacts]):
     """CPU threads of one worker; workers are one a core."""
     beam_size: int = Field(default=5, ge=1, le=20)
     """Hypotheses kept while decoding; 5 is Whisper's own."""
-    most_tokens: int = Field(default=224, ge=4, le=224)
+    max_tokens: int = Field(alias="most_tokens", default=224, ge=4, le=224)
     """Where decoding stops: about twice what 30 s of fast speech need. Stopped text is flagged as cut_short."""
     padding_s: int = Field(default=5, ge=3, le=30)
     """Silence after a clip, up to 30 s in all, which is Whisper's own way for every clip and several times slower."""
@@ -306,7 +306,7 @@ class FasterWhisper(Backend[SpeechFacts]):
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
 
-        decoding = Decoding(self.beam_size, self.most_tokens, self.trust_single_system, self.padding_s)
+        decoding = Decoding(self.beam_size, self.max_tokens, self.trust_single_system, self.padding_s)
         return WhisperAnnotator(_open(self), decoding)
 
 

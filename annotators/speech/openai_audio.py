@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from soundseam.annotators.base import AnnotationError, Clip
-from soundseam.annotators.chat.questions import Answer, Asker, Question, Reply, Sampling, TimedWord
+from soundseam.annotators.chat.questions import Answer, ChatClient, Question, Reply, Sampling, TimedWord
 from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend, ask_about, flac_of, with_thinking
 from soundseam.annotators.speech.alignment import in_order
 from soundseam.annotators.speech.transcripts import told_by_one
@@ -26,7 +26,7 @@ class OpenaiAudio(ServedBackend[SpeechFacts]):
     """chat is for models that talk about audio and serve no transcriptions of their own."""
     prompt: str = "Transcribe the speech in this audio word for word. Answer with the transcript alone."
     """Of the chat interface; it follows the audio, so that the server's prefix cache holds the audio."""
-    most_characters: int = Field(default=4_000, ge=100)
+    max_characters: int = Field(alias="most_characters", default=4_000, ge=100)
     """A longer answer to 30 s of audio is no transcript; the clip is rejected with the beginning of the answer."""
     trust_single_system: bool = False
     """True marks its transcripts usable for training although no second system agreed with them."""
@@ -48,7 +48,7 @@ class OpenaiAudioAnnotator(ServedAnnotator[SpeechFacts]):
         super().__init__(backend.server)
         self._backend = backend
 
-    def annotate_stream(self, clips: Iterable[Clip], asker: Asker) -> Iterator[SpeechFacts | AnnotationError]:
+    def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[SpeechFacts | AnnotationError]:
         for segment, (reply,) in ask_about(clips, asker, lambda clip: [self._question(clip)]):
             yield self._facts(reply, segment)
 
@@ -72,7 +72,7 @@ class OpenaiAudioAnnotator(ServedAnnotator[SpeechFacts]):
             flags=(),
         )
         try:
-            told = told_by_one(heard, self._backend.trust_single_system, self._backend.most_characters)
+            told = told_by_one(heard, self._backend.trust_single_system, self._backend.max_characters)
         except AnnotationError as error:
             return error
         return with_thinking(SpeechFacts(transcript=told), [reply])

@@ -12,12 +12,12 @@ import numpy as np
 from pydantic import Field
 
 from soundseam.annotators.base import AnnotationError, Clip, Samples
-from soundseam.annotators.chat.questions import Answer, Asker, Sampling
+from soundseam.annotators.chat.questions import Answer, ChatClient, Sampling
 from soundseam.annotators.chat.served import (
     CheckedQuestion,
+    Parsed,
     ServedAnnotator,
     ServedBackend,
-    Told,
     ask_records,
     flac_of,
     told_claim,
@@ -50,8 +50,8 @@ from soundseam.schemas.speech import (
 from soundseam.schemas.tables import Table
 from soundseam.schemas.timespan import TimeSpan, covered_ms
 
-LEAST_SPEECH_MS = 1_500
-LEAST_VOICED_SHARE = 0.25
+MIN_SPEECH_MS = 1_500
+MIN_VOICED_SHARE = 0.25
 """A pitch or a pace of less than this is not sure enough to gainsay anybody."""
 _LOWEST_FEMALE_HZ, _HIGHEST_MALE_HZ, _LOWEST_CHILD_HZ = 110.0, 250.0, 150.0
 """Medians beyond these are rare: adults' lie about 120 and 210 Hz, with standard deviations of some 20 Hz (Traunmüller
@@ -64,7 +64,7 @@ _LOUD_FROM_DBFS, _QUIET_UP_TO_DBFS = -45.0, -12.0
 
 def contradictions(told: Dimensions, voice: Voice, backend: str) -> tuple[DimensionContradiction, ...]:
     """Only what cannot be: between the measures and these bounds a listener may well hear it otherwise."""
-    if voice.speech_ms < LEAST_SPEECH_MS:
+    if voice.speech_ms < MIN_SPEECH_MS:
         return ()
     wrong = {**dict(_against_pitch(told, voice)), **dict(_against_pace_and_level(told, voice))}
     return tuple(
@@ -78,7 +78,7 @@ def contradictions(told: Dimensions, voice: Voice, backend: str) -> tuple[Dimens
 
 def _against_pitch(told: Dimensions, voice: Voice) -> Iterator[tuple[str, str]]:
     median = voice.pitch_median_hz
-    if median is None or voice.voiced_share < LEAST_VOICED_SHARE:
+    if median is None or voice.voiced_share < MIN_VOICED_SHARE:
         return
     measured = f"a median pitch of {median:.0f} Hz"
     if (told.gender is Gender.FEMALE and median < _LOWEST_FEMALE_HZ) or (
@@ -108,7 +108,7 @@ def _against_pace_and_level(told: Dimensions, voice: Voice) -> Iterator[tuple[st
 
 PROMPTS = ("paralinguistics_system", "paralinguistics")
 UNCLEAR = "unclear"
-MOST_WORDS = {"accent": 10, "texture": 15, "tone": 15, "personality": 20, "summary": 60}
+MAX_WORDS = {"accent": 10, "texture": 15, "tone": 15, "personality": 20, "summary": 60}
 
 
 class ParalinguisticsByModel(ServedBackend[SpeechFacts]):
@@ -116,9 +116,9 @@ class ParalinguisticsByModel(ServedBackend[SpeechFacts]):
     each speaker in a model's words; what contradicts the measured voice is marked and counts as unclear."""
 
     kind: Literal["paralinguistics"] = "paralinguistics"
-    least_speech_ms: int = Field(default=1_500, ge=200)
+    min_speech_ms: int = Field(alias="least_speech_ms", default=1_500, ge=200)
     """Of a speaker alone; who says less in a segment is not described."""
-    most_speakers: int = Field(default=4, ge=1, le=16)
+    max_speakers: int = Field(alias="most_speakers", default=4, ge=1, le=16)
     """Of one segment: those who speak longest."""
     sampling: Sampling = Sampling(max_tokens=512)
     """How answers are drawn."""
@@ -133,7 +133,7 @@ class ParalinguisticsByModel(ServedBackend[SpeechFacts]):
 
     def load(self) -> ServedAnnotator[SpeechFacts]:
         self.check_available()
-        return ParalinguisticsAsker(self)
+        return ParalinguisticsAnnotator(self)
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class KnownVoice:
     measured_by: str
 
 
-class ParalinguisticsAsker(ServedAnnotator[SpeechFacts]):
+class ParalinguisticsAnnotator(ServedAnnotator[SpeechFacts]):
     """The annotator of `ParalinguisticsByModel`."""
 
     def __init__(self, backend: ParalinguisticsByModel) -> None:
@@ -153,7 +153,7 @@ class ParalinguisticsAsker(ServedAnnotator[SpeechFacts]):
         self._backend = backend
         self._tracker = load_tracker()
 
-    def annotate_stream(self, clips: Iterable[Clip], asker: Asker) -> Iterator[SpeechFacts | AnnotationError]:
+    def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[SpeechFacts | AnnotationError]:
         drawn: deque[tuple[Segment, list[KnownVoice]]] = deque()
 
         def groups() -> Iterator[Sequence[CheckedQuestion]]:
@@ -171,7 +171,7 @@ class ParalinguisticsAsker(ServedAnnotator[SpeechFacts]):
         speakers = next((row.speakers for row in rows if row.speakers is not None), None)
         if speakers is not None and speakers.count > 1:
             return [self._alone(clip, label, spans) for label, spans in self._longest(speakers)]
-        if covered_ms(speech_stretches(clip.segment)) < self._backend.least_speech_ms:
+        if covered_ms(speech_stretches(clip.segment)) < self._backend.min_speech_ms:
             return []
         label = speakers.turns[0].speaker if speakers is not None and speakers.turns else None
         measured = next(((row.voice, row.backend) for row in rows if row.voice is not None), (None, ""))
@@ -180,9 +180,9 @@ class ParalinguisticsAsker(ServedAnnotator[SpeechFacts]):
     def _longest(self, speakers: Speakers) -> list[tuple[str, tuple[TimeSpan, ...]]]:
         """Those who speak enough, and when they speak alone; who speaks longest first."""
         alone = alone_spans(speakers.turns)
-        enough = [label for label in alone if covered_ms(alone[label]) >= self._backend.least_speech_ms]
+        enough = [label for label in alone if covered_ms(alone[label]) >= self._backend.min_speech_ms]
         longest = sorted(enough, key=lambda label: (-covered_ms(alone[label]), label))
-        return [(label, alone[label]) for label in longest[: self._backend.most_speakers]]
+        return [(label, alone[label]) for label in longest[: self._backend.max_speakers]]
 
     def _alone(self, clip: Clip, label: str, spans: tuple[TimeSpan, ...]) -> tuple[KnownVoice, bytes]:
         heard = Clip(clip.segment, _samples_of(clip), clip.sample_rate_hz)
@@ -200,7 +200,7 @@ class ParalinguisticsAsker(ServedAnnotator[SpeechFacts]):
         )
 
     def _facts(
-        self, segment: Segment, voices: Sequence[KnownVoice], answers: Sequence[Told[Dimensions] | AnnotationError]
+        self, segment: Segment, voices: Sequence[KnownVoice], answers: Sequence[Parsed[Dimensions] | AnnotationError]
     ) -> SpeechFacts | AnnotationError:
         described: list[Paralinguistics] = []
         heard: list[Answer] = []
@@ -220,7 +220,7 @@ class ParalinguisticsAsker(ServedAnnotator[SpeechFacts]):
         return with_thinking(facts, heard)
 
 
-def held_against(told: Told[Dimensions], known: KnownVoice) -> Paralinguistics:
+def held_against(told: Parsed[Dimensions], known: KnownVoice) -> Paralinguistics:
     """`told`, with unclear for what contradicts the measures, which is marked."""
     wrong = contradictions(told.record, known.voice, known.measured_by) if known.voice is not None else ()
     values = {
@@ -234,10 +234,10 @@ def held_against(told: Told[Dimensions], known: KnownVoice) -> Paralinguistics:
 def told_problems(record: Record) -> Iterator[str]:
     """What is wrong with an answer of the right form, each in a clause."""
     assert isinstance(record, Dimensions)
-    for name, most_words in MOST_WORDS.items():
+    for name, max_words in MAX_WORDS.items():
         text = " ".join(str(getattr(record, name)).split())
         if text.lower().rstrip(".") != UNCLEAR:
-            for problem in word_problems(text, most_words):
+            for problem in word_problems(text, max_words):
                 yield f"{name}: {problem}"
 
 

@@ -29,7 +29,7 @@ _SILENT_PEAK = 1e-3
 """Its authors': the network never saw digital silence, and answers it at random."""
 _LOUD = 0.1
 """The level that samples are brought to: the network was not trained on very faint speech."""
-_LEAST_LEVEL_DB = 30.0
+_MIN_LEVEL_DB = 30.0
 _PLAUSIBLE = (0.75, 1.5)
 
 
@@ -62,7 +62,7 @@ def track_pitch(samples: Samples, session: Session) -> PitchTrack:
     level_db = _level_db(samples, count)
     voiced = (
         (confidence >= _SURE)
-        & (level_db > np.quantile(level_db, 0.95) - _LEAST_LEVEL_DB)
+        & (level_db > np.quantile(level_db, 0.95) - _MIN_LEVEL_DB)
         & (f0_hz >= LOWEST_HZ)
         & (f0_hz <= HIGHEST_HZ)
     )

@@ -31,9 +31,9 @@ class TextLanguage(Backend[SpeechFacts]):
         default=("ar", "de", "en", "es", "fr", "hi", "ja", "ko", "ru", "zh"), min_length=2, max_length=20
     )
     """What may be spoken, ISO 639-1: each costs about 100 MB of memory in a worker, and makes short texts harder."""
-    least_confidence: float = Field(default=0.5, ge=0.0, le=1.0)
+    min_confidence: float = Field(alias="least_confidence", default=0.5, ge=0.0, le=1.0)
     """Among the languages considered; under it the text's language is unknown."""
-    least_letters: int = Field(default=20, ge=1)
+    min_letters: int = Field(alias="least_letters", default=20, ge=1)
     """Less text says nothing; ideographs and kana count threefold."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
@@ -78,10 +78,10 @@ class TextLanguageAnnotator:
         transcripts = _transcripts(clip)
         from_audio = next((t.language for t in transcripts if t.language_probability is not None), None)
         spoken = language_of(clip) or from_audio
-        text = next((t.text for t in transcripts if letters_of(t.text) >= self._backend.least_letters), None)
+        text = next((t.text for t in transcripts if letters_of(t.text) >= self._backend.min_letters), None)
         considered = spoken is None or primary_language(spoken) in self._backend.languages
         guesses = self._detector.compute_language_confidence_values(text) if text and considered else []
-        if not guesses or guesses[0].value < self._backend.least_confidence:
+        if not guesses or guesses[0].value < self._backend.min_confidence:
             return SpeechLanguage(from_audio=from_audio, from_text=None, text_confidence=None, agrees=None)
         from_text = guesses[0].language.iso_code_639_1.name.lower()
         return SpeechLanguage(

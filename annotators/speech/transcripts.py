@@ -119,7 +119,7 @@ def _sample_range(clip: Clip, span: TimeSpan) -> tuple[int, int]:
 _JOIN_MS = 600
 """Words further apart than this leave the time between them uncovered."""
 _LONGEST_PHRASE = 12
-_LEAST_SPEECH_MS = 3_000
+_MIN_SPEECH_MS = 3_000
 """In less of it, one short word may be all that was said."""
 
 
@@ -127,11 +127,11 @@ _LEAST_SPEECH_MS = 3_000
 class Limits:
     """Where doubt begins. Letters are counted as written, without spaces."""
 
-    least_coverage: float
+    min_coverage: float
     longest_tail_ms: int
-    most_no_speech_probability: float
-    most_letters_per_second: float
-    least_letters_per_second: float
+    max_no_speech_probability: float
+    max_letters_per_second: float
+    min_letters_per_second: float
 
 
 @dataclass(frozen=True)
@@ -166,13 +166,13 @@ def doubts(
         "no_words": not units,
         "no_speech": bool(units) and figures.letters_per_second is None,
         "system_doubts_speech": bool(units)
-        and (transcript.no_speech_probability or 0.0) > limits.most_no_speech_probability,
+        and (transcript.no_speech_probability or 0.0) > limits.max_no_speech_probability,
         "repetition": repeats_endlessly(units),
-        "impossible_rate": (figures.letters_per_second or 0.0) > limits.most_letters_per_second * dense,
+        "impossible_rate": (figures.letters_per_second or 0.0) > limits.max_letters_per_second * dense,
         "too_little_text": bool(units)
-        and figures.speech_ms >= _LEAST_SPEECH_MS
-        and (figures.letters_per_second or 0.0) < limits.least_letters_per_second * dense,
-        "untranscribed_speech": figures.coverage is not None and figures.coverage < limits.least_coverage,
+        and figures.speech_ms >= _MIN_SPEECH_MS
+        and (figures.letters_per_second or 0.0) < limits.min_letters_per_second * dense,
+        "untranscribed_speech": figures.coverage is not None and figures.coverage < limits.min_coverage,
         "untranscribed_tail": figures.tail_ms is not None and figures.tail_ms > limits.longest_tail_ms,
     }
     return tuple(flag for flag, raised in signs.items() if raised)
@@ -193,15 +193,15 @@ def repeats_endlessly(units: Sequence[str]) -> bool:
     return False
 
 
-MOST_CHARACTERS = 4_000
+MAX_CHARACTERS = 4_000
 """More than anyone says in 30 s, in any language."""
-LEAST_SURE = 0.5
+MIN_SURE = 0.5
 """Probability from which a language that was heard counts as that of the clip."""
 NO_LANGUAGE = "und"
 _SHOWN = 200
 
 
-def told_by_one(heard: Transcript, trusted: bool, most_characters: int = MOST_CHARACTERS) -> Transcript:
+def told_by_one(heard: Transcript, trusted: bool, max_characters: int = MAX_CHARACTERS) -> Transcript:
     """`heard` as the row of one recogniser, with more flags; usable for training where nothing speaks against it and
     the configuration has `trusted` this recogniser alone.
 
@@ -209,7 +209,7 @@ def told_by_one(heard: Transcript, trusted: bool, most_characters: int = MOST_CH
     AnnotationError where it has written without end.
     """
     text = without_controls(heard.text)
-    if len(text) > most_characters:
+    if len(text) > max_characters:
         raise AnnotationError("endless_answer", f"{len(text)} characters, beginning with {text[:_SHOWN]!r}")
     units = units_of(text, unit_of([text]), None)
     flags = [*heard.flags, *([] if units else ["no_words"]), *(["repetition"] if repeats_endlessly(units) else [])]
@@ -240,7 +240,7 @@ def language_of(clip: Clip) -> str | None:
         return told
     rows = (row.transcript for row in clip.annotations if isinstance(row, SpeechAnnotation) and row.transcript)
     heard = ((row.language_probability or 0.0, row.language) for row in rows)
-    return next((language for probability, language in heard if probability >= LEAST_SURE and language), None)
+    return next((language for probability, language in heard if probability >= MIN_SURE and language), None)
 
 
 def an_empty_transcript(*flags: str) -> Transcript:

@@ -15,9 +15,9 @@ from soundseam.schemas.segment import Segment
 from soundseam.schemas.speech import Speakers, SpeechFacts, Turn, Word
 from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
-LEAST_SIMILARITY = 0.5
+MIN_SIMILARITY = 0.5
 """Cosine of two mean voice embeddings from which they are taken for one speaker, where no shared time decides."""
-_LEAST_SHARED_MS = 500
+_MIN_SHARED_MS = 500
 
 
 class SpeakerSpan(NamedTuple):
@@ -184,13 +184,13 @@ def _likeness(
     mine = [turn.span for turn in window.turns if turn.speaker == label]
     theirs = [turn.span for turn in before if turn.speaker == name]
     shared_ms = covered_ms([span.intersection(other) for span in mine for other in theirs])
-    if shared_ms >= _LEAST_SHARED_MS:
+    if shared_ms >= _MIN_SHARED_MS:
         return 1.0 + shared_ms
     if label not in window.voices or name not in voices:
         return 0.0
     first, second = window.voices[label], voices[name]
     cosine = float(first @ second / max(1e-9, float(np.linalg.norm(first) * np.linalg.norm(second))))
-    return cosine if cosine >= LEAST_SIMILARITY else 0.0
+    return cosine if cosine >= MIN_SIMILARITY else 0.0
 
 
 def _merged(turns: Sequence[SpeakerSpan], max_gap_ms: int = 0) -> tuple[SpeakerSpan, ...]:

@@ -20,7 +20,7 @@ from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 _WINDOW_MS = 64
 """Praat's intensity at a minimum pitch of 50 Hz, as in their script."""
 _BELOW_LOUDEST_DB = 25.0
-_LEAST_DIP_DB = 2.0
+_MIN_DIP_DB = 2.0
 
 
 def count_nuclei(samples: Samples, in_speech: NDArray[np.bool_], voiced: NDArray[np.bool_]) -> int:
@@ -35,7 +35,7 @@ def count_nuclei(samples: Samples, in_speech: NDArray[np.bool_], voiced: NDArray
 
     level_db = np.where(in_speech, _level_db(samples, len(in_speech)), -200.0)
     loudest = float(np.percentile(level_db[in_speech], 99))
-    peaks, _ = find_peaks(level_db, height=loudest - _BELOW_LOUDEST_DB, prominence=_LEAST_DIP_DB)
+    peaks, _ = find_peaks(level_db, height=loudest - _BELOW_LOUDEST_DB, prominence=_MIN_DIP_DB)
     return int(np.count_nonzero(voiced[peaks]))
 
 
@@ -62,17 +62,17 @@ _FLOOR_PERCENTILE = 5.0
 _LEVEL_FRAME_MS, _LEVEL_WINDOW_MS = 10, 50
 _RUMBLE_HZ = 150.0
 """Taken off before pauses are looked for: what lies below fluctuates most."""
-_VOICE_LEAST_DIP_DB, _HIDDEN_DB = 12.0, 6.0
+_VOICE_MIN_DIP_DB, _HIDDEN_DB = 12.0, 6.0
 """Speech alone dips this far between its syllables. If the level in it does not, and the time between events lies lower
 still by more than the second figure, something else sounds while the speech does, and that is its background."""
 _GUARD_MS = 100
 """Left out on either side of an event where the background is measured: its edges are not exact."""
-_LEAST_BACKGROUND_MS = 200
+_MIN_BACKGROUND_MS = 200
 _BACKGROUND_FRAME_MS = 20
-_LEAST_SNR = 0.1
+_MIN_SNR = 0.1
 """Speech further down is not told from the background: a ratio of power."""
-_LEAST_SPEECH_FOR_RATE_MS = 1000
-_LEAST_VOICED_FRAMES = 10
+_MIN_SPEECH_FOR_RATE_MS = 1000
+_MIN_VOICED_FRAMES = 10
 _QUANTISATION = 1.0 / (12 * 32768**2)
 """Power of the rounding error of 16-bit samples: nothing recorded is quieter."""
 
@@ -174,7 +174,7 @@ def _pauses_ms(samples: Samples, in_speech: NDArray[np.bool_], sample_rate_hz: i
     loudest = float(np.percentile(level[speech], 99))
     quiet = max(background * 10 ** (_OVER_BACKGROUND_DB / 10), loudest * 10 ** (-_INAUDIBLE_DB / 10))
     # With a background so near to the speech its level shows no pause, and the events alone count.
-    if quiet < loudest * 10 ** (-_VOICE_LEAST_DIP_DB / 10):
+    if quiet < loudest * 10 ** (-_VOICE_MIN_DIP_DB / 10):
         # The window reaches from the sound on either side into a pause.
         reach = _LEVEL_WINDOW_MS // 2 // _LEVEL_FRAME_MS
         speech = speech & ~np.convolve(speech & (level <= quiet), np.ones(2 * reach + 1), mode="same").astype(bool)
@@ -186,7 +186,7 @@ def _pitch_percentiles(
     track: PitchTrack, in_speech: NDArray[np.bool_]
 ) -> tuple[float | None, float | None, float | None]:
     pitches = track.f0_hz[track.voiced & in_speech]
-    if len(pitches) < _LEAST_VOICED_FRAMES:
+    if len(pitches) < _MIN_VOICED_FRAMES:
         return None, None, None
     low, median, high = (round(float(pitch), 1) for pitch in np.percentile(pitches, [10, 50, 90]))
     return low, median, high
@@ -223,23 +223,23 @@ def _snr_db(
     frame = sample_rate_hz * _BACKGROUND_FRAME_MS // 1000
     apart = power[background]
     frames = apart[: len(apart) // frame * frame].reshape(-1, frame)
-    if len(frames) * _BACKGROUND_FRAME_MS < _LEAST_BACKGROUND_MS or not speech.any():
+    if len(frames) * _BACKGROUND_FRAME_MS < _MIN_BACKGROUND_MS or not speech.any():
         return None
     noise, speech_power = max(float(np.median(frames.mean(axis=1))), _QUANTISATION), float(power[speech].mean())
     if speech_power <= noise:
         return None  # what lies between is louder: the detector took something else, or speech, for background
     level = _smooth_level(power, sample_rate_hz)[_frame_mask(speech, sample_rate_hz)]
     dip = float(np.percentile(level, _FLOOR_PERCENTILE))
-    if dip > speech_power * 10 ** (-_VOICE_LEAST_DIP_DB / 10) and dip > noise * 10 ** (_HIDDEN_DB / 10):
+    if dip > speech_power * 10 ** (-_VOICE_MIN_DIP_DB / 10) and dip > noise * 10 ** (_HIDDEN_DB / 10):
         return None
-    return _decibels(max((speech_power - noise) / noise, _LEAST_SNR))
+    return _decibels(max((speech_power - noise) / noise, _MIN_SNR))
 
 
 def _syllable_rate(
     samples: NDArray[np.float32], track: PitchTrack, stretches: Sequence[TimeSpan], segment: Segment
 ) -> float | None:
     speech_ms = covered_ms(stretches)
-    if speech_ms < _LEAST_SPEECH_FOR_RATE_MS:
+    if speech_ms < _MIN_SPEECH_FOR_RATE_MS:
         return None
     in_speech = _frames_inside(len(track.voiced), segment, stretches)
     return round(1000 * count_nuclei(samples, in_speech, track.voiced) / speech_ms, 2)

@@ -18,7 +18,7 @@ _OF_ITSELF = re.compile(
     r"抱歉|对不起|作为(?:一个)?(?:人工智能|AI|语言模型|助手)|我无法|我不能|好的[，！。]|以下是",
     re.IGNORECASE,
 )
-_MOST_RUNS = {"en": ((4, 3), (6, 2)), "zh": ((10, 2),)}
+_MAX_RUNS = {"en": ((4, 3), (6, 2)), "zh": ((10, 2),)}
 """A run of so many units, words of English or characters of Chinese, more often than this goes round in circles."""
 
 
@@ -36,7 +36,7 @@ def circle_in(text: str, language: str) -> str | None:
     """A sentence that stands there twice, or a phrase that comes again and again."""
     told = Counter(sentence.lower() for sentence in sentences_in(text))
     again = [sentence for sentence, count in told.items() if count > 1]
-    for length, most in _MOST_RUNS[language]:
+    for length, most in _MAX_RUNS[language]:
         counted = Counter(runs_in(text, language, length))
         again += [("" if language == "zh" else " ").join(run) for run, count in counted.items() if count > most]
     return again[0] if again else None
@@ -139,14 +139,14 @@ def find_jargon(text: str) -> Iterator[str]:
     return (found.group() for found in _JARGON.finditer(text))
 
 
-def word_problems(text: str, most_words: int) -> Iterator[str]:
+def word_problems(text: str, max_words: int) -> Iterator[str]:
     """What is wrong with the words of `text`, each in a clause."""
     if not any(character.isalpha() for character in text):
         yield "the text is empty"
         return
     words = length_of(text, "en")
-    if words > most_words:
-        yield f"the text has {words} words, {most_words} are the most"
+    if words > max_words:
+        yield f"the text has {words} words, {max_words} are the most"
     if not is_in(text, "en"):
         yield "the text is not in English"
     if markup := markup_in(text):

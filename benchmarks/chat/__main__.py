@@ -27,7 +27,7 @@ import soundfile
 from benchmarks.chat.server import answering_server, read_in_flight
 from benchmarks.chat.ways import Load, ask_bare, ask_by_client, ask_by_graph, ask_by_runinference
 from benchmarks.training_corpus import CLIPS, SEGMENTS_A_RECORDING, clip_of, make_corpus
-from soundseam.annotators.chat.client import ChatClient
+from soundseam.annotators.chat.client import ServerClient
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Question, Tally
 from soundseam.pipeline.captions.verify import questions_about
@@ -124,7 +124,7 @@ def measure_cache(endpoint: Endpoint, clips: int, in_flight: int) -> None:
         sounds = [_noisy_clip(number, salt=one_by_one) for number in range(clips)]
         tally = Tally()
         began_s = time.monotonic()
-        with closing(ChatClient(endpoint)) as client:
+        with closing(ServerClient(endpoint)) as client:
             for groups in _streams(sounds, one_by_one):
                 for reply in (reply for replies in client.ask(groups, tally) for reply in replies):
                     if isinstance(reply, Exception):

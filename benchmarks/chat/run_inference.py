@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from soundseam.annotators.chat.client import ChatClient
+from soundseam.annotators.chat.client import ServerClient
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Question, Reply
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BATCH_TIMES_IN_FLIGHT = 8
 
 
-def chat_handler(endpoint: Endpoint) -> ModelHandler[Sequence[Question], list[Reply], ChatClient]:
+def chat_handler(endpoint: Endpoint) -> ModelHandler[Sequence[Question], list[Reply], ServerClient]:
     """A handler for `RunInference`: an example is a group of questions on the same sound, an inference its replies.
 
     A reply that is an AnnotationError is one question that has no answer; where the servers stay away the bundle fails
@@ -29,14 +29,14 @@ def chat_handler(endpoint: Endpoint) -> ModelHandler[Sequence[Question], list[Re
     # Not at the top: it would load torch for everybody.
     from apache_beam.ml.inference.base import ModelHandler
 
-    class ChatHandler(ModelHandler[Sequence[Question], list[Reply], ChatClient]):
-        def load_model(self) -> ChatClient:
-            return ChatClient(endpoint)
+    class ChatHandler(ModelHandler[Sequence[Question], list[Reply], ServerClient]):
+        def load_model(self) -> ServerClient:
+            return ServerClient(endpoint)
 
         def run_inference(
             self,
             batch: Sequence[Sequence[Question]],
-            model: ChatClient,
+            model: ServerClient,
             inference_args: Mapping[str, Any] | None = None,  # noqa: ARG002 - RunInference passes it
         ) -> Iterable[list[Reply]]:
             return list(model.ask(batch))

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from soundseam.annotators.chat.client import ChatClient
+from soundseam.annotators.chat.client import ServerClient
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Question
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.plan import annotation_stage
 from soundseam.pipeline.storage.commits import DEFAULT_SHARDS, Corpus, shard_of
-from soundseam.pipeline.work import SEGMENTS_STAGE, ShardWork, StageWork
+from soundseam.pipeline.work import SEGMENTS_STAGE, ShardTask, StageTask
 from soundseam.schemas.recording import Source
 
 PROMPT = "Describe what is heard in one sentence."
@@ -65,7 +65,7 @@ async def _ask_bare(load: Load) -> None:
 
 
 def ask_by_client(load: Load) -> None:
-    client = ChatClient(load.endpoint)
+    client = ServerClient(load.endpoint)
     for (reply,) in client.ask(map(load.questions_of, range(load.count))):
         if isinstance(reply, Exception):
             raise reply
@@ -102,16 +102,16 @@ def ask_by_graph(load: Load, corpus: Path) -> None:
         _ = works | AnnotateShards(backend, config, str(corpus), ProgressLog())
 
 
-def _works(output: str, stage: str) -> list[ShardWork]:
+def _works(output: str, stage: str) -> list[ShardTask]:
     """All recordings of a corpus, a work a shard, with nothing to do but `stage`."""
     by_shard: dict[int, list[str]] = {}
     for recording_id in sorted(Corpus.load(output, [SEGMENTS_STAGE]).keys(SEGMENTS_STAGE)):
         by_shard.setdefault(shard_of(recording_id, DEFAULT_SHARDS), []).append(recording_id)
     return [
-        ShardWork(
+        ShardTask(
             shard=shard,
             sources=tuple(Source(uri=name, source_uri=name, recording_id=name, size_bytes=1) for name in names),
-            stages=(StageWork(stage=stage, keys=tuple((name, "1") for name in names)),),
+            stages=(StageTask(stage=stage, keys=tuple((name, "1") for name in names)),),
         )
         for shard, names in sorted(by_shard.items())
     ]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.annotators.chat.questions import Asker, Question, Reply
+from soundseam.annotators.chat.questions import ChatClient, Question, Reply
 from soundseam.annotators.chat.served import ask_each
 from soundseam.pipeline.captions.caption_config import CaptionConfig, WriterConfig
 from soundseam.pipeline.captions.check import check_caption
@@ -39,7 +39,7 @@ Composed = Draft | AnnotationError
 
 
 def compose_captions(
-    plans: Iterable[Planned], config: CaptionConfig, config_key: str, writer: Asker | None = None
+    plans: Iterable[Planned], config: CaptionConfig, config_key: str, writer: ChatClient | None = None
 ) -> Iterator[tuple[Planned, Composed]]:
     """Each plan with what was made of it, in order. Only the composer writer needs a `writer`."""
     if config.composer == "writer":
@@ -75,7 +75,7 @@ class _Asked:
 
 
 def _write_all(
-    plans: Iterable[Planned], config: CaptionConfig, config_key: str, writer: WriterConfig, asker: Asker
+    plans: Iterable[Planned], config: CaptionConfig, config_key: str, writer: WriterConfig, asker: ChatClient
 ) -> Iterator[tuple[Planned, Composed]]:
     """An answer that cannot be used is given back once, with what is wrong with it."""
 

@@ -18,7 +18,7 @@ from soundseam.schemas.event import Branch
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.tables import Table
 
-MOST_FACTS = 40
+MAX_FACTS = 40
 """What a writer is given at most; the least weighty go first."""
 
 _NOT_TOLD = {
@@ -66,10 +66,10 @@ def plan_caption(segment: Segment, annotations: Sequence[Annotation]) -> Planned
     by_branch = {prior.branch: prior.strength for prior in strengths}
     conflicts = tuple(_conflicts(segment, annotations))
     rows = Rows(segment, annotations, dict(_chosen(segment, annotations, conflicts)))
-    told = _Told(conflicts, rows.chosen, agreed_transcript(annotations), event_sources(segment, annotations))
+    told = _Admission(conflicts, rows.chosen, agreed_transcript(annotations), event_sources(segment, annotations))
     allowed = [result for result in results_of(rows) if told.allows(result)]
     weights = {result.name: weight(result, by_branch) for result in allowed}
-    kept = set(sorted(weights, key=lambda name: -weights[name])[:MOST_FACTS])
+    kept = set(sorted(weights, key=lambda name: -weights[name])[:MAX_FACTS])
     facts = _in_order([result for result in allowed if result.name in kept], weights, leading_order(strengths))
     plan = CaptionPlan(
         priors=strengths,
@@ -122,7 +122,7 @@ def _backend(source: str | None) -> str | None:
     return source.split("/")[-2] if source else None
 
 
-class _Told:
+class _Admission:
     """Whether a result may be told."""
 
     def __init__(

@@ -17,14 +17,14 @@ import numpy as np
 import soundfile
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.annotators.chat.questions import Asker, Question, Reply, Sampling
+from soundseam.annotators.chat.questions import ChatClient, Question, Reply, Sampling
 from soundseam.annotators.chat.served import ask_each
 from soundseam.annotators.grammar.engine import caption_text
 from soundseam.pipeline.captions.caption_config import VerifierConfig
 from soundseam.pipeline.captions.merge import branches_of
 from soundseam.pipeline.captions.prompts import CaptionLanguage, prompt
 from soundseam.pipeline.stages.segment import encode_flac
-from soundseam.schemas.caption import Caption, ClaimCheck, Doubt
+from soundseam.schemas.caption import Caption, ClaimCheck, UnsureReason
 from soundseam.schemas.claim import Claim, Verdict, kept_claims
 from soundseam.schemas.record import draw
 from soundseam.schemas.segment import Segment
@@ -50,9 +50,9 @@ def disagreement(affirmed: float, denied: float) -> float:
 def judge(affirmed: float, denied: float, config: VerifierConfig) -> tuple[Verdict, float, ClaimCheck]:
     """What a verifier's two answers make of a claim."""
     held = probability(affirmed, denied)
-    verdict, doubt = Verdict.UNSURE, Doubt.UNDECIDED
+    verdict, doubt = Verdict.UNSURE, UnsureReason.UNDECIDED
     if disagreement(affirmed, denied) > config.disagreement:
-        doubt = Doubt.INCONSISTENT
+        doubt = UnsureReason.INCONSISTENT
     elif held >= config.confirm:
         verdict = Verdict.CONFIRMED
     elif held <= config.drop:
@@ -67,7 +67,7 @@ def judge_silence(
     """What becomes of a verdict where the claim had the probability `silence` with nothing to hear: a confirmed claim
     that is believed all the same was not heard at all."""
     believed = verdict is Verdict.CONFIRMED and silence >= config.believed
-    doubt = Doubt.BELIEVED_IN_SILENCE if believed else check.doubt
+    doubt = UnsureReason.BELIEVED_IN_SILENCE if believed else check.doubt
     heard = check.model_copy(update={"silence": silence, "doubt": doubt})
     return (Verdict.UNSURE if believed else verdict), heard
 
@@ -83,7 +83,7 @@ _SAMPLING = Sampling(max_tokens=16)
 
 
 @dataclass(frozen=True)
-class Heard:
+class VerifierInput:
     """A caption to verify, and what is heard: the segment's FLAC file."""
 
     segment: Segment
@@ -96,7 +96,7 @@ Verified = Caption | AnnotationError
 
 
 def verify_captions(
-    captions: Iterable[Heard], config: VerifierConfig, asker: Asker
+    captions: Iterable[VerifierInput], config: VerifierConfig, asker: ChatClient
 ) -> Iterator[tuple[Segment, Verified]]:
     """Each segment with its verified caption, in order. Captions are drawn as questions are answered."""
     judged = (_judge_all(heard, replies, config) for heard, replies in ask_each(asker, captions, claim_questions))
@@ -104,7 +104,7 @@ def verify_captions(
         yield one.heard.segment, _after_silence(one, replies, config)
 
 
-def claim_questions(heard: Heard) -> list[Question]:
+def claim_questions(heard: VerifierInput) -> list[Question]:
     """Two about each claim: whether it is true, whether it is false."""
     return [
         question
@@ -152,13 +152,13 @@ def silence_like(samples: int) -> bytes:
 
 @dataclass(frozen=True)
 class _Judged:
-    heard: Heard
+    heard: VerifierInput
     claims: tuple[Claim, ...]
     checks: tuple[ClaimCheck, ...]
     error: AnnotationError | None = None
 
 
-def _judge_all(heard: Heard, replies: Sequence[Reply], config: VerifierConfig) -> _Judged:
+def _judge_all(heard: VerifierInput, replies: Sequence[Reply], config: VerifierConfig) -> _Judged:
     try:
         answers = [said_yes(reply, question) for reply, question in zip(replies, claim_questions(heard), strict=True)]
     except AnnotationError as error:
@@ -205,7 +205,7 @@ def _after_silence(judged: _Judged, replies: Sequence[Reply], config: VerifierCo
     return verified_caption(judged.heard, tuple(claims), tuple(checks))
 
 
-def verified_caption(heard: Heard, claims: tuple[Claim, ...], checks: tuple[ClaimCheck, ...]) -> Caption:
+def verified_caption(heard: VerifierInput, claims: tuple[Claim, ...], checks: tuple[ClaimCheck, ...]) -> Caption:
     """The caption of the claims that were not dropped; verified where all of these were confirmed."""
     kept = kept_claims(claims)
     return heard.caption.model_copy(

@@ -20,7 +20,7 @@ from soundseam.schemas.caption import Resolution, ToolResult
 from soundseam.schemas.claim import Claim
 from soundseam.schemas.record import Record
 
-MOST_CHARACTERS = 20_000
+MAX_CHARACTERS = 20_000
 """Of an answer: what is longer is none."""
 SHOWN_CHARACTERS = 2_000
 _END_MARKS = " \t.。"
@@ -74,7 +74,7 @@ def repair_question(question: Question, answer: str, problems: Sequence[Problem]
 def read_written(answer: Answer, planned: Planned, config: CaptionConfig) -> Written:
     """The claims of an answer. Everything in it is checked: nothing is taken on trust."""
     try:
-        found = WrittenCaption.model_validate_json(unfenced(answer.text[:MOST_CHARACTERS]))
+        found = WrittenCaption.model_validate_json(unfenced(answer.text[:MAX_CHARACTERS]))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the answer"

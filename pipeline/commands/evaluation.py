@@ -164,7 +164,7 @@ def _evaluate_names(folder: Path, backends: Sequence[Backend[GeneralFacts]], det
 
 def _evaluate_verifier(output: str, config: RunConfig, segments: int, seed: int) -> None:
     from soundseam.annotators.base import BackendUnavailableError
-    from soundseam.annotators.chat.client import ChatClient
+    from soundseam.annotators.chat.client import ServerClient
     from soundseam.pipeline.config import SetupError
     from soundseam.pipeline.evaluation.verifier import evaluate_verifier, verifier_tables
     from soundseam.pipeline.local.progress import ProgressLog
@@ -180,7 +180,7 @@ def _evaluate_verifier(output: str, config: RunConfig, segments: int, seed: int)
         config.captions.check_available()
     except BackendUnavailableError as error:
         raise SetupError(str(error)) from error
-    with asking(ChatClient(verifier.server), output, "evaluate", ProgressLog()) as asker:
+    with asking(ServerClient(verifier.server), output, "evaluate", ProgressLog()) as asker:
         found = evaluate_verifier(output, verifier, asker, segments, seed)
     for table in verifier_tables(found):
         Console(width=None).print(table)

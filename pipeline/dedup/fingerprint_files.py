@@ -131,10 +131,12 @@ def segments_key(found: list[SegmentsFile]) -> str:
     return content_key([[file.name, sorted(file.recording_ids)] for file in found])
 
 
-def make_fingerprints(output: str, found: list[SegmentsFile], workers: int, tell: Callable[[int, int], None]) -> None:
+def make_fingerprints(
+    output: str, found: list[SegmentsFile], workers: int, on_progress: Callable[[int, int], None]
+) -> None:
     """Makes those that are missing, and removes those that nothing needs.
 
-    `tell` hears how many files are done, of how many.
+    `on_progress` is called with how many files are done, of how many.
     """
     folder = files.join(output, RUN_FOLDER, FINGERPRINTS_FOLDER)
     there = {files.relative_to(stat.uri, folder) for stat in files.list_files(folder)}
@@ -143,7 +145,7 @@ def make_fingerprints(output: str, found: list[SegmentsFile], workers: int, tell
     many = sum(file.size_bytes for file in missing) > ALONE_BYTES
     made = in_order(_make_file, [(output, file.name) for file in missing], workers if many else 1)
     for done, _ in enumerate(made, len(found) - len(missing) + 1):
-        tell(done, len(found))
+        on_progress(done, len(found))
     kept = {_kept_name(file.name) for file in found}
     files.delete(files.join(folder, name) for name in there - kept)
 

@@ -49,10 +49,10 @@ class Deduplicated(NamedTuple):
     seconds: float | None = None
 
 
-def find_duplicates(request: DedupRequest, tell: Callable[[int, int], None]) -> Deduplicated:
+def find_duplicates(request: DedupRequest, on_progress: Callable[[int, int], None]) -> Deduplicated:
     """Marks duplicates in OUT/duplicates. Raises SetupError where there is no corpus or no evaluation set.
 
-    `tell` hears how many files have their fingerprints, of how many.
+    `on_progress` is called with how many files have their fingerprints, of how many.
     """
     found = _load(request.output)
     made_of = _made_of(request, found)
@@ -61,7 +61,7 @@ def find_duplicates(request: DedupRequest, tell: Callable[[int, int], None]) -> 
     if up_to_date and not request.fingerprints:
         return Deduplicated(up_to_date.found)
     started = time.monotonic()
-    make_fingerprints(request.output, found, request.workers, tell)
+    make_fingerprints(request.output, found, request.workers, on_progress)
     if request.fingerprints:
         write_fingerprints(Path(request.fingerprints), corpus_fingerprints(request.output, found))
     if up_to_date:

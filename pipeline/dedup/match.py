@@ -1,7 +1,7 @@
 """Which of many fingerprints are of the same sound: an inverted index on disk, votes for an offset, then a check.
 
 Time is n log n in the amount of audio and memory is flat: peaks, keys and votes lie on disk, keys and votes in
-partitions, and a key that many items share is compared with its next MOST_SHARED neighbours only.
+partitions, and a key that many items share is compared with its next MAX_SHARED neighbours only.
 """
 
 from __future__ import annotations
@@ -131,20 +131,20 @@ VOTE = np.dtype([("one", "<u4"), ("other", "<u4"), ("offset", "<i4")])
 CANDIDATE = np.dtype([("one", "<i8"), ("other", "<i8"), ("offset", "<i8"), ("rank", "<i8")])
 TOKENS_A_PARTITION = 1_000_000
 VOTES_PARTITIONS = 4
-"""To one of tokens: a token casts up to MOST_SHARED votes."""
-MOST_SHARED = 32
-MOST_OFFSETS = 48
+"""To one of tokens: a token casts up to MAX_SHARED votes."""
+MAX_SHARED = 32
+MAX_OFFSETS = 48
 """Tried for a pair, most votes first: what repeats is alike at many, and the right one has few votes where a
 shift is no whole number of frames."""
-LEAST_VOTES = 4
+MIN_VOTES = 4
 """Triples that agree on an offset, from which a pair is looked at; unrelated sounds reached 4 at most."""
-LEAST_PEAKS, LEAST_SIMILARITY, LEAST_STEADINESS = 5, 0.55, 0.55
+MIN_PEAKS, MIN_SIMILARITY, MIN_STEADINESS = 5, 0.55, 0.55
 """Strong peaks in common, their share, and the lower quartile of it over time, from which a pair is one sound.
 
 On the made set of benchmarks/near_duplicates.py these lose 2 % of the duplicates, and pieces made of the same drums,
 which reach 0.63 and 0.5, none is taken for another.
 """
-LEAST_OVERLAP = 0.5
+MIN_OVERLAP = 0.5
 """Of the shorter of both."""
 PEAKS_AT_ONCE = 400_000
 """Of the candidates that are checked together."""
@@ -220,7 +220,7 @@ class FingerprintIndex:
         """Some candidates at a time, of which enough overlaps; all of a pair together."""
         durations = np.array(self._durations, np.int64)
         one, other = durations[candidates["one"]], durations[candidates["other"]]
-        enough = _overlap_ms(one, other, candidates["offset"]) >= LEAST_OVERLAP * np.minimum(one, other)
+        enough = _overlap_ms(one, other, candidates["offset"]) >= MIN_OVERLAP * np.minimum(one, other)
         candidates = candidates[enough]
         counts = np.diff(np.array(self._ends, np.int64))
         size = np.cumsum(counts[candidates["one"]] + counts[candidates["other"]])
@@ -237,12 +237,12 @@ class FingerprintIndex:
         durations = np.array([self._durations[item] for item in items], np.int64)
         pair = np.cumsum(_changes(one) | _changes(other)) - 1
         done = np.zeros(pair[-1] + 1, bool)
-        for rank in range(MOST_OFFSETS):
+        for rank in range(MAX_OFFSETS):
             tried = np.flatnonzero((candidates["rank"] == rank) & ~done[pair])
             offset = candidates["offset"][tried]
             found = agreements(table, one[tried], other[tried], offset)
-            alike = (found.common >= LEAST_PEAKS) & (found.share >= LEAST_SIMILARITY)
-            alike &= found.steadiness >= LEAST_STEADINESS
+            alike = (found.common >= MIN_PEAKS) & (found.share >= MIN_SIMILARITY)
+            alike &= found.steadiness >= MIN_STEADINESS
             overlap = _overlap_ms(durations[one[tried]], durations[other[tried]], offset)
             done[pair[tried[alike]]] = True
             for at in np.flatnonzero(alike):
@@ -260,7 +260,7 @@ def _votes(tokens: Rows, first_known: int) -> Iterator[Rows]:
     """A vote for an offset by each two equal keys of different items, the item with the lower number first."""
     # Items came in order of their numbers, which a stable sort keeps.
     tokens = tokens[np.argsort(tokens["key"], kind="stable")]
-    for apart in range(1, MOST_SHARED + 1):
+    for apart in range(1, MAX_SHARED + 1):
         one, other = tokens[:-apart], tokens[apart:]
         alike = one["key"] == other["key"]
         if not alike.any():
@@ -273,7 +273,7 @@ def _votes(tokens: Rows, first_known: int) -> Iterator[Rows]:
 
 
 def _candidates(votes: Rows) -> Rows:
-    """Each pair at up to MOST_OFFSETS with votes enough, a neighbour's added; by pair, then by rank, 0 for the best."""
+    """Each pair at up to MAX_OFFSETS with votes enough, a neighbour's added; by pair, then by rank, 0 for the best."""
     pairs = _pairs_of(votes)
     order = np.argsort(pairs)
     number = np.cumsum(_changes(pairs[order])) - 1
@@ -286,7 +286,7 @@ def _candidates(votes: Rows) -> Rows:
     beside = np.zeros_like(counts)
     beside[:-1] += np.where(joined, counts[1:], 0)
     beside[1:] = np.maximum(beside[1:], np.where(joined, counts[:-1], 0))
-    enough = counts + beside >= LEAST_VOTES
+    enough = counts + beside >= MIN_VOTES
     cells, counts, beside = cells[enough], counts[enough], beside[enough]
     order, number = np.lexsort((-counts, -(counts + beside), cells >> 32)), order[np.flatnonzero(_changes(number))]
     return _ranked(cells[order], votes[number])
@@ -296,7 +296,7 @@ def _ranked(cells: Whole, first_votes: Rows) -> Rows:
     """Candidates of `cells` (number of the pair << 32 | offset), best first; `first_votes` has a vote of each pair."""
     pair = cells >> 32
     rank = np.arange(len(pair)) - np.searchsorted(pair, pair)
-    cells, pair, rank = (each[rank < MOST_OFFSETS] for each in (cells, pair, rank))
+    cells, pair, rank = (each[rank < MAX_OFFSETS] for each in (cells, pair, rank))
     candidates = np.empty(len(cells), CANDIDATE)
     candidates["one"], candidates["other"] = first_votes["one"][pair], first_votes["other"][pair]
     candidates["offset"], candidates["rank"] = (cells & (2**32 - 1)) - 2**31, rank

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ROW_MS = 60_000
 """Time in one row of the picture."""
-MOST_ROWS = 20
+MAX_ROWS = 20
 REMEDY = "pip install 'soundseam[show]'"
 
 COLOURS = {
@@ -70,7 +70,7 @@ def show_recording(
     with decode_recording(path, DecodeConfig()) as decoded:
         asked = span or TimeSpan(0, decoded.duration_ms)
         shown = TimeSpan(
-            max(0, asked.start_ms), min(asked.end_ms, decoded.duration_ms, asked.start_ms + ROW_MS * MOST_ROWS)
+            max(0, asked.start_ms), min(asked.end_ms, decoded.duration_ms, asked.start_ms + ROW_MS * MAX_ROWS)
         )
         if shown.duration_ms == 0:
             raise PictureError(f"{path.name} is {decoded.duration_ms} ms long: choose a time before its end")

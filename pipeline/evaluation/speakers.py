@@ -51,7 +51,7 @@ class SpeakerEvaluation(Record):
 
 
 @dataclass(frozen=True)
-class _Heard:
+class _Evaluated:
     conversation: Conversation
     samples: Samples
     segment: Segment
@@ -91,7 +91,7 @@ def evaluate_speakers(
     return SpeakerEvaluation(conversations=len(heard), audio_s=round(audio_s, 1), backends=tuple(scores))
 
 
-def _diarize(backend: Backend[SpeechFacts], heard: Sequence[_Heard]) -> tuple[list[Turns], float]:
+def _diarize(backend: Backend[SpeechFacts], heard: Sequence[_Evaluated]) -> tuple[list[Turns], float]:
     annotator = backend.load()
     if not isinstance(annotator, RecordingAnnotator):
         raise TypeError(f"{backend.backend} hears recordings, and its annotator does not")
@@ -104,7 +104,7 @@ def _diarize(backend: Backend[SpeechFacts], heard: Sequence[_Heard]) -> tuple[li
     return found, time.perf_counter() - started
 
 
-def _scores(backend: str, heard: Sequence[_Heard], found: Sequence[Turns], seconds: float) -> SpeakerScores:
+def _scores(backend: str, heard: Sequence[_Evaluated], found: Sequence[Turns], seconds: float) -> SpeakerScores:
     from pyannote.core import Segment as Extent
     from pyannote.core import Timeline
     from pyannote.metrics.diarization import DiarizationErrorRate
@@ -138,7 +138,7 @@ def _annotation(turns: Turns) -> Annotation:
     return made
 
 
-def _open(folder: Path, conversation: Conversation) -> _Heard:
+def _open(folder: Path, conversation: Conversation) -> _Evaluated:
     samples = at_rate(*read_mono(folder / conversation.file), DETECTION_RATE_HZ)
     span = TimeSpan(0, len(samples) * 1000 // DETECTION_RATE_HZ)
-    return _Heard(conversation, samples, segment_for(conversation.file, span, Branch.SPEECH))
+    return _Evaluated(conversation, samples, segment_for(conversation.file, span, Branch.SPEECH))

@@ -16,7 +16,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.annotators.chat.questions import Asker, Question, Reply
+from soundseam.annotators.chat.questions import ChatClient, Question, Reply
 from soundseam.annotators.chat.served import ask_each
 from soundseam.pipeline.captions.caption_config import VerifierConfig
 from soundseam.pipeline.captions.verify import (
@@ -92,7 +92,7 @@ class Judged:
 
 
 def evaluate_verifier(
-    output: str, config: VerifierConfig, asker: Asker, segments: int, seed: int
+    output: str, config: VerifierConfig, asker: ChatClient, segments: int, seed: int
 ) -> VerifierEvaluation:
     """Asks about the claims of up to `segments` segments of OUT, drawn by lot. Raises SetupError where OUT has none."""
     corpus = _load(output)
@@ -108,13 +108,13 @@ def evaluate_verifier(
     return summarise(list(judge_trials(_heard(corpus, trials), config, asker)), len(trials))
 
 
-def judge_trials(heard: Iterable[Heard], config: VerifierConfig, asker: Asker) -> Iterator[Judged]:
+def judge_trials(heard: Iterable[SegmentTrials], config: VerifierConfig, asker: ChatClient) -> Iterator[Judged]:
     """The trials of each segment, judged; those that fail are left out."""
     first = (
         (one, list(_judge(one, replies, config))) for one, replies in ask_each(asker, heard, lambda one: one.questions)
     )
 
-    def ask_silence(pair: tuple[Heard, list[Judged]]) -> list[Question]:
+    def ask_silence(pair: tuple[SegmentTrials, list[Judged]]) -> list[Question]:
         silence = silence_like(soundfile.info(io.BytesIO(pair[0].flac)).frames)
         return _questions([one.trial for one in pair[1] if _is_asked_in_silence(one.trial, config)], silence)
 
@@ -126,7 +126,7 @@ def judge_trials(heard: Iterable[Heard], config: VerifierConfig, asker: Asker) -
 
 
 @dataclass(frozen=True)
-class Heard:
+class SegmentTrials:
     """The trials of one segment, and its FLAC file."""
 
     trials: Sequence[Trial]
@@ -158,7 +158,7 @@ def _answers(questions: Sequence[Question], replies: Sequence[Reply]) -> list[tu
     return found
 
 
-def _judge(heard: Heard, replies: Sequence[Reply], config: VerifierConfig) -> Iterator[Judged]:
+def _judge(heard: SegmentTrials, replies: Sequence[Reply], config: VerifierConfig) -> Iterator[Judged]:
     for trial, answer in zip(heard.trials, _answers(heard.questions, replies), strict=True):
         if answer is not None:
             yield Judged(trial, *answer, judge(*answer, config)[0])
@@ -220,13 +220,13 @@ def _share(verdicts: Sequence[Verdict], wanted: Verdict) -> float:
     return sum(verdict is wanted for verdict in verdicts) / len(verdicts) if verdicts else 0.0
 
 
-def _heard(corpus: Corpus, trials: Sequence[Trial]) -> Iterator[Heard]:
+def _heard(corpus: Corpus, trials: Sequence[Trial]) -> Iterator[SegmentTrials]:
     """In the order in which audio is read, one segment's in memory at a time."""
     by_segment = {name: list(group) for name, group in groupby(trials, key=attrgetter("segment_id"))}
     for row in segment_rows(corpus, Table.SEGMENTS, by_segment):
         audio = row["audio"]
         if isinstance(audio, Mapping) and isinstance(flac := audio.get("bytes"), bytes):
-            yield Heard(by_segment[str(row["segment_id"])], flac)
+            yield SegmentTrials(by_segment[str(row["segment_id"])], flac)
 
 
 def _draw_captions(corpus: Corpus, segments: int, seed: int) -> list[Caption]:

@@ -21,7 +21,7 @@ class Kaldi(LinesFormat):
         f"{split}/{name}" for split in SPLITS for name in ("wav.scp", "text", "utt2spk", "spk2utt")
     )
     command: ClassVar[str] = "utils/validate_data_dir.sh --no-feats {target}/train"
-    most_clips: ClassVar[int | None] = 1
+    max_clips: ClassVar[int | None] = 1
     holds_conversations: ClassVar[bool] = False
 
     def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:

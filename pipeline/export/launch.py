@@ -163,11 +163,11 @@ class ExportSummary(Record):
     """The files that stand beside the parts."""
 
 
-def run_export(plan: ExportPlan, workers: int, tell: Callable[[int, int], None]) -> ExportSummary:
+def run_export(plan: ExportPlan, workers: int, on_progress: Callable[[int, int], None]) -> ExportSummary:
     """Writes the parts that are missing, joins and indexes, and only then removes those of another plan.
 
-    `tell` hears how many parts are done, of how many. Raises SetupError if no sample is left to export, and leaves an
-    earlier export as it was. The caller has asked `check_export`.
+    `on_progress` is called with how many parts are done, of how many. Raises SetupError if no sample is left to
+    export, and leaves an earlier export as it was. The caller has asked `check_export`.
     """
     wanted = {part.part: part for part in plan.parts}
     earlier = read_layout(plan.target)
@@ -179,7 +179,7 @@ def run_export(plan: ExportPlan, workers: int, tell: Callable[[int, int], None])
     alone = plan.model_copy(update={"parts": ()})
     for done, marker in enumerate(in_order(partial(write_part, alone), missing, workers), 1):
         markers[marker.part] = marker
-        tell(len(wanted) - len(missing) + done, len(wanted))
+        on_progress(len(wanted) - len(missing) + done, len(wanted))
     counts = Counts()
     for name in wanted:
         counts = counts.plus(markers[name].counts)

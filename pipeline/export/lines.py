@@ -38,7 +38,7 @@ class LinesFormat(Format):
     indexes: ClassVar[tuple[str, ...]] = tuple(f"{split}.jsonl" for split in SPLITS)
     stems: ClassVar[tuple[str, ...]] = ("",)
     """What the names of its files begin with, before the split's: `<stem>train.jsonl`."""
-    most_clips: ClassVar[int | None] = None
+    max_clips: ClassVar[int | None] = None
     """That one line can hold; None for any number."""
 
     @abstractmethod
@@ -68,7 +68,7 @@ class LinesWriter(PartWriter):
         self._files: dict[str, IO[str]] = {}
 
     def write(self, item: Item) -> str | None:
-        most = self._form.most_clips
+        most = self._form.max_clips
         if most is not None and len(item.clips) > most:
             return "several_audios"
         for stem, line in self._form.lines(item, self._audio.names(item.clips)).items():
@@ -153,7 +153,7 @@ class Moss(LinesFormat):
         "accelerate launch finetune/finetune.py --model_dir weights/moss-audio --data_path {target}/train.jsonl "
         "--eval_data_path {target}/validation.jsonl --output_dir output/lora --use_lora --bf16"
     )
-    most_clips: ClassVar[int | None] = 1
+    max_clips: ClassVar[int | None] = 1
     container: ClassVar[Container] = "wav"
 
     def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:

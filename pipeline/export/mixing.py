@@ -37,7 +37,9 @@ class MixConfig(Record):
         default={}, description="task → its share of all samples, in place of what sizes and factors give"
     )
     quotas: dict[str, int] = Field(default={}, description="task → most samples of it")
-    most_repeats: float = Field(default=4.0, ge=1.0, description="how often a sample may be taken on the average")
+    max_repeats: float = Field(
+        alias="most_repeats", default=4.0, ge=1.0, description="how often a sample may be taken on the average"
+    )
     seed: int = Field(default=0, description="another seed takes other samples")
 
     @property
@@ -53,7 +55,7 @@ has. How ASR divides into its three forms is ours."""
 def take_rates(counts: Mapping[Stratum, int], mix: MixConfig) -> dict[Stratum, float]:
     """How often each sample of a stratum is to be taken, on the average.
 
-    With a total, weights are met as far as `most_repeats` and `quotas` let them; what a full stratum cannot take goes
+    With a total, weights are met as far as `max_repeats` and `quotas` let them; what a full stratum cannot take goes
     to the others.
     """
     sizes = {stratum: count for stratum, count in counts.items() if count > 0}
@@ -106,7 +108,7 @@ def _caps(sizes: Mapping[Stratum, int], mix: MixConfig) -> dict[Stratum, float]:
     of_task: dict[str, int] = {}
     for stratum, size in sizes.items():
         of_task[stratum.task] = of_task.get(stratum.task, 0) + size
-    repeats = mix.most_repeats if mix.samples is not None else 1.0
+    repeats = mix.max_repeats if mix.samples is not None else 1.0
     return {
         stratum: min(size * repeats, mix.quotas.get(stratum.task, float("inf")) * size / of_task[stratum.task])
         for stratum, size in sizes.items()

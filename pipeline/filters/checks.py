@@ -108,8 +108,8 @@ def check_alone(caption: Caption, segment: Segment, config: FilterConfig) -> Ite
     yield from _language(caption, config)
     yield from _length(caption, config)
     coverage = time_coverage(caption.kept, segment.events)
-    if coverage < config.least_coverage:
-        detail = f"speaks of {coverage:.0%} of the time with events, where {config.least_coverage:.0%} is the least"
+    if coverage < config.min_coverage:
+        detail = f"speaks of {coverage:.0%} of the time with events, where {config.min_coverage:.0%} is the least"
         yield Finding(FilterReason.LOW_COVERAGE, f"{detail}: {caption.caption!r}")
     if config.verified_only and caption.verified is not True:
         state = "no verifier ran" if caption.verified is None else "a sentence is unsure"
@@ -127,7 +127,7 @@ def _language(caption: Caption, config: FilterConfig) -> Iterator[Finding]:
 def _length(caption: Caption, config: FilterConfig) -> Iterator[Finding]:
     is_chinese = primary_tag(caption.language) == "zh"
     words = length_of(caption.caption, "zh" if is_chinese else "en") / (_HAN_A_WORD if is_chinese else 1)
-    if words < config.length.least_words:
-        yield Finding(FilterReason.TOO_SHORT, f"{words:g} words, where {config.length.least_words} are the fewest")
-    if words > config.length.most_words:
-        yield Finding(FilterReason.TOO_LONG, f"{words:g} words, where {config.length.most_words} are the most")
+    if words < config.length.min_words:
+        yield Finding(FilterReason.TOO_SHORT, f"{words:g} words, where {config.length.min_words} are the fewest")
+    if words > config.length.max_words:
+        yield Finding(FilterReason.TOO_LONG, f"{words:g} words, where {config.length.max_words} are the most")

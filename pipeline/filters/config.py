@@ -43,8 +43,12 @@ class Collapse(Record):
 class Lengths(Record):
     """Captions that are too short or too long."""
 
-    least_words: int = Field(default=2, ge=0, description="of a caption; Chinese counts two characters a word")
-    most_words: int = Field(default=120, ge=1, description="of a caption; Chinese counts two characters a word")
+    min_words: int = Field(
+        alias="least_words", default=2, ge=0, description="of a caption; Chinese counts two characters a word"
+    )
+    max_words: int = Field(
+        alias="most_words", default=120, ge=1, description="of a caption; Chinese counts two characters a word"
+    )
 
 
 class FilterConfig(Record):
@@ -61,7 +65,8 @@ class FilterConfig(Record):
     languages: tuple[Literal["en", "zh"], ...] = Field(
         default=("en", "zh"), description="captions in other languages are filtered"
     )
-    least_coverage: float = Field(
+    min_coverage: float = Field(
+        alias="least_coverage",
         default=0.5,
         ge=0.0,
         le=1.0,
@@ -73,11 +78,11 @@ class FilterConfig(Record):
 NOTHING = FilterConfig(
     near_duplicates=NearDuplicates(enabled=False),
     collapse=Collapse(enabled=False),
-    length=Lengths(least_words=0, most_words=10**9),
+    length=Lengths(min_words=0, max_words=10**9),
     jargon=False,
     language=False,
     languages=("en", "zh"),
-    least_coverage=0.0,
+    min_coverage=0.0,
 )
 """Filters nothing: brings everything back."""
 

@@ -21,7 +21,7 @@ HOLDING = (Table.CAPTIONS, Table.FILTERED)
 """Where captions are, kept and filtered ones."""
 
 
-class Told(NamedTuple):
+class CaptionText(NamedTuple):
     """A caption without its claims."""
 
     segment_id: str
@@ -42,11 +42,11 @@ class HeldCommit:
         rows = (row for table in HOLDING for row in self._rows(table))
         return sorted(map(Caption.model_validate, rows), key=attrgetter("segment_id"))
 
-    def told(self) -> dict[Table, list[Told]]:
+    def told(self) -> dict[Table, list[CaptionText]]:
         """The same without their claims, by where they are."""
         return {
             table: [
-                Told(str(row["segment_id"]), str(row["recording_id"]), str(row["caption"]))
+                CaptionText(str(row["segment_id"]), str(row["recording_id"]), str(row["caption"]))
                 for row in self._rows(table, ("segment_id", "recording_id", "caption"))
             ]
             for table in HOLDING

@@ -21,7 +21,7 @@ _WORD = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]|[^\W_]+(?:['\u2019][^\W_]+)*")
 _CHUNK = 65_536
 """Signatures in one piece of memory."""
 
-_MOST_FOR_BANDS = 0.9
+_MAX_FOR_BANDS = 0.9
 """For more there would be too few bands to find anything by; what they find beyond is compared and let go."""
 
 Signature = NDArray[np.uint32]
@@ -51,7 +51,7 @@ class NearDuplicateIndex:
         from datasketch import MinHash, MinHashLSH
 
         self._config = config
-        shape = MinHashLSH(threshold=min(config.similarity, _MOST_FOR_BANDS), num_perm=config.permutations)
+        shape = MinHashLSH(threshold=min(config.similarity, _MAX_FOR_BANDS), num_perm=config.permutations)
         self._rows = shape.r
         self._starts = range(0, shape.b * shape.r, shape.r)
         self._empty = MinHash(num_perm=config.permutations, seed=1)

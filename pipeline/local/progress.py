@@ -19,7 +19,7 @@ from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.plan import annotation_stage, stage_keys
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import RUN_FOLDER
-from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardWork
+from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardTask
 from soundseam.schemas.record import Record
 
 DEFAULT_SPEEDS: Mapping[str, float] = {
@@ -141,15 +141,15 @@ class ProgressLog(Record):
             os.close(descriptor)
 
     @contextmanager
-    def alive(self, stage: str, every_s: float = 20.0, most_s: float = 3 * 3600.0) -> Iterator[None]:
-        """Shows that the process lives while something goes on that may take long without being stuck, up to `most_s`.
+    def alive(self, stage: str, every_s: float = 20.0, max_s: float = 3 * 3600.0) -> Iterator[None]:
+        """Shows that the process lives while something goes on that may take long without being stuck, up to `max_s`.
 
         A call that holds the interpreter's lock stops it too.
         """
         done = threading.Event()
 
         def show() -> None:
-            until_s = time.monotonic() + most_s
+            until_s = time.monotonic() + max_s
             while not done.wait(every_s) and time.monotonic() < until_s:
                 self.write(stage, "alive", ())
 
@@ -195,7 +195,7 @@ class Meter:
 
     def __init__(
         self,
-        works: Sequence[ShardWork],
+        works: Sequence[ShardTask],
         durations_ms: Mapping[str, int],
         costs: Mapping[str, float],
         workers: int,

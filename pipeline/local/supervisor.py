@@ -20,46 +20,46 @@ from typing import Literal, Protocol
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.local.progress import Step
 from soundseam.pipeline.local.worker import Answer, RunGroup, Worker
-from soundseam.pipeline.work import ShardWork
+from soundseam.pipeline.work import ShardTask
 
-MOST_BYTES = 128 * 2**20
+MAX_BYTES = 128 * 2**20
 """About two hours of speech as FLAC: what a worker does between two commits, and may lose."""
-LEAST_BYTES = 2**20
+MIN_BYTES = 2**20
 """Below this, starting a pipeline costs more than balance brings."""
-MOST_RECORDINGS = 256
+MAX_RECORDINGS = 256
 GROUPS_A_WORKER = 4
 """So that workers finish at about the same time."""
 
 
-def recordings_of(works: Iterable[ShardWork]) -> tuple[str, ...]:
+def recordings_of(works: Iterable[ShardTask]) -> tuple[str, ...]:
     """The recordings that the works have something left to do for, each once, in order."""
     return tuple(dict.fromkeys(name for work in works for stage in work.stages for name, _ in stage.keys))
 
 
-def group_works(works: Sequence[ShardWork], workers: int) -> list[tuple[ShardWork, ...]]:
+def group_works(works: Sequence[ShardTask], workers: int) -> list[tuple[ShardTask, ...]]:
     """All that `works` hold, in groups for one worker at a time, the largest first.
 
     A work larger than a group is cut between recordings; a single larger recording is a group of its own.
     """
     total = sum(work.size_bytes for work in works)
-    limit = min(MOST_BYTES, max(LEAST_BYTES, total // (workers * GROUPS_A_WORKER)))
-    groups: list[list[ShardWork]] = []
+    limit = min(MAX_BYTES, max(MIN_BYTES, total // (workers * GROUPS_A_WORKER)))
+    groups: list[list[ShardTask]] = []
     room_bytes = room_recordings = 0
     for piece in (piece for work in works for piece in _pieces(work, limit)):
         if piece.size_bytes > room_bytes or len(piece.sources) > room_recordings:
             groups.append([])
-            room_bytes, room_recordings = limit, MOST_RECORDINGS
+            room_bytes, room_recordings = limit, MAX_RECORDINGS
         groups[-1].append(piece)
         room_bytes -= piece.size_bytes
         room_recordings -= len(piece.sources)
     return [tuple(group) for group in sorted(groups, key=lambda group: -sum(work.size_bytes for work in group))]
 
 
-def _pieces(work: ShardWork, limit_bytes: int) -> list[ShardWork]:
+def _pieces(work: ShardTask, limit_bytes: int) -> list[ShardTask]:
     runs: list[list[str]] = []
     room_bytes = 0
     for source in work.sources:
-        if not runs or source.size_bytes > room_bytes or len(runs[-1]) == MOST_RECORDINGS:
+        if not runs or source.size_bytes > room_bytes or len(runs[-1]) == MAX_RECORDINGS:
             runs.append([])
             room_bytes = limit_bytes
         runs[-1].append(source.recording_id)
@@ -69,14 +69,14 @@ def _pieces(work: ShardWork, limit_bytes: int) -> list[ShardWork]:
     return list(chain.from_iterable(take_from_works([work], frozenset(run)) for run in runs))
 
 
-def halve_works(works: Sequence[ShardWork]) -> list[tuple[ShardWork, ...]]:
+def halve_works(works: Sequence[ShardTask]) -> list[tuple[ShardTask, ...]]:
     """The same in two groups; in one where there is only one recording."""
     names = recordings_of(works)
     halves = [names[: len(names) // 2], names[len(names) // 2 :]]
     return [group for half in halves if (group := take_from_works(works, frozenset(half)))]
 
 
-def take_from_works(works: Sequence[ShardWork], recording_ids: frozenset[str]) -> tuple[ShardWork, ...]:
+def take_from_works(works: Sequence[ShardTask], recording_ids: frozenset[str]) -> tuple[ShardTask, ...]:
     """The works with these recordings alone, without those in which nothing of them is left to do."""
     return tuple(part for work in works if (part := work.only(recording_ids)).stages)
 
@@ -99,7 +99,7 @@ _CRASHES = ("SIGSEGV", "SIGABRT", "SIGFPE", "SIGILL")
 class Poison:
     """A recording that took two workers down, the second time alone; `work` holds nothing but it."""
 
-    work: ShardWork
+    work: ShardTask
     recording_id: str
     stage: str
     """The stage it was last seen in; empty where it never got to a step."""
@@ -126,7 +126,7 @@ class Watcher(Protocol):
         """Called a few times a second, whatever the workers do."""
         ...
 
-    def remaining(self, work: ShardWork) -> ShardWork | None:
+    def remaining(self, work: ShardTask) -> ShardTask | None:
         """What of a work is still not committed; asked before anything is done again."""
         ...
 
@@ -161,7 +161,7 @@ class WorkerStartError(Exception):
 class Task:
     """A group on its way through a worker."""
 
-    works: tuple[ShardWork, ...]
+    works: tuple[ShardTask, ...]
     lone: bool = False
     """Its one recording is suspected: a fresh process, and no third try."""
     exclusive: bool = False
@@ -169,7 +169,7 @@ class Task:
     lost_unexplained: int = 0
 
 
-def run_local(works: Sequence[ShardWork], job: LocalJob) -> None:
+def run_local(works: Sequence[ShardTask], job: LocalJob) -> None:
     """Runs all `works` with `job.workers` processes.
 
     Raises WorkerFailedError, WorkerStartError, or SetupError where a model cannot load; whatever rises, no process
@@ -336,7 +336,7 @@ class _Supervisor:
             self._queue(take_from_works(task.works, frozenset({name})), lone=True, exclusive=exclusive)
 
     def _queue(
-        self, works: Sequence[ShardWork], lone: bool = False, exclusive: bool = False, lost_unexplained: int = 0
+        self, works: Sequence[ShardTask], lone: bool = False, exclusive: bool = False, lost_unexplained: int = 0
     ) -> None:
         """Queues what is left of `works`: before the lone ones what runs together, last what runs with nothing else."""
         left = tuple(work for given in works if (work := self._job.watcher.remaining(given)) is not None)

@@ -21,7 +21,7 @@ from soundseam.annotators.base import BackendUnavailableError
 from soundseam.pipeline.config import is_no_space, no_space
 from soundseam.pipeline.local.pool import die_with
 from soundseam.pipeline.local.progress import ProgressLog, Step
-from soundseam.pipeline.work import ShardWork
+from soundseam.pipeline.work import ShardTask
 from soundseam.schemas.record import Record
 
 THREAD_VARIABLES = (
@@ -38,7 +38,7 @@ LOG_TAIL_BYTES = 2000
 class RunGroup(Protocol):
     """Runs every stage of some works to their commits, telling `progress` each step. Must be picklable."""
 
-    def __call__(self, works: Sequence[ShardWork], progress: ProgressLog) -> None: ...
+    def __call__(self, works: Sequence[ShardTask], progress: ProgressLog) -> None: ...
 
 
 _BEAMS_REMARK = re.compile(r"\s*\[while running .*\]$")
@@ -65,7 +65,7 @@ class Worker:
         self.steps_seen = 0
         self.ready = False
         self._last_done_s: float | None = None
-        self._waiting: tuple[ShardWork, ...] | None = None
+        self._waiting: tuple[ShardTask, ...] | None = None
         self.last_sign_s = time.monotonic()
         spawn = multiprocessing.get_context("spawn")
         self.connection, far_end = spawn.Pipe()
@@ -76,7 +76,7 @@ class Worker:
         # Sent, not an argument of the process: what it imports may print, and may fail, only once there is a log.
         self._send(run_group)
 
-    def give(self, works: Sequence[ShardWork]) -> None:
+    def give(self, works: Sequence[ShardTask]) -> None:
         """Hands over one group, once the process has started: until it reads, a large message would block this one."""
         self.open_steps.clear()
         self._last_done_s = None
@@ -198,7 +198,7 @@ def serve_groups(connection: Connection, steps: str, log: str, parent: int) -> N
     # Beam leaves an empty folder for every pipeline; here they go with the run's own.
     tempfile.tempdir = str(Path(steps).parent)
     run_group: RunGroup = connection.recv()
-    groups: queue.SimpleQueue[Sequence[ShardWork]] = queue.SimpleQueue()
+    groups: queue.SimpleQueue[Sequence[ShardTask]] = queue.SimpleQueue()
     threading.Thread(target=_receive_groups, args=(connection, groups), daemon=True).start()
     connection.send(Answer(state="ready"))
     while True:
@@ -216,7 +216,7 @@ def serve_groups(connection: Connection, steps: str, log: str, parent: int) -> N
             connection.send(Answer(state="done"))
 
 
-def _receive_groups(connection: Connection, groups: queue.SimpleQueue[Sequence[ShardWork]]) -> None:
+def _receive_groups(connection: Connection, groups: queue.SimpleQueue[Sequence[ShardTask]]) -> None:
     """Hands on what the parent sends; once the parent is gone, ends this process and all it started."""
     try:
         while True:

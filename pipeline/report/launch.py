@@ -175,7 +175,7 @@ def _wanted_rows(file: BinaryIO, segment_ids: Collection[str]) -> Iterator[Row]:
 
 BESIDE = (Table.CAPTIONS, Table.SPEECH, Table.MUSIC, Table.GENERAL, Table.REJECTED)
 """What is joined to the segments."""
-MOST_SEGMENTS = 5000
+MAX_SEGMENTS = 5000
 REPORT_FOLDER = "report"
 
 

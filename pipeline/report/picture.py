@@ -18,7 +18,7 @@ from soundseam.annotators.base import Samples
 
 PEAKS = 600
 """Pairs of lowest and highest sample: about one a pixel of the widest timeline."""
-MOST_COLUMNS = 900
+MAX_COLUMNS = 900
 BANDS = 96
 WINDOW, FFT = 640, 1024
 """40 ms of 16 kHz, zero-padded."""
@@ -57,7 +57,7 @@ def spectrogram_png(samples: Samples, rate_hz: int) -> bytes:
 
 def _mel_power(samples: Samples, rate_hz: int) -> NDArray[np.float32]:
     """(BANDS, columns)."""
-    hop = max(MIN_HOP, -(-len(samples) // MOST_COLUMNS))
+    hop = max(MIN_HOP, -(-len(samples) // MAX_COLUMNS))
     padded = np.pad(samples, (WINDOW // 2, WINDOW))
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[: max(len(samples), 1) : hop]
     spectrum = rfft(frames * np.hanning(WINDOW).astype(np.float32), FFT, axis=1)

@@ -14,7 +14,7 @@ from soundseam.pipeline.report.page_data import Bar, Bars, HistogramView, Summar
 from soundseam.pipeline.storage.commits import Corpus
 from soundseam.schemas.tables import RECORD_OF, SAMPLES_FOLDER, Table, arrow_schema
 
-MOST_BINS, FEWEST_BINS = 60, 8
+MAX_BINS, FEWEST_BINS = 60, 8
 
 
 class Histogram:
@@ -39,7 +39,7 @@ class Histogram:
     def view(self) -> HistogramView:
         """The bins from the first that counts to the last; wide ranges in fewer, wider bins."""
         first, last = (min(self._bins), max(self._bins)) if self._bins else (0, 0)
-        bins = min(MOST_BINS, max(FEWEST_BINS, 2 * math.isqrt(self.total)))  # few values in few bins
+        bins = min(MAX_BINS, max(FEWEST_BINS, 2 * math.isqrt(self.total)))  # few values in few bins
         merge = -(-(last - first + 1) // bins)
         first -= first % merge
         counts = [0] * ((last - first) // merge + 1)
@@ -214,7 +214,7 @@ def _list(value: object) -> Sequence[Row]:
     return value if isinstance(value, list) else ()
 
 
-MOST_BARS = 12
+MAX_BARS = 12
 
 
 def summary_of(title: str, totals: Totals, shown: int, shown_rejects: int, list_chunks: int) -> Summary:
@@ -275,7 +275,7 @@ def _bars(totals: Totals) -> list[Bars]:
         Bar(name=name, value=count, shown=f"{count:,}", facet="verdict")
         for name, count in totals.verdicts.most_common()
     ]
-    licenses = [Bar(name=name, value=ms, shown=duration(ms)) for name, ms in totals.licenses.most_common(MOST_BARS)]
+    licenses = [Bar(name=name, value=ms, shown=duration(ms)) for name, ms in totals.licenses.most_common(MAX_BARS)]
     return [
         Bars(title="Branches", note="segments; one may go to several", bars=tuple(branches)),
         Bars(title="Classes", note="share of the time; classes may sound at once", bars=tuple(classes)),
@@ -289,7 +289,7 @@ def _bars(totals: Totals) -> list[Bars]:
     ]
 
 
-def _counts(counter: Counter[str], most: int = MOST_BARS) -> tuple[Bar, ...]:
+def _counts(counter: Counter[str], most: int = MAX_BARS) -> tuple[Bar, ...]:
     return tuple(
         Bar(name=name.replace("_", " "), value=count, shown=f"{count:,}") for name, count in counter.most_common(most)
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from soundseam.annotators.moss.checkpoint import MossConfig
-from soundseam.annotators.moss.forward import Heard, MossAudio
+from soundseam.annotators.moss.forward import DecoderInput, MossAudio
 from soundseam.annotators.moss.model import audio_token_ids
 from soundseam.pipeline.serving.server import ScoredPrompt, as_heard, probe_clip, score_prompt
 
@@ -104,7 +104,7 @@ def difference_of(some: Scores, others: Scores) -> Difference:
     return Difference(float(apart.max()), float(apart.mean()))
 
 
-def _scores(model: MossAudio, ids: list[int], heard: Heard, deepstack: bool) -> Scores:
+def _scores(model: MossAudio, ids: list[int], heard: DecoderInput, deepstack: bool) -> Scores:
     return model.prompt_log_probabilities(ids, [heard], deepstack).astype(np.float64)
 
 

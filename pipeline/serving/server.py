@@ -60,19 +60,19 @@ SYSTEM = "You are a helpful assistant."
 QUESTION = "Describe this audio."
 TIMEOUT_S = 600.0
 """For one request: a server that has just started may compile first."""
-MOST_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 SHOWN_CHARACTERS = 300
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
 
-class _Told(BaseModel):
+class _TokenLogprob(BaseModel):
     logprob: float = Field(le=1e-3)
 
 
 class _Completion(BaseModel):
     prompt_token_ids: list[Annotated[int, Field(ge=0)]] | None = None
-    prompt_logprobs: list[dict[str, _Told] | None] | None = None
+    prompt_logprobs: list[dict[str, _TokenLogprob] | None] | None = None
 
 
 class _Named(BaseModel):
@@ -159,7 +159,7 @@ def _request(url: str, body: bytes | None = None) -> bytes:
     request = urllib.request.Request(url, body, headers)  # noqa: S310 - api_root lets http and https through alone
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
-            answer: bytes = response.read(MOST_BYTES + 1)
+            answer: bytes = response.read(MAX_BYTES + 1)
     except urllib.error.HTTPError as error:
         said = " ".join(error.read(SHOWN_CHARACTERS).decode(errors="replace").split())
         key_hint = "; is its key in OPENAI_API_KEY?" if error.code in (401, 403) else ""
@@ -167,8 +167,8 @@ def _request(url: str, body: bytes | None = None) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise SetupError(f"{url} cannot be reached ({reason}): is the server up?") from error
-    if len(answer) > MOST_BYTES:
-        raise SetupError(f"{url} answers with over {MOST_BYTES >> 20} MiB: is it a vLLM server?")
+    if len(answer) > MAX_BYTES:
+        raise SetupError(f"{url} answers with over {MAX_BYTES >> 20} MiB: is it a vLLM server?")
     return answer
 
 

@@ -100,12 +100,12 @@ def _look(path: str) -> _Seen:
         raise SetupError(f"{path} is no Python that answers ({reason}): name that of vLLM's environment") from error
 
 
-MOST_BATCHED_TOKENS = 16_384
+MAX_BATCHED_TOKENS = 16_384
 """Enough to prefill some forty clips of 30 s at once; vLLM's encoder cache is as large."""
 AUDIO_TOKENS_PER_S = 13.5
 """12.5 for the sound, and one or two digits every 2 s."""
 CORES_PER_API_SERVER = 4
-MOST_API_SERVERS = 16
+MAX_API_SERVERS = 16
 """Each makes the mel frames of its requests: 45 ms of a core for 30 s of audio."""
 BYTES_PER_S = 2 * RATE_HZ
 """Of 16-bit samples; FLAC needs less."""
@@ -152,7 +152,7 @@ class ServeRequest:
 def vllm_command(request: ServeRequest, interpreter: Interpreter, cores: int) -> list[str]:
     """What to run. Wheels under another name than vllm lack what its `serve` reads of itself: they take one process."""
     whole = bool(interpreter.version)
-    servers = request.api_servers or max(1, min(MOST_API_SERVERS, cores // CORES_PER_API_SERVER))
+    servers = request.api_servers or max(1, min(MAX_API_SERVERS, cores // CORES_PER_API_SERVER))
     start = ["vllm.entrypoints.cli.main", "serve", request.model]
     if not whole:
         start = ["vllm.entrypoints.openai.api_server", "--model", request.model]
@@ -188,7 +188,7 @@ def vllm_environment(request: ServeRequest, environment: Mapping[str, str]) -> d
 def _batched_tokens(request: ServeRequest) -> int:
     """A multiple of 1,024 that holds the longest segments of a prompt: a clip is encoded in one step."""
     needed = request.audios * math.ceil(request.longest_s * AUDIO_TOKENS_PER_S)
-    return max(MOST_BATCHED_TOKENS, 1024 * math.ceil(needed / 1024))
+    return max(MAX_BATCHED_TOKENS, 1024 * math.ceil(needed / 1024))
 
 
 def _given(option: str, options: tuple[str, ...]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.annotators.chat.questions import Asker, Question, Reply, Sampling
+from soundseam.annotators.chat.questions import ChatClient, Question, Reply, Sampling
 from soundseam.annotators.chat.served import ask_each
 from soundseam.pipeline.sft.answers import LETTERS, TimestampFormat, letter_of, score_answer
 from soundseam.pipeline.sft.balance import CLOSED
@@ -15,7 +15,7 @@ from soundseam.schemas.sample import Sample, Scoring
 _SAMPLING = Sampling(max_tokens=64)
 
 
-def with_text_only(samples: Iterable[Sample], style: TimestampFormat, asker: Asker) -> Iterator[Sample]:
+def with_text_only(samples: Iterable[Sample], style: TimestampFormat, asker: ChatClient) -> Iterator[Sample]:
     """The samples in order, those of closed questions with how right a model is that hears nothing.
 
     A question that the server refuses has no such figure. Samples are drawn as answers come.

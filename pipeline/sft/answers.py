@@ -181,7 +181,7 @@ _TURN = re.compile(r"^\s*([^:\uff1a]{1,60})[:\uff1a](.*)$")
 _YES_OR_NO = frozenset({"yes", "no", "有", "没有"})
 _DENIED = re.compile(r"\b(not|nor|than|isn't|before|after)\b|不|比")
 """Before an answer: then it is the other one that is given."""
-MOST_SPEAKERS = 20
+MAX_SPEAKERS = 20
 """Of an answer that is scored: what names more is wrong anyway."""
 _SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
@@ -237,7 +237,7 @@ def _by_speaker(text: str) -> dict[str, list[str]]:
     for line in text.splitlines():
         turn = _TURN.match(line)
         name, said = (turn[1].strip(), turn[2]) if turn else (name, line)
-        if len(words) >= MOST_SPEAKERS:
+        if len(words) >= MAX_SPEAKERS:
             name = next(iter(words))
         words.setdefault(name, []).extend(_tokens(said))
     return words or {"": []}

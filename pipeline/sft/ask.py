@@ -10,7 +10,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from soundseam.annotators.chat.endpoint import Endpoint
-from soundseam.annotators.chat.questions import Asker
+from soundseam.annotators.chat.questions import ChatClient
 from soundseam.pipeline.sft.answers import TimestampFormat
 from soundseam.pipeline.sft.material import Material, RecordingMaterial
 from soundseam.pipeline.sft.words import Words, words_key
@@ -45,7 +45,7 @@ class Phrasing:
 
 
 @dataclass(frozen=True)
-class Turn:
+class Wording:
     """A question with its answer, in one language."""
 
     question: str
@@ -57,7 +57,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Ask:
+class QuestionDraft:
     """One fact worth asking for. `turn` puts it into words; it raises UnsayableError where a language has none."""
 
     kind: str
@@ -68,7 +68,7 @@ class Ask:
     materials: tuple[Material, ...]
     evidence: tuple[Evidence, ...]
     difficulty: Difficulty
-    turn: Callable[[Words], Turn]
+    turn: Callable[[Words], Wording]
     languages: tuple[str, ...] | None = None
     """The only languages to ask in; None for any."""
     verdicts: tuple[SourceVerdict, ...] = ()
@@ -80,7 +80,9 @@ class AnyTaskOptions(Record, ABC):
     """What all tasks have in common."""
 
     task: str
-    most_per_segment: int = Field(default=2, ge=1, description="most samples of this task from one segment")
+    max_per_segment: int = Field(
+        alias="most_per_segment", default=2, ge=1, description="most samples of this task from one segment"
+    )
 
     needs: ClassVar[tuple[str, ...]]
     """The columns without which there is nothing to ask, as TABLE:FIELD."""
@@ -100,8 +102,8 @@ class ServedTask(AnyTaskOptions):
 
     @abstractmethod
     def asks_from(
-        self, recordings: Iterable[RecordingMaterial], phrasing: Phrasing, askers: Sequence[Asker]
-    ) -> Iterator[Ask]:
+        self, recordings: Iterable[RecordingMaterial], phrasing: Phrasing, askers: Sequence[ChatClient]
+    ) -> Iterator[QuestionDraft]:
         """Every question, in order of the recordings and their segments; recordings are drawn as answers come.
 
         Raises ConnectionError where the servers stay away.
@@ -112,19 +114,19 @@ class Task(AnyTaskOptions):
     """A task's options. `asks` is pure: equal rows give equal questions in equal order."""
 
     @abstractmethod
-    def asks(self, recording: RecordingMaterial) -> Iterator[Ask]:
+    def asks(self, recording: RecordingMaterial) -> Iterator[QuestionDraft]:
         """Every question that the recording's rows can answer."""
 
 
 class SegmentTask(Task):
     """A task that looks at one segment at a time."""
 
-    def asks(self, recording: RecordingMaterial) -> Iterator[Ask]:
+    def asks(self, recording: RecordingMaterial) -> Iterator[QuestionDraft]:
         for material in recording.segments:
             yield from self.asks_of(material)
 
     @abstractmethod
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         """Every question that one segment's rows can answer."""
 
 

@@ -13,7 +13,7 @@ from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
 from soundseam.annotators.grammar.engine import Pick
 from soundseam.pipeline.config import SetupError, first_problem, read_text, tree_of, with_servers
 from soundseam.pipeline.sft.answers import TimestampFormat
-from soundseam.pipeline.sft.ask import AnyTaskOptions, Ask, Phrasing, ServedTask, Task, Turn
+from soundseam.pipeline.sft.ask import AnyTaskOptions, Phrasing, QuestionDraft, ServedTask, Task, Wording
 from soundseam.pipeline.sft.material import RecordingMaterial, is_doubted
 from soundseam.pipeline.sft.prompts import ANSWERER_PROMPTS, prompts_key
 from soundseam.pipeline.sft.tasks import AnyTask
@@ -129,18 +129,20 @@ def samples_of(
 
 
 def samples_from(
-    task: AnyTaskOptions, found: Iterable[Ask], config: SftConfig, split: Split, config_key: str
+    task: AnyTaskOptions, found: Iterable[QuestionDraft], config: SftConfig, split: Split, config_key: str
 ) -> Iterator[Sample]:
     """The same of questions that were `found` already, all of one recording."""
     asks = sorted(found, key=lambda ask: ask.materials[0].segment_id)
     for _, members in groupby(asks, key=lambda ask: ask.materials[0].segment_id):
         made = (sample for ask in members if (sample := _sample(task, ask, config, split, config_key)) is not None)
         # By id, which is a hash, so that no kind of question is preferred.
-        chosen = sorted(made, key=lambda sample: sample.sample_id)[: task.most_per_segment]
+        chosen = sorted(made, key=lambda sample: sample.sample_id)[: task.max_per_segment]
         yield from chosen
 
 
-def _sample(task: AnyTaskOptions, ask: Ask, config: SftConfig, split: Split, config_key: str) -> Sample | None:
+def _sample(
+    task: AnyTaskOptions, ask: QuestionDraft, config: SftConfig, split: Split, config_key: str
+) -> Sample | None:
     if any(is_doubted(ask.evidence, material.doubted) for material in ask.materials):
         return None
     segment_ids = tuple(material.segment_id for material in ask.materials)
@@ -181,7 +183,7 @@ def conversation(segment_ids: Sequence[str], question: str, answer: str) -> tupl
     return (*audio, asked, answered)
 
 
-def _say(task: AnyTaskOptions, ask: Ask, config: SftConfig, identity: str) -> tuple[str, Turn] | None:
+def _say(task: AnyTaskOptions, ask: QuestionDraft, config: SftConfig, identity: str) -> tuple[str, Wording] | None:
     """The fact in the language drawn for it, or in another one where that has no words for it."""
     for language in config.phrasing.languages_for(identity, ask.languages):
         pick = Pick(str(config.seed), identity, language)
@@ -193,12 +195,12 @@ def _say(task: AnyTaskOptions, ask: Ask, config: SftConfig, identity: str) -> tu
     return None
 
 
-def _capitalised(turn: Turn) -> Turn:
+def _capitalised(turn: Wording) -> Wording:
     """Sentences that begin with a sound's name begin with a capital; answers taken over as they are stay so."""
     if turn.answer == turn.spec.reference:
         return turn
     reasoning = None if turn.reasoning is None else _capital(turn.reasoning)
-    return Turn(_capital(turn.question), _capital(turn.answer), turn.spec, reasoning, turn.rivals)
+    return Wording(_capital(turn.question), _capital(turn.answer), turn.spec, reasoning, turn.rivals)
 
 
 def _capital(text: str) -> str:

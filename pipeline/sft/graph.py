@@ -12,7 +12,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from soundseam.annotators.chat.client import ChatClient, KeepingAsker
+from soundseam.annotators.chat.client import CachedClient, ServerClient
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.local.progress import ProgressLog
@@ -27,7 +27,7 @@ from soundseam.pipeline.sft.tasks import AnyTask
 from soundseam.pipeline.stages.asking import asking
 from soundseam.pipeline.stages.transforms import client_of
 from soundseam.pipeline.storage.commits import Commit, new_commit
-from soundseam.pipeline.work import ShardWork
+from soundseam.pipeline.work import ShardTask
 from soundseam.schemas.sample import Sample, Split
 
 
@@ -50,9 +50,9 @@ class ShardBuilder:
 
     made_with: SftBuild
     progress: ProgressLog
-    load: Callable[[Endpoint], ChatClient]
+    load: Callable[[Endpoint], ServerClient]
 
-    def build(self, work: ShardWork) -> Iterator[tuple[str, int]]:
+    def build(self, work: ShardTask) -> Iterator[tuple[str, int]]:
         """Builds what `work` has left to do and commits it a task at a time; gives (task, its samples) as it goes."""
         names = {name for stage in work.stages for name in stage.recording_ids}
         recordings = [
@@ -81,7 +81,7 @@ class ShardBuilder:
     def _samples(self, task: AnyTask, recordings: Iterable[RecordingMaterial]) -> Iterator[Sample]:
         with ExitStack() as stack:
 
-            def asker(endpoint: Endpoint) -> KeepingAsker:
+            def asker(endpoint: Endpoint) -> CachedClient:
                 client = self.load(endpoint)
                 return stack.enter_context(asking(client, self.made_with.output, sft_stage(task.task), self.progress))
 
@@ -106,7 +106,7 @@ class ShardBuilder:
             yield from samples
 
     def _written(
-        self, task: ServedTask, recordings: Iterable[RecordingMaterial], askers: list[KeepingAsker]
+        self, task: ServedTask, recordings: Iterable[RecordingMaterial], askers: list[CachedClient]
     ) -> Iterator[Sample]:
         asks = task.asks_from(recordings, self.made_with.config.phrasing, askers)
         key = self.made_with.config.task_key(task)
@@ -121,7 +121,7 @@ class BuildShard(beam.DoFn):
     def __init__(self, made_with: SftBuild, progress: ProgressLog) -> None:
         self._made_with, self._progress = made_with, progress
 
-    def process(self, work: ShardWork) -> Iterator[ShardWork]:
+    def process(self, work: ShardTask) -> Iterator[ShardTask]:
         builder = ShardBuilder(self._made_with, self._progress, client_of)
         for task, samples in builder.build(work):
             Metrics.counter("soundseam", f"sft/{task} samples").inc(samples)
@@ -139,7 +139,7 @@ def beam_options(flags: Sequence[str], runner: str) -> PipelineOptions:
 
 
 def run_sft_graph(
-    works: Sequence[ShardWork],
+    works: Sequence[ShardTask],
     made_with: SftBuild,
     progress: ProgressLog | None = None,
     options: PipelineOptions | None = None,

@@ -22,7 +22,7 @@ from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import Corpus, read_layout
 from soundseam.pipeline.storage.sweep import sweep
 from soundseam.pipeline.storage.tables import SCHEMA_FILE, write_schema_file
-from soundseam.pipeline.work import SEGMENTS_STAGE, ShardWork
+from soundseam.pipeline.work import SEGMENTS_STAGE, ShardTask
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -99,7 +99,7 @@ class SftGroup:
     made_with: SftBuild
     options: PipelineOptions | None
 
-    def __call__(self, works: Sequence[ShardWork], progress: ProgressLog) -> None:
+    def __call__(self, works: Sequence[ShardTask], progress: ProgressLog) -> None:
         from soundseam.pipeline.sft.graph import run_sft_graph
 
         run_sft_graph(works, self.made_with, progress, self.options)

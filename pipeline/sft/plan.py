@@ -12,7 +12,7 @@ from soundseam.pipeline.sft.build import SftConfig
 from soundseam.pipeline.sft.read import Marks, upstream_keys
 from soundseam.pipeline.sft.tasks import AnyTask
 from soundseam.pipeline.storage.commits import Commit, Corpus, shard_of
-from soundseam.pipeline.work import SEGMENTS_STAGE, ShardWork, StageWork
+from soundseam.pipeline.work import SEGMENTS_STAGE, ShardTask, StageTask
 from soundseam.schemas.record import content_key
 from soundseam.schemas.recording import Source
 from soundseam.schemas.sample import AnswerSpec
@@ -108,11 +108,11 @@ def plan_sft(corpus: Corpus, built: Corpus, config: SftConfig, shards: int, mark
         )
     left = set().union(*missing.values())
     works = tuple(
-        ShardWork(
+        ShardTask(
             shard=shard,
             sources=tuple(_source(recording_id, segments) for recording_id, segments in chunk),
             stages=tuple(
-                StageWork(stage=stage, keys=pairs)
+                StageTask(stage=stage, keys=pairs)
                 for stage, keys in wanted.items()
                 if (pairs := tuple((name, keys[name]) for name, _ in chunk if name in missing[stage]))
             ),

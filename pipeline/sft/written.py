@@ -18,7 +18,7 @@ from soundseam.schemas.caption import ResultKind, ToolResult
 from soundseam.schemas.claim import Evidence
 from soundseam.schemas.record import Record
 
-MOST_FACTS = 24
+MAX_FACTS = 24
 NOT_MEASURED = frozenset({ResultKind.STATEMENT, ResultKind.PROFILE})
 """What a model says in a sentence, and what a segment's events tell better."""
 
@@ -76,16 +76,16 @@ class Brief:
         return tuple(dict.fromkeys(one for fact in cited for one in fact.evidence))
 
 
-def brief_of(material: Material, language: str, least_confidence: float) -> Brief:
+def brief_of(material: Material, language: str, min_confidence: float) -> Brief:
     """What is measured, sure and undisputed of a segment."""
     facts = (
         fact
         for fact in plan_caption(material.segment, material.annotations).facts
         if fact.kind not in NOT_MEASURED
-        and (fact.confidence is None or fact.confidence >= least_confidence)
+        and (fact.confidence is None or fact.confidence >= min_confidence)
         and not is_doubted(fact.evidence, material.doubted)
     )
-    return Brief(material, tuple(facts)[:MOST_FACTS], language)
+    return Brief(material, tuple(facts)[:MAX_FACTS], language)
 
 
 def written_problems(written: WrittenQuestion, brief: Brief) -> Iterator[str]:

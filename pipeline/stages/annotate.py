@@ -24,7 +24,7 @@ from soundseam.pipeline.input.source_file import open_source
 from soundseam.pipeline.plan import annotation_stage, recording_keys
 from soundseam.pipeline.stages.segment import decode_flac
 from soundseam.pipeline.storage.commits import Corpus
-from soundseam.pipeline.work import SEGMENTS_STAGE, ShardWork
+from soundseam.pipeline.work import SEGMENTS_STAGE, ShardTask
 from soundseam.schemas.annotation import ANNOTATION_OF, Annotation, Facts
 from soundseam.schemas.recording import Downmix, Recording, Rejected, Source
 from soundseam.schemas.segment import Segment
@@ -36,7 +36,7 @@ Answer = Facts | AnnotationError
 Lost = Callable[[Segment, AnnotationError], None]
 
 
-def read_segments(output: str, work: ShardWork, config: RunConfig) -> list[Segment]:
+def read_segments(output: str, work: ShardTask, config: RunConfig) -> list[Segment]:
     """The committed segments of `work`'s recordings, without audio, in order of recording and time."""
     corpus = Corpus.load(output, [SEGMENTS_STAGE], work.shard)
     keys = recording_keys(config, SEGMENTS_STAGE, work.sources)
@@ -44,7 +44,7 @@ def read_segments(output: str, work: ShardWork, config: RunConfig) -> list[Segme
     return sorted((Segment.model_validate(row) for row in rows), key=attrgetter("segment_id"))
 
 
-def read_heard_segments(output: str, work: ShardWork, config: RunConfig) -> Iterator[tuple[Segment, bytes]]:
+def read_heard_segments(output: str, work: ShardTask, config: RunConfig) -> Iterator[tuple[Segment, bytes]]:
     """The same with each segment's FLAC file, one in memory at a time, in the order in which they are committed."""
     corpus = Corpus.load(output, [SEGMENTS_STAGE], work.shard)
     keys = recording_keys(config, SEGMENTS_STAGE, work.sources)
@@ -54,7 +54,7 @@ def read_heard_segments(output: str, work: ShardWork, config: RunConfig) -> Iter
 
 
 def read_annotations(
-    output: str, work: ShardWork, config: RunConfig, backends: Sequence[AnyBackend]
+    output: str, work: ShardTask, config: RunConfig, backends: Sequence[AnyBackend]
 ) -> dict[str, tuple[Annotation, ...]]:
     """segment_id → the committed rows of `backends`, in that order, for `work`'s recordings."""
     stages = [annotation_stage(backend) for backend in backends]
@@ -69,7 +69,7 @@ def read_annotations(
     return found
 
 
-def read_clips(output: str, work: ShardWork, config: RunConfig, backend: AnyBackend, lost: Lost) -> Iterator[Clip]:
+def read_clips(output: str, work: ShardTask, config: RunConfig, backend: AnyBackend, lost: Lost) -> Iterator[Clip]:
     """The clips of `backend`'s branch that `work` has left to do, one in memory at a time.
 
     A backend that wants 16 kHz mono hears the segment's own audio, as samples or as the FLAC file that it is; one that
@@ -120,7 +120,7 @@ def annotate_clips(annotator: Annotator[Facts], clips: Sequence[Clip]) -> list[A
 
 
 def read_recordings(
-    output: str, work: ShardWork, config: RunConfig, backend: AnyBackend
+    output: str, work: ShardTask, config: RunConfig, backend: AnyBackend
 ) -> Iterator[tuple[Source, list[Segment]]]:
     """The recordings that `work` has left to do for a backend with `hears_recordings`, each with its branch's segments.
 
@@ -193,7 +193,7 @@ def _clips_without_audio(segments: Sequence[Segment]) -> Iterator[Clip]:
     return (Clip(segment, nothing, DETECTION_RATE_HZ) for segment in segments)
 
 
-def _clips_of_segments(output: str, work: ShardWork, config: RunConfig, backend: AnyBackend) -> Iterator[Clip]:
+def _clips_of_segments(output: str, work: ShardTask, config: RunConfig, backend: AnyBackend) -> Iterator[Clip]:
     nothing = np.zeros(0, np.float32)
     for segment, flac in read_heard_segments(output, work, config):
         if backend.branch not in segment.branches:
@@ -210,7 +210,7 @@ def _encoded(audio: object) -> bytes:
     raise TypeError("a segment's audio is a struct with the bytes of a FLAC file")
 
 
-def _downmixes(output: str, work: ShardWork, config: RunConfig) -> dict[str, Downmix]:
+def _downmixes(output: str, work: ShardTask, config: RunConfig) -> dict[str, Downmix]:
     """recording_id → how its channels became one: a backend hears the mix that was cut."""
     corpus = Corpus.load(output, [SEGMENTS_STAGE], work.shard)
     keys = recording_keys(config, SEGMENTS_STAGE, work.sources)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from soundseam.annotators.base import AnnotationError, Clip
-from soundseam.annotators.chat.client import ChatClient, KeepingAsker
+from soundseam.annotators.chat.client import CachedClient, ServerClient
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Tally, Usage
 from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend
@@ -20,9 +20,9 @@ from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.local.progress import ProgressLog
 from soundseam.pipeline.plan import annotation_stage
 from soundseam.pipeline.stages.annotate import Answer, read_clips
-from soundseam.pipeline.stages.caption import CaptionAskers
-from soundseam.pipeline.storage.answers import AnswerFiles
-from soundseam.pipeline.work import CAPTIONS_STAGE, ShardWork
+from soundseam.pipeline.stages.caption import CaptionClients
+from soundseam.pipeline.storage.answers import AnswerCacheFiles
+from soundseam.pipeline.work import CAPTIONS_STAGE, ShardTask
 from soundseam.schemas.annotation import Facts
 from soundseam.schemas.segment import Segment
 
@@ -33,28 +33,28 @@ Answered = tuple[str, tuple[Segment, Answer]]
 
 
 @contextmanager
-def asking(client: ChatClient, output: str, stage: str, progress: ProgressLog) -> Iterator[KeepingAsker]:
+def asking(client: ServerClient, output: str, stage: str, progress: ProgressLog) -> Iterator[CachedClient]:
     """An asker that keeps its answers in OUT, and by whose signs of life `progress` tells that the stage goes on."""
-    with AnswerFiles(output) as store:
-        yield KeepingAsker(client, store, Tally(_pulse(stage, progress)))
+    with AnswerCacheFiles(output) as store:
+        yield CachedClient(client, store, Tally(_pulse(stage, progress)))
 
 
 @contextmanager
-def caption_askers(
+def caption_clients(
     config: CaptionConfig,
-    load: Callable[[Endpoint], ChatClient],
+    load: Callable[[Endpoint], ServerClient],
     output: str,
     progress: ProgressLog,
     clap: AudioTextModel | None = None,
-) -> Iterator[CaptionAskers]:
+) -> Iterator[CaptionClients]:
     """Whom captions are asked of, as their configuration has it, and the model that hears them."""
     with ExitStack() as stack:
 
-        def asker(server: Endpoint) -> KeepingAsker:
+        def asker(server: Endpoint) -> CachedClient:
             return stack.enter_context(asking(load(server), output, CAPTIONS_STAGE, progress))
 
         writes = config.composer == "writer" and config.writer is not None
-        yield CaptionAskers(
+        yield CaptionClients(
             writer=asker(config.writer.server) if writes and config.writer else None,
             verifier=asker(config.verifier.server) if config.verifier else None,
             clap=clap,
@@ -72,9 +72,9 @@ class ServedStage:
 
     def answer(
         self,
-        works: Sequence[ShardWork],
+        works: Sequence[ShardTask],
         annotator: ServedAnnotator[Facts],
-        client: ChatClient,
+        client: ServerClient,
         count: Callable[[Usage], None],
     ) -> Iterator[Answered]:
         """What the backend answers for all clips of the works, in order, as one stream: it is as broad at the end of a
@@ -94,7 +94,7 @@ class ServedStage:
                 self.progress.write(stage, "done", [recording_id], audio_ms, usage)
 
     def _stream(
-        self, works: Sequence[ShardWork], annotator: ServedAnnotator[Facts], asker: KeepingAsker
+        self, works: Sequence[ShardTask], annotator: ServedAnnotator[Facts], asker: CachedClient
     ) -> Iterator[Answered]:
         drawn: deque[tuple[str, Segment]] = deque()
 

@@ -10,19 +10,19 @@ from operator import attrgetter
 import soxr
 
 from soundseam.annotators.base import DETECTION_RATE_HZ, AnnotationError, AnyBackend
-from soundseam.annotators.chat.client import KeepingAsker
-from soundseam.annotators.chat.questions import Asker, Usage
+from soundseam.annotators.chat.client import CachedClient
+from soundseam.annotators.chat.questions import ChatClient, Usage
 from soundseam.annotators.clap import CLAP_RATE_HZ, AudioTextModel, text_audio_similarity
 from soundseam.pipeline.captions.caption_config import VerifierConfig
 from soundseam.pipeline.captions.compose import compose_captions
 from soundseam.pipeline.captions.grounding import Reason
 from soundseam.pipeline.captions.plan import Planned, plan_caption
-from soundseam.pipeline.captions.verify import Heard, dropped_in_words, verify_captions
+from soundseam.pipeline.captions.verify import VerifierInput, dropped_in_words, verify_captions
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.plan import stage_keys
 from soundseam.pipeline.stages.annotate import read_annotations, read_heard_segments, read_segments
 from soundseam.pipeline.stages.segment import decode_flac
-from soundseam.pipeline.work import CAPTIONS_STAGE, ShardWork
+from soundseam.pipeline.work import CAPTIONS_STAGE, ShardTask
 from soundseam.schemas.caption import Caption
 from soundseam.schemas.recording import Rejected
 from soundseam.schemas.segment import Segment
@@ -31,22 +31,22 @@ Row = Caption | Rejected
 
 
 @dataclass(frozen=True)
-class CaptionAskers:
+class CaptionClients:
     """Whom to ask; None where the configuration asks nobody."""
 
-    writer: Asker | None = None
-    verifier: Asker | None = None
+    writer: ChatClient | None = None
+    verifier: ChatClient | None = None
     clap: AudioTextModel | None = None
 
     def usage(self) -> Usage:
         """What was asked of servers since the last call."""
-        keeping = [asker for asker in (self.writer, self.verifier) if isinstance(asker, KeepingAsker)]
+        keeping = [asker for asker in (self.writer, self.verifier) if isinstance(asker, CachedClient)]
         return sum((asker.tally.take() for asker in keeping), Usage())
 
 
 def caption_works(
-    output: str, works: Iterable[ShardWork], config: RunConfig, askers: CaptionAskers | None = None
-) -> Iterator[tuple[ShardWork, list[Row]]]:
+    output: str, works: Iterable[ShardTask], config: RunConfig, askers: CaptionClients | None = None
+) -> Iterator[tuple[ShardTask, list[Row]]]:
     """Each work that has captions left to do, with a caption for each of its segments or the reasons why it has none,
     in order of segment.
 
@@ -54,7 +54,7 @@ def caption_works(
     holds the rows of the works that are asked about, and the audio of those segments.
     """
     stream = _Stream(output, config)
-    for segment_id, rows in _caption_all(stream.plans(works), stream.audio, config, askers or CaptionAskers()):
+    for segment_id, rows in _caption_all(stream.plans(works), stream.audio, config, askers or CaptionClients()):
         stream.settle(segment_id, rows)
         yield from stream.finished()
     yield from stream.finished()
@@ -70,7 +70,7 @@ class _Stream:
         """work_id → work, in order."""
         self._work_of: dict[str, str] = {}
 
-    def plans(self, works: Iterable[ShardWork]) -> Iterator[Planned]:
+    def plans(self, works: Iterable[ShardTask]) -> Iterator[Planned]:
         """A plan for each segment, drawn as captions come."""
         for work in works:
             todo = work.at(CAPTIONS_STAGE)
@@ -92,7 +92,7 @@ class _Stream:
         opened.rows.extend(rows)
         opened.unsettled -= 1
 
-    def finished(self) -> Iterator[tuple[ShardWork, list[Row]]]:
+    def finished(self) -> Iterator[tuple[ShardTask, list[Row]]]:
         """The works of which nothing is left to wait for; each once."""
         for work_id in [name for name, one in self._open.items() if one.is_whole and not one.unsettled]:
             done = self._open.pop(work_id)
@@ -101,7 +101,7 @@ class _Stream:
     def _backends(self) -> list[AnyBackend]:
         return [backend for group in self._config.branches.by_branch().values() for backend in group]
 
-    def _segments(self, work: ShardWork) -> Iterable[tuple[Segment, bytes]]:
+    def _segments(self, work: ShardTask) -> Iterable[tuple[Segment, bytes]]:
         if self._config.captions.hears_audio:
             return read_heard_segments(self._output, work, self._config)
         return ((segment, b"") for segment in read_segments(self._output, work, self._config))
@@ -109,7 +109,7 @@ class _Stream:
 
 @dataclass
 class _OpenWork:
-    work: ShardWork
+    work: ShardTask
     rows: list[Row] = field(default_factory=list)
     unsettled: int = 0
     is_whole: bool = False
@@ -117,7 +117,7 @@ class _OpenWork:
 
 
 def _caption_all(
-    plans: Iterable[Planned], audio: dict[str, bytes], config: RunConfig, askers: CaptionAskers
+    plans: Iterable[Planned], audio: dict[str, bytes], config: RunConfig, askers: CaptionClients
 ) -> Iterator[tuple[str, list[Row]]]:
     """segment_id and what became of it, once for each plan."""
     key, verifier = stage_keys(config)[CAPTIONS_STAGE], config.captions.verifier
@@ -125,7 +125,7 @@ def _caption_all(
     sounds: dict[str, bytes] = {}
     refused: dict[str, list[Row]] = {}
 
-    def kept() -> Iterator[Heard]:
+    def kept() -> Iterator[VerifierInput]:
         for planned, draft in compose_captions(plans, config.captions, key, askers.writer):
             segment = planned.segment
             flac = audio.pop(segment.segment_id)
@@ -137,7 +137,7 @@ def _caption_all(
             else:
                 sounds[segment.segment_id] = flac
                 refused[segment.segment_id] = [_reject(segment, one.reason, one.detail) for one in draft.refused]
-                yield Heard(segment, draft.caption, flac)
+                yield VerifierInput(segment, draft.caption, flac)
 
     for segment, caption in _verified(kept(), verifier, askers):
         row, flac = _row(segment, caption), sounds.pop(segment.segment_id)
@@ -149,7 +149,7 @@ def _caption_all(
 
 
 def _verified(
-    captions: Iterable[Heard], verifier: VerifierConfig | None, askers: CaptionAskers
+    captions: Iterable[VerifierInput], verifier: VerifierConfig | None, askers: CaptionClients
 ) -> Iterable[tuple[Segment, Caption | AnnotationError]]:
     if verifier is None:
         return ((heard.segment, heard.caption) for heard in captions)

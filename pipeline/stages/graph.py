@@ -11,12 +11,12 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.local.progress import ProgressLog
 from soundseam.pipeline.stages.transforms import AnnotateShards, CaptionShards, SegmentShard
-from soundseam.pipeline.work import ShardWork
+from soundseam.pipeline.work import ShardTask
 
 
 def build_graph(
-    pipeline: beam.Pipeline, works: Sequence[ShardWork], config: RunConfig, output: str, progress: ProgressLog
-) -> beam.PCollection[ShardWork]:
+    pipeline: beam.Pipeline, works: Sequence[ShardTask], config: RunConfig, output: str, progress: ProgressLog
+) -> beam.PCollection[ShardTask]:
     """Lays the job onto `pipeline`: segments first, the branches side by side, captions when all of them are done.
 
     Every stage commits its rows to `output` itself; what flows between them is the works. Returns the finished ones.
@@ -36,7 +36,7 @@ def build_graph(
 
 
 def run_graph(
-    works: Sequence[ShardWork],
+    works: Sequence[ShardTask],
     config: RunConfig,
     output: str,
     progress: ProgressLog | None = None,

@@ -1,6 +1,6 @@
 """The stages as Beam transforms, each around the pure function of its name.
 
-Between transforms travel only `ShardWork` records and rows without audio: audio is read where it is used and written
+Between transforms travel only `ShardTask` records and rows without audio: audio is read where it is used and written
 where it is made, so none ever goes through a shuffle.
 """
 
@@ -17,7 +17,7 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from soundseam.annotators.base import AnnotationError, AnyBackend, RecordingAnnotator
-from soundseam.annotators.chat.client import ChatClient
+from soundseam.annotators.chat.client import ServerClient
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Usage
 from soundseam.annotators.chat.served import ServedBackend
@@ -32,11 +32,11 @@ from soundseam.pipeline.stages.annotate import (
     read_clips,
     read_recordings,
 )
-from soundseam.pipeline.stages.asking import Answered, ServedStage, caption_askers
+from soundseam.pipeline.stages.asking import Answered, ServedStage, caption_clients
 from soundseam.pipeline.stages.caption import caption_works
 from soundseam.pipeline.stages.segment import UNEXPECTED_ERROR, Row, segment_source
 from soundseam.pipeline.storage.commits import Commit, new_commit
-from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardWork, StageWork
+from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardTask, StageTask
 from soundseam.schemas.annotation import Annotation
 from soundseam.schemas.caption import Caption
 from soundseam.schemas.recording import Recording, Rejected
@@ -48,7 +48,7 @@ LoadedT_co = TypeVar("LoadedT_co", covariant=True)
 
 _LOADING = threading.Lock()
 _LOADED: dict[Hashable, object] = {}
-_CLIENTS: dict[Endpoint, ChatClient] = {}
+_CLIENTS: dict[Endpoint, ServerClient] = {}
 
 
 class Loadable(Hashable, Protocol[LoadedT_co]):
@@ -69,10 +69,10 @@ def loaded(model: Loadable[LoadedT], progress: ProgressLog) -> LoadedT:
         return cast(LoadedT, _LOADED[model])
 
 
-def client_of(endpoint: Endpoint) -> ChatClient:
+def client_of(endpoint: Endpoint) -> ServerClient:
     """The client of `endpoint`, one per process: whatever asks it shares its connections and its limit."""
     with _LOADING:
-        return _CLIENTS.setdefault(endpoint, ChatClient(endpoint))
+        return _CLIENTS.setdefault(endpoint, ServerClient(endpoint))
 
 
 MAX_UNEXPECTED_IN_A_ROW = 8
@@ -90,13 +90,13 @@ class SegmentShard(beam.DoFn):
         self._unexpected = 0
         self._detectors = [loaded(detector, self._progress) for detector in self._config.detectors]
 
-    def process(self, work: ShardWork) -> Iterator[ShardWork]:
+    def process(self, work: ShardTask) -> Iterator[ShardTask]:
         todo = work.at(SEGMENTS_STAGE)
         if todo is not None:
             self._commit(work, todo)
         yield work
 
-    def _commit(self, work: ShardWork, todo: StageWork) -> None:
+    def _commit(self, work: ShardTask, todo: StageTask) -> None:
         commit = Commit(stage=SEGMENTS_STAGE, shard=work.shard, covers=todo.keys, files=())
         config_key = stage_keys(self._config)[SEGMENTS_STAGE]
         with new_commit(self._output, commit) as writer:
@@ -146,11 +146,11 @@ class AnnotateClips(beam.PTransform):
         super().__init__()
         self._backend, self._config, self._output, self._progress = backend, config, output, progress
 
-    def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[Answered]:
+    def expand(self, works: beam.PCollection[ShardTask]) -> beam.PCollection[Answered]:
         backend, config, output, progress = self._backend, self._config, self._output, self._progress
         stage = annotation_stage(backend)
 
-        def answers(work: ShardWork) -> Iterator[Answered]:
+        def answers(work: ShardTask) -> Iterator[Answered]:
             lost: list[tuple[Segment, AnnotationError]] = []
             found_clips = read_clips(output, work, config, backend, lambda *one: lost.append(one))
             for clips in batch_by_length(found_clips, backend.batch_size):
@@ -179,9 +179,9 @@ class AskForClips(beam.DoFn):
         self._counters = {field: Metrics.counter("soundseam", f"{name} {field}") for field in Usage.model_fields}
 
     def start_bundle(self) -> None:
-        self._works: list[ShardWork] = []
+        self._works: list[ShardTask] = []
 
-    def process(self, work: ShardWork) -> None:
+    def process(self, work: ShardTask) -> None:
         self._works.append(work)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
@@ -203,7 +203,7 @@ class AskServers(beam.PTransform):
         assert isinstance(backend, ServedBackend)
         self._stage = ServedStage(backend, config, output, progress)
 
-    def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[Answered]:
+    def expand(self, works: beam.PCollection[ShardTask]) -> beam.PCollection[Answered]:
         hints = resource_hints(self._stage.backend)
         return works | beam.ParDo(AskForClips(self._stage)).with_resource_hints(**hints)
 
@@ -220,11 +220,11 @@ class AnnotateRecordings(beam.PTransform):
         super().__init__()
         self._backend, self._config, self._output, self._progress = backend, config, output, progress
 
-    def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[Answered]:
+    def expand(self, works: beam.PCollection[ShardTask]) -> beam.PCollection[Answered]:
         backend, config, output, progress = self._backend, self._config, self._output, self._progress
         stage = annotation_stage(backend)
 
-        def answers(work: ShardWork) -> Iterator[Answered]:
+        def answers(work: ShardTask) -> Iterator[Answered]:
             for source, segments in read_recordings(output, work, config, backend):
                 annotator = loaded(backend, progress)
                 assert isinstance(annotator, RecordingAnnotator)
@@ -244,7 +244,7 @@ class AnnotateShards(beam.PTransform):
         super().__init__()
         self._backend, self._config, self._output, self._progress = backend, config, output, progress
 
-    def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[ShardWork]:
+    def expand(self, works: beam.PCollection[ShardTask]) -> beam.PCollection[ShardTask]:
         backend, config, output = self._backend, self._config, self._output
         config_key = stage_keys(config)[annotation_stage(backend)]
 
@@ -269,7 +269,7 @@ class CommitRows(beam.DoFn):
         self._rows = Metrics.counter("soundseam", f"{annotation_stage(backend)} rows")
         self._rejected = Metrics.counter("soundseam", f"{annotation_stage(backend)} rejected")
 
-    def process(self, grouped: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[ShardWork]:
+    def process(self, grouped: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[ShardTask]:
         (work,) = grouped[1]["works"]
         stage = annotation_stage(self._backend)
         todo = work.at(stage)
@@ -295,21 +295,21 @@ class CaptionWorks(beam.DoFn):
         self._counters = {field: Metrics.counter("soundseam", f"captions {field}") for field in Usage.model_fields}
 
     def start_bundle(self) -> None:
-        self._works: list[ShardWork] = []
+        self._works: list[ShardTask] = []
 
-    def process(self, grouped: tuple[str, Iterable[ShardWork]]) -> None:
+    def process(self, grouped: tuple[str, Iterable[ShardTask]]) -> None:
         self._works.append(next(iter(grouped[1])))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         captions, client = self._config.captions, client_of
         clap = None if captions.clap is None else loaded(captions.clap, self._progress)
-        with caption_askers(captions, client, self._output, self._progress, clap) as askers:
+        with caption_clients(captions, client, self._output, self._progress, clap) as askers:
             for work, rows in caption_works(self._output, self._works, self._config, askers):
                 self._commit(work, rows, askers.usage())
         for work in self._works:
             yield GlobalWindows.windowed_value(work)
 
-    def _commit(self, work: ShardWork, rows: Sequence[Caption | Rejected], usage: Usage) -> None:
+    def _commit(self, work: ShardTask, rows: Sequence[Caption | Rejected], usage: Usage) -> None:
         todo = work.at(CAPTIONS_STAGE)
         if todo is None:
             return
@@ -328,7 +328,7 @@ class CaptionWorks(beam.DoFn):
 class KeyWorks(beam.PTransform):
     """work → (its id, work)."""
 
-    def expand(self, works: beam.PCollection[ShardWork]) -> beam.PCollection[tuple[str, ShardWork]]:
+    def expand(self, works: beam.PCollection[ShardTask]) -> beam.PCollection[tuple[str, ShardTask]]:
         return works | beam.Map(lambda work: (work.work_id, work)).with_output_types(tuple[str, Any])
 
 
@@ -339,7 +339,7 @@ class CaptionShards(beam.PTransform):
         super().__init__()
         self._config, self._output, self._progress = config, output, progress
 
-    def expand(self, branches: Sequence[beam.PCollection[ShardWork]]) -> beam.PCollection[ShardWork]:
+    def expand(self, branches: Sequence[beam.PCollection[ShardTask]]) -> beam.PCollection[ShardTask]:
         return (
             [branch | f"Key{index}" >> KeyWorks() for index, branch in enumerate(branches)]
             | beam.Flatten()

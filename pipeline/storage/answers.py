@@ -37,7 +37,7 @@ _PIECE = re.compile(r"([0-9a-f]{8})-([0-9a-f]{8})-[0-9a-f]{32}\.jsonl\.gz")
 _LOGGER = logging.getLogger(__name__)
 
 
-class KeptAnswer(Record):
+class CachedAnswer(Record):
     """One line of a piece."""
 
     about: str
@@ -49,7 +49,7 @@ Kept = Mapping[str, Answer]
 """key → answer, of one recording."""
 
 
-class AnswerFiles:
+class AnswerCacheFiles:
     """An `AnswerStore` in OUT, for one stream of questions; those about one recording should follow one another.
 
     Memory holds the answers about a few recordings and a few pieces. Leaving the block writes what is not yet written.
@@ -62,7 +62,7 @@ class AnswerFiles:
         self._recordings: OrderedDict[str, Kept] = OrderedDict()
         self._unwritten: dict[int, _Unwritten] = {}
 
-    def __enter__(self) -> AnswerFiles:
+    def __enter__(self) -> AnswerCacheFiles:
         return self
 
     def __exit__(
@@ -81,7 +81,7 @@ class AnswerFiles:
     def keep(self, about: str, key: str, answer: Answer) -> None:
         shard = shard_of(about, self._shards)
         unwritten = self._unwritten.setdefault(shard, _Unwritten())
-        unwritten.add(KeptAnswer(about=about, key=key, answer=answer))
+        unwritten.add(CachedAnswer(about=about, key=key, answer=answer))
         if unwritten.is_due():
             self._write_piece(shard)
 
@@ -110,7 +110,7 @@ class _Unwritten:
         self._size = 0
         self._begun_s = time.monotonic()
 
-    def add(self, kept: KeptAnswer) -> None:
+    def add(self, kept: CachedAnswer) -> None:
         line = kept.model_dump_json().encode()
         self._lines.append((kept.about, line))
         self._size += len(line)
@@ -169,7 +169,7 @@ def _read_piece(uri: str) -> Mapping[str, Kept]:
         return {}
     try:
         for line in gzip.decompress(data).splitlines():
-            kept = KeptAnswer.model_validate_json(line)
+            kept = CachedAnswer.model_validate_json(line)
             found.setdefault(kept.about, {})[kept.key] = kept.answer
     except (gzip.BadGzipFile, EOFError, zlib.error, ValidationError) as error:
         _LOGGER.warning("the answers in %s cannot be read and are asked for again: %s", files.name_of(uri), error)

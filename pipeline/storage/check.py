@@ -39,8 +39,8 @@ class DamagedFile(Record):
         return f"{command} makes it again ({self.recordings:,} recording{'s' if self.recordings > 1 else ''})"
 
 
-def check_corpus(output: str, tell: Callable[[int, int], None]) -> list[DamagedFile]:
-    """Reads every committed file of every stage. `tell` hears how many files are done, of how many.
+def check_corpus(output: str, on_progress: Callable[[int, int], None]) -> list[DamagedFile]:
+    """Reads every committed file of every stage. `on_progress` is called with how many files are done, of how many.
 
     Raises SetupError for a corpus of another version, whose columns are not known here.
     """
@@ -55,7 +55,7 @@ def check_corpus(output: str, tell: Callable[[int, int], None]) -> list[DamagedF
     with ThreadPoolExecutor(_THREADS) as pool:
         damages = pool.map(lambda item: damage_of(files.join(output, item[2].table, item[2].name), item[2]), todo)
         for done, ((stage, commit, entry), damage) in enumerate(zip(todo, damages, strict=True), 1):
-            tell(done, len(todo))
+            on_progress(done, len(todo))
             if damage is not None:
                 uri = files.join(output, entry.table, entry.name)
                 found.append(DamagedFile(stage=stage, uri=uri, damage=damage, recordings=len(commit.covers)))

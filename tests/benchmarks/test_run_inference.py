@@ -38,7 +38,7 @@ def test_a_graph_of_ones_own_asks_by_runinference() -> None:
             )
             wanted = [(n, ("refused_by_server" if n == 7 else f"heard {n}",) * 2) for n in range(40)]
             assert_that(told, equal_to(wanted))
-        assert server.most_in_flight == 16
+        assert server.max_in_flight == 16
 
 
 def test_making_no_handler_loads_no_torch() -> None:

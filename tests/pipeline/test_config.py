@@ -50,7 +50,7 @@ def test_models_come_in_the_order_in_which_they_run() -> None:
     [
         ("captions.sentences", "write it as key.path=value"),
         ("segmentation.cut.max_ms=soon", "segmentation.cut.max_ms: .*integer"),
-        ("segmentation.cut.longest=1", "segmentation.cut.longest: Extra inputs"),
+        ("segmentation.cut.longest=1", "no key longest in segmentation.cut"),
         ("detectors.7.name=x", "no such place"),
         ("detectors.first.name=x", "no such place"),
         ("detectors=[]", "detectors: .*at least 1"),
@@ -163,3 +163,10 @@ def test_moving_a_named_server_moves_it_for_all_that_ask_it(tmp_path: Path) -> N
 def test_a_mistyped_name_is_answered_with_the_nearest_one(tmp_path: Path, override: str, message: str) -> None:
     with pytest.raises(SetupError, match=re.escape(message)):
         load_config(a_profile(tmp_path, SERVERS), [override])
+
+
+def test_the_old_names_of_bounds_still_work_and_make_the_same_keys(tmp_path: Path) -> None:
+    text = "detectors: [{kind: embedded}]\nbranches: {general: [{kind: judge, server: {model: m}, %s: 3.0}]}"
+    old, new = (load_config(a_profile(tmp_path, text % name)) for name in ("least_mean", "min_mean"))
+    assert old == new
+    assert stage_keys(old) == stage_keys(new)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 from tests.support.strategies import spans
 
-MOST_MS = 60
-instants = st.integers(-10, MOST_MS + 10)
+MAX_MS = 60
+instants = st.integers(-10, MAX_MS + 10)
 
 
 def milliseconds(*covering: TimeSpan) -> set[int]:
@@ -37,7 +37,7 @@ def test_spans_that_touch_do_not_overlap() -> None:
     assert TimeSpan(0, 10).overlap_ms(TimeSpan(10, 20)) == 0
 
 
-@given(spans(MOST_MS), st.integers(-1000, 1000))
+@given(spans(MAX_MS), st.integers(-1000, 1000))
 def test_shifting_there_and_back_changes_nothing(span: TimeSpan, offset_ms: int) -> None:
     assert span.shift(offset_ms).shift(-offset_ms) == span
     assert span.shift(offset_ms).duration_ms == span.duration_ms
@@ -51,7 +51,7 @@ def test_a_union_holds_the_same_time_in_disjoint_ordered_spans(some: list[TimeSp
     assert all(before.end_ms < after.start_ms for before, after in pairwise(union))
 
 
-@given(st.lists(spans(MOST_MS)))
+@given(st.lists(spans(MAX_MS)))
 def test_a_union_is_its_own_union_whatever_the_order(some: list[TimeSpan]) -> None:
     union = union_spans(some)
     assert union_spans(union) == union_spans(reversed(some)) == union

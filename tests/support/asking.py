@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from soundseam.annotators.base import AnnotationError, Clip
-from soundseam.annotators.chat.client import ChatClient, KeepingAsker
+from soundseam.annotators.chat.client import CachedClient, ServerClient
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.served import ServedBackend
 from tests.support.chat_models import Scripted
@@ -51,7 +51,7 @@ def ask(
     with ChatServer(model) as server:
         there = backend.server.model_copy(update={"urls": (server.url,), "model": "tiny"})
         moved = backend.model_copy(update={"server": there})
-        asker = KeepingAsker(ChatClient(Endpoint.model_validate(there.model_dump())))
+        asker = CachedClient(ServerClient(Endpoint.model_validate(there.model_dump())))
         return list(moved.load().annotate_stream(clips, asker)), model.asked
 
 

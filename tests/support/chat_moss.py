@@ -19,7 +19,7 @@ from tests.annotators.moss.tiny_moss import AUDIO, END_ID, TinyMoss
 from tests.support.chat_server import Asked, Json, Token, Told
 
 _TOP = 20
-_MOST_STRING = 6
+_MAX_STRING = 6
 _PRINTABLE = frozenset("abcdefghijklmnopqrstuvwxyz ")
 
 Allowed = Callable[[str], bool]
@@ -43,9 +43,9 @@ class MossModel:
         said, finish = self._say(prompt, asked.max_tokens)
         return Told(said, finish_reason=finish, prompt_tokens=len(prompt.ids))
 
-    def _say(self, prompt: _Prompt, most_tokens: int) -> tuple[list[Token], str]:
+    def _say(self, prompt: _Prompt, max_tokens: int) -> tuple[list[Token], str]:
         tokens: list[Token] = []
-        while len(tokens) < most_tokens:
+        while len(tokens) < max_tokens:
             scores = prompt.next()
             best = int(scores.argmax())
             if best == END_ID:
@@ -105,7 +105,7 @@ class MossModel:
     def _letters(self, prompt: _Prompt) -> list[Token]:
         tokens: list[Token] = []
         letters = [number for number, text in self._tokens.items() if text and set(text) <= _PRINTABLE]
-        for _ in range(_MOST_STRING):
+        for _ in range(_MAX_STRING):
             scores = prompt.next()
             best = max(letters, key=lambda number: scores[number])
             prompt.say(best)

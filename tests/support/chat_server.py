@@ -122,7 +122,7 @@ class ChatServer:
         self.received: list[Received] = []
         self.keep_requests = True
         self.count = 0
-        self.in_flight = self.most_in_flight = 0
+        self.in_flight = self.max_in_flight = 0
         self.port = 0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -177,7 +177,7 @@ class ChatServer:
         try:
             while (received := await _read_request(reader)) is not None:
                 self.in_flight += 1
-                self.most_in_flight = max(self.most_in_flight, self.in_flight)
+                self.max_in_flight = max(self.max_in_flight, self.in_flight)
                 try:
                     if not await self._respond(received, writer):
                         return
@@ -371,7 +371,7 @@ class ScriptedAsker:
     ahead: int = 4
     fails: Callable[[Question], AnnotationError | None] = lambda question: None
     groups: list[tuple[Question, ...]] = field(default_factory=list)
-    most_drawn: int = 0
+    max_drawn: int = 0
 
     @property
     def asked(self) -> list[Question]:
@@ -383,7 +383,7 @@ class ScriptedAsker:
             while len(drawn) < self.ahead and (group := next(source, None)) is not None:
                 drawn.append(tuple(group))
                 self.groups.append(drawn[-1])
-            self.most_drawn = max(self.most_drawn, len(drawn))
+            self.max_drawn = max(self.max_drawn, len(drawn))
             if not drawn:
                 return
             yield [self._reply(question) for question in drawn.popleft()]

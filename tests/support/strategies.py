@@ -23,9 +23,9 @@ def records(record: type[RecordT]) -> st.SearchStrategy[RecordT]:
     return st.builds(record, **{name: _of_field(field) for name, field in record.model_fields.items()})
 
 
-def spans(most_ms: int = 1000) -> st.SearchStrategy[TimeSpan]:
-    """Spans that are not empty, within `[0, most_ms]`."""
-    return st.tuples(st.integers(0, most_ms - 1), st.integers(1, most_ms)).map(
+def spans(max_ms: int = 1000) -> st.SearchStrategy[TimeSpan]:
+    """Spans that are not empty, within `[0, max_ms]`."""
+    return st.tuples(st.integers(0, max_ms - 1), st.integers(1, max_ms)).map(
         lambda pair: TimeSpan(min(pair), max(pair) + (pair[0] == pair[1]))
     )
 

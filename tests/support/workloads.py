@@ -12,7 +12,7 @@ from pathlib import Path
 
 from soundseam.annotators.base import BackendUnavailableError
 from soundseam.pipeline.local.progress import ProgressLog
-from soundseam.pipeline.work import ShardWork, StageWork
+from soundseam.pipeline.work import ShardTask, StageTask
 from soundseam.schemas.record import Record
 from soundseam.schemas.recording import Source
 
@@ -35,9 +35,9 @@ def source_of(name: str, behaviour: str | None = None, size_bytes: int = 1000) -
     )
 
 
-def work_of(*sources: Source, shard: int = 0) -> ShardWork:
+def work_of(*sources: Source, shard: int = 0) -> ShardTask:
     keys = tuple((source.recording_id, "key") for source in sources)
-    return ShardWork(shard=shard, sources=sources, stages=(StageWork(stage=STAGE, keys=keys),))
+    return ShardTask(shard=shard, sources=sources, stages=(StageTask(stage=STAGE, keys=keys),))
 
 
 class Workload(Record):
@@ -47,7 +47,7 @@ class Workload(Record):
     recording_ms: int = 1000
     with_steps: bool = True
 
-    def __call__(self, works: Sequence[ShardWork], progress: ProgressLog) -> None:
+    def __call__(self, works: Sequence[ShardTask], progress: ProgressLog) -> None:
         for source in (source for work in works for source in work.sources):
             if self.with_steps:
                 progress.write(STAGE, "start", [source.recording_id], self.recording_ms)
@@ -96,6 +96,6 @@ class Workload(Record):
 class DiesAtStart(Record):
     """A group that ends its process before any step."""
 
-    def __call__(self, works: Sequence[ShardWork], progress: ProgressLog) -> None:
+    def __call__(self, works: Sequence[ShardTask], progress: ProgressLog) -> None:
         os.write(2, b"libsomething.so.1: cannot open shared object file\n")
         os._exit(127)

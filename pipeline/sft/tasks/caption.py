@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from soundseam.pipeline.sft.answers import open_ended, refusal
-from soundseam.pipeline.sft.ask import Ask, SegmentTask, Turn, grade
+from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade
 from soundseam.pipeline.sft.material import Material
 from soundseam.pipeline.sft.tasks.presence import heard_classes
 from soundseam.pipeline.sft.words import LANGUAGES, Words, language_of
@@ -48,12 +48,12 @@ class CaptionTask(SegmentTask):
     """Eligible: every claim was confirmed, or none was judged and each is derived from measured values by a rule."""
 
     task: Literal["caption"] = "caption"
-    most_per_segment: int = 3
+    max_per_segment: int = Field(default=3, alias="most_per_segment")
     min_detailed_claims: int = Field(default=3, ge=1, description="of a caption that answers a question for detail")
 
     needs: ClassVar[tuple[str, ...]] = ("captions:caption", "captions:claims")
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         caption = material.caption
         if caption is None or caption.verified is False or caption.language not in LANGUAGES:
             return
@@ -71,7 +71,7 @@ class CaptionTask(SegmentTask):
                 yield _ask(material, row.branch.value, text, row.caption_claims)
 
 
-def _short(material: Material, caption: str, kept: Sequence[Claim]) -> Iterator[Ask]:
+def _short(material: Material, caption: str, kept: Sequence[Claim]) -> Iterator[QuestionDraft]:
     """The caption itself if it is short; its first sentence only if that leaves no other class of sound out."""
     if len(caption.split()) <= _SHORT_WORDS and language_of(caption) == "en":
         yield _ask(material, "short", caption, kept)
@@ -100,8 +100,8 @@ def _is_derived(claim: Claim, composer: str) -> bool:
     return claim.verdict is None and bool(claim.evidence) and claim.rule != composer
 
 
-def _ask(material: Material, kind: str, text: str, claims: Sequence[Claim]) -> Ask:
-    return Ask(
+def _ask(material: Material, kind: str, text: str, claims: Sequence[Claim]) -> QuestionDraft:
+    return QuestionDraft(
         kind=kind,
         topic="",
         fact="",
@@ -117,8 +117,8 @@ def _ask(material: Material, kind: str, text: str, claims: Sequence[Claim]) -> A
     )
 
 
-def _caption_turn(text: str, words: Words) -> Turn:
-    return Turn(words.say("question"), text, open_ended(text))
+def _caption_turn(text: str, words: Words) -> Wording:
+    return Wording(words.say("question"), text, open_ended(text))
 
 
 _ABOUT: dict[str, EventClass | None] = {
@@ -145,18 +145,20 @@ class RefusalTask(SegmentTask):
     not where a transcript, trusted or not, holds a word of it."""
 
     task: Literal["refusal"] = "refusal"
-    most_per_segment: int = Field(default=1, ge=1, description="refusals teach reluctance: few are enough")
+    max_per_segment: int = Field(
+        alias="most_per_segment", default=1, ge=1, description="refusals teach reluctance: few are enough"
+    )
 
     needs: ClassVar[tuple[str, ...]] = ("segments:events",)
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         heard = heard_classes(material)
         said = " ".join(_said(material)).lower()
         for kind, about in _ABOUT.items():
             fits = about in heard if about is not None else EventClass.SPEECH not in heard
             if not fits or any(hint in said for hint in _HINTS.get(kind, ())):
                 continue
-            yield Ask(
+            yield QuestionDraft(
                 kind=kind,
                 topic=kind,
                 fact=kind,
@@ -173,6 +175,6 @@ def _said(material: Material) -> Iterator[str]:
             yield row.transcript.text
 
 
-def _refusal_turn(words: Words) -> Turn:
+def _refusal_turn(words: Words) -> Wording:
     answer = words.say("answer")
-    return Turn(words.say("question"), answer, refusal(answer))
+    return Wording(words.say("question"), answer, refusal(answer))

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from soundseam.pipeline.sft.answers import LETTERS, choice, exact
-from soundseam.pipeline.sft.ask import Ask, Task, Turn, grade
+from soundseam.pipeline.sft.ask import QuestionDraft, Task, Wording, grade
 from soundseam.pipeline.sft.material import Material, RecordingMaterial
 from soundseam.pipeline.sft.tasks.music import KeyTask, MeterTask, TempoTask
 from soundseam.pipeline.sft.tasks.sounds import CountingTask, OrderTask
@@ -34,12 +34,14 @@ class ComparisonTask(Task):
     comparable, and its rows depend on no other."""
 
     task: Literal["comparison"] = "comparison"
-    most_per_segment: int = 1
+    max_per_segment: int = Field(default=1, alias="most_per_segment")
     tempo_ratio: float = Field(default=1.12, ge=1.0, description="of the faster tempo over the slower, under 1.7")
     level_db: float = Field(default=6.0, ge=0.0, description="by which one is louder")
     syllables_hz: float = Field(default=1.0, ge=0.0, description="by which one is spoken faster")
-    least_confidence: float = Field(default=0.5, ge=0.0, le=1.0, description="of both tempi")
-    least_speech_ms: int = Field(default=3000, ge=0, description="in both, to compare how fast someone speaks")
+    min_confidence: float = Field(alias="least_confidence", default=0.5, ge=0.0, le=1.0, description="of both tempi")
+    min_speech_ms: int = Field(
+        alias="least_speech_ms", default=3000, ge=0, description="in both, to compare how fast someone speaks"
+    )
     min_clip_ms: int = Field(default=2000, ge=0, description="of both, to compare how loud they are")
 
     needs: ClassVar[tuple[str, ...]] = (
@@ -48,12 +50,12 @@ class ComparisonTask(Task):
         "or annotations/speech:voice.syllable_rate_hz (of two segments)",
     )
 
-    def asks(self, recording: RecordingMaterial) -> Iterator[Ask]:
+    def asks(self, recording: RecordingMaterial) -> Iterator[QuestionDraft]:
         for kind in ("tempo", "level", "pace"):
             measured = [(one, value) for one in recording.segments if (value := self._measure(kind, one)) is not None]
             for (first, one), (second, other) in pairwise(measured):
                 if self._is_clear(kind, one.value, other.value):
-                    yield Ask(
+                    yield QuestionDraft(
                         kind=kind,
                         topic="",
                         fact=second.segment_id,
@@ -71,7 +73,7 @@ class ComparisonTask(Task):
     def _tempo(self, material: Material) -> _Measure | None:
         row = material.first(MusicAnnotation, "rhythm")
         rhythm = row.rhythm if row is not None else None
-        if rhythm is None or rhythm.tempo_bpm is None or rhythm.tempo_confidence < self.least_confidence:
+        if rhythm is None or rhythm.tempo_bpm is None or rhythm.tempo_confidence < self.min_confidence:
             return None
         return _Measure(rhythm.tempo_bpm, material.cite(row, "rhythm.tempo_bpm", "rhythm.tempo_confidence"))
 
@@ -83,7 +85,7 @@ class ComparisonTask(Task):
         return None if level is None else _Measure(level, material.cite(row, "acoustics.level_dbfs"))
 
     def _pace(self, material: Material) -> _Measure | None:
-        row = clear_voice(material, self.least_speech_ms)
+        row = clear_voice(material, self.min_speech_ms)
         rate = row.voice.syllable_rate_hz if row is not None and row.voice is not None else None
         return None if rate is None else _Measure(rate, material.cite(row, "voice.syllable_rate_hz"))
 
@@ -94,10 +96,10 @@ class ComparisonTask(Task):
         return abs(one - other) >= (self.level_db if kind == "level" else self.syllables_hz)
 
 
-def _comparison_turn(is_first: bool, words: Words) -> Turn:
+def _comparison_turn(is_first: bool, words: Words) -> Wording:
     answer, other = ("first", "second") if is_first else ("second", "first")
     named, rival = words.say(f"plain_{answer}"), words.say(f"plain_{other}")
-    return Turn(
+    return Wording(
         words.say("question"),
         words.say(answer),
         exact(named, offered=(named, rival)),
@@ -110,7 +112,9 @@ class ChoiceTask(Task):
     within a recording, from a start drawn from its id."""
 
     task: Literal["choice"] = "choice"
-    most_choices: int = Field(default=4, ge=2, le=len(LETTERS), description="how many answers to offer at most")
+    max_choices: int = Field(
+        alias="most_choices", default=4, ge=2, le=len(LETTERS), description="how many answers to offer at most"
+    )
     counting: CountingTask = CountingTask()
     order: OrderTask = OrderTask()
     tempo: TempoTask = TempoTask()
@@ -124,7 +128,7 @@ class ChoiceTask(Task):
         "what counting, order, tempo, key, meter, voice, speaker_count or comparison need",
     )
 
-    def asks(self, recording: RecordingMaterial) -> Iterator[Ask]:
+    def asks(self, recording: RecordingMaterial) -> Iterator[QuestionDraft]:
         place = int(content_key(["choice", recording.recording_id]), 16)
         for source in self._sources():
             for ask in source.asks(recording):
@@ -134,7 +138,7 @@ class ChoiceTask(Task):
                         kind="choice",
                         topic="/".join(part for part in (source.task, ask.kind, ask.topic) if part),
                         fact=f"{source.task}/{ask.kind}/{ask.fact}",
-                        turn=partial(_choice_turn, ask, source.task, place, self.most_choices),
+                        turn=partial(_choice_turn, ask, source.task, place, self.max_choices),
                     )
                     place += 1
 
@@ -151,15 +155,15 @@ class ChoiceTask(Task):
         )
 
 
-def _choice_turn(ask: Ask, task: str, place: int, most_choices: int, words: Words) -> Turn:
+def _choice_turn(ask: QuestionDraft, task: str, place: int, max_choices: int, words: Words) -> Wording:
     base = ask.turn(words.of(task, ask.kind))
-    wrong = [rival for rival in dict.fromkeys(base.rivals) if rival not in base.spec.accepted][: most_choices - 1]
+    wrong = [rival for rival in dict.fromkeys(base.rivals) if rival not in base.spec.accepted][: max_choices - 1]
     if not wrong or base.spec.reference in wrong:
         raise UnsayableError("no plausible wrong answer")
     correct = place % (len(wrong) + 1)
     choices = [*wrong[:correct], base.spec.reference, *wrong[correct:]]
     lines = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, choices, strict=False))
-    return Turn(
+    return Wording(
         words.say("question", question=base.question, choices=lines),
         words.say("answer", letter=LETTERS[correct], choice=choices[correct]),
         choice(choices, correct),

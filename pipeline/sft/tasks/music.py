@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from soundseam.pipeline.sft.answers import TimedText, exact, number, spans
-from soundseam.pipeline.sft.ask import Ask, SegmentTask, Turn, grade
+from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade
 from soundseam.pipeline.sft.material import Material
 from soundseam.pipeline.sft.words import Words
 from soundseam.schemas.annotation import MusicAnnotation
@@ -20,20 +20,22 @@ class ChordsTask(SegmentTask):
     """Eligible: several chords, each of them sure."""
 
     task: Literal["chords"] = "chords"
-    most_per_segment: int = 1
-    least_confidence: float = Field(default=0.5, ge=0.0, le=1.0, description="of every chord")
-    most_chords: int = Field(default=32, ge=1, description="a longer list is no question for a listener")
+    max_per_segment: int = Field(default=1, alias="most_per_segment")
+    min_confidence: float = Field(alias="least_confidence", default=0.5, ge=0.0, le=1.0, description="of every chord")
+    max_chords: int = Field(
+        alias="most_chords", default=32, ge=1, description="a longer list is no question for a listener"
+    )
     tolerance_ms: int = Field(default=300, ge=0, description="by which an edge may differ from the reference")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/music:chords",)
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         row = material.first(MusicAnnotation, "chords")
         chords = row.chords if row is not None else None
-        if row is None or not chords or not 2 <= len(chords) <= self.most_chords:
+        if row is None or not chords or not 2 <= len(chords) <= self.max_chords:
             return
-        if all(chord.confidence >= self.least_confidence for chord in chords):
-            yield Ask(
+        if all(chord.confidence >= self.min_confidence for chord in chords):
+            yield QuestionDraft(
                 kind="timed",
                 topic="",
                 fact="",
@@ -55,10 +57,10 @@ def _entries(material: Material, chords: Sequence[Chord]) -> tuple[TimedText, ..
     )
 
 
-def _chords_turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Turn:
+def _chords_turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Wording:
     text = words.timed(entries)
     question = words.say("question", form=words.style.line.format(start="start", end="end", text="chord"))
-    return Turn(question, text, spans(entries, text, tolerance_ms))
+    return Wording(question, text, spans(entries, text, tolerance_ms))
 
 
 _FIFTH, _RELATIVE = 7, 9
@@ -68,17 +70,19 @@ class KeyTask(SegmentTask):
     """Eligible: a key that stands clearly over the next."""
 
     task: Literal["key"] = "key"
-    least_confidence: float = Field(default=0.5, ge=0.0, le=1.0, description="how far the key stands over the next")
+    min_confidence: float = Field(
+        alias="least_confidence", default=0.5, ge=0.0, le=1.0, description="how far the key stands over the next"
+    )
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/music:tonality",)
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         row = material.first(MusicAnnotation, "tonality")
         tonality = row.tonality if row is not None else None
         if tonality is None or tonality.tonic not in PITCH_CLASSES or tonality.mode is None:
             return
-        if tonality.confidence >= self.least_confidence:
-            yield Ask(
+        if tonality.confidence >= self.min_confidence:
+            yield QuestionDraft(
                 kind="key",
                 topic="",
                 fact="",
@@ -89,9 +93,9 @@ class KeyTask(SegmentTask):
             )
 
 
-def _key_turn(tonic: str, mode: Mode, words: Words) -> Turn:
+def _key_turn(tonic: str, mode: Mode, words: Words) -> Wording:
     name, *also = key_spellings(tonic, mode, words.language)
-    return Turn(
+    return Wording(
         words.say("question"),
         words.say("answer", key=name),
         exact(name, *also),
@@ -120,17 +124,17 @@ class TempoTask(SegmentTask):
     """Eligible: a steady pulse that stands out."""
 
     task: Literal["tempo"] = "tempo"
-    least_confidence: float = Field(default=0.5, ge=0.0, le=1.0, description="of the tempo")
+    min_confidence: float = Field(alias="least_confidence", default=0.5, ge=0.0, le=1.0, description="of the tempo")
     tolerance_share: float = Field(default=0.04, ge=0.0, description="as in the tempo score of MIREX")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/music:rhythm.tempo_bpm",)
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         row = material.first(MusicAnnotation, "rhythm")
         if row is None or row.rhythm is None or row.rhythm.tempo_bpm is None:
             return
-        if row.rhythm.tempo_confidence >= self.least_confidence:
-            yield Ask(
+        if row.rhythm.tempo_confidence >= self.min_confidence:
+            yield QuestionDraft(
                 kind="bpm",
                 topic="",
                 fact="",
@@ -141,10 +145,10 @@ class TempoTask(SegmentTask):
             )
 
 
-def _tempo_turn(tempo_bpm: float, tolerance_share: float, words: Words) -> Turn:
+def _tempo_turn(tempo_bpm: float, tolerance_share: float, words: Words) -> Wording:
     bpm = f"{tempo_bpm:.0f}"
     rivals = tuple(f"{tempo_bpm * ratio:.0f}" for ratio in _RIVAL_RATIOS)
-    return Turn(
+    return Wording(
         words.say("question"),
         words.say("answer", bpm=bpm),
         number(tempo_bpm, tolerance_share * tempo_bpm, "bpm"),
@@ -156,18 +160,20 @@ class MeterTask(SegmentTask):
     """Eligible: a steady pulse and a bar that stands out."""
 
     task: Literal["meter"] = "meter"
-    least_tempo_confidence: float = Field(default=0.5, ge=0.0, le=1.0, description="of the tempo")
-    least_confidence: float = Field(default=0.5, ge=0.0, le=1.0, description="of the bar")
+    min_tempo_confidence: float = Field(
+        alias="least_tempo_confidence", default=0.5, ge=0.0, le=1.0, description="of the tempo"
+    )
+    min_confidence: float = Field(alias="least_confidence", default=0.5, ge=0.0, le=1.0, description="of the bar")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/music:rhythm.beats_per_bar",)
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         row = material.first(MusicAnnotation, "rhythm")
         rhythm = row.rhythm if row is not None else None
         if rhythm is None or rhythm.beats_per_bar is None:
             return
-        if rhythm.meter_confidence >= self.least_confidence and rhythm.tempo_confidence >= self.least_tempo_confidence:
-            yield Ask(
+        if rhythm.meter_confidence >= self.min_confidence and rhythm.tempo_confidence >= self.min_tempo_confidence:
+            yield QuestionDraft(
                 kind="beats",
                 topic="",
                 fact="",
@@ -178,8 +184,8 @@ class MeterTask(SegmentTask):
             )
 
 
-def _meter_turn(beats: int, words: Words) -> Turn:
-    return Turn(
+def _meter_turn(beats: int, words: Words) -> Wording:
+    return Wording(
         words.say("question"),
         words.say("answer", beats=str(beats)),
         number(beats, 0, None),

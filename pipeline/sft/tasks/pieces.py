@@ -10,9 +10,9 @@ from pydantic import Field
 
 from soundseam.annotators.speech.transcripts import sentences_of
 from soundseam.pipeline.sft.answers import TimedText, labels, spans, wer
-from soundseam.pipeline.sft.ask import Ask, SegmentTask, Turn, grade
+from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade
 from soundseam.pipeline.sft.material import Material
-from soundseam.pipeline.sft.tasks.sounds import LEAST_SCORE
+from soundseam.pipeline.sft.tasks.sounds import MIN_SCORE
 from soundseam.pipeline.sft.transcripts import timed_texts
 from soundseam.pipeline.sft.words import Words
 from soundseam.schemas.annotation import MusicAnnotation
@@ -28,19 +28,21 @@ class StructureTask(SegmentTask):
     be heard."""
 
     task: Literal["structure"] = "structure"
-    most_per_segment: int = 1
+    max_per_segment: int = Field(default=1, alias="most_per_segment")
     tolerance_ms: int = Field(default=500, ge=0, description="by which an edge may differ from the reference")
-    most_speech_share: float = Field(default=0.2, ge=0.0, le=1.0, description="of the segment's time")
+    max_speech_share: float = Field(
+        alias="most_speech_share", default=0.2, ge=0.0, le=1.0, description="of the segment's time"
+    )
     min_part_ms: int = Field(default=3000, ge=0, description="of every part: a shorter one is no part to a listener")
     min_clip_ms: int = Field(default=15000, ge=0, description="of the clip: a shorter one has no form to speak of")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/music:sections",)
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         row = material.first(MusicAnnotation, "sections")
         sections = row.sections if row is not None else None
         if row is not None and sections and self._has_form(material, sections):
-            yield Ask(
+            yield QuestionDraft(
                 kind="timed",
                 topic="",
                 fact="",
@@ -55,7 +57,7 @@ class StructureTask(SegmentTask):
             len({section.label for section in sections}) > 1
             and material.duration_ms >= self.min_clip_ms
             and all(section.end_ms - section.start_ms >= self.min_part_ms for section in sections)
-            and _speech_share(material) <= self.most_speech_share
+            and _speech_share(material) <= self.max_speech_share
         )
 
 
@@ -82,27 +84,31 @@ def _letter(index: int) -> str:
     return chr(ord("A") + index % 26) * (index // 26 + 1)
 
 
-def _structure_turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Turn:
+def _structure_turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Wording:
     text = words.timed(entries)
     question = words.say("question", form=words.style.line.format(start="start", end="end", text="part"))
-    return Turn(question, text, spans(entries, text, tolerance_ms))
+    return Wording(question, text, spans(entries, text, tolerance_ms))
 
 
 class InstrumentsTask(SegmentTask):
     """Eligible: tags of instruments none of which is in doubt, whoever gave them, since a list must be complete."""
 
     task: Literal["instruments"] = "instruments"
-    most_per_segment: int = 1
-    least_score: float = Field(default=LEAST_SCORE, ge=0.0, le=1.0, description="of every tag of an instrument")
-    most_instruments: int = Field(default=5, ge=1, description="a longer list is no question for a listener")
+    max_per_segment: int = Field(default=1, alias="most_per_segment")
+    min_score: float = Field(
+        alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="of every tag of an instrument"
+    )
+    max_instruments: int = Field(
+        alias="most_instruments", default=5, ge=1, description="a longer list is no question for a listener"
+    )
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/music:tags (instruments)",)
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         found = list(_instruments(material))
         names = list(dict.fromkeys(tag.label for tag, _ in found))
-        if 1 <= len(names) <= self.most_instruments and all(tag.score >= self.least_score for tag, _ in found):
-            yield Ask(
+        if 1 <= len(names) <= self.max_instruments and all(tag.score >= self.min_score for tag, _ in found):
+            yield QuestionDraft(
                 kind="list",
                 topic="",
                 fact="",
@@ -121,9 +127,9 @@ def _instruments(material: Material) -> Iterator[tuple[Tag, tuple[Evidence, ...]
                 yield tag, material.cite(row, f"tags.{index}.label", f"tags.{index}.score")
 
 
-def _instruments_turn(found: Sequence[str], words: Words) -> Turn:
+def _instruments_turn(found: Sequence[str], words: Words) -> Wording:
     names = [words.instrument(label) for label in found]
-    return Turn(words.say("question"), words.say("answer", names=words.listing(names)), labels(names))
+    return Wording(words.say("question"), words.say("answer", names=words.listing(names)), labels(names))
 
 
 class LyricsTask(SegmentTask):
@@ -135,13 +141,13 @@ class LyricsTask(SegmentTask):
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/music:lyrics (usable for training)",)
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         row = material.first(MusicAnnotation, "lyrics")
         lyrics = row.lyrics if row is not None else None
         if row is None or lyrics is None or not lyrics.usable_for_training or not lyrics.text.strip():
             return
         evidence = material.cite(row, "lyrics.text", "lyrics.usable_for_training")
-        yield Ask(
+        yield QuestionDraft(
             kind="plain",
             topic="",
             fact="",
@@ -152,7 +158,7 @@ class LyricsTask(SegmentTask):
         )
         entries = timed_texts(material, sentences_of(lyrics.words))
         if entries:
-            yield Ask(
+            yield QuestionDraft(
                 kind="timed",
                 topic="",
                 fact="",
@@ -163,11 +169,11 @@ class LyricsTask(SegmentTask):
             )
 
 
-def _plain_turn(text: str, words: Words) -> Turn:
-    return Turn(words.say("question"), text, wer(text))
+def _plain_turn(text: str, words: Words) -> Wording:
+    return Wording(words.say("question"), text, wer(text))
 
 
-def _timed_turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Turn:
+def _timed_turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Wording:
     text = words.timed(entries)
     question = words.say("question", form=words.style.line.format(start="start", end="end", text="line"))
-    return Turn(question, text, spans(entries, text, tolerance_ms))
+    return Wording(question, text, spans(entries, text, tolerance_ms))

@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from soundseam.pipeline.sft.answers import exact
-from soundseam.pipeline.sft.ask import Ask, Task, Turn, grade
+from soundseam.pipeline.sft.ask import QuestionDraft, Task, Wording, grade
 from soundseam.pipeline.sft.material import Material, RecordingMaterial
-from soundseam.pipeline.sft.tasks.sounds import LEAST_SCORE, is_crowded, is_faint, is_nameable, sure_sounds
+from soundseam.pipeline.sft.tasks.sounds import MIN_SCORE, is_crowded, is_faint, is_nameable, sure_sounds
 from soundseam.pipeline.sft.words import UnsayableError, Words
 from soundseam.schemas.annotation import GeneralAnnotation, MusicAnnotation, SpeechAnnotation
 from soundseam.schemas.event import Branch, EventClass
@@ -37,19 +37,21 @@ class PresenceTask(Task):
     names: no event however doubtful, no profile, transcript, measurement, caption or claim."""
 
     task: Literal["presence"] = "presence"
-    most_per_segment: int = 4
-    least_score: float = Field(default=LEAST_SCORE, ge=0.0, le=1.0, description="of every event of the sound")
+    max_per_segment: int = Field(default=4, alias="most_per_segment")
+    min_score: float = Field(
+        alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="of every event of the sound"
+    )
     vocabularies: dict[str, dict[str, EventClass]] = Field(
         default={}, description="detector → label → class: what it would have named, had it been there"
     )
 
     needs: ClassVar[tuple[str, ...]] = ("segments:events", "recordings:detectors")
 
-    def asks(self, recording: RecordingMaterial) -> Iterator[Ask]:
+    def asks(self, recording: RecordingMaterial) -> Iterator[QuestionDraft]:
         for material in recording.segments:
-            for (event_class, label), group in sure_sounds(material, self.least_score).items():
+            for (event_class, label), group in sure_sounds(material, self.min_score).items():
                 if is_nameable(event_class, label):
-                    yield Ask(
+                    yield QuestionDraft(
                         kind="presence",
                         topic=label,
                         fact=label,
@@ -60,10 +62,10 @@ class PresenceTask(Task):
                     )
             yield from self._absent(recording, material)
 
-    def _absent(self, recording: RecordingMaterial, material: Material) -> Iterator[Ask]:
+    def _absent(self, recording: RecordingMaterial, material: Material) -> Iterator[QuestionDraft]:
         for sound, is_near in self._candidates(recording, material).items():
             if may_be_absent(material, sound):
-                yield Ask(
+                yield QuestionDraft(
                     kind="presence",
                     topic=sound[1],
                     fact=sound[1],
@@ -79,7 +81,7 @@ class PresenceTask(Task):
         elsewhere = (
             sound
             for other in recording.others(material)
-            for sound in sure_sounds(other, self.least_score)
+            for sound in sure_sounds(other, self.min_score)
             if is_nameable(*sound)
         )
         found = dict.fromkeys(elsewhere, True)
@@ -136,10 +138,10 @@ def _texts(material: Material) -> Iterator[str]:
         yield music.lyrics.text if music.lyrics is not None else ""
 
 
-def _turn(sound: Sound, is_there: bool, words: Words) -> Turn:
+def _turn(sound: Sound, is_there: bool, words: Words) -> Wording:
     name = words.sound(*sound)
     if name.startswith("the sound “"):
         raise UnsayableError(f"no name for {sound[1]} by which a listener would know it")
     answer = "yes" if is_there else "no"
     spec = exact(words.say(f"plain_{answer}"), offered=(words.say("plain_yes"), words.say("plain_no")))
-    return Turn(words.say("question", sound=name), words.say(answer, sound=name), spec)
+    return Wording(words.say("question", sound=name), words.say(answer, sound=name), spec)

@@ -13,14 +13,14 @@ from pydantic import Field
 
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.endpoint import Endpoint
-from soundseam.annotators.chat.questions import Asker, Question, Sampling
+from soundseam.annotators.chat.questions import ChatClient, Question, Sampling
 from soundseam.annotators.chat.served import CheckedQuestion, ask_each, ask_records
 from soundseam.pipeline.sft.answerable import choice_question, probability_of
 from soundseam.pipeline.sft.answers import LETTERS, choice, exact, number
-from soundseam.pipeline.sft.ask import Ask, Phrasing, SegmentTask, ServedTask, Turn, grade
+from soundseam.pipeline.sft.ask import Phrasing, QuestionDraft, SegmentTask, ServedTask, Wording, grade
 from soundseam.pipeline.sft.material import Material, RecordingMaterial, Sighting
 from soundseam.pipeline.sft.prompts import WRITER_PROMPTS, filled, prompts_key
-from soundseam.pipeline.sft.tasks.sounds import LEAST_SCORE, Sounds, is_crowded, is_nameable, sure_sounds
+from soundseam.pipeline.sft.tasks.sounds import MIN_SCORE, Sounds, is_crowded, is_nameable, sure_sounds
 from soundseam.pipeline.sft.words import Words, words_key
 from soundseam.pipeline.sft.written import Brief, WrittenQuestion, brief_of, written_problems
 from soundseam.schemas.annotation import MusicAnnotation
@@ -36,25 +36,27 @@ class ReasoningTask(SegmentTask):
     the chain states a value of the evidence or what follows from those before it."""
 
     task: Literal["reasoning"] = "reasoning"
-    least_score: float = Field(default=LEAST_SCORE, ge=0.0, le=1.0, description="of every event of both sounds")
-    least_gap_ms: int = Field(default=500, ge=0, description="between two sounds, to be asked for")
+    min_score: float = Field(
+        alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="of every event of both sounds"
+    )
+    min_gap_ms: int = Field(alias="least_gap_ms", default=500, ge=0, description="between two sounds, to be asked for")
     clear_ratio: float = Field(default=1.3, ge=1.0, description="of the longer duration over the shorter")
-    least_confidence: float = Field(default=0.5, ge=0.0, le=1.0, description="of tempo and bar")
+    min_confidence: float = Field(alias="least_confidence", default=0.5, ge=0.0, le=1.0, description="of tempo and bar")
 
     needs: ClassVar[tuple[str, ...]] = ("segments:events", "or annotations/music:rhythm.beats_per_bar")
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
-        sounds = {name: group for name, group in sure_sounds(material, self.least_score).items() if is_nameable(*name)}
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
+        sounds = {name: group for name, group in sure_sounds(material, self.min_score).items() if is_nameable(*name)}
         yield from self._gaps(material, sounds)
         yield from self._longer(material, sounds)
         yield from self._bar(material)
 
-    def _gaps(self, material: Material, sounds: Sounds) -> Iterator[Ask]:
+    def _gaps(self, material: Material, sounds: Sounds) -> Iterator[QuestionDraft]:
         once = sorted((group[0] for group in sounds.values() if len(group) == 1), key=lambda one: one.span)
         for first, second in pairwise(once):
-            if second.span.start_ms - first.span.end_ms >= self.least_gap_ms:
+            if second.span.start_ms - first.span.end_ms >= self.min_gap_ms:
                 names = f"{first.event.label}/{second.event.label}"
-                yield Ask(
+                yield QuestionDraft(
                     kind="gap",
                     topic=names,
                     fact=names,
@@ -64,12 +66,12 @@ class ReasoningTask(SegmentTask):
                     turn=partial(_gap_turn, material, first, second),
                 )
 
-    def _longer(self, material: Material, sounds: Sounds) -> Iterator[Ask]:
+    def _longer(self, material: Material, sounds: Sounds) -> Iterator[QuestionDraft]:
         for one, other in pairwise(sounds.items()):
             short, long = sorted((_total_tenths(one), _total_tenths(other)))
             if _never_overlap(one[1]) and _never_overlap(other[1]) and short and long / short >= self.clear_ratio:
                 names = "/".join(sorted((one[0][1], other[0][1])))
-                yield Ask(
+                yield QuestionDraft(
                     kind="longer",
                     topic=names,
                     fact=names,
@@ -79,13 +81,13 @@ class ReasoningTask(SegmentTask):
                     turn=partial(_longer_turn, one, other),
                 )
 
-    def _bar(self, material: Material) -> Iterator[Ask]:
+    def _bar(self, material: Material) -> Iterator[QuestionDraft]:
         row = material.first(MusicAnnotation, "rhythm")
         rhythm = row.rhythm if row is not None else None
         if rhythm is None or rhythm.tempo_bpm is None or rhythm.beats_per_bar is None:
             return
-        if min(rhythm.tempo_confidence, rhythm.meter_confidence) >= self.least_confidence:
-            yield Ask(
+        if min(rhythm.tempo_confidence, rhythm.meter_confidence) >= self.min_confidence:
+            yield QuestionDraft(
                 kind="bar",
                 topic="",
                 fact="",
@@ -111,12 +113,12 @@ def _never_overlap(group: Sequence[Sighting]) -> bool:
     return all(one.span.overlap_ms(other.span) == 0 for one, other in pairwise(group))
 
 
-def _gap_turn(material: Material, first: Sighting, second: Sighting, words: Words) -> Turn:
+def _gap_turn(material: Material, first: Sighting, second: Sighting, words: Words) -> Wording:
     one, other = (words.sound(each.event.event_class, each.event.label) for each in (first, second))
     end, start = (round(material.in_clip(ms) / 1000, 1) for ms in (first.span.end_ms, second.span.start_ms))
     gap = f"{start - end:.1f}"
     chain = words.say("chain", one=one, other=other, end=f"{end:.1f}", start=f"{start:.1f}", gap=gap)
-    return Turn(
+    return Wording(
         words.say("question", one=one, other=other),
         words.say("answer", one=one, other=other, gap=gap),
         number(float(gap), 0.5, "s", decimals=1),
@@ -124,7 +126,7 @@ def _gap_turn(material: Material, first: Sighting, second: Sighting, words: Word
     )
 
 
-def _longer_turn(one: Group, other: Group, words: Words) -> Turn:
+def _longer_turn(one: Group, other: Group, words: Words) -> Wording:
     names = {group[0]: words.sound(*group[0]) for group in (one, other)}
     longer, shorter = sorted((one, other), key=lambda group: -_total_tenths(group))
     first, second = sorted(names.values())
@@ -140,7 +142,7 @@ def _longer_turn(one: Group, other: Group, words: Words) -> Turn:
             ),
         ]
     )
-    return Turn(
+    return Wording(
         words.say("question", one=first, other=second),
         words.say("answer", longer=names[longer[0]]),
         exact(names[longer[0]], offered=(first, second)),
@@ -162,12 +164,12 @@ def _seconds(tenths: int) -> str:
     return f"{tenths / 10:.1f}"
 
 
-def _bar_turn(rhythm: Rhythm, words: Words) -> Turn:
+def _bar_turn(rhythm: Rhythm, words: Words) -> Wording:
     tempo, beats = round(rhythm.tempo_bpm or 0), rhythm.beats_per_bar or 0
     beat = 60 / tempo
     bar = round(beat * beats, 2)
     chain = words.say("chain", bpm=str(tempo), beats=str(beats), beat=f"{beat:.2f}", bar=f"{bar:.2f}")
-    return Turn(
+    return Wording(
         words.say("question"),
         words.say("answer", bar=f"{bar:.1f}"),
         number(bar, round(0.1 * bar, 2), "s", decimals=1),
@@ -181,19 +183,25 @@ class WrittenReasoningTask(ServedTask):
     not find it without them."""
 
     task: Literal["written_reasoning"] = "written_reasoning"
-    most_per_segment: int = 1
+    max_per_segment: int = Field(default=1, alias="most_per_segment")
     writer: Endpoint = Field(default=Endpoint(), description="the language model that writes")
     verifier: Endpoint | None = Field(
         default=None, description="a language model that must find the answer; null for the writer itself"
     )
     sampling: Sampling = Field(default=Sampling(max_tokens=1024), description="how the writer's answers are drawn")
-    least_facts: int = Field(default=4, ge=2, description="of a segment, to be asked about")
-    least_confidence: float = Field(default=0.6, ge=0.0, le=1.0, description="of a fact that has one")
+    min_facts: int = Field(alias="least_facts", default=4, ge=2, description="of a segment, to be asked about")
+    min_confidence: float = Field(
+        alias="least_confidence", default=0.6, ge=0.0, le=1.0, description="of a fact that has one"
+    )
     confirm: float = Field(
         default=0.75, gt=0.5, le=1.0, description="probability of the right answer, from which a question is verified"
     )
-    most_guessed: float = Field(
-        default=0.6, gt=0.0, le=1.0, description="the same without the facts, up to which it is a question of hearing"
+    max_guessed: float = Field(
+        alias="most_guessed",
+        default=0.6,
+        gt=0.0,
+        le=1.0,
+        description="the same without the facts, up to which it is a question of hearing",
     )
 
     needs: ClassVar[tuple[str, ...]] = ("several facts of any table", "a model that is served")
@@ -206,8 +214,8 @@ class WrittenReasoningTask(ServedTask):
         return self.writer, self.verifier or self.writer
 
     def asks_from(
-        self, recordings: Iterable[RecordingMaterial], phrasing: Phrasing, askers: Sequence[Asker]
-    ) -> Iterator[Ask]:
+        self, recordings: Iterable[RecordingMaterial], phrasing: Phrasing, askers: Sequence[ChatClient]
+    ) -> Iterator[QuestionDraft]:
         writer, verifier = askers
         drafts = self._drafts(recordings, phrasing, writer)
         for draft, replies in ask_each(verifier, drafts, _Draft.questions):
@@ -215,17 +223,19 @@ class WrittenReasoningTask(ServedTask):
                 probability_of(reply, question, LETTERS[draft.correct])
                 for reply, question in zip(replies, draft.questions(), strict=True)
             )
-            if known is not None and guessed is not None and known >= self.confirm and guessed <= self.most_guessed:
+            if known is not None and guessed is not None and known >= self.confirm and guessed <= self.max_guessed:
                 yield draft.ask(guessed)
 
-    def _drafts(self, recordings: Iterable[RecordingMaterial], phrasing: Phrasing, writer: Asker) -> Iterator[_Draft]:
+    def _drafts(
+        self, recordings: Iterable[RecordingMaterial], phrasing: Phrasing, writer: ChatClient
+    ) -> Iterator[_Draft]:
         """What the writer wrote that holds, in order. What does not is asked for once more, and then given up."""
         briefs = (
             brief
             for recording in recordings
             for material in recording.segments
             for language in phrasing.languages_for(material.segment_id)[:1]
-            if len((brief := brief_of(material, language, self.least_confidence)).facts) >= self.least_facts
+            if len((brief := brief_of(material, language, self.min_confidence)).facts) >= self.min_facts
         )
         for brief, written in _ask_writer(writer, briefs, self.sampling):
             if isinstance(written, WrittenQuestion):
@@ -256,9 +266,9 @@ class _Draft:
         ask = partial(choice_question, language=brief.language, about=about, choices=self.choices, question=asked)
         return ask("solve", facts=brief.told()), ask("guess")
 
-    def ask(self, guessed: float) -> Ask:
+    def ask(self, guessed: float) -> QuestionDraft:
         written = self.written
-        return Ask(
+        return QuestionDraft(
             kind="written",
             topic="",
             fact=written.question,
@@ -271,10 +281,10 @@ class _Draft:
         )
 
 
-def _turn(written: WrittenQuestion, choices: Sequence[str], correct: int, words: Words) -> Turn:
+def _turn(written: WrittenQuestion, choices: Sequence[str], correct: int, words: Words) -> Wording:
     lines = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, choices, strict=False))
     layout = words.of("choice", "choice")
-    return Turn(
+    return Wording(
         layout.say("question", question=written.question.strip(), choices=lines),
         layout.say("answer", letter=LETTERS[correct], choice=choices[correct]),
         choice(choices, correct),
@@ -283,7 +293,7 @@ def _turn(written: WrittenQuestion, choices: Sequence[str], correct: int, words:
 
 
 def _ask_writer(
-    writer: Asker, briefs: Iterable[Brief], sampling: Sampling
+    writer: ChatClient, briefs: Iterable[Brief], sampling: Sampling
 ) -> Iterator[tuple[Brief, WrittenQuestion | AnnotationError]]:
     drawn: deque[Brief] = deque()
 

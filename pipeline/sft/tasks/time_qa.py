@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from soundseam.pipeline.sft.answers import TimedText, labels, wer
-from soundseam.pipeline.sft.ask import Ask, SegmentTask, Turn, grade
+from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade
 from soundseam.pipeline.sft.material import Material, Sighting
-from soundseam.pipeline.sft.tasks.sounds import LEAST_SCORE, all_sure, is_crowded, is_faint, is_nameable
+from soundseam.pipeline.sft.tasks.sounds import MIN_SCORE, all_sure, is_crowded, is_faint, is_nameable
 from soundseam.pipeline.sft.transcripts import cite_transcript, grade_transcript, timed_texts, usable_transcript
 from soundseam.pipeline.sft.words import Words, seconds
 from soundseam.schemas.timespan import TimeSpan
@@ -24,7 +24,7 @@ class TimeQaTask(SegmentTask):
     """Eligible: a segment with several sounds, none in doubt; or a usable transcript with word times."""
 
     task: Literal["time_qa"] = "time_qa"
-    least_score: float = Field(default=LEAST_SCORE, ge=0.0, le=1.0, description="of every event")
+    min_score: float = Field(alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="of every event")
     clear_ms: int = Field(
         default=250, ge=0, description="an event that reaches into or out of the asked time by less makes it unfair"
     )
@@ -34,20 +34,20 @@ class TimeQaTask(SegmentTask):
         "or annotations/speech:transcript.words (usable for training)",
     )
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         yield from self._between(material)
         yield from self._said(material)
 
-    def _between(self, material: Material) -> Iterator[Ask]:
+    def _between(self, material: Material) -> Iterator[QuestionDraft]:
         names = {one.event.label for one in material.sightings}
         named = all(is_nameable(one.event.event_class, one.event.label) for one in material.sightings)
-        if len(names) < 2 or not named or not all_sure(material, self.least_score):
+        if len(names) < 2 or not named or not all_sure(material, self.min_score):
             return
         windows = dict.fromkeys(_window(material, one) for one in material.sightings)
         for window in windows:
             inside = self._heard_in(material, window)
             if inside and len({one.event.label for one in inside}) < len(names):
-                yield Ask(
+                yield QuestionDraft(
                     kind="between",
                     topic="",
                     fact=f"{window.start_ms}-{window.end_ms}",
@@ -68,14 +68,14 @@ class TimeQaTask(SegmentTask):
                 inside.append(one)
         return tuple(inside)
 
-    def _said(self, material: Material) -> Iterator[Ask]:
+    def _said(self, material: Material) -> Iterator[QuestionDraft]:
         said = usable_transcript(material)
         if said is None:
             return
         spoken = timed_texts(material, said.sentences)
         for sentence in spoken if len(spoken) > 1 else ():
             middle = (sentence.segment_start_ms + sentence.segment_end_ms) // 2
-            yield Ask(
+            yield QuestionDraft(
                 kind="said",
                 topic="",
                 fact=f"{middle}",
@@ -91,14 +91,14 @@ def _window(material: Material, sighting: Sighting) -> TimeSpan:
     return TimeSpan(max(0, start // _GRID_MS * _GRID_MS), min(material.duration_ms, -(-end // _GRID_MS) * _GRID_MS))
 
 
-def _between_turn(window: TimeSpan, inside: tuple[Sighting, ...], words: Words) -> Turn:
+def _between_turn(window: TimeSpan, inside: tuple[Sighting, ...], words: Words) -> Wording:
     names = list(dict.fromkeys(words.sound(one.event.event_class, one.event.label) for one in inside))
-    return Turn(
+    return Wording(
         words.say("question", start=seconds(window.start_ms), end=seconds(window.end_ms)),
         words.say("answer", sounds=words.listing(names)),
         labels(names),
     )
 
 
-def _said_turn(sentence: TimedText, middle_ms: int, words: Words) -> Turn:
-    return Turn(words.say("question", time=seconds(middle_ms)), sentence.text, wer(sentence.text))
+def _said_turn(sentence: TimedText, middle_ms: int, words: Words) -> Wording:
+    return Wording(words.say("question", time=seconds(middle_ms)), sentence.text, wer(sentence.text))

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from soundseam.pipeline.sft.answers import TimedText, number, spans, speaker_wer, wer
-from soundseam.pipeline.sft.ask import Ask, SegmentTask, Turn, grade
+from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade
 from soundseam.pipeline.sft.material import Material
 from soundseam.pipeline.sft.transcripts import (
     Utterance,
@@ -29,14 +29,14 @@ class AsrTask(SegmentTask):
     """Eligible: a transcript that its row calls usable for training."""
 
     task: Literal["asr"] = "asr"
-    most_per_segment: int = 1
+    max_per_segment: int = Field(default=1, alias="most_per_segment")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/speech:transcript (usable for training)",)
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         said = usable_transcript(material)
         if said is not None:
-            yield Ask(
+            yield QuestionDraft(
                 kind="plain",
                 topic="",
                 fact="",
@@ -47,8 +47,8 @@ class AsrTask(SegmentTask):
             )
 
 
-def _asr_turn(text: str, words: Words) -> Turn:
-    return Turn(words.say("question"), text, wer(text))
+def _asr_turn(text: str, words: Words) -> Wording:
+    return Wording(words.say("question"), text, wer(text))
 
 
 class AsrWordsTask(SegmentTask):
@@ -57,16 +57,16 @@ class AsrWordsTask(SegmentTask):
     A forced aligner's times come first."""
 
     task: Literal["asr_words"] = "asr_words"
-    most_per_segment: int = 1
+    max_per_segment: int = Field(default=1, alias="most_per_segment")
     tolerance_ms: int = Field(default=200, ge=0, description="by which an edge may differ from the reference")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/speech:transcript.words (usable for training)",)
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         said = usable_transcript(material)
         entries = timed_texts(material, said.words) if said is not None else ()
         if said is not None and entries:
-            yield Ask(
+            yield QuestionDraft(
                 kind="words",
                 topic="",
                 fact="",
@@ -77,10 +77,10 @@ class AsrWordsTask(SegmentTask):
             )
 
 
-def _asr_words_turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Turn:
+def _asr_words_turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Wording:
     text = words.timed(entries)
     question = words.say("question", form=words.style.line.format(start="start", end="end", text="word"))
-    return Turn(question, text, spans(entries, text, tolerance_ms))
+    return Wording(question, text, spans(entries, text, tolerance_ms))
 
 
 class AsrSentencesTask(SegmentTask):
@@ -89,16 +89,16 @@ class AsrSentencesTask(SegmentTask):
     A forced aligner's times come first."""
 
     task: Literal["asr_sentences"] = "asr_sentences"
-    most_per_segment: int = 1
+    max_per_segment: int = Field(default=1, alias="most_per_segment")
     tolerance_ms: int = Field(default=300, ge=0, description="by which an edge may differ from the reference")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/speech:transcript.words (usable for training)",)
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         said = usable_transcript(material)
         entries = timed_texts(material, said.sentences) if said is not None else ()
         if said is not None and entries:
-            yield Ask(
+            yield QuestionDraft(
                 kind="sentences",
                 topic="",
                 fact="",
@@ -109,10 +109,10 @@ class AsrSentencesTask(SegmentTask):
             )
 
 
-def _asr_sentences_turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Turn:
+def _asr_sentences_turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Wording:
     text = words.timed(entries)
     question = words.say("question", form=words.style.line.format(start="start", end="end", text="sentence"))
-    return Turn(question, text, spans(entries, text, tolerance_ms))
+    return Wording(question, text, spans(entries, text, tolerance_ms))
 
 
 class SpeakerTranscriptTask(SegmentTask):
@@ -120,8 +120,10 @@ class SpeakerTranscriptTask(SegmentTask):
     speech at once, which no list of turns tells rightly."""
 
     task: Literal["speaker_transcript"] = "speaker_transcript"
-    most_speakers: int = Field(default=6, ge=2, description="nobody tells more apart by ear")
-    most_overlap: float = Field(default=0.1, ge=0.0, le=1.0, description="share of the segment with speech at once")
+    max_speakers: int = Field(alias="most_speakers", default=6, ge=2, description="nobody tells more apart by ear")
+    max_overlap: float = Field(
+        alias="most_overlap", default=0.1, ge=0.0, le=1.0, description="share of the segment with speech at once"
+    )
     tolerance_ms: int = Field(default=500, ge=0, description="by which an edge may differ from the reference")
 
     needs: ClassVar[tuple[str, ...]] = (
@@ -129,17 +131,17 @@ class SpeakerTranscriptTask(SegmentTask):
         "annotations/speech:speakers.turns",
     )
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         found = conversation_of(material)
-        if found is None or found.speakers.overlap_ms > self.most_overlap * material.duration_ms:
+        if found is None or found.speakers.overlap_ms > self.max_overlap * material.duration_ms:
             return
         count = len({utterance.speaker for utterance in found.utterances})
-        if not 2 <= count <= self.most_speakers:
+        if not 2 <= count <= self.max_speakers:
             return
         entries = self._entries(material, found.utterances)
         for kind in ("plain", *(("timed",) if entries else ())):
             turn = partial(_plain_turn, found.utterances)
-            yield Ask(
+            yield QuestionDraft(
                 kind=kind,
                 topic="",
                 fact="",
@@ -166,39 +168,39 @@ class SpeakerTranscriptTask(SegmentTask):
         return entries if inside else ()
 
 
-def _plain_turn(utterances: Sequence[Utterance], words: Words) -> Turn:
+def _plain_turn(utterances: Sequence[Utterance], words: Words) -> Wording:
     text = "\n".join(words.say("line", number=str(one.speaker), text=one.text) for one in utterances)
-    return Turn(words.say("question", form=words.say("line", number="1", text="…")), text, speaker_wer(text))
+    return Wording(words.say("question", form=words.say("line", number="1", text="…")), text, speaker_wer(text))
 
 
-def _timed_turn(entries: Sequence[tuple[TimedText, int]], tolerance_ms: int, words: Words) -> Turn:
+def _timed_turn(entries: Sequence[tuple[TimedText, int]], tolerance_ms: int, words: Words) -> Wording:
     named = [
         entry.model_copy(update={"text": words.say("line", number=str(speaker), text=entry.text)})
         for entry, speaker in entries
     ]
     text = words.timed(named)
     form = words.style.line.format(start="start", end="end", text=words.say("line", number="1", text="…"))
-    return Turn(words.say("question", form=form), text, spans(named, text, tolerance_ms))
+    return Wording(words.say("question", form=form), text, spans(named, text, tolerance_ms))
 
 
 class SpeakerCountTask(SegmentTask):
     """Eligible: the diarization is sure of the speakers, and each of them speaks long enough to be noticed."""
 
     task: Literal["speaker_count"] = "speaker_count"
-    most_per_segment: int = 1
-    least_ms: int = Field(default=1000, ge=0, description="of speech of every speaker")
-    most_speakers: int = Field(default=6, ge=1, description="nobody counts further by ear")
+    max_per_segment: int = Field(default=1, alias="most_per_segment")
+    min_ms: int = Field(alias="least_ms", default=1000, ge=0, description="of speech of every speaker")
+    max_speakers: int = Field(alias="most_speakers", default=6, ge=1, description="nobody counts further by ear")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/speech:speakers.turns",)
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         told = turns_of(material)
         if told is None:
             return
         row, speakers = told
         times = speaking_times(speakers)
-        if speakers.sure and 1 <= len(times) <= self.most_speakers and min(times.values()) >= self.least_ms:
-            yield Ask(
+        if speakers.sure and 1 <= len(times) <= self.max_speakers and min(times.values()) >= self.min_ms:
+            yield QuestionDraft(
                 kind="count",
                 topic="",
                 fact="",
@@ -218,7 +220,7 @@ def speaking_times(speakers: Speakers) -> dict[str, int]:
     }
 
 
-def _speaker_count_turn(count: int, words: Words) -> Turn:
+def _speaker_count_turn(count: int, words: Words) -> Wording:
     rivals = tuple(str(other) for other in (count + 1, count - 1, count + 2, count + 3) if other > 0)
     part = "one" if count == 1 else "answer"
-    return Turn(words.say("question"), words.say(part, count=str(count)), number(count, 0, None), rivals=rivals)
+    return Wording(words.say("question"), words.say(part, count=str(count)), number(count, 0, None), rivals=rivals)

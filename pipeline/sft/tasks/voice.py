@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from soundseam.pipeline.sft.answers import exact, number, open_ended
-from soundseam.pipeline.sft.ask import Ask, SegmentTask, Turn, grade
+from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade
 from soundseam.pipeline.sft.material import Material
 from soundseam.pipeline.sft.words import Words, language_of, seconds
 from soundseam.schemas.annotation import SpeechAnnotation
@@ -23,7 +23,7 @@ from soundseam.schemas.speech import Dimensions, Paralinguistics
 PACES = ("slow", "moderate", "fast")
 
 
-_MOST_BESIDE = 0.3
+_MAX_BESIDE = 0.3
 """Share of the speech over which music, an animal or another class may sound, for its rate to be the speech's own."""
 
 
@@ -36,7 +36,7 @@ def clear_voice(material: Material, min_speech_ms: int) -> SpeechAnnotation | No
     spoken = [event.span for event in events if event.event_class is EventClass.SPEECH]
     others = [event.span for event in events if event.event_class is not EventClass.SPEECH]
     beside_ms = sum(span.overlap_ms(other) for span in spoken for other in others)
-    return row if beside_ms <= _MOST_BESIDE * sum(span.duration_ms for span in spoken) else None
+    return row if beside_ms <= _MAX_BESIDE * sum(span.duration_ms for span in spoken) else None
 
 
 def _may_be_one_voice(material: Material) -> bool:
@@ -49,22 +49,26 @@ class VoiceTask(SegmentTask):
     """Eligible: enough speech, and a rate that is clearly on one side; pauses long enough to be heard."""
 
     task: Literal["voice"] = "voice"
-    least_speech_ms: int = Field(default=3000, ge=0, description="less is too little to tell a pace by")
+    min_speech_ms: int = Field(
+        alias="least_speech_ms", default=3000, ge=0, description="less is too little to tell a pace by"
+    )
     slow_below_hz: float = Field(default=2.7, gt=0.0, description="syllable nuclei a second of speech")
     moderate_from_hz: float = Field(default=3.7, gt=0.0, description="what lies between slow and moderate is not asked")
     moderate_to_hz: float = Field(default=4.8, gt=0.0, description="what lies between moderate and fast is not asked")
     fast_above_hz: float = Field(default=5.8, gt=0.0, description="syllable nuclei a second of speech")
-    least_pause_ms: int = Field(default=700, ge=0, description="of the longest pause, to be worth asking for")
+    min_pause_ms: int = Field(
+        alias="least_pause_ms", default=700, ge=0, description="of the longest pause, to be worth asking for"
+    )
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/speech:voice",)
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
-        row = clear_voice(material, self.least_speech_ms)
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
+        row = clear_voice(material, self.min_speech_ms)
         if row is None or row.voice is None:
             return
         pace = self._pace(row.voice.syllable_rate_hz)
         if pace:
-            yield Ask(
+            yield QuestionDraft(
                 kind="pace",
                 topic="",
                 fact="",
@@ -73,8 +77,8 @@ class VoiceTask(SegmentTask):
                 difficulty=grade(),
                 turn=partial(_pace_turn, pace),
             )
-        if row.voice.longest_pause_ms >= self.least_pause_ms and _may_be_one_voice(material):
-            yield Ask(
+        if row.voice.longest_pause_ms >= self.min_pause_ms and _may_be_one_voice(material):
+            yield QuestionDraft(
                 kind="longest_pause",
                 topic="",
                 fact="",
@@ -96,15 +100,15 @@ class VoiceTask(SegmentTask):
         return next((name for name, low, high in edges if low <= rate_hz <= high), None)
 
 
-def _pace_turn(pace: str, words: Words) -> Turn:
+def _pace_turn(pace: str, words: Words) -> Wording:
     name = words.say(pace)
     rivals = tuple(words.say(other) for other in PACES if other != pace)
-    return Turn(words.say("question"), words.say("answer", pace=name), exact(name), rivals=rivals)
+    return Wording(words.say("question"), words.say("answer", pace=name), exact(name), rivals=rivals)
 
 
-def _pause_turn(pause_ms: int, words: Words) -> Turn:
+def _pause_turn(pause_ms: int, words: Words) -> Wording:
     value = round(pause_ms / 1000, 1)
-    return Turn(
+    return Wording(
         words.say("question"),
         words.say("answer", seconds=seconds(pause_ms)),
         number(value, max(0.3, 0.15 * value), "s", decimals=1),
@@ -122,14 +126,14 @@ class VoiceDescriptionTask(SegmentTask):
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/speech:paralinguistics", "captions:claims (confirmed)")
 
-    def asks_of(self, material: Material) -> Iterator[Ask]:
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         for row in material.all(SpeechAnnotation):
             voices = row.paralinguistics or ()
             confirmed = _confirmed(material, row.backend)
             if len(voices) != 1 or voices[0].contradictions or confirmed is None:
                 continue
             for kind, answer, fields in _answers(voices[0]):
-                yield Ask(
+                yield QuestionDraft(
                     kind=kind,
                     topic="",
                     fact="",
@@ -163,5 +167,5 @@ def _confirmed(material: Material, backend: str) -> Claim | None:
     return None
 
 
-def _voice_description_turn(answer: str, words: Words) -> Turn:
-    return Turn(words.say("question"), answer, open_ended(answer))
+def _voice_description_turn(answer: str, words: Words) -> Wording:
+    return Wording(words.say("question"), answer, open_ended(answer))

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.annotators.chat.client import ChatClient
+from soundseam.annotators.chat.client import ServerClient
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Answer, Question, Reply, Sampling, Tally
 from tests.support.chat_models import Scripted
@@ -20,9 +20,11 @@ SOUND = b"fLaC and more"
 
 
 @contextmanager
-def client_of(*servers: ChatServer, **options: object) -> Iterator[ChatClient]:
+def client_of(*servers: ChatServer, **options: object) -> Iterator[ServerClient]:
     fields = {"model": "tiny", "timeout_s": 10, **options}
-    with closing(ChatClient(Endpoint.model_validate({"urls": [server.url for server in servers], **fields}))) as client:
+    with closing(
+        ServerClient(Endpoint.model_validate({"urls": [server.url for server in servers], **fields}))
+    ) as client:
         yield client
 
 
@@ -34,7 +36,7 @@ def echo(asked: Asked) -> str:
     return f"You said {asked.text}"
 
 
-def ask_all(client: ChatClient, questions: Sequence[Question], tally: Tally | None = None) -> list[Reply]:
+def ask_all(client: ServerClient, questions: Sequence[Question], tally: Tally | None = None) -> list[Reply]:
     """Each question as a group of its own."""
     return [reply for replies in client.ask(([question] for question in questions), tally) for reply in replies]
 
@@ -68,7 +70,7 @@ def test_answers_are_in_the_order_of_the_questions_whichever_comes_first() -> No
 def test_so_many_requests_are_in_flight_as_are_allowed_and_never_more() -> None:
     with ChatServer(Scripted(), latency_s=0.1) as server, client_of(server, in_flight=32) as client:
         ask_all(client, [a_question() for _ in range(160)])
-    assert server.most_in_flight == 32
+    assert server.max_in_flight == 32
 
 
 def test_questions_are_drawn_no_faster_than_they_are_answered() -> None:
@@ -253,7 +255,7 @@ def test_several_threads_share_one_client() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    assert server.most_in_flight <= 16
+    assert server.max_in_flight <= 16
     for thread, replies in heard.items():
         texts = [reply.text for reply in replies if isinstance(reply, Answer)]
         assert texts == [f"You said {thread}-{number}" for number in range(20)]

@@ -13,12 +13,12 @@ import pytest
 from pydantic import Field
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.annotators.chat.client import ChatClient, KeepingAsker
+from soundseam.annotators.chat.client import CachedClient, ServerClient
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Answer, Question, Sampling, Tally
-from soundseam.annotators.chat.served import Told, ask_records
+from soundseam.annotators.chat.served import Parsed, ask_records
 from soundseam.pipeline.captions.caption_config import VerifierConfig
-from soundseam.pipeline.captions.verify import Heard, probability, questions_about, verify_captions
+from soundseam.pipeline.captions.verify import VerifierInput, probability, questions_about, verify_captions
 from soundseam.pipeline.serving.server import as_heard, probe_clip
 from soundseam.pipeline.stages.segment import encode_flac
 from soundseam.schemas.caption import Caption
@@ -43,7 +43,7 @@ CLOSE = 1e-3
 @pytest.fixture(scope="module", params=["in this process", pytest.param("vLLM", marks=needs_vllm)])
 def client(
     request: pytest.FixtureRequest, checkpoint: Path, tiny: TinyMoss, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ChatClient]:
+) -> Iterator[ServerClient]:
     if request.param == "vLLM":
         options = ("--dtype", "float32", "--enforce-eager", "--structured-outputs-config", NO_BLANKS)
         with real_vllm(checkpoint, tmp_path_factory.mktemp("vllm") / "log", *options) as root:
@@ -53,8 +53,8 @@ def client(
             yield from _client(server.url)
 
 
-def _client(url: str) -> Iterator[ChatClient]:
-    with closing(ChatClient(Endpoint(urls=(url,), model="tiny", in_flight=16))) as client:
+def _client(url: str) -> Iterator[ServerClient]:
+    with closing(ServerClient(Endpoint(urls=(url,), model="tiny", in_flight=16))) as client:
         yield client
 
 
@@ -62,7 +62,7 @@ def a_clip(duration_ms: int = 3_000, shift: int = 0) -> bytes:
     return encode_flac(np.roll(as_heard(probe_clip(duration_ms)), shift))
 
 
-def answers_to(client: ChatClient, *questions: Question, tally: Tally | None = None) -> list[Answer]:
+def answers_to(client: ServerClient, *questions: Question, tally: Tally | None = None) -> list[Answer]:
     (replies,) = client.ask([questions], tally)
     answers = [reply for reply in replies if isinstance(reply, Answer)]
     assert len(answers) == len(questions), replies
@@ -81,7 +81,7 @@ def expected_yes(tiny: TinyMoss, question: Question) -> float:
     return mass["yes"] / (mass["yes"] + mass["no"])
 
 
-def test_a_probability_is_what_the_models_own_distribution_says(client: ChatClient, tiny: TinyMoss) -> None:
+def test_a_probability_is_what_the_models_own_distribution_says(client: ServerClient, tiny: TinyMoss) -> None:
     for shift in range(3):
         text, flac = "Is a dog barking? Answer yes or no.", a_clip(shift=1_000 * shift)
         question = Question(text, (flac,), SYSTEM, Sampling(max_tokens=8), choices=("yes", "no"))
@@ -91,7 +91,7 @@ def test_a_probability_is_what_the_models_own_distribution_says(client: ChatClie
         assert answer.text == ("yes" if yes > 0.5 else "no")
 
 
-def test_an_answer_depends_on_what_is_heard(client: ChatClient) -> None:
+def test_an_answer_depends_on_what_is_heard(client: ServerClient) -> None:
     text = "Is a dog barking? Answer yes or no."
     heard = [
         answers_to(client, Question(text, (a_clip(duration),), SYSTEM, choices=("yes", "no")))[0].probabilities["yes"]
@@ -100,21 +100,21 @@ def test_an_answer_depends_on_what_is_heard(client: ChatClient) -> None:
     assert all(abs(one - other) > 1e-6 for one, other in pairwise(heard))
 
 
-def test_a_verdict_is_what_the_model_makes_of_both_phrasings(client: ChatClient, tiny: TinyMoss) -> None:
+def test_a_verdict_is_what_the_model_makes_of_both_phrasings(client: ServerClient, tiny: TinyMoss) -> None:
     segment = a_told_segment("dog", 0)
-    heard = Heard(segment, a_told_caption(segment, "A dog barks twice."), a_clip())
+    heard = VerifierInput(segment, a_told_caption(segment, "A dog barks twice."), a_clip())
     affirm, deny = questions_about("A dog barks twice.", heard.flac, "en")
     affirmed, denied = expected_yes(tiny, affirm), expected_yes(tiny, deny)
     # So that the claim is confirmed, and asked about in silence too.
     config = VerifierConfig(confirm=0.51, drop=0.01, disagreement=1.0, silence_share=1.0)
-    ((_, caption),) = verify_captions([heard], config, KeepingAsker(client))
+    ((_, caption),) = verify_captions([heard], config, CachedClient(client))
     assert isinstance(caption, Caption), caption
     (claim,), (check,) = caption.claims, caption.checks
     assert (check.affirmed, check.denied) == pytest.approx((affirmed, denied), abs=CLOSE)
     assert claim.probability == pytest.approx(probability(affirmed, denied), abs=CLOSE)
 
 
-def test_a_free_answer_is_the_likeliest_one(client: ChatClient, tiny: TinyMoss) -> None:
+def test_a_free_answer_is_the_likeliest_one(client: ServerClient, tiny: TinyMoss) -> None:
     flac, text = a_clip(), "What is heard?"
     ((reply,),) = client.ask([[Question(text, (flac,), SYSTEM, Sampling(max_tokens=6))]])
     clips = [samples_of(flac)]
@@ -132,14 +132,14 @@ class Voice(Record):
     speakers: int = Field(ge=0, le=9)
 
 
-def test_a_record_comes_out_of_a_schema(client: ChatClient) -> None:
+def test_a_record_comes_out_of_a_schema(client: ServerClient) -> None:
     question = Question("Describe the voice.", (a_clip(),), SYSTEM, Sampling(max_tokens=200))
     ((told,),) = ask_records(client, [[question]], Voice)
-    assert isinstance(told, Told), told
+    assert isinstance(told, Parsed), told
     assert told.record.pitch in {"low", "medium", "high"}
 
 
-def test_several_questions_about_one_sound_are_answered_as_each_alone(client: ChatClient) -> None:
+def test_several_questions_about_one_sound_are_answered_as_each_alone(client: ServerClient) -> None:
     texts = ("Is a dog barking?", "Is it raining?", "Does somebody speak?", "Is there music?")
     questions = [Question(text, (a_clip(6_000),), SYSTEM, choices=("yes", "no")) for text in texts]
     together = answers_to(client, *questions)
@@ -148,7 +148,7 @@ def test_several_questions_about_one_sound_are_answered_as_each_alone(client: Ch
         assert answer.probabilities["yes"] == pytest.approx(alone.probabilities["yes"], abs=CLOSE)
 
 
-def test_a_server_tells_what_asking_took(client: ChatClient) -> None:
+def test_a_server_tells_what_asking_took(client: ServerClient) -> None:
     tally = Tally()
     answers_to(client, Question("Is it raining?", (a_clip(4_000),), SYSTEM, choices=("yes", "no")), tally=tally)
     usage = tally.take()

@@ -10,10 +10,10 @@ import pytest
 from pydantic import Field
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.annotators.chat.client import ChatClient
+from soundseam.annotators.chat.client import ServerClient
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Question
-from soundseam.annotators.chat.served import Told, ask_records
+from soundseam.annotators.chat.served import Parsed, ask_records
 from soundseam.schemas.record import Record
 from tests.support.chat_models import Scripted
 from tests.support.chat_server import Asked, ChatServer, Fault
@@ -29,11 +29,11 @@ class Speaker(Record):
 GOOD = '{"gender": "female", "age": 30}'
 
 
-def ask(model: Scripted, count: int = 1, faults: object = None) -> list[Told[Speaker] | AnnotationError]:
+def ask(model: Scripted, count: int = 1, faults: object = None) -> list[Parsed[Speaker] | AnnotationError]:
     nothing = lambda number, asked: None  # noqa: E731
     with ChatServer(model, faults or nothing, latency_s=0.05) as server:  # type: ignore[arg-type]
         endpoint = Endpoint(urls=(server.url,), model="tiny", in_flight=16)
-        with closing(ChatClient(endpoint)) as client:
+        with closing(ServerClient(endpoint)) as client:
             groups = ([Question(f"Who speaks in {number}?", (b"fLaC",))] for number in range(count))
             return [told for (told,) in ask_records(client, groups, Speaker)]
 
@@ -42,7 +42,7 @@ def ask(model: Scripted, count: int = 1, faults: object = None) -> list[Told[Spe
 def test_an_answer_becomes_a_record(text: str) -> None:
     model = Scripted(lambda asked: text)
     (told,) = ask(model)
-    assert isinstance(told, Told)
+    assert isinstance(told, Parsed)
     assert told.record == Speaker(gender="female", age=30)
     assert told.answer.text == text
     (asked,) = model.asked
@@ -63,7 +63,7 @@ def test_an_answer_becomes_a_record(text: str) -> None:
 def test_an_answer_that_is_none_is_asked_for_once_more_with_what_is_wrong(text: str, problem: str) -> None:
     model = Scripted(lambda asked: GOOD if "You have answered" in asked.text else text)
     (told,) = ask(model)
-    assert isinstance(told, Told)
+    assert isinstance(told, Parsed)
     first, second = model.asked
     assert second.text.startswith(first.text)
     assert second.audio == first.audio
@@ -87,7 +87,7 @@ def test_many_records_come_in_order_whichever_had_to_be_repaired() -> None:
         return json.dumps({"gender": "male", "age": number if number % 3 or "answered" in asked.text else 999})
 
     told = ask(Scripted(say), 60)
-    assert [one.record.age for one in told if isinstance(one, Told)] == list(range(60))
+    assert [one.record.age for one in told if isinstance(one, Parsed)] == list(range(60))
 
 
 def test_a_question_that_was_refused_is_not_repaired() -> None:

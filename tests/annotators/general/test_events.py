@@ -28,7 +28,7 @@ ANIMAL, AMBIGUOUS, OBJECT, SPEECH = (
 
 
 def merged(detected: list[Event], tagged: list[tuple[str, Event]]) -> list[MergedEvent]:
-    return list(merge_events(detected, tagged, least_score=0.5))
+    return list(merge_events(detected, tagged, min_score=0.5))
 
 
 def test_what_two_heard_is_one_event_with_the_finer_name_and_both_sources() -> None:

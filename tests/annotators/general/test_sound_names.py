@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from soundseam.annotators.detection.yamnet import WINDOW_FRAMES, open_yamnet, yamnet_labels
 from soundseam.annotators.general.naming import KIND_LABELS, Namer, candidates
-from soundseam.annotators.general.sound_names import MOST_WINDOWS, SoundNamer, SoundNames, window_starts
+from soundseam.annotators.general.sound_names import MAX_WINDOWS, SoundNamer, SoundNames, window_starts
 from soundseam.annotators.grammar.sound_names import broader_labels
 from soundseam.schemas.event import Event, EventClass
 from soundseam.schemas.timespan import TimeSpan
@@ -66,7 +66,7 @@ def test_names_have_the_times_of_their_events() -> None:
 @given(st.integers(0, 20_000), st.integers(20, 20_000), st.integers(WINDOW_FRAMES, 2_500))
 def test_windows_lie_in_the_segment_and_are_few(start_ms: int, length_ms: int, num_frames: int) -> None:
     starts = window_starts(TimeSpan(start_ms, start_ms + length_ms), num_frames)
-    assert 1 <= len(starts) <= MOST_WINDOWS
+    assert 1 <= len(starts) <= MAX_WINDOWS
     assert starts == sorted(set(starts))
     assert all(0 <= start <= num_frames - WINDOW_FRAMES for start in starts)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from soundseam.annotators.grammar.composer import RULES
 from soundseam.annotators.grammar.engine import Pick, Rows, Rule, Values, derive_claim, read_place
-from soundseam.annotators.grammar.events import Heard
+from soundseam.annotators.grammar.events import SegmentEvent
 from soundseam.annotators.grammar.phrases import follow_phrase
 from soundseam.annotators.grammar.words import number_word, place_word, plural, seconds_word, with_article
 from soundseam.pipeline.captions.caption_config import CaptionConfig
@@ -171,7 +171,7 @@ def test_captions_are_clean_sentences(seed: int) -> None:
 def test_the_second_of_two_sounds_is_told_by_what_sets_it_apart() -> None:
     first, second = (event(EventClass.SOURCE_AMBIGUOUS, start, start + 400) for start in (0, 1_000))
     plain, pitched, bright = (
-        Heard(EventClass.SOURCE_AMBIGUOUS, one.span, 0.9, tonal_share=tonal, brightness_hz=hz)
+        SegmentEvent(EventClass.SOURCE_AMBIGUOUS, one.span, 0.9, tonal_share=tonal, brightness_hz=hz)
         for one, tonal, hz in [(first, 0.2, 1_000.0), (second, 0.9, 1_000.0), (second, 0.2, 3_000.0)]
     )
     assert follow_phrase(plain, pitched) == "one of clear pitch"

@@ -85,7 +85,7 @@ def test_what_comes_next_is_a_distribution_and_agrees_with_the_prompt(tiny: Tiny
     ids = tiny.token_ids(QUESTION, [clip])
     following = tiny.next_log_probabilities(ids, [clip])
     assert np.exp(following).sum() == pytest.approx(1.0, abs=1e-4)
-    said, distributions = tiny.generate(ids, [clip], most_tokens=3)
+    said, distributions = tiny.generate(ids, [clip], max_tokens=3)
     again = tiny.prompt_log_probabilities([*ids, *said], [clip])
     assert said[0] == following.argmax()
     np.testing.assert_allclose(

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from soundseam.annotators.base import Samples
-from soundseam.annotators.moss.forward import Heard, MossAudio
+from soundseam.annotators.moss.forward import DecoderInput, MossAudio
 from soundseam.annotators.moss.model import audio_token_ids
 
 AUDIO = "<|audio_bos|><|AUDIO|><|audio_eos|>"
@@ -222,7 +222,7 @@ class TinyMoss:
         self.model = MossAudio.load(folder)
         self.deepstack = deepstack
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._heard: dict[bytes, Heard] = {}
+        self._heard: dict[bytes, DecoderInput] = {}
 
     def token_ids(self, text: str, clips: Sequence[Samples] = (), time_markers: bool = True) -> list[int]:
         """Of a prompt in which `AUDIO` stands for each of the `clips`, in order."""
@@ -241,7 +241,7 @@ class TinyMoss:
         """One token as it is written, special ones and parts of a letter too."""
         return str(self._tokenizer.decode([token_id], skip_special_tokens=False))
 
-    def hear(self, clip: Samples) -> Heard:
+    def hear(self, clip: Samples) -> DecoderInput:
         key = clip.tobytes()
         if key not in self._heard:
             self._heard[key] = self.model.hear(clip)
@@ -256,12 +256,12 @@ class TinyMoss:
         return self.model.next_log_probabilities(token_ids, [self.hear(clip) for clip in clips], self.deepstack)
 
     def generate(
-        self, token_ids: Sequence[int], clips: Sequence[Samples] = (), most_tokens: int = 16
+        self, token_ids: Sequence[int], clips: Sequence[Samples] = (), max_tokens: int = 16
     ) -> tuple[list[int], list[NDArray[np.float32]]]:
-        """The likeliest tokens, up to the end of the turn or `most_tokens`, and what each was taken from (320,)."""
+        """The likeliest tokens, up to the end of the turn or `max_tokens`, and what each was taken from (320,)."""
         said: list[int] = []
         distributions: list[NDArray[np.float32]] = []
-        while len(said) < most_tokens and (not said or said[-1] != END_ID):
+        while len(said) < max_tokens and (not said or said[-1] != END_ID):
             distributions.append(self.next_log_probabilities([*token_ids, *said], clips))
             said.append(int(distributions[-1].argmax()))
         return said, distributions

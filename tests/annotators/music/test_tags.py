@@ -40,9 +40,9 @@ def test_where_one_label_holds_scores_are_shares_and_else_they_are_not(folder: P
 
 def test_labels_of_low_scores_and_more_than_were_asked_for_are_left_out(folder: Path) -> None:
     every = tags_of(tags(folder))
-    assert tags_of(tags(folder).model_copy(update={"most_tags": 2})) == every[:2]
+    assert tags_of(tags(folder).model_copy(update={"max_tags": 2})) == every[:2]
     least = every[1].score
-    assert len(tags_of(tags(folder).model_copy(update={"least_score": least - 0.0006}))) == 2
+    assert len(tags_of(tags(folder).model_copy(update={"min_score": least - 0.0006}))) == 2
 
 
 def test_our_list_of_labels_has_instruments_genres_and_moods() -> None:
@@ -61,7 +61,7 @@ def test_a_list_in_another_form_is_refused(tmp_path: Path, text: str) -> None:
 def test_words_of_ones_own_are_scored_and_change_the_key(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("label,kind\na theremin,instrument\nsea shanty,genre\n")
     ours = clap_tags(folder)
-    own = ours.model_copy(update={"labels": str(tmp_path / "labels.csv"), "least_score": 0.0})
+    own = ours.model_copy(update={"labels": str(tmp_path / "labels.csv"), "min_score": 0.0})
     samples = np.random.default_rng(0).normal(0, 0.1, 96_000)
     found = own.load().annotate([clip(samples)])[0].tags
     assert found is not None

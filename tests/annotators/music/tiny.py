@@ -115,7 +115,7 @@ def songformer(folder: Path) -> SongFormer:
 
 def tags(folder: Path) -> Tags:
     """The spectrogram transformer of the detectors' tests, asked for genres."""
-    return Tags(weights=ast(folder).path, device="cpu", least_score=0.0, window_s=1.0)
+    return Tags(weights=ast(folder).path, device="cpu", min_score=0.0, window_s=1.0)
 
 
 def clap_tags(folder: Path) -> MusicClapTags:
@@ -124,7 +124,7 @@ def clap_tags(folder: Path) -> MusicClapTags:
 
 def lyrics(folder: Path) -> LyricsTranscript:
     """Hears words in all music, sung or not."""
-    return LyricsTranscript(recogniser=transformers_asr(folder), least_singing_share=0.0)
+    return LyricsTranscript(recogniser=transformers_asr(folder), min_singing_share=0.0)
 
 
 def clap_agreement(folder: Path) -> MusicClapAgreement:

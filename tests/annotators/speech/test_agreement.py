@@ -88,8 +88,8 @@ def test_systems_that_disagree_leave_a_transcript_that_is_not_for_training() -> 
 
 def test_the_threshold_is_the_configurations() -> None:
     rows = [heard("a", "red cats sit still"), heard("b", "red cats sit there")]
-    assert not agree(rows, TranscriptAgreement(least_agreement=0.8))[0].usable_for_training
-    assert agree(rows, TranscriptAgreement(least_agreement=0.7))[0].usable_for_training
+    assert not agree(rows, TranscriptAgreement(min_agreement=0.8))[0].usable_for_training
+    assert agree(rows, TranscriptAgreement(min_agreement=0.7))[0].usable_for_training
 
 
 def test_spelling_and_numbers_are_no_disagreement() -> None:

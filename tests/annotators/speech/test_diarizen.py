@@ -57,7 +57,7 @@ def test_whoever_speaks_in_what_two_windows_share_keeps_the_label(backend: Diari
 
 
 def test_the_number_of_speakers_can_be_bounded(backend: Diarizen) -> None:
-    (facts,) = loaded(backend.model_copy(update={"most_speakers": 1})).annotate([a_clip(voices(0.5, -0.5))])
+    (facts,) = loaded(backend.model_copy(update={"max_speakers": 1})).annotate([a_clip(voices(0.5, -0.5))])
     assert facts.speakers is not None
     assert facts.speakers.count == 1
 

@@ -53,7 +53,7 @@ def test_the_words_are_those_of_the_librarys_own_pipeline(backend: FasterWhisper
         language="en",
         beam_size=backend.beam_size,
         temperature=0.0,
-        max_new_tokens=2 * backend.most_tokens - 4,  # with the prompt, twice what may be written
+        max_new_tokens=2 * backend.max_tokens - 4,  # with the prompt, twice what may be written
         clip_timestamps=[{"start": 0, "end": 9}],
         word_timestamps=True,
     )

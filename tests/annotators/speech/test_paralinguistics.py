@@ -136,7 +136,7 @@ def test_each_speaker_is_heard_alone_and_described_who_speaks_longest_first() ->
 
 
 def test_speakers_beyond_the_most_are_left_out() -> None:
-    assert [one.speaker for one in described(a_dialogue(), most_speakers=1)] == ["S2"]
+    assert [one.speaker for one in described(a_dialogue(), max_speakers=1)] == ["S2"]
 
 
 def test_one_speaker_of_several_is_measured_alone() -> None:

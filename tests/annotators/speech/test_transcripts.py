@@ -16,7 +16,7 @@ from soundseam.annotators.base import AnnotationError, Clip
 from soundseam.annotators.grammar.composer import SpeechCaption
 from soundseam.annotators.speech.recognisers import AnyRecogniser
 from soundseam.annotators.speech.transcripts import (
-    MOST_CHARACTERS,
+    MAX_CHARACTERS,
     PAUSE_MS,
     Limits,
     doubts,
@@ -137,11 +137,11 @@ def test_a_joint_is_the_end_of_what_ends_and_the_start_of_what_starts() -> None:
 
 
 LIMITS = Limits(
-    least_coverage=0.6,
+    min_coverage=0.6,
     longest_tail_ms=2_000,
-    most_no_speech_probability=0.6,
-    most_letters_per_second=30.0,
-    least_letters_per_second=1.5,
+    max_no_speech_probability=0.6,
+    max_letters_per_second=30.0,
+    min_letters_per_second=1.5,
 )
 
 
@@ -312,7 +312,7 @@ def test_endless_repetition_is_marked_even_where_the_recogniser_is_trusted(kind:
 @every_recogniser
 def test_text_without_end_rejects_the_clip_with_its_beginning(kind: str, folder: Path) -> None:
     with pytest.raises(AnnotationError, match="and so on") as rejection:
-        said_by(kind, "and so on " * (MOST_CHARACTERS // 9), folder)
+        said_by(kind, "and so on " * (MAX_CHARACTERS // 9), folder)
     assert rejection.value.reason == "endless_answer"
 
 

@@ -37,7 +37,7 @@ def faster_whisper(folder: Path) -> FasterWhisper:
     if not model.exists():
         model.mkdir(parents=True)
         _save_whisper(model)
-    return FasterWhisper(weights=str(model), most_tokens=12, beam_size=2, compute_type="float32")
+    return FasterWhisper(weights=str(model), max_tokens=12, beam_size=2, compute_type="float32")
 
 
 def english_whisper(folder: Path) -> FasterWhisper:
@@ -47,7 +47,7 @@ def english_whisper(folder: Path) -> FasterWhisper:
     if not model.exists():
         model.mkdir(parents=True)
         _save_whisper(model, multilingual=False)
-    return FasterWhisper(weights=str(model), most_tokens=12, beam_size=2, compute_type="float32")
+    return FasterWhisper(weights=str(model), max_tokens=12, beam_size=2, compute_type="float32")
 
 
 def openai_audio(folder: Path) -> OpenaiAudio:

@@ -11,7 +11,7 @@ from soundseam.pipeline.captions.caption_config import CaptionConfig
 from soundseam.pipeline.captions.check import check_caption
 from soundseam.pipeline.captions.conflicts import same_notes, same_pulse, same_tempo
 from soundseam.pipeline.captions.merge import merge_segment
-from soundseam.pipeline.captions.plan import MOST_FACTS, plan_caption
+from soundseam.pipeline.captions.plan import MAX_FACTS, plan_caption
 from soundseam.pipeline.captions.priors import priors
 from soundseam.pipeline.cutting.route import RouteConfig, route
 from soundseam.schemas.annotation import Annotation
@@ -310,7 +310,7 @@ def test_a_writer_is_given_the_weightiest_facts() -> None:
         for index in range(100)
     )
     plan = plan_caption(ONE, [row(ONE, music(chords=chords), "mir", MUSIC)]).plan
-    assert len(plan.facts) == MOST_FACTS
+    assert len(plan.facts) == MAX_FACTS
     assert min(fact.weight for fact in plan.facts) > 0.4
     chords_told = [int(fact.source.split(".")[1]) for fact in plan.facts if fact.kind is ResultKind.CHORD]
     assert len(chords_told) > 30

@@ -17,7 +17,7 @@ from soundseam.pipeline.captions.caption_config import CaptionConfig, VerifierCo
 from soundseam.pipeline.captions.check import check_caption
 from soundseam.pipeline.captions.merge import merge_segment
 from soundseam.pipeline.captions.verify import (
-    Heard,
+    VerifierInput,
     disagreement,
     is_asked_in_silence,
     judge,
@@ -25,7 +25,7 @@ from soundseam.pipeline.captions.verify import (
     silence_like,
     verify_captions,
 )
-from soundseam.schemas.caption import Caption, Doubt
+from soundseam.schemas.caption import Caption, UnsureReason
 from soundseam.schemas.claim import Verdict
 from tests.support.caption_rows import plausible, with_captions
 from tests.support.chat_server import NOISE, ScriptedAsker, is_silent
@@ -35,22 +35,22 @@ NO_SILENCE = VerifierConfig(silence_share=0.0)
 P = st.floats(0.0, 1.0)
 
 
-def heard(seed: int) -> Heard:
+def heard(seed: int) -> VerifierInput:
     """A segment with a caption of three claims or more."""
     one, rows = plausible(seed)
     caption = merge_segment(one, with_captions(one, rows), CaptionConfig(), "k")
     if len(caption.claims) < 3:
         return heard(seed + 1_000)
-    return Heard(one, caption, NOISE)
+    return VerifierInput(one, caption, NOISE)
 
 
-def verify(one: Heard, asker: ScriptedAsker, config: VerifierConfig = NO_SILENCE) -> Caption:
+def verify(one: VerifierInput, asker: ScriptedAsker, config: VerifierConfig = NO_SILENCE) -> Caption:
     ((_, caption),) = verify_captions([one], config, asker)
     assert isinstance(caption, Caption)
     return caption
 
 
-def by_claim(one: Heard, *probabilities: float, silent: float = 0.0) -> ScriptedAsker:
+def by_claim(one: VerifierInput, *probabilities: float, silent: float = 0.0) -> ScriptedAsker:
     """Holds the first claims as told and the others surely; in silence, all alike."""
     told = {claim.text: p for claim, p in zip(one.caption.claims, probabilities, strict=False)}
     return ScriptedAsker(lambda claim, silence: silent if silence else told.get(claim, 0.99))
@@ -80,7 +80,7 @@ def test_what_is_in_doubt_stays_and_is_marked() -> None:
     one = heard(1)
     caption = verify(one, by_claim(one, 0.99, 0.6))
     assert caption.claims[1].verdict is Verdict.UNSURE
-    assert caption.checks[1].doubt is Doubt.UNDECIDED
+    assert caption.checks[1].doubt is UnsureReason.UNDECIDED
     assert caption.caption == one.caption.caption
     assert caption.verified is False
 
@@ -93,14 +93,14 @@ def test_a_model_that_says_yes_to_a_claim_and_to_its_opposite_is_unsure(lean: fl
     caption = verify(one, asker)
     assert {claim.verdict for claim in caption.claims} == {verdict}
     if verdict is Verdict.UNSURE:
-        assert {check.doubt for check in caption.checks} == {Doubt.INCONSISTENT}
+        assert {check.doubt for check in caption.checks} == {UnsureReason.INCONSISTENT}
 
 
 def test_a_claim_that_is_believed_in_silence_counts_as_unverified() -> None:
     one = heard(1)
     caption = verify(one, by_claim(one, silent=0.9), ALL_SILENCE)
     assert {claim.verdict for claim in caption.claims} == {Verdict.UNSURE}
-    assert {check.doubt for check in caption.checks} == {Doubt.BELIEVED_IN_SILENCE}
+    assert {check.doubt for check in caption.checks} == {UnsureReason.BELIEVED_IN_SILENCE}
     assert [check.silence for check in caption.checks] == pytest.approx([0.9] * len(caption.checks))
     assert [claim.probability for claim in caption.claims] == pytest.approx([0.99] * len(caption.claims))
     assert caption.verified is False
@@ -152,7 +152,7 @@ def test_chinese_claims_are_asked_about_in_chinese() -> None:
     )
     chinese = one.caption.model_copy(update={"claims": claims, "language": "zh"})
     asker = ScriptedAsker(lambda claim, silent: 0.9)
-    caption = verify(Heard(one.segment, chinese, NOISE), asker)
+    caption = verify(VerifierInput(one.segment, chinese, NOISE), asker)
     assert caption.verified is True
     assert {question.choices for question in asker.asked} == {("是", "否")}
     assert "有人在说话0。有人在说话1。" in caption.caption
@@ -163,7 +163,7 @@ def test_a_claim_that_is_quoted_braces_and_all_is_asked_as_it_is() -> None:
     claim = one.caption.claims[0].model_copy(update={"text": "Someone says {claim} {input}."})
     odd = one.caption.model_copy(update={"claims": (claim,)})
     asker = ScriptedAsker()
-    verify(Heard(one.segment, odd, NOISE), asker)
+    verify(VerifierInput(one.segment, odd, NOISE), asker)
     assert all('"Someone says {claim} {input}."' in question.text for question in asker.asked)
 
 
@@ -171,7 +171,7 @@ def test_captions_come_in_order_and_are_drawn_as_questions_are_answered() -> Non
     cases = [heard(seed) for seed in range(30)]
     drawn = 0
 
-    def captions() -> Iterator[Heard]:
+    def captions() -> Iterator[VerifierInput]:
         nonlocal drawn
         for one in cases:
             drawn += 1
@@ -241,7 +241,7 @@ def test_a_verified_caption_still_holds_against_its_rows() -> None:
         rows = with_captions(one, rows)
         caption = merge_segment(one, rows, CaptionConfig(), "k")
         asker = ScriptedAsker(lambda claim, silent: (len(claim) % 10) / 10)
-        verified = verify(Heard(one, caption, NOISE), asker)
+        verified = verify(VerifierInput(one, caption, NOISE), asker)
         if verified.kept:
             assert check_caption(verified, one, rows) == ()
 
@@ -303,7 +303,7 @@ def test_verdicts_are_in_the_order_of_probabilities(
     elif verdict is Verdict.DROPPED:
         assert held <= drop
     else:
-        assert drop < held < confirm or check.doubt is Doubt.INCONSISTENT
+        assert drop < held < confirm or check.doubt is UnsureReason.INCONSISTENT
 
 
 def test_silence_is_silent() -> None:

@@ -16,7 +16,7 @@ from soundseam.annotators.base import Samples
 from soundseam.pipeline.dedup import match, spill
 from soundseam.pipeline.dedup.fingerprint import Peaks, frames_and_bins, levels_of, peaks_of
 from soundseam.pipeline.dedup.match import (
-    MOST_OFFSETS,
+    MAX_OFFSETS,
     STRETCH_PEAKS,
     STRETCHES,
     STRONG_PART,
@@ -178,6 +178,6 @@ def test_offsets_are_tried_in_the_order_of_their_votes(cast: list[tuple[int, int
         weights = [weight(*row[:3]) for row in mine]
         assert weights == sorted(weights, reverse=True)
         assert [row[3] for row in mine] == list(range(len(mine)))
-        enough = [key for key in votes if key[:2] == (one, other) and weight(*key)[0] >= match.LEAST_VOTES]
-        assert len(mine) == min(MOST_OFFSETS, len(enough))
+        enough = [key for key in votes if key[:2] == (one, other) and weight(*key)[0] >= match.MIN_VOTES]
+        assert len(mine) == min(MAX_OFFSETS, len(enough))
         assert all(weight(*key) <= min(weights) for key in enough if key not in {row[:3] for row in mine})

@@ -38,7 +38,7 @@ def test_without_a_total_everything_is_taken_once(counts: dict[Stratum, int]) ->
 def test_as_many_are_taken_as_asked_or_as_repeats_allow(
     counts: dict[Stratum, int], samples: int, repeats: float, power: float
 ) -> None:
-    rates = take_rates(counts, MixConfig(samples=samples, most_repeats=repeats, size_power=power))
+    rates = take_rates(counts, MixConfig(samples=samples, max_repeats=repeats, size_power=power))
     assert all(rate <= repeats + 1e-9 for rate in rates.values())
     assert taken(counts, rates) == pytest.approx(min(samples, repeats * sum(counts.values())), rel=1e-6)
 
@@ -84,7 +84,7 @@ def test_a_mixed_export_holds_about_as_many_as_asked(corpus: Path, tmp_path: Pat
 
 
 def test_repeated_samples_have_keys_of_their_own(corpus: Path, tmp_path: Path) -> None:
-    export(corpus, tmp_path, "nemo", tasks=["key"], mix={"samples": 1000, "most_repeats": 3.0})
+    export(corpus, tmp_path, "nemo", tasks=["key"], mix={"samples": 1000, "max_repeats": 3.0})
     ids = [line["id"] for split in ("train", "validation") for line in lines_of(tmp_path / f"{split}.jsonl")]
     keys = [key for key, sample in samples_in(corpus).items() if sample.task == "key"]
     assert sorted(ids) == sorted([*keys, *(f"{key}-{copy}" for key in keys for copy in (2, 3))])  # type: ignore[type-var]

@@ -192,6 +192,6 @@ def test_a_small_corpus_may_begin_as_it_likes() -> None:
 
 
 def test_lengths_are_told_in_words() -> None:
-    config = NOTHING.model_copy(update={"length": Lengths(least_words=3, most_words=5)})
+    config = NOTHING.model_copy(update={"length": Lengths(min_words=3, max_words=5)})
     assert found("One two.", config) == ["too_short"]
     assert found("一二三四五六七八九十一二。", config, "zh") == ["too_long"]

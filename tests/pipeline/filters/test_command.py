@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.support.corpora import copy_samples, quick_profile, rows_of, run_cli
 
-STRICT = ("--set", "length.least_words=16")
+STRICT = ("--set", "length.min_words=16")
 
 
 def test_a_run_after_a_filter_has_nothing_to_do_and_brings_nothing_back(tmp_path: Path) -> None:

@@ -245,5 +245,5 @@ def test_an_option_that_is_wrong_is_told_of(override: str, message: str) -> None
 def test_options_come_from_a_file_too(tmp_path: Path) -> None:
     path = tmp_path / "filter.yaml"
     path.write_text("near_duplicates: {keep: 2}\nbanned: [dog]\n")
-    config = load_filter_config(str(path), ["length.most_words=30"])
-    assert (config.near_duplicates.keep, config.banned, config.length.most_words) == (2, ("dog",), 30)
+    config = load_filter_config(str(path), ["length.max_words=30"])
+    assert (config.near_duplicates.keep, config.banned, config.length.max_words) == (2, ("dog",), 30)

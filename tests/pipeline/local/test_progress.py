@@ -8,20 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundseam.pipeline.local.progress import Meter, ProgressLog, Step
-from soundseam.pipeline.work import ShardWork, StageWork
+from soundseam.pipeline.work import ShardTask, StageTask
 from tests.support.workloads import recording_id_of, source_of
 
 COSTS = {"segments": 0.01, "annotations/speech/voice": 0.04, "captions": 0.001}
 MINUTE = 60_000
 
 
-def work_at(*stages: str, names: tuple[str, ...] = ("a", "b")) -> ShardWork:
+def work_at(*stages: str, names: tuple[str, ...] = ("a", "b")) -> ShardTask:
     sources = tuple(source_of(name) for name in names)
     keys = tuple((source.recording_id, "key") for source in sources)
-    return ShardWork(shard=0, sources=sources, stages=tuple(StageWork(stage=stage, keys=keys) for stage in stages))
+    return ShardTask(shard=0, sources=sources, stages=tuple(StageTask(stage=stage, keys=keys) for stage in stages))
 
 
-def meter_of(*works: ShardWork, minutes: int = 1, workers: int = 1) -> Meter:
+def meter_of(*works: ShardTask, minutes: int = 1, workers: int = 1) -> Meter:
     durations = {source.recording_id: minutes * MINUTE for work in works for source in work.sources}
     return Meter(works, durations, COSTS, workers)
 
@@ -127,6 +127,6 @@ def test_what_is_done_at_once_shows_nothing(tmp_path: Path) -> None:
 
 def test_what_never_ends_does_not_show_life_for_ever(tmp_path: Path) -> None:
     path = tmp_path / "steps.jsonl"
-    with ProgressLog(path=str(path)).alive("load", every_s=0.01, most_s=0.0):
+    with ProgressLog(path=str(path)).alive("load", every_s=0.01, max_s=0.0):
         time.sleep(0.05)
     assert steps_in(path) == []

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.local.progress import Step
 from soundseam.pipeline.local.supervisor import (
-    LEAST_BYTES,
-    MOST_BYTES,
-    MOST_RECORDINGS,
+    MAX_BYTES,
+    MAX_RECORDINGS,
+    MIN_BYTES,
     LocalJob,
     Poison,
     WorkerFailedError,
@@ -28,14 +28,14 @@ from soundseam.pipeline.local.supervisor import (
     run_local,
 )
 from soundseam.pipeline.local.worker import RunGroup
-from soundseam.pipeline.work import ShardWork
+from soundseam.pipeline.work import ShardTask
 from tests.support.workloads import STAGE, DiesAtStart, Workload, recording_id_of, source_of, work_of
 
-sizes = st.integers(0, 3 * MOST_BYTES)
+sizes = st.integers(0, 3 * MAX_BYTES)
 
 
 @st.composite
-def shard_works(draw: st.DrawFn) -> list[ShardWork]:
+def shard_works(draw: st.DrawFn) -> list[ShardTask]:
     shards = draw(st.lists(st.lists(sizes, min_size=1, max_size=8), max_size=8))
     return [
         work_of(*(source_of(f"{shard}-{index}", size_bytes=size) for index, size in enumerate(members)), shard=shard)
@@ -44,30 +44,30 @@ def shard_works(draw: st.DrawFn) -> list[ShardWork]:
 
 
 @given(shard_works(), st.integers(1, 64))
-def test_every_recording_is_in_exactly_one_group(works: list[ShardWork], workers: int) -> None:
+def test_every_recording_is_in_exactly_one_group(works: list[ShardTask], workers: int) -> None:
     grouped = [name for group in group_works(works, workers) for name in recordings_of(group)]
     assert sorted(grouped) == sorted(recordings_of(works))
 
 
 @given(shard_works(), st.integers(1, 64))
-def test_a_group_is_over_the_limit_only_where_one_recording_is(works: list[ShardWork], workers: int) -> None:
+def test_a_group_is_over_the_limit_only_where_one_recording_is(works: list[ShardTask], workers: int) -> None:
     for group in group_works(works, workers):
-        assert sum(work.size_bytes for work in group) <= MOST_BYTES or len(recordings_of(group)) == 1
+        assert sum(work.size_bytes for work in group) <= MAX_BYTES or len(recordings_of(group)) == 1
 
 
 @given(shard_works(), st.integers(1, 64))
-def test_the_largest_group_comes_first(works: list[ShardWork], workers: int) -> None:
+def test_the_largest_group_comes_first(works: list[ShardTask], workers: int) -> None:
     group_sizes = [sum(work.size_bytes for work in group) for group in group_works(works, workers)]
     assert group_sizes == sorted(group_sizes, reverse=True)
 
 
 def test_a_group_holds_no_more_than_so_many_recordings() -> None:
-    works = [work_of(*(source_of(str(index), size_bytes=1) for index in range(3 * MOST_RECORDINGS)))]
-    assert [len(recordings_of(group)) for group in group_works(works, 1)] == [MOST_RECORDINGS] * 3
+    works = [work_of(*(source_of(str(index), size_bytes=1) for index in range(3 * MAX_RECORDINGS)))]
+    assert [len(recordings_of(group)) for group in group_works(works, 1)] == [MAX_RECORDINGS] * 3
 
 
 def test_every_worker_gets_work_where_there_is_enough() -> None:
-    works = [work_of(source_of(str(shard), size_bytes=LEAST_BYTES), shard=shard) for shard in range(16)]
+    works = [work_of(source_of(str(shard), size_bytes=MIN_BYTES), shard=shard) for shard in range(16)]
     assert len(group_works(works, 4)) >= 4
 
 
@@ -109,7 +109,7 @@ class Watched:
     def give_up(self, poison: Poison) -> None:
         self.poisons.append(poison)
 
-    def remaining(self, work: ShardWork) -> ShardWork | None:
+    def remaining(self, work: ShardTask) -> ShardTask | None:
         settled = {poison.recording_id for poison in self.poisons}
         if isinstance(self.job.run_group, Workload):
             settled |= {recording_id_of(name) for name in self.job.run_group.noted("done")}
@@ -117,7 +117,7 @@ class Watched:
         return left if left.stages else None
 
 
-def group_with(behaviour: str | None, culprit: str = "r2") -> ShardWork:
+def group_with(behaviour: str | None, culprit: str = "r2") -> ShardTask:
     return work_of(*(source_of(name, behaviour if name == culprit else None) for name in NAMES))
 
 

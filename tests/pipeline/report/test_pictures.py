@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from soundseam.annotators.base import Samples
 from soundseam.pipeline.report.picture import BANDS, PEAKS, peaks_of, spectrogram_png
-from soundseam.pipeline.report.totals import MOST_BINS, Histogram
+from soundseam.pipeline.report.totals import MAX_BINS, Histogram
 
 
 def pixels_of(png: bytes) -> NDArray[np.uint8]:
@@ -34,7 +34,7 @@ def test_a_histogram_counts_every_number_once(values: list[float | None]) -> Non
     numbers = [value for value in values if value is not None and value == value]  # noqa: PLR0124
     view = histogram.view()
     assert sum(view.counts) == view.total == len(numbers)
-    assert len(view.counts) <= MOST_BINS + 1
+    assert len(view.counts) <= MAX_BINS + 1
     if numbers:
         clamped = np.clip(numbers, -100, 99.9)
         assert abs(view.median - np.sort(clamped)[(len(numbers) - 1) // 2]) <= 0.5

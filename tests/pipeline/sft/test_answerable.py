@@ -28,14 +28,14 @@ class Saying:
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
         self.asked: list[Question] = []
-        self.most_drawn = 0
+        self.max_drawn = 0
 
     def ask(self, groups: Iterable[Sequence[Question]]) -> Iterator[list[Reply]]:
         waiting: deque[Sequence[Question]] = deque()
         for group in groups:
             waiting.append(group)
             self.asked += group
-            self.most_drawn = max(self.most_drawn, len(waiting))
+            self.max_drawn = max(self.max_drawn, len(waiting))
             if len(waiting) == 4:
                 yield [self._reply for _ in waiting.popleft()]
         while waiting:
@@ -55,7 +55,7 @@ def test_samples_come_back_in_order_and_only_closed_ones_are_asked() -> None:
     assert all(not question.audio for question in asker.asked)
     assert {sample.answer_spec.scoring for sample in ASKED} >= CLOSED - {Scoring.LABELS}
     assert all(sample.text_only is None for sample in made if sample.answer_spec.scoring not in CLOSED)
-    assert asker.most_drawn <= 4
+    assert asker.max_drawn <= 4
 
 
 def test_questions_are_put_without_their_answers() -> None:

@@ -19,7 +19,7 @@ def test_equal_rows_give_equal_samples() -> None:
 
 
 def test_another_seed_gives_other_wordings_and_the_same_facts() -> None:
-    everything = {"tasks": tuple(task.model_copy(update={"most_per_segment": 99}) for task in CONFIG.tasks)}
+    everything = {"tasks": tuple(task.model_copy(update={"max_per_segment": 99}) for task in CONFIG.tasks)}
     one, other = (
         samples(a_rich_recording(), CONFIG.model_copy(update={**everything, "seed": seed})) for seed in (0, 1)
     )
@@ -31,7 +31,7 @@ def test_a_segment_gives_no_more_samples_of_a_task_than_is_allowed() -> None:
     for task in CONFIG.tasks:
         made = samples(a_rich_recording(), CONFIG.only((task.task,)))
         most = max(Counter(sample.segment_ids[0] for sample in made).values())
-        assert most <= task.most_per_segment
+        assert most <= task.max_per_segment
 
 
 def test_ids_are_unique() -> None:
@@ -63,7 +63,7 @@ def test_about_as_many_recordings_are_held_out_as_asked() -> None:
 def test_every_position_is_right_equally_often() -> None:
     config = CONFIG.only(("choice",))
     config = config.model_copy(
-        update={"tasks": tuple(task.model_copy(update={"most_per_segment": 99}) for task in config.tasks)}
+        update={"tasks": tuple(task.model_copy(update={"max_per_segment": 99}) for task in config.tasks)}
     )
     names = [f"{number:05d}" for number in range(150)]
     made = [sample.answer_spec for name in names for sample in samples(a_rich_recording(name), config)]

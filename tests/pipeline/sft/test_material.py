@@ -33,7 +33,7 @@ from tests.pipeline.sft.corpora import commit_corpus
 from tests.support.builders import a_segment
 
 EVERY = CONFIG.model_copy(
-    update={"tasks": tuple(task.model_copy(update={"most_per_segment": 99}) for task in CONFIG.tasks)}
+    update={"tasks": tuple(task.model_copy(update={"max_per_segment": 99}) for task in CONFIG.tasks)}
 )
 YARD = a_segment(end_ms=9000, events=(event(DOG, 500, 1500), event(BELL, 5000, 6500)))
 PLACE = "annotations/general"

@@ -76,7 +76,7 @@ def test_questions_of_many_works_are_under_way_together(
     server.latency_s = 2.0  # longer than a busy machine needs to ask all of them
     run(recordings, tmp_path / "out", config)
     assert len(rows_of(tmp_path / "out", "annotations/speech")) == server.count == 24
-    assert server.most_in_flight > 12
+    assert server.max_in_flight > 12
 
 
 def test_what_was_answered_is_not_asked_again_though_its_rows_are_gone(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from soundseam.annotators.chat.questions import Answer, TimedWord
 from soundseam.pipeline.storage import answers as storage
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.answers import AnswerFiles
+from soundseam.pipeline.storage.answers import AnswerCacheFiles
 from soundseam.pipeline.storage.commits import prepare_output
 from soundseam.pipeline.storage.sweep import sweep
 from tests.support.memory_files import MemoryFileSystem
@@ -45,32 +45,32 @@ def pieces(output: str) -> list[str]:
 
 
 def keep(output: str, *names: str, key: str = "k") -> None:
-    with AnswerFiles(output) as store:
+    with AnswerCacheFiles(output) as store:
         for name in names:
             store.keep(recording_id_of(name), key, Answer(f"about {name}"))
 
 
 def found(output: str, name: str, key: str = "k") -> str | None:
-    answer = AnswerFiles(output).find(recording_id_of(name), key)
+    answer = AnswerCacheFiles(output).find(recording_id_of(name), key)
     return answer and answer.text
 
 
 def test_an_answer_comes_back_as_it_was(output: str) -> None:
-    with AnswerFiles(output) as store:
+    with AnswerCacheFiles(output) as store:
         assert store.find(recording_id_of("a"), "k") is None
         store.keep(recording_id_of("a"), "k", WHOLE)
-    assert AnswerFiles(output).find(recording_id_of("a"), "k") == WHOLE
-    assert AnswerFiles(output).find(recording_id_of("a"), "other") is None
-    assert AnswerFiles(output).find(recording_id_of("b"), "k") is None
+    assert AnswerCacheFiles(output).find(recording_id_of("a"), "k") == WHOLE
+    assert AnswerCacheFiles(output).find(recording_id_of("a"), "other") is None
+    assert AnswerCacheFiles(output).find(recording_id_of("b"), "k") is None
 
 
 @given(st.text(max_size=20), st.none() | st.text(max_size=20))
 def test_any_text_comes_back_as_it_was(text: str, thinking: str | None) -> None:
     MemoryFileSystem.clear()
     prepare_output("mem://bucket/any")
-    with AnswerFiles("mem://bucket/any") as store:
+    with AnswerCacheFiles("mem://bucket/any") as store:
         store.keep(recording_id_of("a"), "k", Answer(text, thinking))
-    assert AnswerFiles("mem://bucket/any").find(recording_id_of("a"), "k") == Answer(text, thinking)
+    assert AnswerCacheFiles("mem://bucket/any").find(recording_id_of("a"), "k") == Answer(text, thinking)
 
 
 def test_what_several_wrote_is_read_together(output: str) -> None:
@@ -83,7 +83,7 @@ def test_what_several_wrote_is_read_together(output: str) -> None:
 
 def test_answers_are_written_in_pieces_while_they_come(output: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "PIECE_ANSWERS", 3)
-    store = AnswerFiles(output)
+    store = AnswerCacheFiles(output)
     for number in range(7):
         store.keep(recording_id_of("a"), str(number), Answer(str(number)))
     assert len(pieces(output)) == 2
@@ -125,7 +125,7 @@ def test_only_what_may_hold_a_recording_is_read(output: str, monkeypatch: pytest
     read: list[str] = []
     read_bytes = files.read_bytes
     monkeypatch.setattr(files, "read_bytes", lambda uri: read.append(uri) or read_bytes(uri))
-    store = AnswerFiles(output)
+    store = AnswerCacheFiles(output)
     read.clear()
     assert store.find(recording_id_of(names[7]), "k") == Answer(f"about {names[7]}")
     assert len(read) == 1
@@ -134,6 +134,6 @@ def test_only_what_may_hold_a_recording_is_read(output: str, monkeypatch: pytest
 def test_memory_holds_a_few_recordings_whatever_is_asked_about(output: str) -> None:
     names = [f"recording {number}" for number in range(50)]
     keep(output, *names)
-    store = AnswerFiles(output)
+    store = AnswerCacheFiles(output)
     assert all(store.find(recording_id_of(name), "k") for name in names)
     assert len(store._recordings) <= storage.RECORDINGS_IN_MEMORY

@@ -14,7 +14,7 @@ from soundseam.pipeline.launch import remaining_work
 from soundseam.pipeline.storage.check import DAMAGED_FOLDER, check_corpus, damage_of, set_aside, without_altered
 from soundseam.pipeline.storage.commits import Commit, Corpus, new_commit, prepare_output
 from soundseam.pipeline.storage.sweep import sweep
-from soundseam.pipeline.work import ShardWork, StageWork
+from soundseam.pipeline.work import ShardTask, StageTask
 from soundseam.schemas.recording import Source
 from soundseam.schemas.tables import Table
 from tests.support.builders import a_caption, a_segment, recording_id_of
@@ -110,7 +110,7 @@ def test_a_damaged_file_is_still_to_be_done_after_its_worker_was_lost(
 ) -> None:
     recording_id = recording_id_of("a")
     source = Source(uri="a", source_uri="a", recording_id=recording_id, size_bytes=1)
-    work = ShardWork(shard=0, sources=(source,), stages=(StageWork(stage=STAGE, keys=((recording_id, "key"),)),))
+    work = ShardTask(shard=0, sources=(source,), stages=(StageTask(stage=STAGE, keys=((recording_id, "key"),)),))
     path = commit(output, "a")
     assert remaining_work(str(output), work) is None
     damage(path)

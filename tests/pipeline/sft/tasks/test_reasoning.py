@@ -91,7 +91,7 @@ def test_only_sure_facts_that_nobody_disputes_are_given() -> None:
 
 def written_by(server: ChatServer, **options: object) -> SftConfig:
     task = WrittenReasoningTask.model_validate(
-        {"writer": {"urls": [server.url], "model": "tiny", "attempts": 1}, "least_facts": 3, **options}
+        {"writer": {"urls": [server.url], "model": "tiny", "attempts": 1}, "min_facts": 3, **options}
     )
     return CONFIG.model_copy(update={"tasks": (task,), "languages": {"en": 1.0}})
 
@@ -164,7 +164,7 @@ def test_a_repaired_answer_counts(tmp_path: Path) -> None:
 
 def test_segments_with_few_facts_are_not_asked_about(tmp_path: Path) -> None:
     model = Letters(says(GOOD), knows(0.95, 0.3))
-    assert built(tmp_path, model, least_facts=20) == []
+    assert built(tmp_path, model, min_facts=20) == []
     assert model.asked == []
 
 

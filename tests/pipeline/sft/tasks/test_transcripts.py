@@ -14,7 +14,7 @@ from tests.pipeline.sft.builders import CONFIG, SPEECH, event, material, recordi
 from tests.support.builders import a_segment
 
 EVERY = CONFIG.model_copy(
-    update={"tasks": tuple(task.model_copy(update={"most_per_segment": 99}) for task in CONFIG.tasks)}
+    update={"tasks": tuple(task.model_copy(update={"max_per_segment": 99}) for task in CONFIG.tasks)}
 )
 ENGLISH = EVERY.model_copy(update={"languages": {"en": 1.0}})
 CHINESE = EVERY.model_copy(update={"languages": {"zh": 1.0}})
