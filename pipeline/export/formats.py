@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.export.base import Format
 from soundseam.pipeline.export.hf import HuggingFace
-from soundseam.pipeline.export.kaldi import Kaldi
-from soundseam.pipeline.export.lines import LlamaFactory, Moss, Nemo, OpenAi, Qwen, Swift
+from soundseam.pipeline.export.lines import LlamaFactory, Moss, OpenAi, Qwen, Swift
 from soundseam.pipeline.export.shards import Lhotse, WebDataset
+from soundseam.pipeline.export.speech_toolkits import Kaldi, Nemo
 
 FORMATS: Mapping[str, Format] = {
     form.name: form

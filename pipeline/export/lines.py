@@ -11,7 +11,6 @@ from typing import IO, ClassVar
 
 from soundseam.pipeline.export.base import (
     EXPORT_FOLDER,
-    SAMPLE_RATE_HZ,
     SPLITS,
     AudioFolder,
     Container,
@@ -22,11 +21,9 @@ from soundseam.pipeline.export.base import (
     PartWriter,
     Place,
     audio_bytes,
-    num_samples,
 )
 from soundseam.pipeline.export.shards import RollingName
-from soundseam.pipeline.sft.words import language_of
-from soundseam.schemas.sample import MessageKind, Role, Scoring
+from soundseam.schemas.sample import MessageKind, Role
 
 LINES = f"{EXPORT_FOLDER}/lines"
 
@@ -168,48 +165,6 @@ class Moss(LinesFormat):
                 for role, kind, content in item.turns()
             ]
         }
-
-
-class Nemo(LinesFormat):
-    """`salm-train.jsonl`: `{"id", "conversations": [{"from", "value", "type"}]}`, as SALM reads it; and beside it
-    `train.jsonl` with the plain transcripts alone, `{"audio_filepath", "duration", "offset", "text"}` in seconds, as
-    NeMo's recognisers read them."""
-
-    name: ClassVar[str] = "nemo"
-    reader: ClassVar[str] = "NeMo: SALM of speechlm2, and its recognisers"
-    container: ClassVar[Container] = "flac"
-    stems: ClassVar[tuple[str, ...]] = ("", "salm-")
-    indexes: ClassVar[tuple[str, ...]] = tuple(f"{stem}{split}.jsonl" for stem in ("", "salm-") for split in SPLITS)
-    command: ClassVar[str] = (
-        "python examples/speechlm2/salm_train.py 'data.train_ds.input_cfg=[{{type: multimodal_conversation, "
-        "manifest_filepath: {target}/salm-train.jsonl, audio_locator_tag: <|audioplaceholder|>}}]'"
-    )
-
-    def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:
-        return {
-            "audio_filepath": audio[0],
-            "duration": num_samples(item.clips[0]) / SAMPLE_RATE_HZ,
-            "offset": 0.0,
-            "text": item.answer,
-            "lang": language_of(item.answer),
-            "id": item.key,
-        }
-
-    def lines(self, item: Item, audio: Sequence[str]) -> Mapping[str, Mapping[str, Json]]:
-        is_transcript = item.sample.answer_spec.scoring is Scoring.WER and item.sample.task == "asr"
-        salm = {"salm-": self._conversation(item, audio)}
-        return {"": self.line(item, audio), **salm} if is_transcript else salm
-
-    def _conversation(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:
-        clips = iter(zip(audio, item.clips, strict=True))
-        turns: list[Json] = []
-        for role, kind, content in item.turns():
-            turn: dict[str, Json] = {"from": role.capitalize(), "value": content, "type": str(kind)}
-            if kind is MessageKind.AUDIO:
-                path, clip = next(clips)
-                turn |= {"value": path, "duration": num_samples(clip) / SAMPLE_RATE_HZ}
-            turns.append(turn)
-        return {"id": item.key, "conversations": turns}
 
 
 class Qwen(LinesFormat):

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from soundseam.pipeline.input.manifest import END_OF_RECORDING_MS, Entry, Value
+from soundseam.pipeline.input.manifest import END_OF_RECORDING_MS, Entry
+from soundseam.pipeline.input.manifest_rows import Value
 from soundseam.schemas.recording import SourceLine
 from soundseam.schemas.timespan import TimeSpan
 

@@ -8,21 +8,14 @@ read is rejected alone; a manifest of which no line can be used is a wrong set-u
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
 import json
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
-
-import pyarrow as pa
 
 from soundseam.annotators.wording.language_names import UnknownLanguageError, language_tag
 from soundseam.pipeline.config import SetupError
-from soundseam.pipeline.input.parquet_rows import read_parquet_rows
+from soundseam.pipeline.input.manifest_rows import BadLineError, Row, Value, read_rows
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.files import FileStat
 from soundseam.pipeline.storage.redact import has_scheme, redact_text, redact_uri
@@ -39,12 +32,7 @@ SHOWN_PROBLEMS = 3
 END_OF_RECORDING_MS = 2**31 - 1
 """End of an interval whose line gives only its start."""
 
-UTF_8 = "utf-8-sig"
 _OWN_COLUMNS = ("uri", "id", "license", "language", "start_ms", "end_ms")
-_DELIMITER_LINE = re.compile(r"sep=(.)[\r\n]*")
-"""What Excel puts before a header."""
-
-Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 
 
 @dataclass(frozen=True)
@@ -63,10 +51,6 @@ class Entry:
     """As a listing showed it, where there was one: a million files need not be asked after one by one."""
 
 
-class BadLineError(Exception):
-    """Why a line of a manifest cannot be used."""
-
-
 def is_manifest(uri: str) -> bool:
     return uri.lower().endswith(MANIFEST_SUFFIXES)
 
@@ -79,7 +63,7 @@ def read_manifest(uri: str) -> Iterator[Entry | Rejected]:
     """
     with_uri = used = 0
     problems: list[str] = []
-    for number, row in _rows(uri):
+    for number, row in read_rows(uri):
         try:
             if isinstance(row, BadLineError):
                 raise row
@@ -102,105 +86,6 @@ def read_manifest(uri: str) -> Iterator[Entry | Rejected]:
 def _rejected(manifest: str, reason: str, detail: str) -> Rejected:
     uri = redact_uri(manifest)
     return Rejected(recording_id=None, source_uri=uri, stage="list", reason=reason, detail=redact_text(detail))
-
-
-Row = Mapping[str, Value]
-
-
-def _rows(uri: str) -> Iterator[tuple[int, Row | BadLineError]]:
-    try:
-        if uri.lower().endswith(".parquet"):
-            yield from ((number, _values(row)) for number, row in read_parquet_rows(uri))
-        elif uri.lower().endswith(".csv"):
-            yield from _csv_rows(uri)
-        else:
-            yield from _jsonl_rows(uri)
-    except (OSError, pa.ArrowException) as error:
-        raise SetupError(redact_text(f"cannot read the manifest {uri}: {error}", uri)) from error
-
-
-def _jsonl_rows(uri: str) -> Iterator[tuple[int, Row | BadLineError]]:
-    encoding = _encoding(uri)
-    with files.open_read(uri) as file:
-        lines: Iterable[bytes | str] = file if encoding == UTF_8 else io.TextIOWrapper(file, encoding, "replace", "\n")
-        for number, line in enumerate(lines, 1):
-            try:
-                text = (line if isinstance(line, str) else line.decode(UTF_8 if number == 1 else "utf-8")).strip()
-                if text:
-                    yield number, _object(json.loads(text))
-            except (ValueError, RecursionError) as error:
-                yield number, BadLineError(f"not JSON in UTF-8 or UTF-16: {error}")
-
-
-def _encoding(uri: str) -> str:
-    """That of a text file by its first bytes."""
-    with files.open_read(uri) as file:
-        head = file.read(2)
-    return "utf-16" if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else UTF_8
-
-
-def _object(value: Value) -> Row | BadLineError:
-    return value if isinstance(value, dict) else BadLineError("not a JSON object")
-
-
-def _csv_rows(uri: str) -> Iterator[tuple[int, Row | BadLineError]]:
-    encoding = _encoding(uri)
-    with files.open_read(uri) as file:
-        errors = "surrogateescape" if encoding == UTF_8 else "replace"
-        text = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
-        first = text.readline()
-        told = _DELIMITER_LINE.fullmatch(first)
-        reader = csv.reader(
-            text if told else chain([first], text),
-            delimiter=told[1] if told else _delimiter_of(first),
-            skipinitialspace=True,
-        )
-        header: list[str] = []
-        while True:
-            try:
-                cells = [cell.strip() for cell in next(reader)]
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield reader.line_num + bool(told), BadLineError(str(error))
-                continue
-            if not header:
-                header = _without_last_empty(cells)
-            elif any(cells):
-                yield reader.line_num + bool(told), _csv_row(header, cells)
-
-
-def _delimiter_of(header: str) -> str:
-    """What stands between the cells of a header: spreadsheets write semicolons or tabs in some countries."""
-    for delimiter in (",", ";", "\t"):
-        if "uri" in (cell.strip().strip('"') for cell in header.split(delimiter)):
-            return delimiter
-    return ","
-
-
-def _without_last_empty(cells: list[str]) -> list[str]:
-    while cells and not cells[-1]:
-        cells = cells[:-1]
-    return cells
-
-
-def _csv_row(header: Sequence[str], cells: list[str]) -> Row | BadLineError:
-    """A line's values by the header's names; a column without a name, as of row numbers, is left out."""
-    if len(cells) < len(header) or any(cells[len(header) :]):
-        return BadLineError(f"{len(cells)} cells under {len(header)} columns")
-    return {name: cell or None for name, cell in zip(header, cells, strict=False) if name}
-
-
-def _values(row: Mapping[str, object]) -> Row:
-    return {name: _plain(value) for name, value in row.items()}
-
-
-def _plain(value: object) -> Value:
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
-    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
 def _entry(manifest: str, number: int, row: Row) -> tuple[Entry, str]:

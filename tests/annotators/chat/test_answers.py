@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.endpoint import Dialect
 from soundseam.annotators.chat.http import Fault, failure_of, retry_after_s
-from soundseam.annotators.chat.questions import Answer, Question
-from soundseam.annotators.chat.wire import Step, body_of, choice_forms, choice_probabilities, read_answer
+from soundseam.annotators.chat.questions import Answer, Question, Step, choice_probabilities
+from soundseam.annotators.chat.wire import body_of, choice_forms, read_answer
 from soundseam.pipeline.stages.segment import encode_flac
 from tests.support.chat_models import Scripted, tokens_of
 from tests.support.chat_server import Token, Told, chat_answer, read_chat
