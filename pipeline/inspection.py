@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pyarrow.parquet as pq
 
@@ -105,6 +105,13 @@ def inspect_corpus(output: str) -> Inspection:
         inputs_without_segments=len(corpus.keys(SEGMENTS_STAGE)) - recordings.with_segments + lost_in_list,
         segments_without_caption=max(0, segments.count - captions - filtered),
     )
+
+
+def count_with_segments(output: str, recording_ids: Collection[str]) -> int:
+    """How many of these recordings gave a segment."""
+    corpus = Corpus.load_present(output, [SEGMENTS_STAGE])
+    rows = committed_rows(corpus, Table.RECORDINGS, ["recording_id", "segment_count"])
+    return sum(row["recording_id"] in recording_ids and _number(row["segment_count"]) > 0 for row in rows)
 
 
 def sample_captions(output: str, count: int, seed: int) -> list[SampleCaption]:
@@ -219,6 +226,8 @@ class RunSummary(Record):
     corpus: Inspection
     reject_rate: float
     """The larger of two shares: files that gave no segment (duplicates aside), segments that have no caption."""
+    inputs_with_segments: int
+    """Of the recordings that this run was given, whether it or an earlier one cut them."""
     recordings_done: int
     recordings_given_up: int
     recordings_to_retry: int

@@ -14,7 +14,14 @@ from soundseam.pipeline.config import RunConfig, SetupError, available, load_con
 from soundseam.pipeline.doctor import fitting_workers, usable_cores, usable_gpus
 from soundseam.pipeline.input.inputs import SourceIndex
 from soundseam.pipeline.input.sources import Listing, list_sources
-from soundseam.pipeline.inspection import RunSummary, StageUsage, inspect_corpus, write_configuration, write_summary
+from soundseam.pipeline.inspection import (
+    RunSummary,
+    StageUsage,
+    count_with_segments,
+    inspect_corpus,
+    write_configuration,
+    write_summary,
+)
 from soundseam.pipeline.local.progress import (
     Meter,
     ProgressLog,
@@ -91,6 +98,11 @@ class Prepared:
     def audio_ms(self) -> int:
         """Of the recordings of which anything is left to do; an estimate."""
         return sum(self.durations_ms[source.recording_id] for work in self.plan.works for source in work.sources)
+
+    @property
+    def recording_ids(self) -> frozenset[str]:
+        """Of all recordings that were listed, whether anything is left to do for them or not."""
+        return frozenset(source.recording_id for source in self.listing.sources)
 
     def stage_seconds(self) -> dict[str, float]:
         """stage → expected seconds of one core."""
@@ -194,7 +206,7 @@ class Launch:
         begin_retries(output, self.prepared.lost)
         if files.is_local(output):
             # What cannot be made again from these inputs stays where it is.
-            names = {source.recording_id for source in self.prepared.listing.sources}
+            names = self.prepared.recording_ids
             set_aside(output, (file.uri for file in self.prepared.damaged if file.recording_ids <= names))
         if not plan.is_empty:
             self._run_works(watcher)
@@ -206,6 +218,7 @@ class Launch:
         summary = RunSummary(
             corpus=corpus,
             reject_rate=round(corpus.reject_rate, 4),
+            inputs_with_segments=count_with_segments(output, self.prepared.recording_ids),
             recordings_done=reading.recordings - watcher.given_up,
             recordings_given_up=watcher.given_up,
             recordings_to_retry=len(lost.to_retry),
@@ -220,9 +233,8 @@ class Launch:
         return summary
 
     def _still_lost(self) -> Lost:
-        config, sources = self.prepared.config, self.prepared.listing.sources
-        corpus = Corpus.load_present(self.request.output, list(stage_keys(config)))
-        lost = find_lost(corpus, {source.recording_id for source in sources}, self.request.max_retries)
+        corpus = Corpus.load_present(self.request.output, list(stage_keys(self.prepared.config)))
+        lost = find_lost(corpus, self.prepared.recording_ids, self.request.max_retries)
         end_retries(self.request.output, lost)
         return lost
 

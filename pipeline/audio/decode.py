@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,10 +37,12 @@ _FULL_SCALE = 32768.0
 class SpooledWaveform:
     """16 kHz mono audio as 16-bit PCM in a temporary file without a name, gone with the process.
 
-    16-bit sources at 16 kHz come back exactly. Samples beyond full scale are clipped.
+    16-bit sources at 16 kHz come back exactly. Samples beyond full scale are clipped. `on_use` is called with each
+    block that is written or read: it shows that work goes on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_use: Callable[[], None] = lambda: None) -> None:
+        self._on_use = on_use
         # The descriptor alone is used: reads at an offset need no position, so several threads may read at once.
         self._file = tempfile.TemporaryFile(prefix="soundseam-", buffering=0)  # noqa: SIM115
         self._num_samples = 0
@@ -51,6 +53,7 @@ class SpooledWaveform:
 
     def append(self, samples: Samples) -> None:
         """Adds `samples` (num_samples,) in [-1, 1]."""
+        self._on_use()
         pcm = np.rint(samples * np.float32(_FULL_SCALE))
         np.clip(pcm, -_FULL_SCALE, _FULL_SCALE - 1, out=pcm)
         data = memoryview(pcm.astype("<i2").tobytes())
@@ -66,6 +69,7 @@ class SpooledWaveform:
         """Samples `[start, stop)` as far as there are any, (at most stop - start,)."""
         if start < 0:
             raise ValueError(f"a waveform begins at sample 0, not {start}")
+        self._on_use()
         count = max(0, min(stop, self._num_samples) - start)
         parts: list[bytes] = []
         offset, left = start * _BYTES_PER_SAMPLE, count * _BYTES_PER_SAMPLE
@@ -128,9 +132,12 @@ class Decoded:
 
 
 @contextmanager
-def decode_recording(path: Path, config: DecodeConfig) -> Iterator[Decoded]:
-    """Decodes all of `path`, by content, whatever its name. Raises DecodeError where nothing of it can be used."""
-    decoding = _decode_whole(path, config)
+def decode_recording(path: Path, config: DecodeConfig, on_use: Callable[[], None] = lambda: None) -> Iterator[Decoded]:
+    """Decodes all of `path`, by content, whatever its name. Raises DecodeError if nothing of it can be used.
+
+    `on_use` is called with each block of it that is decoded or read.
+    """
+    decoding = _decode_whole(path, config, on_use)
     with decoding.waveform as waveform:
         duration_ms = _duration_ms(waveform.num_samples, DETECTION_RATE_HZ)
         if duration_ms < config.min_recording_ms:
@@ -210,13 +217,13 @@ def _filled_rows(filled: Sequence[Filled], rate_hz: int) -> tuple[Shortfall, ...
     )
 
 
-def _decode_whole(path: Path, config: DecodeConfig) -> _Decoding:
+def _decode_whole(path: Path, config: DecodeConfig, on_use: Callable[[], None]) -> _Decoding:
     """The best that can be had of `path`: the first opener that reads all that is claimed, else who reads most."""
     best: _Decoding | None = None
     failure: DecodeError | None = None
     for opener in openers(path):
         try:
-            decoding = _decode_pass(path, opener, config)
+            decoding = _decode_pass(path, opener, config, on_use)
         except DecodeError as error:
             failure = error
             continue
@@ -238,20 +245,22 @@ def _better(first: _Decoding, second: _Decoding) -> _Decoding:
     return replace(more, damage=more.damage or less.damage)
 
 
-def _decode_pass(path: Path, opener: Opener, config: DecodeConfig) -> _Decoding:
+def _decode_pass(path: Path, opener: Opener, config: DecodeConfig, on_use: Callable[[], None]) -> _Decoding:
     try:
         try:
-            return _decode_in(path, opener, config, None)
+            return _decode_in(path, opener, config, on_use)
         except LargerLayoutError as larger:
-            return _decode_in(path, opener, config, larger.layout)
+            return _decode_in(path, opener, config, on_use, larger.layout)
     except FFmpegError as error:
         # Some of them are OSErrors too, and no filesystem is down.
         raise DecodeError("undecodable", f"FFmpeg gives up: {error.strerror}") from error
 
 
-def _decode_in(path: Path, opener: Opener, config: DecodeConfig, layout: Layout | None) -> _Decoding:
+def _decode_in(
+    path: Path, opener: Opener, config: DecodeConfig, on_use: Callable[[], None], layout: Layout | None = None
+) -> _Decoding:
     with opener(path, layout) as reader:
-        decoding = _spool(reader, config, channel=None)
+        decoding = _spool(reader, config, SpooledWaveform(on_use))
     channels = decoding.meter.channels
     if decoding.meter.non_finite:
         decoding.waveform.close()
@@ -264,16 +273,18 @@ def _decode_in(path: Path, opener: Opener, config: DecodeConfig, layout: Layout 
         return decoding
     decoding.waveform.close()
     with opener(path, decoding.format.layout) as reader:
-        return replace(decoding, waveform=_spool(reader, config, channel=channels.strongest).waveform)
+        spooled = _spool(reader, config, SpooledWaveform(on_use), channel=channels.strongest)
+        return replace(decoding, waveform=spooled.waveform)
 
 
-def _spool(reader: AudioReader, config: DecodeConfig, channel: int | None) -> _Decoding:
-    """Reads all of `reader`, measures it, and keeps its mean or one `channel` at 16 kHz."""
+def _spool(
+    reader: AudioReader, config: DecodeConfig, waveform: SpooledWaveform, channel: int | None = None
+) -> _Decoding:
+    """Reads all of `reader`, measures it, and keeps its mean or one `channel` at 16 kHz in `waveform`."""
     audio = reader.format
     limit = config.max_recording_ms * audio.sample_rate_hz // 1000
     resampler = Resampler(audio.sample_rate_hz, DETECTION_RATE_HZ)
     meter = QualityMeter(audio)
-    waveform = SpooledWaveform()
     frames, too_long = 0, False
     try:
         for block in reader.blocks():

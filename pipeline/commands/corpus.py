@@ -74,6 +74,7 @@ def dedup(
     from soundseam.pipeline.doctor import usable_cores
     from soundseam.pipeline.launch import output_in_use
     from soundseam.pipeline.storage.ownership import require_corpus
+    from soundseam.pipeline.storage.redact import redact_uri
 
     request = DedupRequest(
         output=output,
@@ -88,7 +89,7 @@ def dedup(
             request, lambda done, parts: status.update(f"fingerprints of {done:,} of {parts:,} files")
         )
     if made.seconds is None:
-        console.print(Text(f"Nothing to do: {output}/duplicates is up to date"))
+        console.print(Text(f"Nothing to do: {redact_uri(output)}/duplicates is up to date"))
     found = made.found
     console.print(
         Text(f"{found.duplicates:,} of {found.segments:,} segments are duplicates, in {found.clusters:,} clusters")
@@ -97,7 +98,9 @@ def dedup(
         console.print(Text(f"Segments that an evaluation set has: {found.contaminated:,}"))
     if made.seconds is not None:
         speed = made.hours / max(made.seconds, 0.001)
-        console.print(Text(f"{made.hours:.2f} h in {made.seconds:.1f} s, {speed:.2f} h a second: {output}/duplicates"))
+        console.print(
+            Text(f"{made.hours:.2f} h in {made.seconds:.1f} s, {speed:.2f} h a second: {redact_uri(output)}/duplicates")
+        )
 
 
 def filter(  # noqa: A001 - the command's name
@@ -122,6 +125,7 @@ def filter(  # noqa: A001 - the command's name
     from soundseam.pipeline.filters.launch import FilterRequest, run_filter
     from soundseam.pipeline.launch import output_in_use
     from soundseam.pipeline.storage.ownership import require_corpus
+    from soundseam.pipeline.storage.redact import redact_uri
 
     if undo and (config or overrides):
         raise SetupError("--undo takes no options: leave out --config and --set")
@@ -132,7 +136,7 @@ def filter(  # noqa: A001 - the command's name
         request = FilterRequest(output=output, config=chosen, dry_run=dry_run)
         summary, was_due = run_filter(request, lambda done, of: status.update(f"{done:,} of {of:,} shards"))
     if not was_due:
-        console.print(Text(f"Nothing to do: the captions of {output} are filtered with these options"))
+        console.print(Text(f"Nothing to do: the captions of {redact_uri(output)} are filtered with these options"))
     if summary.reasons:
         console.print(_filter_table(summary))
     kept = summary.captions - summary.filtered
@@ -182,16 +186,17 @@ def check(
     from soundseam.pipeline.launch import output_in_use
     from soundseam.pipeline.storage.check import check_corpus, set_aside
     from soundseam.pipeline.storage.ownership import require_corpus
+    from soundseam.pipeline.storage.redact import redact_uri
 
     require_corpus(output)
     console, errors = Console(soft_wrap=True), Console(stderr=True)
     with output_in_use(output), errors.status("reading") as status:
         damaged = check_corpus(output, lambda done, of: status.update(f"{done:,} of {of:,} files"))
         for file in damaged:
-            console.print(Text(f"{file.uri}: {file.damage}; {file.remedy}"))
+            console.print(Text(f"{redact_uri(file.uri)}: {file.damage}; {file.remedy}"))
         if discard:
             moved = set_aside(output, (file.uri for file in damaged))
-            console.print(Text(f"{moved:,} files moved to {output}/_run/damaged"))
+            console.print(Text(f"{moved:,} files moved to {redact_uri(output)}/_run/damaged"))
     if damaged:
         hint = "" if discard else ", after soundseam check --discard for those that are altered"
         raise DamagedError(f"{len(damaged):,} committed files are damaged: the commands above make them again{hint}")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 CANNOT_RUN = 1
 TOO_MANY_REJECTED = 3
+MAX_NAMED = 5
+"""How many inputs that cannot be used a plan names, each with its reason."""
 
 Inputs = Annotated[
     list[str],
@@ -85,7 +87,7 @@ def run(
     Shows the plan, then progress, then a summary. Does only what is not done yet: the same command resumes a run that
     was killed. Every option of a Beam pipeline passes through.
 
-    Exit codes: 0 done, 1 failed, 2 wrong set-up, 3 too many rejected, 130 or 143 stopped from outside.
+    Exit codes: 0 done, 1 failed, 2 wrong set-up, 3 too many or all rejected, 130 or 143 stopped from outside.
     """
     from soundseam.pipeline.commands.display import ProgressDisplay, inspection_view, lost_lines, usage_line
     from soundseam.pipeline.launch import Launch, RunRequest, output_in_use
@@ -121,6 +123,11 @@ def run(
         console.print(Text(line))
     place = redact_uri(output)
     console.print(Text(f"Tables are in {place}, a summary in {place}/_run/summary.json"))
+    if not summary.inputs_with_segments:
+        typer.echo(
+            f"soundseam: none of these inputs gave a segment: see the reasons above, and in {place}/rejected", err=True
+        )
+        raise typer.Exit(TOO_MANY_REJECTED)
     if max_reject_rate is not None and summary.reject_rate > max_reject_rate:
         typer.echo(
             f"soundseam: the reject rate is {summary.reject_rate:.4f}, over --max-reject-rate {max_reject_rate}: "
@@ -140,7 +147,10 @@ def plan(
     workers: Workers = None,
     runner: Runner = "DirectRunner",
 ) -> None:
-    """Show what `run` would do, stage by stage, and about how long it would take. Does no work."""
+    """Show what `run` would do, stage by stage, and about how long it would take. Does no work.
+
+    Exits with 3 if none of the inputs can be used.
+    """
     from soundseam.pipeline.launch import RunRequest
     from soundseam.pipeline.storage.files import use_options
 
@@ -153,7 +163,10 @@ def plan(
         overrides=tuple(overrides or ()),
         workers=workers,
     )
-    _show_plan(request)
+    prepared = _show_plan(request)
+    if not prepared.listing.sources:
+        typer.echo("soundseam: none of these inputs can be used: see the reasons above", err=True)
+        raise typer.Exit(TOO_MANY_REJECTED)
 
 
 def doctor(
@@ -203,20 +216,24 @@ def _show_plan(request: RunRequest) -> Prepared:
     console = Console()
     for notice in prepared.unavailable:
         console.print(Text(notice))
-    if prepared.plan.is_empty:
+    if prepared.plan.is_empty and prepared.listing.sources:
         console.print(
             Text(f"Nothing to do: {redact_uri(request.output)} is up to date with these inputs and this configuration")
         )
-    else:
+    elif prepared.listing.sources:
         console.print(plan_view(prepared.plan, prepared.audio_ms, prepared.stage_seconds(), prepared.workers))
     for line in notice_lines(prepared):
         console.print(Text(line))
     left_out = [row.detail for row in prepared.listing.rejected if row.reason == LEFT_OUT]
     for detail in left_out:
         console.print(Text(f"{detail}; name those that hold audio by a glob"))
-    rejected = len(prepared.listing.rejected) - len(left_out)
+    rejected = [row for row in prepared.listing.rejected if row.reason != LEFT_OUT]
     if rejected:
-        console.print(f"{rejected} of the inputs cannot be used; they go to the table of rejects")
+        console.print(f"{len(rejected)} of the inputs cannot be used; they go to the table of rejects")
+    for row in rejected[:MAX_NAMED]:
+        console.print(Text(f"  {row.source_uri}: {row.reason} ({row.detail})"))
+    if len(rejected) > MAX_NAMED:
+        console.print(f"  and {len(rejected) - MAX_NAMED} more")
     return prepared
 
 

@@ -40,6 +40,18 @@ ROOM_MS = 2000
 """A file may say that peaks lie so far after its end: frames and lengths are rounded."""
 
 
+def check_fingerprints_target(path: Path) -> None:
+    """Raises SetupError for a file that holds no fingerprints of any version: it is not ours to overwrite."""
+    if not path.exists():
+        return
+    try:
+        if VERSION_KEY in (pq.read_schema(path).metadata or {}):
+            return
+    except (OSError, pa.ArrowException):
+        pass
+    raise SetupError(f"{path} is there already and holds no fingerprints: choose another --fingerprints")
+
+
 def write_fingerprints(path: Path, rows: Iterable[Fingerprint]) -> int:
     """Writes a fingerprint file, whole or not at all; returns its number of rows."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from soundseam.pipeline.dedup.fingerprint import VERSION
 from soundseam.pipeline.dedup.fingerprint_files import (
     SegmentsFile,
+    check_fingerprints_target,
     corpus_fingerprints,
     make_fingerprints,
     segment_files,
@@ -50,11 +51,13 @@ class Deduplicated(NamedTuple):
 
 
 def find_duplicates(request: DedupRequest, on_progress: Callable[[int, int], None]) -> Deduplicated:
-    """Marks duplicates in OUT/duplicates. Raises SetupError where there is no corpus or no evaluation set.
+    """Marks duplicates in OUT/duplicates. Raises SetupError if there is no corpus or no evaluation set.
 
     `on_progress` is called with how many files have their fingerprints, of how many.
     """
     found = _load(request.output)
+    if request.fingerprints:
+        check_fingerprints_target(Path(request.fingerprints))
     made_of = _made_of(request, found)
     marker = read_marker(request.output)
     up_to_date = marker if marker and marker.key == made_of.key else None

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 ROW_MS = 60_000
 """Time in one row of the picture."""
 MAX_ROWS = 20
+MADE_BY = "soundseam show"
+_MARKS = {".png": "Software", ".pdf": "Creator", ".svg": "Creator"}
+"""Suffix of a picture → the metadata in which it bears MADE_BY."""
 REMEDY = "pip install 'soundseam[show]'"
 
 COLOURS = {
@@ -63,8 +66,10 @@ def show_recording(
     """Draws `span` of a recording, or all of it up to 20 minutes, into `output` (PNG, PDF or SVG by its name).
 
     The whole recording is segmented, whatever part is drawn. Returns how many segments the picture shows. Raises
-    PictureError without matplotlib or where the span holds nothing, DecodeError for a file that cannot be read.
+    PictureError without matplotlib, for an `output` that is not ours to write or if the span holds nothing, DecodeError
+    for a file that cannot be read.
     """
+    _check_target(output)
     if find_spec("matplotlib") is None:
         raise PictureError(f"a picture needs matplotlib: {REMEDY}")
     with decode_recording(path, DecodeConfig()) as decoded:
@@ -76,8 +81,16 @@ def show_recording(
             raise PictureError(f"{path.name} is {decoded.duration_ms} ms long: choose a time before its end")
         seen = _look(decoded.waveform, decoded.duration_ms, shown, detectors, config)
         figure = _draw(seen, path.name)
-        figure.savefig(output, dpi=110)
+        figure.savefig(output, dpi=110, metadata={_MARKS[output.suffix.lower()]: MADE_BY})
     return sum(draft.span.overlap_ms(shown) > 0 for draft in seen.drafts)
+
+
+def _check_target(output: Path) -> None:
+    """Raises PictureError for a format that is not drawn, and for a file that no `show` wrote."""
+    if output.suffix.lower() not in _MARKS:
+        raise PictureError(f"{output} is no name of a picture: end it in {', '.join(_MARKS)}")
+    if output.is_dir() or (output.exists() and MADE_BY.encode() not in output.read_bytes()):
+        raise PictureError(f"{output} is there already, and is no picture of soundseam show: choose another --output")
 
 
 def _look(

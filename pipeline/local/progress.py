@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -160,6 +160,22 @@ class ProgressLog(Record):
         finally:
             done.set()
             thread.join()
+
+
+PULSE_S = 10.0
+
+
+def pulse(stage: str, progress: ProgressLog) -> Callable[[], None]:
+    """Writes that `stage` is alive whenever it is called, but not too often."""
+    last_s = 0.0
+
+    def beat() -> None:
+        nonlocal last_s
+        if time.monotonic() - last_s >= PULSE_S:
+            last_s = time.monotonic()
+            progress.write(stage, "alive", ())
+
+    return beat
 
 
 PRIOR_S = 10.0

@@ -152,13 +152,23 @@ def _wav(clip: NDArray[np.int16]) -> bytes:
     return file.getvalue()
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Leaves a redirect as the status that it is: the key is for the server that was named, and for no other."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirects)
+
+
 def _request(url: str, body: bytes | None = None) -> bytes:
     headers = {"Content-Type": "application/json"}
     if key := os.environ.get("OPENAI_API_KEY"):
         headers["Authorization"] = f"Bearer {key}"
     request = urllib.request.Request(url, body, headers)  # noqa: S310 - api_root lets http and https through alone
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
+        with _OPENER.open(request, timeout=TIMEOUT_S) as response:
             answer: bytes = response.read(MAX_BYTES + 1)
     except urllib.error.HTTPError as error:
         said = " ".join(error.read(SHOWN_CHARACTERS).decode(errors="replace").split())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,7 +16,7 @@ from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend
 from soundseam.annotators.clap import AudioTextModel
 from soundseam.pipeline.captions.caption_config import CaptionConfig
 from soundseam.pipeline.config import RunConfig
-from soundseam.pipeline.local.progress import ProgressLog
+from soundseam.pipeline.local.progress import ProgressLog, pulse
 from soundseam.pipeline.plan import annotation_stage
 from soundseam.pipeline.stages.annotate import Answer, read_clips
 from soundseam.pipeline.stages.caption import CaptionClients
@@ -25,8 +24,6 @@ from soundseam.pipeline.storage.answers import AnswerCacheFiles
 from soundseam.pipeline.work import CAPTIONS_STAGE, ShardTask
 from soundseam.schemas.annotation import Facts
 from soundseam.schemas.segment import Segment
-
-PULSE_S = 10.0
 
 Answered = tuple[str, tuple[Segment, Answer]]
 """The id of the work a segment belongs to, the segment, and what a backend answers for it."""
@@ -36,7 +33,7 @@ Answered = tuple[str, tuple[Segment, Answer]]
 def asking(client: ServerClient, output: str, stage: str, progress: ProgressLog) -> Iterator[CachedClient]:
     """An asker that keeps its answers in OUT, and by whose signs of life `progress` tells that the stage goes on."""
     with AnswerCacheFiles(output) as store:
-        yield CachedClient(client, store, Tally(_pulse(stage, progress)))
+        yield CachedClient(client, store, Tally(pulse(stage, progress)))
 
 
 @contextmanager
@@ -114,16 +111,3 @@ class ServedStage:
             work_id, segment = drawn.popleft()
             yield work_id, (segment, answer)
         yield from lost
-
-
-def _pulse(stage: str, progress: ProgressLog) -> Callable[[], None]:
-    """Writes that `stage` is alive whenever it is called, but not too often."""
-    last_s = 0.0
-
-    def beat() -> None:
-        nonlocal last_s
-        if time.monotonic() - last_s >= PULSE_S:
-            last_s = time.monotonic()
-            progress.write(stage, "alive", ())
-
-    return beat

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,18 +51,24 @@ UNEXPECTED_ERROR = "unexpected_error"
 """Reason of a row for an exception that is no judgement about the recording: a mistake of ours, met by its bytes."""
 
 
-def segment_source(source: Source, detectors: Sequence[Detector], config: RunConfig, config_key: str) -> Iterator[Row]:
+def segment_source(
+    source: Source,
+    detectors: Sequence[Detector],
+    config: RunConfig,
+    config_key: str,
+    on_use: Callable[[], None] = lambda: None,
+) -> Iterator[Row]:
     """All rows of one source, its segments in order, one in memory at a time; the recording's row comes last.
 
     What cannot be decoded or judged gives rows of `rejected` instead; nothing about the file raises, not even an error
     that nobody foresaw. An OSError that is not the file's own, as when the temporary folder is full, does, and so does
-    what goes wrong once there are rows.
+    what goes wrong once there are rows. `on_use` is called again and again while audio is decoded and read.
     """
     has_rows = False
     try:
         with open_source(source) as file:
             try:
-                with decode_recording(file.path, config.decode) as decoded:
+                with decode_recording(file.path, config.decode, on_use) as decoded:
                     file.check()
                     for row in _segment_decoded(source, decoded, detectors, config, config_key):
                         has_rows = True

@@ -22,7 +22,7 @@ from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Usage
 from soundseam.annotators.chat.served import ServedBackend
 from soundseam.pipeline.config import RunConfig
-from soundseam.pipeline.local.progress import ProgressLog
+from soundseam.pipeline.local.progress import ProgressLog, pulse
 from soundseam.pipeline.plan import annotation_stage, stage_keys
 from soundseam.pipeline.stages.annotate import (
     annotate_clips,
@@ -105,7 +105,8 @@ class SegmentShard(beam.DoFn):
                     continue
                 self._progress.write(SEGMENTS_STAGE, "start", [source.recording_id])
                 audio_ms = 0
-                for row in segment_source(source, self._detectors, self._config, config_key):
+                on_use = pulse(SEGMENTS_STAGE, self._progress)
+                for row in segment_source(source, self._detectors, self._config, config_key, on_use):
                     self._note_unexpected(row)
                     audio_ms += row.duration_ms if isinstance(row, Recording) else 0
                     size = len(row.audio.bytes) if isinstance(row, SegmentRow) else 0

@@ -235,6 +235,25 @@ def test_an_input_that_names_nothing_is_a_wrong_set_up(tmp_path: Path) -> None:
     assert "names no recording" in text_of(result)
 
 
+def test_a_file_that_a_manifest_names_in_vain_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "list.jsonl").write_text('{"uri": "gone.wav"}\n')
+    for command in ("plan", "run"):
+        result = invoke(command, tmp_path / "list.jsonl", "--output", tmp_path / "out")
+        assert result.exit_code == 3, text_of(result)
+        assert "up to date" not in result.output
+        assert re.search(r"gone\.wav: missing_file \(", text_of(result))
+        assert "none of these inputs" in result.stderr
+
+
+def test_a_run_that_rejects_every_input_does_not_end_well(tmp_path: Path) -> None:
+    (tmp_path / "noise.wav").write_bytes(b"no audio at all" * 100)
+    arguments = ["run", tmp_path / "noise.wav", "--output", tmp_path / "out", "--profile", quick_profile(tmp_path)]
+    for _ in range(2):
+        result = invoke(*arguments, "--workers", "1")
+        assert result.exit_code == 3, text_of(result)
+        assert "none of these inputs gave a segment" in result.stderr
+
+
 def test_without_inputs_nothing_is_read(tmp_path: Path) -> None:
     result = invoke("plan", "--flink_master=host:8081", "--output", tmp_path / "out")
     assert result.exit_code == 2

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
@@ -154,6 +155,19 @@ def test_a_published_fingerprint_file_stands_for_its_corpus(corpus: Path, tmp_pa
     found = rows(corpus)[segment_of("b", 1)].evaluation
     assert found is not None
     assert (found.name, found.relation) == (segment_of("held"), Relation.EXACT)
+
+
+def test_fingerprints_overwrite_fingerprints_alone(corpus: Path, tmp_path: Path) -> None:
+    prints, table, text = (tmp_path / name for name in ("prints.parquet", "table.parquet", "notes.txt"))
+    dedup(corpus, fingerprints=str(prints))
+    dedup(corpus, fingerprints=str(prints))
+    pq.write_table(pa.table({"mine": [1]}), table)
+    text.write_text("mine")
+    for path in (table, text):
+        before = path.read_bytes()
+        with pytest.raises(SetupError, match="holds no fingerprints"):
+            dedup(corpus, fingerprints=str(path))
+        assert path.read_bytes() == before
 
 
 def test_several_sets_are_told_apart(corpus: Path, tmp_path: Path) -> None:

@@ -52,6 +52,24 @@ def test_a_time_beyond_the_end_is_refused(recording: Path, tmp_path: Path) -> No
         show_recording(recording, tmp_path / "c.png", DETECTORS, SegmentationConfig(), TimeSpan(90_000, 95_000))
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.pdf", "a.svg"])
+def test_a_picture_is_drawn_again_over_itself_alone(recording: Path, tmp_path: Path, name: str) -> None:
+    span = TimeSpan(0, 5_000)
+    show_recording(recording, tmp_path / name, DETECTORS, SegmentationConfig(), span)
+    show_recording(recording, tmp_path / name, DETECTORS, SegmentationConfig(), span)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(PictureError, match="choose another --output"):
+        show_recording(recording, tmp_path / name, DETECTORS, SegmentationConfig(), span)
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_name_of_no_picture_is_refused(recording: Path) -> None:
+    before = recording.read_bytes()
+    with pytest.raises(PictureError, match="end it in"):
+        show_recording(recording, recording, DETECTORS, SegmentationConfig())
+    assert recording.read_bytes() == before
+
+
 def _pixels(path: Path) -> np.ndarray:
     from matplotlib.image import imread
 

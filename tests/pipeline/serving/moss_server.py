@@ -33,6 +33,9 @@ class MossServer:
         self.edit: Callable[[Json], Json] = lambda answer: answer
         """Changes an answer before it is sent."""
         self.status = 200
+        self.location = ""
+        """Where answers redirect to, if anywhere."""
+        self.requests = 0
         self.key = ""
         """What requests must carry, if anything."""
 
@@ -75,12 +78,15 @@ def served(server: MossServer) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def _reply(self) -> None:
+            server.requests += 1
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             refused = server.key and self.headers.get("Authorization") != f"Bearer {server.key}"
             status = 401 if refused else server.status
             content = {"error": "as asked"} if status != 200 else server.answer(self.path, body)
             answer = json.dumps(content).encode()
             self.send_response(status)
+            if server.location:
+                self.send_header("Location", server.location)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)

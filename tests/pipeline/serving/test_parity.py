@@ -161,6 +161,20 @@ def test_a_key_comes_from_the_environment(tiny: TinyMoss, checkpoint: Path, monk
     assert admitted.exit_code == 0
 
 
+def test_a_redirect_is_not_followed_as_the_key_would_go_with_it(
+    tiny: TinyMoss, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sesame")
+    elsewhere, server = MossServer(tiny), MossServer(tiny)
+    with served(elsewhere) as other, served(server) as url:
+        server.status, server.location = 302, f"{other}/v1/models"
+        result = check(url, checkpoint)
+    assert result.exit_code == 2
+    assert "answers with status 302" in result.stderr
+    assert elsewhere.requests == 0
+    assert server.requests == 1
+
+
 @pytest.mark.parametrize("url", ["localhost:8000", "file:///etc/passwd", "http://127.0.0.1:9"])
 def test_where_no_server_is_one_line_says_so(checkpoint: Path, url: str) -> None:
     result = check(url, checkpoint)

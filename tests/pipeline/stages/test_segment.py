@@ -117,6 +117,27 @@ def test_an_interval_is_cut_alone_and_keeps_the_time_of_its_recording(tmp_path: 
     assert abs(event.onset_ms - 20_000) <= HOP_MS
 
 
+def test_each_block_that_is_decoded_or_read_is_a_sign_of_life(tmp_path: Path, config: RunConfig) -> None:
+    signs: list[str] = []
+
+    class Counting(LoudIsSpeech):
+        def detect(self, waveform: Waveform) -> Detection:
+            signs.append("decoded")
+            return super().detect(waveform)
+
+    path = two_tones(tmp_path)
+    source = Source(
+        uri=str(path),
+        source_uri=path.name,
+        recording_id=recording_id_of(path.as_uri()),
+        size_bytes=path.stat().st_size,
+    )
+    list(segment_source(source, [Counting()], config, "key", lambda: signs.append("used")))
+    decoded = signs.index("decoded")
+    assert decoded >= 30 / 4
+    assert "used" in signs[decoded:]
+
+
 def test_no_segment_bears_another_lines_columns_or_reaches_over_two(tmp_path: Path, config: RunConfig) -> None:
     path = two_tones(tmp_path)
     cuts = (0, 6000, 7000, 21_000, 40_000)
@@ -134,8 +155,8 @@ def test_no_segment_bears_another_lines_columns_or_reaches_over_two(tmp_path: Pa
     source = Source(
         uri=str(path),
         source_uri=path.name,
-        recording_id="0" * 32,
-        size_bytes=1,
+        recording_id=recording_id_of(path.as_uri()),
+        size_bytes=path.stat().st_size,
         license="CC0-1.0",
         intervals=tuple(line.span for line in lines),
         lines=lines,
