@@ -135,7 +135,8 @@ def first_problem(error: ValidationError, record: type[BaseModel]) -> str:
         return (
             f"{where}: no kind {context['tag']}{did_you_mean(str(context['tag']), kinds)} (one of {', '.join(kinds)})"
         )
-    return f"{where}: {first['msg']}"
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said
 
 
 def _field_names(schema: object) -> set[str]:
