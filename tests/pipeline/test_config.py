@@ -54,7 +54,7 @@ def test_models_come_in_the_order_in_which_they_run() -> None:
         ("detectors.7.name=x", "no such place"),
         ("detectors.first.name=x", "no such place"),
         ("detectors=[]", "detectors: .*at least 1"),
-        ("detectors.0.kind=unheard", "detectors.0: .*'unheard'"),
+        ("detectors.0.kind=unheard", "detectors.0: no kind unheard"),
         ("captions=[1", "no such place"),
         ("detectors=[{kind: silero_vad}, {kind: silero_vad}]", "silero_vad is listed twice; give each a distinct `name`"),
     ],
