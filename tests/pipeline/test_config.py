@@ -56,7 +56,10 @@ def test_models_come_in_the_order_in_which_they_run() -> None:
         ("detectors=[]", "detectors: .*at least 1"),
         ("detectors.0.kind=unheard", "detectors.0: no kind unheard"),
         ("captions=[1", "no such place"),
-        ("detectors=[{kind: silero_vad}, {kind: silero_vad}]", "silero_vad is listed twice; give each a distinct `name`"),
+        (
+            "detectors=[{kind: silero_vad}, {kind: silero_vad}]",
+            "silero_vad is listed twice; give each a distinct `name`",
+        ),
     ],
 )
 def test_a_wrong_override_is_refused_in_one_line(override: str, message: str) -> None:
