@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from soundseam.annotators.base import Clip
 from soundseam.annotators.grammar.composer import GeneralCaption, GrammarBackend, MusicCaption, SpeechCaption
+from soundseam.pipeline.captions.plan import plan_caption
 from soundseam.schemas.annotation import ANNOTATION_OF, Annotation, Facts
+from soundseam.schemas.caption import ResultKind
 from soundseam.schemas.event import Branch, Event, EventClass, ProfileEntry
 from soundseam.schemas.general import Acoustics, GeneralFacts, HeardEvent, Repetition
 from soundseam.schemas.music import Dynamics, Mode, MusicFacts, Rhythm, Timbre, Tonality
@@ -286,3 +288,11 @@ def _random_acoustics(rng: random.Random) -> Acoustics:
         stationarity=round(rng.random(), 3),
         decay_time_ms=rng.choice([None, None, None, 400, 1_500]),
     )
+
+
+def contents_by_kind(one: Segment, rows: list[Annotation]) -> dict[ResultKind, list[str]]:
+    """What the plan of a caption holds, by its kind."""
+    found: dict[ResultKind, list[str]] = {}
+    for fact in plan_caption(one, rows).facts:
+        found.setdefault(fact.kind, []).append(fact.content)
+    return found

@@ -28,7 +28,7 @@ from soundseam.pipeline.captions.verify import (
 from soundseam.schemas.caption import Caption, UnsureReason
 from soundseam.schemas.claim import Verdict
 from tests.support.caption_rows import plausible, with_captions
-from tests.support.chat_server import NOISE, ScriptedAsker, is_silent
+from tests.support.scripted_asker import NOISE, ScriptedAsker, is_silent
 
 ALL_SILENCE = VerifierConfig(silence_share=1.0)
 NO_SILENCE = VerifierConfig(silence_share=0.0)

@@ -28,8 +28,9 @@ from soundseam.schemas.tables import Table
 from tests.pipeline.filters.corpora import a_told_caption, a_told_segment, commit_corpus
 from tests.support.builders import recording_id_of, with_audio
 from tests.support.chat_models import Scripted
-from tests.support.chat_server import Asked, ChatServer, ScriptedAsker, claim_in
+from tests.support.chat_server import Asked, ChatServer
 from tests.support.corpora import quick_profile
+from tests.support.scripted_asker import ScriptedAsker, claim_in
 
 NAMES = "abcdefghijklmnopqrstuvwxyz"
 EVERY_SILENCE = VerifierConfig(silence_share=1.0)

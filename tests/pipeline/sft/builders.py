@@ -326,3 +326,15 @@ def a_rich_recording(name: str = "a", shift_ms: int = 0) -> RecordingMaterial:
         material(tune, musical(tune, tempo_bpm=160.0)),
         name=name,
     )
+
+
+EVERY = CONFIG.model_copy(
+    update={"tasks": tuple(task.model_copy(update={"max_per_segment": 99}) for task in CONFIG.tasks)}
+)
+"""Every sample that a segment can give."""
+ENGLISH = EVERY.model_copy(update={"languages": {"en": 1.0}})
+CHINESE = EVERY.model_copy(update={"languages": {"zh": 1.0}})
+
+
+def of(task: str, made: list[Sample]) -> list[Sample]:
+    return [sample for sample in made if sample.task == task]

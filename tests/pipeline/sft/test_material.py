@@ -17,8 +17,8 @@ from soundseam.schemas.sample import Sample
 from soundseam.schemas.tables import Table
 from tests.pipeline.sft.builders import (
     BELL,
-    CONFIG,
     DOG,
+    EVERY,
     MUSIC,
     captioned,
     event,
@@ -32,9 +32,6 @@ from tests.pipeline.sft.builders import (
 from tests.pipeline.sft.corpora import commit_corpus
 from tests.support.builders import a_segment
 
-EVERY = CONFIG.model_copy(
-    update={"tasks": tuple(task.model_copy(update={"max_per_segment": 99}) for task in CONFIG.tasks)}
-)
 YARD = a_segment(end_ms=9000, events=(event(DOG, 500, 1500), event(BELL, 5000, 6500)))
 PLACE = "annotations/general"
 

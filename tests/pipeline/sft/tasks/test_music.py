@@ -10,8 +10,10 @@ from soundseam.schemas.sample import Sample
 from soundseam.schemas.segment import Segment
 from tests.pipeline.sft.builders import (
     BELL,
+    CHINESE,
     CONFIG,
     DOG,
+    ENGLISH,
     MUSIC,
     SPEECH,
     event,
@@ -24,12 +26,6 @@ from tests.pipeline.sft.builders import (
     tagged,
 )
 from tests.support.builders import a_segment
-
-EVERY = CONFIG.model_copy(
-    update={"tasks": tuple(task.model_copy(update={"max_per_segment": 99}) for task in CONFIG.tasks)}
-)
-ENGLISH = EVERY.model_copy(update={"languages": {"en": 1.0}})
-CHINESE = EVERY.model_copy(update={"languages": {"zh": 1.0}})
 
 
 def song() -> Segment:

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from soundseam.annotators.grammar.engine import Rows, as_json
 from soundseam.pipeline.sft.answers import read_timed, score_answer
-from soundseam.pipeline.sft.tasks.caption import answers_for
-from soundseam.schemas.claim import Verdict
 from soundseam.schemas.event import Branch, EventClass
 from soundseam.schemas.sample import MessageKind, Sample, Scoring
 from soundseam.schemas.segment import Segment
@@ -21,16 +19,19 @@ from soundseam.schemas.speech import Agreement, Alignment, ErrorUnit, Sentence
 from soundseam.schemas.tables import Table
 from tests.pipeline.sft.builders import (
     BELL,
+    CHINESE,
     CONFIG,
     DOG,
+    ENGLISH,
+    EVERY,
     MUSIC,
     SPEECH,
     a_rich_recording,
-    captioned,
     event,
     heard,
     material,
     musical,
+    of,
     recording,
     samples,
     spoken,
@@ -39,16 +40,7 @@ from tests.pipeline.sft.builders import (
 from tests.support.builders import a_segment
 
 SHIFT_MS = 7_200_000
-EVERY = CONFIG.model_copy(
-    update={"tasks": tuple(task.model_copy(update={"max_per_segment": 99}) for task in CONFIG.tasks)}
-)
-ENGLISH = EVERY.model_copy(update={"languages": {"en": 1.0}})
-CHINESE = EVERY.model_copy(update={"languages": {"zh": 1.0}})
 RICH = samples(a_rich_recording(), EVERY)
-
-
-def of(task: str, made: list[Sample]) -> list[Sample]:
-    return [sample for sample in made if sample.task == task]
 
 
 def test_every_task_finds_something_in_a_recording_that_has_everything() -> None:
@@ -246,49 +238,6 @@ def test_a_pace_between_two_words_is_not_asked_for() -> None:
     assert not any(kinds(rate_hz) for rate_hz in (2.8, 3.3, 5.2, 5.7))
 
 
-def test_a_caption_with_a_claim_that_was_not_confirmed_is_not_learnt() -> None:
-    segment = a_segment(events=(event(DOG, 0, 500),))
-    good = captioned(segment, "A dog barks.", "It is near.")
-    doubtful = good.model_copy(
-        update={"claims": (good.claims[0], good.claims[1].model_copy(update={"verdict": Verdict.UNSURE}))}
-    )
-    assert of("caption", samples(recording(material(segment, caption=good)), EVERY))
-    assert not of("caption", samples(recording(material(segment, caption=doubtful)), EVERY))
-    failed = good.model_copy(update={"verified": False})
-    assert not of("caption", samples(recording(material(segment, caption=failed)), EVERY))
-
-
-def test_what_a_verifier_dropped_is_in_no_sample_and_keeps_none_away() -> None:
-    segment = a_segment(end_ms=10_000)
-    good = captioned(segment, "A dog barks.", "It is near.", "Rain falls.")
-    verdicts = (Verdict.CONFIRMED, Verdict.DROPPED, Verdict.CONFIRMED)
-    claims = tuple(
-        claim.model_copy(update={"verdict": verdict, "probability": 0.5})
-        for claim, verdict in zip(good.claims, verdicts, strict=True)
-    )
-    judged = good.model_copy(update={"claims": claims, "caption": "A dog barks. Rain falls.", "verified": True})
-    made = of("caption", samples(recording(material(segment, caption=judged)), EVERY))
-    assert {sample.kind for sample in made} == {"plain", "short", "list"}
-    assert not [sample for sample in made if "near" in sample.answer]
-    assert {one.verdict for sample in made for one in sample.verdicts} == {Verdict.CONFIRMED}
-
-
-def test_a_model_s_own_claim_needs_a_verdict() -> None:
-    segment = a_segment(events=(event(DOG, 0, 500),))
-    drafted = captioned(segment, "A dog barks.", composer="test.rule")
-    confirmed = drafted.model_copy(
-        update={
-            "verified": True,
-            "claims": tuple(
-                claim.model_copy(update={"verdict": Verdict.CONFIRMED, "probability": 0.99}) for claim in drafted.claims
-            ),
-        }
-    )
-    assert not of("caption", samples(recording(material(segment, caption=drafted)), EVERY))
-    (sample,) = of("caption", samples(recording(material(segment, caption=confirmed)), EVERY))
-    assert [(one.verdict, one.probability) for one in sample.verdicts] == [(Verdict.CONFIRMED, 0.99)]
-
-
 def test_two_segments_are_compared_only_where_they_clearly_differ() -> None:
     def compared(first_dbfs: float, second_dbfs: float) -> list[Sample]:
         one, other = a_segment(events=(event(DOG, 0, 500),)), a_segment(start_ms=2000, end_ms=4000)
@@ -345,29 +294,6 @@ def test_no_list_holds_a_sound_without_a_name() -> None:
         end_ms=9_000, events=(event(DOG, 0, 900), event((EventClass.SOURCE_AMBIGUOUS, "sound"), 5_000, 6_000))
     )
     assert not tasks_in(samples(recording(material(segment)), EVERY)) & {"event_list", "time_qa"}
-
-
-@pytest.mark.parametrize(
-    ("branch", "text", "is_asked"),
-    [
-        ("music", "As music plays, someone speaks.", False),
-        ("music", "Music can be heard throughout.", False),
-        ("music", "Slow music in D minor plays throughout.", True),
-        ("general", "A door slams while music plays.", False),
-        ("general", "A door slams near the end.", True),
-        ("speech", "Someone speaks slowly over the music.", False),
-    ],
-)
-def test_a_branch_s_caption_answers_for_its_own_sounds(branch: str, text: str, is_asked: bool) -> None:
-    assert answers_for(branch, text) is is_asked
-
-
-def test_detail_is_asked_for_only_where_there_is_some() -> None:
-    segment = a_segment(end_ms=10_000)
-    for sentences, kind in ((["A dog barks."], "plain"), (["A dog barks.", "It rains.", "A bell rings."], "detailed")):
-        made = of("caption", samples(recording(material(segment, caption=captioned(segment, *sentences))), EVERY))
-        assert kind in {sample.kind for sample in made}
-        assert len({sample.kind for sample in made} & {"plain", "detailed"}) == 1
 
 
 def test_speech_is_compared_only_where_each_clip_has_enough_of_it_alone() -> None:

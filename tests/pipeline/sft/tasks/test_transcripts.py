@@ -10,14 +10,20 @@ from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.event import Branch
 from soundseam.schemas.sample import Sample
 from soundseam.schemas.segment import Segment
-from tests.pipeline.sft.builders import CONFIG, SPEECH, event, material, recording, samples, spoken, told_apart
+from tests.pipeline.sft.builders import (
+    CHINESE,
+    CONFIG,
+    ENGLISH,
+    SPEECH,
+    event,
+    material,
+    recording,
+    samples,
+    spoken,
+    told_apart,
+)
 from tests.support.builders import a_segment
 
-EVERY = CONFIG.model_copy(
-    update={"tasks": tuple(task.model_copy(update={"max_per_segment": 99}) for task in CONFIG.tasks)}
-)
-ENGLISH = EVERY.model_copy(update={"languages": {"en": 1.0}})
-CHINESE = EVERY.model_copy(update={"languages": {"zh": 1.0}})
 WORDS = ["Come", "in.", "Thank", "you.", "Sit", "down."]
 TURNS = (("b", 0, 750), ("a", 750, 1550), ("b", 1550, 2400))
 
