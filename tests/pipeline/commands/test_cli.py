@@ -12,6 +12,7 @@ import typer.main
 from typer.testing import CliRunner, Result
 
 from soundseam.pipeline.commands import cli
+from soundseam.pipeline.commands.run import split_beam_options
 from tests.docs.pages import blocks
 from tests.support.corpora import copy_samples, quick_profile
 
@@ -263,7 +264,7 @@ def test_without_inputs_nothing_is_read(tmp_path: Path) -> None:
 def test_an_option_of_beam_passes_through(tmp_path: Path) -> None:
     inputs = copy_samples(tmp_path / "inputs", BELL)
     tokens = ["--flink_master", "host:8081", str(inputs), "--streaming", "--experiments=one", "--experiments=two"]
-    names, options = cli._split_beam_options(tokens, "FlinkRunner")
+    names, options = split_beam_options(tokens, "FlinkRunner", ())
     assert names == [str(inputs)]
     given = options.get_all_options(drop_default=True)
     assert (given["flink_master"], given["runner"]) == ("host:8081", "FlinkRunner")
