@@ -18,7 +18,7 @@ from soundseam.schemas.tables import Table, annotation_table
 
 GRAMMAR = "grammar"
 """How claims and captions call this composer."""
-GRAMMAR_REVISION = "2"
+GRAMMAR_REVISION = "3"
 """Raised whenever a rule may say something else, or the same in other words."""
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]

@@ -200,7 +200,9 @@ def _say_doubtful(values: Values, pick: Pick) -> str | None:
     if not is_doubtful(values) or share_of(values, "speech") >= share_of(values, "music"):
         return None
     extent = " throughout" if is_throughout(values) else ""
-    noun = pick("what may be music", "what sounds like music", "something like music", "perhaps music")
+    noun = pick(
+        "what may be music", "what sounds like music", "something like music", "perhaps music", "possibly music"
+    )
     return pick(
         f"{noun} is heard{extent}",
         f"there is {noun}{extent}",

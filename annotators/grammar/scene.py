@@ -45,7 +45,7 @@ _NAMES = {
 _UNNAMED = _Words("a lasting sound", "a sound goes on")
 _SEVERAL_UNNAMED = _Words("lasting sounds", "sounds go on", plural=True)
 _HEDGED = (EventClass.SPEECH, EventClass.MUSIC, EventClass.SINGING)
-_HEDGES = ("what may be", "what sounds like", "something like")
+_HEDGES = ("what may be", "what sounds like", "something like", "perhaps", "possibly")
 
 
 def _name(stream: Stream) -> _Words:
