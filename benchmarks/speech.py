@@ -38,6 +38,7 @@ from soundseam.annotators.speech.ctc_alignment import CtcAlignment
 from soundseam.annotators.speech.diarization import PyannoteDiarization
 from soundseam.annotators.speech.dnsmos import DnsmosScores
 from soundseam.annotators.speech.faster_whisper import FasterWhisper
+from soundseam.annotators.speech.onnx_diarization import OnnxDiarization
 from soundseam.annotators.speech.pocketsphinx import Pocketsphinx
 from soundseam.annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
 from soundseam.annotators.speech.quality import SpeechQualityMeasures
@@ -155,6 +156,7 @@ def candidates(weights: dict[str, str], batch_size: int) -> list[Candidate]:
         Candidate(TextLanguage(), bare_text_language),
         Candidate(DnsmosScores(), bare_dnsmos),
         Candidate(TranscriptAgreement()),
+        Candidate(OnnxDiarization()),
         Candidate(VoiceMeasures()),
         Candidate(SpeechQualityMeasures()),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import apache_beam as beam
 import pytest
@@ -42,5 +43,6 @@ def test_a_graph_of_ones_own_asks_by_runinference() -> None:
 
 
 def test_making_no_handler_loads_no_torch() -> None:
-    code = "import pipeline.inference, sys; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    code = "import benchmarks.chat.run_inference, sys; sys.exit('torch' in sys.modules)"
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
