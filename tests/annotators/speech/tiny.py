@@ -40,10 +40,10 @@ def faster_whisper(folder: Path) -> FasterWhisper:
     return FasterWhisper(weights=str(model), max_tokens=12, beam_size=2, compute_type="float32")
 
 
-def english_whisper(folder: Path) -> FasterWhisper:
+def english_whisper(place: Path) -> FasterWhisper:
     """The same with an English vocabulary alone, as the models have whose names end in .en."""
     pytest.importorskip("faster_whisper", reason="needs faster-whisper: pip install 'soundseam[speech]'")
-    model = folder / "whisper-tiny-random.en"
+    model = place / "whisper-tiny-random.en"
     if not model.exists():
         model.mkdir(parents=True)
         _save_whisper(model, multilingual=False)
