@@ -268,6 +268,7 @@ COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
         "soundseam sft out --set seed=1",
     ),
     export: (
+        "soundseam export out --format moss --output moss",
         "soundseam export out --format moss --output moss --conversations",
         "soundseam export out --format hf --output hf --stage pretrain --no-tables",
         "soundseam export out --format webdataset --output shards --samples 1000 --quota refusal=50 --weight zh=0.5",
