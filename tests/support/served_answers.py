@@ -41,14 +41,14 @@ def record_for(asked: Asked) -> str | None:
     """The JSON of the record that `asked` asks for; None where it asks for none that is known here."""
     title = (asked.json_schema or {}).get("title")
     answers: dict[str, Any] = {
-        "ToldMusic": MUSIC,
-        "ToldAnchor": {"scene": "Something goes on"},
+        "DescribedMusic": MUSIC,
+        "AnchorAnswer": {"scene": "Something goes on"},
         "Verdicts": JUDGED,
         "Dimensions": SPEAKER,
     }
     if title == "WrittenCaption":
         return json.dumps(written(asked))
-    if title == "ToldScene":
+    if title == "DescribedScene":
         return json.dumps(told_scene(asked))
     return json.dumps(answers[title]) if title in answers else None
 
