@@ -255,7 +255,7 @@ def test_a_writer_s_captions_are_kept_if_they_hold_and_are_the_grammar_s_if_they
     assert set(by_composer.values()) == {"author@r7", "grammar"}
     assert {row["caption"] for row in rows if row["composer"] != "grammar"} == {"This is heard first."}
     assert {by_composer[str(row["segment_id"])] for row in rejected} == {"grammar"}
-    assert {row["reason"] for row in rejected} == {"unfounded_number"}
+    assert {row["reason"] for row in rejected} == {"unfounded_number", "unfounded_word"}
     assert rejected
 
 
