@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from soundseam.schemas.record import Record, content_key
+from soundseam.schemas.segment import Segment
 from soundseam.schemas.timespan import TimeSpan
 
 
@@ -155,3 +156,17 @@ class Rejected(Record):
     )
     reason: str = Field(description="one of a few words that can be counted, as in truncated or missing_file")
     detail: str = Field(description="for a person: what was seen, with numbers")
+
+    @classmethod
+    def of_segment(cls, segment: Segment, stage: str, reason: str, detail: str) -> Rejected:
+        """The row that says why `segment` was dropped at `stage`."""
+        return cls(
+            recording_id=segment.recording_id,
+            source_uri=segment.source_uri,
+            segment_id=segment.segment_id,
+            start_ms=segment.start_ms,
+            end_ms=segment.end_ms,
+            stage=stage,
+            reason=reason,
+            detail=detail,
+        )

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Iterator
 from enum import StrEnum
 
+from soundseam.annotators.wording.numbers import ONES, TENS
+
 
 class Reading(StrEnum):
     """How digits are read: 1984 is a number, one nine eight four, or nineteen eighty-four."""
@@ -19,40 +21,6 @@ class Reading(StrEnum):
     PAIRS = "pairs"
 
 
-_ONES = (
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-)
-_TENS = (
-    "zero",
-    "ten",
-    "twenty",
-    "thirty",
-    "forty",
-    "fifty",
-    "sixty",
-    "seventy",
-    "eighty",
-    "ninety",
-)
 _SCALES = ((10**9, "billion"), (10**6, "million"), (1_000, "thousand"), (100, "hundred"))
 _ORDINALS = {
     "one": "first",
@@ -101,25 +69,25 @@ def _number(piece: str, reading: Reading) -> list[str]:
     if piece[-1].isalpha():
         return _ordinal(_cardinal(int(whole)))
     words = _whole(whole, reading)
-    return [*words, "point", *(_ONES[int(digit)] for digit in decimals)] if point else words
+    return [*words, "point", *(ONES[int(digit)] for digit in decimals)] if point else words
 
 
 def _whole(digits: str, reading: Reading) -> list[str]:
     if reading is Reading.DIGITS or (digits[0] == "0" and len(digits) > 1) or int(digits) >= _LARGEST:
-        return [_ONES[int(digit)] for digit in digits]
+        return [ONES[int(digit)] for digit in digits]
     if reading is Reading.PAIRS and len(digits) in {3, 4}:
         high, low = divmod(int(digits), 100)
-        small = ["hundred"] if low == 0 else ["oh", _ONES[low]] if low < 10 else _cardinal(low)
+        small = ["hundred"] if low == 0 else ["oh", ONES[low]] if low < 10 else _cardinal(low)
         return [*_cardinal(high), *small]
     return _cardinal(int(digits))
 
 
 def _cardinal(number: int) -> list[str]:
     if number < 20:
-        return [_ONES[number]]
+        return [ONES[number]]
     if number < 100:
         tens, ones = divmod(number, 10)
-        return [_TENS[tens], *([_ONES[ones]] if ones else [])]
+        return [TENS[tens], *([ONES[ones]] if ones else [])]
     size, name = next((size, name) for size, name in _SCALES if number >= size)
     high, low = divmod(number, size)
     return [*_cardinal(high), name, *(_cardinal(low) if low else [])]

@@ -40,35 +40,15 @@ def numbers_in(text: str) -> Iterator[Number]:
 _SECONDS = re.compile(r"[\s-]*(?:s\b|secs?\b|seconds?\b|秒)", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
-_UNITS = {
-    name: value
-    for value, name in enumerate(
-        (
-            *(
-                "zero",
-                "one",
-                "two",
-                "three",
-                "four",
-                "five",
-                "six",
-                "seven",
-                "eight",
-                "nine",
-                "ten",
-                "eleven",
-                "twelve",
-            ),
-            *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
-        )
-    )
-}
-_TENS = {
-    name: 10 * value
-    for value, name in enumerate(
-        ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"), start=2
-    )
-}
+ONES = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+"""The words of 0 to 19."""
+TENS = ("zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+"""The words of 0, 10, ..., 90."""
+_UNITS = {name: value for value, name in enumerate(ONES)}
+_TENS = {name: 10 * value for value, name in enumerate(TENS) if value > 1}
 _SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000}
 _WORDS = {"twice": 2, "thrice": 3, "dozen": 12, "duet": 2, "duo": 2, "trio": 3, "quartet": 4, "quintet": 5}
 _ORDINALS = {

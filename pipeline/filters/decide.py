@@ -170,7 +170,9 @@ class Decisions:
                 self.filtered += 1
             for finding in found:
                 self.reasons[finding.reason] += 1
-                rejected.append(_reject(segments[one.segment_id], finding))
+                rejected.append(
+                    Rejected.of_segment(segments[one.segment_id], FILTER_STAGE, finding.reason, finding.detail)
+                )
         is_new = (filtered, rejected) != (was, before)
         return Decided(held, frozenset(filtered), tuple(rejected), is_new)
 
@@ -184,16 +186,3 @@ class Decisions:
             name: tuple(Finding(FilterReason(reason), detail) for reason, detail in findings)
             for name, findings in content.items()
         }
-
-
-def _reject(segment: Segment, finding: Finding) -> Rejected:
-    return Rejected(
-        recording_id=segment.recording_id,
-        source_uri=segment.source_uri,
-        segment_id=segment.segment_id,
-        start_ms=segment.start_ms,
-        end_ms=segment.end_ms,
-        stage=FILTER_STAGE,
-        reason=finding.reason,
-        detail=finding.detail,
-    )

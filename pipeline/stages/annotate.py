@@ -155,16 +155,7 @@ def annotate_recording(
 def annotation_row(backend: AnyBackend, config_key: str, segment: Segment, answer: Answer) -> Annotation | Rejected:
     """The row that `answer` becomes."""
     if isinstance(answer, AnnotationError):
-        return Rejected(
-            recording_id=segment.recording_id,
-            source_uri=segment.source_uri,
-            segment_id=segment.segment_id,
-            start_ms=segment.start_ms,
-            end_ms=segment.end_ms,
-            stage=annotation_stage(backend),
-            reason=answer.reason,
-            detail=answer.detail,
-        )
+        return Rejected.of_segment(segment, annotation_stage(backend), answer.reason, answer.detail)
     return ANNOTATION_OF[backend.branch](
         segment_id=segment.segment_id,
         recording_id=segment.recording_id,

@@ -130,13 +130,19 @@ def _caption_all(
             segment = planned.segment
             flac = audio.pop(segment.segment_id)
             if isinstance(draft, AnnotationError):
-                rejected.append((segment.segment_id, [_reject(segment, draft.reason, draft.detail)]))
+                rejected.append(
+                    (segment.segment_id, [Rejected.of_segment(segment, CAPTIONS_STAGE, draft.reason, draft.detail)])
+                )
             elif draft.problems:
-                reasons: list[Row] = [_reject(segment, one.reason, one.detail) for one in draft.problems]
+                reasons: list[Row] = [
+                    Rejected.of_segment(segment, CAPTIONS_STAGE, one.reason, one.detail) for one in draft.problems
+                ]
                 rejected.append((segment.segment_id, reasons))
             else:
                 sounds[segment.segment_id] = flac
-                refused[segment.segment_id] = [_reject(segment, one.reason, one.detail) for one in draft.refused]
+                refused[segment.segment_id] = [
+                    Rejected.of_segment(segment, CAPTIONS_STAGE, one.reason, one.detail) for one in draft.refused
+                ]
                 yield VerifierInput(segment, draft.caption, flac)
 
     for segment, caption in _verified(kept(), verifier, askers):
@@ -160,9 +166,11 @@ def _verified(
 
 def _row(segment: Segment, caption: Caption | AnnotationError) -> Row:
     if isinstance(caption, AnnotationError):
-        return _reject(segment, caption.reason, caption.detail)
+        return Rejected.of_segment(segment, CAPTIONS_STAGE, caption.reason, caption.detail)
     if not caption.kept:
-        return _reject(segment, Reason.NOT_HEARD, f"the verifier dropped every claim: {dropped_in_words(caption)}")
+        return Rejected.of_segment(
+            segment, CAPTIONS_STAGE, Reason.NOT_HEARD, f"the verifier dropped every claim: {dropped_in_words(caption)}"
+        )
     return caption
 
 
@@ -173,16 +181,3 @@ def _with_similarity(row: Row, flac: bytes, clap: AudioTextModel) -> Row:
     samples = soxr.resample(decode_flac(flac), DETECTION_RATE_HZ, CLAP_RATE_HZ)
     (similarity,) = text_audio_similarity(clap, samples, [row.caption])
     return row.model_copy(update={"clap_similarity": round(float(similarity), 4)})
-
-
-def _reject(segment: Segment, reason: str, detail: str) -> Rejected:
-    return Rejected(
-        recording_id=segment.recording_id,
-        source_uri=segment.source_uri,
-        segment_id=segment.segment_id,
-        start_ms=segment.start_ms,
-        end_ms=segment.end_ms,
-        stage=CAPTIONS_STAGE,
-        reason=reason,
-        detail=detail,
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,11 @@ from tests.support.memory_files import MemoryFileSystem
 
 
 @pytest.fixture(autouse=True)
-def _a_part_for_each_shard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small parts, so that a small corpus has several."""
-    monkeypatch.setattr("soundseam.pipeline.export.plan.PART_BYTES", 1)
+def _a_part_for_each_shard() -> Iterator[None]:
+    """Small parts, so that a small corpus has several; a patch of its own, which a test's `undo` leaves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("soundseam.pipeline.export.plan.PART_BYTES", 1)
+        yield
 
 
 every_format = pytest.mark.parametrize("to", list(FORMATS))
