@@ -224,7 +224,7 @@ def test_a_folder_without_captions_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="there is no folder"):
         filter_corpus(tmp_path / "nowhere", STRICT)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SetupError, match="holds no captions"):
+    with pytest.raises(SetupError, match="holds no corpus"):
         filter_corpus(tmp_path / "empty", STRICT)
 
 
@@ -233,7 +233,7 @@ def test_a_folder_without_captions_is_told_of(tmp_path: Path) -> None:
     [
         ("near_duplicates.similarity=2", "near_duplicates.similarity: .*less than or equal to 1"),
         ("languages=[de]", "languages.0: .*'en' or 'zh'"),
-        ("colapse.share=0.1", "colapse: Extra inputs"),
+        ("colapse.share=0.1", "no key colapse; did you mean collapse"),
         ("jargon", "write it as key.path=value"),
     ],
 )
