@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundseam.annotators.base import Annotator, Backend, Clip, Samples, checked_samples
-from soundseam.annotators.weights import NamedWeights, cannot_open, torch_device
+from soundseam.annotators.weights import TorchWeights, cannot_open, torch_device
 from soundseam.schemas.claim import CaptionSimilarity
 from soundseam.schemas.event import Branch
 from soundseam.schemas.general import GeneralFacts
@@ -46,7 +46,7 @@ class AudioTextModel(Protocol):
         ...
 
 
-class ClapWeights(NamedWeights):
+class ClapWeights(TorchWeights):
     """A CLAP model as data."""
 
     weights: str = "laion/clap-htsat-unfused"

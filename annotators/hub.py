@@ -24,6 +24,9 @@ class Terms:
 _TERMS = {
     "aslp-lab/songformer": Terms("CC-BY-NC-4.0"),
     "but-fit/diarizen": Terms("CC-BY-NC-4.0"),
+    "csukuangfj/sherpa-onnx-moonshine-": Terms("MIT"),
+    "csukuangfj/sherpa-onnx-nemo-parakeet": Terms("CC-BY-4.0"),
+    "csukuangfj/sherpa-onnx-whisper-": Terms("MIT"),
     "dima806/music_genres_classification": Terms("Apache-2.0"),
     "distil-whisper/": Terms("MIT"),
     "facebook/mms-": Terms("CC-BY-NC-4.0"),

@@ -37,7 +37,7 @@ UNKNOWN = "unknown"
 
 
 class NamedWeights(Model):
-    """A model whose weights are a repository of the model hub or a local folder, and run in torch."""
+    """A model whose weights are a repository of the model hub or a local folder."""
 
     weights: str
     """A repository of the model hub, or a folder with the model."""
@@ -47,12 +47,8 @@ class NamedWeights(Model):
     """SPDX identifier, where the model card in the folder does not say it."""
     allow_non_commercial: bool = False
     """True loads weights whose licence forbids commercial use, as those of MMS."""
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    """auto takes a GPU where there is one; a GPU runs what allows it in float16."""
 
-    requires: ClassVar[tuple[str, ...]] = ("torch", "transformers")
-    remedy: ClassVar[str] = "pip install 'soundseam[models]'"
-    runs_on: ClassVar[tuple[str, ...]] = ("transformers",)
+    runs_on: ClassVar[tuple[str, ...]]
     """Distributions whose version is part of the revision."""
     answers_revision: ClassVar[str] = "1"
     """Raised whenever the same weights may answer otherwise."""
@@ -84,6 +80,17 @@ class NamedWeights(Model):
         refuse_non_commercial(self.backend, self.weights, self.weights_terms, self.allow_non_commercial)
         super().check_available()
         refuse_unreachable(self.backend, self.weights, "weights")
+
+
+class TorchWeights(NamedWeights):
+    """Weights that run in torch."""
+
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    """auto takes a GPU where there is one; a GPU runs what allows it in float16."""
+
+    requires: ClassVar[tuple[str, ...]] = ("torch", "transformers")
+    remedy: ClassVar[str] = "pip install 'soundseam[models]'"
+    runs_on: ClassVar[tuple[str, ...]] = ("transformers",)
 
 
 def licence_of(weights: str, stated: str) -> str:

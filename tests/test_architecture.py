@@ -22,7 +22,17 @@ BEAM_FILES = {
     "pipeline/stages/transforms.py",
     "pipeline/commands/run.py",
 }
-HEAVY = ("torch", "pyannote", "faster_whisper", "transformers", "vllm", "librosa", "onnxruntime", "pocketsphinx")
+HEAVY = (
+    "torch",
+    "pyannote",
+    "faster_whisper",
+    "sherpa_onnx",
+    "transformers",
+    "vllm",
+    "librosa",
+    "onnxruntime",
+    "pocketsphinx",
+)
 """What `load()` may import and nothing may import earlier."""
 MAX_LINES = 350
 MIN_LINES_OF_A_ROOM = 80

@@ -13,7 +13,7 @@ from pydantic import Field
 from soundseam.annotators.base import Annotator, Backend, Clip, Samples, checked_samples
 from soundseam.annotators.detection.tagging import sigmoid
 from soundseam.annotators.onnx import Floats
-from soundseam.annotators.weights import NamedWeights, cannot_open, torch_device
+from soundseam.annotators.weights import TorchWeights, cannot_open, torch_device
 from soundseam.schemas.event import Branch, Tag, TagKind
 from soundseam.schemas.music import MusicFacts
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RATE_HZ = 24_000
 
 
-class Tags(NamedWeights, Backend[MusicFacts]):
+class Tags(TorchWeights, Backend[MusicFacts]):
     """Words for the music, as a model of transformers that was trained to give them puts it."""
 
     kind: Literal["tags"] = "tags"

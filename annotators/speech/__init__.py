@@ -21,6 +21,7 @@ from soundseam.annotators.speech.paralinguistics import ParalinguisticsByModel
 from soundseam.annotators.speech.pocketsphinx import Pocketsphinx
 from soundseam.annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
 from soundseam.annotators.speech.quality import SpeechQualityMeasures
+from soundseam.annotators.speech.sherpa_onnx import SherpaOnnx
 from soundseam.annotators.speech.text_language import TextLanguage
 from soundseam.annotators.speech.transformers_asr import TransformersAsr
 from soundseam.annotators.speech.voice import VoiceMeasures
@@ -28,6 +29,7 @@ from soundseam.annotators.speech.voice import VoiceMeasures
 AnySpeech = Annotated[
     Pocketsphinx
     | FasterWhisper
+    | SherpaOnnx
     | TransformersAsr
     | OpenaiAudio
     | TextLanguage

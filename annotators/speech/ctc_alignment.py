@@ -11,7 +11,7 @@ from soundseam.annotators.base import Annotator, Backend, Clip, Samples
 from soundseam.annotators.onnx import in_halves
 from soundseam.annotators.speech.alignment import aligned_facts, in_order, text_to_align
 from soundseam.annotators.speech.transcripts import Excerpt, excerpt, speech_stretches, widen
-from soundseam.annotators.weights import NamedWeights, cannot_open, torch_device
+from soundseam.annotators.weights import TorchWeights, cannot_open, torch_device
 from soundseam.annotators.wording.normalise import plain
 from soundseam.schemas.event import Branch
 from soundseam.schemas.speech import SpeechFacts, Word
@@ -26,7 +26,7 @@ _MAX_UNSPEAKABLE = 0.2
 """Share of words without a letter that the model knows, as numbers in digits; more, and nothing is aligned."""
 
 
-class CtcAlignment(NamedWeights, Backend[SpeechFacts]):
+class CtcAlignment(TorchWeights, Backend[SpeechFacts]):
     """Word and sentence times by forced alignment with a CTC model of characters, as wav2vec 2.0 or MMS."""
 
     kind: Literal["ctc_alignment"] = "ctc_alignment"

@@ -19,7 +19,7 @@ from soundseam.annotators.base import (
 )
 from soundseam.annotators.onnx import is_out_of_memory
 from soundseam.annotators.speech.turns import SpeakerSpan, WindowedDiarizer, WindowTurns, span_in
-from soundseam.annotators.weights import NamedWeights, torch_device
+from soundseam.annotators.weights import TorchWeights, torch_device
 from soundseam.schemas.event import Branch
 from soundseam.schemas.speech import SpeechFacts
 from soundseam.schemas.timespan import TimeSpan
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pyannote.audio.pipelines.speaker_diarization import DiarizeOutput
 
 
-class PyannoteDiarization(NamedWeights, Backend[SpeechFacts]):
+class PyannoteDiarization(TorchWeights, Backend[SpeechFacts]):
     """Speakers' turns, overlaps kept, under labels that hold all through a recording."""
 
     kind: Literal["pyannote_diarization"] = "pyannote_diarization"

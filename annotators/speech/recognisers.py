@@ -9,6 +9,9 @@ from pydantic import Field
 from soundseam.annotators.speech.faster_whisper import FasterWhisper
 from soundseam.annotators.speech.openai_audio import OpenaiAudio
 from soundseam.annotators.speech.pocketsphinx import Pocketsphinx
+from soundseam.annotators.speech.sherpa_onnx import SherpaOnnx
 from soundseam.annotators.speech.transformers_asr import TransformersAsr
 
-AnyRecogniser = Annotated[FasterWhisper | OpenaiAudio | Pocketsphinx | TransformersAsr, Field(discriminator="kind")]
+AnyRecogniser = Annotated[
+    FasterWhisper | OpenaiAudio | Pocketsphinx | SherpaOnnx | TransformersAsr, Field(discriminator="kind")
+]

@@ -10,7 +10,7 @@ from soundseam.annotators.base import Annotator, Backend, Clip, Samples
 from soundseam.annotators.onnx import in_halves
 from soundseam.annotators.speech.alignment import in_order
 from soundseam.annotators.speech.transcripts import an_empty_transcript, language_of, told_by_one
-from soundseam.annotators.weights import NamedWeights, cannot_open, torch_device
+from soundseam.annotators.weights import TorchWeights, cannot_open, torch_device
 from soundseam.annotators.wording.normalise import primary_language
 from soundseam.schemas.event import Branch
 from soundseam.schemas.speech import SpeechFacts, Transcript, Word
@@ -19,7 +19,7 @@ Recogniser = Callable[[Sequence[Samples]], Sequence[Mapping[str, object]]]
 """`text`, and `chunks` of `text` and `timestamp` (s) where words are timed, for each waveform."""
 
 
-class TransformersAsr(NamedWeights, Backend[SpeechFacts]):
+class TransformersAsr(TorchWeights, Backend[SpeechFacts]):
     """Transcripts by a speech recognition model of transformers, with word times where it is a CTC model."""
 
     kind: Literal["transformers_asr"] = "transformers_asr"
