@@ -98,4 +98,4 @@ def test_every_segment_ends_exactly_once_whatever_its_servers_do(recordings: Pat
     assert len(captioned) >= 0.5 * len(segments)
     assert sound.count > 40
     assert restarted.count > 12, "it was asked again after it had been away"
-    assert "of them again" in told
+    assert "of them retries" in told

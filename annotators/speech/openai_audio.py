@@ -24,7 +24,7 @@ class OpenaiAudio(ServedBackend[SpeechFacts]):
     kind: Literal["openai_audio"] = "openai_audio"
     interface: Literal["transcriptions", "chat"] = "transcriptions"
     """chat is for models that talk about audio and serve no transcriptions of their own."""
-    prompt: str = "Transcribe the speech in this audio word for word. Answer with the transcript alone."
+    prompt: str = "Transcribe the speech in this audio word for word. Answer only with the transcript."
     """Of the chat interface; it follows the audio, so that the server's prefix cache holds the audio."""
     max_characters: int = Field(alias="most_characters", default=4_000, ge=100)
     """A longer answer to 30 s of audio is no transcript; the clip is rejected with the beginning of the answer."""

@@ -41,13 +41,13 @@ PASS_OPTIONS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
 class Terminated(BaseException):
-    """SIGTERM, raised where the main thread is, so that workers are stopped on the way out."""
+    """SIGTERM, raised in the main thread, so that workers are stopped on the way out."""
 
 
 def main() -> None:
     """The `soundseam` command."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    # Beam warns of a package that only Google's services need, wherever it is missing.
+    # Beam warns about a package that only Google's services need if it is missing.
     logging.getLogger().addFilter(lambda record: "apitools" not in record.getMessage())
     name_cache_of_compiled_code()
     app()
@@ -63,9 +63,9 @@ def describe(
 
 
 def _add_commands(commands: Mapping[Callable[..., None], Sequence[str]]) -> None:
-    """Adds commands of a module of their own, each with examples for its help, and the exit codes of all.
+    """Adds the commands of a module, each with the examples for its help, and the exit codes that all share.
 
-    One that takes typer's context passes on the options that it does not know.
+    A command that takes typer's context passes unknown options on.
     """
     for command, lines in commands.items():
         passes_on = PASS_OPTIONS_ON if "context" in signature(command).parameters else {}
@@ -87,7 +87,7 @@ for module in (run, corpus, training, evaluation, serving):
 
 @contextmanager
 def _exit_codes() -> Iterator[None]:
-    """Turns what may go wrong into one line on standard error and the exit code that the help names."""
+    """Turns known errors into one line on standard error and the exit code that the help names."""
     from soundseam.pipeline.config import DamagedError, SetupError, os_problem
     from soundseam.pipeline.local.supervisor import WorkerFailedError, WorkerStartError
     from soundseam.pipeline.storage.redact import redact_text
@@ -106,7 +106,7 @@ def _exit_codes() -> Iterator[None]:
     except DamagedError as error:
         _leave(DAMAGED, str(error))
     except BrokenPipeError:
-        # Whoever read our output has gone, as `head` does: nothing is wrong, and nobody is there to read a message.
+        # The reader of our output has closed it, as `head` does: that is no error, and no message could be read.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FAILED) from None
     except OSError as error:

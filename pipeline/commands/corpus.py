@@ -28,15 +28,13 @@ def report(
     segments: Annotated[
         int, typer.Option("--segments", min=0, max=5000, help="How many segments can be listened to, drawn at random.")
     ] = 500,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed, other segments.")] = 0,
-    title: Annotated[
-        str | None, typer.Option("--title", help="What the page is called.", show_default="OUT's name")
-    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed draws other segments.")] = 0,
+    title: Annotated[str | None, typer.Option("--title", help="Title of the page.", show_default="OUT's name")] = None,
 ) -> None:
-    """Write a page to look at and listen to a corpus: one folder that opens from disk, without a server.
+    """Write an HTML page for browsing and listening to a corpus: one folder that opens from disk, without a server.
 
-    Totals and distributions are of the whole corpus. Audio, spectrograms and annotations of the drawn segments are
-    copied beside the page: about 300 kB for 12 s.
+    Totals and distributions cover the whole corpus. Audio, spectrograms and annotations of the drawn segments are
+    copied beside the page: about 300 kB per 12 s.
     """
     from soundseam.pipeline.report.launch import ReportRequest, make_report
 
@@ -53,22 +51,25 @@ def dedup(
         list[Path] | None,
         typer.Option(
             "--against",
-            help="An evaluation set: a folder of audio, or a file that --fingerprints wrote; may be repeated.",
+            help="An evaluation set: a folder of audio, or a file written by --fingerprints; may be repeated.",
         ),
     ] = None,
     fingerprints: Annotated[
         Path | None,
-        typer.Option("--fingerprints", help="Also write the corpus's fingerprints, to be published without its audio."),
+        typer.Option(
+            "--fingerprints",
+            help="Also write the corpus's fingerprints to this file, to publish them without the audio.",
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Local processes.", show_default="all cores")
     ] = None,
 ) -> None:
-    """Find segments that sound again, in the corpus or in evaluation sets, and mark them in OUT/duplicates.
+    """Find segments that occur again in the corpus or in evaluation sets, and mark them in OUT/duplicates.
 
     Exact duplicates have equal samples; near ones differ in level, codec, sample rate, noise, or where they were cut.
-    Nothing is deleted. `sft` keeps what is marked on one side of its split. Fingerprints are kept in OUT: the same
-    command resumes, and takes new recordings and other sets alone.
+    Nothing is deleted. `sft` puts the duplicates of a segment on the same side of its split. Fingerprints are stored
+    in OUT: the same command resumes, and only processes new recordings and new sets.
     """
     from soundseam.pipeline.dedup.launch import DedupRequest, find_duplicates
     from soundseam.pipeline.doctor import usable_cores
@@ -84,7 +85,7 @@ def dedup(
     )
     console, errors = Console(soft_wrap=True), Console(stderr=True)
     require_corpus(output)
-    with output_in_use(output), errors.status("taking fingerprints") as status:
+    with output_in_use(output), errors.status("computing fingerprints") as status:
         made = find_duplicates(
             request, lambda done, parts: status.update(f"fingerprints of {done:,} of {parts:,} files")
         )
@@ -95,11 +96,13 @@ def dedup(
         Text(f"{found.duplicates:,} of {found.segments:,} segments are duplicates, in {found.clusters:,} clusters")
     )
     if against:
-        console.print(Text(f"Segments that an evaluation set has: {found.contaminated:,}"))
+        console.print(Text(f"Segments that are also in an evaluation set: {found.contaminated:,}"))
     if made.seconds is not None:
         speed = made.hours / max(made.seconds, 0.001)
         console.print(
-            Text(f"{made.hours:.2f} h in {made.seconds:.1f} s, {speed:.2f} h a second: {redact_uri(output)}/duplicates")
+            Text(
+                f"{made.hours:.2f} h in {made.seconds:.1f} s, {speed:.2f} h per second: {redact_uri(output)}/duplicates"
+            )
         )
 
 
@@ -112,13 +115,14 @@ def filter(  # noqa: A001 - the command's name
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Changes one option; may be repeated.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Bring all captions back that were filtered.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; change nothing.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Bring back all captions that were filtered.")] = False,
 ) -> None:
-    """Take captions out of a corpus: near-duplicates, too common openings, jargon, wrong language, length, coverage.
+    """Take captions out of a corpus: near-duplicates, openings that are too common, jargon, wrong language, length,
+    coverage.
 
-    What is filtered goes to OUT/rejected with the reason and, whole, to OUT/filtered. Nothing is lost: with other
-    options captions come back. Looks at the whole corpus each time: run it again after recordings were added.
+    Filtered captions go to OUT/rejected with the reason, and in full to OUT/filtered. Nothing is lost: with other
+    options captions come back. Reads the whole corpus each time: run it again after adding recordings.
     """
     from soundseam.pipeline.config import SetupError
     from soundseam.pipeline.filters.config import NOTHING, load_filter_config
@@ -128,7 +132,7 @@ def filter(  # noqa: A001 - the command's name
     from soundseam.pipeline.storage.redact import redact_uri
 
     if undo and (config or overrides):
-        raise SetupError("--undo takes no options: leave out --config and --set")
+        raise SetupError("--undo cannot be combined with --config or --set: leave them out")
     chosen = NOTHING if undo else load_filter_config(config, tuple(overrides or ()))
     console, errors = Console(soft_wrap=True), Console(stderr=True)
     require_corpus(output)
@@ -158,9 +162,9 @@ def inspect(
         str, typer.Argument(metavar="OUT", show_default=False, help="Folder of the corpus; it may be incomplete.")
     ],
     captions: Annotated[int, typer.Option("--captions", min=0, help="How many captions to show.")] = 10,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed, other captions.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed draws other captions.")] = 0,
 ) -> None:
-    """Show what a corpus holds: hours, segments, branches, classes, lengths, rejects, some captions."""
+    """Show what is in a corpus: hours, segments, branches, classes, lengths, rejects, some captions."""
     from soundseam.pipeline.commands.display import inspection_view
     from soundseam.pipeline.inspection import inspect_corpus, sample_captions
     from soundseam.pipeline.storage.ownership import require_corpus
@@ -174,13 +178,14 @@ def check(
     discard: Annotated[
         bool,
         typer.Option(
-            "--discard", help="Move damaged files to OUT/_run/damaged, so that the commands named make them again."
+            "--discard", help="Move damaged files to OUT/_run/damaged, so that the listed commands rebuild them."
         ),
     ] = False,
 ) -> None:
-    """Read every committed file of a corpus and say which are gone, cut off or altered, and what makes them again.
+    """Read every committed file of a corpus; list those that are missing, truncated or altered, and how to rebuild
+    them.
 
-    Exits with 4 if any is. Reads all of the corpus; `run` itself notices what is gone or cut off.
+    Exits with 4 if there are any. Reads the whole corpus; `run` itself notices files that are missing or truncated.
     """
     from soundseam.pipeline.config import DamagedError
     from soundseam.pipeline.launch import output_in_use
@@ -198,9 +203,9 @@ def check(
             moved = set_aside(output, (file.uri for file in damaged))
             console.print(Text(f"{moved:,} files moved to {redact_uri(output)}/_run/damaged"))
     if damaged:
-        hint = "" if discard else ", after soundseam check --discard for those that are altered"
-        raise DamagedError(f"{len(damaged):,} committed files are damaged: the commands above make them again{hint}")
-    console.print(Text("every committed file is there as it was written"))
+        hint = "" if discard else " (for altered files, run soundseam check --discard first)"
+        raise DamagedError(f"{len(damaged):,} committed files are damaged: the commands above rebuild them{hint}")
+    console.print(Text("every committed file is present and unchanged"))
 
 
 COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {

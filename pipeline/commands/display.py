@@ -40,7 +40,7 @@ def duration(seconds: float) -> str:
 
 
 def plan_view(plan: Plan, hours_ms: float, stage_seconds: Mapping[str, float], workers: int) -> RenderableType:
-    """The plan stage by stage; `stage_seconds` is the work of one core at each."""
+    """The plan stage by stage; `stage_seconds` is each stage's time on one core."""
     table = Table(title="Plan", title_justify="left")
     for heading in ("stage", "to do", "done", "why", "time"):
         table.add_column(heading, justify="left" if heading in {"stage", "why"} else "right")
@@ -114,7 +114,7 @@ def rejects_table(inspection: Inspection) -> Table:
 def doctor_view(
     models: Sequence[ModelReport], machine: MachineReport, servers: Sequence[ServerReport] = ()
 ) -> RenderableType:
-    """A row a backend, what each missing one needs, what comes from the hub or from a server, then the machine."""
+    """One row per backend, what each missing one needs, what comes from the hub or from a server, then the machine."""
     table = Table(title="Backends", title_justify="left")
     for heading in ("family", "backend", "model", "licence", "loads here"):
         table.add_column(heading, overflow="fold", no_wrap=heading in {"family", "backend", "loads here"})
@@ -146,48 +146,48 @@ def _verdict(report: ModelReport) -> str:
 
 
 def _server_line(server: ServerReport) -> str:
-    verdict = (server.problem or "answers") if server.asked else "not asked (--servers asks)"
+    verdict = (server.problem or "answers") if server.asked else "not checked (use --servers)"
     return f"{server.model} at {server.url}, for {', '.join(server.used_by)}: {verdict}"
 
 
-def _section(title: str, told: Iterable[str]) -> list[str]:
-    """The lines of `told` under a title, each once; nothing where there are none."""
-    lines = list(told)
+def _section(title: str, entries: Iterable[str]) -> list[str]:
+    """The distinct `entries` as a list under a title; nothing if there are none."""
+    lines = list(entries)
     return ["", title, *(f"- {line}" for line in dict.fromkeys(lines))] if lines else []
 
 
 def usage_line(asked: StageUsage) -> str:
-    """What a stage asked of model servers, in one line."""
+    """A stage's use of model servers, in one line."""
     usage = asked.usage
-    again = f", {usage.retries:,} of them again" if usage.retries else ""
-    line = f"{asked.stage}: {usage.requests:,} requests{again}, {usage.kept_answers:,} answers known from before"
+    again = f", {usage.retries:,} of them retries" if usage.retries else ""
+    line = f"{asked.stage}: {usage.requests:,} requests{again}, {usage.kept_answers:,} answers from the cache"
     if not usage.prompt_tokens:
         return line
     cached = usage.cached_tokens / usage.prompt_tokens
-    return f"{line}, {usage.prompt_tokens:,} tokens asked ({cached:.0%} cached), {usage.answer_tokens:,} answered"
+    return f"{line}, {usage.prompt_tokens:,} prompt tokens ({cached:.0%} cached), {usage.answer_tokens:,} answer tokens"
 
 
 def notice_lines(prepared: Prepared) -> list[str]:
-    """What a run found amiss in OUT before it began."""
+    """What a run found missing or damaged in OUT before it began."""
     listed = {source.recording_id for source in prepared.listing.sources}
     lines = []
     for file in prepared.damaged:
-        again = "it is made again" if file.recording_ids <= listed else "not all its recordings are among the inputs"
-        lines.append(f"{redact_uri(file.uri)} is gone, cut off or altered: {again}")
+        again = "it is rebuilt" if file.recording_ids <= listed else "not all of its recordings are among the inputs"
+        lines.append(f"{redact_uri(file.uri)} is missing, truncated or altered: {again}")
     if count := len(prepared.lost.to_retry):
-        lines.append(f"{_recordings(count)} lost to faults that may have passed: tried again")
+        lines.append(f"{_recordings(count)} lost to temporary faults in an earlier run: tried again")
     if count := len(prepared.lost.left):
-        lines.append(f"{_recordings(count)} lost to such faults, and tried as often as --retries allows")
+        lines.append(f"{_recordings(count)} lost to temporary faults and already tried as often as --retries allows")
     return lines
 
 
 def lost_lines(summary: RunSummary) -> list[str]:
-    """What of a run was lost to faults that may pass."""
+    """What a run lost to temporary faults."""
     lines = []
     if count := summary.recordings_to_retry:
-        lines.append(f"{_recordings(count)} lost to faults that may pass: the same command tries again")
+        lines.append(f"{_recordings(count)} lost to temporary faults: the same command tries again")
     if count := summary.recordings_retried_in_vain:
-        lines.append(f"{_recordings(count)} lost to such faults again and again: a larger --retries tries again")
+        lines.append(f"{_recordings(count)} lost to temporary faults repeatedly: raise --retries to try again")
     return lines
 
 
@@ -196,7 +196,7 @@ def _recordings(count: int) -> str:
 
 
 class ProgressDisplay:
-    """A live bar where `console` is a terminal, else a line every ten seconds."""
+    """A live bar if `console` is a terminal, else a line every ten seconds."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -222,7 +222,7 @@ class ProgressDisplay:
             self._live.stop()
 
     def show(self, reading: Reading) -> None:
-        """Shows `reading` if the last one was shown long enough ago."""
+        """Shows `reading`, unless the last one was shown only a moment ago."""
         now = time.monotonic()
         if now - self._shown_s < (LIVE_INTERVAL_S if self._live is not None else PLAIN_INTERVAL_S):
             return

@@ -1,4 +1,4 @@
-"""What the commands `evaluate` and `show` do; the command line gives them their names and examples."""
+"""The commands `evaluate` and `show`."""
 
 from __future__ import annotations
 
@@ -45,24 +45,24 @@ def evaluate(
     folder: Annotated[
         str,
         typer.Argument(
-            help="Labelled audio, in the form that docs/ has for each subject; for the verifier a corpus.",
+            help="Labelled audio in the format that docs/ describes for each subject; for the verifier, a corpus.",
             show_default=False,
         ),
     ],
     profile: Profile = "embedded",
     overrides: Overrides = None,
     segments: Annotated[
-        int, typer.Option("--segments", min=2, help="verifier: how many segments it is asked about, drawn by lot.")
+        int, typer.Option("--segments", min=2, help="verifier: how many randomly drawn segments it is asked about.")
     ] = 200,
-    seed: Annotated[int, typer.Option("--seed", help="verifier: another seed, other segments and claims.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="verifier: another seed draws other segments and claims.")] = 0,
 ) -> None:
-    """Measure on labelled audio: segmentation and routing next to simple ways of cutting, or a branch's backends.
+    """Measure on labelled audio: segmentation and routing compared with simple ways of cutting, or a branch's backends.
 
-    Segmentation wants scenes.jsonl, clips.jsonl or ami.jsonl; speech clips.jsonl with the text of what is said,
-    ami.jsonl with who speaks when, or both; music pieces.jsonl; general sounds.jsonl, scenes.jsonl or clips.jsonl.
+    segmentation reads scenes.jsonl, clips.jsonl or ami.jsonl; speech reads clips.jsonl with transcripts, ami.jsonl
+    with speaker turns, or both; music reads pieces.jsonl; general reads sounds.jsonl, scenes.jsonl or clips.jsonl.
 
-    The verifier is measured on a corpus with captions: asked about its claims, and about claims of other recordings in
-    their place. It needs captions.verifier in the configuration, and its server.
+    verifier measures on a corpus with captions: it is asked about their claims, and about claims of other recordings
+    in their place. It needs captions.verifier in the configuration, and its server.
     """
     config = _configuration(profile, overrides)
     if subject is Subject.VERIFIER:
@@ -149,7 +149,9 @@ def _evaluate_general(folder: Path, config: RunConfig) -> None:
 
 
 def _evaluate_names(folder: Path, backends: Sequence[Backend[GeneralFacts]], detectors: Sequence[Detector]) -> None:
-    """Names of labelled clips by the profile's backends, and by AST beside them if its weights are on this machine."""
+    """Names of labelled clips by the profile's backends, and by AST for comparison if its weights are on this
+    machine.
+    """
     from soundseam.annotators.general.tagger import Tagger
     from soundseam.pipeline.evaluation.named_clips import NamedClips, evaluate_named_clips, is_at_hand
 
@@ -173,7 +175,7 @@ def _evaluate_verifier(output: str, config: RunConfig, segments: int, seed: int)
     verifier = config.captions.verifier
     if verifier is None:
         raise SetupError(
-            "there is no verifier: name its model and server by --set captions.verifier.server.model=... and "
+            "there is no verifier: set its model and server with --set captions.verifier.server.model=... and "
             "--set 'captions.verifier.server.urls=[http://localhost:8000/v1]', or use a profile that does"
         )
     try:
@@ -197,14 +199,14 @@ _EVALUATIONS = {
 def show(
     recording: Annotated[Path, typer.Argument(help="One audio file.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="Picture to write: .png, .pdf or .svg.")],
-    start: Annotated[float, typer.Option("--start", min=0.0, help="Where the picture begins, in seconds.")] = 0.0,
+    start: Annotated[float, typer.Option("--start", min=0.0, help="Start of the picture, in seconds.")] = 0.0,
     seconds: Annotated[
-        float, typer.Option("--seconds", min=0.1, help="How much it shows; at most 20 minutes.")
+        float, typer.Option("--seconds", min=0.1, help="Length of the picture, in seconds; at most 20 minutes.")
     ] = 1200.0,
     profile: Profile = "embedded",
     overrides: Overrides = None,
 ) -> None:
-    """Draw a recording: waveform, spectrogram, events, what cutting would cost, and where it is cut."""
+    """Draw a recording: waveform, spectrogram, events, the cost of cutting at each time, and the cuts."""
     from soundseam.pipeline.audio.decode import DecodeError
     from soundseam.pipeline.config import SetupError
     from soundseam.pipeline.evaluation.show import PictureError, show_recording
@@ -241,7 +243,7 @@ def _detectors(config: RunConfig) -> list[Detector]:
 
 
 def _turned(lines: list[MethodScores]) -> Table:
-    """Ways of cutting side by side, one figure a row: a terminal is not wide enough for the other way round."""
+    """Ways of cutting side by side, one row per figure: a terminal is not wide enough for the transposed table."""
     from soundseam.pipeline.evaluation.segmentation import table_cells, table_columns
 
     cells = [table_cells(line) for line in lines]
@@ -255,7 +257,7 @@ def _turned(lines: list[MethodScores]) -> Table:
 
 
 def _side_by_side(title: str, backends: Sequence[str], rows: Sequence[tuple[str, Sequence[float | None]]]) -> Table:
-    """Backends side by side, one figure a row; rows without any figure are left out."""
+    """Backends side by side, one row per figure; rows without any figure are left out."""
     table = Table(title=title, title_justify="left")
     for index, heading in enumerate(["", *backends]):
         table.add_column(heading, justify="right" if index else "left")

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 CANNOT_RUN = 1
 TOO_MANY_REJECTED = 3
 MAX_NAMED = 5
-"""How many inputs that cannot be used a plan names, each with its reason."""
+"""A plan lists at most this many unusable inputs, each with its reason."""
 
 Inputs = Annotated[
     list[str],
     typer.Argument(
         help="Recordings: files, folders, globs, or manifests (.jsonl, .csv, .parquet with a uri column). "
-        "Options that Beam knows may stand here too, as in --flink_master=host:8081.",
+        "Options of Beam can be given here too, as in --flink_master=host:8081.",
         show_default=False,
     ),
 ]
 Output = Annotated[
-    str, typer.Option("--output", "-o", help="Folder of the corpus, local or remote; made or continued.")
+    str, typer.Option("--output", "-o", help="Folder of the corpus, local or remote; created or continued.")
 ]
 Profile = Annotated[
     str,
@@ -46,7 +46,7 @@ Workers = Annotated[
     ),
 ]
 Runner = Annotated[
-    str, typer.Option("--runner", help="Beam runner. DirectRunner means local processes, without network.")
+    str, typer.Option("--runner", help="Beam runner. DirectRunner means local processes, without a network.")
 ]
 
 
@@ -65,29 +65,31 @@ def run(
             "--max-reject-rate",
             min=0.0,
             max=1.0,
-            help="Exit with 3 if a larger share of files gave no segment, or of segments no caption.",
+            help="Exit with 3 if more than this share of files gave no segment, or of segments no caption.",
         ),
     ] = None,
     stall_timeout: Annotated[
         float,
-        typer.Option("--stall-timeout", min=1.0, help="Seconds without a step after which a worker counts as hanging."),
+        typer.Option(
+            "--stall-timeout", min=1.0, help="Seconds without progress after which a worker counts as hanging."
+        ),
     ] = 300.0,
     retries: Annotated[
         int,
         typer.Option(
             "--retries",
             min=0,
-            help="How often later runs try again what was lost to a fault that may pass: a file that was away or "
+            help="How often later runs retry what was lost to a temporary fault: a file that was unavailable or "
             "replaced, a worker that was killed or hung.",
         ),
     ] = 3,
 ) -> None:
-    """Make or continue a corpus: list, decode, detect, cut, annotate, caption, commit.
+    """Create or continue a corpus: list, decode, detect, cut, annotate, caption, commit.
 
     Shows the plan, then progress, then a summary. Does only what is not done yet: the same command resumes a run that
-    was killed. Every option of a Beam pipeline passes through.
+    was killed. Options of a Beam pipeline are passed through.
 
-    Exit codes: 0 done, 1 failed, 2 wrong set-up, 3 too many or all rejected, 130 or 143 stopped from outside.
+    Exit codes: 0 done, 1 failed, 2 wrong set-up, 3 too many or all rejected, 130 interrupted, 143 terminated.
     """
     from soundseam.pipeline.commands.display import ProgressDisplay, inspection_view, lost_lines, usage_line
     from soundseam.pipeline.launch import Launch, RunRequest, output_in_use
@@ -125,13 +127,13 @@ def run(
     console.print(Text(f"Tables are in {place}, a summary in {place}/_run/summary.json"))
     if not summary.inputs_with_segments:
         typer.echo(
-            f"soundseam: none of these inputs gave a segment: see the reasons above, and in {place}/rejected", err=True
+            f"soundseam: none of these inputs gave a segment: see the reasons above and in {place}/rejected", err=True
         )
         raise typer.Exit(TOO_MANY_REJECTED)
     if max_reject_rate is not None and summary.reject_rate > max_reject_rate:
         typer.echo(
             f"soundseam: the reject rate is {summary.reject_rate:.4f}, over --max-reject-rate {max_reject_rate}: "
-            f"see the table above, and {place}/rejected",
+            f"see the table above and {place}/rejected",
             err=True,
         )
         raise typer.Exit(TOO_MANY_REJECTED)
@@ -147,7 +149,7 @@ def plan(
     workers: Workers = None,
     runner: Runner = "DirectRunner",
 ) -> None:
-    """Show what `run` would do, stage by stage, and about how long it would take. Does no work.
+    """Show what `run` would do, stage by stage, and about how long it would take. Changes nothing.
 
     Exits with 3 if none of the inputs can be used.
     """
@@ -173,7 +175,7 @@ def doctor(
     profile: Annotated[
         str | None,
         typer.Option(
-            "--profile", help="Check the backends of this profile alone; exit with 1 if one that it needs cannot load."
+            "--profile", help="Check only the backends of this profile; exit with 1 if a required one cannot load."
         ),
     ] = None,
     overrides: Annotated[
@@ -183,18 +185,19 @@ def doctor(
     servers: Annotated[
         bool,
         typer.Option(
-            "--servers", help="Ask the profile's model servers what they serve; exit with 1 if one does not answer."
+            "--servers",
+            help="Ask the profile's model servers which models they serve; exit with 1 if one does not answer.",
         ),
     ] = False,
 ) -> None:
-    """Show which backends can load here, what each missing one needs, and the licences. Downloads nothing."""
+    """Show which backends can load here, what the others need, and the licences. Downloads nothing."""
     from soundseam.pipeline.commands.display import doctor_view
     from soundseam.pipeline.config import SetupError, load_config
     from soundseam.pipeline.doctor import examine_kinds, examine_machine, examine_profile
     from soundseam.pipeline.serving.reachable import ask_servers, servers_of
 
     if (overrides or servers) and not profile:
-        raise SetupError("--set and --servers are about a profile: name it with --profile")
+        raise SetupError("--set and --servers need a profile: give --profile")
     config = load_config(profile, overrides or ()) if profile else None
     reports = list(examine_kinds()) if config is None else examine_profile(config)
     asked = [] if config is None else ask_servers(config) if servers else servers_of(config)
@@ -226,10 +229,10 @@ def _show_plan(request: RunRequest) -> Prepared:
         console.print(Text(line))
     left_out = [row.detail for row in prepared.listing.rejected if row.reason == LEFT_OUT]
     for detail in left_out:
-        console.print(Text(f"{detail}; name those that hold audio by a glob"))
+        console.print(Text(f"{detail}; to include files that are audio, name them with a glob"))
     rejected = [row for row in prepared.listing.rejected if row.reason != LEFT_OUT]
     if rejected:
-        console.print(f"{len(rejected)} of the inputs cannot be used; they go to the table of rejects")
+        console.print(f"{len(rejected)} of the inputs cannot be used; they go to the table rejected")
     for row in rejected[:MAX_NAMED]:
         console.print(Text(f"  {row.source_uri}: {row.reason} ({row.detail})"))
     if len(rejected) > MAX_NAMED:
@@ -240,9 +243,9 @@ def _show_plan(request: RunRequest) -> Prepared:
 def split_beam_options(
     tokens: Sequence[str], runner: str, own_options: Sequence[str]
 ) -> tuple[list[str], PipelineOptions]:
-    """The recordings among `tokens`, and the rest as Beam reads it. An unknown option raises SetupError.
+    """The recordings among `tokens`, and the rest parsed as Beam's options. Raises SetupError for an unknown option.
 
-    `own_options` are the command's own, to suggest one that is close.
+    `own_options` are those of the command, for suggesting a similar one.
     """
     from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, _BeamArgumentParser
 
@@ -259,7 +262,7 @@ def split_beam_options(
             hint = "`soundseam plan` shows what a run would do" if name == "--dry-run" else "see --help"
             raise SetupError(f"no option {name}{f'; did you mean {close[0]}?' if close else ''} ({hint})")
     if not rest:
-        raise SetupError("nothing to read: name files, a folder, a glob or a manifest")
+        raise SetupError("no inputs: give files, a folder, a glob or a manifest")
     left = iter(rest)
     wanted = next(left, None)
     flags = []
@@ -279,8 +282,8 @@ def _known_runner(name: str) -> str:
     from soundseam.pipeline.config import SetupError
 
     if "dask" in name.lower():
-        # Seen with Beam 2.77: tagged outputs and finished bundles are lost, and the job reports success.
-        raise SetupError("DaskRunner loses rows without saying so: choose another --runner, or see docs/clusters.md")
+        # Seen with Beam 2.77: tagged outputs and finished bundles are lost, and the job still reports success.
+        raise SetupError("DaskRunner silently loses rows: choose another --runner, or see docs/clusters.md")
     names = {path.rpartition(".")[2]: path for path in _RUNNER_MAP.values()}
     if name not in names and "." not in name:
         close = difflib.get_close_matches(name.lower(), [known.lower() for known in names], n=1)

@@ -1,4 +1,4 @@
-"""The command that serves MOSS-Audio, and holds a server against the checkpoint: `serve`."""
+"""The command `serve`: serves MOSS-Audio, or compares a running server with the checkpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ INTERRUPTED, FAILED = 130, 1
 def serve(
     context: typer.Context,
     model: Annotated[
-        str, typer.Argument(show_default=False, help="A MOSS-Audio checkpoint: a folder, or the name of a hub's.")
+        str,
+        typer.Argument(show_default=False, help="A MOSS-Audio checkpoint: a folder, or a repository on the model hub."),
     ],
     *,
     python: Annotated[
@@ -30,61 +31,65 @@ def serve(
         typer.Option("--python", help="Python of vLLM's environment.", show_default="SOUNDSEAM_VLLM_PYTHON"),
     ] = None,
     host: Annotated[
-        str, typer.Option("--host", help="Address to serve at; 0.0.0.0 lets other machines ask.")
+        str, typer.Option("--host", help="Address to listen on; 0.0.0.0 admits other machines.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to serve at.")] = 8000,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8000,
     longest: Annotated[
-        float, typer.Option("--longest", min=0.1, max=3000, help="Seconds of the longest segment that is asked about.")
+        float,
+        typer.Option(
+            "--longest", min=0.1, max=3000, help="Length of the longest segment that clients will send, in seconds."
+        ),
     ] = 30.0,
-    audios: Annotated[int, typer.Option("--audios", min=1, max=64, help="Most clips in one prompt.")] = 1,
+    audios: Annotated[int, typer.Option("--audios", min=1, max=64, help="Maximum number of clips in one prompt.")] = 1,
     api_servers: Annotated[
         int | None,
         typer.Option(
             "--api-servers",
             min=1,
-            help="Processes that take requests and make mel frames.",
-            show_default="one for four cores",
+            help="Processes that accept requests and compute mel frames.",
+            show_default="one per four cores",
         ),
     ] = None,
     thinking: Annotated[
         bool,
         typer.Option(
-            "--thinking", help="Split a Thinking checkpoint's thoughts off its answers; such a server cannot verify."
+            "--thinking",
+            help="Separate a Thinking checkpoint's thoughts from its answers; such a server cannot verify.",
         ),
     ] = False,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=1, help="Seconds in which the server must become healthy.")
+        float, typer.Option("--timeout", min=1, help="Seconds within which the server must become healthy.")
     ] = 1800.0,
     log: Annotated[
-        Path | None, typer.Option("--log", help="File for all that the server writes.", show_default="a temporary one")
+        Path | None, typer.Option("--log", help="File for the server's output.", show_default="a temporary one")
     ] = None,
     show_command: Annotated[
-        bool, typer.Option("--print", help="Show the command that would start vLLM, and end.")
+        bool, typer.Option("--print", help="Print the command that would start vLLM, and exit.")
     ] = False,
     check: Annotated[
         str | None,
         typer.Option(
             "--check",
             metavar="URL",
-            help="Start nothing: hold the vLLM server at URL against MODEL, and exit with 1 if it computes otherwise.",
+            help="Start nothing: compare the vLLM server at URL with MODEL, and exit with 1 if their results differ.",
         ),
     ] = None,
     dtype: Annotated[
         str | None,
         typer.Option(
             "--dtype",
-            help="What the server computes in: float32, bfloat16 or float16.",
+            help="The server's precision: float32, bfloat16 or float16.",
             show_default="with --check, as in MODEL",
         ),
     ] = None,
     device: Annotated[
-        str, typer.Option("--device", help="With --check: where to compute what the server should say: cpu or cuda.")
+        str, typer.Option("--device", help="With --check: where to compute the reference: cpu or cuda.")
     ] = "cpu",
 ) -> None:
-    """Serve MOSS-Audio with vLLM, or check that a vLLM server computes what its checkpoint says.
+    """Serve MOSS-Audio with vLLM, or check that a vLLM server computes the same as the checkpoint.
 
-    vLLM lives in an environment of its own, with the plugin soundseam-serving in it: see docs/serving.md. Further
-    options go to vLLM as they are. Ends with Ctrl-C.
+    vLLM needs its own environment with the plugin soundseam-serving: see docs/serving.md. Further options are passed
+    to vLLM. Stop it with Ctrl-C.
     """
     from soundseam.pipeline.serving.vllm_command import ServeRequest
 
@@ -147,7 +152,7 @@ def _serve(request: ServeRequest, python: str | None, timeout_s: float, log: Pat
             errors.print(Text(line), soft_wrap=True)
         raise
     except KeyboardInterrupt:
-        errors.print("the server has ended")
+        errors.print("the server has stopped")
         if not healthy:
             raise typer.Exit(INTERRUPTED) from None
 
@@ -159,13 +164,13 @@ def _tell_clients(request: ServeRequest, version: str, log: Path) -> None:
     revision = folder_key(folder) if folder.is_dir() else request.revision
     kind = f"vLLM {version}" if version else "vLLM"
     root = f"{request.root}/v1"
-    typer.echo(f"{request.served_name} is served at {root} by {kind}; Ctrl-C ends it. Its log is {log}.\n")
+    typer.echo(f"{request.served_name} is served at {root} by {kind}; Ctrl-C stops it. Its log is {log}.\n")
     typer.echo(f"export OPENAI_BASE_URL={root}\n")
-    typer.echo("# in a profile, of whatever asks this server:")
+    typer.echo("# in a profile, under each backend that uses this server:")
     typer.echo(f"server:\n  urls: [{root}]\n  model: {request.served_name}\n  revision: {revision}\n")
     if request.cannot_verify:
-        typer.echo("# It splits thoughts off: let another server verify claims.\n")
-    typer.echo(f"# is it right? soundseam serve {shlex.quote(request.model)} --check {request.root}")
+        typer.echo("# It separates thoughts from answers: use another server to verify claims.\n")
+    typer.echo(f"# to check it: soundseam serve {shlex.quote(request.model)} --check {request.root}")
 
 
 def _check(url: str, name: str, dtype: str | None, device: str) -> None:
@@ -195,7 +200,7 @@ def _check(url: str, name: str, dtype: str | None, device: str) -> None:
         for problem in problems:
             errors.print(Text(f"soundseam: {url} is not right: {problem}"), soft_wrap=True)
         raise typer.Exit(FAILED)
-    console.print(Text(f"{url} computes what {name} says"))
+    console.print(Text(f"{url} computes the same as {name}"))
 
 
 COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {

@@ -34,10 +34,13 @@ def sft(
     ] = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Changes one value of it; may be repeated."),
+        typer.Option(
+            "--set", metavar="KEY.PATH=VALUE", help="Changes one value of the configuration; may be repeated."
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="Another seed: other wordings, another split.", show_default="0")
+        int | None,
+        typer.Option("--seed", help="Another seed gives other wordings and splits.", show_default="0"),
     ] = None,
     groups: Annotated[
         str | None,
@@ -51,24 +54,24 @@ def sft(
         list[LeaveOut] | None,
         typer.Option(
             "--leave-out",
-            help="copies: of segments that dedup found alike, all but the first. evaluation: what an evaluation set "
-            "has. May be repeated.",
+            help="copies: leave out all but the first of segments that dedup found alike. evaluation: leave out "
+            "segments that are also in an evaluation set. May be repeated.",
             show_default="nothing",
         ),
     ] = None,
     check: Annotated[
         bool,
-        typer.Option("--audit", help="Build nothing: show what can be guessed, and what is wrong."),
+        typer.Option("--audit", help="Build nothing: show how many answers can be guessed, and any problems."),
     ] = False,
     workers: Workers = None,
     runner: Annotated[
         str, typer.Option("--runner", help="Beam runner. DirectRunner means local processes, without network.")
     ] = "DirectRunner",
 ) -> None:
-    """Build training samples of many tasks from what is committed.
+    """Build training samples of many tasks from a corpus.
 
-    Only verified or measured facts become answers. Builds what is new or has changed: the same command resumes.
-    Options of a Beam pipeline pass through.
+    Only verified or measured facts become answers. Builds only what is new or has changed: the same command resumes.
+    Options of a Beam pipeline are passed through.
     """
     from soundseam.pipeline.commands.display import ProgressDisplay
     from soundseam.pipeline.doctor import usable_cores
@@ -106,7 +109,7 @@ def sft(
 
 
 def _show_audit(output: str, config: SftConfig, console: Console) -> None:
-    """Prints what an audit finds; exit code 1 where a rule is broken."""
+    """Prints what an audit finds; exits with 1 if a rule is broken."""
     from soundseam.pipeline.sft.audit import audit
     from soundseam.pipeline.storage.ownership import require_corpus
 
@@ -144,7 +147,7 @@ def export(
         ),
     ],
     target: Annotated[
-        str, typer.Option("--output", "-o", help="Folder of the export, local or remote; made or continued.")
+        str, typer.Option("--output", "-o", help="Folder of the export, local or remote; created or continued.")
     ],
     stage: Annotated[
         str, typer.Option("--stage", help="sft: all tasks. pretrain: unified captions and transcripts.")
@@ -156,24 +159,25 @@ def export(
             "--samples",
             min=1,
             help="How many in all, mixed by the square root of size, or by the report's shares for pretraining.",
-            show_default="every one, once",
+            show_default="each sample once",
         ),
     ] = None,
     quotas: Annotated[
-        list[str] | None, typer.Option("--quota", metavar="TASK=N", help="Most samples of a task; may be repeated.")
+        list[str] | None,
+        typer.Option("--quota", metavar="TASK=N", help="Maximum number of samples of a task; may be repeated."),
     ] = None,
     weights: Annotated[
         list[str] | None,
         typer.Option(
             "--weight",
             metavar="NAME=FACTOR",
-            help="Factor on the weight of a task, a language or a class; may be repeated.",
+            help="Factor for the weight of a task, a language or a class; may be repeated.",
         ),
     ] = None,
-    shard_mb: Annotated[int, typer.Option("--shard-mb", min=1, help="About the size of a shard.")] = 512,
+    shard_mb: Annotated[int, typer.Option("--shard-mb", min=1, help="Approximate size of a shard.")] = 512,
     audio_root: Annotated[
         str | None,
-        typer.Option("--audio-root", help="What paths of audio begin with.", show_default="the export's folder"),
+        typer.Option("--audio-root", help="Prefix of audio paths.", show_default="the export's folder"),
     ] = None,
     reasoning: Annotated[
         bool, typer.Option("--reasoning/--no-reasoning", help="Write chains of reasoning before answers.")
@@ -181,20 +185,19 @@ def export(
     conversations: Annotated[
         bool,
         typer.Option(
-            "--conversations", help="All questions about a clip, language by language, as one conversation: audio once."
+            "--conversations",
+            help="Write all questions about a clip in one language as one conversation with the audio once.",
         ),
     ] = False,
-    tables: Annotated[bool, typer.Option("--tables/--no-tables", help="hf: the corpus's own tables too.")] = True,
-    seed: Annotated[int, typer.Option("--seed", help="With --samples or --quota: another seed takes others.")] = 0,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Put this export in the place of one made with other options.")
-    ] = False,
+    tables: Annotated[bool, typer.Option("--tables/--no-tables", help="hf: include the corpus's own tables.")] = True,
+    seed: Annotated[int, typer.Option("--seed", help="With --samples or --quota: another seed draws others.")] = 0,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace an export made with other options.")] = False,
     workers: Workers = None,
 ) -> None:
-    """Write samples with their audio in the form that a trainer reads.
+    """Write samples with their audio in a format that a trainer reads.
 
-    Streams part by part in flat memory; the same command resumes an export that was killed. Files that no export
-    wrote are never overwritten.
+    Streams part by part in constant memory; the same command resumes an export that was killed. Files that were not
+    written by an export are never overwritten.
     """
     from soundseam.pipeline.doctor import usable_cores
     from soundseam.pipeline.export.launch import run_export
@@ -217,7 +220,7 @@ def export(
         }
     )
     console, errors = Console(), Console(stderr=True)
-    with errors.status("reading what there is") as status:
+    with errors.status("reading samples") as status:
         plan = plan_export(output, target, options)
         check_export(plan, replace)
         summary = run_export(
@@ -230,7 +233,8 @@ def export(
     held = {name.rpartition("/")[0] for name in summary.counts.samples}
     if missing := [task for task in summary.shares if task not in held and not tasks]:
         errors.print(
-            f"No samples of {', '.join(missing)}, which are to have a share of it: docs/tasks.md says what each needs",
+            f"No samples of {', '.join(missing)}, which should have a share of the mix: docs/tasks.md says what "
+            "each needs",
             markup=False,
         )
     if summary.counts.lost:

@@ -18,6 +18,7 @@ from tests.support.corpora import copy_samples, quick_profile
 
 BELL = "sound-bell.flac"
 MADE_FROM_A_CORPUS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "check": (),
     "report": (),
     "dedup": (),
     "filter": (),
@@ -258,7 +259,7 @@ def test_a_run_that_rejects_every_input_does_not_end_well(tmp_path: Path) -> Non
 def test_without_inputs_nothing_is_read(tmp_path: Path) -> None:
     result = invoke("plan", "--flink_master=host:8081", "--output", tmp_path / "out")
     assert result.exit_code == 2
-    assert "nothing to read" in text_of(result)
+    assert "no inputs" in text_of(result)
 
 
 def test_an_option_of_beam_passes_through(tmp_path: Path) -> None:

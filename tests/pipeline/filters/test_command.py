@@ -28,4 +28,4 @@ def test_a_run_after_a_filter_has_nothing_to_do_and_brings_nothing_back(tmp_path
     assert {row["reason"] for row in rows_of(output, "rejected")} == {"too_short"}
     run_cli("filter", output, "--undo")
     assert rows_of(output, "captions") == before
-    assert "--undo takes no options" in run_cli("filter", output, "--undo", "--set", "jargon=false", expect=2)
+    assert "--undo cannot be combined" in run_cli("filter", output, "--undo", "--set", "jargon=false", expect=2)

@@ -74,7 +74,7 @@ def test_an_address_that_is_none_of_an_api_says_so(path: str, tmp_path: Path) ->
 def test_the_command_shows_servers_and_asks_them_when_told_to(tmp_path: Path) -> None:
     with ChatServer(Scripted(), names=("tiny", "moss")) as server:
         path = profile(tmp_path, server.url)
-        assert "not asked" in run_cli("doctor", "--profile", path)
+        assert "not checked" in run_cli("doctor", "--profile", path)
         assert f"tiny at {server.url}, for speech/openai_audio, captions/verifier: answers" in run_cli(
             "doctor", "--profile", path, "--servers"
         )
