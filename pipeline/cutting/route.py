@@ -52,7 +52,7 @@ def profile_of(events: Sequence[Event], span: TimeSpan) -> tuple[ProfileEntry, .
     """
     entries = []
     for event_class in sorted({event.event_class for event in events}):
-        own = [event for event in events if event.event_class is event_class and event.span.duration_ms > 0]
+        own = [event for event in events if event.event_class is event_class]
         share = covered_ms(event.span for event in own) / span.duration_ms
         entries.append(
             ProfileEntry(event_class=event_class, share=round(min(share, 1.0), 3), strength=_mean_score(own))

@@ -7,8 +7,6 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from soundseam.annotators.base import Samples
 from soundseam.pipeline.audio.decode import DecodeConfig, decode_recording
 from soundseam.pipeline.audio.stream import DecodeError
@@ -29,7 +27,7 @@ def evaluation_fingerprints(path: Path, workers: int) -> Iterator[Fingerprint]:
 
     Raises SetupError where there is nothing to compare with.
     """
-    if path.suffix == FINGERPRINTS_SUFFIX:
+    if _is_fingerprint_file(path):
         yield from read_fingerprints(path)
         return
     names = _names_in(path)
@@ -53,11 +51,15 @@ def evaluation_key(path: Path) -> str:
     """Changes whenever the set does."""
     if not path.exists():
         raise SetupError(f"there is no {path}: --against names a folder of audio or a file that --fingerprints wrote")
-    if path.suffix == FINGERPRINTS_SUFFIX and path.is_file():
+    if _is_fingerprint_file(path):
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     stats = [(name, (path / name).stat()) for name in _names_in(path)]
     return content_key([[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats])
+
+
+def _is_fingerprint_file(path: Path) -> bool:
+    return path.suffix == FINGERPRINTS_SUFFIX and path.is_file()
 
 
 def _names_in(path: Path) -> list[str]:
@@ -84,7 +86,7 @@ def _file_fingerprint(path: Path, name: str) -> Fingerprint:
 
         def blocks() -> Iterator[Samples]:
             for samples in decoded.waveform.blocks(BLOCK):
-                digest.update(np.round(samples * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype("<i2").tobytes())
+                digest.update((samples * FULL_SCALE).astype("<i2").tobytes())  # exact: a waveform has 16 bits
                 yield samples
 
         peaks = peaks_of_blocks(blocks())

@@ -1,0 +1,231 @@
+"""Trying a change: the tests that reach it, run in a fork of a process that has imported everything already."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import gc
+import importlib
+import importlib.machinery
+import importlib.util
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType
+
+import pytest
+
+from tests.mutants.changes import Change
+
+ROOT = Path(__file__).parents[2]
+MAX_MEMORY_BYTES = 12 << 30
+NOTICED, SURVIVED, UNREACHED = "noticed", "survived", "no test reaches it"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the tests of a module do when it is unchanged."""
+
+    cpu_s: dict[str, float]
+    """Test → its time."""
+    functions: dict[str, list[str]]
+    """Test → `line:name` of the functions of the module that it calls."""
+    total_s: float
+
+
+class Recorder:
+    """A pytest plugin that notes which functions of one file each test calls, and its time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+        self.called: set[CodeType] = set()
+        self.functions: dict[str, list[str]] = {}
+        self.cpu_s: dict[str, float] = {}
+
+    def profile(self, frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call" and frame.f_code.co_filename == self.path:
+            self.called.add(frame.f_code)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self.called.clear()
+        began_s = time.process_time()
+        threading.setprofile(self.profile)
+        sys.setprofile(self.profile)
+        try:
+            return (yield)
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)  # type: ignore[arg-type]
+            self.cpu_s[item.nodeid] = time.process_time() - began_s
+            self.functions[item.nodeid] = sorted({f"{code.co_firstlineno}:{code.co_name}" for code in self.called})
+
+
+class Order:
+    """A pytest plugin that runs the tests that call a function first, quick ones before slow ones, then their files.
+
+    A file's other tests run too: what a fixture or a cached builder made, the first test alone is seen to call.
+    """
+
+    def __init__(self, reach: Reach, function: str | None) -> None:
+        self.cpu_s = reach.cpu_s
+        self.callers = {test for test, called in reach.functions.items() if function is None or function in called}
+        self.files = {test.split("::")[0] for test in self.callers}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if item.nodeid.split("::")[0] in self.files]
+        items.sort(key=lambda item: (item.nodeid not in self.callers, self.cpu_s.get(item.nodeid, 0.0)))
+
+
+def module_name(path: Path) -> str:
+    """The name that a file of the product is imported by."""
+    return ".".join(("soundseam", *path.relative_to(ROOT).with_suffix("").parts))
+
+
+def function_at(path: Path, line: int) -> str | None:
+    """`line:name` of the innermost function whose body holds a line; None for what runs at import."""
+    inner = None
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and node.body[0].lineno <= line <= (node.end_lineno or 0):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            inner = max(inner or (0, ""), (first, node.name))
+    return f"{inner[0]}:{inner[1]}" if inner else None
+
+
+def put_in(path: Path, changed: str) -> None:
+    """Gives every function of a file that is alive the code that it has in `changed`."""
+    codes: dict[tuple[str, int], CodeType] = {}
+    left = [compile(changed, str(path), "exec", dont_inherit=True)]
+    while left:
+        code = left.pop()
+        codes[code.co_qualname, code.co_firstlineno] = code
+        left.extend(const for const in code.co_consts if isinstance(const, CodeType))
+    for found in gc.get_objects():
+        if isinstance(found, FunctionType) and found.__code__.co_filename == str(path):
+            key = (found.__code__.co_qualname, found.__code__.co_firstlineno)
+            if key in codes and codes[key].co_freevars == found.__code__.co_freevars:
+                found.__code__ = codes[key]
+
+
+class ChangedLoader(importlib.machinery.SourceFileLoader):
+    """Loads a module from a changed source."""
+
+    def __init__(self, name: str, path: Path, changed: str) -> None:
+        super().__init__(name, str(path))
+        self.changed = changed
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self.changed, self.path, "exec", dont_inherit=True)
+
+
+class ChangedFinder(importlib.machinery.PathFinder):
+    """Finds one module, with its changed source."""
+
+    def __init__(self, path: Path, changed: str) -> None:
+        self.name, self.path, self.changed = module_name(path), path, changed
+
+    def find_spec(self, name: str, *_: object) -> importlib.machinery.ModuleSpec | None:  # type: ignore[override]
+        if name != self.name:
+            return None
+        return importlib.util.spec_from_file_location(
+            name, self.path, loader=ChangedLoader(name, self.path, self.changed)
+        )
+
+
+def import_anew(path: Path, changed: str) -> None:
+    """Has everything of ours imported again, one module of it changed: for what runs at import."""
+    for name in filter(is_ours, [*sys.modules]):
+        del sys.modules[name]
+    sys.meta_path.insert(0, ChangedFinder(path, changed))
+
+
+def pytest_arguments(tests: Sequence[str], *more: str) -> list[str]:
+    plugins = [argument for name in ("cacheprovider", "xdist", "faulthandler") for argument in ("-p", f"no:{name}")]
+    return ["-x", "-q", "--assert=plain", "--capture=sys", f"--rootdir={ROOT}", *plugins, *more, *tests]
+
+
+def in_fork(work: Callable[[Path], int], limit_s: float) -> tuple[int | None, dict[str, object]]:
+    """The exit code of `work`, and the JSON it left at the path it is given; None if it takes over `limit_s` of CPU."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        child = os.fork()
+        if not child:
+            os.setsid()
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
+            resource.setrlimit(resource.RLIMIT_CPU, (int(limit_s) + 1, int(limit_s) + 3))
+            resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+            null = os.open(os.devnull, os.O_RDWR)
+            for stream in (0, 1, 2):
+                os.dup2(null, stream)
+            code = 70
+            try:
+                code = work(Path(folder) / "answer.json")
+            finally:
+                os._exit(code)
+        ended = wait_for(child, time.monotonic() + 20 * limit_s)
+        answer = Path(folder) / "answer.json"
+        return ended, json.loads(answer.read_text()) if answer.is_file() else {}
+
+
+def wait_for(child: int, until_s: float) -> int | None:
+    """The exit code of a child, or None if a limit or a signal ended it; nothing of its group is left."""
+    status = None
+    while time.monotonic() < until_s:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            break
+        time.sleep(0.02)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+    if status is None or not pid:
+        os.waitpid(child, 0)
+        return None
+    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
+
+
+def reach_of(path: Path, tests: Sequence[str]) -> Reach:
+    """Runs the tests of an unchanged module, which must pass; what they import, the forks then have already."""
+
+    def work(answer: Path) -> int:
+        recorder, before = Recorder(path), {*sys.modules}
+        code = int(pytest.main(pytest_arguments(tests), plugins=[recorder]))
+        imported = [name for name in sys.modules if name not in before and not is_ours(name)]
+        found = {"cpu_s": recorder.cpu_s, "functions": recorder.functions, "imported": imported}
+        answer.write_text(json.dumps(found))
+        return code
+
+    code, answer = in_fork(work, 900)
+    if code:
+        raise SystemExit(f"the tests of {path.relative_to(ROOT)} fail without any change: {' '.join(tests)}")
+    for name in answer["imported"]:  # type: ignore[attr-defined]
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+    cpu_s: dict[str, float] = answer["cpu_s"]  # type: ignore[assignment]
+    return Reach(cpu_s, answer["functions"], sum(cpu_s.values()))  # type: ignore[arg-type]
+
+
+def is_ours(name: str) -> bool:
+    return name.partition(".")[0] in {"soundseam", "tests"}
+
+
+def outcome_of(path: Path, change: Change, tests: Sequence[str], reach: Reach) -> str:
+    function = function_at(path, change.line)
+    order = Order(reach, function)
+    if not order.callers:
+        return UNREACHED
+
+    def work(_answer: Path) -> int:
+        (put_in if function else import_anew)(path, change.source)
+        files = sorted(order.files)
+        return int(pytest.main(pytest_arguments(files), plugins=[order]))
+
+    code, _ = in_fork(work, 20 + 3 * reach.total_s)
+    return SURVIVED if code == 0 else NOTICED
