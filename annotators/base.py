@@ -147,6 +147,8 @@ class Model(Record, ABC):
     """Modules that must be importable; `doctor` and `check_available` look for them without importing them."""
     remedy: ClassVar[str] = ""
     """What to type where one of them is missing."""
+    carries: ClassVar[tuple[str, ...]] = ()
+    """Files of weights that come with the package, in its `annotators`."""
     licence: ClassVar[str]
     """SPDX identifier of the model's weights, or of the code where there are none."""
 

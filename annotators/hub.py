@@ -52,6 +52,18 @@ SongFormer itself is CC-BY-4.0; the MuQ that it hears through, and whose weights
 """
 
 
+_SIZES_MB = {
+    "csukuangfj/sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8": 671,
+    "mobiuslabsgmbh/faster-whisper-large-v3-turbo": 1_620,
+    "systran/faster-whisper-base": 145,
+    "systran/faster-whisper-large-v3": 3_090,
+    "systran/faster-whisper-medium": 1_530,
+    "systran/faster-whisper-small": 484,
+    "systran/faster-whisper-tiny": 75,
+}
+"""What is fetched of a repository, from its page."""
+
+
 def terms_of(repository: str) -> Terms | None:
     """None for a repository of which nothing is known here."""
     name = repository.lower()
@@ -64,8 +76,19 @@ def page_of(repository: str) -> str:
 
 def is_here(repository: str) -> bool:
     """Whether the hub's cache on this machine holds any snapshot of `repository`, whole or in part."""
-    snapshots = _cache() / f"models--{repository.replace('/', '--')}" / "snapshots"
-    return next(snapshots.glob("*/*"), None) is not None
+    return next((_place_of(repository) / "snapshots").glob("*/*"), None) is not None
+
+
+def _place_of(repository: str) -> Path:
+    return _cache() / f"models--{repository.replace('/', '--')}"
+
+
+def size_mb_of(repository: str) -> float | None:
+    """What the hub's cache holds of `repository`, else what is known to be fetched; None where nothing is known."""
+    blobs = list((_place_of(repository) / "blobs").glob("*"))
+    if is_here(repository) and blobs:
+        return sum(blob.stat().st_size for blob in blobs) / 1e6
+    return _SIZES_MB.get(repository.lower())
 
 
 def has_token() -> bool:
@@ -82,11 +105,13 @@ def is_offline() -> bool:
 
 def note_of(repository: str) -> str:
     """Where the weights of `repository` come from when they are loaded here, as `doctor` says it."""
+    size_mb = size_mb_of(repository)
+    size = f", {size_mb:,.0f} MB" if size_mb else ""
     if is_here(repository):
-        return f"{repository} is in this machine's cache of the model hub"
+        return f"{repository} is in this machine's cache of the model hub{size}"
     terms = terms_of(repository)
     gate = "gated, a token is set" if terms and terms.gated else "no token needed" if terms else "terms on its page"
-    return f"{repository} comes from {page_of(repository)} at first use ({gate})"
+    return f"{repository} comes from {page_of(repository)} at first use ({gate}){size}"
 
 
 def refuse_unreachable(backend: str, weights: str, option: str) -> None:

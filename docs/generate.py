@@ -21,6 +21,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "configuration": reference.configuration,
     "backends": reference.backends,
     "profile": reference.profile,
+    "laptop profile": partial(reference.profile, "laptop"),
     "local profile": partial(reference.profile, "local"),
     "cluster profile": partial(reference.profile, "cluster"),
     "tables": reference.tables,

@@ -6,8 +6,9 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -55,7 +56,8 @@ class ModelReport(Record):
     licence: str
     """Of the weights that it would load."""
     source: str
-    """Where those come from, where they come from the model hub; empty where no hub is needed."""
+    """Where those come from and how large they are; empty where there are none, or a wheel brings them."""
+    from_hub: bool
     loads: bool
     optional: bool
     problem: str
@@ -101,6 +103,7 @@ def examine_kinds() -> Iterator[ModelReport]:
                     model="",
                     licence=member.licence,
                     source="",
+                    from_hub=False,
                     loads=False,
                     optional=False,
                     problem=f"needs options in the profile: {wants}",
@@ -128,11 +131,32 @@ def examine_model(family: str, model: Model) -> ModelReport:
         backend=model.backend,
         model=model.model,
         licence=model.weights_terms,
-        source=note_of(model.repository) if model.repository else "",
+        source=_source_of(model),
+        from_hub=model.repository is not None,
         loads=not problem,
         optional=model.optional,
         problem=problem,
     )
+
+
+def _source_of(model: Model) -> str:
+    if model.repository:
+        return note_of(model.repository)
+    folder = Path(str(getattr(model, "weights", "")) or os.devnull)
+    if folder.is_dir():
+        return f"folder {folder}, {_megabytes(path for path in folder.rglob('*') if path.is_file())}"
+    if model.carries:
+        return f"with the package, {_megabytes(CARRIED / name for name in model.carries)}"
+    return ""
+
+
+CARRIED = Path(str(package_files("soundseam.annotators")))
+"""Where the weights that come with the package lie."""
+
+
+def _megabytes(paths: Iterable[Path]) -> str:
+    size_mb = sum(path.stat().st_size for path in paths) / 1e6
+    return f"{size_mb:,.0f} MB" if size_mb >= 10 else f"{size_mb:.1f} MB"
 
 
 def kind_of(member: type[Model]) -> str:

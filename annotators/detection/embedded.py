@@ -210,6 +210,7 @@ class Embedded(DetectionBackend):
 
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime", "scipy")
     remedy: ClassVar[str] = "pip install onnxruntime scipy"
+    carries: ClassVar[tuple[str, ...]] = (f"detection/weights/{SILERO_FILE}", f"detection/weights/{EVENT_NET_FILE}")
     licence: ClassVar[str] = "MIT AND CC-BY-SA-4.0"
 
     @property

@@ -88,6 +88,7 @@ class SileroVad(DetectionBackend):
 
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime",)
     remedy: ClassVar[str] = "pip install onnxruntime"
+    carries: ClassVar[tuple[str, ...]] = (f"detection/weights/{SILERO_FILE}",)
     licence: ClassVar[str] = "MIT"
 
     @property

@@ -12,13 +12,14 @@ from soundseam.annotators.base import Annotator, Backend, Clip, checked_samples
 from soundseam.annotators.detection.yamnet import (
     FRAME_MS,
     WINDOW_FRAMES,
+    YAMNET_FILE,
     YAMNET_LICENCE,
     YAMNET_SHA256,
     embed_windows,
     open_yamnet,
     yamnet_spectrogram,
 )
-from soundseam.annotators.general.naming import NAMING_REVISION, Name, Namer
+from soundseam.annotators.general.naming import KINDS_FILE, NAMING_REVISION, Name, Namer
 from soundseam.annotators.onnx import Session
 from soundseam.schemas.event import Branch, Event, EventClass
 from soundseam.schemas.general import GeneralFacts
@@ -42,6 +43,7 @@ class SoundNames(Backend[GeneralFacts]):
     branch: ClassVar[Branch] = Branch.GENERAL
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime", "scipy")
     remedy: ClassVar[str] = "pip install onnxruntime scipy"
+    carries: ClassVar[tuple[str, ...]] = (f"detection/weights/{YAMNET_FILE}", f"detection/weights/{KINDS_FILE}")
     licence: ClassVar[str] = f"{YAMNET_LICENCE} AND CC-BY-SA-4.0"
 
     @property

@@ -69,6 +69,7 @@ class OnnxDiarization(Backend[SpeechFacts]):
     hears_recordings: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime",)
     remedy: ClassVar[str] = "pip install onnxruntime"
+    carries: ClassVar[tuple[str, ...]] = (f"speech/weights/{SEGMENTATION_FILE}", f"speech/weights/{EMBEDDING_FILE}")
     licence: ClassVar[str] = "MIT AND Apache-2.0"
 
     @property

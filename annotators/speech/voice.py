@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from soundseam.annotators.base import Annotator, Backend, Clip, Samples
 from soundseam.annotators.onnx import Session
-from soundseam.annotators.speech.pitch import FRAME_MS, RATE_HZ, SWIFT_F0_SHA256, PitchTrack, load_tracker, track_pitch
+from soundseam.annotators.speech.pitch import (
+    FRAME_MS,
+    RATE_HZ,
+    SWIFT_F0_FILE,
+    SWIFT_F0_SHA256,
+    PitchTrack,
+    load_tracker,
+    track_pitch,
+)
 from soundseam.annotators.speech.transcripts import gaps_between, sample_mask, speech_stretches
 from soundseam.schemas.event import Branch
 from soundseam.schemas.segment import Segment
@@ -85,6 +93,7 @@ class VoiceMeasures(Backend[SpeechFacts]):
     branch: ClassVar[Branch] = Branch.SPEECH
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime",)
     remedy: ClassVar[str] = "pip install onnxruntime"
+    carries: ClassVar[tuple[str, ...]] = (f"detection/weights/{SWIFT_F0_FILE}",)
     licence: ClassVar[str] = "MIT"
 
     @property

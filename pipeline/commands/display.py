@@ -114,7 +114,7 @@ def rejects_table(inspection: Inspection) -> Table:
 def doctor_view(
     models: Sequence[ModelReport], machine: MachineReport, servers: Sequence[ServerReport] = ()
 ) -> RenderableType:
-    """One row per backend, what each missing one needs, what comes from the hub or from a server, then the machine."""
+    """One row per backend, what each missing one needs, where weights come from, servers, then the machine."""
     table = Table(title="Backends", title_justify="left")
     for heading in ("family", "backend", "model", "licence", "loads here"):
         table.add_column(heading, overflow="fold", no_wrap=heading in {"family", "backend", "loads here"})
@@ -125,7 +125,7 @@ def doctor_view(
     place = f"Python {machine.python}, {machine.system}, {machine.cores} cores{gpus}"
     lines = [
         *_section("Missing here", [report.problem for report in models if not report.loads]),
-        *_section("From the model hub", [report.source for report in models if report.loads and report.source]),
+        *_section("Weights", [_weights_line(report) for report in models if report.loads and report.source]),
         *_section("Model servers", map(_server_line, servers)),
         *_section(
             "Machine",
@@ -141,8 +141,12 @@ def doctor_view(
 
 def _verdict(report: ModelReport) -> str:
     if report.loads:
-        return "from the hub" if report.source else "yes"
+        return "from the hub" if report.from_hub else "yes"
     return "no, optional" if report.optional else "no"
+
+
+def _weights_line(report: ModelReport) -> str:
+    return f"{report.backend}: {report.source}; licence {report.licence}"
 
 
 def _server_line(server: ServerReport) -> str:

@@ -33,7 +33,9 @@ Output = Annotated[
 ]
 Profile = Annotated[
     str,
-    typer.Option("--profile", help="Configuration: embedded, local, cluster, or the path of a .yaml file like them."),
+    typer.Option(
+        "--profile", help="Configuration: embedded, laptop, local, cluster, or the path of a .yaml file like them."
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,

@@ -56,7 +56,7 @@ def test_a_profile_can_be_planned_before_any_model_is_there(
     assert all(stage.todo == len(RECORDINGS) for stage in prepared.plan.stages)
 
 
-@pytest.mark.parametrize("profile", ["local", "cluster"])
+@pytest.mark.parametrize("profile", ["laptop", "local", "cluster"])
 def test_a_profile_with_models_runs_as_a_whole(profile: str, tmp_path: Path) -> None:
     config = load_config(profile)
     overrides = with_tiny_models(config, tmp_path / "models")

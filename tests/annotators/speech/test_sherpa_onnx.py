@@ -13,7 +13,8 @@ from soundseam.annotators.speech.sherpa_models import files_to_load, onnx_metada
 from soundseam.annotators.speech.sherpa_onnx import SherpaAnnotator, SherpaOnnx, words_of
 from soundseam.schemas.speech import Transcript
 from tests.annotators.speech.builders import a_clip, a_sample, noise, silence
-from tests.annotators.speech.tiny import CTC_TOKENS, save_ctc, sherpa_onnx
+from tests.annotators.speech.tiny import sherpa_onnx
+from tests.annotators.speech.tiny_ctc import CTC_TOKENS, save_ctc
 
 MENU = "speech-phone-menu.flac"
 

@@ -8,6 +8,9 @@ import pytest
 from soundseam.annotators.base import Annotator, Backend, Model
 from soundseam.annotators.speech.ctc_alignment import CtcAlignment
 from soundseam.annotators.speech.diarization import PyannoteDiarization
+from soundseam.annotators.speech.faster_whisper import FasterWhisper
+from soundseam.annotators.speech.onnx_diarization import OnnxDiarization
+from soundseam.annotators.speech.sherpa_onnx import SherpaOnnx
 from soundseam.pipeline.commands.display import doctor_view
 from soundseam.pipeline.config import load_config
 from soundseam.pipeline.doctor import (
@@ -88,6 +91,44 @@ def test_gated_weights_do_not_load_without_a_token(monkeypatch: pytest.MonkeyPat
     text = shown(view)
     assert "no, optional" in text
     assert "https://huggingface.co/pyannote/speaker-diarization-community-1" in text
+
+
+def test_sizes_licences_and_places_of_all_weights_are_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setattr(FasterWhisper, "requires", ())
+    (tmp_path / "model.bin").write_bytes(bytes(2_500_000))
+    models = [
+        FasterWhisper(weights="small"),
+        FasterWhisper(name="local", weights=str(tmp_path), weights_licence="MIT"),
+        OnnxDiarization(),
+    ]
+    text = shown(doctor_view([examine_model("speech", model) for model in models], examine_machine()))
+    assert "faster_whisper: Systran/faster-whisper-small comes from https://huggingface.co/Systran/" in text
+    assert "(no token needed), 484 MB; licence MIT" in text
+    assert f"local: folder {tmp_path}, 2.5 MB; licence MIT" in text
+    assert "onnx_diarization: with the package, 11 MB; licence MIT AND Apache-2.0" in text
+
+
+def test_what_is_missing_of_the_laptop_profile_is_named_with_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(SherpaOnnx, "requires", ("no_sherpa_here",))
+    reports = {report.backend: report for report in examine_profile(load_config("laptop"))}
+    assert reports["sherpa_onnx"].problem == "sherpa_onnx needs no_sherpa_here: pip install 'soundseam[sherpa]'"
+    assert not reports["sherpa_onnx"].loads
+    assert reports["onnx_diarization"].loads
+
+
+def test_the_laptop_profile_needs_no_torch_and_no_gpu() -> None:
+    models = load_config("laptop").models
+    assert not {module for model in models for module in model.requires} & {"torch", "transformers", "pyannote.audio"}
+    assert {model.kind for model in models} >= {
+        "faster_whisper",
+        "sherpa_onnx",
+        "agreement",
+        "yamnet",
+        "onnx_diarization",
+    }
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
