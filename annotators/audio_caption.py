@@ -40,7 +40,7 @@ _ECHO = {"en": 7, "zh": 12}
 
 
 def problem_of(text: str, prompt: Prompt) -> str | None:
-    """Why `text` cannot be a caption, in a word that can be counted; None where nothing speaks against it."""
+    """Why `text` cannot be a caption, in a word that can be counted; None if nothing speaks against it."""
     language, own = prompt.language, unquoted(text)
     wrong: dict[str, Callable[[], object]] = {
         "no_caption": lambda: not any(character.isalpha() for character in text),

@@ -1,7 +1,7 @@
 """A backend is data, an annotator is alive.
 
-A `Backend` comes from YAML, is hashed into keys and travels to workers; `backend.load()` makes an `Annotator`, which
-holds models, is never pickled, and answers for batches of clips. Heavy imports happen in `load()` alone.
+A `Backend` comes from YAML, is hashed into keys and sent to workers; `backend.load()` returns an `Annotator`, which
+holds models, is never pickled, and annotates batches of clips. Heavy imports only happen in `load()`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DETECTION_RATE_HZ = 16_000
 
 
 class Waveform(Protocol):
-    """16 kHz mono audio of any length that need not be in memory. May be read any number of times."""
+    """16 kHz mono audio of any length, not necessarily in memory. Can be read any number of times."""
 
     @property
     def num_samples(self) -> int: ...
@@ -40,7 +40,7 @@ class Waveform(Protocol):
 
 
 class InMemory:
-    """A Waveform of samples, 16 kHz mono, that are there already."""
+    """A Waveform of 16 kHz mono samples in memory."""
 
     def __init__(self, samples: NDArray[np.float32]) -> None:
         self._samples = samples
@@ -64,7 +64,7 @@ FactsT_co = TypeVar("FactsT_co", bound=Facts, covariant=True)
 class AnnotationError(Exception):
     """One clip could not be annotated: it becomes a row in `rejected`, and the run goes on.
 
-    `reason` is one of a few words that can be counted; the message is for a person.
+    `reason` is one of a fixed set of codes; the message is for a person.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -77,11 +77,11 @@ class AnnotationError(Exception):
 
 
 class BackendUnavailableError(Exception):
-    """A backend cannot load here. The message is one line and names the remedy."""
+    """A backend cannot load here. The message is one line with the remedy."""
 
 
 def checked_samples(samples: Samples) -> Samples:
-    """`samples` as they are. Raises AnnotationError where there are none, or some are no numbers."""
+    """`samples` unchanged. Raises AnnotationError if it is empty or has values that are not finite."""
     if samples.size == 0:
         raise AnnotationError("empty_clip", "the clip has no samples")
     if not np.all(np.isfinite(samples)):
@@ -94,25 +94,25 @@ class Clip:
     """One segment as a backend sees it.
 
     `samples` is (num_samples,) for one channel, (channels, num_samples) for more, in [-1, 1], at the backend's own
-    `sample_rate_hz`; empty where the backend asks for no audio. Its first sample lies at `segment.start_ms`.
+    `sample_rate_hz`; empty if the backend needs no audio. Its first sample is at `segment.start_ms`.
     """
 
     segment: Segment
     samples: Samples
     sample_rate_hz: int
     annotations: tuple[Annotation, ...] = ()
-    """Rows of the same segment and branch by the backends before this one, where `reads_annotations` asks for them."""
+    """Rows of the same segment and branch by earlier backends, if `reads_annotations` asks for them."""
     flac: bytes = b""
-    """The segment's own FLAC file, in place of samples, where `hears_flac` asks for it."""
+    """The segment's own FLAC file instead of samples, if `hears_flac` asks for it."""
 
 
 class Annotator(Protocol[FactsT_co]):
     """What `Backend.load()` returns."""
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[FactsT_co]:
-        """One answer for each clip, in order.
+        """One answer per clip, in order.
 
-        Raises AnnotationError where a clip cannot be annotated; the caller then asks again, one clip at a time.
+        Raises AnnotationError if a clip cannot be annotated; the caller then calls again, one clip at a time.
         """
         ...
 
@@ -122,35 +122,35 @@ class RecordingAnnotator(Annotator[FactsT_co], Protocol[FactsT_co]):
     """What the `load()` of a backend with `hears_recordings` returns."""
 
     def annotate_recording(self, waveform: Waveform, segments: Sequence[Segment]) -> Sequence[FactsT_co]:
-        """One answer for each of the recording's `segments`, in order, from what was heard in all of it.
+        """One answer per segment in `segments`, in order, computed from the whole recording.
 
         `waveform` is 16 kHz mono and starts at the recording's start. It is read in windows, so that memory does not
-        grow with the recording. Raises AnnotationError where the recording cannot be annotated; all of its segments
+        grow with the recording. Raises AnnotationError if the recording cannot be annotated; all of its segments
         are then rejected.
         """
         ...
 
 
 class Model(Record, ABC):
-    """What detection backends and branch backends have in common: a name, a model and its exact revision."""
+    """The common part of detectors and branch backends: a name, a model and its exact revision."""
 
     name: str = Field(default="", pattern=r"^[a-z0-9_-]{0,64}$")
-    """How rows call this backend; the kind where empty. Two backends of one kind need two names."""
+    """The name of this backend in rows; the kind if empty. Two backends of one kind need distinct names."""
 
     kind: str
 
     not_in_key: ClassVar[frozenset[str]] = frozenset({"optional"})
     optional: bool = False
-    """True where a run goes on without this backend if it cannot load here."""
+    """If true, a run goes on without this backend if it cannot load here."""
 
     requires: ClassVar[tuple[str, ...]] = ()
     """Modules that must be importable; `doctor` and `check_available` look for them without importing them."""
     remedy: ClassVar[str] = ""
-    """What to type where one of them is missing."""
+    """The command that installs them."""
     carries: ClassVar[tuple[str, ...]] = ()
-    """Files of weights that come with the package, in its `annotators`."""
+    """Weight files included in the package, relative to its `annotators`."""
     licence: ClassVar[str]
-    """SPDX identifier of the model's weights, or of the code where there are none."""
+    """SPDX identifier of the model's weights, or of the code if there are none."""
 
     @property
     def backend(self) -> str:
@@ -159,21 +159,21 @@ class Model(Record, ABC):
     @property
     @abstractmethod
     def model(self) -> str:
-        """Which model or algorithm answers, as in silero-vad-16k or pyin."""
+        """The model or algorithm, as in silero-vad-16k or pyin."""
 
     @property
     @abstractmethod
     def revision(self) -> str:
-        """Changes whenever answers may: a weights checksum or hub commit, a library version, a number kept here."""
+        """Changes whenever answers may change: a weights checksum or hub commit, a library version, a number."""
 
     @property
     def repository(self) -> str | None:
-        """The model hub's repository that `load()` takes weights from; None where it needs no hub."""
+        """The model hub's repository from which `load()` takes weights; None if it does not need the hub."""
         return None
 
     @property
     def weights_terms(self) -> str:
-        """SPDX identifier of the licence of the weights that this configuration names; unknown where nobody says."""
+        """SPDX identifier of the licence of the configured weights; unknown if not stated."""
         return self.licence
 
     @property
@@ -186,7 +186,7 @@ class Model(Record, ABC):
         return content_key([key_content(self), self.model, self.revision])
 
     def check_available(self) -> None:
-        """Raises BackendUnavailableError where this backend cannot load here. Cheap: no heavy import."""
+        """Raises BackendUnavailableError if this backend cannot load here. Cheap: no heavy import."""
         missing = [module for module in self.requires if _is_missing(module)]
         if missing:
             raise BackendUnavailableError(f"{self.backend} needs {', '.join(missing)}: {self.remedy}")
@@ -198,7 +198,7 @@ def _is_missing(module: str) -> bool:
     try:
         return find_spec(module) is None
     except ModuleNotFoundError:
-        # The package that a dotted name lies in is missing.
+        # The parent package of a dotted name is missing.
         return True
 
 
@@ -208,26 +208,26 @@ class Backend(Model, Generic[FactsT_co]):
     not_in_key: ClassVar[frozenset[str]] = Model.not_in_key | {"batch_size", "accelerator"}
     branch: ClassVar[Branch]
     sample_rate_hz: ClassVar[int | None] = 16_000
-    """Rate of the samples it wants; None for a backend that works from annotations alone."""
+    """Sample rate of the clips it needs; None for a backend that only reads annotations."""
     mono: ClassVar[bool] = True
     hears_flac: ClassVar[bool] = False
-    """True for a backend that sends a segment's FLAC file on as it is, and so needs no samples."""
+    """True for a backend that forwards a segment's FLAC file unchanged, and so needs no samples."""
     reads_annotations: ClassVar[bool] = False
-    """True for a backend that works from the rows of the backends listed before it in its branch."""
+    """True for a backend that reads the rows of the backends listed before it in its branch."""
     reads_language: ClassVar[bool] = False
-    """True for a backend whose answers depend on the language that a segment is said to be in."""
+    """True for a backend whose answers depend on the segment's stated language."""
     hears_recordings: ClassVar[bool] = False
-    """True where `load()` gives a RecordingAnnotator: its answers are best from whole recordings, not from clips."""
+    """True if `load()` returns a RecordingAnnotator, which annotates whole recordings instead of clips."""
     batch_size: int = Field(default=16, ge=1, le=4096)
-    """Most clips in one call of `annotate`."""
+    """Maximum number of clips in one call of `annotate`."""
 
     accelerator: str = Field(default="", max_length=200)
     """Beam's resource hint for the workers of this backend, as in type:nvidia-l4;count:1;install-nvidia-driver."""
 
     @abstractmethod
     def load(self) -> Annotator[FactsT_co]:
-        """Loads the models. Raises BackendUnavailableError, with the remedy, where that cannot be done here."""
+        """Loads the models. Raises BackendUnavailableError, with the remedy, if that cannot be done here."""
 
 
 AnyBackend = Backend[Facts]
-"""A backend of whichever branch."""
+"""A backend of any branch."""

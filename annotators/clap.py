@@ -55,7 +55,7 @@ class ClapWeights(TorchWeights):
     licence: ClassVar[str] = "Apache-2.0"
 
     def open_clap(self) -> AudioTextModel:
-        """Raises BackendUnavailableError, with the remedy, where the model cannot be opened."""
+        """Raises BackendUnavailableError, with the remedy, if the model cannot be opened."""
         from transformers import ClapModel, ClapProcessor
 
         try:
@@ -119,7 +119,7 @@ class TransformersClap:
 def text_audio_similarity(model: AudioTextModel, samples: Samples, texts: Sequence[str]) -> NDArray[np.float32]:
     """Cosine, in [-1, 1], of each of `texts` and the whole of `samples`, 48 kHz mono of any length: (len(texts),).
 
-    Raises AnnotationError where there is nothing to hear.
+    Raises AnnotationError if there is nothing to hear.
     """
     if not texts:
         return np.zeros(0, dtype=np.float32)
@@ -137,7 +137,7 @@ def hear_whole(model: AudioTextModel, samples: Samples) -> NDArray[np.float32]:
 def windows_of(samples: Samples, size: int) -> list[tuple[int, int]]:
     """The fewest windows of at most `size` that cover `samples`, spread evenly.
 
-    Raises AnnotationError where there is nothing to hear.
+    Raises AnnotationError if there is nothing to hear.
     """
     checked_samples(samples)
     count = -(-samples.size // size)

@@ -84,7 +84,7 @@ def _place_of(repository: str) -> Path:
 
 
 def size_mb_of(repository: str) -> float | None:
-    """What the hub's cache holds of `repository`, else what is known to be fetched; None where nothing is known."""
+    """What the hub's cache holds of `repository`, else what is known to be fetched; None if nothing is known."""
     blobs = list((_place_of(repository) / "blobs").glob("*"))
     if is_here(repository) and blobs:
         return sum(blob.stat().st_size for blob in blobs) / 1e6
@@ -115,7 +115,7 @@ def note_of(repository: str) -> str:
 
 
 def refuse_unreachable(backend: str, weights: str, option: str) -> None:
-    """Raises BackendUnavailableError where it is known beforehand that `weights` cannot be had here.
+    """Raises BackendUnavailableError if it is known beforehand that `weights` cannot be had here.
 
     `option` is the one that names them: a folder, or a repository of the hub.
     """

@@ -28,7 +28,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def in_halves(run: Callable[[Sequence[Clip]], list[AnswerT]], clips: Sequence[Clip]) -> list[AnswerT]:
     """`run(clips)`, or, where the device runs out of memory, its halves one after the other, down to one clip.
 
-    Raises AnnotationError where one clip alone is too much.
+    Raises AnnotationError if one clip alone is too much.
     """
     try:
         return run(clips)
@@ -66,9 +66,9 @@ def carried_weights(name: str) -> Path:
 
 
 def open_session(path: Path, sha256: str | None = None) -> Session:
-    """The model at `path` on the CPU and one thread: workers are processes, one a core.
+    """The model at `path` on the CPU and one thread: workers are processes, one per core.
 
-    Raises BackendUnavailableError where the file is missing, is not the one `sha256` (hexadecimal) names, or is no
+    Raises BackendUnavailableError if the file is missing, is not the one `sha256` (hexadecimal) names, or is no
     model that onnxruntime can open.
     """
     import onnxruntime

@@ -38,7 +38,7 @@ class Quiet:
     """A display that shows nothing. Pass an object with the same two methods to follow a run."""
 
     def show(self, reading: Reading) -> None:
-        """Called about once a second with how far the run is."""
+        """Called about once per second with how far the run is."""
 
     def note(self, message: str) -> None:
         """Called with what a user should know, as when a recording was given up."""

@@ -82,7 +82,7 @@ def tree_of(text: str, name: str, overrides: Sequence[str] = ()) -> dict[str, An
 
 
 def read_text(path: str) -> str:
-    """The text of a file of options. Raises SetupError where it cannot be read, or is too large to be one."""
+    """The text of a file of options. Raises SetupError if it cannot be read, or is too large to be one."""
     try:
         if Path(path).stat().st_size > MAX_CONFIG_BYTES:
             raise SetupError(f"{path} is over {MAX_CONFIG_BYTES} bytes: that is no configuration")
@@ -236,7 +236,7 @@ def load_config(profile: str, overrides: Sequence[str] = ()) -> RunConfig:
 def available(config: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:
     """`config` without the optional backends that cannot load here, and one line about each of those.
 
-    Raises SetupError where a backend that is not optional cannot load.
+    Raises SetupError if a backend that is not optional cannot load.
     """
     notices: list[str] = []
 

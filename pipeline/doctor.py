@@ -56,12 +56,12 @@ class ModelReport(Record):
     licence: str
     """Of the weights that it would load."""
     source: str
-    """Where those come from and how large they are; empty where there are none, or a wheel brings them."""
+    """Where those come from and how large they are; empty if there are none, or a wheel brings them."""
     from_hub: bool
     loads: bool
     optional: bool
     problem: str
-    """What is missing, with the remedy; empty where it loads."""
+    """What is missing, with the remedy; empty if it loads."""
 
 
 class MachineReport(Record):
@@ -78,7 +78,7 @@ class MachineReport(Record):
     compiled: str
     """Where compiled code is cached."""
     packages: tuple[tuple[str, str | None], ...]
-    """(name, version), null where it is not installed."""
+    """(name, version), null if it is not installed."""
 
 
 def members_of(union: Any) -> tuple[type[Model], ...]:
@@ -181,7 +181,7 @@ def examine_machine(folder: str = ".") -> MachineReport:
 
 
 def fitting_workers(config: RunConfig, cores: int, gpus: int) -> int:
-    """Local processes for `config` where nobody says how many: one a core, or a few for each GPU that it would use.
+    """Local processes for `config` where nobody says how many: one per core, or a few for each GPU that it would use.
 
     Each process loads models of its own, and a GPU holds few of them.
     """

@@ -196,7 +196,7 @@ def _rows_of_commit(commit: Commit) -> int:
 
 
 def _percentile(lengths: Counter[int], share: float) -> int:
-    """The least length that at least `share` of all do not exceed; 0 where there is none."""
+    """The least length that at least `share` of all do not exceed; 0 if there is none."""
     wanted, seen = share * lengths.total(), 0
     for length in sorted(lengths):
         seen += lengths[length]

@@ -123,7 +123,7 @@ class Display(Protocol):
 
 
 def prepare_run(request: RunRequest) -> Prepared:
-    """Lists and plans without touching OUT. Raises SetupError where the run could not begin."""
+    """Lists and plans without touching OUT. Raises SetupError if the run could not begin."""
     config, unavailable = available(load_config(request.profile, request.overrides))
     return prepare_with(config, request, unavailable)
 

@@ -1,4 +1,4 @@
-"""OUT/annotations/<branch>: one row a (segment, backend), one table a branch."""
+"""OUT/annotations/<branch>: one row per segment and backend, one table per branch."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from soundseam.schemas.record import Record
 from soundseam.schemas.speech import SpeechFacts
 
 Facts = SpeechFacts | MusicFacts | GeneralFacts
-"""What a backend answers for one clip: the typed fields of its branch, null where it does not measure them."""
+"""What a backend returns for one clip: the typed fields of its branch, null if it does not measure them."""
 
 
 class AnnotationKey(Record):
-    """What every annotation row begins with: whose it is and what made it."""
+    """The first fields of every annotation row: which segment it belongs to and what made it."""
 
     segment_id: str = Field(description="the segment it is about")
     recording_id: str = Field(description="the recording of that segment")
     branch: Branch = Field(description="speech, music or general: the table's own")
-    backend: str = Field(description="the backend's name in the configuration; one row a (segment, backend)")
+    backend: str = Field(description="the backend's name in the configuration; one row per segment and backend")
     model: str = Field(description="which model or algorithm answered")
     revision: str = Field(description="changes whenever its answers may: a checksum, a hub commit, a version")
     config_key: str = Field(description="key of the configuration and models that made this row")

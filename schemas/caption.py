@@ -1,4 +1,4 @@
-"""OUT/captions: one row a segment."""
+"""OUT/captions: one row per segment."""
 
 from __future__ import annotations
 
@@ -45,20 +45,22 @@ class ResultKind(StrEnum):
 
 
 class ToolResult(Record):
-    """One thing that one tool says of a segment: whose it is, what it is about, when it holds, how sure it is."""
+    """One statement of one tool about a segment: its source, topic, time span and confidence."""
 
     kind: ResultKind = Field(description="what it is about")
-    branch: Branch | None = Field(description="whose it is; null for the segment's own events, profile and language")
+    branch: Branch | None = Field(
+        description="the branch of the tool; null for the segment's own events, profile and language"
+    )
     table: str = Field(description="segments, annotations/speech, annotations/music or annotations/general")
     backend: str | None = Field(description="which row of an annotation table; null for segments")
-    field: str = Field(description="path of what it was read from; with table and backend it names the result")
+    field: str = Field(
+        description="path of the field it was read from; with table and backend it identifies the result"
+    )
     start_ms: int = Field(description="in the recording's time")
     end_ms: int = Field(description="in the recording's time, exclusive")
-    content: str = Field(description="in a listener's words, numbers as they may be told; empty for what is ordinary")
-    confidence: float | None = Field(
-        ge=0.0, le=1.0, description="the tool's own, not calibrated; null where it has none"
-    )
-    evidence: tuple[Evidence, ...] = Field(description="the values it was read from: it can be derived from them again")
+    content: str = Field(description="in a listener's words, with rounded numbers; empty for what is ordinary")
+    confidence: float | None = Field(ge=0.0, le=1.0, description="the tool's own, not calibrated; null if it has none")
+    evidence: tuple[Evidence, ...] = Field(description="the values it was read from and can be derived from again")
 
     @property
     def span(self) -> TimeSpan:
@@ -66,25 +68,27 @@ class ToolResult(Record):
 
     @property
     def name(self) -> str:
-        """Tells it from every other result of its segment."""
+        """Unique among the results of its segment."""
         return f"{self.table}/{self.backend or ''}/{self.field}"
 
     def value(self, path: str) -> str | None:
-        """The JSON at `path` of its row, where it is part of the evidence."""
-        return next((one.value for one in self.evidence if one.field == path), None)
+        """The JSON at `path` of its row, if that is part of the evidence."""
+        return next((evidence.value for evidence in self.evidence if evidence.field == path), None)
 
 
 class Prior(Record):
-    """How strongly a segment is of one branch's kind of sound."""
+    """How much of a segment is one branch's kind of sound."""
 
     branch: Branch = Field(description="speech, music or general")
     strength: float = Field(
-        ge=0.0, le=1.0, description="time of the branch's events weighted by their scores, over that of all events"
+        ge=0.0,
+        le=1.0,
+        description="time of the branch's events weighted by their scores, divided by that of all events",
     )
 
 
 class Resolution(StrEnum):
-    """How a disagreement was settled; `open` where it was not, and then the caption says nothing of it."""
+    """How a disagreement was resolved; `open` if it was not, and then the caption leaves the topic out."""
 
     SAME_PULSE = "same_pulse"
     SAME_NOTES = "same_notes"
@@ -96,32 +100,34 @@ class Resolution(StrEnum):
 
 
 class Conflict(Record):
-    """Sources that say different things of one matter."""
+    """Sources that contradict each other on one topic."""
 
     topic: str = Field(description="tempo, key, meter, language, transcript, speakers, words or events")
     resolution: Resolution = Field(
-        description="same_pulse (twice or three times the tempo), same_notes (relative keys), agreed (systems that "
-        "were compared say so), majority, stronger (the weights differ enough), manifest, or open"
+        description="same_pulse (double or triple tempo), same_notes (relative keys), agreed (by systems that "
+        "were compared), majority, stronger (the weights differ enough), manifest, or open"
     )
-    kept: str | None = Field(description="the source whose word counts, as TABLE/BACKEND/FIELD; null where it is open")
-    against: tuple[str, ...] = Field(description="the sources that say otherwise")
-    detail: str = Field(description="what each of them says")
+    kept: str | None = Field(description="the source that counts, as TABLE/BACKEND/FIELD; null if it is open")
+    against: tuple[str, ...] = Field(description="the sources that contradict it")
+    detail: str = Field(description="what each source says")
 
 
 class PlannedFact(Record):
-    """One tool result that the caption may tell."""
+    """One tool result that the caption may mention."""
 
     kind: ResultKind = Field(description="what it is about")
-    source: str = Field(description="where it stands, as TABLE/BACKEND/FIELD")
+    source: str = Field(description="its source, as TABLE/BACKEND/FIELD")
     weight: float = Field(ge=0.0, le=1.0, description="prior of its kind of sound times the tool's confidence")
 
 
 class CaptionPlan(Record):
-    """What a caption was written from."""
+    """The basis of a caption."""
 
     priors: tuple[Prior, ...] = Field(default=(), description="of the branches, strongest first")
-    facts: tuple[PlannedFact, ...] = Field(default=(), description="in the order in which they count")
-    conflicts: tuple[Conflict, ...] = Field(default=(), description="where sources disagreed, and what came of it")
+    facts: tuple[PlannedFact, ...] = Field(default=(), description="in order of importance")
+    conflicts: tuple[Conflict, ...] = Field(
+        default=(), description="disagreements between sources, and how they were resolved"
+    )
 
 
 class UnsureReason(StrEnum):
@@ -135,22 +141,18 @@ class UnsureReason(StrEnum):
 class ClaimCheck(Record):
     """What a verifier answered about one claim."""
 
-    affirmed: float = Field(
-        ge=0.0, le=1.0, description="probability of yes where it was asked whether the claim is true"
-    )
-    denied: float = Field(
-        ge=0.0, le=1.0, description="probability of yes where it was asked whether the claim is false"
-    )
+    affirmed: float = Field(ge=0.0, le=1.0, description="probability of yes to the question whether the claim is true")
+    denied: float = Field(ge=0.0, le=1.0, description="probability of yes to the question whether the claim is false")
     silence: float | None = Field(
         default=None,
         ge=0.0,
         le=1.0,
-        description="probability that the claim holds, with silence in place of the audio; null where not asked",
+        description="probability that the claim holds, with silence in place of the audio; null if not asked",
     )
     doubt: UnsureReason | None = Field(
         default=None,
         description="why the claim is unsure: undecided (between the thresholds), inconsistent (the two answers "
-        "contradict each other) or believed_in_silence; null where it is confirmed or dropped",
+        "contradict each other) or believed_in_silence; null if it is confirmed or dropped",
     )
 
 
@@ -162,28 +164,32 @@ class Caption(Record):
     caption: str = Field(description="the texts of the claims that were not dropped, joined")
     composer: str = Field(description="what wrote it: grammar, a captioner's name, or a writer's model and revision")
     language: str = Field(description="of the caption, BCP 47")
-    branches: tuple[Branch, ...] = Field(description="whose evidence the caption rests on, leading first")
+    branches: tuple[Branch, ...] = Field(description="whose evidence the caption rests on, the leading one first")
     claims: tuple[Claim, ...] = Field(
-        description="its sentences, in order, and among them those that were dropped, which are no part of the caption"
+        description="its sentences, in order, including dropped ones, which are not part of the caption"
     )
     verified: bool | None = Field(
-        description="true where every sentence was confirmed, false where one is unsure; null where no verifier ran"
+        description="true if every sentence was confirmed, false if one is unsure; null if no verifier ran"
     )
     checks: tuple[ClaimCheck, ...] = Field(
-        default=(), description="what the verifier answered, one for each claim, in order; empty where none ran"
+        default=(), description="the verifier's answers, one per claim, in order; empty if no verifier ran"
     )
     plan: CaptionPlan = Field(
-        default=CaptionPlan(), description="what led, which facts counted, where sources disagreed and what came of it"
+        default=CaptionPlan(),
+        description="which branch led, which facts counted, which sources disagreed and how that was resolved",
     )
     thinking: str | None = Field(
-        default=None, description="what a writer that thinks wrote before its answer; null where there is none"
+        default=None, description="what a writer that thinks wrote before its answer; null if there is none"
     )
     clap_similarity: float | None = Field(
-        default=None, ge=-1.0, le=1.0, description="cosine of the caption and the sound, by captions.clap; null without"
+        default=None,
+        ge=-1.0,
+        le=1.0,
+        description="cosine similarity of the caption and the audio, by captions.clap; null without it",
     )
     config_key: str = Field(description="key of the configuration and models that made this row")
 
     @property
     def kept(self) -> tuple[Claim, ...]:
-        """The claims that the caption is made of."""
+        """The claims that the caption consists of."""
         return kept_claims(self.claims)

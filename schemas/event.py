@@ -1,4 +1,4 @@
-"""Sound events, the nine coarse classes they fall into, and a segment's profile over them."""
+"""Sound events, their nine coarse classes, and a segment's profile of classes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Event(Record):
     """One sound event, in the recording's own time."""
 
     event_class: EventClass = Field(alias="class", description="one of the nine coarse classes")
-    label: str = Field(description="what the detector calls it, finer than the class where it can tell")
+    label: str = Field(description="the detector's label, more specific than the class if possible")
     onset_ms: int = Field(description="in the recording's time")
     offset_ms: int = Field(description="in the recording's time, exclusive")
     score: float = Field(ge=0.0, le=1.0, description="mean detection score over the event, not calibrated")
@@ -54,7 +54,7 @@ class Event(Record):
 
 
 class ProfileEntry(Record):
-    """How much of a segment one class fills."""
+    """The share of one class in a segment."""
 
     event_class: EventClass = Field(alias="class", description="one of the nine coarse classes")
     share: float = Field(ge=0.0, le=1.0, description="share of the segment's time with an event of the class")
@@ -62,7 +62,7 @@ class ProfileEntry(Record):
 
 
 class TagKind(StrEnum):
-    """What a tag speaks of."""
+    """What a tag describes."""
 
     INSTRUMENT = "instrument"
     GENRE = "genre"
@@ -73,7 +73,7 @@ class TagKind(StrEnum):
 class Tag(Record):
     """One word for a segment."""
 
-    label: str = Field(description="in the model's own words, or those of the label file")
+    label: str = Field(description="as the model or its label file names it")
     kind: TagKind = Field(description="instrument, genre, mood or other")
     score: float = Field(ge=0.0, le=1.0, description="the model's own, not calibrated")
-    source: str = Field(description="the model that says so")
+    source: str = Field(description="the model that assigned it")

@@ -12,44 +12,44 @@ from soundseam.schemas.record import Record
 
 
 class EventSource(Record):
-    """Who heard an event, and as what."""
+    """A detector or tagger that detected an event, and its label."""
 
-    source: str = Field(description="detection, or the backend of the general branch that heard it")
-    label: str = Field(description="in its own words")
-    score: float = Field(ge=0.0, le=1.0, description="its own, not calibrated")
+    source: str = Field(description="detection, or the backend of the general branch that detected it")
+    label: str = Field(description="the source's own label")
+    score: float = Field(ge=0.0, le=1.0, description="the source's own, not calibrated")
 
 
 class HeardEvent(Event):
-    """An event with what was measured on it."""
+    """An event with its measurements."""
 
     sources: tuple[EventSource, ...] = Field(
-        default=(), description="all that heard it, the detection stage first, then surest first"
+        default=(), description="all sources that detected it, the detection stage first, then by descending score"
     )
     level_dbfs: float | None = Field(description="RMS over the event; null for digital silence")
     salience_db: float | None = Field(
-        description="level over the median level of the segment's event-free time, taken to be -96 dBFS at least; "
-        "null where under 100 ms are event-free"
+        description="level over the median level of the segment's event-free time, which counts as -96 dBFS at least; "
+        "null if under 100 ms are event-free"
     )
     brightness_hz: float | None = Field(description="spectral centroid, power-weighted over time; null for silence")
     tonal_share: float | None = Field(
-        ge=0.0, le=1.0, description="share of its sounding frames whose power lies mostly in a few partials"
+        ge=0.0, le=1.0, description="share of its non-silent frames with most of their power in a few partials"
     )
     attack_ms: int | None = Field(description="from onset to the loudest 20 ms; null for digital silence")
 
 
 class Repetition(Record):
-    """A sound that comes again at even distances."""
+    """A sound that repeats periodically."""
 
     period_ms: int = Field(description="from one onset to the next")
-    count: int = Field(description="how often it was heard, three times at least")
+    count: int = Field(description="number of occurrences, at least three")
     regularity: float = Field(ge=0.0, le=1.0, description="1 = exactly even")
     label: str | None = Field(
-        default=None, description="of the events that repeat; null where the level repeats inside longer events"
+        default=None, description="of the events that repeat; null if the level repeats inside longer events"
     )
 
 
 class Acoustics(Record):
-    """The segment as a whole. Short-term levels are RMS over 40 ms, every 10 ms, taken to be -96 dBFS at least."""
+    """The segment as a whole. Short-term levels are RMS over 40 ms, every 10 ms, and count as -96 dBFS at least."""
 
     level_dbfs: float | None = Field(description="RMS; null for digital silence")
     peak_dbfs: float | None = Field(description="highest absolute sample; null for digital silence")
@@ -65,7 +65,8 @@ class Acoustics(Record):
         description="share of time under -60 dBFS, or within 3 dB of a floor that lies 10 dB or more under the rest",
     )
     bandwidth_hz: int | None = Field(
-        description="highest frequency with energy over the floor, at the analysis rate of 16 kHz; null for silence"
+        description="highest frequency with energy above the noise floor, at the analysis rate of 16 kHz; null "
+        "for silence"
     )
     stationarity: float | None = Field(
         default=None,
@@ -75,8 +76,9 @@ class Acoustics(Record):
     )
     decay_time_ms: int | None = Field(
         default=None,
-        description="time in which the sound dies away by 60 dB, median of its free decays of 20 dB or more: an upper "
-        "estimate of reverberation, since a source may ring by itself; null where fewer than two were heard",
+        description="time in which the sound decays by 60 dB, median over free decays of 20 dB or more: an upper "
+        "estimate "
+        "of reverberation, since a source may ring by itself; null for fewer than two decays",
     )
 
 
@@ -84,30 +86,31 @@ class Anchor(Record):
     """The whole scene in one line."""
 
     text: str = Field(description="one line, without a full stop")
-    composer: str = Field(description="events where it was composed of them, else the model that heard the sound")
+    composer: str = Field(description="events if it was composed from them, else the model that processed the audio")
     unheard: tuple[str, ...] = Field(
-        description="sounds that it names and no other source heard, by their families, as in dog; empty for composed"
+        description="families of sounds, as in dog, that it names and no other source detected; empty if composed "
+        "from events"
     )
 
 
 class Mention(Record):
-    """Which words of a description tell of which event."""
+    """The words of a description that mention an event."""
 
     event: int = Field(ge=0, description="position in the events of the row of the backend events")
-    words: str = Field(description="as they stand in the description")
+    words: str = Field(description="as in the description")
 
 
 class SceneDescription(Record):
-    """A description of the whole scene. It tells of every salient event, and names nothing that no source heard."""
+    """A description of the whole scene. It mentions every salient event, and names no sound that no source detected."""
 
     text: str = Field(description="the description")
     mentions: tuple[Mention, ...] = Field(description="in the order of the events")
-    salient_events: int = Field(ge=0, description="how many there were to be told of")
+    salient_events: int = Field(ge=0, description="how many events it had to mention")
     answer: str = Field(description="as the model gave it")
 
 
 class Criterion(StrEnum):
-    """What a description is judged by."""
+    """A criterion for judging a description."""
 
     COMPLETE = "complete"
     FAITHFUL = "faithful"
@@ -117,21 +120,21 @@ class Criterion(StrEnum):
 
 
 class Mark(Record):
-    """How far one criterion is met."""
+    """The rating of a description on one criterion."""
 
     criterion: Criterion = Field(
-        description="complete (nothing that stands out is missing), faithful (nothing is made up), ordered (what comes "
-        "when), specific (sounds are told apart), clear (it reads well)"
+        description="complete (nothing prominent is missing), faithful (nothing is invented), ordered (in order "
+        "of time), specific (sounds are distinguished), clear (it reads well)"
     )
-    score: int = Field(ge=1, le=5, description="5 = wholly")
-    reason: str = Field(description="in a sentence")
+    score: int = Field(ge=1, le=5, description="5 = fully")
+    reason: str = Field(description="in one sentence")
 
 
 class Judgement(Record):
-    """What a judge says of a description. One that falls below the thresholds is rejected, with this as its reason."""
+    """A judge's ratings of a description. Below the thresholds it is rejected, with the ratings as the reason."""
 
-    described_by: str = Field(description="the backend whose description it is")
-    marks: tuple[Mark, ...] = Field(description="one a criterion")
+    described_by: str = Field(description="the backend that wrote the description")
+    marks: tuple[Mark, ...] = Field(description="one per criterion")
     mean: float = Field(ge=1.0, le=5.0, description="of the scores")
 
 
@@ -139,7 +142,7 @@ class GeneralFacts(BranchFacts):
     """The general branch's typed fields; each backend fills its own and leaves the rest null."""
 
     tagged: tuple[Event, ...] | None = Field(
-        default=None, description="what a tagger of named sounds hears, in order of onset; labels may overlap"
+        default=None, description="sounds that a tagger detected, in order of onset; labels may overlap"
     )
     events: tuple[HeardEvent, ...] | None = None
     repetition: Repetition | None = None

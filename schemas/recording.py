@@ -1,4 +1,4 @@
-"""OUT/recordings: one row a source file."""
+"""OUT/recordings: one row per source file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from soundseam.schemas.timespan import TimeSpan
 
 
 class ChannelRelation(StrEnum):
-    """What the channels of a recording are to each other, measured before the downmix."""
+    """The relation of a recording's channels, measured before the downmix."""
 
     MONO = "mono"
     IDENTICAL = "identical"
@@ -22,7 +22,7 @@ class ChannelRelation(StrEnum):
 
 
 class Downmix(StrEnum):
-    """How one channel was made of several."""
+    """How several channels were combined into one."""
 
     NONE = "none"
     MEAN = "mean"
@@ -39,11 +39,11 @@ class Quality(Record):
     channel_relation: ChannelRelation = Field(
         description="mono, identical, related, independent or antiphase, measured before the downmix"
     )
-    downmix: Downmix = Field(description="how one channel was made: none, mean or strongest")
+    downmix: Downmix = Field(description="how channels were combined: none, mean or strongest")
 
 
 class ModelUse(Record):
-    """Which model took part, exactly enough to find it again."""
+    """The exact model that was used."""
 
     name: str = Field(description="the backend's name in the configuration")
     model: str = Field(description="which model or algorithm answered")
@@ -57,23 +57,23 @@ class Recording(Record):
     source_uri: str = Field(description="where it was read from, without credentials")
     manifest_id: str | None = Field(description="the manifest's `id`; null without one")
     size_bytes: int = Field(description="of the file")
-    duration_ms: int = Field(description="of what could be decoded")
+    duration_ms: int = Field(description="of the part that could be decoded")
     container: str = Field(description="file format, as in flac or mov")
     codec: str = Field(description="audio codec, as in pcm_s16le or opus")
     sample_rate_hz: int = Field(description="of the source, before resampling")
     channels: int = Field(description="of the source, before the downmix")
-    license: str | None = Field(description="as the manifest has it; null where nobody said")
-    language: str | None = Field(description="as the manifest has it; null where nobody said")
+    license: str | None = Field(description="from the manifest; null if not stated")
+    language: str | None = Field(description="from the manifest; null if not stated")
     metadata: str | None = Field(description="the manifest's free columns, a JSON object")
     quality: Quality
-    detectors: tuple[ModelUse, ...] = Field(description="what found the events, in order")
-    segment_count: int = Field(description="how many segments it gave")
+    detectors: tuple[ModelUse, ...] = Field(description="the detectors that found the events, in order")
+    segment_count: int = Field(description="number of segments cut from it")
     segment_ms: int = Field(description="their total length")
     config_key: str = Field(description="key of the configuration and models that made this row")
 
 
 class SourceLine(Record):
-    """An interval of a source and what a manifest's line says of it."""
+    """An interval of a source with the values of its manifest line."""
 
     span: TimeSpan
     manifest_id: str | None = None
@@ -82,7 +82,7 @@ class SourceLine(Record):
     metadata: str | None = None
     """The line's free columns as a JSON object."""
     is_rest: bool = False
-    """True for time that no line names, of a file that is asked for as a whole too."""
+    """True for the time between lines, if another line covers the whole file."""
 
     @property
     def said(self) -> tuple[str | None, ...]:
@@ -100,35 +100,35 @@ class Source(Record):
     license: str | None = None
     language: str | None = None
     intervals: tuple[TimeSpan, ...] = ()
-    """What a manifest restricts segmentation to: ordered, disjoint; empty means the whole recording."""
+    """The intervals to segment: ordered, disjoint; empty means the whole recording."""
     metadata: str | None = None
     """The manifest's free columns as a JSON object."""
 
     lines: tuple[SourceLine, ...] = ()
-    """One per interval, if they say different things: no segment bears what another line says, or reaches over two.
+    """One per interval, if their values differ: no segment gets another line's values or spans two lines.
 
-    What the source itself says then holds for all of them.
+    The source's own values then apply to all of them.
     """
 
     def parts(self, whole: TimeSpan) -> tuple[SourceLine, ...]:
-        """What is asked for, in order, each part with what is said of it; `whole` is all of the recording."""
+        """The intervals to use, in order, each with its values; `whole` is the whole recording."""
         said = {name: getattr(self, name) for name in ("manifest_id", "license", "language", "metadata")}
         return self.lines or tuple(SourceLine(span=span, **said) for span in self.intervals or (whole,))
 
     @property
     def row_key(self) -> str:
-        """Key of all that this source brings to its rows besides its bytes."""
+        """Key of everything that this source contributes to its rows besides its bytes."""
         left_out = {"uri", "size_bytes"} | (set() if self.lines else {"lines"})
         return content_key(self.model_dump(mode="json", exclude=left_out))
 
     @property
     def content_key(self) -> str:
-        """Key of what is heard: the bytes and the intervals, wherever the file lies."""
+        """Key of the audio: the bytes and the intervals, whatever the file's location."""
         return content_key([self.recording_id, [list(span) for span in self.intervals]])
 
     @property
     def spoken_key(self) -> str:
-        """Key of what is heard and the languages that it is said to be in; `content_key` if nobody says."""
+        """Key of the audio and its stated languages; `content_key` if none is stated."""
         languages = [line.language for line in self.lines] or [self.language]
         return content_key([self.content_key, languages]) if any(languages) else self.content_key
 
@@ -139,27 +139,27 @@ CHANGED = "changed_since_listed"
 WORKER_DIED = "worker_died"
 WORKER_STALLED = "worker_stalled"
 PASSING_REASONS = frozenset({MISSING_FILE, UNREADABLE, CHANGED, WORKER_DIED, WORKER_STALLED})
-"""Faults that are not of a recording's bytes and may have passed by the next run, which tries again."""
+"""Temporary faults, not caused by a recording's bytes: the next run tries again."""
 
 
 class Rejected(Record):
     """One row of `rejected`: something that was dropped, and why."""
 
-    recording_id: str | None = Field(description="null where no bytes could be read to derive it from")
+    recording_id: str | None = Field(description="null if no bytes could be read to derive it from")
     source_uri: str = Field(description="where it was read from, without credentials")
-    segment_id: str | None = Field(default=None, description="null where a recording was dropped, or a part of one")
+    segment_id: str | None = Field(default=None, description="null if a recording was dropped, or a part of one")
     start_ms: int | None = Field(default=None, description="in the recording's time; null for all of it, or unknown")
     end_ms: int | None = Field(default=None, description="in the recording's time, exclusive; null likewise")
     stage: str = Field(
         description="list, decode, detect, segments (a process lost in decode or detect), "
         "annotations/<branch>/<backend>, captions, filter"
     )
-    reason: str = Field(description="one of a few words that can be counted, as in truncated or missing_file")
-    detail: str = Field(description="for a person: what was seen, with numbers")
+    reason: str = Field(description="one of a fixed set of codes, as in truncated or missing_file")
+    detail: str = Field(description="details for a person, with numbers")
 
     @classmethod
     def of_segment(cls, segment: Segment, stage: str, reason: str, detail: str) -> Rejected:
-        """The row that says why `segment` was dropped at `stage`."""
+        """The row for `segment`, dropped at `stage`."""
         return cls(
             recording_id=segment.recording_id,
             source_uri=segment.source_uri,

@@ -87,7 +87,7 @@ class Emotion(StrEnum):
 
 
 def _as_word(value: object) -> object:
-    """As models write it: Young adult is young_adult."""
+    """Normalises a model's spelling: Young adult becomes young_adult."""
     return "_".join(value.lower().replace("-", " ").split()) if isinstance(value, str) else value
 
 
@@ -113,21 +113,23 @@ class Dimensions(Record):
 
 
 class DimensionContradiction(Record):
-    """Where a model says otherwise than what was measured. The measure counts: the dimension is set to unclear."""
+    """A contradiction between a model and a measurement. The measurement counts: the dimension is set to unclear."""
 
     dimension: str = Field(description="gender, age, pitch, speed or volume")
     said: str = Field(description="the value that the model gave")
     measured: str = Field(description="as in a median pitch of 95 Hz")
-    backend: str = Field(description="whose measure")
+    backend: str = Field(description="the backend that measured it")
 
 
 class Paralinguistics(Dimensions):
-    """How one speaker of a segment sounds, by an audio-language model, held against what was measured."""
+    """How one speaker of a segment sounds, by an audio-language model, checked against measurements."""
 
     speaker: str | None = Field(
-        description="label of the turns that were heard; null where the whole segment was, as one speaker's"
+        description="label of the speaker's turns; null if the whole segment was used as one speaker's"
     )
-    contradictions: tuple[DimensionContradiction, ...] = Field(description="with the measures, in order of dimensions")
+    contradictions: tuple[DimensionContradiction, ...] = Field(
+        description="with the measurements, in order of dimensions"
+    )
     answer: str = Field(description="as the model gave it")
 
 
@@ -140,34 +142,32 @@ class Word(Record):
     confidence: float | None = Field(ge=0.0, le=1.0, description="the system's own, not calibrated")
     speaker: str | None = Field(
         default=None,
-        description="label of whose turn spans most of the word; null where no turn does or none are known",
+        description="label of the speaker whose turn covers most of the word; null if there is none",
     )
 
 
 class Transcript(Record):
-    """What one system, or several that agree, heard being said."""
+    """The transcript of one system, or of several that agree."""
 
     text: str = Field(description="in the system's own spelling")
-    words: tuple[Word, ...] = Field(description="in order; empty where the system gives no times")
+    words: tuple[Word, ...] = Field(description="in order; empty if the system gives no times")
     language: str | None = Field(description="BCP 47")
     confidence: float | None = Field(ge=0.0, le=1.0, description="the system's own, not calibrated")
-    agreement: float | None = Field(
-        ge=0.0, le=1.0, description="1 - inter-system WER; null where one system spoke alone"
-    )
+    agreement: float | None = Field(ge=0.0, le=1.0, description="1 - inter-system WER; null for a single system")
     usable_for_training: bool = Field(
-        description="true where enough systems agree, or the configuration trusts one alone"
+        description="true if enough systems agree, or the configuration trusts a single one"
     )
-    flags: tuple[str, ...] = Field(description="why it may not be trusted, as in single_system")
+    flags: tuple[str, ...] = Field(description="reasons for distrust, as in single_system")
     language_probability: float | None = Field(
-        default=None, ge=0.0, le=1.0, description="of the language, by its sound; null where it was not listened for"
+        default=None, ge=0.0, le=1.0, description="of the language, detected in the audio; null if that was not done"
     )
     no_speech_probability: float | None = Field(
-        default=None, ge=0.0, le=1.0, description="the system's own, that nobody speaks; null where it tells none"
+        default=None, ge=0.0, le=1.0, description="the system's own, that nobody speaks; null if it gives none"
     )
 
 
 class Voice(Record):
-    """How the speech of a segment sounds, measured on the time that was detected as speech."""
+    """Voice measurements over the time detected as speech."""
 
     speech_ms: int = Field(description="time detected as speech")
     pitch_median_hz: float | None = Field(description="median fundamental frequency of voiced frames; null if none")
@@ -175,18 +175,20 @@ class Voice(Record):
     pitch_high_hz: float | None = Field(description="90th percentile")
     voiced_share: float = Field(ge=0.0, le=1.0, description="share of speech frames with a pitch")
     level_dbfs: float | None = Field(description="RMS over the speech; null for digital silence")
-    snr_db: float | None = Field(description="speech level over the level between; null where nothing lies between")
-    syllable_rate_hz: float | None = Field(description="syllable nuclei a second of speech; null under 1 s of speech")
+    snr_db: float | None = Field(
+        description="speech level over the level between speech; null if there is nothing between"
+    )
+    syllable_rate_hz: float | None = Field(description="syllable nuclei per second of speech; null under 1 s of speech")
     pause_count: int = Field(
         ge=0,
-        description="250 ms or more outside the speech events or 25 dB under their level; a lower bound",
+        description="250 ms or more outside the speech events or 25 dB below their level; a lower bound",
     )
-    pause_ms: int = Field(ge=0, description="their total")
-    longest_pause_ms: int = Field(ge=0, description="0 where there is none")
+    pause_ms: int = Field(ge=0, description="total length of the pauses")
+    longest_pause_ms: int = Field(ge=0, description="0 if there is none")
 
 
 class SpeechQuality(Record):
-    """How well the speech of a segment was recorded, measured on all channels of the source."""
+    """Recording quality of a segment's speech, measured on all channels of the source."""
 
     bandwidth_hz: int | None = Field(
         description="highest frequency within 70 dB of the strongest, up to 24000; null for silence"
@@ -206,41 +208,45 @@ class Dnsmos(Record):
 
 
 class ErrorUnit(StrEnum):
-    """What transcripts are compared by."""
+    """The unit in which transcripts are compared."""
 
     WORDS = "words"
     CHARACTERS = "characters"
 
 
 class PairError(Record):
-    """How far two systems are apart."""
+    """The difference between two systems' transcripts."""
 
     first: str = Field(description="a backend")
     second: str = Field(description="another")
-    error_rate: float = Field(ge=0.0, le=1.0, description="edits over the longer transcript, both normalised")
+    error_rate: float = Field(
+        ge=0.0, le=1.0, description="edits divided by the length of the longer transcript, both normalised"
+    )
 
 
 class Agreement(Record):
     """How the transcript of a segment was chosen, with the figures."""
 
     systems: tuple[str, ...] = Field(description="backends that took part, in the configuration's order")
-    chosen: str | None = Field(description="whose transcript is nearest to the others'; null where none took part")
-    unit: ErrorUnit = Field(description="characters where the text is mostly Chinese, Japanese or Korean")
-    pairs: tuple[PairError, ...] = Field(description="every two systems")
-    coverage: float | None = Field(
-        ge=0.0, le=1.0, description="share of the speech that words span; null without word times or speech"
+    chosen: str | None = Field(
+        description="the system whose transcript agrees most with the others; null if none took part"
     )
-    untranscribed_tail_ms: int | None = Field(ge=0, description="speech after the last word; null as coverage is")
-    letters_per_second: float | None = Field(ge=0.0, description="over the speech; null where there is none")
+    unit: ErrorUnit = Field(description="characters if the text is mostly Chinese, Japanese or Korean")
+    pairs: tuple[PairError, ...] = Field(description="every pair of systems")
+    coverage: float | None = Field(
+        ge=0.0, le=1.0, description="share of the speech that words cover; null without word times or speech"
+    )
+    untranscribed_tail_ms: int | None = Field(ge=0, description="speech after the last word; null if coverage is null")
+    letters_per_second: float | None = Field(ge=0.0, description="over the speech; null if there is none")
 
 
 class SpeechLanguage(Record):
-    """Which language is spoken, by the sound and by the words."""
+    """The spoken language, according to the audio and to the text."""
 
-    from_audio: str | None = Field(description="BCP 47, as a recogniser says; null where none tells")
-    from_text: str | None = Field(description="BCP 47, by what was transcribed; null for too little text")
+    from_audio: str | None = Field(description="BCP 47, from a recogniser; null if none gives it")
+    from_text: str | None = Field(description="BCP 47, from the transcript; null for too little text")
     text_confidence: float | None = Field(ge=0.0, le=1.0, description="among the languages that are considered")
-    agrees: bool | None = Field(description="null where one of the two is missing")
+    agrees: bool | None = Field(description="null if one of the two is missing")
 
 
 class Sentence(Record):
@@ -252,33 +258,33 @@ class Sentence(Record):
 
 
 class Alignment(Record):
-    """The times of a transcript's words, found again by another model that was told the words."""
+    """The times of a transcript's words, found by a second model by forced alignment."""
 
     aligned: str = Field(description="the backend whose transcript it is")
-    words: tuple[Word, ...] = Field(description="in order, inside the segment, none before the one before it ends")
+    words: tuple[Word, ...] = Field(description="in order, inside the segment, without overlaps")
     mean_difference_ms: float | None = Field(
-        ge=0.0, description="mean distance of starts and ends to the recogniser's own; null where it gave no times"
+        ge=0.0, description="mean distance of starts and ends from the recogniser's own; null if it gave no times"
     )
 
 
 class Turn(Record):
     """One speaker speaking, clipped to the segment. Turns of several speakers may overlap."""
 
-    speaker: str = Field(description="label, the same for one speaker all through a recording")
+    speaker: str = Field(description="label, consistent within a recording")
     start_ms: int = Field(description="in the recording's time")
     end_ms: int = Field(description="in the recording's time, exclusive")
-    overlapped: bool = Field(description="true where somebody else speaks during part of it")
+    overlapped: bool = Field(description="true if somebody else speaks during part of it")
 
 
 class Speakers(Record):
     """Who speaks when in a segment."""
 
     turns: tuple[Turn, ...] = Field(description="in order of start")
-    count: int = Field(ge=0, description="speakers heard in the segment")
+    count: int = Field(ge=0, description="number of speakers in the segment")
     overlap_ms: int = Field(ge=0, description="time in which two or more speak")
-    scope: Literal["recording", "segment"] = Field(description="within what the labels mean the same speaker")
+    scope: Literal["recording", "segment"] = Field(description="the range within which labels are consistent")
     sure: bool | None = Field(
-        default=None, description="true if count and turns can be relied on; null if the backend does not judge that"
+        default=None, description="true if count and turns are reliable; null if the backend does not judge that"
     )
 
 
@@ -295,5 +301,5 @@ class SpeechFacts(BranchFacts):
     quality: SpeechQuality | None = None
     dnsmos: Dnsmos | None = None
     paralinguistics: tuple[Paralinguistics, ...] | None = Field(
-        default=None, description="one a speaker, who speaks longest first; empty where nobody says enough"
+        default=None, description="one per speaker, the one who speaks longest first; empty if nobody speaks enough"
     )

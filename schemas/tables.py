@@ -32,9 +32,9 @@ _SCALARS: Mapping[type, pa.DataType] = {
 
 @cache
 def arrow_schema(record: type[BaseModel]) -> pa.Schema:
-    """The schema of a table with one row a `record`: fields in order of declaration, under their aliases.
+    """The schema of a table with one `record` per row: fields in order of declaration, under their aliases.
 
-    Raises TypeError for an annotation that has no Arrow form; a table's record is written so that it has one.
+    Raises TypeError for a type annotation that has no Arrow form.
     """
     return pa.schema(_fields(record))
 
@@ -45,7 +45,7 @@ def table_of(rows: Iterable[BaseModel], record: type[BaseModel]) -> pa.Table:
 
 
 def records_of(table: pa.Table, record: type[RecordType]) -> list[RecordType]:
-    """The rows of `table` as validated records. Raises pydantic.ValidationError where one does not fit."""
+    """The rows of `table` as validated records. Raises pydantic.ValidationError if one is invalid."""
     return [record.model_validate(row) for row in table.to_pylist()]
 
 
@@ -58,7 +58,7 @@ def _field(name: str, annotation: Any) -> pa.Field:
 
 
 def _without_none(annotation: Any) -> Any:
-    # Every Arrow field is nullable, as every reader expects; what may be null is the record's to check.
+    # Every Arrow field is nullable, as readers expect; the record decides what may be null.
     if get_origin(annotation) in (Union, types.UnionType):
         members = [member for member in get_args(annotation) if member is not type(None)]
         if len(members) != 1:
@@ -101,9 +101,9 @@ class Table(StrEnum):
 DUPLICATES_FOLDER = "duplicates"
 SAMPLES_FOLDER = "sft"
 THINNED_FOLDER = "thinned"
-"""What balance left out of the samples, likewise."""
+"""Samples that balance left out, with the same layout."""
 SAMPLE_TABLE = r"^(sft|thinned)/[a-z][a-z0-9_]*$"
-"""One table a task, made only for the tasks that are asked for; which there are is the pipeline's to know."""
+"""One table per task, only for tasks that were built; the pipeline knows the list of tasks."""
 
 AnyTable = Annotated[Table | Annotated[str, Field(pattern=SAMPLE_TABLE)], Field(union_mode="left_to_right")]
 
@@ -120,7 +120,7 @@ RECORD_OF: dict[Table, type[BaseModel]] = {
 
 
 def record_of(table: Table | str) -> type[BaseModel]:
-    """The record of a table's rows. Raises ValueError for a name that is no table's."""
+    """The record of a table's rows. Raises ValueError for an unknown table."""
     if isinstance(table, str) and re.match(SAMPLE_TABLE, table):
         return Sample
     return RECORD_OF[Table(table)]
@@ -134,6 +134,6 @@ def table_schema(table: Table | str) -> pa.Schema:
     """The fixed Arrow schema of `table`, with the footer metadata that other libraries read."""
     schema = arrow_schema(record_of(table))
     if table == Table.SEGMENTS:
-        # datasets turns a struct<bytes, path> into its Audio type only where this key says so.
+        # datasets turns a struct<bytes, path> into its Audio type only if this key says so.
         return schema.with_metadata({"huggingface": '{"info": {"features": {"audio": {"_type": "Audio"}}}}'})
     return schema

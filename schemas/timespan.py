@@ -1,4 +1,4 @@
-"""Spans of time as values: integer milliseconds, half-open."""
+"""Time spans: integer milliseconds, half-open."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class TimeSpan(NamedTuple):
-    """`[start_ms, end_ms)`; empty where `end_ms <= start_ms`."""
+    """`[start_ms, end_ms)`; empty if `end_ms <= start_ms`."""
 
     start_ms: int
     end_ms: int
@@ -17,7 +17,7 @@ class TimeSpan(NamedTuple):
         return max(0, self.end_ms - self.start_ms)
 
     def intersection(self, other: TimeSpan) -> TimeSpan:
-        """The common part; empty (and then of no defined place) where the two do not meet."""
+        """The common part; empty (at an undefined position) if the two do not overlap."""
         return TimeSpan(max(self.start_ms, other.start_ms), min(self.end_ms, other.end_ms))
 
     def overlap_ms(self, other: TimeSpan) -> int:
@@ -28,7 +28,7 @@ class TimeSpan(NamedTuple):
 
 
 def union_spans(spans: Iterable[TimeSpan]) -> tuple[TimeSpan, ...]:
-    """The fewest disjoint spans, in order, that cover the same time; touching spans become one."""
+    """The smallest number of disjoint spans, in order, that cover the same time; touching spans are merged."""
     joined: list[TimeSpan] = []
     for span in sorted(span for span in spans if span.duration_ms > 0):
         if joined and span.start_ms <= joined[-1].end_ms:

@@ -29,7 +29,7 @@ class ServerClient:
     def ask(
         self, groups: Iterable[Sequence[Question]], tally: Tally | None = None
     ) -> Generator[list[Reply], None, None]:
-        """As `Asker.ask`, counted in `tally`. Raises ConnectionError where all servers stay away, or refuse us."""
+        """As `Asker.ask`, counted in `tally`. Raises ConnectionError if all servers stay away, or refuse us."""
         tally = tally or Tally()
         asked: deque[Sequence[Question]] = deque()
 

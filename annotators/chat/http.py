@@ -177,7 +177,7 @@ def failure_of(status: int, detail: str, retry_after: str = "") -> Failure:
 
 
 def retry_after_s(value: str) -> float:
-    """The seconds that a Retry-After header asks for, given as such or as a date; 0 where it is neither."""
+    """The seconds that a Retry-After header asks for, given as such or as a date; 0 if it is neither."""
     try:
         return max(0.0, float(value)) if float(value) < float("inf") else 0.0
     except ValueError:

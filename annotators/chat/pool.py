@@ -68,7 +68,7 @@ class Servers:
         return best
 
     def seconds_to_wait(self) -> float:
-        """Until one wakes; 0 where one is awake. Raises ConnectionError where all refuse us."""
+        """Until one wakes; 0 if one is awake. Raises ConnectionError if all refuse us."""
         wakes = [server.rest_until_s for server in self.all if not server.refusal]
         if not wakes:
             raise ConnectionError("; ".join(f"{server.url}: {server.refusal}" for server in self.all))
@@ -161,7 +161,7 @@ class ServerPool:
     def send(self, groups: Iterable[Sequence[Request]], tally: Tally) -> Generator[list[Sent], None, None]:
         """For each group, in order, what came back for each of its requests, in order.
 
-        Raises ConnectionError where all servers stay away. Closing the iterator cancels what is under way.
+        Raises ConnectionError if all servers stay away. Closing the iterator cancels what is under way.
         """
         flow: Flow[list[Sent]] = Flow(self._thread, self._endpoint.in_flight)
         return flow.run(groups, lambda group: self._send_group(group, tally))
@@ -236,7 +236,7 @@ class ServerPool:
             return
 
     async def _next_server(self, seat: _Seat, avoid: Server | None, trouble: _Trouble) -> Server:
-        """Waits for one that is awake. Raises ConnectionError where none wakes in time."""
+        """Waits for one that is awake. Raises ConnectionError if none wakes in time."""
         while (server := self._servers.choose(seat.server, avoid)) is None:
             wait_s = self._servers.seconds_to_wait()
             if self._is_outage(trouble):
@@ -260,7 +260,7 @@ class ServerPool:
         return AnnotationError(failure.reason, failure.detail)
 
     async def _give_up(self, trouble: _Trouble, server: Server, request: Request) -> AnnotationError | None:
-        """Why the question is given up; None where it is to be asked again. Raises ConnectionError for an outage."""
+        """Why the question is given up; None if it is to be asked again. Raises ConnectionError for an outage."""
         failure = trouble.last
         exhausted = trouble.tries >= self._endpoint.attempts
         late = time.monotonic() - trouble.since_s >= self._endpoint.outage_s

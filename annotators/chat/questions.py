@@ -40,7 +40,7 @@ class Question:
     interface: Literal["chat", "transcriptions"] = "chat"
     """transcriptions is for servers of recognisers: `text` then is a hint, and may be empty."""
     language: str = ""
-    """Of a transcription, ISO 639-1; empty where the server is to find out."""
+    """Of a transcription, ISO 639-1; empty if the server is to find out."""
     about: str = ""
     """A recording_id: kept answers that belong together lie together. It changes nothing of the answer."""
 
@@ -62,7 +62,7 @@ class Answer:
     thinking: str | None = None
     """What the model wrote before its answer, where it is one that thinks."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
-    """choice → probability, summing to 1 over the question's choices; empty where it had none."""
+    """choice → probability, summing to 1 over the question's choices; empty if it had none."""
     words: tuple[TimedWord, ...] = ()
     """Of a transcription by a server that times them."""
     language: str | None = None
@@ -142,7 +142,7 @@ class Step:
 
 
 def choice_probabilities(steps: Sequence[Step], forms: Mapping[str, bytes]) -> dict[str, float]:
-    """choice → probability, summing to 1; empty where no token considered leads to any of them.
+    """choice → probability, summing to 1; empty if no token considered leads to any of them.
 
     `forms` gives each choice as it is written out in full. A choice may begin with several tokens (`yes`, `y`, ` Yes`):
     at the first step all that lead to it are summed and taken relative to all that lead to any choice. Where the token
@@ -177,7 +177,7 @@ def choice_probabilities(steps: Sequence[Step], forms: Mapping[str, bytes]) -> d
 
 
 def read_choice(text: str, forms: Mapping[str, bytes]) -> str | None:
-    """The choice that `text` is or begins with; None where it is none or could be several."""
+    """The choice that `text` is or begins with; None if it is none or could be several."""
     led_to = _led_to(_plain(text.encode()), {choice: _plain(form) for choice, form in forms.items()})
     return led_to[0] if len(led_to) == 1 else None
 

@@ -46,7 +46,7 @@ class CheckedQuestion(Question):
     """A question whose answer is held against more than its schema."""
 
     check: Callable[[Record], Iterable[str]] | None = None
-    """What is wrong with a record of the right form, each in a clause; nothing where it holds. None checks nothing."""
+    """What is wrong with a record of the right form, each in a clause; nothing if it holds. None checks nothing."""
 
 
 class UnfitAnswerError(ValueError):
@@ -164,7 +164,7 @@ def ask_keeping(
     questions: Callable[[ItemT], Sequence[Question]],
     keep: Callable[[ItemT], KeptT],
 ) -> Iterator[tuple[KeptT, list[Reply]]]:
-    """What is to `keep` of each item, with the replies to its `questions`, in order; none where nothing is asked.
+    """What is to `keep` of each item, with the replies to its `questions`, in order; none if nothing is asked.
 
     Items are drawn as questions are answered, so that memory holds what is kept of those in flight alone.
     """
@@ -235,7 +235,7 @@ class ServedAnnotator(ABC, Generic[FactsT]):
     def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[FactsT | AnnotationError]:
         """One answer for each clip, in order, or why it has none; clips are drawn as answers come.
 
-        Raises ConnectionError where the servers stay away.
+        Raises ConnectionError if the servers stay away.
         """
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[FactsT]:

@@ -170,7 +170,7 @@ def _form(question: Question, model: str) -> Body:
 
 
 def read_answer(body: bytes, question: Question, dialect: Dialect) -> Answer:
-    """The answer in a server's response. Raises AnnotationError where it is none."""
+    """The answer in a server's response. Raises AnnotationError if it is none."""
     answer = _json_object(body)
     if question.interface == "transcriptions":
         text = _text(answer.get("text"))
@@ -216,7 +216,7 @@ def _steps(content: object) -> list[Step]:
 
 
 def _token(value: object) -> tuple[bytes, float] | None:
-    """A token's bytes and its log-probability; None where it is none, or so improbable that it has none."""
+    """A token's bytes and its log-probability; None if it is none, or so improbable that it has none."""
     item = _object(value)
     text, raw, logprob = item.get("token"), item.get("bytes"), item.get("logprob")
     if not isinstance(text, str) or not isinstance(logprob, int | float) or not -math.inf < logprob < math.inf:

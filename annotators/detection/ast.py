@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Ast(DetectionBackend):
-    """One answer a window, so events are no sharper than the step between windows."""
+    """One answer per window, so events are no sharper than the step between windows."""
 
     kind: Literal["ast"] = "ast"
     path: str = Field(

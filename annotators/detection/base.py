@@ -49,4 +49,4 @@ class DetectionBackend(Model):
 
     @abstractmethod
     def load(self) -> Detector:
-        """Loads the models. Raises BackendUnavailableError, with the remedy, where that cannot be done here."""
+        """Loads the models. Raises BackendUnavailableError, with the remedy, if that cannot be done here."""

@@ -26,7 +26,7 @@ class FrameSed(DetectionBackend):
     )
     labels: str = Field(
         default="labels.txt",
-        description="its labels in order: one a line, or a CSV with a column display_name or label",
+        description="its labels in order: one per line, or a CSV with a column display_name or label",
     )
     classes: str | None = Field(default=None, description="CSV label,class instead of the table carried for AudioSet")
     gives_logits: bool = Field(default=True, description="a sigmoid is still to be applied")

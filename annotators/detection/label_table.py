@@ -60,9 +60,9 @@ def carried_table() -> dict[str, EventClass]:
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """The labels of a tagger in the order of its outputs: one a line, or a CSV with a column display_name or label.
+    """The labels of a tagger in the order of its outputs: one per line, or a CSV with a column display_name or label.
 
-    Raises BackendUnavailableError where the file is missing or has neither form.
+    Raises BackendUnavailableError if the file is missing or has neither form.
     """
     if not path.is_file():
         raise BackendUnavailableError(f"{path} is missing: give the path of the tagger's label file")

@@ -49,7 +49,7 @@ class SileroStream:
         return probabilities.reshape(-1)
 
     def finish(self) -> Floats:
-        """The last frame, filled with silence; empty where the stream ended on a whole frame."""
+        """The last frame, filled with silence; empty if the stream ended on a whole frame."""
         left = len(self._tail) - CONTEXT_SAMPLES
         return self.push(np.zeros(FRAME_SAMPLES - left, dtype=np.float32)) if left else np.zeros(0, dtype=np.float32)
 

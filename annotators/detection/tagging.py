@@ -107,7 +107,7 @@ Exported = Callable[[Floats], tuple[Floats, ...]]
 def open_exported(path: Path, device: str) -> Exported:
     """The model at `path`. `device` is for TorchScript; auto is a GPU where there is one.
 
-    Raises BackendUnavailableError where it cannot be opened.
+    Raises BackendUnavailableError if it cannot be opened.
     """
     return _onnx(path) if path.suffix == ".onnx" else _torch_script(path, device)
 

@@ -208,7 +208,7 @@ def stationarity(spectra: Array, hop_levels: Array) -> float | None:
 
 
 def decay_time_ms(hop_levels: Array) -> int | None:
-    """Median time to fall by 60 dB over the free decays of 20 dB or more; None where fewer than two were heard.
+    """Median time to fall by 60 dB over the free decays of 20 dB or more; None if fewer than two were heard.
 
     A free decay is a fall of the smoothed level that a straight line explains (r² over 0.9), from a loud point on.
     """

@@ -28,7 +28,7 @@ class GeneralClapTags(ClapWeights, Backend[GeneralFacts]):
     kind: Literal["clap_tags"] = "clap_tags"
     labels: str | None = Field(
         default=None,
-        description="labels in any words, one a line, or a CSV with a column label; null for those of AudioSet",
+        description="labels in any words, one per line, or a CSV with a column label; null for those of AudioSet",
     )
     prompt: str = Field(
         default="the sound of {label}", pattern=r"\{label\}", description="what is held against the sound"
@@ -57,7 +57,7 @@ class GeneralClapTags(ClapWeights, Backend[GeneralFacts]):
         table = carried_table()
         labels = tuple(sorted(table)) if self.labels is None else read_labels(Path(self.labels))
         if not labels:
-            raise BackendUnavailableError(f"{self.backend}: {self.labels} lists no label; write one a line")
+            raise BackendUnavailableError(f"{self.backend}: {self.labels} lists no label; write one per line")
         return ClapListener(self.open_clap(), labels, table, self)
 
 

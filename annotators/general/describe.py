@@ -59,7 +59,7 @@ class Describe(ServedBackend[GeneralFacts]):
 
     kind: Literal["describe"] = "describe"
     gives_caption: bool = True
-    """False where a judge follows: it then gives the description as the branch's caption, if it accepts it."""
+    """False if a judge follows: it then gives the description as the branch's caption, if it accepts it."""
     sampling: Sampling = Sampling(max_tokens=1_024)
     """How answers are drawn."""
 

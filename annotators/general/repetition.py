@@ -97,7 +97,7 @@ def _repeated_sound(bands: Array) -> Repetition | None:
 
 
 def _rises(bands: Array) -> NDArray[np.float64]:
-    """How much louder the bands become from one spectrum to the next but one, (num_frames,): 0 where nothing begins."""
+    """How much louder the bands become from one spectrum to the next but one, (num_frames,): 0 if nothing begins."""
     # Against the loudest of three bands, so that a tone that glides does not begin again and again.
     padded = np.pad(np.pad(bands, ((0, 0), (1, 1)), mode="edge"), ((2, 0), (0, 0)))
     before = sliding_window_view(padded, 3, axis=1).max(axis=2)[:-2]

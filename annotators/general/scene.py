@@ -138,7 +138,7 @@ def is_salient(event: HeardEvent) -> bool:
 
 
 def named_families(event: HeardEvent) -> tuple[str, ...]:
-    """What the event's sources call it; empty where they name nothing, as in sound or animal."""
+    """What the event's sources call it; empty if they name nothing, as in sound or animal."""
     labels = (event.label, *(source.label for source in event.sources))
     return tuple(dict.fromkeys(family for label in labels for family in families_in(label.replace("_", " "))))
 

@@ -20,7 +20,7 @@ AnyTagger = Annotated[Ast | FrameSed | PretrainedSed, Field(discriminator="kind"
 
 
 class Tagger(Backend[GeneralFacts]):
-    """What a model of many labels hears in the segment: labels with times, where a detector tells one a class."""
+    """What a model of many labels hears in the segment: labels with times, where a detector tells one per class."""
 
     kind: Literal["tagger"] = "tagger"
     tagger: AnyTagger = Field(default=Ast(), description="a detector that names sounds: ast, frame_sed, pretrained_sed")

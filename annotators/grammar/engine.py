@@ -87,7 +87,7 @@ class Pick:
 
 
 Say = Callable[[Values, Pick], str | None]
-"""Pure; None where there is nothing worth saying. A sentence begins small and has no full stop yet."""
+"""Pure; None if there is nothing worth saying. A sentence begins small and has no full stop yet."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Rows:
     segment: Segment
     annotations: Sequence[Annotation]
     chosen: Mapping[str, str | None] = field(default_factory=dict)
-    """TABLE:FIELD → whose row counts where several backends measured it, as the merge decides; None where none does."""
+    """TABLE:FIELD → whose row counts where several backends measured it, as the merge decides; None if none does."""
     _dumped: dict[tuple[Table, str | None, str], Json] = field(default_factory=dict, repr=False, compare=False)
     _evidence: dict[str, Evidence] = field(default_factory=dict, repr=False, compare=False)
 

@@ -25,7 +25,7 @@ SPAN_READS = ("segments:start_ms", "segments:end_ms")
 
 @dataclass(frozen=True)
 class SegmentEvent:
-    """One event; `span` begins at the segment's start. Measures are None where `segments` alone is read."""
+    """One event; `span` begins at the segment's start. Measures are None if `segments` alone is read."""
 
     event_class: EventClass
     span: TimeSpan

@@ -76,7 +76,7 @@ def _shares(values: Values) -> list[tuple[str, float]]:
 
 @dataclass(frozen=True)
 class Character:
-    """Parts of a sentence; each is empty where nothing can be said."""
+    """Parts of a sentence; each is empty if nothing can be said."""
 
     tempo: str
     """lively"""

@@ -69,7 +69,7 @@ def _plain_size(sound: SegmentEvent) -> str:
 
 
 def _character(sound: SegmentEvent) -> str:
-    """How it sounds, in one word; empty where nothing stands out."""
+    """How it sounds, in one word; empty if nothing stands out."""
     bright, tonal = sound.brightness_hz, sound.tonal_share
     if bright is None or sound.span.duration_ms < 100:
         return ""

@@ -48,7 +48,7 @@ _PACES = (
     _Pace(5.6, "brisk", ("at a brisk pace", "briskly", "fairly quickly")),
     _Pace(99.0, "rapid", ("rapidly", "at a fast pace", "quickly")),
 )
-"""Syllable nuclei a second of speech. English runs at about six syllables a second, pauses apart (Pellegrino, Coupé
+"""Syllable nuclei per second of speech. English runs at about six syllables per second, pauses apart (Pellegrino, Coupé
 and Marsico, Language 87, 2011), of which peaks of the level show about four fifths."""
 
 _PITCHES = (
@@ -72,7 +72,7 @@ of them, and no gap at all says nothing."""
 
 @dataclass(frozen=True)
 class Manner:
-    """Parts of a sentence; each is empty where nothing can be said."""
+    """Parts of a sentence; each is empty if nothing can be said."""
 
     adverb: str
     """briskly"""

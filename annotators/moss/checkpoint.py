@@ -101,7 +101,7 @@ class MossConfig(_Part):
 
 
 def read_config(folder: Path) -> MossConfig:
-    """Raises CheckpointError where `folder` holds no MOSS-Audio configuration, or one that is not understood."""
+    """Raises CheckpointError if `folder` holds no MOSS-Audio configuration, or one that is not understood."""
     config = _read_json(folder / "config.json")
     if config.get("model_type") != "moss_audio":
         raise CheckpointError(f"{folder} is no MOSS-Audio checkpoint: model_type is {config.get('model_type')!r}")
@@ -166,7 +166,7 @@ class Weights:
     """The tensors of a folder's safetensors files, as float32 on `device`."""
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
-        """Raises CheckpointError where there are none, or torch and safetensors are missing."""
+        """Raises CheckpointError if there are none, or torch and safetensors are missing."""
         self.device = device
         self._files = _open_files(folder)
 

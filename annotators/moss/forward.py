@@ -47,7 +47,7 @@ class MossAudio:
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> MossAudio:
-        """Raises CheckpointError, with the remedy, where `folder` holds none that can be read here."""
+        """Raises CheckpointError, with the remedy, if `folder` holds none that can be read here."""
         return cls(read_config(folder), Weights(folder, device))
 
     def hear(self, samples: Samples, chunked: bool = True) -> DecoderInput:
@@ -70,7 +70,7 @@ class MossAudio:
         """Natural logarithms (vocab_size,): how likely each token is to follow `token_ids`.
 
         The audio tokens among them stand for `clips`, in order; without `deepstack` nothing is injected, as in a server
-        that has lost it. Raises ValueError where audio tokens and clips do not match.
+        that has lost it. Raises ValueError if audio tokens and clips do not match.
         """
         import torch
 

@@ -80,7 +80,7 @@ class Layers:
 
 SAMPLE_RATE_HZ = 16_000
 HOP_SAMPLES = 160
-"""10 ms: 100 frames a second."""
+"""10 ms: 100 frames per second."""
 WINDOW_SAMPLES = 400
 SHORTEST_SAMPLES = 201
 """Half a window and one more: what mirroring the edges needs."""
@@ -119,7 +119,7 @@ def _filters(num_mels: int) -> NDArray[np.float64]:
 
 
 TOKENS_PER_MARK = 25
-"""12.5 tokens a second, one mark every 2 s."""
+"""12.5 tokens per second, one mark every 2 s."""
 SECONDS_PER_MARK = 2
 DIGIT_ZERO_ID = 15
 """Qwen's tokens of the digits are 15 to 24; the reference writes markers with these, whatever the tokenizer."""

@@ -52,7 +52,7 @@ class BeatSeries:
 
 
 def find_bars(beats: Array, onsets: Onsets, harmony: Array) -> Bars | None:
-    """None where no bar stands out or under three bars. `beats` are frames; `harmony` as in `Chroma.harmony`."""
+    """None if no bar stands out or under three bars. `beats` are frames; `harmony` as in `Chroma.harmony`."""
     hypotheses = bar_hypotheses(beats, onsets, harmony)
     if not hypotheses:
         return None

@@ -27,7 +27,7 @@ class MusicClapTags(ClapWeights, Backend[MusicFacts]):
     weights: str = "laion/larger_clap_music"
     """A repository of the model hub, or a folder with a ClapModel and its processor."""
     labels: str | None = None
-    """CSV with the columns label and kind (instrument, genre, mood or other), one label a line; null for ours."""
+    """CSV with the columns label and kind (instrument, genre, mood or other), one label per line; null for ours."""
     prompt: str = Field(default="music with {label}", pattern=r"\{label\}")
     """What is held against the sound; {label} stands for the label."""
     min_score: float = Field(alias="least_score", default=0.5, ge=0.0, le=1.0)
@@ -53,7 +53,7 @@ class MusicClapTags(ClapWeights, Backend[MusicFacts]):
 
 
 def read_music_labels(path: str | None, backend: str) -> tuple[tuple[str, TagKind], ...]:
-    """(label, kind) of each line. Raises BackendUnavailableError where the file is in another form."""
+    """(label, kind) of each line. Raises BackendUnavailableError if the file is in another form."""
     text = _place_of(path).read_text(encoding="utf-8")
     try:
         labels = tuple((row["label"], TagKind(row["kind"])) for row in csv.DictReader(text.splitlines()))
@@ -62,7 +62,7 @@ def read_music_labels(path: str | None, backend: str) -> tuple[tuple[str, TagKin
             f"{backend}: {path} is no CSV with the columns label and kind ({error}); kinds are {', '.join(TagKind)}"
         ) from error
     if not labels:
-        raise BackendUnavailableError(f"{backend}: {path} lists no label; write one a line under label,kind")
+        raise BackendUnavailableError(f"{backend}: {path} lists no label; write one per line under label,kind")
     return labels
 
 

@@ -98,7 +98,7 @@ def _vocals(segment: Segment, rows: Sequence[MusicAnnotation], hears_singing: bo
 
 
 def contradiction(text: str, measured: Measured) -> Contradiction | None:
-    """The first thing that `text`, a sentence, says against the measures; None where it says nothing of the kind."""
+    """The first thing that `text`, a sentence, says against the measures; None if it says nothing of the kind."""
     return next(_contradictions(text, measured), None)
 
 
@@ -126,7 +126,7 @@ def same_pulse(one_bpm: float, other_bpm: float) -> bool:
 
 
 def says_vocals(text: str) -> bool | None:
-    """Whether a sentence says that somebody sings, or that nobody does; None where it says neither."""
+    """Whether a sentence says that somebody sings, or that nobody does; None if it says neither."""
     if _SINGS_NOT.search(text):
         return False
     return True if _SINGS.search(text) else None
@@ -167,7 +167,7 @@ class DescribeMusic(ServedBackend[MusicFacts]):
 
     kind: Literal["music_description"] = "music_description"
     detectors_hear_singing: bool = False
-    """True where a detector of the configuration tells singing from music: then none heard contradicts vocals."""
+    """True if a detector of the configuration tells singing from music: then none heard contradicts vocals."""
     sampling: Sampling = Sampling(max_tokens=1_024)
     """How answers are drawn."""
 

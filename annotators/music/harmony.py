@@ -122,7 +122,7 @@ class ChordPath:
 
 
 def find_chords(chroma: Chroma, beats: Array | None, duration_ms: float) -> ChordPath:
-    """`beats` in frames of `Spectra.fast`; None where there is no pulse."""
+    """`beats` in frames of `Spectra.fast`; None if there is no pulse."""
     edges = step_edges_ms(beats, duration_ms)
     features = step_features(chroma, edges)
     scores = chord_scores(features)

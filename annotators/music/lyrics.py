@@ -18,7 +18,7 @@ from soundseam.schemas.speech import SpeechFacts
 
 
 class LyricsTranscript(Backend[MusicFacts]):
-    """Words of singing, with their times where the recogniser gives them; nothing where nobody sings."""
+    """Words of singing, with their times where the recogniser gives them; nothing if nobody sings."""
 
     kind: Literal["lyrics"] = "lyrics"
     recogniser: AnyRecogniser = Field(

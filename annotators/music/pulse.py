@@ -190,7 +190,7 @@ class Pulse:
 
 
 def find_pulse(onsets: Onsets, harmony: Array) -> Pulse | None:
-    """None where no steady pulse is found. `harmony` is (num_slow_frames, n), what sounds in each, of unit length."""
+    """None if no steady pulse is found. `harmony` is (num_slow_frames, n), what sounds in each, of unit length."""
     hypotheses = [one for one in beat_hypotheses(onsets, harmony) if one.strength >= _MIN_STRENGTH]
     if not hypotheses:
         return None

@@ -1,6 +1,6 @@
 """Sections with functions (intro, verse, chorus) by SongFormer, or a model like it: `songformer`.
 
-SongFormer (arXiv 2510.02797; github.com/ASLP-lab/SongFormer) hears 24 kHz mono and gives, about eight times a second,
+SongFormer (arXiv 2510.02797; github.com/ASLP-lab/SongFormer) hears 24 kHz mono and gives, about eight times per second,
 how likely a boundary is and what function the part has. It has no package: it is run by its own code from a folder,
 or, as any model of that form, from an exported file with a list of its labels.
 """
@@ -104,7 +104,7 @@ class SongFormer(Backend[MusicFacts]):
         "logits (1, frames, labels)",
     )
     labels: str = Field(
-        default="labels.txt", description="of an exported model: its functions in order, one a line; else unused"
+        default="labels.txt", description="of an exported model: its functions in order, one per line; else unused"
     )
     frame_ms: float = Field(default=120.0, gt=0.0, description="of an exported model: from one frame to the next")
     limits: BoundaryLimits = Field(default=BoundaryLimits(), description="of an exported model: what is a boundary")

@@ -136,7 +136,7 @@ _ITERATIONS = 40
 class Chroma:
     """Strength of each pitch class, C first, in each slow frame: (num_slow_frames, 12), of the bass and of the rest.
 
-    `tuning_cents` is the deviation from A4 = 440 Hz; None where nothing pitched was heard.
+    `tuning_cents` is the deviation from A4 = 440 Hz; None if nothing pitched was heard.
     """
 
     treble: Array
@@ -181,7 +181,7 @@ def _log_frequency_map() -> Array:
 
 
 def _tuning_cents(spectrum: Array) -> float | None:
-    """From the phase of the spectrum's ripple over semitones; None where it has none to speak of."""
+    """From the phase of the spectrum's ripple over semitones; None if it has none to speak of."""
     total = _whiten(spectrum).sum(axis=0)
     phase = np.exp(2j * np.pi * np.arange(len(total)) / _PER_SEMITONE) @ total
     if abs(phase) <= 0.05 * float(total.sum()):

@@ -56,7 +56,7 @@ class Steps:
 
 
 def find_sections(steps: Steps, shortest_ms: float) -> list[tuple[float, float, str]]:
-    """(start_ms, end_ms, letter) of each section, none shorter than `shortest_ms`; empty where there are no two."""
+    """(start_ms, end_ms, letter) of each section, none shorter than `shortest_ms`; empty if there are no two."""
     count = len(steps.harmony)
     if count < 4 * _EMBEDDED:
         return []
@@ -234,7 +234,7 @@ class Structure(Backend[MusicFacts]):
 
 
 def parts_of(samples: Samples, shortest_section_ms: int) -> list[Part]:
-    """The sections of a piece, `samples` at 22.05 kHz; none where no two stand out, or there is no room for two."""
+    """The sections of a piece, `samples` at 22.05 kHz; none if no two stand out, or there is no room for two."""
     if 1000 * len(checked_samples(samples)) < 2 * shortest_section_ms * RATE_HZ:
         return []
     return [Part(*section) for section in find_sections(measure_steps(measure_spectra(samples)), shortest_section_ms)]

@@ -33,7 +33,7 @@ class TextToAlign(NamedTuple):
 
 
 def text_to_align(clip: Clip) -> TextToAlign | None:
-    """The agreed transcript where there is one, else the first that has words; None where nobody heard any."""
+    """The agreed transcript where there is one, else the first that has words; None if nobody heard any."""
     rows = [row for row in clip.annotations if isinstance(row, SpeechAnnotation)]
     rows.sort(key=lambda row: row.agreement is None)
     for row in rows:
@@ -61,7 +61,7 @@ def with_known_speakers(words: Sequence[Word], clip: Clip) -> tuple[Word, ...]:
 
 
 def mean_difference_ms(words: Sequence[Word], others: Sequence[Word]) -> float | None:
-    """Mean of |start - start| and |end - end| over words in order; None where there are not equally many."""
+    """Mean of |start - start| and |end - end| over words in order; None if there are not equally many."""
     if not words or len(words) != len(others):
         return None
     distances = [

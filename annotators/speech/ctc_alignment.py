@@ -68,7 +68,7 @@ class Letters:
         self._upper = "A" in self._ids and "a" not in self._ids
 
     def ids_of(self, word: str) -> tuple[int, ...]:
-        """Of the letters that the model knows; empty where it knows none."""
+        """Of the letters that the model knows; empty if it knows none."""
         folded = plain(word)
         cased = folded.upper() if self._upper else folded
         return tuple(self._ids[letter] for letter in cased if letter in self._ids)
@@ -123,7 +123,7 @@ class CtcAligner:
         return aligned_facts(clip, text, in_order(_with_gaps_filled(words), clip.segment))
 
     def _spans(self, samples: Samples, ids: list[int]) -> list[_Span]:
-        """Time (ms, in `samples`) and probability of each letter; none where the text is too long for the sound."""
+        """Time (ms, in `samples`) and probability of each letter; none if the text is too long for the sound."""
         import torch
         from torchaudio.functional import forced_align, merge_tokens
 

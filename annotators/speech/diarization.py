@@ -100,7 +100,7 @@ class WindowPipeline:
     def _hear(self, sound: Mapping[str, object]) -> DiarizeOutput:
         """The pipeline's answer, from half as much at once wherever the device has run out of memory.
 
-        Raises AnnotationError where that is one at a time already.
+        Raises AnnotationError if that is one at a time already.
         """
         import torch
 

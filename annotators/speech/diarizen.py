@@ -120,7 +120,7 @@ class DiarizenProcess:
         self._one_at_a_time = threading.Lock()
 
     def start(self) -> None:
-        """Raises BackendUnavailableError where DiariZen does not come up."""
+        """Raises BackendUnavailableError if DiariZen does not come up."""
         backend = self._backend
         most = "" if backend.max_speakers is None else str(backend.max_speakers)
         command = [backend.python, diarizen_process.__file__, backend.weights, backend.embedding, most]
@@ -165,7 +165,7 @@ class DiarizenProcess:
         return self._answer()
 
     def _answer(self) -> str:
-        """The next line; empty where the process has ended."""
+        """The next line; empty if the process has ended."""
         return self._process.stdout.readline() if self._process is not None and self._process.stdout else ""
 
     def _stop(self) -> None:

@@ -69,7 +69,7 @@ class DnsmosAnnotator:
     def run_models(self, window: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
         """The three raw P.835 outputs, (3,), and the P.808 score of one window (WINDOW_SAMPLES,).
 
-        One window a call: a batch is no faster on one thread, and an answer then depends on nothing but its clip.
+        One window per call: a batch is no faster on one thread, and an answer then depends on nothing but its clip.
         """
         p835 = self._p835.run(None, {"input_1": window[None]})[0][0]
         return p835, float(self._p808.run(None, {"input_1": _log_mel(window)[None]})[0][0, 0])

@@ -49,7 +49,7 @@ class Decoded:
 
 
 class SpokenLanguage(NamedTuple):
-    """`probability` is None where the language was known beforehand."""
+    """`probability` is None if the language was known beforehand."""
 
     code: str
     probability: float | None
@@ -258,7 +258,7 @@ class FasterWhisper(Backend[SpeechFacts]):
     compute_type: str = "auto"
     """auto is float16 on a GPU and int8 on a CPU; else what CTranslate2 knows, as in float32 or int8_float16."""
     threads: int = Field(default=1, ge=1)
-    """CPU threads of one worker; workers are one a core."""
+    """CPU threads of one worker; workers are one per core."""
     beam_size: int = Field(default=5, ge=1, le=20)
     """Hypotheses kept while decoding; 5 is Whisper's own."""
     max_tokens: int = Field(alias="most_tokens", default=224, ge=4, le=224)

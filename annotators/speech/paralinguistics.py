@@ -58,7 +58,7 @@ _LOWEST_FEMALE_HZ, _HIGHEST_MALE_HZ, _LOWEST_CHILD_HZ = 110.0, 250.0, 150.0
 and Eriksson, 1995); children's above 200 Hz."""
 _HIGH_FROM_HZ, _LOW_UP_TO_HZ = 130.0, 230.0
 _FAST_FROM_HZ, _SLOW_UP_TO_HZ = 3.2, 5.0
-"""Syllable nuclei a second, as the paces of `manner.py` count them."""
+"""Syllable nuclei per second, as the paces of `manner.py` count them."""
 _LOUD_FROM_DBFS, _QUIET_UP_TO_DBFS = -45.0, -12.0
 
 

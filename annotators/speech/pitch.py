@@ -42,7 +42,7 @@ class PitchTrack:
 
 
 def load_tracker() -> Session:
-    """SwiftF0, for `track_pitch`. Raises BackendUnavailableError where its weights are damaged."""
+    """SwiftF0, for `track_pitch`. Raises BackendUnavailableError if its weights are damaged."""
     return open_session(carried_weights(SWIFT_F0_FILE), SWIFT_F0_SHA256)
 
 

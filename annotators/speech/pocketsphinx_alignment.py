@@ -91,7 +91,7 @@ class PocketsphinxAligner:
         return aligned_facts(clip, text, in_order(words, clip.segment))
 
     def _spoken(self, text: str, reading: Reading) -> list[Spoken]:
-        """The words of `text` by dictionary entries; none where a word has no letter that English reads."""
+        """The words of `text` by dictionary entries; none if a word has no letter that English reads."""
         words = spoken_words(text, reading)
         entries = [tuple(entry for piece in word.entries for entry in self._entries(piece)) for word in words]
         if not all(entries):
@@ -117,7 +117,7 @@ class PocketsphinxAligner:
         return entry
 
     def _fit(self, words: tuple[Spoken, ...], pcm: bytes) -> Fit | None:
-        """Where `words` lie in the sound; None where the sound does not fit them."""
+        """Where `words` lie in the sound; None if the sound does not fit them."""
         entries = [entry for word in words for entry in word.entries]
         with self._one_at_a_time:
             self._decoder.set_align_text(" ".join(entries))

@@ -39,7 +39,7 @@ class Family:
     metadata: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     batches: bool = False
-    """True where clips of equal length go through the model together."""
+    """True if clips of equal length go through the model together."""
 
 
 _NEMO = ("vocab_size", "subsampling_factor")
@@ -99,7 +99,7 @@ class SherpaModel(NamedTuple):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """BCP 47 of those that it knows; empty where its files do not say."""
+        """BCP 47 of those that it knows; empty if its files do not say."""
         if self.kind != "whisper":
             return self.family.languages
         if self.metadata["is_multilingual"] == "0":
@@ -150,7 +150,7 @@ def _one_of(role: str, candidates: Sequence[str], quantised: bool) -> str:
 
 
 def open_folder(folder: Path, quantised: bool) -> SherpaModel:
-    """The model in `folder`. Raises BackendUnavailableError where there is none that sherpa-onnx would load whole."""
+    """The model in `folder`. Raises BackendUnavailableError if there is none that sherpa-onnx would load whole."""
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     try:
         roles = files_to_load(names, quantised)
@@ -222,7 +222,7 @@ def _check_tokens(path: Path, model: SherpaModel) -> None:
         return
     symbols = {line.split()[0] for line in lines if len(line.split()) == 2}
     if any(len(line.split()) > 2 for line in lines) or not symbols:
-        raise BackendUnavailableError(f"{path} is no list of tokens: one a line, with its number")
+        raise BackendUnavailableError(f"{path} is no list of tokens: one per line, with its number")
     if model.kind in _CTC and model.kind != "omnilingual-asr" and not symbols & {"<blk>", "<eps>", "<blank>"}:
         raise BackendUnavailableError(f"{path} has no <blk>, <eps> or <blank>, which a CTC model needs")
 

@@ -106,7 +106,7 @@ class SherpaOnnx(NamedWeights, Backend[SpeechFacts]):
     provider: Literal["cpu", "cuda", "coreml"] = "cpu"
     """What ONNX Runtime runs on; cuda needs sherpa-onnx's own wheel for it."""
     threads: int = Field(default=1, ge=1)
-    """CPU threads of one worker; workers are one a core."""
+    """CPU threads of one worker; workers are one per core."""
     trust_single_system: bool = False
     """True marks its transcripts usable for training although no second system agreed with them."""
 
@@ -209,7 +209,7 @@ class _TimedToken(NamedTuple):
 
 
 def words_of(answer: Answer, segment: Segment) -> tuple[Word, ...]:
-    """The words of `answer` in the recording's time; none where the model does not time all of them."""
+    """The words of `answer` in the recording's time; none if the model does not time all of them."""
     tokens = _placed(answer)
     words = []
     for match in _WORDS.finditer(answer.text):
@@ -231,7 +231,7 @@ def words_of(answer: Answer, segment: Segment) -> tuple[Word, ...]:
 
 
 def _placed(answer: Answer) -> list[_TimedToken]:
-    """The tokens of `answer` that are found in its text, in order; none where it is not a time for each."""
+    """The tokens of `answer` that are found in its text, in order; none if it is not a time for each."""
     try:
         tokens, starts = list(answer.tokens), list(answer.timestamps)
     except UnicodeDecodeError:  # a token of a byte-level vocabulary that is half a character

@@ -136,7 +136,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Figures:
-    """What the rules look at; None where it cannot be told."""
+    """What the rules look at; None if it cannot be told."""
 
     coverage: float | None
     tail_ms: int | None

@@ -110,7 +110,7 @@ class DecodeConfig(Record):
 
 @dataclass(frozen=True)
 class Shortfall:
-    """Audio that a file claims or holds, but that is not in its rows. `span` is None where its place is unknown."""
+    """Audio that a file claims or holds, but that is not in its rows. `span` is None if its place is unknown."""
 
     span: TimeSpan | None
     reason: str

@@ -1,4 +1,4 @@
-"""What of a file a decoder gets to see: without tags, one link of a chain, or with a header made anew."""
+"""What of a file per decoder gets to see: without tags, one link of a chain, or with a header made anew."""
 
 from __future__ import annotations
 

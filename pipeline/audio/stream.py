@@ -90,7 +90,7 @@ class AudioReader(Protocol):
 
     @property
     def claimed_frames(self) -> int | None:
-        """How long the header says the recording is; None where it does not say, or only guesses."""
+        """How long the header says the recording is; None if it does not say, or only guesses."""
         ...
 
     @property

@@ -55,7 +55,7 @@ class SegmentDraft:
 def segment_waveform(
     waveform: Waveform, detectors: Sequence[Detector], config: SegmentationConfig
 ) -> tuple[SegmentDraft, ...]:
-    """The segments of a waveform, in order; none where it has no event."""
+    """The segments of a waveform, in order; none if it has no event."""
     duration_ms = duration_ms_of(waveform.num_samples, DETECTION_RATE_HZ)
     detections = [detector.detect(waveform) for detector in detectors]
     return segment_detection(combine(detections), duration_ms, config)

@@ -19,7 +19,7 @@ DIGEST_DIGITS = 16
 
 
 class Items:
-    """Names lie in a file; memory holds some 40 bytes an item, and the names of recordings and sets."""
+    """Names lie in a file; memory holds some 40 bytes per item, and the names of recordings and sets."""
 
     def __init__(self, index: FingerprintIndex) -> None:
         self.index = index
@@ -127,7 +127,7 @@ class Sets:
 
 
 class Links:
-    """Who is linked to whom, and how well: some 80 bytes a segment."""
+    """Who is linked to whom, and how well: some 80 bytes per segment."""
 
     def __init__(self, items: Items) -> None:
         self._items = items

@@ -315,7 +315,7 @@ def _mixed(pairs: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _changes(values: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """True where a value differs from the one before it, and at the start."""
+    """True if a value differs from the one before it, and at the start."""
     changed = np.ones(len(values), bool)
     changed[1:] = values[1:] != values[:-1]
     return changed

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 def evaluation_fingerprints(path: Path, workers: int) -> Iterator[Fingerprint]:
     """A fingerprint file as it is, or every file of a folder, or one file, that can be decoded; by `workers` processes.
 
-    Raises SetupError where there is nothing to compare with.
+    Raises SetupError if there is nothing to compare with.
     """
     if _is_fingerprint_file(path):
         yield from read_fingerprints(path)

@@ -62,7 +62,7 @@ class DuplicatesMarker(MadeOf):
 
 
 def read_marker(output: str) -> DuplicatesMarker | None:
-    """None where duplicates were never looked for, or by another version."""
+    """None if duplicates were never looked for, or by another version."""
     uri = files.join(output, RUN_FOLDER, MARKER)
     if not files.exists(uri):
         return None
@@ -73,7 +73,7 @@ def read_marker(output: str) -> DuplicatesMarker | None:
 
 
 def read_duplicates(output: str) -> Iterator[Duplicate]:
-    """The valid rows of OUT/duplicates, in order of segment; none where duplicates were never looked for."""
+    """The valid rows of OUT/duplicates, in order of segment; none if duplicates were never looked for."""
     marker = read_marker(output)
     if marker is None:
         return

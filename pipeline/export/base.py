@@ -47,7 +47,7 @@ class Item:
     sample: Sample
     clips: tuple[Clip, ...]
     answer_prior: float | None
-    """Share of like questions that this answer is right for; None where there are too few to tell."""
+    """Share of like questions that this answer is right for; None if there are too few to tell."""
     with_reasoning: bool = True
 
     @property

@@ -1,4 +1,4 @@
-"""Formats of one JSON object a line: written part by part, and joined to one file a split at the end."""
+"""Formats of one JSON object a line: written part by part, and joined to one file per split at the end."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class ExportPlan(Record):
     options: ExportOptions
     tasks: tuple[str, ...]
     rates: tuple[Rate, ...]
-    """Empty where every sample is taken once."""
+    """Empty if every sample is taken once."""
     parts: tuple[Part, ...]
 
 

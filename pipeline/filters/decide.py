@@ -69,7 +69,7 @@ class Limits:
         self._openings, self._thresholds, self._counts, self._total = openings, thresholds, counts, total
 
     def excess(self, name: str, text: str) -> str | None:
-        """Why a caption is one too many; None where it is kept."""
+        """Why a caption is one too many; None if it is kept."""
         opening = self._openings.opening_of(text)
         threshold = self._thresholds.get(opening)
         if threshold is None or self._openings.is_kept(name, threshold):

@@ -45,7 +45,7 @@ class FilterSummary(Record):
 
 def run_filter(request: FilterRequest, progress: Progress) -> tuple[FilterSummary, bool]:
     """Filters the captions of OUT, or only counts; and whether there was anything to do. The caller holds
-    `output_in_use`. Raises SetupError where there are no captions.
+    `output_in_use`. Raises SetupError if there are no captions.
     """
     _check(request)
     known = read_summary(request.output)
@@ -73,7 +73,7 @@ def run_filter(request: FilterRequest, progress: Progress) -> tuple[FilterSummar
 
 
 def read_summary(output: str) -> FilterSummary | None:
-    """What the last filter left; None where none ran, or one of another version."""
+    """What the last filter left; None if none ran, or one of another version."""
     uri = files.join(output, RUN_FOLDER, SUMMARY)
     if not files.exists(uri):
         return None

@@ -200,7 +200,7 @@ class SourceIndex:
                 self._entries = {entry.uri_key: entry for entry in records_of(table, IndexedSource)}
 
     def recording_id(self, stat: FileStat) -> str | None:
-        """The id of a file that has not changed since; None where that cannot be told."""
+        """The id of a file that has not changed since; None if that cannot be told."""
         entry = self._entries.get(_uri_key(stat.uri))
         if entry is None or (entry.size_bytes, entry.modified_s) != (stat.size_bytes, stat.modified_s):
             return None

@@ -41,7 +41,7 @@ class Entry:
 
     uri: str
     origin: str = ""
-    """Where it stands, for a person: line 3 of corpus.jsonl; empty where nothing but the file itself says so."""
+    """Where it stands, for a person: line 3 of corpus.jsonl; empty if nothing but the file itself says so."""
     manifest_id: str | None = None
     license: str | None = None
     language: str | None = None
@@ -89,7 +89,7 @@ def _rejected(manifest: str, reason: str, detail: str) -> Rejected:
 
 
 def _entry(manifest: str, number: int, row: Row) -> tuple[Entry, str]:
-    """The entry of a line, and why its language is not understood; empty where it is."""
+    """The entry of a line, and why its language is not understood; empty if it is."""
     longest = max((len(value) for value in row.values() if isinstance(value, str)), default=0)
     if longest > MAX_METADATA_BYTES:
         raise BadLineError(f"a text of {longest} characters, {MAX_METADATA_BYTES} are kept: leave the column out")

@@ -1,4 +1,6 @@
-"""What a worker says of its work while it goes on: one JSON line a step, appended to a file that a watcher follows."""
+"""What a worker says of its work while it goes on: one JSON line per step, appended to a file that a watcher
+follows.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,7 @@ class RunMetrics(Record):
 
 
 def read_metrics(output: str) -> RunMetrics:
-    """What earlier runs measured; nothing where there is none, or none that this version reads."""
+    """What earlier runs measured; nothing if there is none, or none that this version reads."""
     uri = _metrics_uri(output)
     if not files.exists(uri):
         return RunMetrics()

@@ -102,7 +102,7 @@ class Poison:
     work: ShardTask
     recording_id: str
     stage: str
-    """The stage it was last seen in; empty where it never got to a step."""
+    """The stage it was last seen in; empty if it never got to a step."""
     reason: LossReason
     detail: str
 
@@ -123,7 +123,7 @@ class Watcher(Protocol):
         ...
 
     def tick(self) -> None:
-        """Called a few times a second, whatever the workers do."""
+        """Called a few times per second, whatever the workers do."""
         ...
 
     def remaining(self, work: ShardTask) -> ShardTask | None:

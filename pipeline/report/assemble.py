@@ -48,7 +48,7 @@ def facts_of(row: Duplicate | None) -> Iterator[Fact]:
 
 
 def duplicates_tile(output: str) -> Tile | None:
-    """None where duplicates were never looked for."""
+    """None if duplicates were never looked for."""
     marker = read_marker(output)
     if marker is None:
         return None

@@ -196,7 +196,7 @@ class Reported(NamedTuple):
 
 
 def make_report(request: ReportRequest) -> Reported:
-    """Writes the report. Raises SetupError where there is no corpus, or the folder holds something else."""
+    """Writes the report. Raises SetupError if there is no corpus, or the folder holds something else."""
     corpus = Corpus.load_present(request.output, require_corpus(request.output))
     if not corpus.commits:
         raise SetupError(f"{request.output} holds no corpus yet: nothing was committed there")

@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from soundseam.annotators.base import Samples
 
 PEAKS = 600
-"""Pairs of lowest and highest sample: about one a pixel of the widest timeline."""
+"""Pairs of lowest and highest sample: about one per pixel of the widest timeline."""
 MAX_COLUMNS = 900
 BANDS = 96
 WINDOW, FFT = 640, 1024

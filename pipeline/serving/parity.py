@@ -44,13 +44,13 @@ class ClipParity:
     duration_ms: int
     num_tokens: int
     difference: Difference | None
-    """None where the server made other tokens of the clip, so that nothing can be compared."""
+    """None if the server made other tokens of the clip, so that nothing can be compared."""
     deepstack_share: float | None = None
     """How much of what DeepStack changes the server shows: 1 all of it, 0 nothing. None without DeepStack."""
     whole_clip: Difference | None = None
     """What the forward pass itself would say, did it encode the clip at once as the reference code does."""
     problem: str = ""
-    """What is wrong, and what to do; empty where the server is right."""
+    """What is wrong, and what to do; empty if the server is right."""
 
 
 def check_clip(model: MossAudio, root: str, served: str, duration_ms: int, dtype: str) -> ClipParity:
@@ -132,7 +132,7 @@ def _cause(served: Scores, ours: Scores, without: Scores, whole: Scores) -> str:
 def parity_view(clips: Sequence[ClipParity], dtype: str) -> Table:
     table = Table(
         title=f"Log-probabilities of the prompt: server against checkpoint\n({bound(dtype)})",
-        caption="DeepStack: 1 where the server has it, 0 where it is lost. Whole clip: what encoding the clip at once, "
+        caption="DeepStack: 1 if the server has it, 0 if it is lost. Whole clip: what encoding the clip at once, "
         "instead of 4 s at a time, would change.",
     )
     for name in ("clip", "tokens", "largest", "mean", "DeepStack", "whole clip: largest", "mean", ""):

@@ -24,7 +24,7 @@ class ServerReport(Record):
     used_by: tuple[str, ...]
     asked: bool
     problem: str = ""
-    """What is wrong with it, with the remedy; empty where it serves the model, or was not asked."""
+    """What is wrong with it, with the remedy; empty if it serves the model, or was not asked."""
 
 
 def servers_of(config: RunConfig) -> list[ServerReport]:

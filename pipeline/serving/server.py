@@ -91,7 +91,7 @@ class ScoredPrompt:
 
 
 def api_root(url: str) -> str:
-    """`url` with /v1 at its end, whether it was there or not. Raises SetupError where it is no address."""
+    """`url` with /v1 at its end, whether it was there or not. Raises SetupError if it is no address."""
     if not url.startswith(("http://", "https://")):
         raise SetupError(f"{url} is no address of a server: write it as http://localhost:8000")
     return url.rstrip("/").removesuffix("/v1") + "/v1"
@@ -115,7 +115,7 @@ def score_prompt(root: str, model: str, clip: NDArray[np.int16]) -> ScoredPrompt
 def score_messages(root: str, model: str, messages: Sequence[Mapping[str, object]]) -> ScoredPrompt:
     """The prompt that the server makes of `messages`.
 
-    Raises SetupError where it does not answer, or not with what vLLM 0.10 and later answer to `prompt_logprobs` and
+    Raises SetupError if it does not answer, or not with what vLLM 0.10 and later answer to `prompt_logprobs` and
     `return_token_ids`.
     """
     body = {
@@ -206,7 +206,7 @@ class ServerFailedError(SetupError):
 
 
 def check_free(host: str, port: int) -> None:
-    """Raises SetupError where something listens there already, or the address is not this machine's."""
+    """Raises SetupError if something listens there already, or the address is not this machine's."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

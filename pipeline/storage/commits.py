@@ -82,7 +82,7 @@ def shard_of(recording_id: str, shards: int) -> int:
 
 
 class CommitWriter:
-    """The rows of one commit on their way to files, one open file a table."""
+    """The rows of one commit on their way to files, one open file per table."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -258,7 +258,7 @@ class Layout(Record):
 def read_layout(output: str) -> Layout:
     """What OUT was begun with, or what it would be begun with now; touches nothing.
 
-    Raises SetupError where OUT holds tables of another schema: that cannot be continued.
+    Raises SetupError if OUT holds tables of another schema: that cannot be continued.
     """
     layout_uri = files.join(output, RUN_FOLDER, LAYOUT_FILE)
     schemas = {str(table): content_key(str(table_schema(table))) for table in Table}

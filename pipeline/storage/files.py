@@ -34,7 +34,7 @@ _FILE_SCHEME = "file://"
 
 @dataclass(frozen=True)
 class FileStat:
-    """A file as a listing shows it; `modified_s` is 0 where the filesystem does not tell."""
+    """A file as a listing shows it; `modified_s` is 0 if the filesystem does not tell."""
 
     uri: str
     size_bytes: int
@@ -74,7 +74,7 @@ def name_of(uri: str) -> str:
 
 
 def relative_to(uri: str, folder: str) -> str:
-    """What of `uri` follows `folder`. Raises ValueError where `uri` does not lie in it."""
+    """What of `uri` follows `folder`. Raises ValueError if `uri` does not lie in it."""
     prefix = folder.rstrip("/") + "/"
     if not uri.startswith(prefix):
         raise ValueError(f"{redact_uri(uri)} does not lie in {redact_uri(folder)}")
@@ -113,7 +113,7 @@ def is_remote_file(uri: str) -> bool:
 
 
 def list_files(folder: str, on_error: Callable[[OSError], None] | None = None) -> list[FileStat]:
-    """The regular files under `folder`, at any depth, in order of their URIs; none where there is no such folder.
+    """The regular files under `folder`, at any depth, in order of their URIs; none if there is no such folder.
 
     Links to files count as files; links to folders are not followed, so that no loop can be walked. `on_error` is told
     of folders that are there but cannot be listed.

@@ -19,7 +19,7 @@ class DeepStackBuffers:
         self._written = 0
 
     def write(self, features: Mapping[str, torch.Tensor] | None) -> None:
-        """`features` of the batch to come, each (num_tokens, width); None where it has no audio.
+        """`features` of the batch to come, each (num_tokens, width); None if it has no audio.
 
         Clears what the batch before has left. This must run before each batch, and outside of what is compiled.
         """

@@ -1,4 +1,4 @@
-"""What an audio-language model is asked for a caption: one file a prompt and language, with its version.
+"""What an audio-language model is asked for a caption: one file per prompt and language, with its version.
 
 A file begins with a line `version: N`, a blank line, then the words. Both the version and the words enter the revision
 of the backends that use it, so that rows tell which prompt made them; raise the version when you change the words.

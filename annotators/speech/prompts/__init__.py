@@ -1,4 +1,4 @@
-"""What models are asked of speech: one text file a prompt, hashed into keys."""
+"""What models are asked of speech: one text file per prompt, hashed into keys."""
 
 from __future__ import annotations
 
