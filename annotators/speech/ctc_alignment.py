@@ -167,13 +167,15 @@ def _word(text: str, place: tuple[int, int] | None, spans: Sequence[_Span], hear
 
 
 def _with_gaps_filled(words: Sequence[Word | str]) -> list[Word]:
-    """Words without a time get what lies between their neighbours, without a confidence."""
+    """Words without a time get what lies between their neighbours, without a confidence.
+
+    All before the next word is enough: `in_order` takes the word before out of it.
+    """
     filled: list[Word] = []
     for index, word in enumerate(words):
         if isinstance(word, Word):
             filled.append(word)
             continue
-        following = next((later.start_ms for later in words[index + 1 :] if isinstance(later, Word)), None)
-        start_ms = filled[-1].end_ms if filled else (following or 0)
-        filled.append(Word(text=word, start_ms=start_ms, end_ms=following or start_ms, confidence=None))
+        following = next((later.start_ms for later in words[index:] if isinstance(later, Word)), 0)
+        filled.append(Word(text=word, start_ms=0 if filled else following, end_ms=following, confidence=None))
     return filled

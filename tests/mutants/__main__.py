@@ -27,7 +27,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from tests.mutants.changes import Change, changes_of_line, sample
-from tests.mutants.trials import NOTICED, ROOT, outcome_of, pytest_arguments, reach_of
+from tests.mutants.trials import NOTICED, ROOT, Functions, outcome_of, reach_of, with_tests
 
 TABLE = Path(__file__).with_name("modules.toml")
 
@@ -39,17 +39,20 @@ def difference(path: Path, change: Change) -> str:
     return "\n".join(f"    {line}" for line in lines)
 
 
-def judge(path: Path, tests: Sequence[str], changes: Sequence[Change]) -> tuple[int, int]:
-    """Tries changes, prints those that nothing notices, and returns how many there were and how many were noticed."""
-    reach = reach_of(path, tests)
-    noticed = 0
-    for change in changes:
-        outcome = outcome_of(path, change, tests, reach)
-        if outcome == NOTICED:
-            noticed += 1
-        else:
-            print(f"  {path.relative_to(ROOT)}:{change.line} {outcome} ({change.operator})\n{difference(path, change)}")
-    return len(changes), noticed
+def judge(path: Path, tests: Sequence[str], changes: Sequence[Change]) -> int:
+    """Tries changes, prints those that nothing notices, and returns how many were noticed."""
+    outcomes: list[str] = []
+
+    def try_all(session: pytest.Session) -> None:
+        reach, functions = reach_of(path, session.items), Functions(path)
+        for change in changes:
+            outcomes.append(outcome_of(path, change, session.items, reach, functions))
+            if outcomes[-1] != NOTICED:
+                print(f"  {path.relative_to(ROOT)}:{change.line} {outcomes[-1]} ({change.operator})")
+                print(difference(path, change), flush=True)
+
+    with_tests(tests, try_all)
+    return outcomes.count(NOTICED)
 
 
 def main() -> None:
@@ -68,14 +71,12 @@ def main() -> None:
     os.chdir(ROOT)
     figures = []
     for name in names:
-        path, tests = ROOT / name, table[name]
-        pytest.main(pytest_arguments(tests, "--collect-only", "-qqq"))  # imports all that the forks need
-        source = path.read_text(encoding="utf-8")
+        source = (ROOT / name).read_text(encoding="utf-8")
         line = options.line
         chosen = changes_of_line(source, line) if line else sample(source, options.places, options.seed)
-        sampled, noticed = judge(path, tests, chosen)
-        figures.append((name, sampled, noticed))
-        print(f"{name}: {noticed} of {sampled} noticed", flush=True)
+        noticed = judge(ROOT / name, table[name], chosen)
+        figures.append((name, len(chosen), noticed))
+        print(f"{name}: {noticed} of {len(chosen)} noticed", flush=True)
     print("\n| module | changes | noticed | share |\n| --- | --- | --- | --- |")
     for name, sampled, noticed in figures:
         print(f"| {name} | {sampled} | {noticed} | {noticed / max(1, sampled):.0%} |")

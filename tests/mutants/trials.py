@@ -38,7 +38,20 @@ class Reach:
     """Test → its time."""
     functions: dict[str, list[str]]
     """Test → `line:name` of the functions of the module that it calls."""
-    total_s: float
+
+    @property
+    def total_s(self) -> float:
+        return sum(self.cpu_s.values())
+
+    def in_order(self, items: Sequence[pytest.Item], function: str | None) -> list[pytest.Item]:
+        """The tests that call `function`, quick ones before slow ones, then the others of their files.
+
+        Those run too because what a fixture or a cached builder made, the first test alone is seen to call.
+        """
+        callers = {test for test, called in self.functions.items() if function is None or function in called}
+        files = {test.split("::")[0] for test in callers}
+        chosen = [item for item in items if item.nodeid.split("::")[0] in files]
+        return sorted(chosen, key=lambda item: (item.nodeid not in callers, self.cpu_s.get(item.nodeid, 0.0)))
 
 
 class Recorder:
@@ -69,21 +82,34 @@ class Recorder:
             self.functions[item.nodeid] = sorted({f"{code.co_firstlineno}:{code.co_name}" for code in self.called})
 
 
-class Order:
-    """A pytest plugin that runs the tests that call a function first, quick ones before slow ones, then their files.
+class Instead:
+    """A pytest plugin that does something else with the tests that were found than to run them."""
 
-    A file's other tests run too: what a fixture or a cached builder made, the first test alone is seen to call.
-    """
+    def __init__(self, work: Callable[[pytest.Session], None]) -> None:
+        self.work = work
 
-    def __init__(self, reach: Reach, function: str | None) -> None:
-        self.cpu_s = reach.cpu_s
-        self.callers = {test for test, called in reach.functions.items() if function is None or function in called}
-        self.files = {test.split("::")[0] for test in self.callers}
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.work(session)
+        return True
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if item.nodeid.split("::")[0] in self.files]
-        items.sort(key=lambda item: (item.nodeid not in self.callers, self.cpu_s.get(item.nodeid, 0.0)))
+
+def with_tests(tests: Sequence[str], work: Callable[[pytest.Session], None]) -> None:
+    """Finds `tests`, which imports all that they need, and does `work`."""
+    options = ["-o", "addopts=", "-s", "--assert=plain", f"--rootdir={ROOT}"]
+    for plugin in ("cacheprovider", "xdist", "faulthandler", "terminal"):
+        options += ["-p", f"no:{plugin}"]
+    code = pytest.main([*options, *tests], plugins=[Instead(work)])
+    if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+        raise SystemExit(f"these tests cannot be found: {' '.join(tests)}")
+
+
+def run_tests(items: Sequence[pytest.Item]) -> int:
+    """0 if all pass, else 1, at the first that does not."""
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if item.session.testsfailed:
+            return 1
+    return 0
 
 
 def module_name(path: Path) -> str:
@@ -101,19 +127,29 @@ def function_at(path: Path, line: int) -> str | None:
     return f"{inner[0]}:{inner[1]}" if inner else None
 
 
-def put_in(path: Path, changed: str) -> None:
-    """Gives every function of a file that is alive the code that it has in `changed`."""
-    codes: dict[tuple[str, int], CodeType] = {}
-    left = [compile(changed, str(path), "exec", dont_inherit=True)]
-    while left:
-        code = left.pop()
-        codes[code.co_qualname, code.co_firstlineno] = code
-        left.extend(const for const in code.co_consts if isinstance(const, CodeType))
-    for found in gc.get_objects():
-        if isinstance(found, FunctionType) and found.__code__.co_filename == str(path):
-            key = (found.__code__.co_qualname, found.__code__.co_firstlineno)
-            if key in codes and codes[key].co_freevars == found.__code__.co_freevars:
-                found.__code__ = codes[key]
+class Functions:
+    """Every function of a file that is alive."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+        self.alive = [
+            found
+            for found in gc.get_objects()
+            if isinstance(found, FunctionType) and found.__code__.co_filename == self.path
+        ]
+
+    def put_in(self, changed: str) -> None:
+        """Gives each function the code that it has in `changed`."""
+        codes: dict[tuple[str, int], CodeType] = {}
+        left = [compile(changed, self.path, "exec", dont_inherit=True)]
+        while left:
+            code = left.pop()
+            codes[code.co_qualname, code.co_firstlineno] = code
+            left.extend(const for const in code.co_consts if isinstance(const, CodeType))
+        for function in self.alive:
+            new = codes.get((function.__code__.co_qualname, function.__code__.co_firstlineno))
+            if new and new.co_freevars == function.__code__.co_freevars:
+                function.__code__ = new
 
 
 class ChangedLoader(importlib.machinery.SourceFileLoader):
@@ -146,11 +182,6 @@ def import_anew(path: Path, changed: str) -> None:
     for name in filter(is_ours, [*sys.modules]):
         del sys.modules[name]
     sys.meta_path.insert(0, ChangedFinder(path, changed))
-
-
-def pytest_arguments(tests: Sequence[str], *more: str) -> list[str]:
-    plugins = [argument for name in ("cacheprovider", "xdist", "faulthandler") for argument in ("-p", f"no:{name}")]
-    return ["-x", "-q", "--assert=plain", "--capture=sys", f"--rootdir={ROOT}", *plugins, *more, *tests]
 
 
 def in_fork(work: Callable[[Path], int], limit_s: float) -> tuple[int | None, dict[str, object]]:
@@ -191,41 +222,46 @@ def wait_for(child: int, until_s: float) -> int | None:
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
 
 
-def reach_of(path: Path, tests: Sequence[str]) -> Reach:
+def reach_of(path: Path, items: Sequence[pytest.Item]) -> Reach:
     """Runs the tests of an unchanged module, which must pass; what they import, the forks then have already."""
 
     def work(answer: Path) -> int:
         recorder, before = Recorder(path), {*sys.modules}
-        code = int(pytest.main(pytest_arguments(tests), plugins=[recorder]))
+        items[0].config.pluginmanager.register(recorder)
+        code = run_tests(items)
         imported = [name for name in sys.modules if name not in before and not is_ours(name)]
         found = {"cpu_s": recorder.cpu_s, "functions": recorder.functions, "imported": imported}
         answer.write_text(json.dumps(found))
         return code
 
     code, answer = in_fork(work, 900)
-    if code:
-        raise SystemExit(f"the tests of {path.relative_to(ROOT)} fail without any change: {' '.join(tests)}")
+    if code or not answer:
+        raise SystemExit(f"the tests of {path.relative_to(ROOT)} fail without any change")
     for name in answer["imported"]:  # type: ignore[attr-defined]
         with contextlib.suppress(Exception):
             importlib.import_module(name)
-    cpu_s: dict[str, float] = answer["cpu_s"]  # type: ignore[assignment]
-    return Reach(cpu_s, answer["functions"], sum(cpu_s.values()))  # type: ignore[arg-type]
+    return Reach(answer["cpu_s"], answer["functions"])  # type: ignore[arg-type]
 
 
 def is_ours(name: str) -> bool:
     return name.partition(".")[0] in {"soundseam", "tests"}
 
 
-def outcome_of(path: Path, change: Change, tests: Sequence[str], reach: Reach) -> str:
+def outcome_of(path: Path, change: Change, items: Sequence[pytest.Item], reach: Reach, functions: Functions) -> str:
     function = function_at(path, change.line)
-    order = Order(reach, function)
-    if not order.callers:
+    chosen = reach.in_order(items, function)
+    if not chosen:
         return UNREACHED
 
     def work(_answer: Path) -> int:
-        (put_in if function else import_anew)(path, change.source)
-        files = sorted(order.files)
-        return int(pytest.main(pytest_arguments(files), plugins=[order]))
+        if function:
+            functions.put_in(change.source)
+            return run_tests(chosen)
+        import_anew(path, change.source)
+        failed = []
+        files = sorted({item.nodeid.split("::")[0] for item in chosen})
+        with_tests(files, lambda session: failed.append(run_tests(reach.in_order(session.items, None))))
+        return failed[0]
 
     code, _ = in_fork(work, 20 + 3 * reach.total_s)
     return SURVIVED if code == 0 else NOTICED

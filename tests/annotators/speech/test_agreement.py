@@ -8,10 +8,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundseam.annotators.base import Clip
-from soundseam.annotators.speech.agreement import SystemWeight, TranscriptAgreement, error_rate
+from soundseam.annotators.speech.agreement import (
+    Candidate,
+    SystemWeight,
+    TranscriptAgreement,
+    error_rate,
+    weighted_medoid,
+)
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.event import Branch
-from soundseam.schemas.speech import Agreement, ErrorUnit, Speakers, SpeechFacts, SpeechLanguage, Transcript, Turn, Word
+from soundseam.schemas.speech import (
+    Agreement,
+    ErrorUnit,
+    PairError,
+    Speakers,
+    SpeechFacts,
+    SpeechLanguage,
+    Transcript,
+    Turn,
+    Word,
+)
 from tests.annotators.speech.builders import a_clip, silence
 from tests.support.members import load_or_skip
 
@@ -237,3 +253,61 @@ def test_an_error_rate_is_the_same_both_ways_and_within_bounds(first: list[str],
     assert error_rate(first, second) == error_rate(second, first)
     assert 0.0 <= error_rate(first, second) <= 1.0
     assert (error_rate(first, second) == 0) == (first == second)
+
+
+def test_error_rates_and_agreements_are_given_to_ten_thousandths() -> None:
+    assert error_rate("abcdefg", "abcdefx") == 0.1429
+    transcript, _ = agree([heard("a", "one two three"), heard("b", "one two four")])
+    assert transcript.agreement == 0.6667
+
+
+def candidates(*names: str) -> list[Candidate]:
+    rows = {name: heard(name, name).transcript for name in names}
+    return [Candidate(name, transcript, [name]) for name, transcript in rows.items() if transcript]
+
+
+def chosen(errors: dict[str, float], **priors: float) -> tuple[str, float | None]:
+    """The system that wins, and its agreement; `errors` are by the names of two systems, of a letter each."""
+    pairs = [PairError(first=names[0], second=names[1], error_rate=rate) for names, rate in errors.items()]
+    winner, agreement = weighted_medoid(candidates(*sorted({*"".join(errors)})), pairs, priors)
+    return winner.system, agreement
+
+
+def test_a_system_counts_with_the_fourth_power_of_how_it_agrees_with_the_nearest_other() -> None:
+    # The weights of a, b and c are 0.9, 0.9 and 0.5 to the fourth.
+    expected = (0.9**4 * 0.9 + 0.5**4 * 0.5) / (0.9**4 + 0.5**4)
+    assert chosen({"ab": 0.1, "ac": 0.5, "bc": 0.8}) == ("a", round(expected, 4))
+
+
+def test_a_prior_divides_what_a_system_counts_and_one_that_is_not_named_has_1() -> None:
+    errors = {"ab": 0.1, "ac": 0.1, "bc": 0.4}
+    expected = (0.5 * 0.9 + 1.0 * 0.6) / 1.5
+    assert chosen(errors, a=0.2, b=0.5) == ("c", round((0.2 * 0.9 + 0.5 * 0.6) / 0.7, 4))
+    assert chosen(errors, a=0.2, c=0.5) == ("b", round((0.2 * 0.9 + 0.5 * 0.6) / 0.7, 4))
+    assert chosen(errors, a=0.49, b=0.5) == ("c", round((0.49 * 0.9 + 0.5 * 0.6) / 0.99, 4))
+    assert chosen(errors, a=0.5, b=0.5) == ("a", 0.9)
+    assert expected < 0.9
+
+
+def test_the_first_of_equals_wins_and_one_alone_agrees_with_nobody() -> None:
+    assert chosen({"ab": 0.25}) == ("a", 0.75)
+    assert chosen({"ab": 0.0, "ac": 0.0, "bc": 0.0}) == ("a", 1.0)
+    assert weighted_medoid(candidates("a"), [], {})[1] is None
+
+
+def test_systems_that_have_nothing_in_common_still_have_one_that_comes_first() -> None:
+    assert chosen({"ab": 1.0}) == ("a", 0.0)
+    assert chosen({"ab": 1.0, "ac": 1.0, "bc": 1.0}) == ("a", 0.0)
+
+
+def test_sentences_are_those_of_the_words_and_none_without_words() -> None:
+    words = tuple(
+        Word(text=text, start_ms=start_ms, end_ms=start_ms + 400, confidence=None)
+        for text, start_ms in (("Yes.", 1_000), ("No.", 2_000))
+    )
+    row = heard("a", "Yes. No.")
+    assert row.transcript is not None
+    timed = row.model_copy(update={"transcript": row.transcript.model_copy(update={"words": words})})
+    facts = agreed_facts([timed])
+    assert [(one.text, one.start_ms) for one in facts.sentences or ()] == [("Yes.", 1_000), ("No.", 2_000)]
+    assert agreed_facts([row]).sentences is None

@@ -84,6 +84,17 @@ def test_a_word_lasts_from_its_first_letter_to_its_last_also_after_a_pause() -> 
     assert times_of(clip_of(TWO_WORDS, *SPOKEN), "ab ca") == {"ab": (600, 900), "ca": (2_600, 2_900)}
 
 
+def test_a_word_that_ends_where_listening_does_ends_before_the_pause() -> None:
+    tones = {(1_500, 1_600): "a", (1_620, 1_700): "b", (2_600, 2_700): "c"}
+    assert times_of(clip_of(tones, *SPOKEN), "ab c", WITHOUT_DELIMITER) == {"ab": (1_500, 1_700), "c": (2_600, 2_700)}
+
+
+def test_a_text_of_digital_silence_has_times_all_the_same() -> None:
+    words = words_of(clip_of({}, *SPOKEN), "ab ca")
+    assert [word.text for word in words] == ["ab", "ca"]
+    assert all(0 <= (word.confidence or 0.0) <= 0.001 for word in words)
+
+
 def test_neither_loudness_nor_an_offset_moves_a_word() -> None:
     clip = clip_of(TWO_WORDS, *SPOKEN)
     expected = words_of(clip, "ab ca")
@@ -95,6 +106,8 @@ def test_a_words_confidence_is_the_mean_of_its_letters() -> None:
     clear, doubtful = ({(600, 700): "a", (800, 900): second} for second in ("b", "bc"))
     (sure,) = words_of(clip_of(clear, (500, 1_500)), "ab")
     (unsure,) = words_of(clip_of(doubtful, (500, 1_500)), "ab")
+    (mixed,) = words_of(clip_of({**doubtful, (1_000, 1_100): "c"}, (500, 1_500)), "abc")
+    assert mixed.confidence == 0.833
     assert sure.confidence == pytest.approx(1.0, abs=0.002)
     assert unsure.confidence == pytest.approx(0.75, abs=0.002)
 
@@ -119,6 +132,7 @@ def letters_in_a_row(text: str) -> dict[tuple[int, int], str]:
         ("a b c a 1 b c a b c", {4: (960, 1_000)}),
         ("1 a b c a b c a b c", {0: (600, 600)}),
         ("a b c a b c a b c 1", {9: (1_460, 1_460)}),
+        ("a 1 b c a b c a b c", {1: (660, 700)}),
         ("a b 1 2 c a b c a b", {2: (760, 800), 3: (800, 800)}),
     ],
 )
