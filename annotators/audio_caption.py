@@ -1,4 +1,4 @@
-"""The general branch's caption by a model that hears the audio: `audio_caption`."""
+"""A branch's caption by an audio-language model: `audio_caption`."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from soundseam.schemas.tables import annotation_table
 LONGEST = {"en": 160, "zh": 300}
 """Words of English, characters of Chinese."""
 _ECHO = {"en": 7, "zh": 12}
-"""So many units in a row, words of English or characters of Chinese, that stand in the prompt as well repeat it."""
+"""A run of this many units, English words or Chinese characters, that is also in the prompt counts as an echo of it."""
 
 
 def problem_of(text: str, prompt: Prompt) -> str | None:
-    """Why `text` cannot be a caption, in a word that can be counted; None if nothing speaks against it."""
+    """The reason code why `text` cannot be a caption; None if it can."""
     language, own = prompt.language, unquoted(text)
     wrong: dict[str, Callable[[], object]] = {
         "no_caption": lambda: not any(character.isalpha() for character in text),
@@ -56,9 +56,9 @@ def problem_of(text: str, prompt: Prompt) -> str | None:
 
 
 def choose(texts: Sequence[str], language: str) -> int:
-    """The position of the one that agrees most with the others, by shared pairs of words; the first of equals.
+    """The position of the text that agrees most with the others, by shared word pairs; the first of equals.
 
-    What most answers say is the likeliest to be heard; an invention stands mostly in one of them.
+    What most answers say is most likely true; an invention is mostly in only one of them.
     """
     pairs = [Counter(runs_in(text, language, 2)) for text in texts]
 
@@ -73,7 +73,7 @@ def _common_runs(text: str, other: str, language: str) -> set[tuple[str, ...]]:
 
 
 def _overlap(one: Counter[tuple[str, ...]], other: Counter[tuple[str, ...]]) -> float:
-    """F1 of what both hold."""
+    """F1 score of the common elements."""
     return 2 * (one & other).total() / max(1, one.total() + other.total())
 
 
@@ -84,20 +84,22 @@ FactsT = TypeVar("FactsT", SpeechFacts, MusicFacts, GeneralFacts)
 
 
 class AudioCaptionBackend(ServedBackend[FactsT], Generic[FactsT]):
-    """A caption of a branch in the words of a model that hears the audio."""
+    """A branch's caption by an audio-language model."""
 
     server: Endpoint = Endpoint(model=MOSS_AUDIO)
-    """Where the model is, and how it is asked."""
+    """The model's servers, and how to call them."""
     prompt: PromptName = "general"
-    """What it is asked to describe: its branch's kind of sound, or all that is heard (unified)."""
+    """What to describe: the branch's kind of sound, or everything (unified)."""
     language: PromptLanguage = "en"
     """Of the caption, and of the prompt."""
     sampling: Sampling = Sampling()
     """How answers are drawn."""
     candidates: int = Field(default=1, ge=1, le=16)
-    """Answers to one clip, with seeds that count up from the sampling's; the caption is the one most like the rest."""
+    """Answers per clip, with consecutive seeds starting at the sampling's; the one most similar to the others is
+    used.
+    """
     only_leading: bool = False
-    """True asks only about segments that this branch leads: for the prompt unified, once a segment is enough."""
+    """If true, only ask about segments that this branch leads: the prompt unified is needed only once per segment."""
 
     licence: ClassVar[str] = "Apache-2.0"
 
@@ -112,7 +114,7 @@ class AudioCaptionBackend(ServedBackend[FactsT], Generic[FactsT]):
     @model_validator(mode="after")
     def _candidates_differ(self) -> Self:
         if self.candidates > 1 and self.sampling.temperature == 0.0:
-            raise ValueError("candidates above 1 need sampling.temperature above 0: without it all answers are one")
+            raise ValueError("candidates above 1 need sampling.temperature above 0: without it all answers are equal")
         return self
 
 
@@ -130,7 +132,7 @@ class AudioCaptioner(ServedAnnotator[FactsT], Generic[FactsT]):
             yield self._read(segment, replies) if replies else self._facts()
 
     def _questions(self, clip: Clip) -> Sequence[Question]:
-        """One a candidate; none about a segment that is another branch's to describe."""
+        """One question per candidate; none about a segment that another branch describes."""
         if self._backend.only_leading and clip.segment.branches[0] is not self._backend.branch:
             return []
         sampling = self._backend.sampling
@@ -161,18 +163,18 @@ class AudioCaptioner(ServedAnnotator[FactsT], Generic[FactsT]):
         return facts
 
     def _claims(self, segment: Segment, chosen: int, text: str) -> Iterator[Claim]:
-        """Every sentence, resting on nothing but the answer that it stands in: who verifies it must listen."""
+        """One claim per sentence, whose only evidence is the answer itself: it can only be verified by listening."""
         table, field = annotation_table(self._backend.branch), f"told.candidates.{chosen}.text"
         for sentence in sentences_in(text):
             yield told_claim(sentence, table, segment, self._backend.backend, field, text)
 
 
 class SpeechAudioCaption(AudioCaptionBackend[SpeechFacts]):
-    """How people speak in the words of a model that hears it: each sentence a claim that only a listener can check."""
+    """How people speak, by an audio-language model: each sentence is a claim that can only be checked by listening."""
 
     kind: Literal["audio_caption"] = "audio_caption"
     prompt: PromptName = "speech"
-    """What it is asked to describe: its branch's kind of sound, or all that is heard (unified)."""
+    """What to describe: the branch's kind of sound, or everything (unified)."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
 
@@ -182,11 +184,11 @@ class SpeechAudioCaption(AudioCaptionBackend[SpeechFacts]):
 
 
 class MusicAudioCaption(AudioCaptionBackend[MusicFacts]):
-    """The music in the words of a model that hears it: each sentence a claim that only a listener can check."""
+    """The music, by an audio-language model: each sentence is a claim that can only be checked by listening."""
 
     kind: Literal["audio_caption"] = "audio_caption"
     prompt: PromptName = "music"
-    """What it is asked to describe: its branch's kind of sound, or all that is heard (unified)."""
+    """What to describe: the branch's kind of sound, or everything (unified)."""
 
     branch: ClassVar[Branch] = Branch.MUSIC
 
@@ -196,11 +198,11 @@ class MusicAudioCaption(AudioCaptionBackend[MusicFacts]):
 
 
 class GeneralAudioCaption(AudioCaptionBackend[GeneralFacts]):
-    """The sounds in the words of a model that hears it: each sentence a claim that only a listener can check."""
+    """The sounds, by an audio-language model: each sentence is a claim that can only be checked by listening."""
 
     kind: Literal["audio_caption"] = "audio_caption"
     prompt: PromptName = "general"
-    """What it is asked to describe: its branch's kind of sound, or all that is heard (unified)."""
+    """What to describe: the branch's kind of sound, or everything (unified)."""
 
     branch: ClassVar[Branch] = Branch.GENERAL
 

@@ -1,4 +1,4 @@
-"""How near texts lie to a sound, by a CLAP model of transformers."""
+"""Similarity of texts and audio, by a CLAP model of transformers."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ Embeddings = NDArray[np.float32]
 
 
 class AudioTextModel(Protocol):
-    """What `ClapWeights.open_clap` gives: sounds and texts in one space."""
+    """What `ClapWeights.open_clap` returns: a joint embedding of audio and text."""
 
     @property
     def scale(self) -> float:
-        """By how much the model multiplies cosines before it makes probabilities of them."""
+        """The factor for cosines before the softmax."""
         ...
 
     @property
     def window(self) -> int:
-        """Samples that it hears at once: of more, the feature extractor would take a part at random."""
+        """Maximum number of samples per window: of longer audio, the feature extractor would take a random part."""
         ...
 
     def hear(self, waves: Sequence[Samples]) -> Embeddings:
-        """Of each wave, 48 kHz mono, at most `window` long."""
+        """Embeddings of waves, 48 kHz mono, at most `window` long."""
         ...
 
     def read(self, texts: Sequence[str]) -> Embeddings:
-        """Of each text; a long one is cut off where the model stops reading."""
+        """Embeddings of texts; a long text is truncated at the model's limit."""
         ...
 
 
@@ -67,7 +67,7 @@ class ClapWeights(TorchWeights):
 
 
 class CaptionClap(ClapWeights):
-    """The CLAP model that hears whole captions."""
+    """The CLAP model for whole captions."""
 
     kind: Literal["clap"] = "clap"
 
@@ -95,7 +95,7 @@ class TransformersClap:
         import torch
 
         inputs = self._processor.feature_extractor(list(waves), sampling_rate=CLAP_RATE_HZ, return_tensors="pt")
-        # Where none is longer than a window, the extractor of a fused model calls one of them so at random.
+        # If none is longer than a window, the extractor of a fused model marks a random one as longer.
         inputs["is_longer"] = torch.zeros_like(torch.as_tensor(inputs["is_longer"]), dtype=torch.bool)
         with torch.inference_mode():
             return _unit(self._net.get_audio_features(**inputs.to(self._net.device)))
@@ -119,7 +119,7 @@ class TransformersClap:
 def text_audio_similarity(model: AudioTextModel, samples: Samples, texts: Sequence[str]) -> NDArray[np.float32]:
     """Cosine, in [-1, 1], of each of `texts` and the whole of `samples`, 48 kHz mono of any length: (len(texts),).
 
-    Raises AnnotationError if there is nothing to hear.
+    Raises AnnotationError if `samples` is empty.
     """
     if not texts:
         return np.zeros(0, dtype=np.float32)
@@ -135,9 +135,9 @@ def hear_whole(model: AudioTextModel, samples: Samples) -> NDArray[np.float32]:
 
 
 def windows_of(samples: Samples, size: int) -> list[tuple[int, int]]:
-    """The fewest windows of at most `size` that cover `samples`, spread evenly.
+    """The smallest number of windows of at most `size` that cover `samples`, spread evenly.
 
-    Raises AnnotationError if there is nothing to hear.
+    Raises AnnotationError if `samples` is empty.
     """
     checked_samples(samples)
     count = -(-samples.size // size)
@@ -146,7 +146,7 @@ def windows_of(samples: Samples, size: int) -> list[tuple[int, int]]:
 
 
 def _unit(features: object) -> Embeddings:
-    """transformers 5 wraps what 4 gave as a tensor."""
+    """Normalised features; transformers 5 wraps the tensor that version 4 returned."""
     tensor = getattr(features, "pooler_output", features)
     vectors = np.asarray(tensor.float().cpu().numpy(), dtype=np.float32)  # type: ignore[attr-defined]
     unit: Embeddings = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
@@ -157,10 +157,10 @@ NEUTRAL = ("a sound", "noise", "silence")
 
 
 class LabelScorer:
-    """Scores of `labels`, each asked by `prompt`, in which {label} stands for it.
+    """Scores of `labels`, each inserted for {label} in `prompt`.
 
-    A label's score is its probability against the neutral text that lies nearest, so that labels do not compete and
-    several may sound at once.
+    A label's score is its probability against the most similar neutral text, so that labels do not compete and several
+    may be present at once.
     """
 
     def __init__(self, model: AudioTextModel, labels: Sequence[str], prompt: str, neutral: Sequence[str]) -> None:
@@ -179,7 +179,7 @@ FactsT = TypeVar("FactsT", SpeechFacts, MusicFacts, GeneralFacts)
 
 
 class ClapAgreement(ClapWeights, Backend[FactsT], Generic[FactsT]):
-    """Ranks the captions that stand in the rows before it by how near they lie to the sound."""
+    """Ranks the captions of earlier rows by their similarity to the audio."""
 
     kind: Literal["clap_agreement"] = "clap_agreement"
 
@@ -193,21 +193,21 @@ class ClapAgreement(ClapWeights, Backend[FactsT], Generic[FactsT]):
 
 
 class SpeechClapAgreement(ClapAgreement[SpeechFacts]):
-    """Ranks the captions that stand in the rows before it by how near they lie to the sound."""
+    """Ranks the captions of earlier rows by their similarity to the audio."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
     facts = SpeechFacts
 
 
 class MusicClapAgreement(ClapAgreement[MusicFacts]):
-    """Ranks the captions that stand in the rows before it by how near they lie to the sound."""
+    """Ranks the captions of earlier rows by their similarity to the audio."""
 
     branch: ClassVar[Branch] = Branch.MUSIC
     facts = MusicFacts
 
 
 class GeneralClapAgreement(ClapAgreement[GeneralFacts]):
-    """Ranks the captions that stand in the rows before it by how near they lie to the sound."""
+    """Ranks the captions of earlier rows by their similarity to the audio."""
 
     branch: ClassVar[Branch] = Branch.GENERAL
     facts = GeneralFacts

@@ -1,4 +1,4 @@
-"""A segment's sound as WAV, for readers that know no FLAC."""
+"""A segment's audio as WAV, for readers without FLAC support."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 
 
 def wav_of(flac: bytes) -> bytes:
-    """The file `flac` as a 16-bit WAV file, equal sample for sample."""
+    """The file `flac` as a 16-bit WAV file with equal samples."""
     import soundfile
 
     samples, rate_hz = soundfile.read(io.BytesIO(flac), dtype="int16")

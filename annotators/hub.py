@@ -1,4 +1,4 @@
-"""What is known of repositories of the model hub before anything is fetched: licence, terms, and what lies here."""
+"""What is known about repositories of the model hub before a download: licence, terms, size, and local cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 @dataclass(frozen=True)
 class Terms:
-    """`licence` is an SPDX identifier. `gated` weights want terms accepted on their page, and a token."""
+    """`licence` is an SPDX identifier. `gated` weights need terms accepted on their page, and a token."""
 
     licence: str
     gated: bool = False
@@ -46,9 +46,9 @@ _TERMS = {
     "pyannote/wespeaker-voxceleb-": Terms("CC-BY-4.0"),
     "systran/faster-": Terms("MIT"),
 }
-"""By the beginnings of repository names, in small letters; from the model cards.
+"""By prefixes of repository names, in lower case; from the model cards.
 
-SongFormer itself is CC-BY-4.0; the MuQ that it hears through, and whose weights are in its file, is not.
+SongFormer itself is CC-BY-4.0; its MuQ encoder, whose weights are in its file, is not.
 """
 
 
@@ -61,11 +61,11 @@ _SIZES_MB = {
     "systran/faster-whisper-small": 484,
     "systran/faster-whisper-tiny": 75,
 }
-"""What is fetched of a repository, from its page."""
+"""Download size of a repository, from its page."""
 
 
 def terms_of(repository: str) -> Terms | None:
-    """None for a repository of which nothing is known here."""
+    """The terms of a repository; None if they are not known here."""
     name = repository.lower()
     return next((terms for start, terms in _TERMS.items() if name.startswith(start)), None)
 
@@ -75,7 +75,7 @@ def page_of(repository: str) -> str:
 
 
 def is_here(repository: str) -> bool:
-    """Whether the hub's cache on this machine holds any snapshot of `repository`, whole or in part."""
+    """Whether the hub's cache on this machine has any snapshot of `repository`, complete or partial."""
     return next((_place_of(repository) / "snapshots").glob("*/*"), None) is not None
 
 
@@ -84,7 +84,7 @@ def _place_of(repository: str) -> Path:
 
 
 def size_mb_of(repository: str) -> float | None:
-    """What the hub's cache holds of `repository`, else what is known to be fetched; None if nothing is known."""
+    """The size of `repository` in the hub's cache, else the known download size; None if unknown."""
     blobs = list((_place_of(repository) / "blobs").glob("*"))
     if is_here(repository) and blobs:
         return sum(blob.stat().st_size for blob in blobs) / 1e6
@@ -99,12 +99,12 @@ def has_token() -> bool:
 
 
 def is_offline() -> bool:
-    """Whether this machine was told to leave the hub alone."""
+    """Whether this machine is set to offline mode."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def note_of(repository: str) -> str:
-    """Where the weights of `repository` come from when they are loaded here, as `doctor` says it."""
+    """Where the weights of `repository` come from when loaded here, in the words of `doctor`."""
     size_mb = size_mb_of(repository)
     size = f", {size_mb:,.0f} MB" if size_mb else ""
     if is_here(repository):
@@ -115,15 +115,15 @@ def note_of(repository: str) -> str:
 
 
 def refuse_unreachable(backend: str, weights: str, option: str) -> None:
-    """Raises BackendUnavailableError if it is known beforehand that `weights` cannot be had here.
+    """Raises BackendUnavailableError if it is known beforehand that `weights` cannot be loaded here.
 
-    `option` is the one that names them: a folder, or a repository of the hub.
+    `option` is the option that sets them: a folder, or a repository of the hub.
     """
     if Path(weights).is_dir():
         return
     if not _REPOSITORY.fullmatch(weights):
         raise BackendUnavailableError(
-            f"{backend} finds no folder {weights}: set {option} to a folder with the model, or to a repository of the "
+            f"{backend} finds no folder {weights}: set {option} to a folder with the model, or to a repository on the "
             "model hub, as in owner/name"
         )
     if is_here(weights):
@@ -137,7 +137,7 @@ def refuse_unreachable(backend: str, weights: str, option: str) -> None:
         )
     if is_offline():
         raise BackendUnavailableError(
-            f"{backend} needs {weights}, and HF_HUB_OFFLINE keeps this machine from the hub: unset it, or {folder}"
+            f"{backend} needs {weights}, and HF_HUB_OFFLINE blocks the model hub on this machine: unset it, or {folder}"
         )
 
 

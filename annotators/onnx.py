@@ -1,4 +1,4 @@
-"""ONNX models carried with the package: found, verified, opened on one thread."""
+"""ONNX models included in the package: located, verified, opened on one thread."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from soundseam.annotators.base import AnnotationError, BackendUnavailableError, 
 AnswerT = TypeVar("AnswerT")
 
 _TOO_LITTLE = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed", "bad_alloc")
-"""How torch, CTranslate2 and cuBLAS say, in small letters, that memory is short, on a GPU and on a CPU."""
+"""Out-of-memory messages of torch, CTranslate2 and cuBLAS, in lower case, on GPU and CPU."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` means that less at once might fit."""
+    """Whether `error` means that a smaller batch might fit."""
     said = str(error).lower()
     return isinstance(error, MemoryError) or any(words in said for words in _TOO_LITTLE)
 
 
 def in_halves(run: Callable[[Sequence[Clip]], list[AnswerT]], clips: Sequence[Clip]) -> list[AnswerT]:
-    """`run(clips)`, or, where the device runs out of memory, its halves one after the other, down to one clip.
+    """`run(clips)`; if the device runs out of memory, the two halves one after the other, down to one clip.
 
-    Raises AnnotationError if one clip alone is too much.
+    Raises AnnotationError if a single clip does not fit.
     """
     try:
         return run(clips)
@@ -37,7 +37,7 @@ def in_halves(run: Callable[[Sequence[Clip]], list[AnswerT]], clips: Sequence[Cl
             raise
         if len(clips) == 1:
             raise AnnotationError("out_of_memory", f"not even one clip fits: {error}") from error
-    # Outside the handler: the error's traceback would hold on to the tensors of the failed attempt.
+    # Outside the handler: the error's traceback would keep the tensors of the failed attempt alive.
     middle = len(clips) // 2
     return [*in_halves(run, clips[:middle]), *in_halves(run, clips[middle:])]
 
@@ -46,7 +46,7 @@ Floats = NDArray[np.float32]
 
 
 class Input(Protocol):
-    """What a model takes."""
+    """An input of a model."""
 
     @property
     def name(self) -> str: ...
@@ -61,15 +61,15 @@ class Session(Protocol):
 
 
 def carried_weights(name: str) -> Path:
-    """Where a file of this package's `weights` folder lies."""
+    """The path of a file in this package's `weights` folder."""
     return Path(str(files("soundseam.annotators.detection").joinpath("weights", name)))
 
 
 def open_session(path: Path, sha256: str | None = None) -> Session:
     """The model at `path` on the CPU and one thread: workers are processes, one per core.
 
-    Raises BackendUnavailableError if the file is missing, is not the one `sha256` (hexadecimal) names, or is no
-    model that onnxruntime can open.
+    Raises BackendUnavailableError if the file is missing, does not match `sha256` (hexadecimal), or cannot be opened by
+    onnxruntime.
     """
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
@@ -90,5 +90,5 @@ def open_session(path: Path, sha256: str | None = None) -> Session:
     try:
         session = onnxruntime.InferenceSession(content, sess_options=options, providers=["CPUExecutionProvider"])
     except (errors.Fail, errors.InvalidProtobuf, errors.InvalidGraph, errors.InvalidArgument) as error:
-        raise BackendUnavailableError(f"{path} is no model that onnxruntime can open: {error}") from error
+        raise BackendUnavailableError(f"{path} is not a model that onnxruntime can open: {error}") from error
     return cast(Session, session)

@@ -1,5 +1,4 @@
-"""Weights that a user names: where they lie, what their licence is, which device runs them, and what to say where they
-cannot be opened."""
+"""Weights chosen by the user: their location, licence and device, and the message if they cannot be opened."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def installed_version(package: str) -> str:
-    """Of a distribution; missing where it is not installed, so that a plan can be made without it."""
+    """The version of a distribution; "missing" if it is not installed, so that a plan can be made without it."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -42,16 +41,16 @@ class NamedWeights(Model):
     weights: str
     """A repository of the model hub, or a folder with the model."""
     weights_revision: str = "main"
-    """Commit of the hub's repository; pin one, so that rows made later are made by the same weights."""
+    """Commit of the hub's repository; pin one, so that later rows are made with the same weights."""
     weights_licence: str = ""
-    """SPDX identifier, where the model card in the folder does not say it."""
+    """SPDX identifier, if the model card in the folder does not state it."""
     allow_non_commercial: bool = False
-    """True loads weights whose licence forbids commercial use, as those of MMS."""
+    """If true, weights whose licence forbids commercial use, such as those of MMS, are loaded."""
 
     runs_on: ClassVar[tuple[str, ...]]
     """Distributions whose version is part of the revision."""
     answers_revision: ClassVar[str] = "1"
-    """Raised whenever the same weights may answer otherwise."""
+    """Raise it whenever the same weights may give other answers."""
 
     @property
     def model(self) -> str:
@@ -65,7 +64,7 @@ class NamedWeights(Model):
 
     @property
     def hub_revision(self) -> str | None:
-        """What `from_pretrained` takes: None for a local folder."""
+        """The revision for `from_pretrained`: None for a local folder."""
         return None if Path(self.weights).is_dir() else self.weights_revision
 
     @property
@@ -86,7 +85,7 @@ class TorchWeights(NamedWeights):
     """Weights that run in torch."""
 
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    """auto takes a GPU where there is one; a GPU runs what allows it in float16."""
+    """auto uses a GPU if there is one; on a GPU, models that allow it run in float16."""
 
     requires: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     remedy: ClassVar[str] = "pip install 'soundseam[models]'"
@@ -94,7 +93,9 @@ class TorchWeights(NamedWeights):
 
 
 def licence_of(weights: str, stated: str) -> str:
-    """`stated` where it is given, else what the model card in a local folder says, else what is known of a name."""
+    """`stated` if given, else the licence in the model card of a local folder, else the known licence of a
+    repository.
+    """
     if stated:
         return stated
     card = Path(weights) / "README.md"
@@ -114,9 +115,9 @@ def refuse_non_commercial(backend: str, weights: str, licence: str, allowed: boo
 
 
 def cannot_open(backend: str, weights: str, error: Exception, option: str = "weights") -> BackendUnavailableError:
-    """The refusal, in one line, where `weights` are neither a usable folder nor to be had from the hub.
+    """The error, in one line, if `weights` are neither a usable folder nor available from the hub.
 
-    `option` is the one that names them.
+    `option` is the option that sets them.
     """
     lines = str(error).strip().splitlines()
     return BackendUnavailableError(
@@ -126,7 +127,7 @@ def cannot_open(backend: str, weights: str, error: Exception, option: str = "wei
 
 
 def torch_device(device: str) -> str:
-    """`device`, with auto as the GPU where torch finds one."""
+    """`device`, with auto replaced by the GPU if torch finds one."""
     import torch
 
     if device != "auto":
@@ -137,7 +138,7 @@ def torch_device(device: str) -> str:
 def folder_key(folder: Path) -> str:
     """16 hex digits of a model folder's content: names, sizes, and each file's first and last MiB.
 
-    Large weights would take seconds to read whole each time a key is needed.
+    Reading large weights in full would take seconds each time a key is needed.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return _files_key(tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files), str(folder))
@@ -157,9 +158,9 @@ def _files_key(files: tuple[tuple[str, int, int], ...], folder: str) -> str:
 
 @contextmanager
 def importable(folder: Path) -> Iterator[None]:
-    """The top-level modules of `folder` modules can be imported while this lasts, and are forgotten afterwards.
+    """A context in which the top-level modules of `folder` can be imported; afterwards they are removed again.
 
-    They have names (models, helpers, config) that must not stand in anybody else's way.
+    Their names (models, helpers, config) must not shadow other modules.
     """
     before = set(sys.modules)
     sys.path.insert(0, str(folder.resolve()))
@@ -167,7 +168,7 @@ def importable(folder: Path) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(str(folder.resolve()))
-        # All names before the first goes: the path of a package without an __init__.py is looked up in its parent.
+        # Collect all names first: the path of a package without an __init__.py is looked up in its parent.
         theirs = [
             name
             for name in set(sys.modules) - before
@@ -178,6 +179,6 @@ def importable(folder: Path) -> Iterator[None]:
 
 
 def _places(module: ModuleType) -> list[str]:
-    """Where a module lies; folders without an __init__.py have no file."""
+    """The locations of a module; folders without an __init__.py have no file."""
     file = getattr(module, "__file__", None)
     return [file] if file is not None else list(getattr(module, "__path__", ()))

@@ -17,9 +17,9 @@ from soundseam.annotators.chat.wire import body_of, kind_of, other_dialects, pat
 
 
 class ServerClient:
-    """An `Asker` over the servers of one endpoint. To be used from any thread, and shared by all that ask them.
+    """A `ChatClient` for the servers of one endpoint. Can be used from any thread, and shared by all users of them.
 
-    It connects when it is first asked something. `close` ends its thread; so does dropping it.
+    It connects at the first question. `close` ends its thread; so does garbage collection.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -29,7 +29,9 @@ class ServerClient:
     def ask(
         self, groups: Iterable[Sequence[Question]], tally: Tally | None = None
     ) -> Generator[list[Reply], None, None]:
-        """As `Asker.ask`, counted in `tally`. Raises ConnectionError if all servers stay away, or refuse us."""
+        """Like `ChatClient.ask`, counted in `tally`. Raises ConnectionError if all servers are unreachable or refuse
+        us.
+        """
         tally = tally or Tally()
         asked: deque[Sequence[Question]] = deque()
 
@@ -77,7 +79,7 @@ def _count(answer: Answer, tally: Tally) -> None:
 
 
 class AnswerCache(Protocol):
-    """Where answers are kept. `about` is the question's: it says where to look, and nothing of what is found."""
+    """Stores answers. `about`, from the question, only says where to look: it does not affect the answer."""
 
     def find(self, about: str, key: str) -> Answer | None: ...
 
@@ -85,7 +87,7 @@ class AnswerCache(Protocol):
 
 
 class CachedClient:
-    """An `Asker` that looks an answer up before it asks, and keeps what it is told. For one stream at a time."""
+    """A `ChatClient` that looks up answers in a cache first, and stores new ones there. For one stream at a time."""
 
     def __init__(self, client: ServerClient, store: AnswerCache | None = None, tally: Tally | None = None) -> None:
         self._client = client
@@ -99,7 +101,7 @@ class CachedClient:
         drawn: deque[_Group] = deque()
 
         def unanswered() -> Iterator[tuple[Question, ...]]:
-            # Also where nothing is left to ask: what is drawn has its turn before more is drawn.
+            # Also if nothing is left to ask: groups are completed in order, before more are drawn.
             for questions in groups:
                 drawn.append(self._look_up(questions))
                 yield drawn[-1].unanswered
@@ -143,7 +145,7 @@ def _may_be_kept(question: Question) -> bool:
 
 
 def answer_key(question: Question, endpoint: Endpoint) -> str:
-    """Names all that an answer depends on: model, revision, sound, words, sampling, and what the answer may be."""
+    """Key of everything that an answer depends on: model, revision, audio, words, sampling, and allowed answers."""
     content = [
         endpoint.model,
         endpoint.revision,

@@ -1,4 +1,4 @@
-"""Where a model is served, and how its servers are asked."""
+"""Where a model is served, and how to call its servers."""
 
 from __future__ import annotations
 
@@ -22,28 +22,30 @@ class Endpoint(Record):
     )
 
     urls: tuple[ServerUrl, ...] = Field(default=("http://localhost:8000/v1",), min_length=1, max_length=256)
-    """Where the servers answer, without key or query; questions go to whichever has the fewest to answer."""
+    """Addresses of the servers, without key or query; each question goes to the server with the fewest open
+    requests.
+    """
     model: str = Field(default="", max_length=500)
     """The model's name on the servers; needed."""
     revision: str = Field(default="unknown", max_length=200)
-    """Which weights the servers have, as you know it: rows are made again when you change it."""
+    """The version of the weights on the servers, for your own bookkeeping: rows are rebuilt when you change it."""
     api_key_variable: str = Field(default="OPENAI_API_KEY", max_length=200)
-    """Environment variable with the key; none is sent where it is not set."""
+    """Environment variable with the API key; if it is not set, no key is sent."""
     in_flight: int = Field(default=128, ge=1, le=4096)
-    """Requests under way at once from one worker."""
+    """Maximum number of concurrent requests per worker."""
     timeout_s: float = Field(default=120.0, gt=0, le=3600)
-    """For one request, from its first byte to its last."""
+    """Timeout of one request, from its first byte to its last."""
     attempts: int = Field(default=4, ge=1, le=10)
-    """For one question, with growing waits between, where it may be the question that fails."""
+    """Attempts per question, with increasing waits between, if the question itself may be the cause of the failure."""
     outage_s: float = Field(default=240.0, gt=0, le=86_400)
-    """So long all servers may be away, as while they start, before the run ends; nothing is rejected for it."""
+    """How long all servers may be unreachable, for example while starting, before the run ends; nothing is rejected."""
     dialect: Dialect = "vllm"
-    """How the servers are told of the possible answers: structured_outputs of vLLM, guided_choice of its older
-    versions, regex of SGLang, a JSON schema as OpenAI takes it, or by the question's words alone (plain). Sound goes as
-    FLAC to the first two, by a data: address to SGLang, and as WAV to the others."""
+    """How a choice of answers is sent: structured_outputs of vLLM, guided_choice of its older versions, regex of
+    SGLang, a JSON schema as for OpenAI, or only in the question's words (plain). Audio is sent as FLAC to the first
+    two, in a data: address to SGLang, and as WAV to the others."""
 
     def check_model(self, backend: str) -> None:
-        """Raises BackendUnavailableError, in the name of `backend`, where no model is named."""
+        """Raises BackendUnavailableError, on behalf of `backend`, if no model is set."""
         if not self.model:
             raise BackendUnavailableError(
                 f"{backend} needs server.model: set it to the model's name on the servers at server.urls"

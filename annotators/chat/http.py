@@ -1,4 +1,4 @@
-"""Many coroutines at once behind an iterator: an event loop in a thread of its own, and a window over a stream."""
+"""HTTP requests, and many coroutines at once behind an iterator: an event loop in its own thread."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 CONNECT_S = 10.0
 MIN_KEY_CHARACTERS = 6
-"""What is shorter is no secret, as `none` where a server wants any key, and may well be part of an answer."""
+"""A shorter key is not a secret, such as `none` for a server that accepts any key, and may occur in an answer."""
 NO_ANSWER = "no_answer"
 MAX_BYTES = 4 * 2**20
-"""Of an answer: what is longer is none."""
+"""Maximum size of an answer."""
 DETAIL_CHARACTERS = 500
 KEEP_ALIVE_S = 4.0
-"""Less than the 5 s after which vLLM closes a connection that nothing comes over."""
+"""Less than the 5 s after which vLLM closes an idle connection."""
 
 Body = tuple[bytes, str]
 """A request's body and its content type."""
 
 
 class Fault(Enum):
-    """Whose fault it is that a request failed."""
+    """The cause of a failed request."""
 
     QUESTION = "the server works and refuses this question"
     SERVER = "the server is away or busy"
@@ -46,7 +46,7 @@ class Fault(Enum):
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a request has no answer. `reason` can be counted, `detail` is for a person."""
+    """Why a request has no answer. `reason` is a code, `detail` is for a person."""
 
     fault: Fault
     reason: str
@@ -60,7 +60,7 @@ _AGAIN = frozenset({408, 409, 425})
 
 
 class Attempts:
-    """Makes requests, each on one of the connections that are kept open; to be used on one event loop."""
+    """Makes requests over a pool of open connections; to be used on one event loop."""
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
@@ -83,7 +83,7 @@ class Attempts:
     ) -> bytes | Failure:
         import aiohttp
 
-        # An answer that is compressed could unpack to any size.
+        # A compressed answer could unpack to any size.
         headers = {"Accept-Encoding": "identity"}
         headers |= {"Content-Type": content_type} if content_type else {}
         headers |= {"Authorization": f"Bearer {key}"} if key else {}
@@ -100,7 +100,7 @@ class Attempts:
             return Failure(Fault.UNKNOWN, "connection_lost", f"{url}: {_told(error)}")
 
     def _open(self) -> aiohttp.ClientSession:
-        """The session, which must be made on the loop that it is used on."""
+        """The session, which must be created on the loop that uses it."""
         import aiohttp
 
         if self._session is None:
@@ -111,9 +111,9 @@ class Attempts:
 
 @lru_cache(maxsize=1024)
 def proxy_of(url: str) -> str | None:
-    """The proxy that the environment names for `url` when it is first asked for.
+    """The proxy from the environment for `url`, read once per URL.
 
-    aiohttp would look for it, and for passwords in ~/.netrc, in threads of its own at every request.
+    aiohttp would look for it, and for passwords in ~/.netrc, in its own threads at every request.
     """
     parts = urlsplit(url)
     return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
@@ -136,7 +136,7 @@ async def _read(response: aiohttp.ClientResponse, key: str) -> bytes | Failure:
 
 
 def without_key(body: bytes, key: str) -> bytes:
-    """`body` without the key of the request that it answers: some servers send a request's headers back."""
+    """`body` without the API key of its request: some servers send a request's headers back."""
     if len(key) < MIN_KEY_CHARACTERS:
         return body
     for written in {key, json.dumps(key)[1:-1], json.dumps(key)[1:-1].replace("/", "\\/")}:
@@ -145,9 +145,9 @@ def without_key(body: bytes, key: str) -> bytes:
 
 
 def no_answer(body: bytes, holds: str) -> Failure | None:
-    """What is wrong with the body of a success that is no JSON object with the field `holds`; None if it is one.
+    """The failure if the body of a successful response is not a JSON object with the field `holds`; else None.
 
-    Some servers, and proxies before them, answer with success and say in the body that it is an error.
+    Some servers, and proxies before them, report errors in the body of a successful response.
     """
     try:
         answer = json.loads(body)
@@ -166,7 +166,7 @@ def _is_int(value: object) -> bool:
 
 
 def failure_of(status: int, detail: str, retry_after: str = "") -> Failure:
-    """What a status that is no success means; `retry_after` is the header of that name."""
+    """The failure for an unsuccessful status; `retry_after` is the header of that name."""
     if status in _BUSY:
         return Failure(Fault.SERVER, "server_busy", detail, retry_after_s(retry_after))
     if status in _SET_UP or 300 <= status < 400:
@@ -197,14 +197,14 @@ ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 AHEAD = 0.25
-"""Of those in flight, so many more lie ready, so that none has to wait for the reader of a file."""
+"""This share of the requests in flight is prepared in advance, so that none has to wait for reading a file."""
 MAX_WAITING = 8
-"""Times those in flight: so many may be done and wait for a slow one before them; they hold no sound."""
+"""Maximum number of finished requests that wait for a slow one before them, in multiples of those in flight."""
 LOOK_AGAIN_S = 5.0
 
 
 class LoopThread:
-    """An event loop that runs until it is stopped, or until nobody holds this object any more."""
+    """An event loop that runs until it is stopped, or until this object is garbage-collected."""
 
     def __init__(self, at_end: Callable[[], Awaitable[None]]) -> None:
         self._loop = asyncio.new_event_loop()
@@ -239,7 +239,7 @@ def _run(loop: asyncio.AbstractEventLoop, at_end: Callable[[], Awaitable[None]])
 
 
 class Flow(Generic[ResultT]):
-    """One stream of groups through a loop: it draws them as fast as they are answered, and keeps their order."""
+    """One stream of groups through an event loop: draws them as fast as they are answered, and keeps their order."""
 
     def __init__(self, thread: LoopThread, in_flight: int) -> None:
         self._thread = thread
@@ -253,7 +253,7 @@ class Flow(Generic[ResultT]):
     def run(
         self, groups: Iterable[Sequence[ItemT]], answer: Callable[[Sequence[ItemT]], Coroutine[Any, Any, ResultT]]
     ) -> Generator[ResultT, None, None]:
-        """What `answer` gives for each group, in order. Closing the iterator cancels what is not answered."""
+        """The result of `answer` for each group, in order. Closing the iterator cancels what is not answered."""
         source = iter(groups)
         drained = False
         try:

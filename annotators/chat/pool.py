@@ -1,8 +1,8 @@
-"""Requests to several servers, many at once, in order: retries, health, limits and outages exist here and nowhere else.
+"""Concurrent requests to several servers, in order; all handling of retries, health, limits and outages is here.
 
-What fails is told apart by whose fault it may be. A question that a server refuses is given up at once. A server that
-is away or busy says nothing about the question, which is asked again until the outage is too long. Anything else is
-asked again a few times; then others that were answered in the meantime prove that it is the question's fault.
+Failures are distinguished by their possible cause. A question that a server refuses is given up at once. A server that
+is unreachable or busy says nothing about the question, which is retried until the outage is too long. Anything else is
+retried a few times; if others were answered in the meantime, the question is the cause.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ FIRST_REST_S = 0.5
 LONGEST_REST_S = 30.0
 LONGEST_RETRY_AFTER_S = 60.0
 FAILURES_BEFORE_REST = 3
-"""In a row: single answers that fail are mostly the question's fault."""
+"""Consecutive failures; single failures are mostly caused by the question."""
 
 
 @dataclass
 class Server:
-    """One server as it was last seen."""
+    """The last known state of one server."""
 
     url: str
     under_way: int = 0
-    """Requests of ours."""
+    """Number of our open requests."""
     chosen: int = 0
-    """The number of the choice that last fell on it: of equals, the one that waited longest is next."""
+    """Counter at its last selection: among equals, the least recently chosen is next."""
     failures: int = 0
     """In a row."""
     rests: int = 0
     """In a row."""
     rest_until_s: float = 0.0
     refusal: str = ""
-    """Why it will never answer us as we are set up."""
+    """Why it never answers with the present set-up; empty if it may."""
 
 
 class Servers:
-    """Of several servers, chooses; not thread-safe: it lives on one event loop."""
+    """Chooses among several servers. Not thread-safe: used on one event loop."""
 
     def __init__(self, urls: Sequence[str], now_s: Callable[[], float] = time.monotonic) -> None:
         self.all = [Server(url.rstrip("/")) for url in urls]
@@ -55,7 +55,9 @@ class Servers:
         self._choices = 0
 
     def choose(self, preferred: Server | None = None, avoid: Server | None = None) -> Server | None:
-        """An awake one with the fewest requests under way: `preferred` if it can be, `avoid` if it must be."""
+        """An available server with the fewest open requests: `preferred` if possible, `avoid` only if there is no
+        other.
+        """
         awake = [server for server in self.all if not server.refusal and server.rest_until_s <= self._now_s()]
         if not awake:
             return None
@@ -68,7 +70,7 @@ class Servers:
         return best
 
     def seconds_to_wait(self) -> float:
-        """Until one wakes; 0 if one is awake. Raises ConnectionError if all refuse us."""
+        """Seconds until a server is available; 0 if one is now. Raises ConnectionError if all refuse us."""
         wakes = [server.rest_until_s for server in self.all if not server.refusal]
         if not wakes:
             raise ConnectionError("; ".join(f"{server.url}: {server.refusal}" for server in self.all))
@@ -79,10 +81,10 @@ class Servers:
         self.answered_s = self._now_s()
 
     def failed(self, server: Server, sent_s: float, is_away: bool, retry_after_s: float = 0.0) -> None:
-        """A request sent at `sent_s` failed: it `is_away`, or busy, or something else went wrong."""
+        """Notes that a request sent at `sent_s` failed; `is_away` if the server is unreachable or busy."""
         now_s = self._now_s()
         if sent_s < server.rest_until_s:
-            return  # sent before the rest that it would lead to
+            return  # sent before the pause that is already in effect
         server.failures += 1
         if is_away or server.failures >= FAILURES_BEFORE_REST:
             rest_s = min(LONGEST_REST_S, FIRST_REST_S * 2**server.rests)
@@ -93,26 +95,26 @@ class Servers:
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 LOOK_AGAIN_S = 1.0
-"""A question that waits for any server to wake looks again at least so often: another one may have been answered."""
+"""A question that waits for a server checks again at least this often: another one may have been answered."""
 PROBE_S = 5.0
 GIVEN_UP_IN_VAIN = 3
-"""So many questions in a row that are given up with no answer between them are not the questions' fault."""
+"""This many questions given up in a row, with no answer between them, are not the questions' fault."""
 REFUSED_IN_VAIN = 32
-"""The same for questions that servers refuse which have never answered any."""
+"""The same for questions refused by servers that have never answered any."""
 
 Sent = bytes | AnnotationError
 
 
 @dataclass(frozen=True)
 class Request:
-    """One POST below a server's address; its body is made when it is sent, so that waiting ones hold none."""
+    """One POST below a server's address; its body is built when it is sent, to save memory while it waits."""
 
     path: str
     body: Callable[[], Body]
     kind: str = ""
-    """What a server must be able to do for it; the first of a kind that fails is asked in other dialects too."""
+    """What a server must support for it; the first failing request of a kind is tried in other dialects too."""
     other_dialects: Callable[[], Mapping[str, Body]] = dict
-    """dialect → the same question in it, for those that differ."""
+    """dialect → the same question in that dialect, if it differs."""
     simple: Callable[[], Body] | None = None
     """A question of the same interface that any server can answer."""
 
@@ -124,23 +126,23 @@ class Request:
 
 @dataclass
 class _Seat:
-    """Which server a group's requests go to: all to one, whose prefix cache then holds their common beginning."""
+    """The server for all requests of a group, whose prefix cache then holds their common beginning."""
 
     server: Server | None = None
 
 
 @dataclass
 class _Trouble:
-    """What has gone wrong with one question so far."""
+    """The failures of one question so far."""
 
     since_s: float
     tries: int = 0
-    """Of those that may be the question's fault."""
+    """Number of failures that the question may have caused."""
     last: Failure | None = None
 
 
 class ServerPool:
-    """Sends requests from a thread of its own; to be used from any thread, by several streams at once."""
+    """Sends requests from its own thread; can be used from any thread, by several streams at once."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -153,21 +155,23 @@ class ServerPool:
         self._answered_kinds: set[str] = set()
         self._diagnosed_kinds: set[str] = set()
         self._misunderstood = ""
-        """Which dialect a server takes instead; every question then ends, in whatever order they are waited for."""
+        """A message if a server needs another dialect; every question then fails with it, in any order."""
 
     def close(self) -> None:
         self._thread.stop()
 
     def send(self, groups: Iterable[Sequence[Request]], tally: Tally) -> Generator[list[Sent], None, None]:
-        """For each group, in order, what came back for each of its requests, in order.
+        """For each group, in order, the results of its requests, in order.
 
-        Raises ConnectionError if all servers stay away. Closing the iterator cancels what is under way.
+        Raises ConnectionError if all servers stay unreachable. Closing the iterator cancels open requests.
         """
         flow: Flow[list[Sent]] = Flow(self._thread, self._endpoint.in_flight)
         return flow.run(groups, lambda group: self._send_group(group, tally))
 
     async def _send_group(self, group: Sequence[Request], tally: Tally) -> list[Sent]:
-        """All at once: vLLM caches a prefix when it is scheduled, so that the second request of a step hits already."""
+        """All at once: vLLM caches a prefix when it is scheduled, so that even the second request of a step hits the
+        cache.
+        """
         seat = _Seat()
         if len(group) == 1:
             return [await self._send(group[0], seat, tally)]
@@ -218,7 +222,7 @@ class ServerPool:
         return outcome if isinstance(outcome, Failure) else no_answer(outcome, request.holds) or outcome
 
     async def _diagnose(self, server: Server, request: Request, failure: Failure) -> None:
-        """Raises ConnectionError if the server takes the first question of a kind in another dialect alone."""
+        """Raises ConnectionError if the server only accepts the first question of a kind in another dialect."""
         if self._misunderstood:
             raise ConnectionError(self._misunderstood)
         if request.kind in self._answered_kinds | self._diagnosed_kinds:
@@ -236,7 +240,7 @@ class ServerPool:
             return
 
     async def _next_server(self, seat: _Seat, avoid: Server | None, trouble: _Trouble) -> Server:
-        """Waits for one that is awake. Raises ConnectionError if none wakes in time."""
+        """Waits for an available server. Raises ConnectionError if there is none in time."""
         while (server := self._servers.choose(seat.server, avoid)) is None:
             wait_s = self._servers.seconds_to_wait()
             if self._is_outage(trouble):
@@ -260,7 +264,7 @@ class ServerPool:
         return AnnotationError(failure.reason, failure.detail)
 
     async def _give_up(self, trouble: _Trouble, server: Server, request: Request) -> AnnotationError | None:
-        """Why the question is given up; None if it is to be asked again. Raises ConnectionError for an outage."""
+        """Why the question is given up; None to retry it. Raises ConnectionError for an outage."""
         failure = trouble.last
         exhausted = trouble.tries >= self._endpoint.attempts
         late = time.monotonic() - trouble.since_s >= self._endpoint.outage_s
@@ -292,7 +296,7 @@ class ServerPool:
         return request.simple is not None and isinstance(await self._post(server, request, request.simple()), bytes)
 
     async def _anyone_there(self) -> bool:
-        """Whether a server at least lists its models: then it is up, and it is the question that it cannot answer."""
+        """Whether a server at least lists its models: then it is up, and only the question cannot be answered."""
         key = os.environ.get(self._endpoint.api_key_variable, "")
         heard = await asyncio.gather(
             *(self._attempts.get(f"{server.url}/models", key, PROBE_S) for server in self._servers.all)
@@ -304,7 +308,7 @@ class ServerPool:
 
 
 def _wait_s(tries: int) -> float:
-    """Grows with each try, and differs between those who wait, so that they do not all come back at once."""
+    """Grows with each try, with a random part, so that waiting questions do not all return at once."""
     return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** max(0, tries - 1)) * (0.5 + _jitter(1.0))
 
 

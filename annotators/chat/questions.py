@@ -1,4 +1,4 @@
-"""What a model behind a server is asked, what it answers, and how probable its answers make each choice."""
+"""Questions to served models, their answers, and the probability of each choice."""
 
 from __future__ import annotations
 
@@ -18,36 +18,38 @@ from soundseam.schemas.record import Record
 class Sampling(Record):
     """How an answer is drawn."""
 
-    temperature: float = Field(default=0.0, ge=0.0, le=2.0, description="0 takes the likeliest word each time")
-    top_p: float = Field(default=1.0, gt=0.0, le=1.0, description="share of probability that is drawn from")
-    seed: int = Field(default=0, description="equal seeds draw alike, where the server keeps to it")
+    temperature: float = Field(default=0.0, ge=0.0, le=2.0, description="0 always takes the most likely token")
+    top_p: float = Field(
+        default=1.0, gt=0.0, le=1.0, description="nucleus sampling: share of the probability mass to draw from"
+    )
+    seed: int = Field(default=0, description="equal seeds give equal answers, if the server supports it")
     max_tokens: int = Field(default=512, ge=1, le=32_768, description="of the answer, thinking included")
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question: sound first, words after it, so that a server's prefix cache holds the sound."""
+    """One question: audio first, text after it, so that a server's prefix cache can hold the audio."""
 
     text: str
     audio: tuple[bytes, ...] = ()
-    """FLAC files, in the order in which they are heard."""
+    """FLAC files, in order."""
     system: str = ""
     sampling: Sampling = field(default_factory=Sampling)
     json_schema: str = ""
-    """Canonical JSON of the schema that the answer keeps to; empty for free text."""
+    """Canonical JSON of the schema of the answer; empty for free text."""
     choices: tuple[str, ...] = ()
-    """The only possible answers; the answer then tells how probable each is. Empty for free text."""
+    """The only allowed answers; the answer then has the probability of each. Empty for free text."""
     interface: Literal["chat", "transcriptions"] = "chat"
-    """transcriptions is for servers of recognisers: `text` then is a hint, and may be empty."""
+    """transcriptions is for speech recognition servers: `text` is then a hint, and may be empty."""
     language: str = ""
-    """Of a transcription, ISO 639-1; empty if the server is to find out."""
+    """Of a transcription, ISO 639-1; empty to let the server detect it."""
     about: str = ""
-    """A recording_id: kept answers that belong together lie together. It changes nothing of the answer."""
+    """A recording_id, so that cached answers of one recording are stored together. It does not affect the answer."""
 
 
 @dataclass(frozen=True)
 class TimedWord:
-    """A word as a server of a recogniser timed it, in seconds of the sound it heard."""
+    """A word as timed by a speech recognition server, in seconds of the audio sent."""
 
     text: str
     start_s: float
@@ -56,52 +58,52 @@ class TimedWord:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. Nothing in it is to be trusted before it is parsed and held against bounds."""
+    """A server's answer. Nothing in it can be trusted before it is parsed and validated."""
 
     text: str
     thinking: str | None = None
-    """What the model wrote before its answer, where it is one that thinks."""
+    """What the model wrote before its answer, if it is a thinking model."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
     """choice → probability, summing to 1 over the question's choices; empty if it had none."""
     words: tuple[TimedWord, ...] = ()
-    """Of a transcription by a server that times them."""
+    """Of a transcription, if the server gives word times."""
     language: str | None = None
-    """Of a transcription by a server that tells."""
+    """Of a transcription, if the server gives it."""
     prompt_tokens: int = 0
     cached_tokens: int = 0
     answer_tokens: int = 0
 
 
 Reply = Answer | AnnotationError
-"""An answer, or why this one question has none; an outage of all servers is raised instead."""
+"""An answer, or why this question has none; an outage of all servers is raised instead."""
 
 
 class ChatClient(Protocol):
-    """Whoever answers: a client of servers, or in tests a model in the same process."""
+    """Answers questions: a client of servers, or in tests a model in the same process."""
 
     def ask(self, groups: Iterable[Sequence[Question]]) -> Iterator[list[Reply]]:
-        """One list of replies for each group, in order, one reply for each of its questions, in order.
+        """One list of replies per group, in order, with one reply per question, in order.
 
-        A group's questions begin with the same audio, so that they share what the server has cached of it. Groups are
-        drawn no faster than questions are answered: memory holds those in flight alone.
+        A group's questions begin with the same audio, so that they share the server's prefix cache. Groups are drawn
+        no faster than questions are answered: only those in flight are in memory.
         """
         ...
 
 
 class Usage(Record):
-    """What a run asked its servers."""
+    """A run's use of its servers."""
 
     requests: int = 0
-    """Sent, those that failed included."""
+    """Requests sent, including failed ones."""
     retries: int = 0
-    """Of these, for questions that had been sent before."""
+    """Requests for questions that had been sent before."""
     answers: int = 0
-    """That came from a server."""
+    """Answers from a server."""
     kept_answers: int = 0
-    """That an earlier run had kept: nothing was sent for them."""
+    """Answers from the cache: nothing was sent for them."""
     prompt_tokens: int = 0
     cached_tokens: int = 0
-    """Of the prompt tokens, those that the servers say they had in their prefix cache."""
+    """Prompt tokens that the servers report as found in their prefix cache."""
     answer_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
@@ -112,7 +114,7 @@ class Usage(Record):
 
 
 class Tally:
-    """Counts for one stream of questions. `alive` is called at every sign of life, from whatever thread."""
+    """Counts for one stream of questions. `alive` is called at every sign of progress, from any thread."""
 
     def __init__(self, alive: Callable[[], None] = lambda: None) -> None:
         self._counts: Counter[str] = Counter()
@@ -120,13 +122,13 @@ class Tally:
         self._alive = alive
 
     def add(self, **counts: int) -> None:
-        """Adds to the fields of `Usage` that it names."""
+        """Adds to the named fields of `Usage`."""
         with self._lock:
             self._counts.update(counts)
         self._alive()
 
     def take(self) -> Usage:
-        """What was counted since the last call."""
+        """The counts since the last call."""
         with self._lock:
             usage = Usage(**self._counts)
             self._counts.clear()
@@ -135,19 +137,19 @@ class Tally:
 
 @dataclass(frozen=True)
 class Step:
-    """One token of an answer, and those considered for its place, itself among them, with their log-probabilities."""
+    """One token of an answer, and the candidates for its place, including itself, with their log-probabilities."""
 
     taken: bytes
     considered: Sequence[tuple[bytes, float]]
 
 
 def choice_probabilities(steps: Sequence[Step], forms: Mapping[str, bytes]) -> dict[str, float]:
-    """choice → probability, summing to 1; empty if no token considered leads to any of them.
+    """choice → probability, summing to 1; empty if no candidate token leads to any choice.
 
-    `forms` gives each choice as it is written out in full. A choice may begin with several tokens (`yes`, `y`, ` Yes`):
-    at the first step all that lead to it are summed and taken relative to all that lead to any choice. Where the token
-    taken leads to several choices still, the steps after it tell them apart. A token that was not taken and leads to
-    several counts for each in equal parts, since what would have followed it is unknown.
+    `forms` has each choice as it is written in full. A choice may begin with several tokens (`yes`, `y`, ` Yes`): at
+    the first step, the probabilities of all tokens that lead to it are summed and divided by those of all tokens that
+    lead to any choice. If the chosen token still leads to several choices, later steps decide between them. A token
+    that was not chosen and leads to several choices counts for each in equal parts, since its continuation is unknown.
     """
     wanted = {choice: _plain(form) for choice, form in forms.items()}
     found = dict.fromkeys(forms, 0.0)
@@ -177,13 +179,13 @@ def choice_probabilities(steps: Sequence[Step], forms: Mapping[str, bytes]) -> d
 
 
 def read_choice(text: str, forms: Mapping[str, bytes]) -> str | None:
-    """The choice that `text` is or begins with; None if it is none or could be several."""
+    """The choice that `text` equals or begins with; None if there is none or it is ambiguous."""
     led_to = _led_to(_plain(text.encode()), {choice: _plain(form) for choice, form in forms.items()})
     return led_to[0] if len(led_to) == 1 else None
 
 
 def _led_to(text: bytes, wanted: Mapping[str, bytes]) -> list[str]:
-    """The choices that `text` may still become, or else those that it has become with more behind them."""
+    """The choices that begin with `text`, or else the longest ones with which `text` begins."""
     become = [choice for choice, form in wanted.items() if form.startswith(text)]
     if become:
         return become
@@ -193,5 +195,5 @@ def _led_to(text: bytes, wanted: Mapping[str, bytes]) -> list[str]:
 
 
 def _plain(text: bytes) -> bytes:
-    """Without the differences of case and space that models make at will."""
+    """`text` without whitespace and in lower case, since models vary both."""
     return b"".join(text.split()).lower()

@@ -1,4 +1,4 @@
-"""What backends that ask a server have in common."""
+"""The common part of backends that use a server."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ RecordT = TypeVar("RecordT", bound=Record)
 MAX_PROBLEMS = 5
 PROBLEM_CHARACTERS = 500
 REPEATED_CHARACTERS = 4_000
-"""Of an answer that is to be repaired."""
+"""Length of an answer that is sent back for repair, at most."""
 SHOWN_CHARACTERS = 1_000
-"""Of an answer that is rejected."""
+"""Length of a rejected answer in its row, at most."""
 
 
 @dataclass(frozen=True)
 class Parsed(Generic[RecordT]):
-    """A record, and the answer that it was read from."""
+    """A record, and the answer that it was parsed from."""
 
     record: RecordT
     answer: Answer
@@ -43,19 +43,19 @@ class Parsed(Generic[RecordT]):
 
 @dataclass(frozen=True)
 class CheckedQuestion(Question):
-    """A question whose answer is held against more than its schema."""
+    """A question whose answer is checked beyond its schema."""
 
     check: Callable[[Record], Iterable[str]] | None = None
-    """What is wrong with a record of the right form, each in a clause; nothing if it holds. None checks nothing."""
+    """Problems of a valid record, one clause each; nothing if it has none. None means no check."""
 
 
 class UnfitAnswerError(ValueError):
-    """An answer of the right form that does not hold."""
+    """A valid answer that fails the question's check."""
 
 
 @cache
 def schema_of(record: type[Record]) -> str:
-    """The record's JSON schema as canonical JSON: part of the question, and so of what kept answers are found by."""
+    """The record's JSON schema as canonical JSON: part of the question, and so of the key of cached answers."""
     return json.dumps(record.model_json_schema(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -64,8 +64,8 @@ def ask_records(
 ) -> Iterator[list[Parsed[RecordT] | AnnotationError]]:
     """For each question of each group, in order, a `record` or why there is none.
 
-    An answer that is no such record is asked for once more, with what is wrong with it. Those second questions are a
-    stream of their own behind the first, so that neither waits for the other.
+    If an answer is not a valid record, the question is asked once more with the problems. The second questions are a
+    separate stream behind the first, so that neither waits for the other.
     """
     drawn: deque[list[Parsed[RecordT] | Question | AnnotationError]] = deque()
 
@@ -121,7 +121,7 @@ def _read(question: Question, reply: Reply, record: type[RecordT]) -> Parsed[Rec
 
 
 def _parse(question: Question, text: str, record: type[RecordT]) -> RecordT:
-    """The record in `text`, if it holds."""
+    """The record in `text`. Raises ValidationError or UnfitAnswerError."""
     found = record.model_validate_json(unfenced(text))
     check = question.check if isinstance(question, CheckedQuestion) else None
     if check is not None and (problems := list(check(found))):
@@ -130,7 +130,7 @@ def _parse(question: Question, text: str, record: type[RecordT]) -> RecordT:
 
 
 def unfenced(text: str) -> str:
-    """`text` without the fence that models like to put around JSON."""
+    """`text` without the code fence that models often put around JSON."""
     text = text.strip()
     if text.startswith("```") and text.endswith("```"):
         return text.removeprefix("```").removeprefix("json").removesuffix("```").strip()
@@ -154,7 +154,7 @@ FactsT = TypeVar("FactsT", bound=Facts)
 def ask_each(
     asker: ChatClient, items: Iterable[ItemT], questions: Callable[[ItemT], Sequence[Question]]
 ) -> Iterator[tuple[ItemT, list[Reply]]]:
-    """Each item, whole, with the replies to its `questions`, as `ask_keeping` gives them."""
+    """Each item with the replies to its `questions`, in order."""
     return ask_keeping(asker, items, questions, lambda item: item)
 
 
@@ -164,9 +164,9 @@ def ask_keeping(
     questions: Callable[[ItemT], Sequence[Question]],
     keep: Callable[[ItemT], KeptT],
 ) -> Iterator[tuple[KeptT, list[Reply]]]:
-    """What is to `keep` of each item, with the replies to its `questions`, in order; none if nothing is asked.
+    """For each item, in order, `keep(item)` and the replies to its `questions`; no replies if nothing is asked.
 
-    Items are drawn as questions are answered, so that memory holds what is kept of those in flight alone.
+    Items are drawn as questions are answered; of those in flight, only `keep(item)` stays in memory.
     """
     drawn: deque[KeptT] = deque()
 
@@ -187,10 +187,10 @@ def ask_for_records(
     question: Callable[[Clip, ContextT], CheckedQuestion],
     facts: Callable[[Parsed[RecordT], ContextT], FactsT | AnnotationError],
 ) -> Iterator[FactsT | AnnotationError]:
-    """One answer for each clip, in order.
+    """One answer per clip, in order.
 
-    `prepare` gives what the question and the facts need to know of a clip; or the answer itself, and then nothing is
-    asked. Of the clips in flight no more than that stays.
+    `prepare` returns the context of a clip for `question` and `facts`, or the answer itself, and then nothing is asked.
+    Of the clips in flight, only the context stays in memory.
     """
     drawn: deque[ContextT | FactsT | AnnotationError] = deque()
 
@@ -209,7 +209,7 @@ def ask_for_records(
 
 
 def with_thinking(facts: FactsT | AnnotationError, answers: Sequence[Answer]) -> FactsT | AnnotationError:
-    """`facts` with what was thought before the answers that they were read from."""
+    """`facts` with the thoughts of the answers that they were parsed from."""
     thoughts = [answer.thinking for answer in answers if answer.thinking]
     if isinstance(facts, AnnotationError) or not thoughts:
         return facts
@@ -217,15 +217,15 @@ def with_thinking(facts: FactsT | AnnotationError, answers: Sequence[Answer]) ->
 
 
 def told_claim(text: str, table: Table, segment: Segment, backend: str, field: str, answer: str | None = None) -> Claim:
-    """A model's words as a claim that rests on nothing but them: whoever verifies it must listen. They stand at `field`
-    of the backend's own row, alone or within `answer`."""
+    """A claim whose only evidence is the model's own words, so that it can only be verified by listening. The words are
+    at `field` of the backend's own row, alone or within `answer`."""
     value = json.dumps(text if answer is None else answer, ensure_ascii=False)
     evidence = Evidence(table=table, segment_id=segment.segment_id, backend=backend, field=field, value=value)
     return Claim(text=text, rule=backend, evidence=(evidence,))
 
 
 class ServedAnnotator(ABC, Generic[FactsT]):
-    """An annotator that asks a server: best in one stream over all clips, so that many questions are under way."""
+    """An annotator that uses a server: best as one stream over all clips, so that many questions are in flight."""
 
     def __init__(self, server: Endpoint) -> None:
         self._server = server
@@ -233,13 +233,13 @@ class ServedAnnotator(ABC, Generic[FactsT]):
 
     @abstractmethod
     def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[FactsT | AnnotationError]:
-        """One answer for each clip, in order, or why it has none; clips are drawn as answers come.
+        """One answer per clip, in order, or why it has none; clips are drawn as answers arrive.
 
-        Raises ConnectionError if the servers stay away.
+        Raises ConnectionError if the servers stay unreachable.
         """
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[FactsT]:
-        """As `Annotator.annotate`, with a client of its own, and nothing kept."""
+        """Like `Annotator.annotate`, with its own client and no cache."""
         if self._own_asker is None:
             self._own_asker = CachedClient(ServerClient(self._server))
         answers: list[FactsT] = []
@@ -251,16 +251,16 @@ class ServedAnnotator(ABC, Generic[FactsT]):
 
 
 class ServedBackend(Backend[FactsT_co]):
-    """A backend whose model is behind a server. `load()` gives a `ServedAnnotator`."""
+    """A backend whose model runs on a server. `load()` returns a `ServedAnnotator`."""
 
     server: Endpoint = Endpoint()
-    """Where the model is, and how it is asked."""
+    """The model's servers, and how to call them."""
 
     requires: ClassVar[tuple[str, ...]] = ("aiohttp",)
     remedy: ClassVar[str] = REMEDY
     hears_flac: ClassVar[bool] = True
     answers_revision: ClassVar[str] = "2"
-    """Raised whenever the same model's answers may become another row."""
+    """Raise it whenever the same model's answers may give different rows."""
 
     @property
     def model(self) -> str:
@@ -276,18 +276,20 @@ class ServedBackend(Backend[FactsT_co]):
 
     @abstractmethod
     def load(self) -> ServedAnnotator[FactsT_co]:
-        """The annotator. It connects only when it is asked something."""
+        """The annotator. It connects at the first question."""
 
 
 def ask_about(
     clips: Iterable[Clip], asker: ChatClient, questions: Callable[[Clip], Sequence[Question]]
 ) -> Iterator[tuple[Segment, list[Reply]]]:
-    """Each clip's segment with the replies to its `questions`, in order. Of the clips in flight only segments stay."""
+    """Each clip's segment with the replies to its `questions`, in order. Only segments of clips in flight stay in
+    memory.
+    """
     return ask_keeping(asker, clips, questions, lambda clip: clip.segment)
 
 
 def flac_of(clip: Clip) -> bytes:
-    """The clip as a FLAC file: the segment's own where it came along, else made of its samples, 16 bit."""
+    """The clip as a FLAC file: the segment's own if present, else encoded from its samples, 16 bit."""
     if clip.flac:
         return clip.flac
     import soundfile

@@ -1,4 +1,4 @@
-"""Questions as OpenAI's interfaces take them, and what these give back, parsed and held against bounds."""
+"""Questions in the format of OpenAI's interfaces, and their answers, parsed and validated."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from soundseam.annotators.flac import wav_of
 _AS_WAV: frozenset[Dialect] = frozenset({"openai", "plain"})
 KEPT_WAVS = 32
 _kept_wav_of = lru_cache(maxsize=KEPT_WAVS)(wav_of)
-"""Kept for the other questions about the same sound."""
+"""Cached for the other questions about the same audio."""
 
 
 def sound_part(data: str, dialect: Dialect) -> dict[str, object]:
-    """The part of a message that holds a sound, whose bytes `data` is in base64."""
+    """The part of a message with audio; `data` is base64."""
     if dialect == "sglang":
         return {"type": "audio_url", "audio_url": {"url": f"data:audio/flac;base64,{data}"}}
     return {"type": "input_audio", "input_audio": {"data": data, "format": "wav" if dialect in _AS_WAV else "flac"}}
 
 
 def sound_file(flac: bytes, dialect: Dialect) -> bytes:
-    """What goes out for a sound: its FLAC file, or the same samples as WAV."""
+    """The file to send: the FLAC file, or the same samples as WAV."""
     return _kept_wav_of(flac) if dialect in _AS_WAV else flac
 
 
 TOP_LOGPROBS = 20
-"""The most that vLLM gives unless it is started otherwise (--max-logprobs)."""
+"""vLLM's default maximum (--max-logprobs)."""
 MAX_CHARACTERS = 200_000
 SHOWN_CHARACTERS = 200
 MAX_TOKENS = 2**31
 
 _PLACE = uuid.uuid4().hex
-"""Where a sound goes in a request, up to its number: what no question holds."""
+"""Placeholder for audio in a request, without its number; no question contains it."""
 
 JsonObject = Mapping[str, object]
 
@@ -52,12 +52,12 @@ def path_of(question: Question) -> str:
 
 
 def body_of(question: Question, model: str, dialect: Dialect) -> Body:
-    """The request for `question`: sound before words, in the order of the question's own parts."""
+    """The request for `question`: audio before text, in the order of the question's parts."""
     if question.interface == "transcriptions":
         return _form(question, model)
     places = [f"{_PLACE}.{index}." for index, _ in enumerate(question.audio)]
     parts = [*(sound_part(place, dialect) for place in places), {"type": "text", "text": question.text}]
-    # Servers that know text alone, as llama-cpp-python's, take no list of parts.
+    # Servers that only support text, such as llama-cpp-python's, do not accept a list of parts.
     messages: list[dict[str, object]] = [{"role": "user", "content": parts if places else question.text}]
     if question.system:
         messages.insert(0, {"role": "system", "content": question.system})
@@ -67,7 +67,7 @@ def body_of(question: Question, model: str, dialect: Dialect) -> Body:
 
 
 def kind_of(question: Question) -> str:
-    """What a server must be able to take for `question`, in a few words."""
+    """What a server must support for `question`, in a few words."""
     if question.interface == "transcriptions":
         return "a sound to transcribe"
     shape = " with a JSON schema" if question.json_schema else " with given choices" if question.choices else ""
@@ -75,7 +75,7 @@ def kind_of(question: Question) -> str:
 
 
 def other_dialects(question: Question, model: str, dialect: Dialect) -> dict[str, Body]:
-    """dialect → `question` in it, for those in which it is another request."""
+    """dialect → the request for `question`, for dialects in which it differs."""
     own = body_of(question, model, dialect)
     bodies: dict[str, Body] = {}
     for other in get_args(Dialect) if question.interface == "chat" else ():
@@ -89,7 +89,7 @@ def other_dialects(question: Question, model: str, dialect: Dialect) -> dict[str
 
 
 def simple_question(question: Question) -> Question:
-    """One of the same interface that any server can answer that answers any."""
+    """A question for the same interface that any working server can answer."""
     if question.interface == "transcriptions":
         return Question("", (_second_of_tone(),), interface="transcriptions")
     return Question("Answer with the word yes.")
@@ -106,7 +106,9 @@ def _second_of_tone() -> bytes:
 
 
 def _with_sound(body: bytes, places: Sequence[str], sounds: Sequence[bytes]) -> bytes:
-    """`body` with the sounds in their places. The JSON encoder would take longer over base64 than all else together."""
+    """`body` with the audio in place of its placeholders. Base64 in the JSON encoder would take longer than all the
+    rest.
+    """
     parts = []
     for place, sound in zip(places, sounds, strict=True):
         before, _, body = body.partition(place.encode())
@@ -115,13 +117,13 @@ def _with_sound(body: bytes, places: Sequence[str], sounds: Sequence[bytes]) -> 
 
 
 def choice_forms(question: Question, dialect: Dialect) -> dict[str, bytes]:
-    """choice → the whole answer that chooses it."""
+    """choice → the complete answer that selects it."""
     whole = (lambda choice: json.dumps({"answer": choice}, ensure_ascii=False)) if dialect == "openai" else str
     return {choice: whole(choice).encode() for choice in question.choices}
 
 
 def _shape(question: Question, dialect: Dialect) -> dict[str, object]:
-    """What keeps the answer to its choices or its schema, as the server takes it."""
+    """The server's options that restrict the answer to its choices or its schema."""
     if question.json_schema:
         if dialect == "plain":
             return {}
@@ -150,7 +152,7 @@ def _response_format(schema: object) -> dict[str, object]:
 
 
 def _escaped(text: str) -> str:
-    """`text` as a regular expression of any flavour: what is no letter, digit or space is escaped."""
+    """`text` as a regular expression of any flavour: everything except letters, digits and spaces is escaped."""
     return "".join(character if character.isalnum() or character == " " else f"\\{character}" for character in text)
 
 
@@ -170,7 +172,7 @@ def _form(question: Question, model: str) -> Body:
 
 
 def read_answer(body: bytes, question: Question, dialect: Dialect) -> Answer:
-    """The answer in a server's response. Raises AnnotationError if it is none."""
+    """The answer in a server's response. Raises AnnotationError if it is invalid."""
     answer = _json_object(body)
     if question.interface == "transcriptions":
         text = _text(answer.get("text"))
@@ -196,7 +198,7 @@ def read_answer(body: bytes, question: Question, dialect: Dialect) -> Answer:
 def _chosen(text: str, logprobs: JsonObject, forms: Mapping[str, bytes]) -> tuple[str, Mapping[str, float]]:
     choice = read_choice(text, forms)
     if choice is None:
-        raise AnnotationError("bad_answer", f"none of {', '.join(forms)} but {_shown(text)}")
+        raise AnnotationError("bad_answer", f"expected one of {', '.join(forms)}, not {_shown(text)}")
     probabilities = choice_probabilities(_steps(logprobs.get("content")), forms)
     if not probabilities:
         raise AnnotationError("no_probabilities", f"the server gave no log-probabilities of {', '.join(forms)}")
@@ -208,7 +210,7 @@ def _steps(content: object) -> list[Step]:
     for item in content if isinstance(content, list) else []:
         taken = _token(item)
         if taken is None:
-            raise AnnotationError("bad_answer", f"no token but {_shown(item)}")
+            raise AnnotationError("bad_answer", f"expected a token, not {_shown(item)}")
         considered = _object(item).get("top_logprobs")
         tokens = [_token(other) for other in considered] if isinstance(considered, list) else []
         steps.append(Step(taken[0], [taken, *(token for token in tokens if token is not None)]))
@@ -216,7 +218,7 @@ def _steps(content: object) -> list[Step]:
 
 
 def _token(value: object) -> tuple[bytes, float] | None:
-    """A token's bytes and its log-probability; None if it is none, or so improbable that it has none."""
+    """A token's bytes and log-probability; None if it is invalid or has no finite log-probability."""
     item = _object(value)
     text, raw, logprob = item.get("token"), item.get("bytes"), item.get("logprob")
     if not isinstance(text, str) or not isinstance(logprob, int | float) or not -math.inf < logprob < math.inf:
@@ -227,10 +229,10 @@ def _token(value: object) -> tuple[bytes, float] | None:
 
 
 def _split_thinking(message: JsonObject) -> tuple[str, str | None]:
-    """(answer, thinking) of a message, however the server or the model keeps them apart.
+    """(answer, thinking) of a message, however the server or the model separates them.
 
-    The field is `reasoning` in vLLM and `reasoning_content` in SGLang; without a reasoning parser the thinking stands
-    before the answer, and where the prompt already opens it only its end is marked.
+    The field is `reasoning` in vLLM and `reasoning_content` in SGLang; without a reasoning parser the thinking comes
+    before the answer, and if the prompt already opens it, only its end is marked.
     """
     thinking = next((told for name in ("reasoning", "reasoning_content") if (told := message.get(name))), None)
     text = _text(message.get("content"))
@@ -246,9 +248,9 @@ def _json_object(body: bytes) -> JsonObject:
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise AnnotationError("bad_answer", f"no JSON: {body[:SHOWN_CHARACTERS]!r}") from error
+        raise AnnotationError("bad_answer", f"not JSON: {body[:SHOWN_CHARACTERS]!r}") from error
     if not isinstance(answer, dict):
-        raise AnnotationError("bad_answer", f"no JSON object: {body[:SHOWN_CHARACTERS]!r}")
+        raise AnnotationError("bad_answer", f"not a JSON object: {body[:SHOWN_CHARACTERS]!r}")
     return answer
 
 
@@ -256,7 +258,7 @@ def _first_choice(answer: JsonObject) -> JsonObject:
     choices = answer.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
-        raise AnnotationError("bad_answer", f"no choices but {_shown(answer)}")
+        raise AnnotationError("bad_answer", f"expected choices, not {_shown(answer)}")
     return first
 
 
@@ -265,21 +267,21 @@ def _object(value: object) -> JsonObject:
 
 
 def _text(value: object) -> str:
-    """`value` as text that can be written anywhere: half of a surrogate pair becomes a replacement character."""
+    """`value` as valid text: half of a surrogate pair becomes a replacement character."""
     if not isinstance(value, str):
-        raise AnnotationError("bad_answer", f"no text but {_shown(value)}")
+        raise AnnotationError("bad_answer", f"expected text, not {_shown(value)}")
     if len(value) > MAX_CHARACTERS:
         raise AnnotationError("endless_answer", f"{len(value)} characters, beginning with {_shown(value)}")
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
 
 
 def _words(value: object) -> tuple[TimedWord, ...]:
-    """The words of a server that times them; none from one that does not."""
+    """The timed words; empty if the server does not give any."""
     words = []
     for item in value if isinstance(value, list) else []:
         start, end = (_object(item).get(name) for name in ("start", "end"))
         if not (_is_time(start) and _is_time(end)):
-            raise AnnotationError("bad_answer", f"no timed word but {_shown(item)}")
+            raise AnnotationError("bad_answer", f"expected a timed word, not {_shown(item)}")
         words.append(TimedWord(_text(_object(item).get("word")).strip(), float(str(start)), float(str(end))))
     return tuple(words)
 
@@ -289,7 +291,7 @@ def _is_time(value: object) -> bool:
 
 
 def _language(value: object) -> str | None:
-    """A code; servers that give a name are unheard."""
+    """A language code; a full name is ignored."""
     return value if isinstance(value, str) and 2 <= len(value) <= 3 and value.isascii() and value.isalpha() else None
 
 

@@ -1,4 +1,4 @@
-"""What finds sound events. A new detector is one file and its name here."""
+"""Detectors of sound events. To add one, add a file and its name here."""
 
 from __future__ import annotations
 

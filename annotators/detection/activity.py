@@ -1,4 +1,4 @@
-"""From frame scores to events: two thresholds, pauses bridged, blips dropped. No loop over frames."""
+"""From frame scores to events: hysteresis thresholds, bridged pauses, minimum length. Without loops over frames."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ Tagger = Callable[[Floats], Floats]
 
 
 class Windowing(Record):
-    """How a recording is cut up for a tagger. A frame that two windows hold is weighted by its distance to their ends.
+    """How a recording is divided into windows for a tagger. In overlaps, frames are weighted by their distance to the
+    ends.
 
-    So a window's edge, where a tagger sees only one side, weighs nothing, and where windows meet leaves no step.
+    So the edge of a window, where a tagger sees only one side, has no weight, and windows join without steps.
     """
 
-    window_ms: int = Field(gt=0, description="what the tagger takes at once")
+    window_ms: int = Field(gt=0, description="length of the tagger's input")
     step_ms: int = Field(gt=0, description="from one window's start to the next's; at most the window")
     hop_ms: int = Field(gt=0, description="length of a frame; divides the step and the window")
-    batch: int = Field(default=8, ge=1, description="windows in one call")
+    batch: int = Field(default=8, ge=1, description="windows per call")
 
     @model_validator(mode="after")
     def _frames_line_up(self) -> Windowing:
@@ -48,9 +49,9 @@ class Windowing(Record):
 
 
 def stitched_scores(waveform: Waveform, tagger: Tagger, windowing: Windowing) -> Iterator[Floats]:
-    """Scores (some frames, num_labels) of a whole recording, in order; all together cover every sample.
+    """Scores (num_frames, num_labels) of a whole recording, in blocks, in order; together they cover every sample.
 
-    Memory holds one batch of windows and what overlaps the next.
+    Memory holds one batch of windows and the overlap with the next.
     """
     total = -(-waveform.num_samples * 1000 // (windowing.hop_ms * DETECTION_RATE_HZ))
     weights = _fade(windowing.frames)[:, None]
@@ -60,7 +61,7 @@ def stitched_scores(waveform: Waveform, tagger: Tagger, windowing: Windowing) ->
     for batch in _batches(waveform, windowing):
         for scores in tagger(batch):
             if scores.shape[0] != windowing.frames:
-                raise ValueError(f"the tagger gave {scores.shape[0]} frames a window, not {windowing.frames}")
+                raise ValueError(f"the tagger gave {scores.shape[0]} frames per window, not {windowing.frames}")
             held = np.zeros_like(scores) if held is None else held
             held += weights * scores
             weight += weights
@@ -72,14 +73,14 @@ def stitched_scores(waveform: Waveform, tagger: Tagger, windowing: Windowing) ->
 
 
 def _fade(frames: int) -> Floats:
-    """A triangle (frames,), nowhere 0."""
+    """A triangle (frames,), always above 0."""
     ramp = np.minimum(np.arange(frames) + 1, frames - np.arange(frames))
     weights: Floats = (ramp / ramp.max()).astype(np.float32)
     return weights
 
 
 def _batches(waveform: Waveform, windowing: Windowing) -> Iterator[Floats]:
-    """All windows, a step apart, until one begins in the last step of the recording."""
+    """All windows, one step apart, until one begins in the last step of the recording."""
     size = windowing.window_ms * DETECTION_RATE_HZ // 1000
     step = windowing.step_ms * DETECTION_RATE_HZ // 1000
     count = -(-waveform.num_samples // step)
@@ -89,7 +90,7 @@ def _batches(waveform: Waveform, windowing: Windowing) -> Iterator[Floats]:
 
 
 def _read(waveform: Waveform, start: int, size: int) -> Floats:
-    """Samples from `start`, filled up with silence behind the end."""
+    """Samples from `start`, padded with silence after the end."""
     window = np.zeros(size, dtype=np.float32)
     stop = min(start + size, waveform.num_samples)
     window[: stop - start] = waveform.read(start, stop)
@@ -103,14 +104,14 @@ Runs = NDArray[np.int64]
 MASKED_SHARE = 0.6
 MASKING_DB = 8.0
 BESIDE_FRAMES = 94
-"""3 s of 32 ms frames: how far beside a pause the level of the sound alone is measured."""
+"""3 s of 32 ms frames: the range on either side of a pause in which the level of the sound alone is measured."""
 
 
 class Thresholds(Record):
-    """When a class counts as sounding. Times are measured on frames."""
+    """When a class counts as active. Times are measured on frames."""
 
-    enter: float = Field(gt=0.0, le=1.0, description="an event needs a frame of at least this score")
-    stay: float = Field(gt=0.0, le=1.0, description="and lasts as long as frames score at least this")
+    enter: float = Field(gt=0.0, le=1.0, description="an event needs a frame with at least this score")
+    stay: float = Field(gt=0.0, le=1.0, description="an event lasts as long as frames have at least this score")
     bridge_ms: int = Field(ge=0, description="a pause up to this long is part of the event")
     shortest_ms: int = Field(ge=0, description="shorter events are dropped")
 
@@ -132,17 +133,17 @@ def join_runs(runs: Runs, longest_pause: int) -> Runs:
 
 
 def join_masked(runs: Runs, masked: NDArray[np.bool_], level_db: NDArray[np.floating], longest_pause: int) -> Runs:
-    """`runs` of a sound with its pauses filled in which another sound is so much louder that it could not be heard.
+    """`runs` of a sound, joined over pauses in which a louder sound masks it.
 
-    A pause of at most `longest_pause` frames counts as such where `masked` (num_frames,), the frames of other sounds,
+    A pause of at most `longest_pause` frames counts as masked if `masked` (num_frames,), the frames of other sounds,
     covers MASKED_SHARE of it and its `level_db` (num_frames,) is MASKING_DB over that of the sound alone on either
-    side. So music under speech goes on, and music before and after speech does not.
+    side. So music under speech continues, and music before and after speech does not.
     """
     if len(runs) < 2:
         return runs
     filled = np.zeros(len(runs) - 1, dtype=np.bool_)
     short = np.flatnonzero(runs[1:, 0] - runs[:-1, 1] <= longest_pause)
-    # One pause after the other: sums over the whole recording would take more memory than all else.
+    # One pause at a time: sums over the whole recording would take more memory than everything else.
     for pause in short.tolist():
         start, stop = int(runs[pause, 1]), int(runs[pause + 1, 0])
         if masked[start:stop].mean() >= MASKED_SHARE:
@@ -156,7 +157,7 @@ def join_masked(runs: Runs, masked: NDArray[np.bool_], level_db: NDArray[np.floa
 
 
 def _level_alone(level_db: NDArray[np.floating], masked: NDArray[np.bool_]) -> float:
-    """Mean level over the frames that nothing masks; -200 dB where there are none."""
+    """Mean level over the unmasked frames; -200 dB if there are none."""
     own = level_db[~masked]
     return float(own.mean(dtype=np.float64)) if len(own) else -200.0
 
@@ -170,7 +171,7 @@ def frames_of(runs: Runs, length: int) -> NDArray[np.bool_]:
 
 
 def active_runs(scores: NDArray[np.floating], hop_ms: int, thresholds: Thresholds) -> Runs:
-    """Runs of frames in which a class with `scores` (num_frames,) sounds."""
+    """Runs of frames in which a class with `scores` (num_frames,) is active."""
     runs = runs_of(scores >= thresholds.stay)
     if len(runs) == 0:
         return runs
@@ -182,7 +183,7 @@ def active_runs(scores: NDArray[np.floating], hop_ms: int, thresholds: Threshold
 def events_of(
     scores: NDArray[np.floating], runs: Runs, hop_ms: int, duration_ms: int, event_class: EventClass, label: str
 ) -> list[Event]:
-    """One event a run, its score the mean of `scores` (num_frames,) over it, ended by the recording's end."""
+    """One event per run, its score the mean of `scores` (num_frames,) over it, clipped to the recording's end."""
     if len(runs) == 0:
         return []
     sums = np.add.reduceat(np.append(scores, scores.dtype.type(0)), runs.ravel(), dtype=np.float64)[::2]
@@ -204,7 +205,7 @@ def events_of(
 
 
 def in_order(events: list[Event]) -> tuple[Event, ...]:
-    """By onset, then all else: one order for equal content."""
+    """Sorted by onset, then by all other fields, so that equal content has equal order."""
     return tuple(sorted(events, key=_place))
 
 
@@ -213,5 +214,5 @@ def _place(event: Event) -> tuple[int, int, str, str, float]:
 
 
 def duration_ms_of(num_samples: int, sample_rate_hz: int) -> int:
-    """Length in whole milliseconds; a rest of less than one is no time an event could have."""
+    """Length in whole milliseconds, rounded down."""
     return num_samples * 1000 // sample_rate_hz

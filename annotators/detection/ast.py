@@ -1,4 +1,4 @@
-"""An audio spectrogram transformer, or any audio classifier of transformers, on windows that slide over a recording."""
+"""An audio spectrogram transformer, or any audio classifier of transformers, on sliding windows."""
 
 from __future__ import annotations
 
@@ -29,14 +29,12 @@ class Ast(DetectionBackend):
     path: str = Field(
         default="MIT/ast-finetuned-audioset-10-10-0.4593", description="local folder, or name on the Hugging Face hub"
     )
-    hub_revision: str = Field(default="main", description="commit on the hub; give one for results that stay the same")
+    hub_revision: str = Field(default="main", description="commit on the hub; set one for reproducible results")
     windowing: Windowing = Field(
         default=Windowing(window_ms=2_000, step_ms=400, hop_ms=100), description="how windows slide"
     )
-    thresholds: Thresholds = Field(default=TAGGER_THRESHOLDS, description="when a class counts as sounding")
-    device: str = Field(
-        default="auto", description="where torch runs it: auto (a GPU where there is one), cpu, cuda, cuda:1"
-    )
+    thresholds: Thresholds = Field(default=TAGGER_THRESHOLDS, description="when a class counts as active")
+    device: str = Field(default="auto", description="torch device: auto (a GPU if there is one), cpu, cuda, cuda:1")
 
     requires: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     remedy: ClassVar[str] = "pip install 'soundseam[models]'"

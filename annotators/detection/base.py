@@ -1,4 +1,4 @@
-"""What finds sound events: frame-level scores and events, from a waveform read in blocks."""
+"""The interface of detectors: frame-level scores and events, from a waveform read in blocks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from soundseam.schemas.event import Event, EventClass
 
 @dataclass(frozen=True)
 class FrameScores:
-    """Scores of the classes a detector can tell, frame by frame.
+    """Scores of the classes that a detector supports, frame by frame.
 
     `scores` is (num_frames, len(classes)), float16, in [0, 1]; frame i covers `[i * hop_ms, (i + 1) * hop_ms)`.
     """
@@ -27,7 +27,7 @@ class FrameScores:
 
 @dataclass(frozen=True)
 class Detection:
-    """What one detector found in one recording: `events` in order of onset, in the recording's time."""
+    """One detector's result for one recording: `events` in order of onset, in the recording's time."""
 
     events: tuple[Event, ...]
     frames: FrameScores
@@ -39,13 +39,13 @@ class Detector(Protocol):
     def detect(self, waveform: Waveform) -> Detection:
         """The events of a whole recording, the same whatever the block size.
 
-        Memory grows only with the frame scores and the events. Raises AnnotationError for audio it cannot judge.
+        Memory grows only with the frame scores and the events. Raises AnnotationError for audio that it cannot process.
         """
         ...
 
 
 class DetectionBackend(Model):
-    """A detector as data."""
+    """The configuration of a detector."""
 
     @abstractmethod
     def load(self) -> Detector:

@@ -31,11 +31,11 @@ EVENT_NET_SHA256 = "e27919bfede7e956b016d214c4344b869b3209cd9d68dfe2863e806fca44
 CLASS_COUNT = 3
 """Speech, music, other sound."""
 ALIGNMENT = 4
-"""The network pools by this many frames: whatever it is given begins at a multiple of it."""
+"""The network pools by this many frames: its input must begin at a multiple of it."""
 REACH_FRAMES = 276
 """An output depends on no frame further away than this (training/model.py), rounded up to the alignment."""
 CHUNK_FRAMES = 4096
-"""131 s: frames that one call of the network decides."""
+"""131 s: frames decided per call of the network."""
 
 _FLOOR_FRAMES = -(-FLOOR_REACH // 2)
 _MARGIN = REACH_FRAMES + _FLOOR_FRAMES
@@ -43,7 +43,9 @@ _EMPTY = np.zeros((0, CLASS_COUNT), dtype=np.float32)
 
 
 class EventNetStream:
-    """The network on one stream: each call sees so much before and after its chunk that chunks leave no trace."""
+    """The network on one stream: each call gets enough context around its chunk that chunking does not change
+    results.
+    """
 
     def __init__(self, session: Session, chunk_frames: int = CHUNK_FRAMES) -> None:
         self._session = session
@@ -51,14 +53,14 @@ class EventNetStream:
         self._mel = np.zeros((0, MELS), dtype=np.float32)
         self._speech = np.zeros(0, dtype=np.float32)
         self._first = 0
-        """Frame of the stream that the held features begin with."""
+        """First frame of the stream in the buffered features."""
         self._decided = 0
 
     def push(self, mel: Floats, speech: Floats) -> Floats:
-        """Scores (num_frames, CLASS_COUNT) that can be decided now.
+        """Scores (num_frames, CLASS_COUNT) that can be computed now.
 
-        Takes log-mel (num_half_frames, MELS), two frames for each of Silero's probabilities (num_frames,); either may
-        run ahead of the other.
+        Takes log-mel (num_half_frames, MELS), two frames per Silero probability (num_frames,); either may be ahead of
+        the other.
         """
         self._mel = np.concatenate((self._mel, mel))
         self._speech = np.concatenate((self._speech, speech))
@@ -68,7 +70,7 @@ class EventNetStream:
         return np.concatenate([_EMPTY, *scores])
 
     def finish(self) -> Floats:
-        """Scores of the frames that are left."""
+        """Scores of the remaining frames."""
         left = self._held_end() - self._decided
         return self._decide(self._held_end()) if left > 0 else _EMPTY
 
@@ -76,7 +78,7 @@ class EventNetStream:
         return self._first + min(len(self._mel) // 2, len(self._speech))
 
     def _decide(self, stop: int) -> Floats:
-        """Scores of the frames from the first undecided one to `stop`; forgets what no later frame depends on."""
+        """Scores of the frames from the first undecided one to `stop`; drops features that no later frame needs."""
         end = min(self._held_end(), stop + REACH_FRAMES)
         begin = max(0, self._decided - REACH_FRAMES)
         floor_begin, floor_end = max(0, begin - _FLOOR_FRAMES), min(self._held_end(), end + _FLOOR_FRAMES)
@@ -99,12 +101,12 @@ CLASSES = (EventClass.SPEECH, EventClass.MUSIC, EventClass.SOURCE_AMBIGUOUS)
 LABELS = ("speech", "music", "sound")
 STEADY_LABEL = "steady sound"
 STEADY_SCORE = 0.5
-"""Of an event that the level alone gives: as likely as not worth listening to."""
+"""Score of an event that is based on the level alone."""
 
 
 @dataclass(frozen=True)
 class FrameActivity:
-    """What the network and the ear say of each 32 ms of a recording, the last frame partial."""
+    """Scores and level for each 32 ms of a recording; the last frame may be partial."""
 
     scores: NDArray[np.float16]
     """(num_frames, 3) of speech, music and other sound."""
@@ -113,14 +115,14 @@ class FrameActivity:
 
 
 def listen(waveform: Waveform, silero: Session, net: Session, chunk_frames: int = CHUNK_FRAMES) -> FrameActivity:
-    """Reads `waveform` once. Kept in half precision, so that a long recording stays small."""
+    """Reads `waveform` once. Results are in half precision, so that a long recording stays small."""
     voice, mels, decide = SileroStream(silero), MelStream(), EventNetStream(net, chunk_frames)
     scores, levels = [], []
     for block in waveform.blocks(30 * DETECTION_RATE_HZ):
         mel = mels.push(block)
         levels.append(_band_levels(mel))
         scores.append(decide.push(mel, voice.push(block)).astype(np.float16))
-    # A few frames more than can be missing of the spectrogram: Silero's count says where the recording ends.
+    # More frames than the spectrogram can lack: Silero's count determines the end of the recording.
     mel = mels.finish(4)
     levels.append(_band_levels(mel))
     scores += [part.astype(np.float16) for part in (decide.push(mel, voice.finish()), decide.finish())]
@@ -154,9 +156,9 @@ def events_in(heard: FrameActivity, duration_ms: int, backend: Embedded) -> Dete
 
 
 def steady_sound(heard: FrameActivity, duration_ms: int, steady_dbfs: float) -> list[Event]:
-    """One event over a whole recording in which nothing stands out, if its median level is over `steady_dbfs`.
+    """One event over a whole recording without other events, if its median level is over `steady_dbfs`.
 
-    So rain, a fan or an engine that runs from end to end is segmented, and silence and room tone are not.
+    So steady rain, a fan or an engine is segmented, and silence and room tone are not.
     """
     if len(heard.level_db) == 0 or float(np.median(heard.level_db)) < steady_dbfs or duration_ms == 0:
         return []
@@ -185,7 +187,7 @@ class EmbeddedDetector:
 
 
 class Embedded(DetectionBackend):
-    """Needs no model hub and no torch. Other sound is not told apart: it is `source_ambiguous`."""
+    """Needs no model hub and no torch. Other sound is not classified further: it is `source_ambiguous`."""
 
     kind: Literal["embedded"] = "embedded"
     speech: Thresholds = Field(
@@ -199,13 +201,13 @@ class Embedded(DetectionBackend):
     )
 
     masked_ms: int = Field(
-        default=12_000, ge=0, description="music that louder sounds cover goes on if they do for no longer than this"
+        default=12_000, ge=0, description="music masked by louder sounds continues if they last no longer than this"
     )
 
     steady_dbfs: float = Field(
         default=-45.0,
-        description="a recording without any other event is one steady sound if its median level is over this; noise "
-        "reads about 5 dB more than its RMS level",
+        description="a recording without any other event is one steady sound if its median level is over this; "
+        "for noise this level is about 5 dB above the RMS level",
     )
 
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime", "scipy")

@@ -14,14 +14,14 @@ HOP_SAMPLES = 256
 """Two frames in each 32 ms frame of the detector."""
 LOWEST_HZ = 50.0
 POWER_FLOOR = 1e-9
-"""About -90 dBFS in one band: dither and digital silence look the same."""
+"""About -90 dBFS in one band, so that dither and digital silence look the same."""
 
 SMOOTHING_FRAMES = 15
-"""240 ms: how long the power is averaged before its minimum is taken."""
+"""240 ms: averaging time of the power before its minimum is taken."""
 FLOOR_FRAMES = 625
-"""10 s, centred: the least averaged power of that time is the floor."""
+"""10 s, centred: the minimum of the averaged power in this time is the floor."""
 FLOOR_REACH = FLOOR_FRAMES // 2 + SMOOTHING_FRAMES // 2
-"""How many frames on either side the contrast of a frame depends on."""
+"""Number of frames on either side that affect the contrast of a frame."""
 
 
 def mel_filters() -> NDArray[np.float32]:
@@ -39,7 +39,7 @@ def mel_filters() -> NDArray[np.float32]:
 
 
 class MelStream:
-    """The log-mel spectrogram of one stream, block after block: the same frames however the stream is cut up."""
+    """The log-mel spectrogram of one stream, block by block; the frames do not depend on the block size."""
 
     def __init__(self) -> None:
         margin = (WINDOW_SAMPLES - HOP_SAMPLES) // 2
@@ -51,7 +51,7 @@ class MelStream:
         self._filters = mel_filters()
 
     def push(self, samples: Samples) -> Floats:
-        """Frames (num_frames, MELS), log10 of power, one for each 16 ms that `samples` (num_samples,) complete."""
+        """Frames (num_frames, MELS), log10 of power, one per 16 ms completed by `samples` (num_samples,)."""
         from scipy.fft import rfft
 
         held = np.concatenate((self._held, samples))
@@ -68,10 +68,9 @@ class MelStream:
         return frames
 
     def finish(self, num_frames: int) -> Floats:
-        """As many more frames as `num_frames`, the last whole one repeated.
+        """`num_frames` more frames, repeating the last whole one.
 
-        Frames filled up with silence would pull the noise floor of the last seconds down, and steady noise would stand
-        out of it.
+        Padding with silence would lower the noise floor of the last seconds, and steady noise would stand out from it.
         """
         if self._last is None:
             self._last = self.push(np.zeros(WINDOW_SAMPLES, dtype=np.float32))[:1]
@@ -79,7 +78,7 @@ class MelStream:
 
 
 def contrast(mel: Floats) -> Floats:
-    """How far each band stands over its noise floor: (num_frames, MELS), as log10 of power, 0 or more.
+    """The level of each band over its noise floor: (num_frames, MELS), as log10 of power, 0 or more.
 
     The floor is the minimum over `FLOOR_FRAMES`, centred, of the power averaged over `SMOOTHING_FRAMES` (minimum
     statistics after Martin, IEEE Trans. SAP 9(5), 2001, without its bias compensation). Edges repeat.

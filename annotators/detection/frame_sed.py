@@ -1,4 +1,4 @@
-"""Any frame-level tagger as one ONNX or TorchScript file with a label file."""
+"""Any frame-level tagger given as an ONNX or TorchScript file with a label file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TAGGER_THRESHOLDS = Thresholds(enter=0.3, stay=0.15, bridge_ms=400, shortest_ms=
 
 
 class FrameSed(DetectionBackend):
-    """The model takes 16 kHz windows (batch, samples) and gives (batch, frames, labels) or (batch, labels, frames)."""
+    """The model maps 16 kHz windows (batch, samples) to (batch, frames, labels) or (batch, labels, frames)."""
 
     kind: Literal["frame_sed"] = "frame_sed"
     path: str = Field(
@@ -28,13 +28,13 @@ class FrameSed(DetectionBackend):
         default="labels.txt",
         description="its labels in order: one per line, or a CSV with a column display_name or label",
     )
-    classes: str | None = Field(default=None, description="CSV label,class instead of the table carried for AudioSet")
-    gives_logits: bool = Field(default=True, description="a sigmoid is still to be applied")
+    classes: str | None = Field(default=None, description="CSV label,class instead of the included table for AudioSet")
+    gives_logits: bool = Field(default=True, description="true if a sigmoid must still be applied")
     windowing: Windowing = Field(
         default=Windowing(window_ms=10_000, step_ms=5_000, hop_ms=40), description="its window and frames"
     )
-    thresholds: Thresholds = Field(default=TAGGER_THRESHOLDS, description="when a class counts as sounding")
-    device: str = Field(default="auto", description="for TorchScript: auto (a GPU where there is one), cpu, cuda")
+    thresholds: Thresholds = Field(default=TAGGER_THRESHOLDS, description="when a class counts as active")
+    device: str = Field(default="auto", description="for TorchScript: auto (a GPU if there is one), cpu, cuda")
 
     licence: ClassVar[str] = "LicenseRef-of-the-model"
     remedy: ClassVar[str] = "pip install 'soundseam[models]'"

@@ -1,4 +1,4 @@
-"""AudioSet's labels and the nine classes they fall into."""
+"""AudioSet's labels and their mapping to the nine classes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from soundseam.annotators.base import BackendUnavailableError
 from soundseam.schemas.event import EventClass
 
 TABLES = ("audioset_strong.csv", "audioset_more.csv")
-"""The 447 labels of AudioSet-Strong's training set, and labels of AudioSet's 527 which that set lacks (both CC BY 4.0,
-Google); which class each falls into is this project's judgement."""
+"""The 447 labels of AudioSet-Strong's training set, and those of AudioSet's 527 labels that it lacks (both CC BY 4.0,
+Google); the classes were assigned by this project."""
 
 SCENERY = frozenset(
     {
@@ -38,11 +38,13 @@ SCENERY = frozenset(
         "White noise, pink noise",
     }
 )
-"""Labels that say where or how something was recorded, not what happens in it: steady noise is no event."""
+"""Labels that describe the place or the recording, not what happens: steady noise is not an event."""
 
 
 def read_table(text: str) -> dict[str, EventClass]:
-    """Label to class from CSV with the columns label and class. Raises ValueError for an unknown class or a repeat."""
+    """Label → class from CSV with the columns label and class. Raises ValueError for an unknown class or a repeated
+    label.
+    """
     table: dict[str, EventClass] = {}
     for row in csv.DictReader(text.splitlines()):
         if row["label"] in table:
@@ -52,7 +54,7 @@ def read_table(text: str) -> dict[str, EventClass]:
 
 
 def carried_table() -> dict[str, EventClass]:
-    """Every label of the tables in this package."""
+    """All labels of the tables in this package."""
     table: dict[str, EventClass] = {}
     for name in TABLES:
         table |= read_table(files("soundseam.annotators.detection").joinpath(name).read_text(encoding="utf-8"))
@@ -77,5 +79,5 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def classes_of(labels: tuple[str, ...], table: Mapping[str, EventClass]) -> tuple[EventClass | None, ...]:
-    """The class of each label: None for scenery, source_ambiguous for a label no table lists."""
+    """The class of each label: None for scenery, source_ambiguous for a label that is in no table."""
     return tuple(None if label in SCENERY else table.get(label, EventClass.SOURCE_AMBIGUOUS) for label in labels)

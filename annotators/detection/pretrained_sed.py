@@ -1,7 +1,7 @@
-"""Checkpoints of PretrainedSED (BEATs, ATST-F, frame_mn06, frame_mn10), run by their own code from a local clone.
+"""Checkpoints of PretrainedSED (BEATs, ATST-F, frame_mn06, frame_mn10), run with their own code from a local clone.
 
-github.com/fschmid56/PretrainedSED (MIT): frame-level taggers of AudioSet-Strong's 447 classes, 250 frames in a window
-of 10 s. Its published inference cuts hard chunks of 10 s; here windows overlap and are faded into each other.
+github.com/fschmid56/PretrainedSED (MIT): frame-level taggers of AudioSet-Strong's 447 classes, 250 frames per window of
+10 s. Its published inference uses separate chunks of 10 s; here windows overlap with cross-fades.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WRAPPERS = {
 
 
 class PretrainedSed(DetectionBackend):
-    """447 classes, mapped to ours. The clone keeps checkpoints in `resources/` and fetches what is missing there."""
+    """447 classes, mapped to ours. The clone has checkpoints in `resources/` and downloads missing ones."""
 
     kind: Literal["pretrained_sed"] = "pretrained_sed"
     clone: str = Field(default="PretrainedSED", description="folder of a clone of github.com/fschmid56/PretrainedSED")
@@ -46,11 +46,9 @@ class PretrainedSed(DetectionBackend):
         default=None, description="name of a file in the clone's resources/ without .pt; ARCHITECTURE_strong_1 if null"
     )
     step_ms: int = Field(default=5_000, gt=0, le=10_000, description="from one window to the next, in steps of 40 ms")
-    batch: int = Field(default=8, ge=1, description="windows in one call")
-    thresholds: Thresholds = Field(default=TAGGER_THRESHOLDS, description="when a class counts as sounding")
-    device: str = Field(
-        default="auto", description="where torch runs it: auto (a GPU where there is one), cpu, cuda, cuda:1"
-    )
+    batch: int = Field(default=8, ge=1, description="windows per call")
+    thresholds: Thresholds = Field(default=TAGGER_THRESHOLDS, description="when a class counts as active")
+    device: str = Field(default="auto", description="torch device: auto (a GPU if there is one), cpu, cuda, cuda:1")
 
     requires: ClassVar[tuple[str, ...]] = ("torch",)
     remedy: ClassVar[str] = "pip install 'soundseam[models]', and in the clone: pip install -r requirements.txt"
@@ -76,8 +74,8 @@ class PretrainedSed(DetectionBackend):
         super().check_available()
         if not (Path(self.clone) / "models" / "prediction_wrapper.py").is_file():
             raise BackendUnavailableError(
-                f"{self.backend}: {self.clone} is no clone of github.com/fschmid56/PretrainedSED; "
-                "git clone it and give its folder as clone"
+                f"{self.backend}: {self.clone} is not a clone of github.com/fschmid56/PretrainedSED; "
+                "git clone it and set clone to its folder"
             )
 
     def load(self) -> TaggingDetector:
@@ -99,7 +97,7 @@ def _import(name: str, backend: PretrainedSed) -> ModuleType:
 def _tagger(backend: PretrainedSed) -> Tagger:
     import torch
 
-    # Its code looks for checkpoints in the working directory's resources/ unless told.
+    # By default, its code looks for checkpoints in resources/ in the working directory.
     vars(_import("config", backend))["RESOURCES_FOLDER"] = str(backend._file.parent.resolve())
     predictions = _import("models.prediction_wrapper", backend).PredictionsWrapper
     module, name = WRAPPERS[backend.architecture]

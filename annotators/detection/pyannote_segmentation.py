@@ -35,24 +35,22 @@ HOP_MS = 20
 
 
 class PyannoteSegmentation(DetectionBackend):
-    """Speech only; time in which two speak at once is an event of its own, labelled overlapping speech."""
+    """Speech only; overlapping speech is an event of its own, labelled so."""
 
     kind: Literal["pyannote_segmentation"] = "pyannote_segmentation"
     path: str = Field(
         default="pyannote/segmentation-3.0", description="local checkpoint or folder, or name on the Hugging Face hub"
     )
-    hub_revision: str = Field(default="main", description="commit on the hub; give one for results that stay the same")
+    hub_revision: str = Field(default="main", description="commit on the hub; set one for reproducible results")
     step_ms: int = Field(default=5_000, gt=0, description="from one window to the next, in steps of 20 ms")
-    batch: int = Field(default=8, ge=1, description="windows in one call")
+    batch: int = Field(default=8, ge=1, description="windows per call")
     speech: Thresholds = Field(
         default=Thresholds(enter=0.5, stay=0.35, bridge_ms=300, shortest_ms=100), description="when anyone speaks"
     )
     overlap: Thresholds = Field(
         default=Thresholds(enter=0.5, stay=0.5, bridge_ms=100, shortest_ms=200), description="when two speak at once"
     )
-    device: str = Field(
-        default="auto", description="where torch runs it: auto (a GPU where there is one), cpu, cuda, cuda:1"
-    )
+    device: str = Field(default="auto", description="torch device: auto (a GPU if there is one), cpu, cuda, cuda:1")
 
     requires: ClassVar[tuple[str, ...]] = ("torch", "pyannote.audio")
     remedy: ClassVar[str] = "pip install 'soundseam[models]'"
@@ -83,7 +81,7 @@ class PyannoteSegmentation(DetectionBackend):
 
     def load(self) -> Detector:
         self.check_available()
-        # Set before the import: pyannote.audio reports its use over the network unless told not to.
+        # Set before the import: pyannote.audio reports its use over the network by default.
         os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
         from pyannote.audio import Model
 
@@ -102,7 +100,7 @@ class PyannoteSegmentation(DetectionBackend):
 def _not_found(backend: PyannoteSegmentation, why: str) -> str:
     return (
         f"{backend.backend}: {backend.path} cannot be loaded ({why}); accept its terms on the hub and set HF_TOKEN, "
-        "or give a local checkpoint as path"
+        "or set path to a local checkpoint"
     )
 
 
@@ -129,7 +127,7 @@ class PyannoteDetector:
 
 
 def _tagger(model: Model, windowing: Windowing, device: str) -> Tagger:
-    """Speech and overlap for each frame: (batch, frames, 2)."""
+    """Speech and overlap scores per frame: (batch, frames, 2)."""
     import torch
 
     specifications = model.specifications
@@ -145,7 +143,7 @@ def _tagger(model: Model, windowing: Windowing, device: str) -> Tagger:
         with torch.inference_mode():
             answer = model(torch.from_numpy(windows)[:, None].to(device)).float().cpu().numpy()
         both = _of_powerset(answer, np.array(sizes)) if powerset else _of_speakers(answer)
-        # The model's frames are not whole milliseconds long: each of ours takes the one at its middle.
+        # The model's frames are not a whole number of milliseconds long: each of ours uses the one at its middle.
         middle = (np.arange(windowing.frames) + 0.5) * both.shape[1] / windowing.frames
         scores: Floats = both[:, middle.astype(np.int64)]
         return scores
@@ -154,7 +152,7 @@ def _tagger(model: Model, windowing: Windowing, device: str) -> Tagger:
 
 
 def _of_powerset(log_probabilities: Floats, sizes: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
-    """Speech and overlap from log-probabilities (batch, frames, sets of speakers), `sizes` being the sets' sizes."""
+    """Speech and overlap from log-probabilities (batch, frames, speaker sets); `sizes` are the sizes of the sets."""
     probabilities = np.exp(log_probabilities)
     speech = probabilities[..., sizes >= 1].sum(axis=-1)
     overlap = probabilities[..., sizes >= 2].sum(axis=-1)

@@ -23,7 +23,7 @@ HOP_MS = 1000 * FRAME_SAMPLES // DETECTION_RATE_HZ
 
 
 class SileroStream:
-    """Silero VAD on one stream: its recurrent state, and what lies over from the block before."""
+    """Silero VAD on one stream: its recurrent state, and the samples left over from the last block."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -32,9 +32,9 @@ class SileroStream:
         self._tail = np.zeros(CONTEXT_SAMPLES, dtype=np.float32)
 
     def push(self, samples: Samples) -> Floats:
-        """Speech probability (num_frames,) of each 32 ms frame that `samples` (num_samples,) complete.
+        """Speech probability (num_frames,) of each 32 ms frame completed by `samples` (num_samples,).
 
-        Equal to streaming frame by frame: the model walks through the frames in order, and its state is kept.
+        Equal to streaming frame by frame: the model processes the frames in order and keeps its state.
         """
         held = np.concatenate((self._tail, samples))
         count = (len(held) - CONTEXT_SAMPLES) // FRAME_SAMPLES
@@ -49,7 +49,7 @@ class SileroStream:
         return probabilities.reshape(-1)
 
     def finish(self) -> Floats:
-        """The last frame, filled with silence; empty if the stream ended on a whole frame."""
+        """The last frame, padded with silence; empty if the stream ended on a whole frame."""
         left = len(self._tail) - CONTEXT_SAMPLES
         return self.push(np.zeros(FRAME_SAMPLES - left, dtype=np.float32)) if left else np.zeros(0, dtype=np.float32)
 
@@ -78,7 +78,7 @@ class SileroDetector:
 
 
 class SileroVad(DetectionBackend):
-    """Speech only. Thresholds after Silero's own defaults (0.5 and 0.35); the pause bridges what one turn pauses."""
+    """Speech only. Thresholds like Silero's own defaults (0.5 and 0.35); pauses within one turn are bridged."""
 
     kind: Literal["silero_vad"] = "silero_vad"
     thresholds: Thresholds = Field(

@@ -1,4 +1,4 @@
-"""Events from a tagger of many labels: one curve for each of our classes, and the label that makes it."""
+"""Events from a tagger with many labels: one score curve per class, and the label with the highest score."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from soundseam.schemas.event import Event, EventClass
 
 
 class TaggingDetector:
-    """Implements Detector. Of `labels`, those whose class is None are left out."""
+    """Implements Detector. `labels` whose class is None are ignored."""
 
     def __init__(
         self,
@@ -59,9 +59,9 @@ class TaggingDetector:
         return Detection(in_order(events), FrameScores(hop_ms, self._told, best))
 
     def detect_labels(self, waveform: Waveform) -> tuple[Event, ...]:
-        """Events of each label by itself, whatever others of its class sound; scenery is left out.
+        """Events of each label separately, whatever other labels of its class are active; scenery is ignored.
 
-        For recordings of minutes: memory holds every label's scores.
+        For recordings of a few minutes: all labels' scores are in memory.
         """
         hop_ms, duration_ms = self._windowing.hop_ms, duration_ms_of(waveform.num_samples, DETECTION_RATE_HZ)
         parts = list(stitched_scores(waveform, self._tagger, self._windowing))
@@ -74,7 +74,8 @@ class TaggingDetector:
         return in_order(events)
 
     def _curves(self, waveform: Waveform) -> tuple[NDArray[np.float16], NDArray[np.uint16]]:
-        """For each frame and class, the highest score of its labels, and which label has it: (num_frames, classes).
+        """For each frame and class, the highest score of its labels, and the index of that label: (num_frames,
+        classes).
 
         Reduced window by window: hundreds of labels over hours would not fit in memory.
         """
@@ -89,7 +90,7 @@ class TaggingDetector:
 
 
 def _commonest(labels: NDArray[np.uint16], scores: NDArray[np.float16], run: Runs) -> int:
-    """The label with the largest summed score among the frames of `run` that it tops."""
+    """The label with the largest sum of scores over the frames of `run` in which it is the highest."""
     first, stop = run.tolist()
     return int(np.bincount(labels[first:stop], weights=scores[first:stop].astype(np.float64)).argmax())
 
@@ -101,11 +102,11 @@ def sigmoid(logits: Floats) -> Floats:
 
 
 Exported = Callable[[Floats], tuple[Floats, ...]]
-"""From what a model takes to all that it gives."""
+"""From a model's input to all its outputs."""
 
 
 def open_exported(path: Path, device: str) -> Exported:
-    """The model at `path`. `device` is for TorchScript; auto is a GPU where there is one.
+    """The model at `path`. `device` is for TorchScript; auto is a GPU if there is one.
 
     Raises BackendUnavailableError if it cannot be opened.
     """
@@ -113,7 +114,7 @@ def open_exported(path: Path, device: str) -> Exported:
 
 
 def file_revision(*paths: Path) -> str:
-    """Changes with the bytes of any of `paths`; "missing" where one is not there."""
+    """Changes with the bytes of any of `paths`; "missing" if one does not exist."""
     digest = hashlib.sha256()
     for path in paths:
         if not path.is_file():
@@ -143,7 +144,7 @@ def _torch_script(path: Path, device: str) -> Exported:
     except RuntimeError as error:
         lines = str(error).strip().splitlines()
         raise BackendUnavailableError(
-            f"{path} is no TorchScript model: {lines[0] if lines else 'it is empty'}"
+            f"{path} is not a TorchScript model: {lines[0] if lines else 'it is empty'}"
         ) from error
 
     def run(given: Floats) -> tuple[Floats, ...]:

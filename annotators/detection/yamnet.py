@@ -1,4 +1,4 @@
-"""YAMNet: 521 AudioSet classes from the spectrogram it was trained on, by weights carried with the package."""
+"""YAMNet: 521 AudioSet classes from its own spectrogram, with weights included in the package."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EMBEDDING_SIZE = 1024
 
 FRAME_MS = 10
 WINDOW_FRAMES = 96
-"""0.96 s: what one answer is about."""
+"""0.96 s: the input of the model."""
 MEL_BANDS = 64
 MIN_SAMPLES = 400 + (WINDOW_FRAMES - 1) * 160
 
@@ -30,13 +30,13 @@ _FFT_SAMPLES = 512
 _LOWEST_HZ, _HIGHEST_HZ = 125.0, 7500.0
 _LOG_OFFSET = 0.001
 _BATCH = 16
-"""Larger batches leave the processor's caches: 64 windows at once take half as long again a window."""
+"""Larger batches exceed the processor's caches: with 64 windows at once, each takes 50 % longer."""
 
 
 def open_yamnet() -> Session:
-    """The carried model: from `spectrogram` (n, 1, 96, 64) to `scores` (n, 521), in [0, 1].
+    """The included model: from `spectrogram` (n, 1, 96, 64) to `scores` (n, 521), in [0, 1].
 
-    A second output, `embedding` (n, 1024), is what the scores are computed from.
+    A second output, `embedding` (n, 1024), is the layer before the scores.
     """
     return open_session(carried_weights(YAMNET_FILE), YAMNET_SHA256)
 
@@ -51,8 +51,8 @@ def yamnet_labels() -> tuple[str, ...]:
 def yamnet_scores(samples: Samples, session: Session, hop_frames: int) -> Floats:
     """Scores (num_windows, 521) of windows `hop_frames` of 10 ms apart, of 16 kHz mono `samples` (num_samples,).
 
-    Window i covers 0.96 s from `i * hop_frames * 10` ms; the last one ends at the end of `samples` or before. Samples
-    shorter than a window are filled up with silence.
+    Window i covers 0.96 s from `i * hop_frames * 10` ms; the last one ends at or before the end of `samples`. Samples
+    shorter than a window are padded with silence.
     """
     windows = spectrogram_windows(yamnet_spectrogram(samples), hop_frames)
     return window_scores(windows, session)
@@ -64,7 +64,7 @@ def window_scores(windows: Floats, session: Session) -> Floats:
 
 
 def embed_windows(windows: Floats, session: Session) -> tuple[Floats, Floats]:
-    """Scores (num_windows, 521) of `windows` (num_windows, 96, 64), and what they come from (num_windows, 1024)."""
+    """Scores (num_windows, 521) and embeddings (num_windows, 1024) of `windows` (num_windows, 96, 64)."""
     scores = [np.zeros((0, NUM_CLASSES), dtype=np.float32)]
     embeddings = [np.zeros((0, EMBEDDING_SIZE), dtype=np.float32)]
     for first in range(0, len(windows), _BATCH):
@@ -83,9 +83,9 @@ def spectrogram_windows(spectrogram: Floats, hop_frames: int) -> Floats:
 
 
 def yamnet_spectrogram(samples: Samples) -> Floats:
-    """Log-mel spectrogram (num_frames, 64), a frame for each 10 ms that lies whole in 16 kHz mono `samples`.
+    """Log-mel spectrogram (num_frames, 64), one frame per whole 10 ms of 16 kHz mono `samples`.
 
-    At least 96 frames, the last of silence if need be. Magnitudes, not powers, 25 ms of a Hann window, and HTK's mel
+    At least 96 frames, padded with silence if necessary. Magnitudes, not powers, 25 ms of a Hann window, and HTK's mel
     scale: https://github.com/tensorflow/models/blob/master/research/audioset/yamnet/features.py
     """
     from scipy.fft import rfft
@@ -106,7 +106,7 @@ def _hann() -> Floats:
 
 @cache
 def _mel_filters() -> NDArray[np.float32]:
-    """(257, 64): triangles on the mel scale, peak 1; the bin at 0 Hz counts for none."""
+    """(257, 64): triangles on the mel scale, peak 1; the bin at 0 Hz is not used."""
     edges = np.linspace(_mels(np.array(_LOWEST_HZ)), _mels(np.array(_HIGHEST_HZ)), MEL_BANDS + 2)
     bins = _mels(np.arange(_FFT_SAMPLES // 2 + 1) * DETECTION_RATE_HZ / _FFT_SAMPLES)[:, None]
     rise = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])

@@ -1,4 +1,4 @@
-"""General-audio backends: one file each, all named in `AnyGeneral`."""
+"""General-audio backends: one file per backend, all listed in `AnyGeneral`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The segment's sound as a whole: `acoustics`."""
+"""Acoustic measures of the whole segment: `acoustics`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ RATE_HZ = 16_000
 HOP_MS = 10
 _HOP = RATE_HZ * HOP_MS // 1000
 SILENCE_DBFS = -96.0
-"""Rounding noise of 16-bit audio: what is under it counts as digital silence."""
+"""Rounding noise of 16-bit audio: lower levels count as digital silence."""
 
 WINDOW = 2048
-"""Samples of a spectrum's window: 128 ms, bins 7.8 Hz apart, so that partials of a 60 Hz hum stand apart."""
+"""Samples of a spectrum's window: 128 ms, bins 7.8 Hz apart, so that the partials of a 60 Hz hum are separated."""
 STRIDE = 512
 STRIDE_MS = 1000 * STRIDE / RATE_HZ
 BIN_HZ = RATE_HZ / WINDOW
@@ -47,7 +47,7 @@ class Sound:
         return bool(np.max(self.power, initial=0.0) <= to_power(SILENCE_DBFS))
 
     def frame_slice(self, start_ms: float, end_ms: float) -> slice:
-        """The spectra centred inside the interval; the nearest one where none is."""
+        """The spectra centred inside the interval; the nearest one if there is none."""
         first = int(np.ceil(start_ms / STRIDE_MS))
         last = int(np.ceil(end_ms / STRIDE_MS))
         count = len(self.spectra)
@@ -56,20 +56,20 @@ class Sound:
 
     @property
     def inner_spectra(self) -> Array:
-        """The spectra whose window lies wholly inside the clip; all of them in a clip too short for five such."""
+        """The spectra whose window is entirely inside the clip; all of them if fewer than five are."""
         edge = WINDOW // STRIDE // 2
         return self.spectra[edge:-edge] if len(self.spectra) >= 2 * edge + 5 else self.spectra
 
     def hop_slice(self, start_ms: float, end_ms: float) -> slice:
-        """The 10 ms steps that begin inside the interval; one at least."""
+        """The 10 ms steps that begin inside the interval; at least one."""
         first = min(int(start_ms // HOP_MS), len(self.power) - 1)
         return slice(first, max(first + 1, min(int(np.ceil(end_ms / HOP_MS)), len(self.power))))
 
 
 def measure_sound(samples: Samples) -> Sound:
-    """Raises AnnotationError for a clip without samples or with values that are no numbers."""
+    """Raises AnnotationError for a clip without samples or with values that are not finite."""
     checked_samples(samples)
-    # A constant offset is not heard; left in, it would count as level.
+    # A constant offset is inaudible, but would count as level.
     centred = (samples - np.mean(samples, dtype=np.float64)).astype(np.float32)
     return Sound(samples=centred, power=_hop_power(centred), spectra=magnitude_spectra(centred))
 
@@ -94,7 +94,7 @@ def magnitude_spectra(samples: Array) -> Array:
 
 
 def short_term_dbfs(power: Array, steps: int = 4) -> Array:
-    """Level in dBFS over `steps` hops around each hop, SILENCE_DBFS at least; as many values as `power`."""
+    """Level in dBFS over `steps` hops around each hop, at least SILENCE_DBFS; as many values as `power`."""
     steps = min(steps, len(power))
     sums = np.concatenate([[0.0], np.cumsum(power, dtype=np.float64)])
     start = np.clip(np.arange(len(power)) - (steps - 1) // 2, 0, len(power) - steps)
@@ -119,14 +119,14 @@ def to_power(level: float) -> float:
 
 
 _PARTIAL_POWER = 20.0
-"""A partial's power over the median of its surroundings: 13 dB, which a bin of noise exceeds once in a million."""
+"""A partial's power over the median of its neighbourhood: 13 dB, which a bin of noise exceeds once in a million."""
 _SURROUNDINGS = 31
-"""Bins (240 Hz) whose median is a partial's surroundings."""
+"""Bins (240 Hz) in a partial's neighbourhood."""
 _LOWEST_PARTIAL_HZ = 60.0
 
 
 def brightness_hz(spectra: Array) -> float | None:
-    """Spectral centroid of `spectra` (num_frames, num_bins), each frame weighing as much as its power."""
+    """Spectral centroid of `spectra` (num_frames, num_bins), frames weighted by their power."""
     energy = np.square(spectra).sum(axis=1)
     magnitude = spectra.sum(axis=1)
     if not energy.sum() > 0:
@@ -137,9 +137,9 @@ def brightness_hz(spectra: Array) -> float | None:
 
 
 def tonal_share(spectra: Array) -> float | None:
-    """Share of frames (those within 30 dB of the strongest) more than half of whose power lies in partials.
+    """Share of frames (within 30 dB of the strongest) with more than half of their power in partials.
 
-    A partial is a spectral peak 13 dB or more over its surroundings, with the two bins to either side.
+    A partial is a spectral peak 13 dB or more over its neighbourhood, with two bins on either side.
     """
     power = np.square(spectra)
     energy = power.sum(axis=1)
@@ -148,7 +148,7 @@ def tonal_share(spectra: Array) -> float | None:
     power = power[energy >= energy.max() * 1e-3]
     lowest = int(_LOWEST_PARTIAL_HZ / BIN_HZ)
     padded = np.pad(power, ((0, 0), (_SURROUNDINGS // 2, _SURROUNDINGS // 2)), mode="reflect")
-    # A median every eighth bin is as good as one at each: it changes slowly, and costs most of the time here.
+    # A median at every eighth bin is good enough: it changes slowly, and takes most of the time here.
     medians = np.median(sliding_window_view(padded, _SURROUNDINGS, axis=1)[:, ::8], axis=2)
     surroundings = np.repeat(medians, 8, axis=1)[:, : power.shape[1]]
     peaks = (
@@ -171,9 +171,9 @@ def attack_ms(power: Array) -> int | None:
 
 
 def bandwidth_hz(spectra: Array) -> int | None:
-    """Highest frequency, to 100 Hz, whose energy (the mean, or that of the strongest 5 % of frames) is over the floor.
+    """Highest frequency, to 100 Hz, with energy (the mean, or that of the strongest 5 % of frames) over the floor.
 
-    Over the floor is 10 dB over the quietest tenth of the spectrum and within 60 dB of the strongest. None for silence.
+    That means 10 dB over the quietest tenth of the spectrum and within 60 dB of the strongest. None for silence.
     """
     per_band = max(1, round(100 / BIN_HZ))
     power = np.square(spectra[:, : spectra.shape[1] // per_band * per_band])
@@ -183,15 +183,15 @@ def bandwidth_hz(spectra: Array) -> int | None:
         return None
     floor = np.quantile(bands, 0.1)
     loud = bands > bands.max() * 1e-6
-    # Sound that fills the whole spectrum evenly has no floor to stand over.
+    # Sound that fills the whole spectrum evenly has no floor to compare with.
     over = loud & (bands > 10 * floor) if bands.max() > 100 * floor else loud
     return round((int(np.flatnonzero(over)[-1]) + 1) * per_band * BIN_HZ / 100) * 100
 
 
 def stationarity(spectra: Array, hop_levels: Array) -> float | None:
-    """Mean likeness of each half second's spectrum to the clip's, lessened by the spread of the level.
+    """Mean similarity of each half second's spectrum to the clip's, reduced by the spread of the level.
 
-    1 where neither changes. `spectra` (num_frames, num_bins), `hop_levels` in dBFS every 10 ms; None under 1 s.
+    1 if neither changes. `spectra` (num_frames, num_bins), `hop_levels` in dBFS every 10 ms; None under 1 s.
     """
     per_block = 16
     if len(hop_levels) < 100 or hop_levels.max() <= SILENCE_DBFS or len(spectra) < 2 * per_block:
@@ -199,7 +199,7 @@ def stationarity(spectra: Array, hop_levels: Array) -> float | None:
     edges = np.geomspace(8, spectra.shape[1], 25).astype(int)
     bands = np.add.reduceat(np.square(spectra), edges[:-1], axis=1)
     blocks = bands[: len(bands) // per_block * per_block].reshape(-1, per_block, bands.shape[1]).mean(axis=1)
-    # What lies 60 dB under the strongest band is not heard to change.
+    # Changes 60 dB below the strongest band are inaudible.
     shapes = np.log10(blocks + blocks.max(axis=1, keepdims=True) * 1e-6 + 1e-12)
     shapes -= shapes.mean(axis=1, keepdims=True)
     spectral_spread_db = 10 * float(np.std(shapes, axis=0).mean())
@@ -208,9 +208,9 @@ def stationarity(spectra: Array, hop_levels: Array) -> float | None:
 
 
 def decay_time_ms(hop_levels: Array) -> int | None:
-    """Median time to fall by 60 dB over the free decays of 20 dB or more; None if fewer than two were heard.
+    """Median time to fall by 60 dB over the free decays of 20 dB or more; None if fewer than two were found.
 
-    A free decay is a fall of the smoothed level that a straight line explains (r² over 0.9), from a loud point on.
+    A free decay is a fall of the smoothed level from a loud point that fits a straight line (r² over 0.9).
     """
     if len(hop_levels) < 30:
         return None
@@ -223,7 +223,7 @@ def decay_time_ms(hop_levels: Array) -> int | None:
 
 
 def _fall_ms(levels: Array) -> float | None:
-    # The first 5 dB belong to the source; the end bends towards the noise floor.
+    # The first 5 dB depend on the source; the end bends towards the noise floor.
     part = levels[(levels < levels[0] - 5) & (levels > max(levels[-1] + 3, SILENCE_DBFS + 6))]
     if len(part) < 5 or levels[0] - levels[-1] < 20:
         return None
@@ -267,7 +267,7 @@ class AcousticsMeasurer:
 
 
 def measure_acoustics(samples: Samples) -> Acoustics:
-    """`samples` is (num_samples,), 16 kHz mono. A constant offset is taken off before anything is measured."""
+    """`samples` is (num_samples,), 16 kHz mono. A constant offset is removed before anything is measured."""
     sound = measure_sound(samples)
     levels = short_term_dbfs(sound.power)
     floor = None if sound.is_silent else float(np.percentile(levels, 10))

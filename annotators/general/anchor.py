@@ -1,4 +1,4 @@
-"""The whole scene in one line, composed of its events: `anchor`."""
+"""The whole scene in one line, composed from its events: `anchor`."""
 
 from __future__ import annotations
 
@@ -37,11 +37,15 @@ _UNNAMED = {
 
 
 class SceneAnchor(Backend[GeneralFacts]):
-    """One line for the scene: what goes on, then what is heard beside it, by the names that sources gave."""
+    """One line for the scene: the background, then other sounds, with the names from the sources."""
 
     kind: Literal["anchor"] = "anchor"
     max_sounds: int = Field(
-        alias="most_sounds", default=3, ge=1, le=8, description="named beside what lasts, what stands out most first"
+        alias="most_sounds",
+        default=3,
+        ge=1,
+        le=8,
+        description="maximum number of named sounds besides the background, the most prominent first",
     )
 
     branch: ClassVar[Branch] = Branch.GENERAL
@@ -78,7 +82,7 @@ class AnchorComposer:
 
 
 def compose_anchor(scene: Scene, max_sounds: int) -> str:
-    """As in "Speech over music, with a bark and two other sounds"; "Quiet" where nothing is sure."""
+    """As in "Speech over music, with a bark and two other sounds"; "Quiet" if nothing is sure."""
     sure = [event for event in scene.events if is_salient(event)]
     streams = _streams([event for event in sure if event.event_class in _STREAMS], scene.segment.span.duration_ms)
     sounds = _sounds([event for event in sure if event.event_class not in _STREAMS], max_sounds)
@@ -87,7 +91,7 @@ def compose_anchor(scene: Scene, max_sounds: int) -> str:
 
 
 def _streams(events: Sequence[HeardEvent], duration_ms: int) -> str:
-    """What fills most time first; over what lasts."""
+    """Continuous sounds, the one with the longest time first."""
     filled = {
         name: covered_ms(event.span for event in events if event.event_class is one) for one, name in _STREAMS.items()
     }
@@ -99,7 +103,7 @@ def _streams(events: Sequence[HeardEvent], duration_ms: int) -> str:
 
 
 def _sounds(events: Sequence[HeardEvent], most: int) -> str:
-    """Each name once, the loudest of its sounds over the rest first; what is left over is counted."""
+    """Each name once, the most prominent sound first; the others are counted."""
     ranked = sorted(events, key=lambda event: -(event.salience_db or 0.0))
     names = list(dict.fromkeys(_name(event) for event in ranked))
     left = len(names) - most
@@ -109,7 +113,7 @@ def _sounds(events: Sequence[HeardEvent], most: int) -> str:
 
 
 def _name(event: HeardEvent) -> str:
-    """What a source called it, or its kind."""
+    """The name from a source, or the kind of sound."""
     if named_families(event) and event.label != event.event_class:
         return f"the sound of {event.label.split(',')[0].split('(')[0].strip().lower()}"
     return _UNNAMED.get(event.event_class, "a sound")
@@ -127,7 +131,7 @@ class AnchorAnswer(Record):
 
 
 class ServedAnchor(ServedBackend[GeneralFacts]):
-    """One line for the scene in a model's words; sounds in it that no other source heard are marked."""
+    """One line for the scene by a model; sounds in it that no other source detected are marked."""
 
     kind: Literal["served_anchor"] = "served_anchor"
     sampling: Sampling = Sampling(max_tokens=128)
@@ -169,7 +173,7 @@ class AnchorAnnotator(ServedAnnotator[GeneralFacts]):
 
 
 def anchor_problems(record: Record) -> Iterator[str]:
-    """What is wrong with an answer, each in a clause."""
+    """Problems of an answer, one clause each."""
     assert isinstance(record, AnchorAnswer)
     line = _one_line(record.scene)
     yield from word_problems(line, MAX_WORDS)

@@ -1,4 +1,4 @@
-"""Named sounds without a model trained for them, by a CLAP model and a list of words: `clap_tags`."""
+"""Zero-shot sound tags by a CLAP model and a list of words: `clap_tags`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEUTRAL = ("a sound", "background noise", "silence")
 
 
 class GeneralClapTags(ClapWeights, Backend[GeneralFacts]):
-    """When each of a list of sounds is heard, each as sure as a CLAP model is of it rather than of a sound as such."""
+    """Times of each sound in a list; the score is a CLAP model's probability against texts that fit any sound."""
 
     kind: Literal["clap_tags"] = "clap_tags"
     labels: str | None = Field(
@@ -31,9 +31,9 @@ class GeneralClapTags(ClapWeights, Backend[GeneralFacts]):
         description="labels in any words, one per line, or a CSV with a column label; null for those of AudioSet",
     )
     prompt: str = Field(
-        default="the sound of {label}", pattern=r"\{label\}", description="what is held against the sound"
+        default="the sound of {label}", pattern=r"\{label\}", description="the text that is compared with the audio"
     )
-    window_ms: int = Field(default=4_000, ge=500, le=10_000, description="what is heard at once")
+    window_ms: int = Field(default=4_000, ge=500, le=10_000, description="length of a window")
     step_ms: int = Field(default=2_000, ge=100, le=10_000, description="from one window to the next")
     thresholds: Thresholds = Field(
         default=Thresholds(enter=0.7, stay=0.6, bridge_ms=0, shortest_ms=0), description="when a label counts"
@@ -87,7 +87,7 @@ class ClapListener:
         return GeneralFacts(tagged=in_recording(in_order(found), clip.segment))
 
     def _step_scores(self, samples: Samples) -> NDArray[np.float32]:
-        """(num_steps, num_labels): of each step the mean over the windows that hold it."""
+        """(num_steps, num_labels): for each step the mean over the windows that contain it."""
         per_ms = CLAP_RATE_HZ // 1000
         window = min(self._backend.window_ms * per_ms, self._model.window)
         step = self._backend.step_ms * per_ms

@@ -1,4 +1,4 @@
-"""The events of the segment, each measured: `events`."""
+"""The events of the segment with measurements: `events`."""
 
 from __future__ import annotations
 
@@ -30,21 +30,27 @@ from soundseam.schemas.timespan import TimeSpan
 
 DETECTION = "detection"
 SHARED = 0.5
-"""Two are one event where they share so much of the shorter one's time, and their classes do not gainsay it."""
+"""Two events are one if they share this much of the shorter one's time and their classes do not contradict each
+other.
+"""
 
 
 @dataclass
 class MergedEvent:
-    """One sound and all that heard it. Its time is that of the first source: the detection stage, or the surest."""
+    """One sound and all its sources. Its time is that of the first source: the detection stage, or the highest
+    score.
+    """
 
     first: Event
     sources: list[EventSource] = field(default_factory=list)
     named: Event | None = None
-    """The surest of what taggers heard here."""
+    """The tagger's event with the highest score."""
 
     @property
     def event(self) -> Event:
-        """Named by the surest tagger, classed by the first source that is not ambiguous."""
+        """The event with the name from the tagger with the highest score, and the class of the first unambiguous
+        source.
+        """
         if self.named is None:
             return self.first
         ambiguous = self.first.event_class is EventClass.SOURCE_AMBIGUOUS
@@ -60,12 +66,12 @@ class MergedEvent:
 def merge_events(
     detected: Sequence[Event], tagged: Iterable[tuple[str, Event]], min_score: float
 ) -> tuple[MergedEvent, ...]:
-    """`detected` with what taggers, (backend, event), heard of them, and beside them, in order of onset.
+    """`detected` merged with the taggers' events, (backend, event), in order of onset.
 
-    What a tagger alone heard is an event of its own from `min_score` on.
+    A sound that only a tagger detected is an event of its own if its score is at least `min_score`.
     """
     merged = [MergedEvent(event, [_source(DETECTION, event)]) for event in detected]
-    # The surest first, so that an event that only taggers heard has the time and name of the surest.
+    # The highest score first, so that an event that only taggers detected has its time and name.
     for backend, event in sorted(tagged, key=lambda pair: (-pair[1].score, pair[1].onset_ms, pair[0], pair[1].label)):
         place = _same(event, merged)
         if place is not None:
@@ -77,7 +83,7 @@ def merge_events(
 
 
 def _same(event: Event, merged: Sequence[MergedEvent]) -> MergedEvent | None:
-    """The one of `merged` that shares most time with `event`, where that is enough."""
+    """The event in `merged` that shares most time with `event`, if that is enough."""
     best, most = None, 0
     for other in merged:
         if _compatible(event.event_class, other.first.event_class):
@@ -109,7 +115,9 @@ _MIN_QUIET_MS = 100
 
 
 class MeasuredEvents(Backend[GeneralFacts]):
-    """What the detection stage and the taggers before it hear, as one list, each event measured; and what repeats."""
+    """The events of the detection stage and of earlier taggers as one list, with measurements; and periodic
+    repetition.
+    """
 
     kind: Literal["events"] = "events"
     min_score: float = Field(
@@ -117,7 +125,7 @@ class MeasuredEvents(Backend[GeneralFacts]):
         default=MIN_SCORE,
         ge=0.0,
         le=1.0,
-        description="from which what taggers alone hear is an event of its own",
+        description="minimum score of an event that only taggers detected",
     )
 
     branch: ClassVar[Branch] = Branch.GENERAL
@@ -165,7 +173,7 @@ def _tagged(clip: Clip) -> Iterator[tuple[str, Event]]:
 
 
 def _background_dbfs(sound: Sound, events: Sequence[Event], start_ms: int) -> float | None:
-    """Median level of the time without events; None under 100 ms of it."""
+    """Median level of the time without events; None if that is under 100 ms."""
     quiet = np.ones(len(sound.power), dtype=bool)
     for event in events:
         quiet[sound.hop_slice(event.onset_ms - start_ms, event.offset_ms - start_ms)] = False

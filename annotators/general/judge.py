@@ -1,4 +1,4 @@
-"""A judge of descriptions: five criteria, and a rejection where they are not met: `judge`."""
+"""A judge of descriptions: five criteria, and a rejection if they are not met: `judge`."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ class Verdicts(Record):
 
 
 class Judge(ServedBackend[GeneralFacts]):
-    """Marks a description by five criteria. One that is accepted becomes the branch's caption, another is rejected."""
+    """Rates a description on five criteria. If accepted, it becomes the branch's caption; otherwise it is rejected."""
 
     kind: Literal["judge"] = "judge"
     listens: bool = True
-    """False for a model that reads only, as an LLM without ears: it judges by the events."""
+    """False for a text-only model, which judges by the events."""
     min_mean: float = Field(alias="least_mean", default=3.5, ge=1.0, le=5.0)
-    """Of the five scores; a description that falls below it is rejected."""
+    """Minimum mean of the five scores; a description below it is rejected."""
     min_faithful: int = Field(alias="least_faithful", default=3, ge=1, le=5)
-    """So is one that is less faithful than this, however good the rest is."""
+    """Minimum score for faithful, whatever the other scores."""
     sampling: Sampling = Sampling(max_tokens=1_024)
     """How answers are drawn."""
 
@@ -79,7 +79,7 @@ class Judge(ServedBackend[GeneralFacts]):
 
 @dataclass(frozen=True)
 class Case:
-    """A description, whose it is, and what it describes."""
+    """A description, its backend, and its scene."""
 
     scene: Scene
     backend: str
@@ -128,7 +128,7 @@ class SceneJudge(ServedAnnotator[GeneralFacts]):
 
 
 def case_of(clip: Clip) -> Case | GeneralFacts | AnnotationError:
-    """Nothing is judged where nothing was described."""
+    """The description to judge; empty facts if there is none."""
     scene = scene_of(clip)
     for row in clip.annotations:
         if isinstance(row, GeneralAnnotation) and row.description is not None:

@@ -1,8 +1,8 @@
-"""From YAMNet's scores to the narrowest name that is still sure enough.
+"""From YAMNet's scores to the most specific name that is confident enough.
 
-A linear net on YAMNet's embedding tells kinds of sound apart, and knows a whale from a siren where YAMNet's own classes
-do not. A name is as sure as its class and its kind together; how sure that is was fitted on labelled sounds:
-docs/general.md has the curve, `training/naming.py` the fit.
+A linear net on YAMNet's embedding classifies kinds of sound, and distinguishes a whale from a siren better than
+YAMNet's own classes. The confidence of a name combines those of its class and its kind, and was fitted on labelled
+sounds: docs/general.md has the results, `training/naming.py` the fit.
 """
 
 from __future__ import annotations
@@ -39,14 +39,15 @@ KIND_LABELS: Mapping[str, str] = {
     "music": "",
     "speech": "",
 }
-"""Every kind of sound that the net tells apart, in its order, and the word for all of it; empty if there is none."""
+"""The net's kinds of sound, in its order, with the word for each; empty if there is none."""
 NARROW = (0.296, 1.492, 0.175)
-"""How sure a class is: offset, and what the log odds of its score and of its kind's probability count."""
+"""Confidence of a class: offset, and weights of the log odds of its score and of its kind's probability."""
 BROAD = (1.333, 0.651, 0.177)
-"""How sure a kind is: offset, and what the log odds of its highest score and of its probability count."""
+"""Confidence of a kind: offset, and weights of the log odds of its highest score and of its probability."""
 STRICT: Mapping[str, float] = {"signal": 1.5, "machine": 1.0, "animal": 0.5}
-"""Kinds whose names need so much more, in log odds: YAMNet hears sirens and horns in whales, mosquitos and
-camels, and engines in growls."""
+"""Kinds whose names need this much more, in log odds: YAMNet mistakes whales, mosquitos and camels for sirens and
+horns, and growls for engines.
+"""
 _MIN_SCORE = 0.1
 _SCORE_WEIGHT = 0.15
 _LEFT_OUT = (
@@ -57,9 +58,9 @@ _LEFT_OUT = (
     "Sheep",
     "Roaring cats (lions, tigers)",
 )
-"""Classes of which YAMNet is often wrong where their broader word is right: an animal bleats, or roars."""
+"""Classes for which YAMNet is often wrong while their broader word is right: an animal bleats, or roars."""
 _RIVAL = 0.6
-"""A name is out if another, neither broader nor narrower, scores this share of its own score."""
+"""A name is excluded if another, neither broader nor narrower, has this share of its score."""
 _UNNAMED_KINDS = ("", "music", "speech")
 _CLASSES: Mapping[str, EventClass] = {
     "Human voice": EventClass.HUMAN_VOICE,
@@ -86,8 +87,8 @@ class Namer:
         self._kinds: Session = open_session(carried_weights(KINDS_FILE), KINDS_SHA256)
 
     def name(self, scores: Floats, embeddings: Floats) -> Name | None:
-        """The name of the sound that windows with `scores` (num_windows, 521) and `embeddings` (num_windows, 1024) are
-        of: the narrowest that is sure enough, and of equally narrow ones the surest; None for none."""
+        """The name of a sound from `scores` (num_windows, 521) and `embeddings` (num_windows, 1024) of its windows: the
+        most specific that is confident enough, and among equals the most confident; None if there is none."""
         whole = pooled(scores)
         (kinds,) = self._kinds.run(["kinds"], {"features": kind_features(whole, embeddings)[None]})
         sure = [name for name in candidates(whole, kinds[0]) if name.confidence >= self._sure]
@@ -95,19 +96,19 @@ class Namer:
 
 
 def pooled(scores: Floats) -> Floats:
-    """One score a class, (521,), of all windows of a sound: between their mean and their highest."""
+    """One score per class, (521,), over all windows of a sound: between their mean and their maximum."""
     middle: Floats = 0.5 * (scores.mean(axis=0) + scores.max(axis=0))
     return middle
 
 
 def kind_features(scores: Floats, embeddings: Floats) -> Floats:
-    """What the net judges kinds by: (1038,), the root of the mean embedding, and the highest score of each kind."""
+    """The net's features for kinds: (1038,), the root of the mean embedding, and the highest score of each kind."""
     best = [_log_odds(float(scores[list(members)].max())) for members in _members().values()]
     return np.concatenate((np.sqrt(embeddings.mean(axis=0)), _SCORE_WEIGHT * np.array(best))).astype(np.float32)
 
 
 def candidates(scores: Floats, kinds: Floats) -> list[Name]:
-    """Every name that may be right for a sound of pooled `scores` (521,) and of the likeliest of `kinds`."""
+    """All possible names for a sound with pooled `scores` (521,) and of the most likely of `kinds`."""
     kind, probability = max(zip(KIND_LABELS, kinds.tolist(), strict=True), key=lambda pair: float(pair[1]))
     if kind in _UNNAMED_KINDS:
         return []
@@ -125,7 +126,7 @@ def candidates(scores: Floats, kinds: Floats) -> list[Name]:
 
 
 def _stands_alone(label: str, scores: Mapping[str, float]) -> bool:
-    """Whether no other name for the sound, neither broader nor narrower than `label`, scores nearly as high."""
+    """Whether no rival name, neither broader nor narrower than `label`, has nearly as high a score."""
     return not any(
         score > _RIVAL * scores[label]
         for other, score in scores.items()
@@ -139,7 +140,7 @@ def _confidence(weights: tuple[float, float, float], probability: float, score: 
 
 
 def _with_broader(scores: Mapping[str, float]) -> dict[str, float]:
-    """`scores`, and of each broader word the highest score of those that it stands for."""
+    """`scores`, and for each broader word the highest score of its members."""
     found = dict(scores)
     for label, score in scores.items():
         for broader in broader_labels(label):
@@ -149,7 +150,7 @@ def _with_broader(scores: Mapping[str, float]) -> dict[str, float]:
 
 @cache
 def _members() -> Mapping[str, tuple[int, ...]]:
-    """The places of each kind's classes among YAMNet's scores."""
+    """The indices of each kind's classes in YAMNet's scores."""
     return {
         kind: tuple(index for index, label in enumerate(yamnet_labels()) if sound_names()[label].kind == kind)
         for kind in KIND_LABELS

@@ -1,4 +1,4 @@
-"""Sounds that come again at even distances: among the events, or in the sound itself."""
+"""Periodic repetition: among the events, or within the sound."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _FEWEST = 3
 _MIN_REGULARITY = 0.75
 _MIN_PULSE = 0.5
 _MIN_LIKENESS = 0.5
-"""Correlation of the sound with itself a period later; that of different sounds is about 0."""
+"""Correlation of the sound with itself one period later; that of different sounds is about 0."""
 _SHORTEST_MS, _LONGEST_MS = 150, 5_000
 _RANGE_DB = 50.0
 _BANDS = 32
 _RISE_DB = 3.0
-"""A band of steady noise jitters by about as much from one spectrum to the next."""
+"""Bands of steady noise vary by about this much from one spectrum to the next."""
 _VOICES = (EventClass.SPEECH, EventClass.SINGING, EventClass.MUSIC)
-"""Their level always pulses; that is rhythm, not a sound that comes again."""
+"""Their level always pulses; that is rhythm, not repetition."""
 
 
 def find_repetition(sound: Sound, events: Sequence[Event], start_ms: int) -> Repetition | None:
-    """What comes again in the events that are neither speech nor music, where it is the same sound each time.
+    """The repetition in the events that are neither speech nor music, if it is the same sound each time.
 
-    `start_ms` is where `sound` begins in the events' time.
+    `start_ms` is the start of `sound` in the events' time.
     """
     own = [event for event in events if event.event_class not in _VOICES]
     if not own or sound.is_silent:
@@ -43,9 +43,9 @@ def find_repetition(sound: Sound, events: Sequence[Event], start_ms: int) -> Rep
 
 
 def repeated_event(events: Sequence[Event]) -> Repetition | None:
-    """The label whose onsets lie at the most even distances, three of them at least.
+    """The label with the most regular onsets, at least three of them.
 
-    Regularity is 1 less the mean deviation of the distances from their median, as a share of it.
+    Regularity is 1 minus the mean deviation of the distances from their median, relative to the median.
     """
     onsets: dict[str, list[int]] = defaultdict(list)
     for event in events:
@@ -97,8 +97,8 @@ def _repeated_sound(bands: Array) -> Repetition | None:
 
 
 def _rises(bands: Array) -> NDArray[np.float64]:
-    """How much louder the bands become from one spectrum to the next but one, (num_frames,): 0 if nothing begins."""
-    # Against the loudest of three bands, so that a tone that glides does not begin again and again.
+    """The rise of the bands' level over two spectra, (num_frames,): 0 if nothing begins."""
+    # Compared with the loudest of three bands, so that a gliding tone does not count as many onsets.
     padded = np.pad(np.pad(bands, ((0, 0), (1, 1)), mode="edge"), ((2, 0), (0, 0)))
     before = sliding_window_view(padded, 3, axis=1).max(axis=2)[:-2]
     rise = np.maximum(bands - before - _RISE_DB, 0).mean(axis=1)
@@ -118,8 +118,8 @@ def _autocorrelation(rises: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _first_high_peak(correlation: NDArray[np.float64], low: int, high: int) -> tuple[float, float] | None:
-    """The shortest period nearly as good as the best, to fractions of a frame, and its height: multiples of a period
-    are periods too."""
+    """The shortest period nearly as good as the best, in fractional frames, and its height: multiples of a period are
+    periods too."""
     inner = correlation[low : high + 1]
     peaks = np.flatnonzero((inner >= correlation[low - 1 : high]) & (inner >= correlation[low + 1 : high + 2])) + low
     good = peaks[correlation[peaks] >= 0.65 * float(inner.max())]
@@ -133,7 +133,7 @@ def _first_high_peak(correlation: NDArray[np.float64], low: int, high: int) -> t
 
 
 def _count(rises: NDArray[np.float64], period: float) -> int:
-    """How often it is heard: strokes of at least a third of the strongest, no two nearer than half a period."""
+    """Number of occurrences: onsets of at least a third of the strongest, at least half a period apart."""
     taken: list[int] = []
     for frame in np.argsort(-rises, kind="stable"):
         if rises[frame] < rises.max() / 3:
@@ -144,7 +144,7 @@ def _count(rises: NDArray[np.float64], period: float) -> int:
 
 
 def _likeness(bands: Array, period: float) -> float:
-    """Correlation of the band levels, each less its own mean, with those a period later; the best of near lags."""
+    """Correlation of the band levels, without their means, with those one period later; the best of nearby lags."""
     lags = {max(1, round(period) + step) for step in (-1, 0, 1)}
     return max((_correlation_at(bands, lag) for lag in lags if lag < len(bands) - 1), default=0.0)
 

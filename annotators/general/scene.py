@@ -1,4 +1,4 @@
-"""What is known of a scene before a model describes it, and how a description is held against it."""
+"""What is known about a scene before a model describes it, and how a description is checked against it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _ENDINGS = ("", "s", "es", "ed", "d", "ing", "er", "ers", "ings")
 
 
 class Family(Record):
-    """Words for one kind of sound, and the classes that it falls into; none for any."""
+    """Words for one kind of sound, and its possible classes; empty means any."""
 
     classes: tuple[EventClass, ...]
     words: tuple[str, ...]
 
     def may_be(self, event_class: EventClass) -> bool:
-        """Whether a sound of `event_class`, of which no more is known, may be one of these."""
+        """Whether a sound that is only known to be of `event_class` may belong to this family."""
         return event_class is EventClass.SOURCE_AMBIGUOUS or not self.classes or event_class in self.classes
 
 
@@ -44,7 +44,7 @@ def families() -> Mapping[str, Family]:
 def families_in(text: str) -> tuple[str, ...]:
     """The families of the sounds that `text` names, in order of appearance, each once.
 
-    The longest word that fits counts: a car horn is no car.
+    The longest match counts: a car horn is not a car.
     """
     found: list[str] = []
     for match in _pattern().finditer(text.lower()):
@@ -62,7 +62,7 @@ def _family_of() -> Mapping[str, str]:
         for word in family.words:
             for form in _forms(word):
                 forms.setdefault(form, name)
-    # A word as it is listed counts before a form of another.
+    # A listed word takes precedence over an inflected form of another.
     forms |= {word: name for name, family in families().items() for word in family.words}
     return forms
 
@@ -85,7 +85,7 @@ def _pattern() -> re.Pattern[str]:
 SALIENT_SCORE = 0.5
 SALIENT_MS = 200
 SALIENT_DB = 6.0
-"""Over the time without events; where there is none, every sure event counts."""
+"""Level over the time without events; if there is no such time, every confident event counts."""
 
 
 @dataclass(frozen=True)
@@ -97,16 +97,16 @@ class Scene:
 
     @property
     def salient(self) -> tuple[int, ...]:
-        """Positions of the events that a description must tell of."""
+        """Positions of the events that a description must mention."""
         return tuple(index for index, event in enumerate(self.events) if is_salient(event))
 
     @property
     def heard(self) -> frozenset[str]:
-        """Families of all that any source named."""
+        """Families of all sounds that any source named."""
         return frozenset(family for event in self.events for family in named_families(event))
 
     def as_evidence(self) -> str:
-        """The events as JSON, for a model to read: names are what tools say, and no more to be trusted than that."""
+        """The events as JSON for a model; names are untrusted outputs of tools."""
         start_ms, names = self.segment.start_ms, self.salient
         return json.dumps(
             [
@@ -125,7 +125,7 @@ class Scene:
 
 
 def scene_of(clip: Clip) -> Scene | AnnotationError:
-    """From the row of `events` among the clip's, or why there is no scene to describe."""
+    """The scene from the clip's row of `events`, or why there is none."""
     for row in clip.annotations:
         if isinstance(row, GeneralAnnotation) and row.events is not None:
             return Scene(clip.segment, row.events)
@@ -138,7 +138,7 @@ def is_salient(event: HeardEvent) -> bool:
 
 
 def named_families(event: HeardEvent) -> tuple[str, ...]:
-    """What the event's sources call it; empty if they name nothing, as in sound or animal."""
+    """The families that the event's sources name; empty for unspecific names such as sound or animal."""
     labels = (event.label, *(source.label for source in event.sources))
     return tuple(dict.fromkeys(family for label in labels for family in families_in(label.replace("_", " "))))
 
@@ -148,9 +148,9 @@ def event_id(index: int) -> str:
 
 
 def unheard_in(text: str, scene: Scene, told: Sequence[tuple[int, str]] = ()) -> Iterator[str]:
-    """Families that `text` names and no source heard.
+    """Families that `text` names and no source detected.
 
-    `told` has (event, words) that tell of it: an event that nobody named may be called what its class allows.
+    `told` has pairs (event, words that mention it): an unnamed event may get any name that its class allows.
     """
     allowed = {
         family

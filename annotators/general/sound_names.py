@@ -1,4 +1,4 @@
-"""A name for each sound that the detection stage found, no narrower than can be defended: `yamnet`."""
+"""A name for each sound of the detection stage, only as specific as the confidence allows: `yamnet`."""
 
 from __future__ import annotations
 
@@ -26,18 +26,21 @@ from soundseam.schemas.general import GeneralFacts
 from soundseam.schemas.timespan import TimeSpan
 
 STEP_FRAMES = 48
-"""From one window of a long event to the next, if it has no more than MAX_WINDOWS; else they are spread over it."""
+"""Step between the windows of a long event, if it has at most MAX_WINDOWS; else they are spread over it."""
 MAX_WINDOWS = 8
 _NOT_NAMED = frozenset({EventClass.SPEECH, EventClass.SINGING, EventClass.MUSIC})
 
 
 class SoundNames(Backend[GeneralFacts]):
-    """Names each sound of the detection stage by YAMNet, over the sound's own time: a class of AudioSet, or a broader
-    word such as an animal if the class is not sure, or nothing."""
+    """Names each sound of the detection stage with YAMNet, over the sound's own time: a class of AudioSet, a broader
+    word such as an animal if the class is uncertain, or nothing."""
 
     kind: Literal["yamnet"] = "yamnet"
     sure: float = Field(
-        default=0.7, ge=0.5, lt=1.0, description="how likely a name must be right, as fitted on labelled sounds"
+        default=0.7,
+        ge=0.5,
+        lt=1.0,
+        description="minimum probability that a name is right, as fitted on labelled sounds",
     )
 
     branch: ClassVar[Branch] = Branch.GENERAL
@@ -77,7 +80,7 @@ class SoundNamer:
         windows = [spectrogram[start : start + WINDOW_FRAMES] for own in starts for start in own]
         if not windows:
             return GeneralFacts(tagged=())
-        # All windows of a segment in one go, whichever event they are of.
+        # All windows of a segment in one batch, whichever event they belong to.
         scores, embeddings = embed_windows(np.stack(windows), self._session)
         bounds = np.cumsum([0, *map(len, starts)])
         tagged = []
@@ -89,7 +92,7 @@ class SoundNamer:
 
 
 def window_starts(span: TimeSpan, num_frames: int) -> list[int]:
-    """First frames of the windows that an event of `span`, in ms from the start of a spectrogram, is judged by.
+    """First frames of the windows for an event of `span`, in ms from the start of a spectrogram.
 
     One window centred on a short event; over a longer one windows from its onset to its offset, evenly spread.
     """

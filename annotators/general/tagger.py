@@ -1,4 +1,4 @@
-"""Named sounds by a tagger of the detection stage, label by label: `tagger`."""
+"""Named sounds from a tagger of the detection stage, label by label: `tagger`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AnyTagger = Annotated[Ast | FrameSed | PretrainedSed, Field(discriminator="kind"
 
 
 class Tagger(Backend[GeneralFacts]):
-    """What a model of many labels hears in the segment: labels with times, where a detector tells one per class."""
+    """All labels of a tagger with their times, whereas a detector keeps one label per class."""
 
     kind: Literal["tagger"] = "tagger"
     tagger: AnyTagger = Field(default=Ast(), description="a detector that names sounds: ast, frame_sed, pretrained_sed")

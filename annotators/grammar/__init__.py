@@ -1,1 +1,1 @@
-"""The caption grammar: rules that make sentences of measured values."""
+"""The caption grammar: rules that turn measured values into sentences."""

@@ -1,4 +1,4 @@
-"""What the three branches' caption backends have in common: a plan of rules and a limit."""
+"""The common part of the three branches' caption backends: a list of rules and a limit."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ FactsT = TypeVar("FactsT", SpeechFacts, MusicFacts, GeneralFacts)
 class GrammarComposer(Generic[FactsT]):
     """An annotator: up to `sentences` sentences by the rules of `plan`, in their order.
 
-    A branch that was not sure of its own kind of sound still says that there is a sound.
+    A branch that is not sure of its own kind of sound still says that there is a sound.
     """
 
     def __init__(self, facts: type[FactsT], plan: Sequence[Rule], sentences: int) -> None:
@@ -64,7 +64,7 @@ class GrammarComposer(Generic[FactsT]):
 class GrammarBackend(Backend[FactsT], Generic[FactsT]):
     """Composes its branch's caption from the rows of the backends listed before it."""
 
-    sentences: int = Field(default=4, ge=1, le=8, description="most sentences of a caption")
+    sentences: int = Field(default=4, ge=1, le=8, description="maximum number of sentences in a caption")
 
     sample_rate_hz: ClassVar[int | None] = None
     reads_annotations: ClassVar[bool] = True
@@ -93,7 +93,7 @@ RULES: Mapping[str, Rule] = {
 
 
 def rule_named(name: str) -> Rule:
-    """The rule that a claim names, without the fields it was told without. KeyError for a name that is none."""
+    """The rule named by a claim, without the fields that the claim left out. Raises KeyError for an unknown name."""
     base, told_without, places = name.partition(WITHOUT)
     rule = without(RULES[base], places.split("+")) if told_without else RULES[base]
     if rule.name != name:
@@ -105,7 +105,7 @@ SPEECH_PLAN = (SPEECH_OPENING, STREAM, STREAMS, MANNER, EXTENT, *SPEECH_DETAILS)
 
 
 class SpeechCaption(GrammarBackend[SpeechFacts]):
-    """What is heard of speech, in sentences that rest on the branch's rows and the segment's."""
+    """Describes the speech, in sentences based on the rows of the branch and of the segment."""
 
     kind: Literal["speech_caption"] = "speech_caption"
 
@@ -119,7 +119,7 @@ MUSIC_PLAN = (MUSIC_OPENING, DOUBTFUL, STREAM, STREAMS, CHARACTER, EXTENT, *MUSI
 
 
 class MusicCaption(GrammarBackend[MusicFacts]):
-    """What is heard of music, in sentences that rest on the branch's rows and the segment's."""
+    """Describes the music, in sentences based on the rows of the branch and of the segment."""
 
     kind: Literal["music_caption"] = "music_caption"
 
@@ -145,7 +145,9 @@ GENERAL_PLAN = (
 
 
 class GeneralCaption(GrammarBackend[GeneralFacts]):
-    """What is heard, event by event and as a whole, in sentences that rest on the branch's rows and the segment's."""
+    """Describes the sounds, event by event and as a whole, in sentences based on the rows of the branch and of the
+    segment.
+    """
 
     kind: Literal["general_caption"] = "general_caption"
 

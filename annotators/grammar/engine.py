@@ -1,7 +1,7 @@
-"""The grammar of captions: rules that derive one sentence each from typed values, with all that it rests on.
+"""The grammar of captions: rules that each derive one sentence, with its evidence, from typed values.
 
-A rule reads fields of rows and says a sentence of them, or nothing. It sees no more than the fields it names, and
-those become the sentence's evidence, so a sentence can be derived again from its evidence alone.
+A rule reads fields of rows and returns a sentence about them, or nothing. It only sees the fields that it declares, and
+these become the sentence's evidence, so that a sentence can be derived again from its evidence alone.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from soundseam.schemas.segment import Segment
 from soundseam.schemas.tables import Table, annotation_table
 
 GRAMMAR = "grammar"
-"""How claims and captions call this composer."""
+"""The name of this composer in claims and captions."""
 GRAMMAR_REVISION = "3"
-"""Raised whenever a rule may say something else, or the same in other words."""
+"""Raise it whenever a rule may give another sentence, or the same in other words."""
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -30,14 +30,14 @@ _TABLES: Mapping[str, Table] = {
     "general": Table.GENERAL,
 }
 WITHOUT = "~"
-"""Between the name of a rule and the fields that it was told without."""
+"""Separates the name of a rule from the fields that were left out."""
 _HAN_ENDS = ("。", "！", "？")
 _TRIES = 6
-"""Other wordings tried where a sentence would begin like one before it."""
+"""Number of other wordings to try if a sentence would begin like an earlier one."""
 
 
 class Values:
-    """What a rule reads, by the names in its `reads`. Asking for another name is a KeyError: a mistake in the rule."""
+    """The values of a rule, by the names in its `reads`. Any other name raises KeyError: a mistake in the rule."""
 
     def __init__(self, values: Mapping[str, Json]) -> None:
         self._values = values
@@ -49,7 +49,7 @@ class Values:
         value = self._values[name]
         if value is None or isinstance(value, bool):
             return value
-        raise TypeError(f"{name} is {value!r}, no truth value")
+        raise TypeError(f"{name} is {value!r}, not a boolean")
 
     def text(self, name: str) -> str | None:
         return _text(self._values[name], name)
@@ -61,7 +61,7 @@ class Values:
         return [_text(value, name) or "" for value in self._list(name)]
 
     def also(self, others: Mapping[str, Json]) -> Values:
-        """These values and others."""
+        """These values together with others."""
         return Values({**self._values, **others})
 
     def _list(self, name: str) -> list[Json]:
@@ -70,11 +70,11 @@ class Values:
             return []
         if isinstance(value, list):
             return value
-        raise TypeError(f"{name} is {value!r}, no list")
+        raise TypeError(f"{name} is {value!r}, not a list")
 
 
 class Pick:
-    """Chooses among wordings: by hash, so that equal seeds choose alike on every machine."""
+    """Chooses among wordings by hash, so that equal seeds give equal choices on every machine."""
 
     def __init__(self, *seed: str) -> None:
         self._seed = "/".join(seed)
@@ -87,7 +87,7 @@ class Pick:
 
 
 Say = Callable[[Values, Pick], str | None]
-"""Pure; None if there is nothing worth saying. A sentence begins small and has no full stop yet."""
+"""Pure; None if there is nothing worth saying. The sentence begins in lower case and has no full stop yet."""
 
 
 @dataclass(frozen=True)
@@ -102,22 +102,24 @@ class Rule:
     reads: tuple[str, ...]
     say: Say
     tells: frozenset[str] = frozenset()
-    """What a listener learns; a caption tells nothing twice."""
+    """The topics of the sentence; a caption mentions each topic only once."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one segment that evidence may point to."""
+    """The rows of one segment that evidence may refer to."""
 
     segment: Segment
     annotations: Sequence[Annotation]
     chosen: Mapping[str, str | None] = field(default_factory=dict)
-    """TABLE:FIELD → whose row counts where several backends measured it, as the merge decides; None if none does."""
+    """TABLE:FIELD → the backend that counts if several measured it, decided by the merge; None if none counts."""
     _dumped: dict[tuple[Table, str | None, str], Json] = field(default_factory=dict, repr=False, compare=False)
     _evidence: dict[str, Evidence] = field(default_factory=dict, repr=False, compare=False)
 
     def evidence(self, name: str) -> Evidence:
-        """What stands at TABLE:PATH, in the row of the first backend that measured it. LookupError for none."""
+        """The value at TABLE:PATH, in the row of the first backend that measured it. Raises LookupError if there is
+        none.
+        """
         if name not in self._evidence:
             table, path = read_place(name)
             backend = self.backend_with(table, path)
@@ -128,8 +130,8 @@ class Rows:
         return self._evidence[name]
 
     def backend_with(self, table: Table, path: str) -> str | None:
-        """The backend of `table` whose word counts for the field that `path` begins with: the chosen one, else the
-        first that measured it. LookupError for none."""
+        """The backend of `table` that counts for the first field of `path`: the chosen one, else the first that
+        measured it. Raises LookupError if there is none."""
         if table is Table.SEGMENTS:
             return None
         top = _top(path)
@@ -141,7 +143,7 @@ class Rows:
         raise LookupError(f"no row of {table} has {top}")
 
     def value(self, table: Table, backend: str | None, path: str) -> Json:
-        """What stands at `path` of one row. LookupError where the row or the path does not exist."""
+        """The value at `path` of one row. Raises LookupError if the row or the path does not exist."""
         top, _, rest = path.partition(".")
         key = (table, backend, top)
         if key not in self._dumped:
@@ -162,7 +164,7 @@ class Rows:
 
 
 def derive_claim(rule: Rule, rows: Rows, variant: int = 0) -> Claim | None:
-    """What `rule` says of `rows`, with its evidence; None for nothing. Each `variant` may choose other words."""
+    """The claim that `rule` derives from `rows`; None for none. Each `variant` may choose other words."""
     try:
         evidence = tuple(map(rows.evidence, rule.reads))
     except LookupError:
@@ -172,26 +174,27 @@ def derive_claim(rule: Rule, rows: Rows, variant: int = 0) -> Claim | None:
 
 
 def derive_text(rule: Rule, segment_id: str, values: Sequence[str], variant: int = 0) -> str | None:
-    """The sentence that `rule` derives from `values`: JSON, one for each of its `reads`, in order."""
+    """The sentence that `rule` derives from `values`: JSON, one per entry of `reads`, in order."""
     read = Values({name: json.loads(value) for name, value in zip(rule.reads, values, strict=True)})
     text = rule.say(read, Pick(segment_id, variant_name(rule, variant)))
     return None if text is None else f"{text[0].upper()}{text[1:]}."
 
 
 def variant_name(rule: Rule, variant: int) -> str:
-    """How a claim calls its rule: the name, and which choice of words where it is not the first."""
+    """The rule's name in a claim: with the number of the wording if it is not the first."""
     return rule.name if variant == 0 else f"{rule.name}#{variant}"
 
 
 def split_variant(name: str) -> tuple[str, int]:
-    """The inverse of `variant_name`. ValueError for what is none."""
+    """The inverse of `variant_name`. Raises ValueError for an invalid name."""
     rule, _, variant = name.partition("#")
     return rule, int(variant or 0)
 
 
 def without(rule: Rule, places: Collection[str]) -> Rule:
-    """`rule` as if nobody had measured `places` (each TABLE:FIELD): what it says of the rest. Itself where it reads
-    none of them."""
+    """`rule` as if `places` (each TABLE:FIELD) had not been measured. Returns `rule` itself if it reads none of
+    them.
+    """
     left_out = sorted({place for name in rule.reads if (place := _place(name)) in places}) if places else []
     if not left_out:
         return rule
@@ -205,7 +208,7 @@ def without(rule: Rule, places: Collection[str]) -> Rule:
 
 
 def place_of(table: Table, top: str) -> str:
-    """How a field of a table is called in `reads` and in `chosen`: music:rhythm."""
+    """The name of a table's field in `reads` and in `chosen`: music:rhythm."""
     return f"{table.rpartition('/')[2]}:{top}"
 
 
@@ -215,13 +218,13 @@ def _place(name: str) -> str:
 
 
 def read_place(name: str) -> tuple[Table, str]:
-    """The table and the field path that TABLE:PATH names."""
+    """The table and the field path in TABLE:PATH."""
     table, _, path = name.partition(":")
     return _TABLES[table], path
 
 
 def compose(rules: Iterable[Rule], rows: Rows, limit: int) -> tuple[Claim, ...]:
-    """Up to `limit` sentences by `rules`, in their order: nothing is told twice, and where words allow it no two
+    """Up to `limit` sentences by `rules`, in their order: no topic occurs twice, and if the wordings allow it no two
     begin alike."""
     told: set[str] = set()
     claims: list[Claim] = []
@@ -239,7 +242,7 @@ def compose(rules: Iterable[Rule], rows: Rows, limit: int) -> tuple[Claim, ...]:
 
 
 def caption_text(claims: Sequence[Claim]) -> str:
-    """The caption that `claims` make; Chinese sentences follow one another without a space."""
+    """The caption that consists of `claims`; Chinese sentences are joined without a space."""
     text = ""
     for claim in claims:
         text += claim.text if not text or text.endswith(_HAN_ENDS) else f" {claim.text}"
@@ -247,7 +250,7 @@ def caption_text(claims: Sequence[Claim]) -> str:
 
 
 def as_json(value: Json) -> str:
-    """A value as evidence holds it: equal values, equal text."""
+    """A value as stored in evidence: equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -289,10 +292,10 @@ def _number(value: Json, name: str) -> float | None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    raise TypeError(f"{name} is {value!r}, no number")
+    raise TypeError(f"{name} is {value!r}, not a number")
 
 
 def _text(value: Json, name: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    raise TypeError(f"{name} is {value!r}, no text")
+    raise TypeError(f"{name} is {value!r}, not a string")

@@ -1,4 +1,4 @@
-"""A segment's events as rules see them: what lasts (speech, music, a bed of sound) and what comes and goes."""
+"""A segment's events for the rules: continuous streams (speech, music, a bed of sound) and separate sounds."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _COLUMNS = ("class", "onset_ms", "offset_ms", "score")
 _MEASURES = ("level_dbfs", "salience_db", "brightness_hz", "tonal_share", "attack_ms")
 _STREAMS = (EventClass.SPEECH, EventClass.SINGING, EventClass.MUSIC)
 _LASTING_MS, _LASTING_SHARE = 4_000, 0.6
-"""A sound that lasts so long, and for so much of the whole, is what others are heard beside."""
+"""A sound with at least this length and share of the segment is a stream, beside which others are described."""
 
 _SAME_SOUND = 0.8
 SURE = 0.5
-"""Score from which a class is named; below it, a sound is a sound."""
+"""Minimum score for naming a class; below it, a sound is just a sound."""
 
 SPAN_READS = ("segments:start_ms", "segments:end_ms")
 
 
 @dataclass(frozen=True)
 class SegmentEvent:
-    """One event; `span` begins at the segment's start. Measures are None if `segments` alone is read."""
+    """One event; `span` counts from the segment's start. Measurements are None if only `segments` is read."""
 
     event_class: EventClass
     span: TimeSpan
@@ -39,21 +39,21 @@ class SegmentEvent:
 
     @property
     def name(self) -> SoundName | None:
-        """How a listener calls it, if it was named, and surely enough. Speech and music have words of their own."""
+        """A listener's name for it, if it was named with enough confidence. Speech and music have their own words."""
         named = self.score >= SURE and self.event_class not in _STREAMS
         return sound_names().get(self.label) if named else None
 
 
 @dataclass(frozen=True)
 class Stream:
-    """All the time that one class fills, where it lasts."""
+    """All the time with one class, if it is continuous."""
 
     event_class: EventClass
     spans: tuple[TimeSpan, ...]
     score: float
-    """Mean over its events, longer ones weighing more."""
+    """Mean over its events, weighted by length."""
     name: SoundName | None = None
-    """What all of its events are called, if they are called alike."""
+    """The common name of all its events, if there is one."""
 
     @property
     def duration_ms(self) -> int:
@@ -68,17 +68,17 @@ class Stream:
         return self.spans[-1].end_ms
 
     def covered_ms(self, spans: Sequence[TimeSpan]) -> int:
-        """How much of `spans`, which are disjoint, lies in the stream."""
+        """How much of `spans`, which are disjoint, is inside the stream."""
         return sum(mine.overlap_ms(theirs) for mine in self.spans for theirs in spans)
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """What is heard when, in `duration_ms`."""
+    """The streams and sounds of a segment of `duration_ms`."""
 
     duration_ms: int
     event_share: float
-    """Share of the time with any event at all."""
+    """Share of the time with any event."""
     streams: tuple[Stream, ...]
     """The longest first."""
     sounds: tuple[SegmentEvent, ...]
@@ -86,7 +86,7 @@ class Timeline:
 
 
 def timeline_reads(table: str) -> tuple[str, ...]:
-    """What `read_timeline` reads, where `table` is segments or general; general has the measures and names too."""
+    """The fields that `read_timeline` reads; `table` is segments or general, which also has measurements and names."""
     columns = (*_COLUMNS, *_MEASURES, "label") if table == "general" else _COLUMNS
     return (*SPAN_READS, *(f"{table}:events.*.{column}" for column in columns))
 
@@ -107,7 +107,7 @@ def read_timeline(values: Values, table: str) -> Timeline:
 
 
 def _distinct(events: Sequence[SegmentEvent]) -> list[SegmentEvent]:
-    """Without the unsure events that lie in a surer one: for all that is known, those are the same sound."""
+    """Without uncertain events inside a more confident one: they may be the same sound."""
     return [
         event
         for event in events
@@ -120,7 +120,7 @@ def _distinct(events: Sequence[SegmentEvent]) -> list[SegmentEvent]:
 
 
 def _lasting(events: Sequence[SegmentEvent], duration_ms: int) -> list[SegmentEvent]:
-    """Speech, singing and music; and a long sound too, where something else is heard beside it."""
+    """Speech, singing and music; also a long sound, if there is another sound besides."""
     if len(events) == 1:
         return [event for event in events if event.event_class in _STREAMS]
     least = max(_LASTING_MS, _LASTING_SHARE * duration_ms)

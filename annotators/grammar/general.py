@@ -1,4 +1,4 @@
-"""What can be said of sound as such, beside its events: what repeats, what stays, what lies behind."""
+"""Rules about the sound as a whole, apart from its events: repetition, steadiness, background."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _say_repetition(values: Values, pick: Pick) -> str | None:
 
 
 def _is_one_sound(values: Values) -> bool:
-    """Whether the sounds are alike in length and brightness: equal labels alone do not make them one sound."""
+    """Whether the sounds are similar in length and brightness: equal labels alone do not make them one sound."""
     sounds = read_timeline(values, "general").sounds
     lengths = [sound.span.duration_ms for sound in sounds]
     bright = [sound.brightness_hz for sound in sounds if sound.brightness_hz]
@@ -155,4 +155,4 @@ LEVEL = Rule("general.level", ("general:acoustics.level_dbfs",), _say_level, fro
 
 RULES = (REPETITION, QUIET, STEADY, DECAY, DULL, LEVEL)
 DETAILS = RULES
-"""What may follow the sounds themselves, what tells most first."""
+"""Rules that may follow the sounds themselves, the most informative first."""

@@ -1,4 +1,4 @@
-"""What can be said of music: tempo, key, density, dynamics and colour, where they are sure enough."""
+"""Rules about music: tempo, key, density, dynamics and colour, if they are certain enough."""
 
 from __future__ import annotations
 

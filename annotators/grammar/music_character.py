@@ -28,7 +28,7 @@ _TEMPI = (
     (150.0, "lively", "at a lively tempo"),
     (999.0, "fast", "at a fast tempo"),
 )
-"""Beats a minute up to which the words hold: about largo to adagio, andante, moderato, allegro, presto."""
+"""Upper limits of the words, in beats per minute: about largo to adagio, andante, moderato, allegro, presto."""
 
 SURE_SIGNS = ("music:rhythm.tempo_confidence", "music:tonality.confidence")
 PROFILE = ("segments:profile.*.class", "segments:profile.*.share", "segments:profile.*.strength")
@@ -49,18 +49,20 @@ def share_of(values: Values, event_class: str) -> float:
 
 
 def is_alone(values: Values) -> bool:
-    """Whether there is music for sure, and little speech over it: only then is what was measured the music's."""
+    """Whether there is certainly music, with little speech over it: only then do the measurements describe the
+    music.
+    """
     return music_strength(values) >= SURE and not is_doubtful(values) and share_of(values, "speech") <= _BESIDE_SPEECH
 
 
 def is_doubtful(values: Values) -> bool:
-    """Whether a detector's curve alone speaks for music, and not clearly: a grasshopper has a pulse, a horn a pitch."""
+    """Whether only a detector's score indicates music, and not clearly: a grasshopper has a pulse, a horn a pitch."""
     tempo, key = (values.number(name) or 0 for name in SURE_SIGNS)
     return not (tempo >= _SURE_TEMPO and key >= _SURE_KEY) and SURE <= music_strength(values) < _SURE_ALONE
 
 
 def is_undisturbed(values: Values) -> bool:
-    """Whether next to nothing but the music is heard."""
+    """Whether there is almost nothing besides the music."""
     return sum(share for name, share in _shares(values) if name != "music") <= _BESIDE_ANYTHING
 
 
@@ -111,7 +113,7 @@ def read_character(values: Values) -> Character:
 
 
 def is_throughout(values: Values) -> bool:
-    """Whether music fills the segment from its start to its end, as its events have it."""
+    """Whether music fills the segment from start to end, according to its events."""
     timeline = read_timeline(values, "segments")
     return any(
         stream.event_class is EventClass.MUSIC and stream.duration_ms >= _ALL_OF_IT * timeline.duration_ms
@@ -134,14 +136,14 @@ def loudness_course(trend_db: float | None, range_db: float | None) -> str:
 
 
 def colours(percussive_share: float, brightness_hz: float) -> tuple[str, ...]:
-    """Of percussive or sustained, and of dark or bright, what stands out."""
+    """The prominent ones of percussive or sustained, and of dark or bright."""
     attack = "percussive" if percussive_share >= 0.5 else "sustained" if percussive_share <= 0.08 else ""
     tone = "dark" if brightness_hz <= 900 else "bright" if brightness_hz >= 3_200 else ""
     return tuple(word for word in (attack, tone) if word)
 
 
 def tempo_words(tempo_bpm: float) -> str:
-    """What music of a tempo is called: slow, lively."""
+    """The word for a tempo: slow, lively."""
     return _step(tempo_bpm)[1]
 
 
@@ -155,7 +157,7 @@ def _tempo(values: Values) -> tuple[float, str, str] | None:
         return None
     if (values.number("music:rhythm.tempo_confidence") or 0) < _SURE_TEMPO:
         return None
-    # A tempo an octave off shows in the notes: few of them in fast music, many in slow.
+    # An octave error of the tempo shows in the notes: few of them in fast music, many in slow.
     if (tempo > 122 and density < tempo / 60) or (tempo < 96 and density > 4.5):
         return None
     return _step(tempo)

@@ -1,4 +1,4 @@
-"""Named sounds told as a listener would: who or what does something, how often, when, and beside what."""
+"""Named sounds described as a listener would: who or what does something, how often, when, and beside what."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from soundseam.annotators.grammar.words import number_word, place_word, plural, 
 from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
 _ONE_CALL_MS = 900
-"""An event up to this long is taken to be one call, so that calls can be counted."""
+"""An event up to this long counts as one call, so that calls can be counted."""
 _COUNTED = 4
 _MAX_TOLD = 4
-"""Kinds of sound in one sentence; beyond that nobody follows."""
+"""Maximum number of kinds of sound in one sentence."""
 _TOGETHER, _ALL_OF_IT, _NONE_OF_IT = 0.6, 0.8, 0.1
 _WHOLE = 0.75
 _TOO_SHORT_FOR_PLACES_MS = 3_000
@@ -26,7 +26,7 @@ _TOO_SHORT_FOR_PLACES_MS = 3_000
 
 @dataclass(frozen=True)
 class _Part:
-    """All events of one kind, as what one clause tells."""
+    """All events of one kind, described by one clause."""
 
     sounds: tuple[SegmentEvent, ...]
 
@@ -48,7 +48,7 @@ class _Part:
 
     @property
     def often(self) -> str:
-        """ " twice", " again and again"; nothing for what happens once or goes on."""
+        """ " twice", " again and again"; empty if it happens once or is continuous."""
         count = len(self.sounds)
         if count == 1:
             return ""
@@ -65,7 +65,7 @@ class _Part:
 
     @property
     def doing(self) -> str:
-        """ "a crow cawing twice": what is there, or can be heard."""
+        """ "a crow cawing twice": the object of "we hear"."""
         return f"{self.name.doing}{self.often}" if self.name is not None else self.phrase
 
     @property
@@ -83,7 +83,7 @@ class _Part:
 
 
 def _parts(sounds: Sequence[SegmentEvent]) -> list[_Part]:
-    """One for each name, and one for all that has none, in order of first appearance."""
+    """One part per name, and one for all unnamed events, in order of first appearance."""
     kinds = sorted(sounds, key=_kind)
     parts = [_Part(tuple(own)) for _, own in groupby(kinds, key=_kind)]
     if len(parts) > _MAX_TOLD:
@@ -119,7 +119,7 @@ def _say_one(part: _Part, timeline: Timeline, pick: Pick) -> str:
 
 
 def _where(part: _Part, timeline: Timeline) -> str:
-    """ " near the start"; nothing for what takes most of the time, or a time too short to have places."""
+    """ " near the start"; empty if it takes most of the time, or if the segment is too short."""
     whole = timeline.duration_ms
     if whole < _TOO_SHORT_FOR_PLACES_MS or part.end_ms - part.start_ms >= _WHOLE * whole:
         lasts = len(part.sounds) == 1 and whole >= 2 * _TOO_SHORT_FOR_PLACES_MS
@@ -177,7 +177,7 @@ def _say_pair(first: _Part, second: _Part, pick: Pick) -> str:
 
 
 def _in_turn(parts: Sequence[_Part]) -> bool:
-    """Whether each part begins when the one before is over, or nearly so."""
+    """Whether each part begins when the previous one is over, or nearly so."""
     return all(after.start_ms >= before.end_ms - 200 for before, after in pairwise(parts))
 
 

@@ -1,4 +1,4 @@
-"""What a sound is called: a noun where its class is sure, with up to two adjectives from what was measured."""
+"""Noun phrases for sounds: a noun if the class is certain, with up to two adjectives from measurements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sound_phrase(sound: SegmentEvent) -> str:
 
 
 def lasting_phrase(sound: SegmentEvent) -> str:
-    """The same, and how long it lasts where that is worth a word: "sound lasting about three seconds"."""
+    """The same with its length, if that is worth mentioning: "sound lasting about three seconds"."""
     if sound.span.duration_ms < 1_500:
         return sound_phrase(sound)
     words = _joined((_strength(sound), _character(sound)), _noun(sound) + _pitch(sound))
@@ -32,7 +32,7 @@ def lasting_phrase(sound: SegmentEvent) -> str:
 
 
 def follow_phrase(first: SegmentEvent, second: SegmentEvent) -> str:
-    """`second` after `first` was named, with its article: "a longer, bright one"."""
+    """`second`, mentioned after `first`, with its article: "a longer, bright one"."""
     if _noun(first) != _noun(second):
         return with_article(sound_phrase(second))
     size = ""
@@ -48,7 +48,7 @@ def follow_phrase(first: SegmentEvent, second: SegmentEvent) -> str:
 
 
 def shared_phrase(sounds: Sequence[SegmentEvent]) -> str:
-    """What holds of all of them, without article."""
+    """The common description of all of them, without article."""
     words = (_shared(_strength, sounds), _shared(_plain_size, sounds), _shared(_character, sounds))
     return _joined(words, (_shared(_noun, sounds) or "sound") + _shared(_pitch, sounds))
 
@@ -69,7 +69,7 @@ def _plain_size(sound: SegmentEvent) -> str:
 
 
 def _character(sound: SegmentEvent) -> str:
-    """How it sounds, in one word; empty if nothing stands out."""
+    """Its character in one word; empty if nothing stands out."""
     bright, tonal = sound.brightness_hz, sound.tonal_share
     if bright is None or sound.span.duration_ms < 100:
         return ""
@@ -86,7 +86,7 @@ def _pitch(sound: SegmentEvent) -> str:
 
 
 def _strength(sound: SegmentEvent) -> str:
-    """A sound may be loud and yet hardly stand out; how far away it is cannot be told."""
+    """Loudness word. A sound may be loud and yet hardly stand out; its distance is unknown."""
     return "indistinct" if sound.salience_db is not None and sound.salience_db < _DISTINCT_DB else ""
 
 

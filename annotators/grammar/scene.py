@@ -1,4 +1,4 @@
-"""What is heard together and in which order: the sentences that open a caption of several things."""
+"""Simultaneous and successive streams: the opening sentences of a caption about several things."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from soundseam.annotators.grammar.words import join_words, place_word
 from soundseam.schemas.event import EventClass
 
 _TOGETHER, _APART = 0.6, 0.1
-"""Share of the shorter stream that the other covers: from there on "while", up to there "then"."""
+"""Share of the shorter stream that the other covers: at least the first for "while", at most the second for "then"."""
 
 _BRIEF = 0.45
-"""Up to this share of the longer one's time, a stream is told with its place."""
+"""Up to this share of the longer one's time, a stream is mentioned with its position."""
 
 
 @dataclass(frozen=True)
 class _Words:
-    """How a stream is called: as a noun, and as a clause that says that it goes on."""
+    """The words for a stream: a noun, and a clause that says that it goes on."""
 
     noun: str
     clause: str
@@ -57,7 +57,7 @@ def _name(stream: Stream) -> _Words:
 
 
 def stream_words(stream: Stream, pick: Pick) -> _Words:
-    """How a stream is called, hedged if the detector is not sure of it."""
+    """The words for a stream, hedged if the detector is not sure of it."""
     name = _name(stream)
     if stream.score >= SURE or name is _UNNAMED:
         return name
@@ -168,7 +168,7 @@ def _say_stream(timeline: Timeline, pick: Pick) -> str | None:
 
 
 def _say_extent(timeline: Timeline, pick: Pick) -> str | None:
-    """When the one stream begins or ends, if that is well inside the whole."""
+    """When the only stream begins or ends, if that is well inside the segment."""
     if len(timeline.streams) != 1:
         return None
     stream, whole = timeline.streams[0], timeline.duration_ms
@@ -198,7 +198,7 @@ def _say_extent(timeline: Timeline, pick: Pick) -> str | None:
 
 
 def _rule(name: str, say: Callable[[Timeline, Pick], str | None], tells: str, named: bool = False) -> Rule:
-    """`named`: only if a stream has a name, which the general branch gives."""
+    """`named`: only if a stream has a name from the general branch."""
     table = "general" if named else "segments"
 
     def of_values(values: Values, pick: Pick) -> str | None:

@@ -1,4 +1,4 @@
-"""How a listener names each class of AudioSet that YAMNet scores, and the broader words for them."""
+"""A listener's words for each AudioSet class of YAMNet, and broader words for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 
 _DOUBLED = re.compile(r"^[^aeiou]*(qu)?[aeiou][bdgklmnprtv]$")
-"""Words of one syllable that end in a single consonant after a single vowel: hum, humming."""
+"""Monosyllables that end in a single consonant after a single vowel: hum, humming."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class SoundName:
     label: str
     """AudioSet's, or one of the broad words that AudioSet lacks."""
     broader: str | None
-    """The label of the next broader word; None if there is none that says anything."""
+    """The label of the next broader word; None if there is no informative one."""
     kind: str
-    """What the net on YAMNet tells apart; empty for what is no sound of its own."""
+    """The kind as classified by the net on YAMNet; empty for a label that is not a sound of its own."""
     article: str
     """a, an, the or none."""
     noun: str
@@ -43,7 +43,7 @@ class SoundName:
 
     @property
     def doing(self) -> str:
-        """ "a crow cawing": what can be heard."""
+        """ "a crow cawing": the object of "we hear"."""
         return f"{self.subject} {participle(self.verb)}"
 
     @property
@@ -53,7 +53,7 @@ class SoundName:
 
 @cache
 def sound_names() -> Mapping[str, SoundName]:
-    """Every row of the table by its label."""
+    """All rows of the table by label."""
     text = files("soundseam.annotators.grammar").joinpath("sound_names.csv").read_text(encoding="utf-8")
     return {row["label"]: _read(row) for row in csv.DictReader(text.splitlines())}
 
@@ -61,12 +61,12 @@ def sound_names() -> Mapping[str, SoundName]:
 def _read(row: Mapping[str, str]) -> SoundName:
     article, number = row["article"], row["number"]
     if article not in ("a", "an", "the", "") or number not in ("one", "many", "mass"):
-        raise ValueError(f"{row['label']}: {article!r} is no article, or {number!r} no number")
+        raise ValueError(f"{row['label']}: {article!r} is not an article, or {number!r} not a number")
     return SoundName(row["label"], row["broader"] or None, row["kind"], article, row["noun"], number, row["verb"])
 
 
 def broader_labels(label: str) -> tuple[str, ...]:
-    """The broader words for `label`, the nearest first; none for a label that the table lacks."""
+    """The broader words for `label`, the nearest first; empty for a label that is not in the table."""
     found: list[str] = []
     name = sound_names().get(label)
     while name is not None and name.broader is not None:

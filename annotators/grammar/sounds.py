@@ -1,4 +1,4 @@
-"""Sounds that come and go: one, two or many, where they lie, and beside what."""
+"""Separate sounds: one, two or many, their positions, and what else is heard."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOUDEST_DB = 3.0
 _ORDINALS = ("first", "second", "third")
 _TOO_SHORT_FOR_PLACES_MS = 2_000
 _COUNTED = 6
-"""Up to here listeners count; beyond, they say several or many."""
+"""Up to this number sounds are counted; above it, the words are several or many."""
 
 _CLAUSES = {
     EventClass.SPEECH: ("while someone speaks", "before anyone speaks", "after someone has spoken", "speech"),
@@ -37,13 +37,13 @@ _NOUNS = {EventClass.SPEECH: "speech", EventClass.MUSIC: "music", EventClass.SIN
 
 @dataclass(frozen=True)
 class _Scene:
-    """A timeline, and whether what its sounds stand beside was named in a sentence before."""
+    """A timeline, and whether its stream was named in an earlier sentence."""
 
     timeline: Timeline
     named: bool
 
     def beside(self, sounds: Sequence[SegmentEvent]) -> str:
-        """How all of `sounds` lie to the one stream there is; empty for none or several."""
+        """The position of all `sounds` relative to the only stream; empty for none or several."""
         if len(self.timeline.streams) != 1:
             return ""
         stream = self.timeline.streams[0]
@@ -238,7 +238,7 @@ def _spread(sounds: Sequence[SegmentEvent], timeline: Timeline) -> str:
 
 
 def _rule(name: str, table: str, tells: set[str], opens: bool) -> Rule:
-    """`opens`: names the one stream as nothing before it did, and so stays silent where there is not just one."""
+    """`opens`: the rule names the only stream itself, and so says nothing unless there is exactly one."""
 
     def say(values: Values, pick: Pick) -> str | None:
         timeline = read_timeline(values, table)

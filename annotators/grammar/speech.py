@@ -1,4 +1,4 @@
-"""What can be said of speech, rule by rule; `speech.manner` opens a caption, the others go on."""
+"""Rules about speech; `speech.manner` opens a caption, the others follow."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _is_surely_speech(values: Values) -> bool:
 
 
 def _share_beside(values: Values) -> float:
-    """Share of the time with anything but speech, added up over the classes."""
+    """Share of the time with classes other than speech, summed over the classes."""
     pairs = zip(values.texts(_PROFILE[0]), values.numbers(_SHARES), strict=True)
     return sum(share or 0.0 for name, share in pairs if name != "speech")
 
@@ -184,7 +184,7 @@ def _say_long_pause(values: Values, pick: Pick) -> str | None:
 
 
 def _say_speakers(values: Values, pick: Pick) -> str | None:
-    """How many speak, and whether by turns: only if the diarization is sure of it."""
+    """The number of speakers, and whether they take turns: only if the diarization is sure."""
     if not values.flag("speech:speakers.sure"):
         return None
     people = _PEOPLE.get(int(values.number("speech:speakers.count") or 0))
@@ -208,7 +208,7 @@ def _say_speakers(values: Values, pick: Pick) -> str | None:
 
 
 def _rule(name: str, reads: tuple[str, ...], say: Say, tells: set[str]) -> Rule:
-    """`say`, where the segment's profile is sure of speech."""
+    """A rule with `say` that only applies if the segment's profile is sure of speech."""
 
     def say_of_speech(values: Values, pick: Pick) -> str | None:
         return say(values, pick) if _is_surely_speech(values) else None
@@ -236,4 +236,4 @@ LEVEL = _rule("speech.level", ("speech:voice.level_dbfs",), _say_level, {"level"
 
 RULES = (OPENING, MANNER, SPEAKERS, LONG_PAUSE, MELODY, BACKGROUND, LEVEL)
 DETAILS = (SPEAKERS, LONG_PAUSE, BACKGROUND, LEVEL, MELODY)
-"""What may follow the manner, what tells most first."""
+"""Rules that may follow the manner, the most informative first."""

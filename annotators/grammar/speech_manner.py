@@ -1,4 +1,4 @@
-"""How someone speaks, as parts of a sentence: pace, pitch and pauses put into words."""
+"""The manner of speaking as parts of a sentence: pace, pitch and pauses in words."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from soundseam.annotators.grammar.engine import Pick, Values
 from soundseam.annotators.grammar.words import with_article
 
 MIN_SPEECH_MS = 1_500
-"""Less speech is too little to tell a pace or a pitch by."""
+"""Less speech is too little for a pace or a pitch."""
 MIN_VOICED_SHARE = 0.25
 ONE_VOICE_SEMITONES = 12.0
-"""A wider range of pitch is more than one voice, or octave errors of the tracker: then no pitch is told."""
+"""A wider pitch range means several voices, or octave errors of the tracker: then pitch is not mentioned."""
 NOTICED_PAUSE_MS = 350
 """Shorter gaps between words go unnoticed."""
 
@@ -58,7 +58,7 @@ _PITCHES = (
     _Pitch(230.0, "fairly high-pitched voice", "fairly high in pitch"),
     _Pitch(9999.0, "high-pitched voice", "high in pitch"),
 )
-"""Adults' median pitches lie about 120 and 210 Hz (Traunmüller and Eriksson, 1995); children's above."""
+"""Adults' median pitches are about 120 and 210 Hz (Traunmüller and Eriksson, 1995); children's are higher."""
 
 _PAUSES = (
     (1, "for a moment", "a pause in between"),
@@ -66,8 +66,9 @@ _PAUSES = (
     (8, "several times", "several pauses"),
     (9_999, "again and again", "many pauses"),
 )
-"""Up to how many gaps the words hold. What finds speech bridges some pauses, so that none of the words excludes more
-of them, and no gap at all says nothing."""
+"""Words for up to this number of gaps. Speech detection bridges some pauses, so that the words never exclude more of
+them, and the absence of gaps is not mentioned.
+"""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ _DOZEN = len(_NUMBERS) - 1
 
 
 def number_word(count: int) -> str:
-    """Up to twelve as a word, beyond that in a listener's words."""
+    """Up to twelve as a word, above that approximately."""
     if count <= _DOZEN:
         return _NUMBERS[count]
     return "more than a dozen" if count < 24 else "dozens of"
@@ -23,7 +23,7 @@ def with_article(noun_phrase: str) -> str:
 
 
 def plural(noun_phrase: str) -> str:
-    """More than one of what ends in a regular noun; what follows the noun stays as it is."""
+    """The plural of a phrase with a regular noun; what follows the noun is unchanged."""
     for joint in (" of ", " lasting "):
         head, found, tail = noun_phrase.partition(joint)
         if found:
@@ -39,7 +39,7 @@ def join_words(parts: Sequence[str]) -> str:
 
 
 def seconds_word(duration_ms: float) -> str:
-    """A duration as one would guess it, from a second upwards; never a fifth of a second more than there is."""
+    """An approximate duration, from one second upwards; never a fifth of a second too long."""
     seconds = int(duration_ms / 1000 + 0.2)
     if seconds <= 1:
         return "about a second"
@@ -61,7 +61,7 @@ _LONGER = (
 
 
 def place_word(share: float) -> str:
-    """Where in the whole something lies, `share` in [0, 1]."""
+    """The words for a position in the segment, `share` in [0, 1]."""
     if share < 0.08:
         return "right at the start"
     if share < 0.25:

@@ -20,11 +20,11 @@ Size = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class CheckpointError(Exception):
-    """A folder holds no MOSS-Audio checkpoint that can be read here. The message is one line and says what to do."""
+    """A folder has no MOSS-Audio checkpoint that can be read here. The message is one line with the remedy."""
 
 
 class _Part(BaseModel):
-    """A part of a configuration; what this forward pass does not use is left unread."""
+    """A part of a configuration; fields that this forward pass does not use are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -67,7 +67,7 @@ class LanguageConfig(_Part):
     rope_theta: float = Field(default=10_000.0, gt=0)
     rope_parameters: _Rope | None = None
     rope_scaling: _Rope | None = None
-    """Named here so that a stretched context is refused instead of computed wrongly."""
+    """Declared so that a scaled context is refused instead of computed wrongly."""
 
     @property
     def theta(self) -> float:
@@ -85,14 +85,14 @@ class AudioTokens(_Part):
 
 
 class MossConfig(_Part):
-    """All that the forward pass needs to know."""
+    """The configuration of the forward pass."""
 
     audio_config: AudioConfig = AudioConfig()
     language_config: LanguageConfig
     deepstack_num_inject_layers: int | None = Field(default=None, ge=0)
     tokens: AudioTokens = AudioTokens()
     dtype: str = "float32"
-    """What the weights are kept in, as in bfloat16."""
+    """The format of the weights, as in bfloat16."""
 
     @property
     def deepstack_layers(self) -> tuple[int, ...]:
@@ -101,10 +101,10 @@ class MossConfig(_Part):
 
 
 def read_config(folder: Path) -> MossConfig:
-    """Raises CheckpointError if `folder` holds no MOSS-Audio configuration, or one that is not understood."""
+    """Raises CheckpointError if `folder` has no MOSS-Audio configuration, or an unsupported one."""
     config = _read_json(folder / "config.json")
     if config.get("model_type") != "moss_audio":
-        raise CheckpointError(f"{folder} is no MOSS-Audio checkpoint: model_type is {config.get('model_type')!r}")
+        raise CheckpointError(f"{folder} is not a MOSS-Audio checkpoint: model_type is {config.get('model_type')!r}")
     processor: dict[str, object] = {}
     for name in ("processor_config.json", "preprocessor_config.json"):
         if not processor and (folder / name).is_file():
@@ -124,17 +124,19 @@ def _read_json(path: Path) -> dict[str, object]:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}): name a folder with a MOSS-Audio checkpoint") from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds no JSON object")
+        raise CheckpointError(f"{path} does not contain a JSON object")
     return content
 
 
 _REMEDY = "pip install 'soundseam[models]'"
 _WANTED = ("*.json", "*.safetensors", "*.jinja")
-"""What is fetched from a hub: weights as safetensors alone, whose reading runs no code."""
+"""Files to download from a hub: weights only as safetensors, since reading them runs no code."""
 
 
 def find_checkpoint(model: str, revision: str = "main") -> Path:
-    """The folder `model`, or where the hub's repository of that name was put. Raises CheckpointError without either."""
+    """The folder `model`, or the local copy of the hub's repository of that name. Raises CheckpointError if neither
+    exists.
+    """
     if Path(model).is_dir():
         return Path(model)
     try:
@@ -144,13 +146,13 @@ def find_checkpoint(model: str, revision: str = "main") -> Path:
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
-        raise CheckpointError(f"{model} is no folder, and fetching it from a hub needs {_REMEDY}") from error
+        raise CheckpointError(f"{model} is not a folder, and downloading it from a hub needs {_REMEDY}") from error
     try:
         return Path(snapshot_download(model, revision=revision, allow_patterns=list(_WANTED)))
     except (OSError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(
-            f"cannot fetch {model} ({reason}): name a folder with the checkpoint, or let this machine reach the hub"
+            f"cannot download {model} ({reason}): give a folder with the checkpoint, or let this machine reach the hub"
         ) from error
 
 
@@ -175,7 +177,7 @@ class Weights:
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._files:
-            raise CheckpointError(f"the checkpoint has no weight {name}: it is incomplete, or no MOSS-Audio")
+            raise CheckpointError(f"the checkpoint has no weight {name}: it is incomplete, or not MOSS-Audio")
         return self._files[name].get_tensor(name).to(self.device).float()
 
     def get(self, name: str) -> Tensor | None:
@@ -202,7 +204,7 @@ def _open_files(folder: Path) -> dict[str, _TensorFile]:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """Those that the index names, where there is one: a folder may hold leftovers."""
+    """The files listed in the index, if there is one: a folder may contain leftovers."""
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
@@ -212,5 +214,5 @@ def _weight_files(folder: Path) -> list[Path]:
     else:
         found = sorted(folder.glob("*.safetensors"))
     if not found:
-        raise CheckpointError(f"{folder} has no .safetensors files, the only kind of weights that is read here")
+        raise CheckpointError(f"{folder} has no .safetensors files, the only supported format of weights")
     return found

@@ -1,4 +1,4 @@
-"""One checkpoint of MOSS-Audio, computed plainly: what it would say next, with audio in its prompt."""
+"""The forward pass of one MOSS-Audio checkpoint: next-token log-probabilities, with audio in the prompt."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _ROWS = 64
-"""Positions whose logits are held at a time: over a vocabulary of 150,000 a row is 0.6 MB."""
+"""Number of positions whose logits are in memory at a time: for a vocabulary of 150,000 a row is 0.6 MB."""
 
 
 @dataclass(frozen=True, eq=False)
 class DecoderInput:
-    """A clip as the decoder takes it in: one vector each 80 ms in place of its embeddings, and those to inject."""
+    """A clip as input of the decoder: one vector per 80 ms in place of embeddings, and those to inject."""
 
     embeddings: Tensor
     """(num_tokens, hidden_size)."""
@@ -36,7 +36,7 @@ class DecoderInput:
 
 
 class MossAudio:
-    """A loaded checkpoint. Computes in float32, whatever its weights are kept in."""
+    """A loaded checkpoint. Computes in float32, whatever the format of its weights."""
 
     def __init__(self, config: MossConfig, weights: Weights) -> None:
         self.config = config
@@ -47,7 +47,7 @@ class MossAudio:
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> MossAudio:
-        """Raises CheckpointError, with the remedy, if `folder` holds none that can be read here."""
+        """Raises CheckpointError, with the remedy, if `folder` has no checkpoint that can be read here."""
         return cls(read_config(folder), Weights(folder, device))
 
     def hear(self, samples: Samples, chunked: bool = True) -> DecoderInput:
@@ -67,9 +67,9 @@ class MossAudio:
     def next_log_probabilities(
         self, token_ids: Sequence[int], clips: Sequence[DecoderInput] = (), deepstack: bool = True
     ) -> NDArray[np.float32]:
-        """Natural logarithms (vocab_size,): how likely each token is to follow `token_ids`.
+        """Natural log-probabilities (vocab_size,) of the token after `token_ids`.
 
-        The audio tokens among them stand for `clips`, in order; without `deepstack` nothing is injected, as in a server
+        The audio tokens among them represent `clips`, in order; without `deepstack` nothing is injected, as in a server
         that has lost it. Raises ValueError if audio tokens and clips do not match.
         """
         import torch
@@ -82,7 +82,7 @@ class MossAudio:
     def prompt_log_probabilities(
         self, token_ids: Sequence[int], clips: Sequence[DecoderInput] = (), deepstack: bool = True
     ) -> NDArray[np.float32]:
-        """Natural logarithms (num_token_ids - 1,): how likely each token but the first was, after those before it."""
+        """Natural log-probabilities (num_token_ids - 1,) of each token except the first, given those before it."""
         import torch
 
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""The decoder: a Qwen3 whose first layers are given what DeepStack took from the encoder.
+"""The decoder: a Qwen3 whose first layers get DeepStack's features from the encoder.
 
 After `Qwen3Model` of transformers
 (https://github.com/huggingface/transformers/blob/v4.57.1/src/transformers/models/qwen3/modeling_qwen3.py) and the hooks
@@ -64,7 +64,7 @@ class Layers:
         return self.gelu(self._functional.conv2d(x, weight, bias, stride=2, padding=1))
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-        """Attention over (batch, heads, length, head_dim); without a mask, each position sees those before it.
+        """Attention over (batch, heads, length, head_dim); without a mask, it is causal.
 
         Fewer heads of `key` and `value` are shared evenly among those of `query`.
         """
@@ -83,7 +83,7 @@ HOP_SAMPLES = 160
 """10 ms: 100 frames per second."""
 WINDOW_SAMPLES = 400
 SHORTEST_SAMPLES = 201
-"""Half a window and one more: what mirroring the edges needs."""
+"""Half a window and one more: the minimum for mirroring the edges."""
 
 
 def log_mel(samples: Samples, num_mels: int = 128) -> NDArray[np.float32]:
@@ -94,10 +94,10 @@ def log_mel(samples: Samples, num_mels: int = 128) -> NDArray[np.float32]:
     (https://github.com/huggingface/transformers/blob/v4.57.1/src/transformers/models/whisper/feature_extraction_whisper.py).
     The reference rounds the frames to bfloat16 whatever the weights are; vLLM does not, and this does not either.
 
-    Raises ValueError under 201 samples, of which no frame can be made.
+    Raises ValueError under 201 samples, which are too few for a frame.
     """
     if samples.ndim != 1 or len(samples) < SHORTEST_SAMPLES:
-        raise ValueError(f"audio of shape {samples.shape} has no mel frame: it takes {SHORTEST_SAMPLES} mono samples")
+        raise ValueError(f"audio of shape {samples.shape} has no mel frame: it needs {SHORTEST_SAMPLES} mono samples")
     edged = np.pad(samples.astype(np.float64), WINDOW_SAMPLES // 2, mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(edged, WINDOW_SAMPLES)[::HOP_SAMPLES]
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)
@@ -119,7 +119,7 @@ def _filters(num_mels: int) -> NDArray[np.float64]:
 
 
 TOKENS_PER_MARK = 25
-"""12.5 tokens per second, one mark every 2 s."""
+"""12.5 tokens per second, one marker every 2 s."""
 SECONDS_PER_MARK = 2
 DIGIT_ZERO_ID = 15
 """Qwen's tokens of the digits are 15 to 24; the reference writes markers with these, whatever the tokenizer."""
@@ -133,8 +133,8 @@ def tokens_of(num_frames: int) -> int:
 def audio_token_ids(num_tokens: int, tokens: AudioTokens, time_markers: bool = True) -> list[int]:
     """The ids between the start and the end of a clip, as in 25 times audio, 2, 25 times audio, 4 and so on.
 
-    As `MossAudioProcessor._build_audio_tokens_with_time_markers` of the reference: a marker follows each full 2 s that
-    the tokens cover.
+    Like `MossAudioProcessor._build_audio_tokens_with_time_markers` in the reference: a marker follows each full 2 s
+    that the tokens cover.
     """
     if not time_markers:
         return [tokens.audio_token_id] * num_tokens
@@ -158,10 +158,10 @@ class Encoder:
         self._layers = layers
 
     def encode(self, mel: Tensor, taps: tuple[int, ...], chunked: bool) -> list[Tensor]:
-        """The last output (num_tokens, d_model), and before it that of each layer in `taps`, in their order.
+        """The outputs of the layers in `taps`, in order, and then the last output (num_tokens, d_model).
 
-        `mel` is (num_mels, num_frames). `chunked` encodes 4 s at a time, each as if it were all there is, as vLLM does;
-        without it every frame attends to the whole clip, as in the reference. Up to 4 s both are the same.
+        `mel` is (num_mels, num_frames). `chunked` encodes independent pieces of 4 s, as vLLM does; without it every
+        frame attends to the whole clip, as in the reference. Up to 4 s both are the same.
         """
         import torch
 
@@ -205,7 +205,7 @@ class Encoder:
         return x + layers.linear(f"{name}.fc2", layers.gelu(layers.linear(f"{name}.fc1", inner)))
 
     def _project(self, x: Tensor) -> Tensor:
-        """To the width that the adapter takes, where it is another than the encoder's own."""
+        """Projects to the width of the adapter, if it differs from the encoder's."""
         name = "audio_encoder.out_proj"
         return self._layers.linear(name, x) if self._layers.has(name) else x
 
@@ -220,7 +220,7 @@ class Encoder:
 
 
 class Decoder:
-    """Reads a whole prompt at a time: what comes after it is asked for by reading it with one more token."""
+    """Reads a whole prompt at a time, without a cache: each further token needs another full pass."""
 
     def __init__(self, config: LanguageConfig, layers: Layers) -> None:
         self._config = config
@@ -242,7 +242,7 @@ class Decoder:
         return self._norm("language_model.norm", x)
 
     def logits(self, states: Tensor) -> Tensor:
-        """(…, vocab_size). A checkpoint without a head of its own uses the embeddings, as small Qwen3s do."""
+        """(…, vocab_size). A checkpoint without its own head uses the embeddings, like small Qwen3s."""
         if self._layers.has("lm_head"):
             return self._layers.linear("lm_head", states)
         return self._layers.linear("language_model.embed_tokens", states)
@@ -275,7 +275,7 @@ class Decoder:
 
 
 def _rotate(x: Tensor, rotations: tuple[Tensor, Tensor]) -> Tensor:
-    """`x` (length, heads, head_dim), turned by its positions: the two halves of a head are the two coordinates."""
+    """`x` (length, heads, head_dim), rotated by its positions: the two halves of a head are the two coordinates."""
     import torch
 
     cosines, sines = rotations

@@ -1,1 +1,1 @@
-"""Whether words hold: numbers, names, quotations, tool jargon and the language of a sentence."""
+"""Checks of wording: numbers, names, quotations, tool jargon and the language of a sentence."""

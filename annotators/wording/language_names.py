@@ -1,4 +1,4 @@
-"""Languages as people and programs name them, and the BCP 47 tag that each stands for."""
+"""Names of languages, as written by people and programs, and their BCP 47 tags."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 MAX_CHARACTERS = 80
-"""More than any name of a language; what follows is not looked at."""
+"""Longer than any name of a language; the rest is ignored."""
 
 _LANGUAGES = """
 aa aar Afar; ab abk Abkhazian; af afr Afrikaans; ak aka Akan; am amh Amharic; an arg Aragonese; ar ara Arabic;
@@ -40,7 +40,7 @@ fil fil Filipino; gsw gsw Swiss German; haw haw Hawaiian; hsb hsb Upper Sorbian;
 kmr kmr Northern Kurdish; mhr mhr Meadow Mari; rue rue Rusyn; tlh tlh Klingon; tok tok Toki Pona; umb umb Umbundu;
 wuu wuu Wu Chinese; yue yue Cantonese; nan nan Min Nan Chinese; hak hak Hakka Chinese
 """
-"""Tag, ISO 639-3 code and English name: all of ISO 639-1, and some others that recognisers know."""
+"""Tag, ISO 639-3 code and English name: all of ISO 639-1, and some others that recognisers use."""
 
 _ALIASES = """
 alb sq; arm hy; baq eu; bur my; chi zh; cze cs; dut nl; fre fr; geo ka; ger de; gre el; ice is; mac mk;
@@ -54,7 +54,7 @@ portugues pt; nederlands nl; svenska sv; dansk da; norsk no; suomi fi; polski pl
 türkçe tr; русский ru; українська uk; ελληνικά el; العربية ar; עברית he; हिन्दी hi; 中文 zh; 汉语 zh; 普通话 zh;
 英语 en; 英文 en; 日语 ja; 粤语 yue; 日本語 ja; 한국어 ko; ไทย th; tiếng việt vi
 """
-"""Older codes, codes of countries that are often written for their language, and other names, each with its tag."""
+"""Older codes, country codes that are often used for a language, and other names, each with its tag."""
 
 _UNKNOWN = """
 -; --; ?; auto; autodetect; auto-detect; automatic; detect; any; unknown; unk; undefined; undetermined;
@@ -71,7 +71,7 @@ language; lang; spoken; modern; standard; simplified; traditional; us; uk; ameri
 indian; canadian; latin; mexican; brazilian; european; swiss; austrian; mainland; taiwanese; egyptian; gulf;
 levantine
 """
-"""What people put beside a name of a language."""
+"""Words that people add to the name of a language."""
 
 
 def _entries(table: str) -> list[str]:
@@ -95,13 +95,13 @@ LANGUAGE_NAMES, _TAGS = _tables()
 
 
 class UnknownLanguageError(ValueError):
-    """A text that names no language known here."""
+    """A text that does not name a known language."""
 
 
 def language_tag(text: str) -> str | None:
     """The BCP 47 tag of a language given by code (en, eng, en_US) or by name (English); None for "auto" and the like.
 
-    Raises UnknownLanguageError for a text that names no language, or several.
+    Raises UnknownLanguageError for a text that does not name exactly one language.
     """
     said = " ".join(unicodedata.normalize("NFKC", text[:MAX_CHARACTERS]).casefold().split())
     if not said or said in _entries(_UNKNOWN) or said.replace("_", "-").split("-")[0] in _NO_LANGUAGE:
@@ -118,7 +118,7 @@ def _tag_of_code(said: str) -> str | None:
 
 
 def _in_its_case(subtag: str) -> str:
-    """A script as Hans, a region as US, everything else small, as BCP 47 recommends."""
+    """A script as Hans, a region as US, everything else in lower case, as BCP 47 recommends."""
     if len(subtag) == 4 and subtag.isalpha():
         return subtag.title()
     return subtag.upper() if len(subtag) == 2 else subtag
@@ -133,4 +133,4 @@ def _tag_of_name(said: str) -> str:
     named = {_TAGS[word] for word in words if len(word) > 3 and word in _TAGS}
     if len(named) == 1 and all(word in _TAGS for word in words):
         return named.pop()
-    raise UnknownLanguageError(f"{said[:40]!r} names no language known here, or several")
+    raise UnknownLanguageError(f"{said[:40]!r} is not the name of one known language")

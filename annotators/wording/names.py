@@ -1,10 +1,10 @@
 """Names that a sentence gives: of people, places, works, languages, brands; and keys of music.
 
-English: every word with a capital letter, since sentences reach this check with a small one at their beginning; a
-sentence that begins with a capital all the same is forgiven for a few words that open sentences. Chinese has no
-capitals: names are found by what stands around them (先生, 市, 名叫), by characters that transliterate foreign ones, by
-a middle dot, by 《》, and by Latin letters. Where a name has no end, its beginning is given. That finds most names, not
-all; the verifier hears the rest.
+English: every word with a capital letter, since sentences begin in lower case when they reach this check; a
+sentence that begins with a capital nevertheless is accepted for a few usual first words. Chinese has no
+capitals: names are found by their context (先生, 市, 名叫), by characters that transliterate foreign names, by a
+middle dot, by 《》, and by Latin letters. If the end of a name cannot be found, its beginning is returned.
+This finds most names, but not all; the verifier must find the rest.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _SOUND_WORDS = re.compile(
 
 
 def names_in(text: str, language: str) -> Iterator[str]:
-    """Every name that `text` gives, keys of music aside."""
+    """Every name in `text`, except keys of music."""
     if language == "zh":
         yield from _chinese_names(text)
     else:
@@ -64,7 +64,7 @@ def names_in(text: str, language: str) -> Iterator[str]:
 
 
 def keys_in(text: str) -> Iterator[tuple[int, str]]:
-    """Every key of music as (semitones over C, mode): C sharp minor and D flat minor are one."""
+    """Every key of music as (semitones over C, mode): C sharp minor and D flat minor are equal."""
     for match in _KEY.finditer(text):
         shift = _SHIFTS.get(match[2] or match[3] or "", 0)
         yield (_SEMITONES[match[1]] + shift) % 12, match[4]

@@ -1,4 +1,4 @@
-"""Transcripts made comparable: spelling, case and punctuation that no listener hears are taken away."""
+"""Normalises transcripts for comparison: removes differences of spelling, case and punctuation."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _NO_SPACES = re.compile(
 
 
 def unit_of(texts: Sequence[str]) -> ErrorUnit:
-    """Characters where at least half of the letters of all `texts` are Chinese, Japanese or Korean, else words."""
+    """Characters if at least half of the letters of all `texts` are Chinese, Japanese or Korean, else words."""
     joined = "".join(texts)
     letters = sum(character.isalpha() for character in joined)
     return ErrorUnit.CHARACTERS if letters and len(_NO_SPACES.findall(joined)) * 2 >= letters else ErrorUnit.WORDS
 
 
 def units_of(text: str, unit: ErrorUnit, language: str | None) -> list[str]:
-    """The units of `text` that are compared.
+    """The units of `text` for comparison.
 
     English (`language` en or en-..) goes through the normaliser of Whisper (arXiv 2212.04356, appendix C): numbers,
-    contractions, British spelling; its numbers are then taken digit by digit, so that "1, 2, 3" and "one two three" are
-    one. Raises ModuleNotFoundError for English without whisper_normalizer.
+    contractions, British spelling; its numbers are then split into digits, so that "1, 2, 3" equals "one two three".
+    Raises ModuleNotFoundError for English without whisper_normalizer.
     """
     if unit is ErrorUnit.CHARACTERS:
         return [character for character in plain(text) if not character.isspace()]
@@ -38,14 +38,14 @@ def units_of(text: str, unit: ErrorUnit, language: str | None) -> list[str]:
 
 
 def _digit_by_digit(word: str) -> list[str]:
-    """`word`, or its digits where it is a number; Whisper's normaliser writes a single 1 as one."""
+    """`word`, or its digits if it is a number; Whisper's normaliser writes a single 1 as one."""
     if word == "one":
         return ["1"]
     return list(word) if word.isdecimal() else [word]
 
 
 def plain(text: str) -> str:
-    """`text` in lower case and compatibility form, with a space for whatever is no letter, mark or digit."""
+    """`text` in lower case and compatibility form, with a space for everything except letters, marks and digits."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     kept = (c if unicodedata.category(c)[0] in "LMN" or c in _APOSTROPHES else " " for c in folded)
     return " ".join("".join(kept).replace(_APOSTROPHES[1], _APOSTROPHES[0]).split())
@@ -75,7 +75,7 @@ _MARKS = re.compile('[\u201c\u201d"「」『』]')
 
 
 def quotations_in(text: str) -> Iterator[str]:
-    """What stands between quotation marks; a mark without its fellow quotes all the rest."""
+    """The texts between quotation marks; an unmatched mark quotes all the rest."""
     yield from (next(part for part in match.groups() if part is not None) for match in _QUOTED.finditer(text))
     rest = _QUOTED.sub(" ", text)
     lone = _MARKS.search(rest)
@@ -84,12 +84,12 @@ def quotations_in(text: str) -> Iterator[str]:
 
 
 def unquoted(text: str) -> str:
-    """`text` without what stands between quotation marks: the words that are its own."""
+    """`text` without its quotations."""
     return _QUOTED.sub(" ", text)
 
 
 def was_said(quotation: str, transcripts: Sequence[str]) -> bool:
-    """Whether `quotation` stands in one of `transcripts`, word for word, spelling of case and punctuation aside."""
+    """Whether `quotation` occurs in one of `transcripts`, word for word, ignoring case and punctuation."""
     return any(_contains(transcript, quotation) for transcript in transcripts)
 
 
@@ -116,7 +116,7 @@ _AFTER_SHORT = re.compile(rf"\b(?:{_SHORT})\.$")
 def sentences_in(text: str) -> tuple[str, ...]:
     """The sentences of English or Chinese `text`, in order, without the space between them.
 
-    A full stop ends a sentence where a capital, a digit or a Chinese character follows, unless it ends a usual
+    A full stop ends a sentence if a capital, a digit or a Chinese character follows, unless it ends a common
     abbreviation or an initial.
     """
     sentences: list[str] = []

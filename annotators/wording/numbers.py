@@ -1,7 +1,7 @@
-"""The numbers that a sentence tells, in digits and in words, in English and Chinese.
+"""The numbers in a sentence, in digits and in words, in English and Chinese.
 
-What tells no quantity is none: the pronoun one and 一, first and second (a second is a unit too), vague words (a few,
-dozens, half, a third of the way), and Chinese words that only contain a numeral (一起, 二胡, 十分).
+Words that are not quantities do not count: the pronoun one and 一, first and second (a second is a unit too), vague
+words (a few, dozens, half, a third of the way), and Chinese words that only contain a numeral (一起, 二胡, 十分).
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import NamedTuple
 
 
 class Number(NamedTuple):
-    """A number as it was told: 3.5 has one decimal, three has none."""
+    """A number as written: 3.5 has one decimal, three has none."""
 
     value: float
     decimals: int
     text: str
     is_seconds: bool = False
-    """Whether it tells a time, in seconds."""
+    """Whether it is a time in seconds."""
 
     def is_near(self, value: float) -> bool:
-        """Whether `value`, rounded as this number is, gives it."""
+        """Whether `value`, rounded to this number's decimals, equals it."""
         return abs(self.value - value) <= 0.5 * 10.0**-self.decimals + 1e-9
 
 
 def numbers_in(text: str) -> Iterator[Number]:
-    """Every number of `text`, digits first."""
+    """Every number in `text`, digits first."""
     plain = unicodedata.normalize("NFKC", text)
     for match in _DIGITS.finditer(plain):
         digits = match.group().replace(",", "")
@@ -80,7 +80,7 @@ def _english(text: str) -> Iterator[Number]:
 
 
 def _numeral(words: list[str]) -> list[str]:
-    """The longest numeral that `words` begin with."""
+    """The longest numeral at the beginning of `words`."""
     length = 0
     while length < len(words) and _continues(words[: length + 1]):
         length += 1

@@ -1,4 +1,4 @@
-"""What gives a model's words away as no description: markup, talk of itself, phrases that go round in circles."""
+"""Signs that a model's answer is not a description: markup, talk about itself, repeated phrases."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _OF_ITSELF = re.compile(
     re.IGNORECASE,
 )
 _MAX_RUNS = {"en": ((4, 3), (6, 2)), "zh": ((10, 2),)}
-"""A run of so many units, words of English or characters of Chinese, more often than this goes round in circles."""
+"""(length, count): a run of this many English words or Chinese characters may occur at most this often."""
 
 
 def markup_in(text: str) -> str | None:
-    """The first of it."""
+    """The first markup in `text`; None if there is none."""
     return _found(_MARKUP, text)
 
 
 def talk_of_itself_in(text: str) -> str | None:
-    """The first words that a model says of itself, to whoever asked, or for them to obey."""
+    """The first words of a model about itself, to the user, or as an instruction."""
     return _found(_OF_ITSELF, text)
 
 
 def circle_in(text: str, language: str) -> str | None:
-    """A sentence that stands there twice, or a phrase that comes again and again."""
+    """A sentence that occurs twice, or a phrase that is repeated too often."""
     told = Counter(sentence.lower() for sentence in sentences_in(text))
     again = [sentence for sentence, count in told.items() if count > 1]
     for length, most in _MAX_RUNS[language]:
@@ -43,7 +43,7 @@ def circle_in(text: str, language: str) -> str | None:
 
 
 def runs_in(text: str, language: str, length: int) -> Iterator[tuple[str, ...]]:
-    """Every run of `length` words of English or characters of Chinese, in lower case."""
+    """Every run of `length` English words or Chinese characters, in lower case."""
     units = list(_units(text, language))
     return (tuple(units[start : start + length]) for start in range(len(units) - length + 1))
 
@@ -85,16 +85,16 @@ _OTHERS = frozenset(
     """,
     )
 )
-"""The little words of German, French, Spanish, Italian, Portuguese and Dutch."""
+"""Function words of German, French, Spanish, Italian, Portuguese and Dutch."""
 _HAN_SHARE = 0.5
 _ASCII_SHARE = 0.9
 
 
 def is_in(text: str, language: str) -> bool:
-    """Whether `text`, quotations aside, is in `language` (en or zh); True for what is too short to tell.
+    """Whether `text`, without quotations, is in `language` (en or zh); True if it is too short to decide.
 
-    Chinese by its characters; English by its letters, and by little words of which it must have no fewer than of other
-    languages that are written with the same letters.
+    Chinese is recognised by its characters; English by its letters, and by at least as many English function words as
+    those of other languages with the same letters.
     """
     own = _TITLE.sub(" ", unquoted(text))
     letters, han = _LETTER.findall(own), len(_HAN.findall(own))
@@ -109,7 +109,7 @@ def is_in(text: str, language: str) -> bool:
 
 
 def length_of(text: str, language: str) -> int:
-    """Words of English, characters of Chinese (letters and digits, no punctuation)."""
+    """Number of English words, or of Chinese characters (letters and digits, without punctuation)."""
     if language == "zh":
         return sum(character.isalnum() for character in text)
     return len(text.split())
@@ -140,20 +140,20 @@ def find_jargon(text: str) -> Iterator[str]:
 
 
 def word_problems(text: str, max_words: int) -> Iterator[str]:
-    """What is wrong with the words of `text`, each in a clause."""
+    """Problems with the wording of `text`, one clause each."""
     if not any(character.isalpha() for character in text):
         yield "the text is empty"
         return
     words = length_of(text, "en")
     if words > max_words:
-        yield f"the text has {words} words, {max_words} are the most"
+        yield f"the text has {words} words; the maximum is {max_words}"
     if not is_in(text, "en"):
         yield "the text is not in English"
     if markup := markup_in(text):
-        yield f"{markup!r} is no prose"
+        yield f"{markup!r} is not prose"
     if said := talk_of_itself_in(text):
-        yield f"{said!r} says nothing of the sound"
+        yield f"{said!r} does not describe the sound"
     for word in find_jargon(text):
         yield f"{word!r} is a technical term"
     if phrase := circle_in(text, "en"):
-        yield f"{phrase!r} comes again and again"
+        yield f"{phrase!r} is repeated"

@@ -1,7 +1,7 @@
-"""What an audio-language model is asked for a caption: one file per prompt and language, with its version.
+"""Prompts for captions by an audio-language model: one file per prompt and language, with its version.
 
-A file begins with a line `version: N`, a blank line, then the words. Both the version and the words enter the revision
-of the backends that use it, so that rows tell which prompt made them; raise the version when you change the words.
+A file begins with a line `version: N` and a blank line; the rest is the text. Version and text are part of the revision
+of the backends that use it, so that rows show which prompt made them; raise the version when you change the text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FILE = re.compile(r"version: (\d+)\n\n(.+)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Prompt:
-    """The words of one prompt."""
+    """One prompt."""
 
     name: PromptName
     language: PromptLanguage
@@ -30,7 +30,7 @@ class Prompt:
 
     @property
     def label(self) -> str:
-        """How rows call it: speech.en.v1-0a1b2c3d."""
+        """Its name in rows: speech.en.v1-0a1b2c3d."""
         return f"{self.name}.{self.language}.v{self.version}-{content_key(self.text)[:8]}"
 
 

@@ -63,7 +63,7 @@ def test_an_empty_recording_has_no_scores() -> None:
 
 
 def test_a_tagger_with_another_number_of_frames_is_refused() -> None:
-    with pytest.raises(ValueError, match="frames a window"):
+    with pytest.raises(ValueError, match="frames per window"):
         list(stitched_scores(ArrayWaveform(noise(2, -20)), lambda windows: loudness(windows)[:, 1:], WINDOWING))
 
 
