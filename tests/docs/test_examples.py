@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import shutil
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -73,16 +71,3 @@ def test_the_readme_has_both_commands_that_ci_runs() -> None:
     found = [block for block in blocks() if block.page == "README.md" and block.mark in {"tests", "main-job"}]
     assert sorted(block.mark for block in found) == ["main-job", "tests"]
     assert all(len(block.text.splitlines()) == 1 for block in found)
-
-
-def test_snippets_for_elsewhere_import_what_there_is() -> None:
-    imports = [
-        (node.module, alias.name)
-        for block in blocks()
-        if block.language == "python" and block.mark == "elsewhere"
-        for node in ast.walk(ast.parse(block.text))
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("soundseam")
-        for alias in node.names
-    ]
-    assert imports
-    assert not [(module, name) for module, name in imports if not hasattr(import_module(str(module)), name)]

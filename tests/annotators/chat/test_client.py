@@ -333,5 +333,9 @@ def test_an_error_while_questions_are_made_rises_and_cancels_the_rest() -> None:
     with ChatServer(Scripted(), latency_s=0.5) as server, client_of(server) as client:
         with pytest.raises(OSError, match="the disk is gone"):
             list(client.ask(groups()))
-        time.sleep(0.1)
+        # A request that had left already occupies the server until it would answer.
+        deadline_s = time.monotonic() + 30
+        while server.in_flight and time.monotonic() < deadline_s:
+            time.sleep(0.05)
         assert server.in_flight == 0
+        assert server.count <= 1

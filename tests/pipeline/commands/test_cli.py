@@ -21,6 +21,8 @@ MADE_FROM_A_CORPUS: dict[str, tuple[tuple[str, ...], ...]] = {
     "check": (),
     "report": (),
     "dedup": (),
+    "inspect": (),
+    "check": (),
     "filter": (),
     "sft": (),
     "export": (("sft", "out", "--workers", "1"),),

@@ -108,7 +108,7 @@ def test_wrong_options_of_sft_too(corpus: Path, arguments: tuple[str, ...], reme
 
 def test_there_must_be_a_corpus(tmp_path: Path) -> None:
     assert "holds no corpus" in text_of(invoke("sft", tmp_path))
-    assert "there are no samples" in text_of(invoke("export", tmp_path, "--to", "moss", "--output", tmp_path / "x"))
+    assert "holds no corpus" in text_of(invoke("export", tmp_path, "--to", "moss", "--output", tmp_path / "x"))
 
 
 def test_weights_go_where_their_names_belong() -> None:
