@@ -39,6 +39,7 @@ class TextLanguage(Backend[SpeechFacts]):
     branch: ClassVar[Branch] = Branch.SPEECH
     sample_rate_hz: ClassVar[int | None] = None
     reads_annotations: ClassVar[bool] = True
+    reads_language: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = ("lingua",)
     remedy: ClassVar[str] = "pip install 'soundseam[speech]'"
     licence: ClassVar[str] = "Apache-2.0"

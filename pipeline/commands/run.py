@@ -260,7 +260,10 @@ def split_beam_options(
     for token in rest:
         if token.startswith("-"):
             name = token.partition("=")[0]
-            close = difflib.get_close_matches(name, own_options, n=1, cutoff=0.75)
+            beams = [spelling for action in parser._actions for spelling in action.option_strings]
+            close = next(
+                filter(None, (difflib.get_close_matches(name, of, 1, 0.75) for of in (own_options, beams))), []
+            )
             hint = "`soundseam plan` shows what a run would do" if name == "--dry-run" else "see --help"
             raise SetupError(f"no option {name}{f'; did you mean {close[0]}?' if close else ''} ({hint})")
     if not rest:

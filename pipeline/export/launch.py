@@ -173,6 +173,7 @@ def run_export(plan: ExportPlan, workers: int, on_progress: Callable[[int, int],
     earlier = read_layout(plan.target)
     markers = whole_parts(plan.target)
     missing = [part for name, part in wanted.items() if name not in markers]
+    made_folder = files.is_local(plan.target) and not files.local_path(plan.target).exists()
     if earlier is None:
         write_layout(plan, {})
     # A worker needs all of the plan but the other parts.
@@ -185,6 +186,8 @@ def run_export(plan: ExportPlan, workers: int, on_progress: Callable[[int, int],
         counts = counts.plus(markers[name].counts)
     if not counts.total:
         _take_back(plan, [markers[part.part] for part in missing], earlier is None)
+        if made_folder:
+            files.local_path(plan.target).rmdir()
         raise SetupError(_no_samples(plan, counts))
     indexes = _finish(plan, [markers[name] for name in wanted], counts, earlier.indexes if earlier else {})
     summary = ExportSummary(
@@ -206,7 +209,7 @@ def _take_back(plan: ExportPlan, written: Sequence[PartMarker], was_new: bool) -
     if was_new:
         files.delete([files.join(plan.target, LAYOUT_FILE)])
         _remove_scratch(plan.target)
-        files.remove_empty_folders(plan.target, [EXPORT_FOLDER])
+        files.remove_empty_folders(plan.target, [MARKERS])
 
 
 def _no_samples(plan: ExportPlan, counts: Counts) -> str:

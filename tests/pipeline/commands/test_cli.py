@@ -170,9 +170,10 @@ def test_inspect_shows_the_same_captions_for_the_same_seed(corpus: Path) -> None
     assert other.exit_code == 0
 
 
-def test_inspect_takes_an_empty_folder(tmp_path: Path) -> None:
+def test_inspect_refuses_a_folder_without_a_corpus(tmp_path: Path) -> None:
     result = invoke("inspect", tmp_path)
-    assert result.exit_code == 0
+    assert result.exit_code == 2
+    assert "holds no corpus" in text_of(result)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -217,7 +218,7 @@ def test_doctor_changes_no_profile_that_is_not_named() -> None:
         (["--runner", "FlinkRuner"], "did you mean FlinkRunner?"),
         (["--runner", "DaskRunner"], "loses rows"),
         (["--set", "segmentation.cut.max_ms"], "write it as key.path=value"),
-        (["--set", "segmentation.cut.nothing=1"], "segmentation.cut.nothing"),
+        (["--set", "segmentation.cut.nothing=1"], "no key nothing in segmentation.cut"),
         (["--profile", "nonesuch"], "choose one of"),
         (["--profile", "nonesuch.yaml"], "cannot read"),
         (["--workers", "0"], "--workers"),

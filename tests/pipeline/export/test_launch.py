@@ -87,12 +87,13 @@ def test_workers_write_the_same(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_only_parts_whose_samples_changed_are_written_again(tmp_path: Path) -> None:
-    corpus = make_corpus(tmp_path / "corpus")
+    unbalanced = HALF.model_copy(update={"max_guessed": 1.0, "validation_share": 0.0})
+    corpus = make_corpus(tmp_path / "corpus", unbalanced)
     export(corpus, tmp_path / "out", "moss")
     commit_corpus(corpus, [a_rich_recording("rec9")])
-    build_samples(corpus, HALF)
+    build_samples(corpus, unbalanced)
     assert export(corpus, tmp_path / "out", "moss").parts_written == 1
-    assert len(list((tmp_path / "out" / "audio").iterdir())) == 5
+    assert len(list((tmp_path / "out" / "audio").iterdir())) == 6
 
 
 def test_another_choice_is_refused_unless_it_may_replace_what_was_there(corpus: Path, tmp_path: Path) -> None:
@@ -199,7 +200,7 @@ def test_nothing_unfinished_is_left_behind(corpus: Path, tmp_path: Path) -> None
 
 
 def test_hours_and_tokens_are_counted(corpus: Path, tmp_path: Path) -> None:
-    counts = export(corpus, tmp_path, "moss").counts
+    counts = export(corpus, tmp_path, "llamafactory").counts
     samples = samples_in(corpus).values()
     assert counts.amount.audio_ms == sum(sample.audio_ms for sample in samples)
     assert counts.clips_ms == sum(len(audio) // 16 for audio in audio_in(corpus).values())
@@ -249,12 +250,12 @@ def test_a_remote_folder_gets_the_same_files(corpus: Path, tmp_path: Path, to: s
     MemoryFileSystem.clear()
     target = "mem://bucket/export"
     plan = plan_export(str(corpus), target, ExportOptions(to=to, audio_root="", tasks=("key", "comparison")))
-    assert run_export(plan, 1, lambda done, parts: None).parts_written == 4
+    assert run_export(plan, 1, lambda done, parts: None).parts_written == 5
     export(corpus, tmp_path, to, audio_root="", tasks=["key", "comparison"])
     written = {
         files.relative_to(stat.uri, target): files.read_bytes(stat.uri)
         for stat in files.list_files(target)
-        if not stat.uri.endswith("export.json")
+        if not stat.uri.endswith(("export.json", "layout.json"))
     }
     assert written == tree(tmp_path)
     assert run_export(plan, 1, lambda done, parts: None).parts_written == 0
