@@ -18,7 +18,6 @@ from tests.support.corpora import copy_samples, quick_profile
 
 BELL = "sound-bell.flac"
 MADE_FROM_A_CORPUS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "check": (),
     "report": (),
     "dedup": (),
     "inspect": (),
