@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -39,6 +40,9 @@ class SpeakerScores(Record):
     false_alarm: float = Field(description="time in which nobody, or fewer, spoke")
     confusion: float = Field(description="time given to another speaker")
     speakers_off: float = Field(description="mean |difference| of the number of speakers")
+    count_right: float = Field(description="share of conversations with the right number of speakers of 1 s and more")
+    sure_share: float | None = Field(description="share of conversations in which it is sure who speaks")
+    count_right_if_sure: float | None = Field(description="the same over those")
     times_real_time: float
 
 
@@ -63,6 +67,22 @@ class _Evaluated:
 
 Turns = Sequence[tuple[str, TimeSpan]]
 """Speaker and when."""
+_MIN_SPOKEN_MS = 1_000
+"""Of a speaker who counts."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    turns: Turns
+    sure: bool | None = None
+
+
+def count_speakers(turns: Turns) -> int:
+    """Those who speak for a second or more."""
+    spoken: dict[str, int] = {}
+    for speaker, span in turns:
+        spoken[speaker] = spoken.get(speaker, 0) + span.duration_ms
+    return sum(length_ms >= _MIN_SPOKEN_MS for length_ms in spoken.values())
 
 
 def diarizing(backends: Sequence[Backend[SpeechFacts]]) -> list[Backend[SpeechFacts]]:
@@ -84,37 +104,41 @@ def evaluate_speakers(
         started = time.perf_counter()
         events = ears.detect(InMemory(one.samples)).events
         seconds += time.perf_counter() - started
-        found.append([("one", event.span) for event in events if event.event_class is EventClass.SPEECH])
+        found.append(_Found([("one", event.span) for event in events if event.event_class is EventClass.SPEECH]))
     scores = [_scores(ONE_SPEAKER, heard, found, seconds)]
     scores += [_scores(backend.backend, heard, *_diarize(backend, heard)) for backend in backends]
     audio_s = sum(one.seconds for one in heard)
     return SpeakerEvaluation(conversations=len(heard), audio_s=round(audio_s, 1), backends=tuple(scores))
 
 
-def _diarize(backend: Backend[SpeechFacts], heard: Sequence[_Evaluated]) -> tuple[list[Turns], float]:
+def _diarize(backend: Backend[SpeechFacts], heard: Sequence[_Evaluated]) -> tuple[list[_Found], float]:
     annotator = backend.load()
     if not isinstance(annotator, RecordingAnnotator):
         raise TypeError(f"{backend.backend} hears recordings, and its annotator does not")
-    found: list[Turns] = []
+    found: list[_Found] = []
     started = time.perf_counter()
     for one in heard:
         (facts,) = annotator.annotate_recording(InMemory(one.samples), [one.segment])
         turns = facts.speakers.turns if facts.speakers is not None else ()
-        found.append([(turn.speaker, TimeSpan(turn.start_ms, turn.end_ms)) for turn in turns])
+        sure = facts.speakers.sure if facts.speakers is not None else None
+        found.append(_Found([(turn.speaker, TimeSpan(turn.start_ms, turn.end_ms)) for turn in turns], sure))
     return found, time.perf_counter() - started
 
 
-def _scores(backend: str, heard: Sequence[_Evaluated], found: Sequence[Turns], seconds: float) -> SpeakerScores:
+def _scores(backend: str, heard: Sequence[_Evaluated], found: Sequence[_Found], seconds: float) -> SpeakerScores:
     from pyannote.core import Segment as Extent
     from pyannote.core import Timeline
     from pyannote.metrics.diarization import DiarizationErrorRate
 
     metric = DiarizationErrorRate(collar=0.0, skip_overlap=False)
-    off = []
-    for one, turns in zip(heard, found, strict=True):
+    off, right = [], []
+    for one, turns in zip(heard, (answer.turns for answer in found), strict=True):
         truth = [(turn.speaker, turn.span) for turn in one.conversation.turns]
         metric(_annotation(truth), _annotation(turns), uem=Timeline([Extent(0.0, one.seconds)]))
         off.append(abs(len({name for name, _ in truth}) - len({name for name, _ in turns})))
+        right.append(count_speakers(truth) == count_speakers(turns))
+    sure = [one.sure for one in found if one.sure is not None]
+    right_if_sure = [counted for counted, one in zip(right, found, strict=True) if one.sure]
     total = metric.accumulated_["total"]
     return SpeakerScores(
         backend=backend,
@@ -123,6 +147,9 @@ def _scores(backend: str, heard: Sequence[_Evaluated], found: Sequence[Turns], s
         false_alarm=round(metric.accumulated_["false alarm"] / total, 4),
         confusion=round(metric.accumulated_["confusion"] / total, 4),
         speakers_off=round(sum(off) / len(off), 2),
+        count_right=round(fmean(right), 4),
+        sure_share=round(fmean(sure), 4) if sure else None,
+        count_right_if_sure=round(fmean(right_if_sure), 4) if right_if_sure else None,
         times_real_time=round(sum(one.seconds for one in heard) / max(seconds, 1e-6), 1),
     )
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from soundseam.annotators.base import DETECTION_RATE_HZ, Annotator, Backend, Clip, InMemory
 from soundseam.annotators.detection.base import DetectionBackend, Detector
 from soundseam.annotators.detection.silero_vad import SileroVad
+from soundseam.annotators.speech.agreement import TranscriptAgreement
 from soundseam.annotators.speech.transcripts import measure, speech_stretches
 from soundseam.annotators.wording.normalise import plain, unit_of, units_of
 from soundseam.pipeline.evaluation.labelled import (
@@ -25,6 +26,7 @@ from soundseam.pipeline.evaluation.labelled import (
     segment_for,
 )
 from soundseam.pipeline.evaluation.speakers import SpeakerScores, diarizing, evaluate_speakers
+from soundseam.pipeline.evaluation.spoken import Outcomes, OutcomeTable, Phrase, SpokenTruth, count_errors
 from soundseam.pipeline.stages.annotate import annotate_clips, annotation_row
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.event import Branch
@@ -56,6 +58,11 @@ class SpokenClip(BaseModel):
     text: str = ""
     lang: str | None = None
     words: tuple[SpokenWord, ...] = ()
+    phrases: tuple[Phrase, ...] = ()
+
+    @property
+    def truth(self) -> SpokenTruth:
+        return SpokenTruth(self.text, self.lang, self.phrases)
 
 
 class BackendScores(Record):
@@ -84,6 +91,8 @@ class SpeechEvaluation(Record):
     recordings: int
     audio_s: float
     backends: tuple[BackendScores, ...]
+    together: tuple[OutcomeTable, ...] = ()
+    """What they come to together."""
 
 
 @dataclass
@@ -122,6 +131,7 @@ def evaluate_speech(
     clips = [(truth, clip) for truth in truths if (clip := _open_clip(folder, truth, ears)) is not None]
     rows: dict[str, tuple[SpeechAnnotation, ...]] = {}
     scores = []
+    outcomes = Outcomes()
     for backend in backends:
         tally = _Tally()
         annotator = backend.load()
@@ -130,8 +140,15 @@ def evaluate_speech(
             if (row := _annotate(backend, annotator, heard, tally)) is not None:
                 rows[truth.file] = (*rows.get(truth.file, ()), row)
                 _judge(row, truth, clip.segment, tally)
+                outcomes.add(truth.file, truth.truth, clip.segment, row)
         scores.append(_scores(backend.backend, tally, _audio_s(clips)))
-    return SpeechEvaluation(recordings=len(clips), audio_s=round(_audio_s(clips), 1), backends=tuple(scores))
+    agreement = next((one for one in backends if isinstance(one, TranscriptAgreement)), None)
+    return SpeechEvaluation(
+        recordings=len(clips),
+        audio_s=round(_audio_s(clips), 1),
+        backends=tuple(scores),
+        together=tuple(outcomes.tables(agreement)),
+    )
 
 
 def read_spoken_clips(folder: Path) -> Iterator[SpokenClip]:
@@ -144,16 +161,6 @@ def read_spoken_clips(folder: Path) -> Iterator[SpokenClip]:
                 yield _without_nulls(line)
         except ValidationError as error:
             raise LabelledFolderError(f"{path}, line {number}: {error.errors()[0]['msg']}") from error
-
-
-def count_errors(reference: Sequence[str], heard: Sequence[str]) -> int:
-    """Substitutions, deletions and insertions between two lists of units."""
-    if not reference or not heard:
-        return max(len(reference), len(heard))
-    import jiwer
-
-    aligned = jiwer.process_words(" ".join(reference), " ".join(heard))
-    return int(aligned.substitutions + aligned.deletions + aligned.insertions)
 
 
 def _without_nulls(line: str) -> SpokenClip:
@@ -283,6 +290,7 @@ def speech_tables(folder: Path, backends: Sequence[Backend[SpeechFacts]]) -> Ite
         told = evaluate_speech(folder, transcribing(backends), SileroVad())
         title = f"Speech: {told.recordings} recordings, {told.audio_s:.0f} s"
         yield title, [one.backend for one in told.backends], _rows(BackendScores, told.backends)
+        yield from told.together
     if conversations:
         found = evaluate_speakers(folder, conversations, diarizing(backends), SileroVad())
         title = f"Speakers: {found.conversations} conversations, {found.audio_s:.0f} s"

@@ -1,0 +1,234 @@
+"""What a whole chain of speech backends makes of each recording: what it keeps and how wrong that is, whether its words
+have true times, how it does on each language, and what it would be without one of its recognisers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from statistics import fmean
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from soundseam.annotators.base import Clip
+from soundseam.annotators.speech.agreement import TranscriptAgreement
+from soundseam.annotators.wording.normalise import primary_language, unit_of, units_of
+from soundseam.schemas.annotation import SpeechAnnotation
+from soundseam.schemas.segment import Segment
+from soundseam.schemas.speech import ErrorUnit, Transcript, Word
+
+FAR_MS = 200
+"""An edge of a word that is further away than this is wrong."""
+KEPT_SHARES = (0.3, 0.5, 0.7, 0.8, 0.9, 1.0)
+NO_LANGUAGE = "?"
+
+Rows = list[tuple[str, list[float | None]]]
+OutcomeTable = tuple[str, list[str], Rows]
+"""A title, the columns, and each measure with a figure for each of them."""
+
+
+class Phrase(BaseModel):
+    """What is said without a pause, and when: its first word starts at `onset`, its last one ends at `offset`, in s."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    text: str
+    onset: float
+    offset: float
+
+
+@dataclass(frozen=True)
+class SpokenTruth:
+    """Of one recording; `phrases` are empty where their times are not known."""
+
+    text: str
+    language: str | None
+    phrases: tuple[Phrase, ...] = ()
+
+
+@dataclass
+class Outcome:
+    """One recording: what is true of it, and the rows of all backends in their order."""
+
+    truth: SpokenTruth
+    segment: Segment
+    rows: list[SpeechAnnotation] = field(default_factory=list)
+
+    @property
+    def final(self) -> Transcript | None:
+        """The agreed transcript where systems were compared, else the last one."""
+        told = [row for row in self.rows if row.transcript is not None]
+        agreed = [row for row in told if row.agreement is not None] or told
+        return agreed[-1].transcript if agreed else None
+
+    @property
+    def aligned(self) -> tuple[Word, ...]:
+        """The words of the last aligner that answered."""
+        return next((row.alignment.words for row in reversed(self.rows) if row.alignment is not None), ())
+
+    @property
+    def heard_language(self) -> str | None:
+        """As the first system that names one from the sound heard it."""
+        told = (row.transcript for row in self.rows if row.transcript is not None and row.agreement is None)
+        return next((one.language for one in told if one.language and one.language_probability is not None), None)
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Edits, over words of the truth; characters where it is written without spaces."""
+
+    edits: int
+    units: int
+
+
+def errors_of(text: str, truth: SpokenTruth) -> Errors:
+    unit = unit_of([truth.text])
+    language = truth.language or "en"
+    reference = units_of(truth.text, unit, language)
+    return Errors(count_errors(reference, units_of(text, unit, language)), len(reference))
+
+
+def count_errors(reference: Sequence[str], heard: Sequence[str]) -> int:
+    """Substitutions, deletions and insertions between two lists of units."""
+    if not reference or not heard:
+        return max(len(reference), len(heard))
+    import jiwer
+
+    aligned = jiwer.process_words(" ".join(reference), " ".join(heard))
+    return int(aligned.substitutions + aligned.deletions + aligned.insertions)
+
+
+@dataclass(frozen=True)
+class EdgeErrors:
+    """|difference| in ms of first words' starts and last words' ends of phrases, where those words were heard right."""
+
+    starts: tuple[float, ...]
+    ends: tuple[float, ...]
+
+
+def edge_errors(words: Sequence[Word], phrases: Sequence[Phrase], language: str | None = "en") -> EdgeErrors:
+    timed = [(unit, word) for word in words for unit in units_of(word.text, ErrorUnit.WORDS, language)]
+    said = [(unit, index) for index, one in enumerate(phrases) for unit in _units(one.text, language)]
+    matcher = SequenceMatcher(None, [unit for unit, _ in said], [unit for unit, _ in timed], autojunk=False)
+    found = {a + k: b + k for a, b, size in matcher.get_matching_blocks() for k in range(size)}
+    starts, ends = [], []
+    for place, (_, index) in enumerate(said):
+        if place not in found:
+            continue
+        word = timed[found[place]][1]
+        if place == 0 or said[place - 1][1] != index:
+            starts.append(abs(word.start_ms - 1000 * phrases[index].onset))
+        if place + 1 == len(said) or said[place + 1][1] != index:
+            ends.append(abs(word.end_ms - 1000 * phrases[index].offset))
+    return EdgeErrors(tuple(starts), tuple(ends))
+
+
+def _units(text: str, language: str | None) -> list[str]:
+    return units_of(text, ErrorUnit.WORDS, language)
+
+
+class Outcomes:
+    """The recordings so far."""
+
+    def __init__(self) -> None:
+        self._by_file: dict[str, Outcome] = {}
+
+    def add(self, file: str, truth: SpokenTruth, segment: Segment, row: SpeechAnnotation) -> None:
+        self._by_file.setdefault(file, Outcome(truth, segment)).rows.append(row)
+
+    def tables(self, agreement: TranscriptAgreement | None) -> Iterator[OutcomeTable]:
+        """What all systems together come to; nothing where none transcribed."""
+        told = [one for one in self._by_file.values() if one.final is not None]
+        if not told:
+            return
+        yield "Kept, best agreement first", [f"{share:.0%}" for share in KEPT_SHARES], [_kept_curve(told)]
+        languages = sorted({_language_of(one) for one in told})
+        by_language = [[one for one in told if _language_of(one) == language] for language in languages]
+        columns = ["all", *languages] if len(languages) > 1 else languages
+        groups = [told, *by_language] if len(languages) > 1 else by_language
+        measured = [_figures(group) for group in groups]
+        yield "Languages", columns, [(name, [one[name] for one in measured]) for name in measured[0]]
+        if agreement is not None:
+            yield from _without_one(told, agreement)
+
+
+def _language_of(one: Outcome) -> str:
+    return primary_language(one.truth.language) or NO_LANGUAGE
+
+
+def _kept_curve(outcomes: Sequence[Outcome]) -> tuple[str, list[float | None]]:
+    """The word error rate of the recordings that systems agree on most, for each share of them."""
+    ranked = sorted(outcomes, key=lambda one: -((one.final.agreement if one.final else None) or 0.0))
+    errors = [errors_of(one.final.text if one.final else "", one.truth) for one in ranked]
+    kept = [errors[: max(1, round(share * len(errors)))] for share in KEPT_SHARES]
+    return "word_error_rate", [_rate(some) for some in kept]
+
+
+def _rate(errors: Sequence[Errors]) -> float | None:
+    units = sum(one.units for one in errors)
+    return round(sum(one.edits for one in errors) / units, 4) if units else None
+
+
+def _figures(outcomes: Sequence[Outcome]) -> Mapping[str, float | None]:
+    usable = [one for one in outcomes if one.final is not None and one.final.usable_for_training]
+    edges = [edge_errors(one.aligned, one.truth.phrases, one.truth.language or "en") for one in usable]
+    starts = [error for one in edges for error in one.starts]
+    ends = [error for one in edges for error in one.ends]
+    agreements = [one.final.agreement for one in outcomes if one.final and one.final.agreement is not None]
+    heard = [one.heard_language for one in outcomes]
+    right = [_language_of(one) == primary_language(one.heard_language) for one in outcomes if one.heard_language]
+    return {
+        "recordings": float(len(outcomes)),
+        "word_error_rate": _errors(outcomes),
+        "agreement": round(fmean(agreements), 4) if agreements else None,
+        "usable_share": round(len(usable) / len(outcomes), 4),
+        "word_error_rate_of_usable": _errors(usable),
+        "language_right": round(fmean(right), 4) if any(heard) else None,
+        "usable_with_word_times": round(fmean(bool(one.aligned) for one in usable), 4) if usable else None,
+        "first_word_off_ms": round(fmean(starts), 1) if starts else None,
+        "first_word_off_median_ms": round(float(np.median(starts)), 1) if starts else None,
+        "first_word_far_off": round(fmean(error > FAR_MS for error in starts), 4) if starts else None,
+        "last_word_off_ms": round(fmean(ends), 1) if ends else None,
+        "last_word_far_off": round(fmean(error > FAR_MS for error in ends), 4) if ends else None,
+    }
+
+
+def _errors(outcomes: Sequence[Outcome]) -> float | None:
+    return _rate([errors_of(one.final.text if one.final else "", one.truth) for one in outcomes])
+
+
+def _without_one(outcomes: Sequence[Outcome], agreement: TranscriptAgreement) -> Iterator[OutcomeTable]:
+    """What is kept with all recognisers, and with each of them left out: what one of them spoils, or adds."""
+    systems = list(
+        dict.fromkeys(row.backend for one in outcomes for row in one.rows if row.transcript and row.agreement is None)
+    )
+    if len(systems) < 3:
+        return
+    annotator = agreement.load()
+    columns: list[list[Transcript | None]] = []
+    for left_out in ("", *systems):
+        clips = [
+            Clip(
+                one.segment,
+                np.zeros(0, np.float32),
+                16_000,
+                tuple(row for row in one.rows if row.backend != left_out and row.agreement is None),
+            )
+            for one in outcomes
+        ]
+        columns.append([facts.transcript for facts in annotator.annotate(clips)])
+    rows: Rows = []
+    for name, only_usable in (("word_error_rate", False), ("word_error_rate_of_usable", True)):
+        rows.append((name, [_rate(list(_judged(outcomes, column, only_usable))) for column in columns]))
+    shares = [[bool(one and one.usable_for_training) for one in column] for column in columns]
+    rows.append(("usable_share", [round(fmean(column), 4) for column in shares]))
+    yield "Agreement", ["all", *(f"without {system}" for system in systems)], rows
+
+
+def _judged(
+    outcomes: Sequence[Outcome], transcripts: Sequence[Transcript | None], only_usable: bool
+) -> Iterator[Errors]:
+    for one, transcript in zip(outcomes, transcripts, strict=True):
+        if not only_usable or (transcript is not None and transcript.usable_for_training):
+            yield errors_of(transcript.text if transcript else "", one.truth)
