@@ -44,7 +44,7 @@ def judge(path: Path, tests: Sequence[str], changes: Sequence[Change]) -> int:
     outcomes: list[str] = []
 
     def try_all(session: pytest.Session) -> None:
-        reach, functions = reach_of(path, session.items), Functions(path)
+        reach, functions = reach_of(path, tests), Functions(path)
         for change in changes:
             outcomes.append(outcome_of(path, change, session.items, reach, functions))
             if outcomes[-1] != NOTICED:

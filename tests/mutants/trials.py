@@ -38,6 +38,8 @@ class Reach:
     """Test → its time."""
     functions: dict[str, list[str]]
     """Test → `line:name` of the functions of the module that it calls."""
+    at_import: list[str]
+    """Functions that the tests' own modules call as soon as they are imported."""
 
     @property
     def total_s(self) -> float:
@@ -48,9 +50,10 @@ class Reach:
 
         Those run too because what a fixture or a cached builder made, the first test alone is seen to call.
         """
-        callers = {test for test, called in self.functions.items() if function is None or function in called}
+        everywhere = function is None or function in self.at_import
+        callers = {test for test, called in self.functions.items() if everywhere or function in called}
         files = {test.split("::")[0] for test in callers}
-        chosen = [item for item in items if item.nodeid.split("::")[0] in files]
+        chosen = [item for item in items if item.nodeid in self.functions and item.nodeid.split("::")[0] in files]
         return sorted(chosen, key=lambda item: (item.nodeid not in callers, self.cpu_s.get(item.nodeid, 0.0)))
 
 
@@ -79,7 +82,11 @@ class Recorder:
             sys.setprofile(None)
             threading.setprofile(None)  # type: ignore[arg-type]
             self.cpu_s[item.nodeid] = time.process_time() - began_s
-            self.functions[item.nodeid] = sorted({f"{code.co_firstlineno}:{code.co_name}" for code in self.called})
+            self.functions[item.nodeid] = self.names
+
+    @property
+    def names(self) -> list[str]:
+        return sorted({f"{code.co_firstlineno}:{code.co_name}" for code in self.called})
 
 
 class Instead:
@@ -177,13 +184,6 @@ class ChangedFinder(importlib.machinery.PathFinder):
         )
 
 
-def import_anew(path: Path, changed: str) -> None:
-    """Has everything of ours imported again, one module of it changed: for what runs at import."""
-    for name in filter(is_ours, [*sys.modules]):
-        del sys.modules[name]
-    sys.meta_path.insert(0, ChangedFinder(path, changed))
-
-
 def in_fork(work: Callable[[Path], int], limit_s: float) -> tuple[int | None, dict[str, object]]:
     """The exit code of `work`, and the JSON it left at the path it is given; None if it takes over `limit_s` of CPU."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
@@ -222,29 +222,46 @@ def wait_for(child: int, until_s: float) -> int | None:
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
 
 
-def reach_of(path: Path, items: Sequence[pytest.Item]) -> Reach:
+def reach_of(path: Path, tests: Sequence[str]) -> Reach:
     """Runs the tests of an unchanged module, which must pass; what they import, the forks then have already."""
 
     def work(answer: Path) -> int:
         recorder, before = Recorder(path), {*sys.modules}
-        items[0].config.pluginmanager.register(recorder)
-        code = run_tests(items)
+        at_import: list[str] = []
+
+        def run(session: pytest.Session) -> None:
+            sys.setprofile(None)
+            at_import.extend(recorder.names)
+            session.config.pluginmanager.register(recorder)
+            codes.append(run_tests(session.items))
+
+        codes: list[int] = []
+        forget("tests")
+        sys.setprofile(recorder.profile)
+        with_tests(tests, run)
         imported = [name for name in sys.modules if name not in before and not is_ours(name)]
-        found = {"cpu_s": recorder.cpu_s, "functions": recorder.functions, "imported": imported}
+        found = {"cpu_s": recorder.cpu_s, "functions": recorder.functions, "at_import": at_import, "imported": imported}
         answer.write_text(json.dumps(found))
-        return code
+        return codes[0]
 
     code, answer = in_fork(work, 900)
     if code or not answer:
         raise SystemExit(f"the tests of {path.relative_to(ROOT)} fail without any change")
-    for name in answer["imported"]:  # type: ignore[attr-defined]
+    for name in answer.pop("imported"):  # type: ignore[attr-defined]
         with contextlib.suppress(Exception):
             importlib.import_module(name)
-    return Reach(answer["cpu_s"], answer["functions"])  # type: ignore[arg-type]
+    return Reach(**answer)  # type: ignore[arg-type]
 
 
 def is_ours(name: str) -> bool:
     return name.partition(".")[0] in {"soundseam", "tests"}
+
+
+def forget(*packages: str) -> None:
+    """Has the modules of these packages imported again by whoever needs them next."""
+    for name in [*sys.modules]:
+        if name.partition(".")[0] in packages:
+            del sys.modules[name]
 
 
 def outcome_of(path: Path, change: Change, items: Sequence[pytest.Item], reach: Reach, functions: Functions) -> str:
@@ -256,11 +273,15 @@ def outcome_of(path: Path, change: Change, items: Sequence[pytest.Item], reach: 
     def work(_answer: Path) -> int:
         if function:
             functions.put_in(change.source)
-            return run_tests(chosen)
-        import_anew(path, change.source)
-        failed = []
+            if function not in reach.at_import:
+                return run_tests(chosen)
+            forget("tests")
+        else:
+            forget("tests", "soundseam")
+            sys.meta_path.insert(0, ChangedFinder(path, change.source))
+        failed: list[int] = []
         files = sorted({item.nodeid.split("::")[0] for item in chosen})
-        with_tests(files, lambda session: failed.append(run_tests(reach.in_order(session.items, None))))
+        with_tests(files, lambda session: failed.append(run_tests(reach.in_order(session.items, function))))
         return failed[0]
 
     code, _ = in_fork(work, 20 + 3 * reach.total_s)
