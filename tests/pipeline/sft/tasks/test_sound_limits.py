@@ -29,7 +29,9 @@ START_MS = 2_000
 UNKNOWN = (EventClass.SOURCE_AMBIGUOUS, "sound")
 
 
-def asked(task: str, *events: Event, duration_ms: int = 10_000, faint: bool = False, **options: object) -> list[Sample]:
+def asked(
+    task: str, *events: Event, duration_ms: int = 10_000, salience_db: float | None = None, **options: object
+) -> list[Sample]:
     """What is asked of a segment at 2 s of its recording whose events count from its own start."""
     moved = tuple(
         one.model_copy(update={"onset_ms": one.onset_ms + START_MS, "offset_ms": one.offset_ms + START_MS})
@@ -37,10 +39,10 @@ def asked(task: str, *events: Event, duration_ms: int = 10_000, faint: bool = Fa
     )
     segment = a_segment(start_ms=START_MS, end_ms=START_MS + duration_ms, events=moved)
     rows: tuple[GeneralAnnotation, ...] = ()
-    if faint:
+    if salience_db is not None:
         row = heard(segment)
-        quiet = tuple(one.model_copy(update={"salience_db": 9.9}) for one in row.events or ())
-        rows = (row.model_copy(update={"events": quiet}),)
+        measured = tuple(one.model_copy(update={"salience_db": salience_db}) for one in row.events or ())
+        rows = (row.model_copy(update={"events": measured}),)
     config = ENGLISH.only((task,))
     config = config.model_copy(update={"tasks": (config.tasks[0].model_copy(update=options),)})
     return samples(recording(material(segment, *rows)), config)
@@ -89,15 +91,18 @@ def test_a_question_is_harder_where_sounds_overlap_or_are_faint() -> None:
     over = [event(DOG, 0, 501), event(BELL, 500, 900)]
     for task in ("counting", "duration", "event_when"):
         levels = []
-        for events, faint in ((apart, False), (over, False), (apart, True), (over, True)):
-            levels.append({one.difficulty for one in asked(task, *events, faint=faint) if one.topic == "Bark"})
-        assert levels == [{Difficulty.EASY}, {Difficulty.MEDIUM}, {Difficulty.MEDIUM}, {Difficulty.HARD}]
+        for events, salience_db in ((apart, 20.0), (apart, 10.0), (over, 20.0), (apart, 9.9), (over, 9.9)):
+            made = asked(task, *events, salience_db=salience_db)
+            levels.append({one.difficulty for one in made if one.topic == "Bark"})
+        easy, medium, hard = {Difficulty.EASY}, {Difficulty.MEDIUM}, {Difficulty.HARD}
+        assert levels == [easy, easy, medium, medium, hard]
 
 
 def test_a_duration_is_of_all_that_is_heard_of_a_sound_once() -> None:
     (sample,) = asked("duration", event(DOG, 0, 2_000), event(DOG, 1_000, 3_000), event(DOG, 5_000, 7_140))
     assert sample.difficulty is Difficulty.HARD
     assert "5.1" in sample.answer
+    assert sample.answer_spec.reference == "5.1"
     for answer, right in (("5.1 s", 1.0), ("5.6 s", 1.0), ("4.6 s", 1.0), ("5.7 s", 0.0), ("4.5 s", 0.0)):
         assert mark(sample, answer) == right
     (short,) = asked("duration", event(DOG, 0, 1_000))
@@ -130,6 +135,8 @@ def test_when_a_sound_is_heard_is_told_for_once_and_for_several_times() -> None:
     assert (once.kind, spans_of(once)[0][:2], once.difficulty) == ("once", (1_500, 2_300), Difficulty.EASY)
     assert "1.5" in once.answer
     assert "2.3" in once.answer
+    assert " - " not in once.answer
+    assert once.answer_spec.reference != once.answer
     (several,) = asked("event_when", *barks(0, 1_000))
     assert (several.kind, several.difficulty) == ("several", Difficulty.MEDIUM)
     assert [one[:2] for one in spans_of(several)] == [(0, 100), (1_000, 1_100)]

@@ -118,6 +118,7 @@ def test_the_longest_pause_is_asked_for_if_it_is_heard_as_one_and_nobody_else_ma
         made = asked("voice", measured(longest_pause_ms=1_240, pause_count=count))
         (sample,) = [one for one in made if one.kind == "longest_pause"]
         assert "1.2" in sample.answer
+        assert sample.answer_spec.reference == "1.2"
         assert sample.difficulty is difficulty
         assert [mark(sample, f"{value} s") for value in (0.8, 0.9, 1.5, 1.6)] == [0.0, 1.0, 1.0, 0.0]
     (long,) = [one for one in asked("voice", measured(longest_pause_ms=4_000)) if one.kind == "longest_pause"]
