@@ -29,6 +29,7 @@ import typer
 
 from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
 from soundseam.annotators.detection.silero_vad import SILERO_FILE, SILERO_SHA256, speech_probabilities
+from soundseam.annotators.flac import encode_flac
 from soundseam.annotators.onnx import carried_weights, open_session
 from soundseam.pipeline.audio.decode import DecodeConfig, decode_recording
 from soundseam.pipeline.config import BranchBackends, RunConfig, load_config
@@ -37,7 +38,7 @@ from soundseam.pipeline.input.sources import list_sources
 from soundseam.pipeline.launch import GraphGroup
 from soundseam.pipeline.local.progress import Step
 from soundseam.pipeline.local.supervisor import LocalJob, Poison, run_local
-from soundseam.pipeline.stages.segment import encode_flac, segment_source
+from soundseam.pipeline.stages.segment import segment_source
 from soundseam.pipeline.storage.commits import Commit, new_commit
 from soundseam.pipeline.work import SEGMENTS_STAGE, ShardTask, StageTask
 from soundseam.schemas.recording import Recording, Rejected, Source

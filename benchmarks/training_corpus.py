@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from soundseam.pipeline.stages.segment import encode_flac
+from soundseam.annotators.flac import encode_flac
 from soundseam.pipeline.storage.commits import Commit, CommitWriter, new_commit, prepare_output, shard_of
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.annotation import GeneralAnnotation, MusicAnnotation, SpeechAnnotation

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -129,7 +128,7 @@ class SegmentView:
 
 def decoded(segment: SegmentRow) -> NDArray[np.float32]:
     """The audio of `segment`, (num_samples,), 16 kHz mono, in [-1, 1]."""
-    from soundseam.pipeline.stages.segment import decode_flac
+    from soundseam.annotators.flac import decode_flac
 
     return decode_flac(segment.audio.bytes)
 
@@ -247,5 +246,6 @@ def write_audio(segment: SegmentRow, path: StrPath) -> None:
     """Writes the segment's audio to `path`, in the format that its suffix names."""
     import soundfile
 
-    samples, rate = soundfile.read(io.BytesIO(segment.audio.bytes), dtype="float32")
-    soundfile.write(Path(path), samples, rate)
+    from soundseam.annotators.flac import read_flac
+
+    soundfile.write(Path(path), *read_flac(segment.audio.bytes))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 
+import mido
 import numpy as np
+
+from samples.midi import Event, midi_file
 
 TICKS = 480
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 3, 5, 7, 9, 10), (0, 2, 4, 7, 9), (0, 3, 5, 6, 7, 10))
@@ -33,26 +35,15 @@ class Piece:
 
 def midi_bytes(piece: Piece) -> bytes:
     """The piece as a standard MIDI file with one track."""
-    events: list[tuple[int, int, bytes]] = [
-        (0, 0, b"\xff\x51\x03" + int(60_000_000 / piece.tempo_bpm).to_bytes(3, "big"))
-    ]
-    events += [(0, 1, bytes((0xC0 | channel, program))) for channel, program in piece.programs.items()]
+    tempo = mido.MetaMessage("set_tempo", tempo=int(60_000_000 / piece.tempo_bpm))
+    events: list[Event] = [(0, 0, tempo)]
+    for channel, program in piece.programs.items():
+        events.append((0, 1, mido.Message("program_change", channel=channel, program=program)))
     for start, channel, pitch, velocity, length in piece.notes:
-        events.append((round(start * TICKS), 3, bytes((0x90 | channel, pitch, velocity))))
-        events.append((round((start + length) * TICKS), 2, bytes((0x80 | channel, pitch, 0))))
-    track, now = b"", 0
-    for tick, _, message in sorted(events):
-        track += _delta(tick - now) + message
-        now = tick
-    track += b"\x00\xff\x2f\x00"
-    return b"MThd" + struct.pack(">IHHH", 6, 0, 1, TICKS) + b"MTrk" + struct.pack(">I", len(track)) + track
-
-
-def _delta(ticks: int) -> bytes:
-    out = [ticks & 0x7F]
-    while ticks := ticks >> 7:
-        out.append(ticks & 0x7F | 0x80)
-    return bytes(reversed(out))
+        sound = {"channel": channel, "note": pitch}
+        events.append((round(start * TICKS), 3, mido.Message("note_on", velocity=velocity, **sound)))
+        events.append((round((start + length) * TICKS), 2, mido.Message("note_off", velocity=0, **sound)))
+    return midi_file(events, TICKS, max(tick for tick, _, _ in events))
 
 
 def random_piece(rng: np.random.Generator, seconds: float) -> Piece:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from abc import ABC, abstractmethod
 from collections import deque
@@ -17,6 +16,7 @@ from soundseam.annotators.base import AnnotationError, Backend, Clip, FactsT_co
 from soundseam.annotators.chat.client import CachedClient, ServerClient
 from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
 from soundseam.annotators.chat.questions import Answer, ChatClient, Question, Reply
+from soundseam.annotators.flac import encode_flac
 from soundseam.schemas.annotation import Facts
 from soundseam.schemas.claim import BranchFacts, Claim, Evidence
 from soundseam.schemas.record import Record
@@ -290,10 +290,4 @@ def ask_about(
 
 def flac_of(clip: Clip) -> bytes:
     """The clip as a FLAC file: the segment's own if present, else encoded from its samples, 16 bit."""
-    if clip.flac:
-        return clip.flac
-    import soundfile
-
-    file = io.BytesIO()
-    soundfile.write(file, clip.samples.T, clip.sample_rate_hz, format="FLAC", subtype="PCM_16")
-    return file.getvalue()
+    return clip.flac or encode_flac(clip.samples, clip.sample_rate_hz)

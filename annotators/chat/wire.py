@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import math
 import uuid
@@ -15,7 +14,7 @@ from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.endpoint import Dialect
 from soundseam.annotators.chat.http import Body
 from soundseam.annotators.chat.questions import Answer, Question, Step, TimedWord, choice_probabilities, read_choice
-from soundseam.annotators.flac import wav_of
+from soundseam.annotators.flac import encode_flac, wav_of
 
 _AS_WAV: frozenset[Dialect] = frozenset({"openai", "plain"})
 KEPT_WAVS = 32
@@ -98,11 +97,8 @@ def simple_question(question: Question) -> Question:
 @lru_cache(maxsize=1)
 def _second_of_tone() -> bytes:
     import numpy as np
-    import soundfile
 
-    file = io.BytesIO()
-    soundfile.write(file, 0.1 * np.sin(np.arange(16_000) * 0.2), 16_000, format="FLAC", subtype="PCM_16")
-    return file.getvalue()
+    return encode_flac((0.1 * np.sin(np.arange(16_000) * 0.2)).astype(np.float32))
 
 
 def _with_sound(body: bytes, places: Sequence[str], sounds: Sequence[bytes]) -> bytes:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
 from soundseam.annotators.onnx import Floats
+from soundseam.annotators.spectra import frames_of, level_hann, power_spectra
 
 MELS = 48
 WINDOW_SAMPLES = 512
@@ -45,23 +46,17 @@ class MelStream:
         margin = (WINDOW_SAMPLES - HOP_SAMPLES) // 2
         self._held = np.zeros(margin, dtype=np.float32)
         self._last: Floats | None = None
-        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)
-        # Scaled so that a full-scale sine has a power of about 1 in its band.
-        self._window = (window * (2.0 / window.sum())).astype(np.float32)
         self._filters = mel_filters()
 
     def push(self, samples: Samples) -> Floats:
         """Frames (num_frames, MELS), log10 of power, one per 16 ms completed by `samples` (num_samples,)."""
-        from scipy.fft import rfft
-
         held = np.concatenate((self._held, samples))
         count = max(0, (len(held) - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
         if count == 0:
             self._held = held
             return np.zeros((0, MELS), dtype=np.float32)
-        windows = np.lib.stride_tricks.sliding_window_view(held, WINDOW_SAMPLES)[::HOP_SAMPLES][:count]
-        spectrum = rfft(windows * self._window, axis=1)
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
+        # A full-scale sine has a power of about 1 in its band.
+        power = power_spectra(frames_of(held, WINDOW_SAMPLES, HOP_SAMPLES), level_hann(WINDOW_SAMPLES))
         self._held = held[count * HOP_SAMPLES :]
         frames: Floats = np.log10(power @ self._filters + POWER_FLOOR)
         self._last = frames[-1:]

@@ -7,10 +7,10 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
-from numpy.typing import NDArray
 
 from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
 from soundseam.annotators.onnx import Floats, Session, carried_weights, open_session
+from soundseam.annotators.spectra import frames_of, hann, magnitude_spectra, mel_filters
 
 YAMNET_FILE = "yamnet.onnx"
 YAMNET_SHA256 = "11bc794a3ac11755e25879c130587588868bac7eac1802bb074a8ee219469cc5"
@@ -88,34 +88,10 @@ def yamnet_spectrogram(samples: Samples) -> Floats:
     At least 96 frames, padded with silence if necessary. Magnitudes, not powers, 25 ms of a Hann window, and HTK's mel
     scale: https://github.com/tensorflow/models/blob/master/research/audioset/yamnet/features.py
     """
-    from scipy.fft import rfft
-
     if len(samples) < MIN_SAMPLES:
         samples = np.pad(samples, (0, MIN_SAMPLES - len(samples)))
-    frames = np.lib.stride_tricks.sliding_window_view(samples, _FRAME_SAMPLES)[::_HOP_SAMPLES]
-    magnitudes = np.abs(rfft(frames * _hann(), n=_FFT_SAMPLES, axis=1))
-    spectrogram: Floats = np.log(magnitudes @ _mel_filters() + np.float32(_LOG_OFFSET))
+    frames = frames_of(samples, _FRAME_SAMPLES, _HOP_SAMPLES)
+    magnitudes = magnitude_spectra(frames, hann(_FRAME_SAMPLES), _FFT_SAMPLES)
+    filters = mel_filters(MEL_BANDS, _LOWEST_HZ, _HIGHEST_HZ, _FFT_SAMPLES, DETECTION_RATE_HZ)
+    spectrogram: Floats = np.log(magnitudes @ filters + np.float32(_LOG_OFFSET))
     return spectrogram
-
-
-@cache
-def _hann() -> Floats:
-    phase = 2 * np.pi * np.arange(_FRAME_SAMPLES) / _FRAME_SAMPLES
-    return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
-
-
-@cache
-def _mel_filters() -> NDArray[np.float32]:
-    """(257, 64): triangles on the mel scale, peak 1; the bin at 0 Hz is not used."""
-    edges = np.linspace(_mels(np.array(_LOWEST_HZ)), _mels(np.array(_HIGHEST_HZ)), MEL_BANDS + 2)
-    bins = _mels(np.arange(_FFT_SAMPLES // 2 + 1) * DETECTION_RATE_HZ / _FFT_SAMPLES)[:, None]
-    rise = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    fall = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    filters = np.maximum(0.0, np.minimum(rise, fall))
-    filters[0] = 0.0
-    return filters.astype(np.float32)
-
-
-def _mels(hertz: NDArray[np.floating]) -> NDArray[np.float64]:
-    mels: NDArray[np.float64] = 1127.0 * np.log1p(hertz / 700.0)
-    return mels

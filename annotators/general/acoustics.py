@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from soundseam.annotators.base import Annotator, Backend, Clip, Samples, checked_samples
+from soundseam.annotators.spectra import frames_of, level_hann, magnitude_spectra
 from soundseam.schemas.event import Branch
 from soundseam.schemas.general import Acoustics, GeneralFacts
 
@@ -71,7 +72,7 @@ def measure_sound(samples: Samples) -> Sound:
     checked_samples(samples)
     # A constant offset is inaudible, but would count as level.
     centred = (samples - np.mean(samples, dtype=np.float64)).astype(np.float32)
-    return Sound(samples=centred, power=_hop_power(centred), spectra=magnitude_spectra(centred))
+    return Sound(samples=centred, power=_hop_power(centred), spectra=sound_spectra(centred))
 
 
 def _hop_power(samples: Array) -> Array:
@@ -82,15 +83,10 @@ def _hop_power(samples: Array) -> Array:
     return np.concatenate([power, [rest.mean()]]).astype(np.float32) if rest.size else power
 
 
-def magnitude_spectra(samples: Array) -> Array:
-    """Hann-windowed magnitudes (1 + num_samples // STRIDE, WINDOW // 2 + 1), with zeros around the clip."""
-    window = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
-    window *= 2 / window.sum()
-    padded = np.pad(samples, (WINDOW // 2, WINDOW // 2))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::STRIDE]
-    # In blocks, so that a long clip needs little more memory than its spectra.
-    blocks = [np.abs(np.fft.rfft(frames[i : i + 512] * window, axis=1)) for i in range(0, len(frames), 512)]
-    return np.concatenate(blocks).astype(np.float32)
+def sound_spectra(samples: Array) -> Array:
+    """Magnitudes (1 + num_samples // STRIDE, WINDOW // 2 + 1), with zeros around the clip."""
+    padded = np.pad(samples, WINDOW // 2)
+    return magnitude_spectra(frames_of(padded, WINDOW, STRIDE), level_hann(WINDOW))
 
 
 def short_term_dbfs(power: Array, steps: int = 4) -> Array:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from soundseam.annotators.base import Samples
 from soundseam.annotators.moss.checkpoint import AudioConfig, AudioTokens, LanguageConfig
+from soundseam.annotators.spectra import frames_of, hann, power_spectra
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -99,10 +100,7 @@ def log_mel(samples: Samples, num_mels: int = 128) -> NDArray[np.float32]:
     if samples.ndim != 1 or len(samples) < SHORTEST_SAMPLES:
         raise ValueError(f"audio of shape {samples.shape} has no mel frame: it needs {SHORTEST_SAMPLES} mono samples")
     edged = np.pad(samples.astype(np.float64), WINDOW_SAMPLES // 2, mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(edged, WINDOW_SAMPLES)[::HOP_SAMPLES]
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)
-    spectrum = np.fft.rfft(windows * hann, axis=1)
-    power = np.square(spectrum.real) + np.square(spectrum.imag)
+    power = power_spectra(frames_of(edged, WINDOW_SAMPLES, HOP_SAMPLES), hann(WINDOW_SAMPLES))
     logarithms = np.log10(np.maximum(_filters(num_mels) @ power.T, 1e-10))[:, :-1]
     frames: NDArray[np.float32] = ((np.maximum(logarithms, logarithms.max() - 8.0) + 4.0) / 4.0).astype(np.float32)
     return frames

@@ -10,6 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from soundseam.annotators.base import Samples, checked_samples
+from soundseam.annotators.spectra import frames_of, level_hann, magnitude_spectra
 
 RATE_HZ = 22_050
 HOP = 256
@@ -57,18 +58,8 @@ def measure_spectra(samples: Samples) -> Spectra:
 
 
 def _magnitudes(samples: Array, window_samples: int, hop: int, bins: int) -> Array:
-    from scipy.fft import rfft
-
-    window = np.hanning(window_samples + 1)[:-1].astype(np.float32)
-    window *= 2 / window.sum()
-    padded = np.pad(samples, (window_samples // 2, window_samples // 2))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, window_samples)[::hop]
-    magnitudes = np.empty((len(frames), bins), dtype=np.float32)
-    # In blocks that fit in the processor's cache: three times as fast as all at once, and little memory.
-    for first in range(0, len(frames), 64):
-        block = rfft(frames[first : first + 64] * window, axis=1)[:, :bins]
-        magnitudes[first : first + 64] = np.sqrt(np.square(block.real) + np.square(block.imag))
-    return magnitudes
+    padded = np.pad(samples, window_samples // 2)
+    return magnitude_spectra(frames_of(padded, window_samples, hop), level_hann(window_samples), bins=slice(bins))
 
 
 _LAG = 3

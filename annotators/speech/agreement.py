@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field
+from rapidfuzz.distance import Levenshtein
 
 from soundseam.annotators.base import Annotator, Backend, Clip
 from soundseam.annotators.speech.alignment import with_known_speakers
@@ -57,7 +58,7 @@ class TranscriptAgreement(Backend[SpeechFacts]):
     reads_language: ClassVar[bool] = True
     sample_rate_hz: ClassVar[int | None] = None
     reads_annotations: ClassVar[bool] = True
-    requires: ClassVar[tuple[str, ...]] = ("jiwer", "whisper_normalizer")
+    requires: ClassVar[tuple[str, ...]] = ("whisper_normalizer",)
     remedy: ClassVar[str] = "pip install 'soundseam[speech]'"
     licence: ClassVar[str] = "Apache-2.0"
 
@@ -183,13 +184,8 @@ def error_rate(first: Sequence[str], second: Sequence[str]) -> float:
     """
     if not first or not second:
         return float(bool(first) != bool(second))
-    import jiwer
-
     first, second = _compounds_joined(first, second), _compounds_joined(second, first)
-    # Units are whole words already: jiwer splits at spaces, of which none is left inside a unit.
-    aligned = jiwer.process_words(" ".join(first), " ".join(second))
-    edits = aligned.substitutions + aligned.deletions + aligned.insertions
-    return round(float(edits) / max(len(first), len(second)), 4)
+    return round(Levenshtein.distance(first, second) / max(len(first), len(second)), 4)
 
 
 def _compounds_joined(units: Sequence[str], others: Sequence[str]) -> list[str]:

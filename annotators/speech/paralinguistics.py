@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from soundseam.annotators.chat.served import (
     told_claim,
     with_thinking,
 )
+from soundseam.annotators.flac import decode_flac
 from soundseam.annotators.grammar.engine import caption_text
 from soundseam.annotators.speech.pitch import load_tracker
 from soundseam.annotators.speech.prompts import prompt, prompts_key
@@ -185,7 +185,8 @@ class ParalinguisticsAnnotator(ServedAnnotator[SpeechFacts]):
         return [(label, alone[label]) for label in longest[: self._backend.max_speakers]]
 
     def _alone(self, clip: Clip, label: str, spans: tuple[TimeSpan, ...]) -> tuple[KnownVoice, bytes]:
-        heard = Clip(clip.segment, _samples_of(clip), clip.sample_rate_hz)
+        samples = decode_flac(clip.flac) if clip.flac else clip.samples
+        heard = Clip(clip.segment, samples, clip.sample_rate_hz)
         alone = _as_clip(clip, excerpt(heard, spans).samples)
         return KnownVoice(label, measure_voice(alone, self._tracker), self._backend.backend), flac_of(alone)
 
@@ -239,15 +240,6 @@ def told_problems(record: Record) -> Iterator[str]:
         if text.lower().rstrip(".") != UNCLEAR:
             for problem in word_problems(text, max_words):
                 yield f"{name}: {problem}"
-
-
-def _samples_of(clip: Clip) -> Samples:
-    if not clip.flac:
-        return clip.samples
-    import soundfile
-
-    samples: Samples = soundfile.read(io.BytesIO(clip.flac), dtype="float32")[0]
-    return samples
 
 
 def _as_clip(clip: Clip, samples: Samples) -> Clip:

@@ -6,7 +6,6 @@ Bredin, "Powerset multi-class cross entropy loss", Interspeech 2023) and CAM++ (
 
 from __future__ import annotations
 
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
 from soundseam.annotators.onnx import Floats, Session
+from soundseam.annotators.spectra import frames_of, mel_filters, power_spectra
 from soundseam.annotators.speech.voice_clusters import HOP_MS, LocalVoice, WindowVoices
 
 SEGMENTATION_FILE = "segmentation_3.onnx"
@@ -86,32 +86,15 @@ class VoiceModels:
 
 def filter_bank(samples: Samples) -> Floats:
     """Kaldi's log mel energies, undithered, of 16 kHz mono: (frames, 80), a frame each 10 ms."""
-    if len(samples) < _FEATURE_SAMPLES:
-        return np.zeros((0, _BANDS), dtype=np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(samples, _FEATURE_SAMPLES)[::_FEATURE_HOP]
+    frames = frames_of(samples, _FEATURE_SAMPLES, _FEATURE_HOP)
     frames = frames - frames.mean(axis=1, keepdims=True)
     emphasised = np.concatenate((0.03 * frames[:, :1], frames[:, 1:] - 0.97 * frames[:, :-1]), axis=1)
     window = np.hanning(_FEATURE_SAMPLES).astype(np.float32) ** 0.85
-    power = np.abs(np.fft.rfft(emphasised * window, _FFT)) ** 2
-    energies: Floats = np.log(np.maximum(power @ _mel_bank(), np.finfo(np.float32).eps)).astype(np.float32)
+    # In double precision: which of two voices a third is nearer to can depend on the last bits of a single one.
+    power = power_spectra(emphasised.astype(np.float64), window, _FFT)
+    filters = mel_filters(_BANDS, 20.0, 8000.0, _FFT, DETECTION_RATE_HZ)
+    energies: Floats = np.log(np.maximum(power @ filters, np.finfo(np.float32).eps)).astype(np.float32)
     return energies
-
-
-@cache
-def _mel_bank() -> Floats:
-    """Kaldi's triangles from 20 to 8000 Hz: (FFT bins, bands)."""
-    edges = np.linspace(_mel(np.array(20.0)), _mel(np.array(8000.0)), _BANDS + 2)
-    bins = _mel(np.arange(_FFT // 2) * DETECTION_RATE_HZ / _FFT)[:, None]
-    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    bank = np.maximum(0.0, np.minimum(rising, falling))
-    padded: Floats = np.concatenate((bank, np.zeros((1, _BANDS)))).astype(np.float32)
-    return padded
-
-
-def _mel(frequency_hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    mel: NDArray[np.float64] = 1127.0 * np.log(1.0 + frequency_hz / 700.0)
-    return mel
 
 
 def _nearest(frames: NDArray[np.int64], hop_ms: int, model_frames: int) -> NDArray[np.int64]:

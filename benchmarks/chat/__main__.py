@@ -30,8 +30,8 @@ from benchmarks.training_corpus import CLIPS, SEGMENTS_A_RECORDING, clip_of, mak
 from soundseam.annotators.chat.client import ServerClient
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Question, Tally
+from soundseam.annotators.flac import encode_flac
 from soundseam.pipeline.captions.verify import questions_about
-from soundseam.pipeline.stages.segment import encode_flac
 
 CLAIMS = (
     "A dog barks twice near a busy road.",

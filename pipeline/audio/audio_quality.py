@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import rfft
 
 from soundseam.annotators.base import Samples
+from soundseam.annotators.spectra import power_spectra
 from soundseam.pipeline.audio.channels import ChannelMeter
 from soundseam.pipeline.audio.stream import AudioFormat
 from soundseam.schemas.recording import Quality
@@ -116,7 +116,7 @@ class _LongTermSpectrum:
         self._rate = audio.sample_rate_hz
         # The largest power of two within 50 ms: bins of about 20 to 30 Hz.
         self._size = 1 << ((audio.sample_rate_hz // 20).bit_length() - 1)
-        self._window = np.hanning(self._size).astype(np.float32)
+        self._window = np.hanning(self._size)
         self._spectra: list[NDArray[np.float32]] = []
         self._stride = 1
         self._hops = 0
@@ -128,9 +128,7 @@ class _LongTermSpectrum:
         taken = hops[:, first :: self._stride, : self._size]
         if taken.shape[1] == 0:
             return
-        # Five times as fast as numpy's: several transforms at a time.
-        spectra = rfft(taken * self._window, axis=2)
-        power = (spectra.real**2 + spectra.imag**2).mean(axis=0).astype(np.float32)
+        power = power_spectra(taken, self._window).mean(axis=0)
         # Copies: a row kept as a view would keep the whole block of spectra.
         self._spectra.extend(row.copy() for row in power)
         while len(self._spectra) > 2 * _MAX_SPECTRA:

@@ -20,6 +20,7 @@ from av.error import FFmpegError
 from pydantic import Field
 
 from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
+from soundseam.annotators.flac import to_pcm16
 from soundseam.pipeline.audio.audio_quality import QualityMeter
 from soundseam.pipeline.audio.channels import mean_channel
 from soundseam.pipeline.audio.intervals import read_intervals
@@ -54,9 +55,7 @@ class SpooledWaveform:
     def append(self, samples: Samples) -> None:
         """Adds `samples` (num_samples,) in [-1, 1]."""
         self._on_use()
-        pcm = np.rint(samples * np.float32(_FULL_SCALE))
-        np.clip(pcm, -_FULL_SCALE, _FULL_SCALE - 1, out=pcm)
-        data = memoryview(pcm.astype("<i2").tobytes())
+        data = memoryview(to_pcm16(samples).astype("<i2", copy=False).tobytes())
         while data:
             data = data[self._file.write(data) :]
         self._num_samples += len(samples)

@@ -7,23 +7,21 @@ silence, it did not hear.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, log
 
 import numpy as np
-import soundfile
 
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.questions import ChatClient, Question, Reply, Sampling
 from soundseam.annotators.chat.served import ask_each
+from soundseam.annotators.flac import encode_flac, num_flac_samples
 from soundseam.annotators.grammar.engine import caption_text
 from soundseam.pipeline.captions.caption_config import VerifierConfig
 from soundseam.pipeline.captions.merge import branches_of
 from soundseam.pipeline.captions.prompts import CaptionLanguage, prompt
-from soundseam.pipeline.stages.segment import encode_flac
 from soundseam.schemas.caption import Caption, ClaimCheck, UnsureReason
 from soundseam.schemas.claim import Claim, Verdict, kept_claims
 from soundseam.schemas.record import draw
@@ -176,7 +174,7 @@ def _silent_questions(judged: _Judged, config: VerifierConfig) -> list[Question]
     if not confirmed or not is_asked_in_silence(judged.heard.segment.segment_id, config):
         return []
     caption = judged.heard.caption
-    silence = silence_like(soundfile.info(io.BytesIO(judged.heard.flac)).frames)
+    silence = silence_like(num_flac_samples(judged.heard.flac))
     return [
         question
         for claim in confirmed

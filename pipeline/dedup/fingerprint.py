@@ -12,13 +12,13 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import rfft
 
 from soundseam.annotators.base import Samples
+from soundseam.annotators.spectra import Array, frames_of, power_spectra
 
 VERSION = 1
 """Changes whenever fingerprints do: those of two versions cannot be compared."""
-RATE_HZ, FULL_SCALE = 16_000, 32768
+RATE_HZ = 16_000
 HOP = 320
 FRAME_MS = 20
 FFT = 1024
@@ -100,22 +100,19 @@ def audio_sha256(samples: NDArray[np.int16]) -> str:
     return hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()
 
 
-def _power_spectrum(samples: Samples) -> NDArray[np.float32]:
+def _power_spectrum(samples: Samples) -> Array:
     """(frames, BINS)."""
     padded = np.pad(samples, FFT // 2)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP]
-    spectrum = rfft(windows * np.hanning(FFT).astype(np.float32), axis=1)[:, FIRST_BIN : FIRST_BIN + BINS]
-    power: NDArray[np.float32] = np.square(spectrum.real) + np.square(spectrum.imag)
-    return power
+    return power_spectra(frames_of(padded, FFT, HOP), np.hanning(FFT), bins=slice(FIRST_BIN, FIRST_BIN + BINS))
 
 
-def _highest_around(power: NDArray[np.float32]) -> NDArray[np.float32]:
+def _highest_around(power: Array) -> Array:
     """Of NEIGHBOUR_FRAMES and NEIGHBOUR_BINS around each cell, itself among them."""
     by_frame = _highest_in_a_row(power, NEIGHBOUR_FRAMES)
     return _highest_in_a_row(by_frame.T, NEIGHBOUR_BINS).T
 
 
-def _highest_in_a_row(values: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+def _highest_in_a_row(values: Array, size: int) -> Array:
     """The highest of the `size` (odd) rows around each; by stretches that double, so in log `size` steps."""
     highest = np.pad(values, ((size // 2, size // 2), (0, 0)))
     length = 1

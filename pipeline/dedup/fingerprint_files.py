@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -14,12 +13,12 @@ import pyarrow.parquet as pq
 import soundfile
 from pydantic import BaseModel, ValidationError
 
+from soundseam.annotators.flac import read_flac, to_pcm16
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.dedup.fingerprint import (
     BLOCK,
     FRAME_MS,
     FRAME_SHIFT,
-    FULL_SCALE,
     PEAKS_A_SECOND,
     RATE_HZ,
     VERSION,
@@ -200,13 +199,12 @@ def _fingerprints_in(parquet: pq.ParquetFile) -> Iterator[Fingerprint]:
 
 def _fingerprint(segment_id: str, recording_id: str, flac: bytes) -> Fingerprint:
     try:
-        decoded, rate_hz = soundfile.read(io.BytesIO(flac), dtype="int16", always_2d=True)
+        samples, rate_hz = read_flac(flac)
     except soundfile.LibsndfileError as error:
         raise SetupError(f"the audio of segment {segment_id} cannot be decoded: {error}") from error
     if rate_hz != RATE_HZ:
         raise SetupError(f"the audio of segment {segment_id} is at {rate_hz} Hz, not {RATE_HZ}")
-    pcm = np.ascontiguousarray(decoded[:, 0])
-    samples = (pcm / np.float32(FULL_SCALE)).astype(np.float32)
+    pcm = to_pcm16(samples)
     blocks = (samples[start : start + BLOCK] for start in range(0, len(samples), BLOCK))
     return Fingerprint(
         name=segment_id,

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from soundseam.annotators.base import Samples
+from soundseam.annotators.flac import to_pcm16
 from soundseam.pipeline.audio.decode import DecodeConfig, decode_recording
 from soundseam.pipeline.audio.stream import DecodeError
 from soundseam.pipeline.config import SetupError
-from soundseam.pipeline.dedup.fingerprint import BLOCK, FULL_SCALE, peaks_of_blocks
+from soundseam.pipeline.dedup.fingerprint import BLOCK, peaks_of_blocks
 from soundseam.pipeline.dedup.fingerprint_files import read_fingerprints
 from soundseam.pipeline.local.pool import in_order
 from soundseam.schemas.duplicate import Fingerprint
@@ -86,7 +87,7 @@ def _file_fingerprint(path: Path, name: str) -> Fingerprint:
 
         def blocks() -> Iterator[Samples]:
             for samples in decoded.waveform.blocks(BLOCK):
-                digest.update((samples * FULL_SCALE).astype("<i2").tobytes())  # exact: a waveform has 16 bits
+                digest.update(to_pcm16(samples).astype("<i2").tobytes())
                 yield samples
 
         peaks = peaks_of_blocks(blocks())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from rapidfuzz.distance import Levenshtein
 
 from soundseam.annotators.base import DETECTION_RATE_HZ, Annotator, Backend, Clip, InMemory
 from soundseam.annotators.detection.base import DetectionBackend, Detector
@@ -26,7 +27,7 @@ from soundseam.pipeline.evaluation.labelled import (
     segment_for,
 )
 from soundseam.pipeline.evaluation.speakers import SpeakerScores, diarizing, evaluate_speakers
-from soundseam.pipeline.evaluation.spoken import Outcomes, OutcomeTable, Phrase, SpokenTruth, count_errors
+from soundseam.pipeline.evaluation.spoken import Outcomes, OutcomeTable, Phrase, SpokenTruth
 from soundseam.pipeline.stages.annotate import annotate_clips, annotation_row
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.event import Branch
@@ -209,11 +210,11 @@ def _count(text: str, truth: SpokenClip, tally: _Tally) -> None:
     reference = units_of(truth.text, unit, language)
     if unit is ErrorUnit.WORDS:
         tally.words += len(reference)
-        tally.word_errors += count_errors(reference, units_of(text, unit, language))
+        tally.word_errors += Levenshtein.distance(reference, units_of(text, unit, language))
     letters = units_of(" ".join(reference), ErrorUnit.CHARACTERS, language)
     heard = units_of(" ".join(units_of(text, unit, language)), ErrorUnit.CHARACTERS, language)
     tally.characters += len(letters)
-    tally.character_errors += count_errors(letters, heard)
+    tally.character_errors += Levenshtein.distance(letters, heard)
 
 
 def _says(words: Sequence[Word], truth: SpokenClip) -> bool:

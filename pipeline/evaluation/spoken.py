@@ -10,6 +10,7 @@ from statistics import fmean
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
+from rapidfuzz.distance import Levenshtein
 
 from soundseam.annotators.base import Clip
 from soundseam.annotators.speech.agreement import TranscriptAgreement
@@ -86,17 +87,7 @@ def errors_of(text: str, truth: SpokenTruth) -> Errors:
     unit = unit_of([truth.text])
     language = truth.language or "en"
     reference = units_of(truth.text, unit, language)
-    return Errors(count_errors(reference, units_of(text, unit, language)), len(reference))
-
-
-def count_errors(reference: Sequence[str], heard: Sequence[str]) -> int:
-    """Substitutions, deletions and insertions between two lists of units."""
-    if not reference or not heard:
-        return max(len(reference), len(heard))
-    import jiwer
-
-    aligned = jiwer.process_words(" ".join(reference), " ".join(heard))
-    return int(aligned.substitutions + aligned.deletions + aligned.insertions)
+    return Errors(Levenshtein.distance(reference, units_of(text, unit, language)), len(reference))
 
 
 @dataclass(frozen=True)

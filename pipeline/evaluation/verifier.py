@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import heapq
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 
-import soundfile
 from rich.console import RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -18,6 +16,7 @@ from rich.text import Text
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.questions import ChatClient, Question, Reply
 from soundseam.annotators.chat.served import ask_each
+from soundseam.annotators.flac import num_flac_samples
 from soundseam.pipeline.captions.caption_config import VerifierConfig
 from soundseam.pipeline.captions.verify import (
     disagreement,
@@ -115,7 +114,7 @@ def judge_trials(heard: Iterable[SegmentTrials], config: VerifierConfig, asker: 
     )
 
     def ask_silence(pair: tuple[SegmentTrials, list[Judged]]) -> list[Question]:
-        silence = silence_like(soundfile.info(io.BytesIO(pair[0].flac)).frames)
+        silence = silence_like(num_flac_samples(pair[0].flac))
         return _questions([one.trial for one in pair[1] if _is_asked_in_silence(one.trial, config)], silence)
 
     for (one, judged), replies in ask_each(asker, first, ask_silence):

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 import soundfile
 from pydantic import Field
 
-from soundseam.annotators.flac import wav_of
+from soundseam.annotators.flac import num_flac_samples, wav_of
 from soundseam.pipeline.export.mixing import MixConfig
 from soundseam.pipeline.storage import files
 from soundseam.schemas.record import Record
@@ -179,7 +179,7 @@ def audio_bytes(clip: Clip, container: Container) -> bytes:
 
 def num_samples(clip: Clip) -> int:
     """How many samples a clip holds: its length to the sample, where its times are rounded to milliseconds."""
-    return int(soundfile.info(io.BytesIO(clip.flac)).frames)
+    return num_flac_samples(clip.flac)
 
 
 class AudioFolder:

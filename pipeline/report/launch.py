@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 import pyarrow.parquet as pq
 import soundfile
 
+from soundseam.annotators.flac import read_flac
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.report.assemble import Row as PageRow
 from soundseam.pipeline.report.assemble import (
@@ -25,7 +26,7 @@ from soundseam.pipeline.report.assemble import (
     segment_item,
 )
 from soundseam.pipeline.report.page_data import ListItem
-from soundseam.pipeline.report.picture import peaks_of, read_flac, spectrogram_png
+from soundseam.pipeline.report.picture import peaks_of, spectrogram_png
 from soundseam.pipeline.report.totals import Totals, summary_of
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import Corpus

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-import io
 import struct
 import zlib
 from functools import cache
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
-from scipy.fft import rfft
 from scipy.sparse import csr_array
 
 from soundseam.annotators.base import Samples
+from soundseam.annotators.spectra import frames_of, power_spectra
 
 PEAKS = 600
 """Pairs of lowest and highest sample: about one per pixel of the widest timeline."""
@@ -28,12 +26,6 @@ SHADES = 64
 """Few enough to compress well, too many to see."""
 _ANCHORS = ((8, 10, 22), (44, 20, 94), (124, 32, 116), (205, 60, 92), (246, 130, 70), (252, 205, 120), (255, 250, 226))
 """Of the colour map: lightness rises evenly from night to cream, so that it also reads inverted, and in grey."""
-
-
-def read_flac(data: bytes) -> tuple[Samples, int]:
-    """(samples, rate): the first channel of an encoded file, float32 in [-1, 1]."""
-    samples, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-    return np.ascontiguousarray(samples[:, 0]), int(rate_hz)
 
 
 def peaks_of(samples: Samples) -> str:
@@ -59,9 +51,8 @@ def _mel_power(samples: Samples, rate_hz: int) -> NDArray[np.float32]:
     """(BANDS, columns)."""
     hop = max(MIN_HOP, -(-len(samples) // MAX_COLUMNS))
     padded = np.pad(samples, (WINDOW // 2, WINDOW))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[: max(len(samples), 1) : hop]
-    spectrum = rfft(frames * np.hanning(WINDOW).astype(np.float32), FFT, axis=1)
-    power: NDArray[np.float32] = _mel_bands(rate_hz) @ (np.square(spectrum.real) + np.square(spectrum.imag)).T
+    frames = frames_of(padded, WINDOW, hop)[: -(-max(len(samples), 1) // hop)]
+    power: NDArray[np.float32] = _mel_bands(rate_hz) @ power_spectra(frames, np.hanning(WINDOW), FFT).T
     return power
 
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
 from soundseam.annotators.base import Samples
+from soundseam.annotators.flac import to_pcm16
 from soundseam.pipeline.config import SetupError
 
 RATE_HZ = 16_000
@@ -46,8 +47,7 @@ def probe_clip(duration_ms: int) -> NDArray[np.int16]:
     bell = np.exp(-4 * ringing) * np.sin(2 * np.pi * 1870 * ringing)
     noise = np.random.default_rng(20_260).integers(-1000, 1001, len(seconds)) / 1000 * (0.5 + 0.5 * np.sin(seconds))
     mix = 0.2 * voice + 0.15 * whistle + 0.2 * bell + 0.05 * noise
-    clip: NDArray[np.int16] = np.round(mix * 0.8 * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    return clip
+    return to_pcm16(mix * 0.8)
 
 
 def as_heard(clip: NDArray[np.int16]) -> Samples:

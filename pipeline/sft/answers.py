@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 from pydantic import Field, model_validator
+from rapidfuzz.distance import Levenshtein
 from scipy.optimize import linear_sum_assignment
 
 from soundseam.schemas.record import Record
@@ -217,7 +218,7 @@ def letter_of(answer: str) -> str | None:
 def error_rate(reference: str, answer: str) -> float:
     """Word error rate, counting each character of scripts without spaces as a word; punctuation and case aside."""
     wanted, given = _tokens(reference), _tokens(answer)
-    return _edits(wanted, given) / max(len(wanted), 1)
+    return Levenshtein.distance(wanted, given) / max(len(wanted), 1)
 
 
 def speaker_error_rate(reference: str, answer: str) -> float:
@@ -225,7 +226,7 @@ def speaker_error_rate(reference: str, answer: str) -> float:
     wanted, given = (list(_by_speaker(text).values()) for text in (reference, answer))
     size = max(len(wanted), len(given))
     padded = [[*side, *([[]] * (size - len(side)))] for side in (wanted, given)]
-    costs = np.array([[_edits(one, other) for other in padded[1]] for one in padded[0]])
+    costs = np.array([[Levenshtein.distance(one, other) for other in padded[1]] for one in padded[0]])
     rows, columns = linear_sum_assignment(costs)
     return float(costs[rows, columns].sum()) / max(sum(map(len, wanted)), 1)
 
@@ -241,16 +242,6 @@ def _by_speaker(text: str) -> dict[str, list[str]]:
             name = next(iter(words))
         words.setdefault(name, []).extend(_tokens(said))
     return words or {"": []}
-
-
-def _edits(wanted: Sequence[str], given: Sequence[str]) -> int:
-    row = list(range(len(given) + 1))
-    for index, word in enumerate(wanted, 1):
-        before, row[0] = row[0], index
-        for position, other in enumerate(given, 1):
-            cost = min(row[position] + 1, row[position - 1] + 1, before + (word != other))
-            before, row[position] = row[position], cost
-    return row[-1]
 
 
 def _gives(answer: str, accepted: str) -> bool:

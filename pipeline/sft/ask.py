@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pydantic import Field
 
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import ChatClient
-from soundseam.pipeline.sft.answers import TimestampFormat
+from soundseam.pipeline.sft.answers import TimedText, TimestampFormat, open_ended, spans, wer
 from soundseam.pipeline.sft.material import Material, RecordingMaterial
 from soundseam.pipeline.sft.words import Words, words_key
-from soundseam.schemas.claim import Evidence
+from soundseam.schemas.claim import Claim, Evidence
 from soundseam.schemas.record import Record, draw
 from soundseam.schemas.sample import AnswerSpec, Difficulty, SourceVerdict
 
@@ -58,22 +58,27 @@ class Wording:
 
 @dataclass(frozen=True)
 class QuestionDraft:
-    """One fact worth asking for. `turn` puts it into words; it raises UnsayableError where a language has none."""
+    """One fact worth asking for. `turn` puts it into words; it raises UnsayableError if a language has none."""
 
     kind: str
-    topic: str
-    """What the question gives away, as in dog: samples of equal kind and topic share a prior of answers."""
-    fact: str
-    """Tells this fact from the others of its kind in the same audio."""
-    materials: tuple[Material, ...]
     evidence: tuple[Evidence, ...]
     difficulty: Difficulty
     turn: Callable[[Words], Wording]
+    topic: str = ""
+    """What the question gives away, as in dog: samples of equal kind and topic share a prior of answers."""
+    fact: str = ""
+    """Tells this fact from the others of its kind in the same audio; empty if the topic does."""
+    materials: tuple[Material, ...] = ()
+    """The segments that are asked about, in order; a `SegmentTask` leaves it to its base class."""
     languages: tuple[str, ...] | None = None
     """The only languages to ask in; None for any."""
     verdicts: tuple[SourceVerdict, ...] = ()
     text_only: float | None = None
-    """How right the question can be answered without the audio, where that was found out already."""
+    """How right the question can be answered without the audio, if that was found out already."""
+
+    @property
+    def identity(self) -> str:
+        return self.fact or self.topic
 
 
 class AnyTaskOptions(Record, ABC):
@@ -123,11 +128,38 @@ class SegmentTask(Task):
 
     def asks(self, recording: RecordingMaterial) -> Iterator[QuestionDraft]:
         for material in recording.segments:
-            yield from self.asks_of(material)
+            for draft in self.asks_of(material):
+                yield replace(draft, materials=(material,))
 
     @abstractmethod
     def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         """Every question that one segment's rows can answer."""
+
+
+def text_turn(text: str, words: Words) -> Wording:
+    """Asks for all that is said or sung."""
+    return Wording(words.say("question"), text, wer(text))
+
+
+def open_turn(text: str, words: Words) -> Wording:
+    """Asks for a description, of which `text` is one."""
+    return Wording(words.say("question"), text, open_ended(text))
+
+
+def timed_turn(what: str, entries: Sequence[TimedText], tolerance_ms: int, words: Words) -> Wording:
+    """Asks for `entries` with their times, in the configured form, in which `what` stands for the text of each."""
+    text = words.timed(entries)
+    return Wording(words.say("question", form=words.form(what)), text, spans(entries, text, tolerance_ms))
+
+
+def near_counts(count: int) -> tuple[str, ...]:
+    """What a number is easily taken for."""
+    return tuple(str(other) for other in (count + 1, count - 1, count + 2, count + 3) if other > 0)
+
+
+def verdict_on(claim: Claim) -> SourceVerdict:
+    """What a verifier said of a claim that a sample repeats."""
+    return SourceVerdict(claim=claim.text, verdict=claim.verdict, probability=claim.probability)
 
 
 FAINT_DB = 10.0

@@ -146,7 +146,7 @@ def _sample(
     if any(is_doubted(ask.evidence, material.doubted) for material in ask.materials):
         return None
     segment_ids = tuple(material.segment_id for material in ask.materials)
-    identity = content_key([task.task, ask.kind, ask.fact, list(segment_ids)])
+    identity = content_key([task.task, ask.kind, ask.identity, list(segment_ids)])
     spoken = _say(task, ask, config, identity)
     if spoken is None:
         return None

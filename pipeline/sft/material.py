@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from soundseam.annotators.grammar.engine import Rows, as_json
+from soundseam.pipeline.sft.answers import TimedText
 from soundseam.schemas.annotation import Annotation, GeneralAnnotation
 from soundseam.schemas.caption import Caption, Conflict
 from soundseam.schemas.claim import Claim, Evidence, Verdict
@@ -147,6 +148,10 @@ class Material:
     def in_clip(self, recording_ms: int) -> int:
         """A time of the recording, counted from the segment's start."""
         return recording_ms - self.segment.start_ms
+
+    def timed(self, start_ms: int, end_ms: int, text: str) -> TimedText:
+        """What is heard between two times of the recording, with its times in the clip."""
+        return TimedText(segment_start_ms=self.in_clip(start_ms), segment_end_ms=self.in_clip(end_ms), text=text)
 
     @cached_property
     def sightings(self) -> tuple[Sighting, ...]:

@@ -74,14 +74,7 @@ def cite_transcript(material: Material, said: Said, timed: bool = False) -> tupl
 
 def timed_texts(material: Material, parts: Iterable[Word | Sentence]) -> tuple[TimedText, ...]:
     """Words or sentences with their times in the segment; empty where one of them has no time inside it."""
-    entries = tuple(
-        TimedText(
-            segment_start_ms=material.in_clip(part.start_ms),
-            segment_end_ms=material.in_clip(part.end_ms),
-            text=part.text.strip(),
-        )
-        for part in parts
-    )
+    entries = tuple(material.timed(part.start_ms, part.end_ms, part.text.strip()) for part in parts)
     fit = all(one.text and 0 <= one.segment_start_ms < one.segment_end_ms <= material.duration_ms for one in entries)
     return entries if fit else ()
 

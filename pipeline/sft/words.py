@@ -114,6 +114,10 @@ class Words:
         """Sentences one after another, each with a capital."""
         return {"en": " ", "zh": ""}[self.language].join(text[:1].upper() + text[1:] for text in sentences)
 
+    def form(self, text: str) -> str:
+        """How an entry of timed text is written, as a question shows it."""
+        return self.style.line.format(start="start", end="end", text=text)
+
     def timed(self, entries: Sequence[TimedText]) -> str:
         """Entries in the configured form."""
         try:

@@ -17,12 +17,12 @@ from soundseam.annotators.base import (
     Clip,
     RecordingAnnotator,
 )
+from soundseam.annotators.flac import decode_flac
 from soundseam.pipeline.audio.decode import DecodeError, decode_recording
 from soundseam.pipeline.audio.intervals import read_intervals
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.input.source_file import open_source
 from soundseam.pipeline.plan import annotation_stage, recording_keys
-from soundseam.pipeline.stages.segment import decode_flac
 from soundseam.pipeline.storage.commits import Corpus
 from soundseam.pipeline.work import SEGMENTS_STAGE, ShardTask
 from soundseam.schemas.annotation import ANNOTATION_OF, Annotation, Facts

@@ -13,6 +13,7 @@ from soundseam.annotators.base import DETECTION_RATE_HZ, AnnotationError, AnyBac
 from soundseam.annotators.chat.client import CachedClient
 from soundseam.annotators.chat.questions import ChatClient, Usage
 from soundseam.annotators.clap import CLAP_RATE_HZ, AudioTextModel, text_audio_similarity
+from soundseam.annotators.flac import decode_flac
 from soundseam.pipeline.captions.caption_config import VerifierConfig
 from soundseam.pipeline.captions.compose import compose_captions
 from soundseam.pipeline.captions.grounding import Reason
@@ -21,7 +22,6 @@ from soundseam.pipeline.captions.verify import VerifierInput, dropped_in_words, 
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.plan import stage_keys
 from soundseam.pipeline.stages.annotate import read_annotations, read_heard_segments, read_segments
-from soundseam.pipeline.stages.segment import decode_flac
 from soundseam.pipeline.work import CAPTIONS_STAGE, ShardTask
 from soundseam.schemas.caption import Caption
 from soundseam.schemas.recording import Rejected

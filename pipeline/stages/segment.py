@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
 from soundseam.annotators.base import DETECTION_RATE_HZ, AnnotationError, Samples, Waveform
 from soundseam.annotators.detection.base import Detector
+from soundseam.annotators.flac import encode_flac
 from soundseam.pipeline.audio.decode import Decoded, DecodeError, decode_recording
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.cutting.segmentation import SegmentDraft, segment_waveform
@@ -178,20 +175,6 @@ def _segment_row(
         config_key=config_key,
         audio=Audio(bytes=encode_flac(samples), path=f"{segment_id}.flac"),
     )
-
-
-def encode_flac(samples: Samples) -> bytes:
-    """16 kHz mono `samples` (num_samples,) in [-1, 1] as a 16-bit FLAC file."""
-    buffer = io.BytesIO()
-    pcm = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
-    soundfile.write(buffer, pcm, DETECTION_RATE_HZ, format="FLAC", subtype="PCM_16")
-    return buffer.getvalue()
-
-
-def decode_flac(data: bytes) -> Samples:
-    """The samples (num_samples,) of what `encode_flac` made."""
-    samples: Samples = soundfile.read(io.BytesIO(data), dtype="float32")[0]
-    return samples
 
 
 def _rejected(source: Source, stage: str, reason: str, detail: str, span: TimeSpan | None = None) -> Rejected:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+from itertools import accumulate
 from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
 
@@ -111,24 +114,13 @@ def test_the_midi_file_holds_the_notes_of_the_score(name: str) -> None:
 
 def note_ons(data: bytes) -> list[tuple[int, int, int]]:
     """(tick, channel, pitch) of each note-on in the one track of a MIDI file."""
-    sizes = {0x8: 2, 0x9: 2, 0xB: 2, 0xC: 1}
-    track, tick, at, found = data[22:], 0, 0, []
-    while at < len(track):
-        delta = 0
-        while True:
-            delta = delta << 7 | track[at] & 0x7F
-            at += 1
-            if track[at - 1] < 0x80:
-                break
-        tick += delta
-        status = track[at]
-        if status == 0xFF:
-            at += 3 + track[at + 2]
-            continue
-        if status >> 4 == 0x9:
-            found.append((tick, status & 0xF, track[at + 1]))
-        at += 1 + sizes[status >> 4]
-    return found
+    (track,) = mido.MidiFile(file=io.BytesIO(data)).tracks
+    ticks = accumulate(message.time for message in track)
+    return [
+        (tick, message.channel, message.note)
+        for tick, message in zip(ticks, track, strict=True)
+        if message.type == "note_on"
+    ]
 
 
 def test_a_bar_with_too_few_beats_is_named(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import soundfile
 
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.questions import Answer, Question, Reply
+from soundseam.annotators.flac import encode_flac
 from soundseam.pipeline.captions.prompts import prompt
-from soundseam.pipeline.stages.segment import encode_flac
 
 NOISE = encode_flac(np.random.default_rng(0).uniform(-0.5, 0.5, 16_000).astype(np.float32))
 """A second in which something is heard."""

@@ -1,4 +1,4 @@
-"""Tasks: one small file each, all named in `AnyTask`."""
+"""Tasks: one file a family, all named in `AnyTask`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,25 @@ from pydantic import Field
 
 from soundseam.pipeline.sft.tasks.caption import CaptionTask, RefusalTask
 from soundseam.pipeline.sft.tasks.comparison import ChoiceTask, ComparisonTask
-from soundseam.pipeline.sft.tasks.music import ChordsTask, KeyTask, MeterTask, TempoTask
-from soundseam.pipeline.sft.tasks.pieces import InstrumentsTask, LyricsTask, StructureTask
+from soundseam.pipeline.sft.tasks.music import (
+    ChordsTask,
+    InstrumentsTask,
+    KeyTask,
+    LyricsTask,
+    MeterTask,
+    StructureTask,
+    TempoTask,
+)
 from soundseam.pipeline.sft.tasks.presence import PresenceTask
 from soundseam.pipeline.sft.tasks.reasoning import ReasoningTask, WrittenReasoningTask
-from soundseam.pipeline.sft.tasks.sounds import CountingTask, DurationTask, EventListTask, EventWhenTask, OrderTask
-from soundseam.pipeline.sft.tasks.time_qa import TimeQaTask
+from soundseam.pipeline.sft.tasks.sounds import (
+    CountingTask,
+    DurationTask,
+    EventListTask,
+    EventWhenTask,
+    OrderTask,
+    TimeQaTask,
+)
 from soundseam.pipeline.sft.tasks.transcripts import (
     AsrSentencesTask,
     AsrTask,

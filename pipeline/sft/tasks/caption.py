@@ -9,15 +9,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from soundseam.pipeline.sft.answers import open_ended, refusal
-from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade
+from soundseam.pipeline.sft.answers import refusal
+from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade, open_turn, verdict_on
 from soundseam.pipeline.sft.material import Material
 from soundseam.pipeline.sft.tasks.presence import heard_classes
 from soundseam.pipeline.sft.words import LANGUAGES, Words, language_of
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.claim import Claim, Verdict
 from soundseam.schemas.event import EventClass
-from soundseam.schemas.sample import SourceVerdict
 
 UNIFIED = frozenset({"plain", "detailed"})
 """The kinds that repeat the merged caption whole: what pretraining takes."""
@@ -60,23 +59,23 @@ class CaptionTask(SegmentTask):
         kept = caption.kept
         if is_trusted(kept, caption.composer):
             detailed = len(kept) >= self.min_detailed_claims
-            yield _ask(material, "detailed" if detailed else "plain", caption.caption, kept)
+            yield _ask("detailed" if detailed else "plain", caption.caption, kept)
             if len(kept) > 1:
                 yield from _short(material, caption.caption, kept)
-                yield _ask(material, "list", "\n".join(f"- {claim.text}" for claim in kept), kept)
+                yield _ask("list", "\n".join(f"- {claim.text}" for claim in kept), kept)
         for row in material.annotations:
             text = row.caption
             trusted = text and text != caption.caption and is_trusted(row.caption_claims, row.backend)
             if trusted and text and answers_for(row.branch.value, text):
-                yield _ask(material, row.branch.value, text, row.caption_claims)
+                yield _ask(row.branch.value, text, row.caption_claims)
 
 
 def _short(material: Material, caption: str, kept: Sequence[Claim]) -> Iterator[QuestionDraft]:
     """The caption itself if it is short; its first sentence only if that leaves no other class of sound out."""
     if len(caption.split()) <= _SHORT_WORDS and language_of(caption) == "en":
-        yield _ask(material, "short", caption, kept)
+        yield _ask("short", caption, kept)
     elif len(material.segment.profile) == 1:
-        yield _ask(material, "short", kept[0].text, kept[:1])
+        yield _ask("short", kept[0].text, kept[:1])
 
 
 def answers_for(branch: str, text: str) -> bool:
@@ -100,25 +99,16 @@ def _is_derived(claim: Claim, composer: str) -> bool:
     return claim.verdict is None and bool(claim.evidence) and claim.rule != composer
 
 
-def _ask(material: Material, kind: str, text: str, claims: Sequence[Claim]) -> QuestionDraft:
+def _ask(kind: str, text: str, claims: Sequence[Claim]) -> QuestionDraft:
     return QuestionDraft(
-        kind=kind,
-        topic="",
-        fact="",
-        materials=(material,),
-        evidence=tuple(dict.fromkeys(one for claim in claims for one in claim.evidence)),
-        difficulty=grade(facts=min(len(claims), 3)),
-        turn=partial(_caption_turn, text),
+        kind,
+        tuple(dict.fromkeys(one for claim in claims for one in claim.evidence)),
+        grade(facts=min(len(claims), 3)),
+        partial(open_turn, text),
         # A branch's caption need not be in the language of the merged one.
         languages=(language_of(text),),
-        verdicts=tuple(
-            SourceVerdict(claim=claim.text, verdict=claim.verdict, probability=claim.probability) for claim in claims
-        ),
+        verdicts=tuple(map(verdict_on, claims)),
     )
-
-
-def _caption_turn(text: str, words: Words) -> Wording:
-    return Wording(words.say("question"), text, open_ended(text))
 
 
 _ABOUT: dict[str, EventClass | None] = {
@@ -158,15 +148,7 @@ class RefusalTask(SegmentTask):
             fits = about in heard if about is not None else EventClass.SPEECH not in heard
             if not fits or any(hint in said for hint in _HINTS.get(kind, ())):
                 continue
-            yield QuestionDraft(
-                kind=kind,
-                topic=kind,
-                fact=kind,
-                materials=(material,),
-                evidence=material.cite(None, "profile"),
-                difficulty=grade(2),
-                turn=_refusal_turn,
-            )
+            yield QuestionDraft(kind, material.cite(None, "profile"), grade(2), _refusal_turn, topic=kind)
 
 
 def _said(material: Material) -> Iterator[str]:

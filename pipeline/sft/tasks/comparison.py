@@ -56,13 +56,12 @@ class ComparisonTask(Task):
             for (first, one), (second, other) in pairwise(measured):
                 if self._is_clear(kind, one.value, other.value):
                     yield QuestionDraft(
-                        kind=kind,
-                        topic="",
+                        kind,
+                        (*one.evidence, *other.evidence),
+                        grade(2),
+                        partial(_comparison_turn, one.value > other.value),
                         fact=second.segment_id,
                         materials=(first, second),
-                        evidence=(*one.evidence, *other.evidence),
-                        difficulty=grade(2),
-                        turn=partial(_comparison_turn, one.value > other.value),
                     )
 
     def _measure(self, kind: str, material: Material) -> _Measure | None:
@@ -137,7 +136,7 @@ class ChoiceTask(Task):
                         ask,
                         kind="choice",
                         topic="/".join(part for part in (source.task, ask.kind, ask.topic) if part),
-                        fact=f"{source.task}/{ask.kind}/{ask.fact}",
+                        fact=f"{source.task}/{ask.kind}/{ask.identity}",
                         turn=partial(_choice_turn, ask, source.task, place, self.max_choices),
                     )
                     place += 1

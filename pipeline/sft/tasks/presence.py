@@ -11,12 +11,12 @@ from pydantic import Field
 from soundseam.pipeline.sft.answers import exact
 from soundseam.pipeline.sft.ask import QuestionDraft, Task, Wording, grade
 from soundseam.pipeline.sft.material import Material, RecordingMaterial
-from soundseam.pipeline.sft.tasks.sounds import MIN_SCORE, is_crowded, is_faint, is_nameable, sure_sounds
+from soundseam.pipeline.sft.tasks.sounds import MIN_SCORE, Sound, evidence_of, is_crowded, is_faint, sure_sounds
 from soundseam.pipeline.sft.words import UnsayableError, Words
 from soundseam.schemas.annotation import GeneralAnnotation, MusicAnnotation, SpeechAnnotation
+from soundseam.schemas.claim import Evidence
 from soundseam.schemas.event import Branch, EventClass
-
-Sound = tuple[EventClass, str]
+from soundseam.schemas.sample import Difficulty
 
 _VOCAL = frozenset({EventClass.SPEECH, EventClass.HUMAN_VOICE, EventClass.SINGING})
 _MUSICAL = frozenset({EventClass.SINGING, EventClass.MUSIC})
@@ -49,47 +49,35 @@ class PresenceTask(Task):
 
     def asks(self, recording: RecordingMaterial) -> Iterator[QuestionDraft]:
         for material in recording.segments:
-            for (event_class, label), group in sure_sounds(material, self.min_score).items():
-                if is_nameable(event_class, label):
-                    yield QuestionDraft(
-                        kind="presence",
-                        topic=label,
-                        fact=label,
-                        materials=(material,),
-                        evidence=tuple(one for sighting in group for one in sighting.evidence),
-                        difficulty=grade(crowded=is_crowded(material.sightings), faint=is_faint(group)),
-                        turn=partial(_turn, (event_class, label), True),
-                    )
+            for sound, group in sure_sounds(material, self.min_score).items():
+                difficulty = grade(crowded=is_crowded(material.sightings), faint=is_faint(group))
+                yield _draft(material, sound, evidence_of(group), difficulty, True)
             yield from self._absent(recording, material)
 
     def _absent(self, recording: RecordingMaterial, material: Material) -> Iterator[QuestionDraft]:
         for sound, is_near in self._candidates(recording, material).items():
             if may_be_absent(material, sound):
-                yield QuestionDraft(
-                    kind="presence",
-                    topic=sound[1],
-                    fact=sound[1],
-                    materials=(material,),
-                    evidence=material.cite(None, "events", "profile"),
-                    # A sound from elsewhere in the recording is a better trap than one from a list.
-                    difficulty=grade(1 + is_near),
-                    turn=partial(_turn, sound, False),
-                )
+                # A sound from elsewhere in the recording is a better trap than one from a list.
+                difficulty = grade(1 + is_near)
+                evidence = material.cite(None, "events", "profile")
+                yield _draft(material, sound, evidence, difficulty, False)
 
     def _candidates(self, recording: RecordingMaterial, material: Material) -> dict[Sound, bool]:
         """Sounds that would have been named → whether they are heard elsewhere in the recording."""
-        elsewhere = (
-            sound
-            for other in recording.others(material)
-            for sound in sure_sounds(other, self.min_score)
-            if is_nameable(*sound)
-        )
+        elsewhere = (sound for other in recording.others(material) for sound in sure_sounds(other, self.min_score))
         found = dict.fromkeys(elsewhere, True)
         detectors = recording.recording.detectors if recording.recording is not None else ()
         for detector in detectors:
             for label, event_class in self.vocabularies.get(detector.name, {}).items():
                 found.setdefault((event_class, label), False)
         return found
+
+
+def _draft(
+    material: Material, sound: Sound, evidence: tuple[Evidence, ...], difficulty: Difficulty, is_there: bool
+) -> QuestionDraft:
+    turn = partial(_turn, sound, is_there)
+    return QuestionDraft("presence", evidence, difficulty, turn, topic=sound[1], materials=(material,))
 
 
 def may_be_absent(material: Material, sound: Sound) -> bool:

@@ -20,15 +20,22 @@ from soundseam.pipeline.sft.answers import LETTERS, choice, exact, number
 from soundseam.pipeline.sft.ask import Phrasing, QuestionDraft, SegmentTask, ServedTask, Wording, grade
 from soundseam.pipeline.sft.material import Material, RecordingMaterial, Sighting
 from soundseam.pipeline.sft.prompts import WRITER_PROMPTS, filled, prompts_key
-from soundseam.pipeline.sft.tasks.sounds import MIN_SCORE, Sounds, is_crowded, is_nameable, sure_sounds
+from soundseam.pipeline.sft.tasks.sounds import (
+    MIN_SCORE,
+    Sound,
+    Sounds,
+    evidence_of,
+    is_crowded,
+    sound_words,
+    sure_sounds,
+)
 from soundseam.pipeline.sft.words import Words, words_key
 from soundseam.pipeline.sft.written import Brief, WrittenQuestion, brief_of, written_problems
 from soundseam.schemas.annotation import MusicAnnotation
-from soundseam.schemas.event import EventClass
 from soundseam.schemas.music import Rhythm
 from soundseam.schemas.record import Record, content_key
 
-Group = tuple[tuple[EventClass, str], tuple[Sighting, ...]]
+Group = tuple[Sound, tuple[Sighting, ...]]
 
 
 class ReasoningTask(SegmentTask):
@@ -46,9 +53,9 @@ class ReasoningTask(SegmentTask):
     needs: ClassVar[tuple[str, ...]] = ("segments:events", "or annotations/music:rhythm.beats_per_bar")
 
     def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
-        sounds = {name: group for name, group in sure_sounds(material, self.min_score).items() if is_nameable(*name)}
+        sounds = sure_sounds(material, self.min_score)
         yield from self._gaps(material, sounds)
-        yield from self._longer(material, sounds)
+        yield from self._longer(sounds)
         yield from self._bar(material)
 
     def _gaps(self, material: Material, sounds: Sounds) -> Iterator[QuestionDraft]:
@@ -56,30 +63,17 @@ class ReasoningTask(SegmentTask):
         for first, second in pairwise(once):
             if second.span.start_ms - first.span.end_ms >= self.min_gap_ms:
                 names = f"{first.event.label}/{second.event.label}"
-                yield QuestionDraft(
-                    kind="gap",
-                    topic=names,
-                    fact=names,
-                    materials=(material,),
-                    evidence=(*first.evidence, *second.evidence),
-                    difficulty=grade(2, crowded=is_crowded(material.sightings)),
-                    turn=partial(_gap_turn, material, first, second),
-                )
+                difficulty = grade(2, crowded=is_crowded(material.sightings))
+                turn = partial(_gap_turn, material, first, second)
+                yield QuestionDraft("gap", evidence_of((first, second)), difficulty, turn, topic=names)
 
-    def _longer(self, material: Material, sounds: Sounds) -> Iterator[QuestionDraft]:
+    def _longer(self, sounds: Sounds) -> Iterator[QuestionDraft]:
         for one, other in pairwise(sounds.items()):
             short, long = sorted((_total_tenths(one), _total_tenths(other)))
             if _never_overlap(one[1]) and _never_overlap(other[1]) and short and long / short >= self.clear_ratio:
-                names = "/".join(sorted((one[0][1], other[0][1])))
-                yield QuestionDraft(
-                    kind="longer",
-                    topic=names,
-                    fact=names,
-                    materials=(material,),
-                    evidence=tuple(item for group in (one, other) for sight in group[1] for item in sight.evidence),
-                    difficulty=grade(2, crowded=is_crowded((*one[1], *other[1]))),
-                    turn=partial(_longer_turn, one, other),
-                )
+                names, both = "/".join(sorted((one[0][1], other[0][1]))), (*one[1], *other[1])
+                difficulty, turn = grade(2, crowded=is_crowded(both)), partial(_longer_turn, one, other)
+                yield QuestionDraft("longer", evidence_of(both), difficulty, turn, topic=names)
 
     def _bar(self, material: Material) -> Iterator[QuestionDraft]:
         row = material.first(MusicAnnotation, "rhythm")
@@ -87,15 +81,8 @@ class ReasoningTask(SegmentTask):
         if rhythm is None or rhythm.tempo_bpm is None or rhythm.beats_per_bar is None:
             return
         if min(rhythm.tempo_confidence, rhythm.meter_confidence) >= self.min_confidence:
-            yield QuestionDraft(
-                kind="bar",
-                topic="",
-                fact="",
-                materials=(material,),
-                evidence=material.cite(row, "rhythm.tempo_bpm", "rhythm.beats_per_bar"),
-                difficulty=grade(3),
-                turn=partial(_bar_turn, rhythm),
-            )
+            evidence = material.cite(row, "rhythm.tempo_bpm", "rhythm.beats_per_bar")
+            yield QuestionDraft("bar", evidence, grade(3), partial(_bar_turn, rhythm))
 
 
 def _tenths(sighting: Sighting) -> int:
@@ -114,7 +101,7 @@ def _never_overlap(group: Sequence[Sighting]) -> bool:
 
 
 def _gap_turn(material: Material, first: Sighting, second: Sighting, words: Words) -> Wording:
-    one, other = (words.sound(each.event.event_class, each.event.label) for each in (first, second))
+    one, other = (sound_words(each, words) for each in (first, second))
     end, start = (round(material.in_clip(ms) / 1000, 1) for ms in (first.span.end_ms, second.span.start_ms))
     gap = f"{start - end:.1f}"
     chain = words.say("chain", one=one, other=other, end=f"{end:.1f}", start=f"{start:.1f}", gap=gap)
@@ -269,13 +256,12 @@ class _Draft:
     def ask(self, guessed: float) -> QuestionDraft:
         written = self.written
         return QuestionDraft(
-            kind="written",
-            topic="",
+            "written",
+            self.brief.evidence(written),
+            grade(len({name for step in written.steps for name in step.facts})),
+            partial(_turn, written, self.choices, self.correct),
             fact=written.question,
             materials=(self.brief.material,),
-            evidence=self.brief.evidence(written),
-            difficulty=grade(len({name for step in written.steps for name in step.facts})),
-            turn=partial(_turn, written, self.choices, self.correct),
             languages=(self.brief.language,),
             text_only=guessed,
         )

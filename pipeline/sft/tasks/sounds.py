@@ -1,42 +1,62 @@
-"""Which of two sounds comes first."""
+"""Questions about the sounds of a segment: which, how often, how long, when, in which order, and what at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import combinations, pairwise
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from soundseam.pipeline.sft.answers import TimedText, exact, number, spans
-from soundseam.pipeline.sft.ask import FAINT_DB, QuestionDraft, SegmentTask, Wording, grade
+from soundseam.pipeline.sft.answers import TimedText, exact, labels, number, spans, wer
+from soundseam.pipeline.sft.ask import (
+    FAINT_DB,
+    QuestionDraft,
+    SegmentTask,
+    Wording,
+    grade,
+    near_counts,
+    timed_turn,
+)
 from soundseam.pipeline.sft.material import Material, Sighting
+from soundseam.pipeline.sft.transcripts import cite_transcript, grade_transcript, timed_texts, usable_transcript
 from soundseam.pipeline.sft.words import Words, seconds
+from soundseam.schemas.claim import Evidence
 from soundseam.schemas.event import EventClass
-from soundseam.schemas.timespan import covered_ms
+from soundseam.schemas.timespan import TimeSpan, covered_ms
 
 MIN_SCORE = 0.6
 """Of an event that an answer may name."""
 LASTING = frozenset({EventClass.SPEECH, EventClass.SINGING, EventClass.MUSIC})
 """Classes that go on rather than happen: nobody counts them."""
+_GRID_MS = 500
+"""Asked times lie on a grid, as a listener's would."""
 
-Sounds = dict[tuple[EventClass, str], tuple[Sighting, ...]]
-"""(class, label) → its events in order of onset."""
+Sound = tuple[EventClass, str]
+"""(class, label)"""
+Sounds = dict[Sound, tuple[Sighting, ...]]
+"""Each sound with its events in order of onset."""
 
 
-def all_sure(material: Material, min_score: float) -> bool:
-    """Whether a list of the segment's events can be complete: it has some, and none is in doubt."""
-    return bool(material.sightings) and all(one.event.score >= min_score for one in material.sightings)
+def are_sure(sightings: Iterable[Sighting], min_score: float) -> bool:
+    """Whether none of them is in doubt or without a name, so that a list of them is complete."""
+    return all(one.event.score >= min_score and _is_nameable(one) for one in sightings)
 
 
 def sure_sounds(material: Material, min_score: float) -> Sounds:
-    """The sounds of which no event is in doubt, in order of first onset."""
+    """The sounds with a name of which no event is in doubt, in order of first onset."""
     found: Sounds = {}
     for one in material.sightings:
         name = (one.event.event_class, one.event.label)
         found[name] = (*found.get(name, ()), one)
-    return {name: group for name, group in found.items() if all(one.event.score >= min_score for one in group)}
+    return {name: group for name, group in found.items() if are_sure(group, min_score)}
+
+
+def _is_nameable(sighting: Sighting) -> bool:
+    """Whether the sound can be told from others by its name."""
+    return sighting.event.event_class is not EventClass.SOURCE_AMBIGUOUS and bool(sighting.event.label)
 
 
 def is_crowded(sightings: Sequence[Sighting]) -> bool:
@@ -48,89 +68,118 @@ def is_faint(sightings: Sequence[Sighting]) -> bool:
     return any(one.salience_db is not None and one.salience_db < FAINT_DB for one in sightings)
 
 
-def is_nameable(event_class: EventClass, label: str) -> bool:
-    """Whether a sound can be told from others by its name."""
-    return event_class is not EventClass.SOURCE_AMBIGUOUS and bool(label)
+def evidence_of(sightings: Iterable[Sighting]) -> tuple[Evidence, ...]:
+    return tuple(one for sighting in sightings for one in sighting.evidence)
 
 
-class CountingTask(SegmentTask):
-    """Eligible: a nameable sound that happens rather than goes on, none in doubt, with clear gaps between."""
+def sound_words(sighting: Sighting, words: Words) -> str:
+    """What the event is called."""
+    return words.sound(sighting.event.event_class, sighting.event.label)
 
-    task: Literal["counting"] = "counting"
+
+def timed_sounds(material: Material, sightings: Iterable[Sighting], words: Words) -> tuple[TimedText, ...]:
+    """Events as entries of timed text."""
+    return tuple(material.timed(one.span.start_ms, one.span.end_ms, sound_words(one, words)) for one in sightings)
+
+
+class SoundTask(SegmentTask):
+    """A task that asks about one sound at a time, none of whose events is in doubt."""
+
     min_score: float = Field(
         alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="of every event of the sound"
     )
-    min_gap_ms: int = Field(alias="least_gap_ms", default=500, ge=0, description="between two that count as two")
-    max_times: int = Field(alias="most_times", default=8, ge=1, description="nobody counts further by ear")
 
     needs: ClassVar[tuple[str, ...]] = ("segments:events",)
 
     def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
-        for (event_class, label), group in sure_sounds(material, self.min_score).items():
-            if is_nameable(event_class, label) and event_class not in LASTING and self._can_count(group):
-                yield QuestionDraft(
-                    kind="count",
-                    topic=label,
-                    fact=label,
-                    materials=(material,),
-                    evidence=tuple(one for sighting in group for one in sighting.evidence),
-                    difficulty=grade(
-                        1 + (len(group) > 3), crowded=is_crowded(material.sightings), faint=is_faint(group)
-                    ),
-                    turn=partial(_counting_turn, event_class, label, len(group)),
-                )
+        for sound, group in sure_sounds(material, self.min_score).items():
+            yield from self.asks_about(material, sound, group)
+
+    @abstractmethod
+    def asks_about(self, material: Material, sound: Sound, group: Sequence[Sighting]) -> Iterator[QuestionDraft]:
+        """What can be asked about `sound`, whose events are `group`."""
+
+
+class CountingTask(SoundTask):
+    """Eligible: a nameable sound that happens rather than goes on, none in doubt, with clear gaps between."""
+
+    task: Literal["counting"] = "counting"
+    min_gap_ms: int = Field(alias="least_gap_ms", default=500, ge=0, description="between two that count as two")
+    max_times: int = Field(alias="most_times", default=8, ge=1, description="nobody counts further by ear")
+
+    def asks_about(self, material: Material, sound: Sound, group: Sequence[Sighting]) -> Iterator[QuestionDraft]:
+        if sound[0] not in LASTING and self._can_count(group):
+            many, crowded = len(group) > 3, is_crowded(material.sightings)
+            difficulty = grade(1 + many, crowded=crowded, faint=is_faint(group))
+            turn = partial(_counting_turn, sound, len(group))
+            yield QuestionDraft("count", evidence_of(group), difficulty, turn, topic=sound[1])
 
     def _can_count(self, group: Sequence[Sighting]) -> bool:
         gaps = (later.span.start_ms - earlier.span.end_ms for earlier, later in pairwise(group))
         return len(group) <= self.max_times and all(gap >= self.min_gap_ms for gap in gaps)
 
 
-def _counting_turn(event_class: EventClass, label: str, count: int, words: Words) -> Wording:
-    sound = words.sound(event_class, label)
-    rivals = tuple(str(other) for other in (count + 1, count - 1, count + 2, count + 3) if other > 0)
+def _counting_turn(sound: Sound, count: int, words: Words) -> Wording:
+    name = words.sound(*sound)
     return Wording(
-        words.say("question", sound=sound),
-        words.say("answer", sound=sound, count=str(count)),
+        words.say("question", sound=name),
+        words.say("answer", sound=name, count=str(count)),
         number(count, 0, None),
-        rivals=rivals,
+        rivals=near_counts(count),
     )
 
 
-class DurationTask(SegmentTask):
+class DurationTask(SoundTask):
     """Eligible: a nameable sound, none of its events in doubt, long enough to be estimated."""
 
     task: Literal["duration"] = "duration"
-    min_score: float = Field(
-        alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="of every event of the sound"
-    )
     min_ms: int = Field(alias="least_ms", default=500, ge=1, description="shorter is not worth asking")
     tolerance_share: float = Field(default=0.1, ge=0.0, description="of the duration, but 0.3 s at least")
 
-    needs: ClassVar[tuple[str, ...]] = ("segments:events",)
-
-    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
-        for (event_class, label), group in sure_sounds(material, self.min_score).items():
-            total_ms = covered_ms(one.span for one in group)
-            if is_nameable(event_class, label) and total_ms >= self.min_ms:
-                yield QuestionDraft(
-                    kind="total",
-                    topic=label,
-                    fact=label,
-                    materials=(material,),
-                    evidence=tuple(one for sighting in group for one in sighting.evidence),
-                    difficulty=grade(min(len(group), 2), crowded=is_crowded(material.sightings), faint=is_faint(group)),
-                    turn=partial(_duration_turn, event_class, label, total_ms, self.tolerance_share),
-                )
+    def asks_about(self, material: Material, sound: Sound, group: Sequence[Sighting]) -> Iterator[QuestionDraft]:
+        total_ms = covered_ms(one.span for one in group)
+        if total_ms >= self.min_ms:
+            difficulty = grade(min(len(group), 2), crowded=is_crowded(material.sightings), faint=is_faint(group))
+            turn = partial(_duration_turn, sound, total_ms, self.tolerance_share)
+            yield QuestionDraft("total", evidence_of(group), difficulty, turn, topic=sound[1])
 
 
-def _duration_turn(event_class: EventClass, label: str, total_ms: int, tolerance_share: float, words: Words) -> Wording:
-    sound = words.sound(event_class, label)
-    value = round(total_ms / 1000, 1)
+def _duration_turn(sound: Sound, total_ms: int, tolerance_share: float, words: Words) -> Wording:
+    name, value = words.sound(*sound), round(total_ms / 1000, 1)
     return Wording(
-        words.say("question", sound=sound),
-        words.say("answer", sound=sound, seconds=seconds(total_ms)),
+        words.say("question", sound=name),
+        words.say("answer", sound=name, seconds=seconds(total_ms)),
         number(value, max(0.3, tolerance_share * value), "s", decimals=1),
     )
+
+
+class EventWhenTask(SoundTask):
+    """Eligible: a nameable sound, heard a few times, none in doubt, that does not fill the audio."""
+
+    task: Literal["event_when"] = "event_when"
+    max_times: int = Field(alias="most_times", default=4, ge=1, description="how often the sound may be heard")
+    max_share: float = Field(
+        alias="most_share", default=0.9, ge=0.0, le=1.0, description="of the audio that the sound may fill"
+    )
+    tolerance_ms: int = Field(default=300, ge=0, description="by which an edge may differ from the reference")
+
+    def asks_about(self, material: Material, sound: Sound, group: Sequence[Sighting]) -> Iterator[QuestionDraft]:
+        filled = covered_ms(one.span for one in group) / max(material.duration_ms, 1)
+        if len(group) <= self.max_times and filled <= self.max_share:
+            difficulty = grade(len(group), crowded=is_crowded(material.sightings), faint=is_faint(group))
+            turn = partial(_event_when_turn, material, group, self.tolerance_ms)
+            kind = "once" if len(group) == 1 else "several"
+            yield QuestionDraft(kind, evidence_of(group), difficulty, turn, topic=sound[1])
+
+
+def _event_when_turn(material: Material, group: Sequence[Sighting], tolerance_ms: int, words: Words) -> Wording:
+    entries = timed_sounds(material, group, words)
+    first, name = entries[0], entries[0].text
+    answer = text = words.timed(entries)
+    if len(entries) == 1:
+        start, end = seconds(first.segment_start_ms), seconds(first.segment_end_ms)
+        answer = words.say("answer", sound=name, start=start, end=end)
+    return Wording(words.say("question", sound=name), answer, spans(entries, text, tolerance_ms))
 
 
 class EventListTask(SegmentTask):
@@ -148,75 +197,14 @@ class EventListTask(SegmentTask):
 
     def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         found = material.sightings
-        named = all(is_nameable(one.event.event_class, one.event.label) for one in found)
-        if named and all_sure(material, self.min_score) and len(found) <= self.max_events:
-            yield QuestionDraft(
-                kind="list",
-                topic="",
-                fact="",
-                materials=(material,),
-                evidence=tuple(one for sighting in found for one in sighting.evidence),
-                difficulty=grade(crowded=is_crowded(found), faint=is_faint(found), timed=len(found) > 2),
-                turn=partial(_event_list_turn, material, found, self.tolerance_ms),
-            )
+        if 1 <= len(found) <= self.max_events and are_sure(found, self.min_score):
+            difficulty = grade(crowded=is_crowded(found), faint=is_faint(found), timed=len(found) > 2)
+            turn = partial(_event_list_turn, material, found, self.tolerance_ms)
+            yield QuestionDraft("list", evidence_of(found), difficulty, turn)
 
 
-def _event_list_turn(material: Material, found: tuple[Sighting, ...], tolerance_ms: int, words: Words) -> Wording:
-    entries = tuple(timed(material, sighting, words) for sighting in found)
-    text = words.timed(entries)
-    question = words.say("question", form=words.style.line.format(start="start", end="end", text="sound"))
-    return Wording(question, text, spans(entries, text, tolerance_ms))
-
-
-def timed(material: Material, sighting: Sighting, words: Words) -> TimedText:
-    """An event as an entry of timed text."""
-    return TimedText(
-        segment_start_ms=material.in_clip(sighting.span.start_ms),
-        segment_end_ms=material.in_clip(sighting.span.end_ms),
-        text=words.sound(sighting.event.event_class, sighting.event.label),
-    )
-
-
-class EventWhenTask(SegmentTask):
-    """Eligible: a nameable sound, heard a few times, none in doubt, that does not fill the audio."""
-
-    task: Literal["event_when"] = "event_when"
-    min_score: float = Field(
-        alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="of every event of the sound"
-    )
-    max_times: int = Field(alias="most_times", default=4, ge=1, description="how often the sound may be heard")
-    max_share: float = Field(
-        alias="most_share", default=0.9, ge=0.0, le=1.0, description="of the audio that the sound may fill"
-    )
-    tolerance_ms: int = Field(default=300, ge=0, description="by which an edge may differ from the reference")
-
-    needs: ClassVar[tuple[str, ...]] = ("segments:events",)
-
-    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
-        for (event_class, label), group in sure_sounds(material, self.min_score).items():
-            filled = covered_ms(one.span for one in group) / max(material.duration_ms, 1)
-            if is_nameable(event_class, label) and len(group) <= self.max_times and filled <= self.max_share:
-                yield QuestionDraft(
-                    kind="once" if len(group) == 1 else "several",
-                    topic=label,
-                    fact=label,
-                    materials=(material,),
-                    evidence=tuple(one for sighting in group for one in sighting.evidence),
-                    difficulty=grade(len(group), crowded=is_crowded(material.sightings), faint=is_faint(group)),
-                    turn=partial(_event_when_turn, material, group, self.tolerance_ms),
-                )
-
-
-def _event_when_turn(material: Material, group: Sequence[Sighting], tolerance_ms: int, words: Words) -> Wording:
-    entries = [timed(material, sighting, words) for sighting in group]
-    first, name = entries[0], entries[0].text
-    text = words.timed(entries)
-    if len(entries) == 1:
-        start, end = seconds(first.segment_start_ms), seconds(first.segment_end_ms)
-        answer = words.say("answer", sound=name, start=start, end=end)
-    else:
-        answer = text
-    return Wording(words.say("question", sound=name), answer, spans(entries, text, tolerance_ms))
+def _event_list_turn(material: Material, found: Sequence[Sighting], tolerance_ms: int, words: Words) -> Wording:
+    return timed_turn("sound", timed_sounds(material, found, words), tolerance_ms, words)
 
 
 class OrderTask(SegmentTask):
@@ -231,25 +219,16 @@ class OrderTask(SegmentTask):
     needs: ClassVar[tuple[str, ...]] = ("segments:events",)
 
     def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
-        sounds = sure_sounds(material, self.min_score)
-        firsts = [group[0] for name, group in sounds.items() if is_nameable(*name)]
-        for first, second in combinations(firsts, 2):
-            if second.span.start_ms - first.span.start_ms >= self.min_apart_ms:
-                pair = (first, second)
-                names = sorted(one.event.label for one in pair)
-                yield QuestionDraft(
-                    kind="first",
-                    topic="/".join(names),
-                    fact="/".join(names),
-                    materials=(material,),
-                    evidence=(*first.evidence, *second.evidence),
-                    difficulty=grade(crowded=is_crowded(pair), faint=is_faint(pair)),
-                    turn=partial(_order_turn, first, second),
-                )
+        firsts = (group[0] for group in sure_sounds(material, self.min_score).values())
+        for pair in combinations(firsts, 2):
+            if pair[1].span.start_ms - pair[0].span.start_ms >= self.min_apart_ms:
+                difficulty = grade(crowded=is_crowded(pair), faint=is_faint(pair))
+                names = "/".join(sorted(one.event.label for one in pair))
+                yield QuestionDraft("first", evidence_of(pair), difficulty, partial(_order_turn, *pair), topic=names)
 
 
 def _order_turn(first: Sighting, second: Sighting, words: Words) -> Wording:
-    names = [words.sound(one.event.event_class, one.event.label) for one in (first, second)]
+    names = [sound_words(one, words) for one in (first, second)]
     # In order of name, so that the question does not give the answer away.
     one, other = sorted(names)
     return Wording(
@@ -258,3 +237,75 @@ def _order_turn(first: Sighting, second: Sighting, words: Words) -> Wording:
         exact(names[0], offered=names),
         rivals=(names[1],),
     )
+
+
+class TimeQaTask(SegmentTask):
+    """Eligible: a segment with several sounds, none in doubt; or a usable transcript with word times."""
+
+    task: Literal["time_qa"] = "time_qa"
+    min_score: float = Field(alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="of every event")
+    clear_ms: int = Field(
+        default=250, ge=0, description="an event that reaches into or out of the asked time by less makes it unfair"
+    )
+
+    needs: ClassVar[tuple[str, ...]] = (
+        "segments:events",
+        "or annotations/speech:transcript.words (usable for training)",
+    )
+
+    def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
+        yield from self._between(material)
+        yield from self._said(material)
+
+    def _between(self, material: Material) -> Iterator[QuestionDraft]:
+        """What is heard between two times."""
+        names = {one.event.label for one in material.sightings}
+        if len(names) < 2 or not are_sure(material.sightings, self.min_score):
+            return
+        for window in dict.fromkeys(_window(material, one) for one in material.sightings):
+            inside = self._heard_in(material, window)
+            if inside and len({one.event.label for one in inside}) < len(names):
+                difficulty = grade(crowded=is_crowded(inside), faint=is_faint(inside), timed=True)
+                turn, fact = partial(_between_turn, window, inside), f"{window.start_ms}-{window.end_ms}"
+                yield QuestionDraft("between", evidence_of(inside), difficulty, turn, fact=fact)
+
+    def _heard_in(self, material: Material, window: TimeSpan) -> tuple[Sighting, ...]:
+        """What sounds in `window` (in the clip's time); nothing if that cannot be said fairly."""
+        inside = []
+        for one in material.sightings:
+            overlap = one.span.shift(-material.segment.start_ms).overlap_ms(window)
+            if 0 < overlap < min(self.clear_ms, one.span.duration_ms):
+                return ()
+            if overlap:
+                inside.append(one)
+        return tuple(inside)
+
+    def _said(self, material: Material) -> Iterator[QuestionDraft]:
+        """What is said at one time."""
+        said = usable_transcript(material)
+        if said is None:
+            return
+        spoken = timed_texts(material, said.sentences)
+        for sentence in spoken if len(spoken) > 1 else ():
+            middle = (sentence.segment_start_ms + sentence.segment_end_ms) // 2
+            evidence = cite_transcript(material, said, timed=True)
+            difficulty = grade_transcript(material, said, timed=True)
+            yield QuestionDraft("said", evidence, difficulty, partial(_said_turn, sentence, middle), fact=f"{middle}")
+
+
+def _window(material: Material, sighting: Sighting) -> TimeSpan:
+    start, end = (material.in_clip(ms) for ms in sighting.span)
+    return TimeSpan(max(0, start // _GRID_MS * _GRID_MS), min(material.duration_ms, -(-end // _GRID_MS) * _GRID_MS))
+
+
+def _between_turn(window: TimeSpan, inside: tuple[Sighting, ...], words: Words) -> Wording:
+    names = list(dict.fromkeys(sound_words(one, words) for one in inside))
+    return Wording(
+        words.say("question", start=seconds(window.start_ms), end=seconds(window.end_ms)),
+        words.say("answer", sounds=words.listing(names)),
+        labels(names),
+    )
+
+
+def _said_turn(sentence: TimedText, middle_ms: int, words: Words) -> Wording:
+    return Wording(words.say("question", time=seconds(middle_ms)), sentence.text, wer(sentence.text))

@@ -1,4 +1,4 @@
-"""How many people speak."""
+"""Questions about who says what: transcripts, with times and speakers, and how many speak."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from soundseam.pipeline.sft.answers import TimedText, number, spans, speaker_wer, wer
-from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade
+from soundseam.pipeline.sft.answers import TimedText, number, spans, speaker_wer
+from soundseam.pipeline.sft.ask import (
+    QuestionDraft,
+    SegmentTask,
+    Wording,
+    grade,
+    near_counts,
+    text_turn,
+    timed_turn,
+)
 from soundseam.pipeline.sft.material import Material
 from soundseam.pipeline.sft.transcripts import (
+    Said,
     Utterance,
     cite_transcript,
     conversation_of,
@@ -21,7 +30,7 @@ from soundseam.pipeline.sft.transcripts import (
     usable_transcript,
 )
 from soundseam.pipeline.sft.words import Words
-from soundseam.schemas.speech import Speakers
+from soundseam.schemas.speech import Sentence, Speakers, Word
 from soundseam.schemas.timespan import TimeSpan, covered_ms
 
 
@@ -36,19 +45,8 @@ class AsrTask(SegmentTask):
     def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         said = usable_transcript(material)
         if said is not None:
-            yield QuestionDraft(
-                kind="plain",
-                topic="",
-                fact="",
-                materials=(material,),
-                evidence=cite_transcript(material, said),
-                difficulty=grade_transcript(material, said),
-                turn=partial(_asr_turn, said.transcript.text.strip()),
-            )
-
-
-def _asr_turn(text: str, words: Words) -> Wording:
-    return Wording(words.say("question"), text, wer(text))
+            turn = partial(text_turn, said.transcript.text.strip())
+            yield QuestionDraft("plain", cite_transcript(material, said), grade_transcript(material, said), turn)
 
 
 class AsrWordsTask(SegmentTask):
@@ -64,23 +62,8 @@ class AsrWordsTask(SegmentTask):
 
     def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         said = usable_transcript(material)
-        entries = timed_texts(material, said.words) if said is not None else ()
-        if said is not None and entries:
-            yield QuestionDraft(
-                kind="words",
-                topic="",
-                fact="",
-                materials=(material,),
-                evidence=cite_transcript(material, said, timed=True),
-                difficulty=grade_transcript(material, said, timed=True),
-                turn=partial(_asr_words_turn, entries, self.tolerance_ms),
-            )
-
-
-def _asr_words_turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Wording:
-    text = words.timed(entries)
-    question = words.say("question", form=words.style.line.format(start="start", end="end", text="word"))
-    return Wording(question, text, spans(entries, text, tolerance_ms))
+        if said is not None:
+            yield from _timed_asks("words", material, said, said.words, self.tolerance_ms)
 
 
 class AsrSentencesTask(SegmentTask):
@@ -96,23 +79,18 @@ class AsrSentencesTask(SegmentTask):
 
     def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         said = usable_transcript(material)
-        entries = timed_texts(material, said.sentences) if said is not None else ()
-        if said is not None and entries:
-            yield QuestionDraft(
-                kind="sentences",
-                topic="",
-                fact="",
-                materials=(material,),
-                evidence=cite_transcript(material, said, timed=True),
-                difficulty=grade_transcript(material, said, timed=True),
-                turn=partial(_asr_sentences_turn, entries, self.tolerance_ms),
-            )
+        if said is not None:
+            yield from _timed_asks("sentences", material, said, said.sentences, self.tolerance_ms)
 
 
-def _asr_sentences_turn(entries: tuple[TimedText, ...], tolerance_ms: int, words: Words) -> Wording:
-    text = words.timed(entries)
-    question = words.say("question", form=words.style.line.format(start="start", end="end", text="sentence"))
-    return Wording(question, text, spans(entries, text, tolerance_ms))
+def _timed_asks(
+    kind: str, material: Material, said: Said, parts: Sequence[Word | Sentence], tolerance_ms: int
+) -> Iterator[QuestionDraft]:
+    entries = timed_texts(material, parts)
+    if entries:
+        evidence = cite_transcript(material, said, timed=True)
+        turn = partial(timed_turn, kind.removesuffix("s"), entries, tolerance_ms)
+        yield QuestionDraft(kind, evidence, grade_transcript(material, said, timed=True), turn)
 
 
 class SpeakerTranscriptTask(SegmentTask):
@@ -139,31 +117,15 @@ class SpeakerTranscriptTask(SegmentTask):
         if not 2 <= count <= self.max_speakers:
             return
         entries = self._entries(material, found.utterances)
-        for kind in ("plain", *(("timed",) if entries else ())):
-            turn = partial(_plain_turn, found.utterances)
-            yield QuestionDraft(
-                kind=kind,
-                topic="",
-                fact="",
-                materials=(material,),
-                evidence=found.evidence,
-                difficulty=grade(count, crowded=found.speakers.overlap_ms > 0, timed=kind == "timed"),
-                turn=turn if kind == "plain" else partial(_timed_turn, entries, self.tolerance_ms),
-            )
+        difficulty = partial(grade, count, crowded=found.speakers.overlap_ms > 0)
+        yield QuestionDraft("plain", found.evidence, difficulty(), partial(_plain_turn, found.utterances))
+        if entries:
+            turn = partial(_speaker_turn, entries, self.tolerance_ms)
+            yield QuestionDraft("timed", found.evidence, difficulty(timed=True), turn)
 
     def _entries(self, material: Material, utterances: Sequence[Utterance]) -> tuple[tuple[TimedText, int], ...]:
         """(what is said when, by whom); nothing where a time lies outside the segment."""
-        entries = tuple(
-            (
-                TimedText(
-                    segment_start_ms=material.in_clip(one.start_ms),
-                    segment_end_ms=material.in_clip(one.end_ms),
-                    text=one.text,
-                ),
-                one.speaker,
-            )
-            for one in utterances
-        )
+        entries = tuple((material.timed(one.start_ms, one.end_ms, one.text), one.speaker) for one in utterances)
         inside = all(0 <= one.segment_start_ms < one.segment_end_ms <= material.duration_ms for one, _ in entries)
         return entries if inside else ()
 
@@ -173,13 +135,13 @@ def _plain_turn(utterances: Sequence[Utterance], words: Words) -> Wording:
     return Wording(words.say("question", form=words.say("line", number="1", text="…")), text, speaker_wer(text))
 
 
-def _timed_turn(entries: Sequence[tuple[TimedText, int]], tolerance_ms: int, words: Words) -> Wording:
+def _speaker_turn(entries: Sequence[tuple[TimedText, int]], tolerance_ms: int, words: Words) -> Wording:
     named = [
         entry.model_copy(update={"text": words.say("line", number=str(speaker), text=entry.text)})
         for entry, speaker in entries
     ]
     text = words.timed(named)
-    form = words.style.line.format(start="start", end="end", text=words.say("line", number="1", text="…"))
+    form = words.form(words.say("line", number="1", text="…"))
     return Wording(words.say("question", form=form), text, spans(named, text, tolerance_ms))
 
 
@@ -200,15 +162,9 @@ class SpeakerCountTask(SegmentTask):
         row, speakers = told
         times = speaking_times(speakers)
         if speakers.sure and 1 <= len(times) <= self.max_speakers and min(times.values()) >= self.min_ms:
-            yield QuestionDraft(
-                kind="count",
-                topic="",
-                fact="",
-                materials=(material,),
-                evidence=material.cite(row, "speakers.count", "speakers.turns", "speakers.sure"),
-                difficulty=grade(len(times), crowded=speakers.overlap_ms > 0),
-                turn=partial(_speaker_count_turn, len(times)),
-            )
+            evidence = material.cite(row, "speakers.count", "speakers.turns", "speakers.sure")
+            difficulty = grade(len(times), crowded=speakers.overlap_ms > 0)
+            yield QuestionDraft("count", evidence, difficulty, partial(_speaker_count_turn, len(times)))
 
 
 def speaking_times(speakers: Speakers) -> dict[str, int]:
@@ -221,6 +177,9 @@ def speaking_times(speakers: Speakers) -> dict[str, int]:
 
 
 def _speaker_count_turn(count: int, words: Words) -> Wording:
-    rivals = tuple(str(other) for other in (count + 1, count - 1, count + 2, count + 3) if other > 0)
-    part = "one" if count == 1 else "answer"
-    return Wording(words.say("question"), words.say(part, count=str(count)), number(count, 0, None), rivals=rivals)
+    return Wording(
+        words.say("question"),
+        words.say("one" if count == 1 else "answer", count=str(count)),
+        number(count, 0, None),
+        rivals=near_counts(count),
+    )

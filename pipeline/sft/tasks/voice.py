@@ -1,4 +1,4 @@
-"""How someone speaks, as far as it is measured: pace and pauses."""
+"""Questions about how someone speaks: pace and pauses as they are measured, and a voice as a model describes it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from soundseam.pipeline.sft.answers import exact, number, open_ended
-from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade
+from soundseam.pipeline.sft.answers import exact, number
+from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade, open_turn, verdict_on
 from soundseam.pipeline.sft.material import Material
 from soundseam.pipeline.sft.words import Words, language_of, seconds
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.claim import Claim, Verdict
 from soundseam.schemas.event import EventClass
-from soundseam.schemas.sample import SourceVerdict
 from soundseam.schemas.speech import Dimensions, Paralinguistics
 
 PACES = ("slow", "moderate", "fast")
-
-
 _MAX_BESIDE = 0.3
 """Share of the speech over which music, an animal or another class may sound, for its rate to be the speech's own."""
 
@@ -68,25 +65,12 @@ class VoiceTask(SegmentTask):
             return
         pace = self._pace(row.voice.syllable_rate_hz)
         if pace:
-            yield QuestionDraft(
-                kind="pace",
-                topic="",
-                fact="",
-                materials=(material,),
-                evidence=material.cite(row, "voice.syllable_rate_hz", "voice.speech_ms"),
-                difficulty=grade(),
-                turn=partial(_pace_turn, pace),
-            )
+            evidence = material.cite(row, "voice.syllable_rate_hz", "voice.speech_ms")
+            yield QuestionDraft("pace", evidence, grade(), partial(_pace_turn, pace))
         if row.voice.longest_pause_ms >= self.min_pause_ms and _may_be_one_voice(material):
-            yield QuestionDraft(
-                kind="longest_pause",
-                topic="",
-                fact="",
-                materials=(material,),
-                evidence=material.cite(row, "voice.longest_pause_ms", "voice.pause_count"),
-                difficulty=grade(1 + (row.voice.pause_count > 1), timed=True),
-                turn=partial(_pause_turn, row.voice.longest_pause_ms),
-            )
+            evidence = material.cite(row, "voice.longest_pause_ms", "voice.pause_count")
+            difficulty = grade(1 + (row.voice.pause_count > 1), timed=True)
+            yield QuestionDraft("longest_pause", evidence, difficulty, partial(_pause_turn, row.voice.longest_pause_ms))
 
     def _pace(self, rate_hz: float | None) -> str | None:
         if rate_hz is None:
@@ -134,19 +118,12 @@ class VoiceDescriptionTask(SegmentTask):
                 continue
             for kind, answer, fields in _answers(voices[0]):
                 yield QuestionDraft(
-                    kind=kind,
-                    topic="",
-                    fact="",
-                    materials=(material,),
-                    evidence=material.cite(row, *(f"paralinguistics.0.{name}" for name in fields)),
-                    difficulty=grade(2),
-                    turn=partial(_voice_description_turn, answer),
+                    kind,
+                    material.cite(row, *(f"paralinguistics.0.{name}" for name in fields)),
+                    grade(2),
+                    partial(open_turn, answer),
                     languages=(language_of(voices[0].summary),),
-                    verdicts=(
-                        SourceVerdict(
-                            claim=confirmed.text, verdict=confirmed.verdict, probability=confirmed.probability
-                        ),
-                    ),
+                    verdicts=(verdict_on(confirmed),),
                 )
 
 
@@ -165,7 +142,3 @@ def _confirmed(material: Material, backend: str) -> Claim | None:
         if cited and claim.verdict is Verdict.CONFIRMED:
             return claim
     return None
-
-
-def _voice_description_turn(answer: str, words: Words) -> Wording:
-    return Wording(words.say("question"), answer, open_ended(answer))

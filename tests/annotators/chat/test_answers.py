@@ -19,7 +19,7 @@ from soundseam.annotators.chat.endpoint import Dialect
 from soundseam.annotators.chat.http import Fault, failure_of, retry_after_s
 from soundseam.annotators.chat.questions import Answer, Question, Step, choice_probabilities
 from soundseam.annotators.chat.wire import body_of, choice_forms, read_answer
-from soundseam.pipeline.stages.segment import encode_flac
+from soundseam.annotators.flac import encode_flac
 from tests.support.chat_models import Scripted, tokens_of
 from tests.support.chat_server import Token, Told, chat_answer, read_chat
 

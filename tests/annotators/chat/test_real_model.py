@@ -17,10 +17,10 @@ from soundseam.annotators.chat.client import CachedClient, ServerClient
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Answer, Question, Sampling, Tally
 from soundseam.annotators.chat.served import Parsed, ask_records
+from soundseam.annotators.flac import encode_flac
 from soundseam.pipeline.captions.caption_config import VerifierConfig
 from soundseam.pipeline.captions.verify import VerifierInput, probability, questions_about, verify_captions
 from soundseam.pipeline.serving.server import as_heard, probe_clip
-from soundseam.pipeline.stages.segment import encode_flac
 from soundseam.schemas.caption import Caption
 from soundseam.schemas.record import Record
 from tests.annotators.moss.conftest import checkpoint, tiny

@@ -31,7 +31,7 @@ from soundseam.schemas.speech import (
 from tests.annotators.speech.builders import a_clip, silence
 from tests.support.members import load_or_skip
 
-pytest.importorskip("jiwer")
+pytest.importorskip("whisper_normalizer")
 
 WORDS = st.lists(st.sampled_from(["one", "two", "three", "four"]), max_size=8)
 

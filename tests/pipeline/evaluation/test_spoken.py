@@ -13,7 +13,7 @@ from soundseam.schemas.timespan import TimeSpan
 from tests.annotators.speech.builders import a_clip, silence
 from tests.annotators.speech.test_agreement import a_row, agreed_facts, heard
 
-pytest.importorskip("jiwer")
+pytest.importorskip("whisper_normalizer")
 pytest.importorskip("whisper_normalizer")
 
 SEGMENT = a_clip(silence(5_000), (0, 5_000)).segment

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.questions import Question
+from soundseam.annotators.flac import encode_flac
 from soundseam.pipeline.captions.caption_config import VerifierConfig
 from soundseam.pipeline.commands import cli
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.evaluation.calibration import calibrate, trials_of
 from soundseam.pipeline.evaluation.verifier import evaluate_verifier, verifier_tables
-from soundseam.pipeline.stages.segment import encode_flac
 from soundseam.pipeline.storage.commits import Commit, new_commit, prepare_output, shard_of
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.caption import Caption

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from soundseam.annotators.flac import read_flac
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.dedup.launch import DedupRequest, find_duplicates
 from soundseam.pipeline.report import launch
 from soundseam.pipeline.report.launch import MARK, Reported, ReportRequest, make_report, script_of
-from soundseam.pipeline.report.picture import read_flac
 from tests.pipeline.dedup.sounds import BEAT, MELODY, NOISE, commit_sounds, flac, segment_of
 from tests.pipeline.export.exports import audio_in
 from tests.pipeline.report.corpora import HOSTILE, SENTENCES, commit_rejects, make_corpus, make_large_corpus
