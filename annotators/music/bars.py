@@ -1,4 +1,4 @@
-"""Bars: of several lengths and phases, the one whose first beats stand out by bass, onsets and changes of harmony."""
+"""Bars: chooses the length and phase whose first beats stand out by bass, onsets and changes of harmony."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ EVIDENCE = (
     "three_beats",
     "four_beats",
 )
-"""What speaks for or against a hypothesis; how much is in `weights.yaml`."""
+"""Evidence for or against a hypothesis; its weights are in `weights.yaml`."""
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Bars of `beats_per_bar`; beat `phase` is the first downbeat. `confidence`: its probability less the next's."""
+    """Bars of `beats_per_bar`; beat `phase` is the first downbeat. `confidence`: its probability minus the next
+    best's.
+    """
 
     beats_per_bar: int
     phase: int
@@ -43,7 +45,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class BeatSeries:
-    """What happens on each beat, mean 0 and deviation 1 (num_beats,); `shapes` (num_beats, 8) how onsets fall in it."""
+    """Measures per beat, mean 0 and deviation 1 (num_beats,); `shapes` (num_beats, 8): distribution of onsets in it."""
 
     full: Array
     bass: Array
@@ -68,7 +70,9 @@ def find_bars(beats: Array, onsets: Onsets, harmony: Array) -> Bars | None:
 
 
 def bar_hypotheses(beats: Array, onsets: Onsets, harmony: Array) -> list[tuple[int, int, Array]]:
-    """(beats per bar, phase, evidence in the order of EVIDENCE) of each that fits three times into `beats`."""
+    """(beats per bar, phase, evidence in the order of EVIDENCE) of each bar length that fits three times into
+    `beats`.
+    """
     if len(beats) < _FEWEST_BARS * _LENGTHS[0]:
         return []
     patterns = np.stack([_pattern(beats, onsets.full), _pattern(beats, onsets.bass)])
@@ -107,7 +111,7 @@ def _evidence(length: int, phase: int, heard: BeatSeries) -> Array:
 
 
 def _pattern(beats: Array, strength: Array) -> Array:
-    """Onset strength on each beat and at its quarters (num_beats, 4); the last beat is as long as the one before."""
+    """Onset strength on each beat and at its quarters (num_beats, 4); the last beat is as long as the previous one."""
     gaps = np.diff(beats, append=2 * beats[-1] - beats[-2])
     frames = np.round(beats[:, None] + gaps[:, None] * np.arange(4) / 4).astype(np.int64)
     near = [strength[np.clip(frames + shift, 0, len(strength) - 1)] for shift in (-1, 0, 1)]

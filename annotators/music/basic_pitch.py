@@ -1,4 +1,4 @@
-"""Notes by Spotify's Basic Pitch, through its ONNX file and without TensorFlow: `basic_pitch`."""
+"""Notes by Spotify's Basic Pitch, from its ONNX file and without TensorFlow: `basic_pitch`."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ class NoteLimits(Record):
     """The defaults are those of Basic Pitch."""
 
     onset: float = Field(default=0.5, gt=0.0, lt=1.0, description="onset activity at which a note begins")
-    activity: float = Field(default=0.3, gt=0.0, lt=1.0, description="activity under which a note ends")
-    gap_frames: int = Field(default=11, ge=0, description="frames of 11.6 ms under it that do not end a note yet")
+    activity: float = Field(default=0.3, gt=0.0, lt=1.0, description="activity below which a note ends")
+    gap_frames: int = Field(
+        default=11, ge=0, description="number of frames of 11.6 ms below it that do not yet end a note"
+    )
     shortest_frames: int = Field(default=11, ge=1, description="notes of fewer frames are left out")
 
 
@@ -62,9 +64,9 @@ def _last_active(activity: Array, limits: NoteLimits) -> int:
 
 
 WINDOW = 43_844
-"""Samples the model takes; it answers 172 frames of 256 samples."""
+"""Samples of the model's input; it returns 172 frames of 256 samples."""
 _EDGE = 15
-"""Frames at each end that the model has not heard enough around, as in its own inference."""
+"""Frames at each end without enough context, as in its own inference."""
 _KEPT = 141
 _BATCH = 8
 _NOTES, _ONSETS = "StatefulPartitionedCall:1", "StatefulPartitionedCall:2"
@@ -97,7 +99,7 @@ class BasicPitch(Backend[MusicFacts]):
         if not Path(self.path).is_file():
             raise BackendUnavailableError(
                 f"{self.backend}: {self.path} is missing; take nmp.onnx out of `pip download --no-deps basic-pitch` "
-                "and give its path"
+                "and set path to it"
             )
 
     def load(self) -> Annotator[MusicFacts]:
@@ -130,7 +132,7 @@ class BasicPitchAnnotator:
         return MusicFacts(notes=tuple(note for note in notes if note.end_ms > note.start_ms))
 
     def _frames(self, samples: Floats) -> tuple[Floats, Floats]:
-        """Note and onset activity (num_frames, 88) in [0, 1]; frame i lies at `i * FRAME_SAMPLES`.
+        """Note and onset activity (num_frames, 88) in [0, 1]; frame i is at `i * FRAME_SAMPLES`.
 
         Windows advance by a whole number of frames, so frames of all windows lie on one grid.
         """

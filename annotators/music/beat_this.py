@@ -33,13 +33,13 @@ Seconds = NDArray[np.float64]
 
 
 class BeatThis(Backend[MusicFacts]):
-    """Beats, downbeats, and the tempo and meter that follow from them, in any music, steady or not."""
+    """Beats, downbeats, and the tempo and meter derived from them, in any music, steady or not."""
 
     kind: Literal["beat_this"] = "beat_this"
     checkpoint: str = "final0"
-    """A checkpoint of its authors, which is then downloaded (final0 to final2, small0 to small2), or a .ckpt file."""
+    """A checkpoint of its authors, which is downloaded (final0 to final2, small0 to small2), or a .ckpt file."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    """auto takes a GPU where there is one."""
+    """auto uses a GPU if there is one."""
 
     branch: ClassVar[Branch] = Branch.MUSIC
     sample_rate_hz: ClassVar[int | None] = RATE_HZ
@@ -91,7 +91,7 @@ class BeatTracker:
         return MusicFacts(rhythm=rhythm_of(beats, downbeats, certainty, density_hz, clip.segment))
 
     def _beats(self, samples: Samples) -> tuple[Seconds, Seconds, float]:
-        """Beats and those of them that begin bars, in seconds, and the beats' mean probability."""
+        """Beats and downbeats, in seconds, and the beats' mean probability."""
         duration_s = samples.size / RATE_HZ
         padded = np.pad(samples, (0, max(0, round(_SHORTEST_S * RATE_HZ) - samples.size)))
         beat, downbeat = self._frames(padded, RATE_HZ)
@@ -103,7 +103,9 @@ class BeatTracker:
 
 
 def rhythm_of(beats: Seconds, downbeats: Seconds, certainty: float, density_hz: float, segment: Segment) -> Rhythm:
-    """`beats` and `downbeats`, seconds from the segment's start, with the tempo and meter that follow from them."""
+    """The rhythm with `beats` and `downbeats`, in seconds from the segment's start, and the tempo and meter from
+    them.
+    """
     times = tuple(dict.fromkeys(segment.start_ms + round(1000 * float(beat)) for beat in beats))
     if len(times) < _FEWEST_BEATS:
         return Rhythm(tempo_bpm=None, tempo_confidence=0.0, beats_ms=(), onset_rate_hz=density_hz)
@@ -126,7 +128,7 @@ def rhythm_of(beats: Seconds, downbeats: Seconds, certainty: float, density_hz: 
 
 
 def _meter(bars: Sequence[int]) -> tuple[int, float] | None:
-    """The commonest length of a bar in beats, and the share of bars that have it; None for too few bars."""
+    """The most common length of a bar in beats, and the share of bars with it; None for too few bars."""
     if len(bars) < _FEWEST_BARS:
         return None
     (length, count), *_ = Counter(bars).most_common(1)

@@ -1,4 +1,4 @@
-"""Instruments, genres and moods without a model trained for them, by a CLAP model and a list of words: `clap_tags`."""
+"""Zero-shot instruments, genres and moods by a CLAP model and a list of words: `clap_tags`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEUTRAL = ("music", "a sound", "silence")
 
 
 class MusicClapTags(ClapWeights, Backend[MusicFacts]):
-    """Words of a list, each as sure as a CLAP model is of it rather than of music as such."""
+    """Words of a list; the score is a CLAP model's probability against texts that fit any music."""
 
     kind: Literal["clap_tags"] = "clap_tags"
     weights: str = "laion/larger_clap_music"
@@ -29,11 +29,11 @@ class MusicClapTags(ClapWeights, Backend[MusicFacts]):
     labels: str | None = None
     """CSV with the columns label and kind (instrument, genre, mood or other), one label per line; null for ours."""
     prompt: str = Field(default="music with {label}", pattern=r"\{label\}")
-    """What is held against the sound; {label} stands for the label."""
+    """The text that is compared with the audio; {label} is replaced by the label."""
     min_score: float = Field(alias="least_score", default=0.5, ge=0.0, le=1.0)
-    """Labels of lower scores are left out."""
+    """Labels with lower scores are left out."""
     max_tags: int = Field(alias="most_tags", default=8, ge=1, le=100)
-    """Of one segment."""
+    """Maximum number of tags per segment."""
 
     branch: ClassVar[Branch] = Branch.MUSIC
     sample_rate_hz: ClassVar[int | None] = CLAP_RATE_HZ
@@ -53,13 +53,13 @@ class MusicClapTags(ClapWeights, Backend[MusicFacts]):
 
 
 def read_music_labels(path: str | None, backend: str) -> tuple[tuple[str, TagKind], ...]:
-    """(label, kind) of each line. Raises BackendUnavailableError if the file is in another form."""
+    """(label, kind) of each line. Raises BackendUnavailableError if the file has another format."""
     text = _place_of(path).read_text(encoding="utf-8")
     try:
         labels = tuple((row["label"], TagKind(row["kind"])) for row in csv.DictReader(text.splitlines()))
     except (KeyError, ValueError) as error:
         raise BackendUnavailableError(
-            f"{backend}: {path} is no CSV with the columns label and kind ({error}); kinds are {', '.join(TagKind)}"
+            f"{backend}: {path} is not a CSV with the columns label and kind ({error}); kinds are {', '.join(TagKind)}"
         ) from error
     if not labels:
         raise BackendUnavailableError(f"{backend}: {path} lists no label; write one per line under label,kind")

@@ -1,4 +1,4 @@
-"""The weights of `mir`'s hypotheses, from `weights.yaml`, as `python -m benchmarks.music_fit` wrote them."""
+"""The weights of `mir`'s hypotheses, from `weights.yaml`, which `python -m benchmarks.music_fit` writes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Degrees = tuple[float, ...]
 
 
 class ChordWeights(Record):
-    """What speaks for a chord of one quality: pitch classes of the bass and of the rest, over its root."""
+    """Weights for a chord of one quality: pitch classes of bass and treble relative to its root."""
 
     treble: Degrees = Field(min_length=12, max_length=12)
     bass: Degrees = Field(min_length=12, max_length=12)
@@ -31,7 +31,7 @@ class ChordWeights(Record):
 
 
 class KeyWeights(ChordWeights):
-    """What speaks for a key of one mode: pitch classes, and the share of time of each chord, over its tonic."""
+    """Weights for a key of one mode: pitch classes, and the share of time of each chord, relative to its tonic."""
 
     chords: dict[str, Degrees]
     bias: float
@@ -42,9 +42,9 @@ class KeyWeights(ChordWeights):
 
 
 class Weights(Record):
-    """Of beat hypotheses and bar hypotheses by the name of the evidence; of chords by quality, of keys by mode.
+    """Weights of beat and bar hypotheses by the name of the evidence; of chords by quality, of keys by mode.
 
-    While they are being fitted, one after the other, the later ones are still empty.
+    They are fitted one after the other; during fitting the later ones are still empty.
     """
 
     pulse: dict[str, float]

@@ -1,4 +1,4 @@
-"""Chords: templates on beat-synchronous chroma, smoothed by a Viterbi path."""
+"""Chords and keys: templates on beat-synchronous chroma, with Viterbi decoding."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MIN_CHORD_SHARE = 0.5
 _FEWEST_PITCHES = 3
 _SHORTEST_MS = 8_000.0
 _FEWEST_CHORDS, _CHORD_SHARE = 3, 0.04
-"""A key is heard in chords that follow one another: a held tone, a hum, a dial tone or a cymbal has none."""
+"""A key needs several chords: a held tone, a hum, a dial tone or a cymbal has none."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Key:
 
 @dataclass(frozen=True)
 class KeyEstimate:
-    """The best key, the next best, and the probability of the best less that of the next, in [0, 1]."""
+    """The best key, the second best, and the difference of their probabilities, in [0, 1]."""
 
     best: Key
     runner_up: Key
@@ -53,8 +53,8 @@ KEYS = tuple(Key(tonic, mode) for mode in (Mode.MAJOR, Mode.MINOR) for tonic in 
 def find_key(features: Array, chord_shares: Array, duration_ms: float) -> KeyEstimate | None:
     """`features` (24,) are `ChordPath.mean_features`, `chord_shares` (37,) the share of time of each chord, N last.
 
-    None in under 8 s, where chords fill under half of the time or are fewer than three, under three pitch classes
-    sound, or those that do fit no key.
+    None under 8 s, if chords fill less than half of the time or are fewer than three, if there are fewer than three
+    pitch classes, or if they fit no key.
     """
     if duration_ms < _SHORTEST_MS or np.count_nonzero(chord_shares[:-1] >= _CHORD_SHARE) < _FEWEST_CHORDS:
         return None
@@ -75,14 +75,14 @@ def find_key(features: Array, chord_shares: Array, duration_ms: float) -> KeyEst
 
 
 def key_evidence(features: Array, chord_shares: Array) -> Array:
-    """What is heard, seen from each tonic: (12, 60), pitch classes of treble and bass less their mean, then chords."""
+    """Features relative to each tonic: (12, 60), pitch classes of treble and bass minus their mean, then chords."""
     treble, bass = features[:12] - features[:12].mean(), features[12:] - features[12:].mean()
     parts = [treble, bass, *chord_shares[:-1].reshape(-1, 12)]
     return np.array([np.concatenate([np.roll(part, -tonic) for part in parts]) for tonic in range(12)])
 
 
 def _profile_correlation(pitches: Array, key: Key) -> float:
-    """Pearson correlation with the published profile of the key: a check by another source than the weights."""
+    """Pearson correlation with the published profile of the key: a check independent of the fitted weights."""
     profile = np.roll(_MAJOR if key.mode is Mode.MAJOR else _MINOR, key.tonic)
     return float(np.corrcoef(pitches, profile)[0, 1]) if pitches.std() > 0 else 0.0
 
@@ -91,16 +91,16 @@ QUALITIES = ("maj", "min", "7")
 LABELS = (*(f"{tonic}:{quality}" for quality in QUALITIES for tonic in PITCH_CLASSES), "N")
 NO_CHORD = len(LABELS) - 1
 _NO_CHORD_SCORE = 2.0
-"""Noise and drums score 1 to 1.6, speech about 2, nineteen of twenty rendered chords 2.8 or more."""
+"""Noise and drums score 1 to 1.6, speech about 2, 95 % of rendered chords at least 2.8."""
 _CHANGE_COST = 2.0
 _STEP_MS = 400.0
-"""Where there is no beat to go by."""
+"""Step length if there are no beats."""
 _LONGEST_STEP_MS = 700.0
 
 
 @dataclass(frozen=True)
 class ChordPath:
-    """`edges_ms` (num_steps + 1,) from the clip's start; index into LABELS and its probability, of each step."""
+    """`edges_ms` (num_steps + 1,) from the clip's start; for each step an index into LABELS and its probability."""
 
     edges_ms: Array
     labels: Indices
@@ -131,7 +131,7 @@ def find_chords(chroma: Chroma, beats: Array | None, duration_ms: float) -> Chor
 
 
 def step_edges_ms(beats: Array | None, duration_ms: float) -> Array:
-    """Beats (their halves where they are over 700 ms apart), carried on to both ends of the clip."""
+    """Beats (or half beats if they are over 700 ms apart), extended to both ends of the clip."""
     if beats is None or len(beats) < 2:
         inner = np.arange(_STEP_MS, duration_ms, _STEP_MS)
     else:
@@ -160,14 +160,14 @@ def step_features(chroma: Chroma, edges_ms: Array) -> Array:
 
 
 def chord_scores(features: Array) -> Array:
-    """How well each of LABELS fits each step: (num_steps, 37), as log-probabilities but for a constant."""
+    """The fit of each of LABELS to each step: (num_steps, 37), as log-probabilities up to a constant."""
     scores: Array = features @ _templates().T
     return np.concatenate([scores, np.full((len(features), 1), _NO_CHORD_SCORE)], axis=1)
 
 
 @cache
 def _templates() -> Array:
-    """(36, 24): the weights of each quality turned to each root."""
+    """(36, 24): the weights of each quality rotated to each root."""
     rows = []
     for quality in QUALITIES:
         weights = load_weights().chords[quality]
@@ -176,7 +176,7 @@ def _templates() -> Array:
 
 
 def _decode(scores: Array) -> tuple[Indices, Array]:
-    """The likeliest path and, for each step, the probability of its chord given the whole clip."""
+    """The most likely path and, for each step, the posterior probability of its chord given the whole clip."""
     path = _viterbi(scores)
     change = np.exp(-_CHANGE_COST)
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))

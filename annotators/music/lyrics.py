@@ -1,4 +1,4 @@
-"""What is sung, by any recogniser of the speech branch: `lyrics`."""
+"""Lyrics by any recogniser of the speech branch: `lyrics`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from soundseam.schemas.speech import SpeechFacts
 
 
 class LyricsTranscript(Backend[MusicFacts]):
-    """Words of singing, with their times where the recogniser gives them; nothing if nobody sings."""
+    """Words of singing, with times if the recogniser gives them; nothing if nobody sings."""
 
     kind: Literal["lyrics"] = "lyrics"
     recogniser: AnyRecogniser = Field(
@@ -29,7 +29,7 @@ class LyricsTranscript(Backend[MusicFacts]):
         default=0.1,
         ge=0.0,
         le=1.0,
-        description="of the segment, by its profile; with less, nobody listens for words",
+        description="minimum share of singing in the segment's profile; with less, the recogniser is not run",
     )
 
     branch: ClassVar[Branch] = Branch.MUSIC
@@ -94,7 +94,7 @@ class LyricsListener:
 
 
 def as_if_spoken(clip: Clip) -> Clip:
-    """`clip` with its singing called speech: some recognisers listen to nothing else."""
+    """`clip` with its singing labelled as speech: some recognisers only process speech events."""
     events = tuple(
         event.model_copy(update={"event_class": EventClass.SPEECH})
         if event.event_class is EventClass.SINGING

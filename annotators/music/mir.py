@@ -29,7 +29,7 @@ from soundseam.schemas.music import Chord, Dynamics, MusicFacts, Rhythm, Timbre,
 from soundseam.schemas.segment import Segment
 
 LoudnessMeter = Callable[[NDArray[np.float64]], float]
-"""Integrated loudness in LUFS of samples (num_samples,), 22.05 kHz; -inf where all of it is gated out."""
+"""Integrated loudness in LUFS of samples (num_samples,), 22.05 kHz; -inf if all of it is gated out."""
 
 _BLOCK = RATE_HZ * 2 // 5
 _SHORTEST = 3 * RATE_HZ
@@ -61,7 +61,7 @@ def measure_dynamics(samples: Array, meter: LoudnessMeter) -> Dynamics:
 
 
 def _loudness_lufs(samples: Array, meter: LoudnessMeter) -> float | None:
-    # pyloudnorm wants strictly more than one block of 400 ms.
+    # pyloudnorm needs strictly more than one block of 400 ms.
     if samples.size <= _BLOCK:
         return None
     loudness = meter(samples.astype(np.float64))
@@ -91,9 +91,11 @@ def _trend_db(samples: Array) -> float | None:
 _TAPS = 17
 """Length of the medians, as in Fitzgerald, Harmonic/percussive separation using median filtering (2010)."""
 _TIME_STEP = 2
-"""Frames between taps in time: 17 taps reach over 0.4 s."""
+"""Frames between taps in time: 17 taps span 0.4 s."""
 _EVERY = 16
-"""Energy is shared out in every 16th frame (186 ms): the whole separation costs 16 times as much and says the same."""
+"""Energy is separated in every 16th frame (186 ms): separating all frames costs 16 times as much for the same
+result.
+"""
 _SILENCE = 1e-5
 
 
@@ -112,9 +114,9 @@ def _brightness_hz(fast: Array, energy: Array) -> float:
 
 
 def _median(taps: list[Array]) -> Array:
-    """Of an odd number of equal arrays, place by place; sorts them in place.
+    """The elementwise median of an odd number of equal arrays; sorts them in place.
 
-    Each round compares neighbours, all places at once: seven times as fast as `np.median` over 17 taps.
+    Each round compares neighbours, all elements at once: seven times as fast as `np.median` over 17 taps.
     """
     for start in (turn % 2 for turn in range(len(taps))):
         for low, high in zip(taps[start::2], taps[start + 1 :: 2], strict=False):
@@ -125,7 +127,7 @@ def _median(taps: list[Array]) -> Array:
 
 
 def percussive_share(fast: Array) -> float:
-    """Share of the energy that medians over frequency hold rather than medians over time, with soft masks."""
+    """Share of the percussive energy: medians over frequency compared with medians over time, with soft masks."""
     reach = _TAPS // 2 * _TIME_STEP
     centres = np.arange(_EVERY // 2 if len(fast) > _EVERY // 2 else 0, len(fast), _EVERY)
     taps = range(-reach, reach + 1, _TIME_STEP)
@@ -140,7 +142,7 @@ def percussive_share(fast: Array) -> float:
 
 
 class Mir(Backend[MusicFacts]):
-    """Music information retrieval without a model: what numpy can tell of a clip."""
+    """Music information retrieval without a model: signal analysis in numpy."""
 
     kind: Literal["mir"] = "mir"
 

@@ -1,4 +1,4 @@
-"""Sections of whole pieces: segments of music that adjoin are heard as one, and each has its part of the sections."""
+"""Sections of whole pieces: adjacent music segments are processed together, and each gets its part of the sections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from soundseam.schemas.segment import Segment
 from soundseam.schemas.timespan import TimeSpan
 
 SAME_PIECE_MS = 3_000
-"""Segments with no more than this between them belong to one piece."""
+"""Segments with at most this gap between them belong to one piece."""
 
 
 class Part(NamedTuple):
@@ -26,11 +26,11 @@ class Part(NamedTuple):
 
 
 FindParts = Callable[[Samples], Sequence[Part]]
-"""Parts of a piece, mono at the finder's own rate, in order, without gaps, none or two at least."""
+"""The parts of a piece, mono at the finder's own rate, in order, without gaps; either none or at least two."""
 
 
 class SectionAnnotator:
-    """Implements RecordingAnnotator. Of a piece of more than `longest_ms`, stretches are heard one by one."""
+    """Implements RecordingAnnotator. A piece longer than `longest_ms` is processed in stretches."""
 
     def __init__(self, find: FindParts, rate_hz: int, longest_ms: int) -> None:
         self._find = find
@@ -61,7 +61,7 @@ class SectionAnnotator:
 
 
 def pieces_of(segments: Sequence[Segment], longest_ms: int) -> list[list[Segment]]:
-    """`segments`, in order, in groups that adjoin, each group spanning about `longest_ms` at most."""
+    """`segments`, in order, as groups of adjacent ones, each group spanning at most about `longest_ms`."""
     pieces: list[list[Segment]] = []
     for segment in segments:
         if pieces and segment.start_ms - pieces[-1][-1].end_ms <= SAME_PIECE_MS:
@@ -72,7 +72,7 @@ def pieces_of(segments: Sequence[Segment], longest_ms: int) -> list[list[Segment
 
 
 def _stretches(piece: Sequence[Segment], longest_ms: int) -> Iterator[list[Segment]]:
-    """`piece` in the fewest stretches that keep to `longest_ms`, about equally long; a segment is never cut."""
+    """`piece` in the smallest number of stretches within `longest_ms`, about equally long; segments are never cut."""
     whole_ms = piece[-1].end_ms - piece[0].start_ms
     target_ms = whole_ms / -(-whole_ms // longest_ms) if whole_ms else longest_ms
     stretch: list[Segment] = []
@@ -85,7 +85,7 @@ def _stretches(piece: Sequence[Segment], longest_ms: int) -> Iterator[list[Segme
 
 
 def _sections_in(segment: Segment, start_ms: int, parts: Sequence[Part]) -> Iterator[Section]:
-    """Those of `parts` that lie in `segment`, clipped to it, in the recording's time."""
+    """The `parts` inside `segment`, clipped to it, in the recording's time."""
     for part in parts:
         span = TimeSpan(start_ms + round(part.start_ms), start_ms + round(part.end_ms)).intersection(segment.span)
         if span.duration_ms:

@@ -1,4 +1,4 @@
-"""The pulse: of several tempi and phases, each with its beats, the one that the music supports best."""
+"""The pulse: chooses among several tempi and phases, each with its beats, the one that the music supports best."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ _SPREAD_OCTAVES = 1.2
 _COMB = (1.0, 0.7, 0.5, 0.5)
 _MAX_CANDIDATES = 5
 _SAME = 0.06
-"""Tempi nearer to each other than this, as a share, are one."""
+"""Tempi with a smaller relative difference than this are equal."""
 
 
 def autocorrelation(strength: Array) -> Array:
-    """Of the onset strength less its slow mean, unbiased, 1 at lag 0; (num_frames,), all zero without onsets."""
+    """Autocorrelation of the onset strength minus its slow mean, unbiased, 1 at lag 0; (num_frames,), zero without
+    onsets.
+    """
     around = round(500 / FRAME_MS)
     kernel = np.full(2 * around + 1, 1 / (2 * around + 1))
     mean = np.convolve(np.pad(strength, around, mode="edge"), kernel, "valid")
@@ -36,7 +38,7 @@ def autocorrelation(strength: Array) -> Array:
 
 
 def candidate_tempi(correlation: Array) -> tuple[float, ...]:
-    """Tempi in beats a minute that the autocorrelation of the onsets allows, with their halves and doubles."""
+    """Candidate tempi in beats per minute from the onset autocorrelation, with their halves and doubles."""
     longest_lag = len(correlation) // 2
     tempi = SLOWEST_BPM * 2 ** np.arange(0, np.log2(FASTEST_BPM / SLOWEST_BPM), 1 / 96)
     tempi = tempi[2 * lags_of(tempi) < longest_lag]
@@ -55,7 +57,7 @@ def candidate_tempi(correlation: Array) -> tuple[float, ...]:
 
 
 def pulse_strength(correlation: Array, tempi: Array) -> Array:
-    """How strongly the onsets repeat at each tempo: mean of the correlation at one to four beats' distance."""
+    """Strength of the pulse at each tempo: mean of the correlation at lags of one to four beats."""
     limit = max(2, len(correlation) // 2)
     multiples = np.outer(np.arange(1, len(_COMB) + 1), lags_of(tempi))
     weights = np.where(multiples < limit - 1, np.array(_COMB)[:, None], 0.0)
@@ -65,13 +67,13 @@ def pulse_strength(correlation: Array, tempi: Array) -> Array:
 
 
 def lags_of(tempi: Array) -> Array:
-    """Frames a beat."""
+    """Frames per beat."""
     lags: Array = 60_000 / np.asarray(tempi) / FRAME_MS
     return lags
 
 
 def gaussian(sigma: float) -> Array:
-    """A bell of `sigma` samples whose sum is 1."""
+    """A Gaussian window of `sigma` samples with sum 1."""
     reach = max(1, round(4 * sigma))
     kernel: Array = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
     kernel /= kernel.sum()
@@ -81,7 +83,7 @@ def gaussian(sigma: float) -> Array:
 _TIGHTNESS = 120.0
 _DISTANCES = 36
 _STRETCH = 1.35
-"""A beat may be this much longer or shorter than the tempo's."""
+"""A beat may be longer or shorter than the tempo's by this factor."""
 
 
 def track_beats(strengths: Sequence[Array], tempi: Sequence[float]) -> list[Indices]:
@@ -96,7 +98,7 @@ def track_beats(strengths: Sequence[Array], tempi: Sequence[float]) -> list[Indi
 
 
 def off_beats(strength: Array, beats: Indices) -> Array:
-    """The strength with the onsets near `beats` taken out, so that a second path runs between them."""
+    """The strength without the onsets near `beats`, so that a second path runs between them."""
     if len(beats) < 2:
         return np.zeros_like(strength)
     place = np.interp(np.arange(len(strength)), beats, np.arange(len(beats)))
@@ -120,7 +122,7 @@ def _best_paths(local: Array, distances: Indices, penalties: Array) -> tuple[Arr
     previous = np.full((count, frames), -1, dtype=np.int64)
     flat = best.reshape(-1)
     base = np.arange(count)[:, None] * (reach + frames) + reach - distances
-    # No path reaches back less than the shortest distance, so as many frames depend on earlier ones alone.
+    # Paths reach back at least the shortest distance, so that many frames depend only on earlier ones.
     step = int(distances.min())
     for first in range(0, frames, step):
         block = np.arange(first, min(first + step, frames))
@@ -144,7 +146,7 @@ def _trace(best: Array, previous: Indices, local: Array) -> Indices:
         beats.append(frame)
         frame = int(previous[frame])
     found = np.asarray(beats[::-1], dtype=np.int64)
-    # Before the first and after the last onset only the tempo carries on: no beat is heard there.
+    # Before the first and after the last onset only the tempo continues: there are no beats.
     heard = np.flatnonzero(local[found] > 0.3 * np.sqrt(np.mean(local[found] ** 2)))
     return found[heard[0] : heard[-1] + 1] if heard.size else found[:0]
 
@@ -166,12 +168,12 @@ EVIDENCE = (
     "strength",
     "correlation",
 )
-"""What speaks for or against a hypothesis; how much is in `weights.yaml`."""
+"""Evidence for or against a hypothesis; its weights are in `weights.yaml`."""
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """Beats (frames of `Spectra.fast`, ascending) at a tempo, and what speaks for them, in the order of EVIDENCE."""
+    """Beats (frames of `Spectra.fast`, ascending) at a tempo, and their evidence, in the order of EVIDENCE."""
 
     tempo_bpm: float
     beats: Indices
@@ -181,7 +183,7 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Pulse:
-    """`beats` in frames, to fractions; `strength` in [0, 1]; `alternatives_bpm` likelier first."""
+    """`beats` in fractional frames; `strength` in [0, 1]; `alternatives_bpm`, the most likely first."""
 
     tempo_bpm: float
     beats: Array
@@ -190,7 +192,7 @@ class Pulse:
 
 
 def find_pulse(onsets: Onsets, harmony: Array) -> Pulse | None:
-    """None if no steady pulse is found. `harmony` is (num_slow_frames, n), what sounds in each, of unit length."""
+    """None if no steady pulse is found. `harmony` is (num_slow_frames, n), vectors of unit length."""
     hypotheses = [one for one in beat_hypotheses(onsets, harmony) if one.strength >= _MIN_STRENGTH]
     if not hypotheses:
         return None
@@ -225,7 +227,7 @@ def beat_hypotheses(onsets: Onsets, harmony: Array) -> list[Hypothesis]:
 
 
 def harmonic_change(beats: Array, sums: Array) -> Array:
-    """How much the harmony differs before and after each beat but the first and last, in [0, 2]; (num_beats - 2,).
+    """The change of harmony at each beat except the first and last, in [0, 2]; (num_beats - 2,).
 
     `beats` are frames of `Spectra.fast`; `sums` (num_slow_frames + 1, n) the running sum of the harmony.
     """
@@ -237,7 +239,7 @@ def harmonic_change(beats: Array, sums: Array) -> Array:
 
 
 def beat_tempo(beats: Array) -> float:
-    """Beats a minute: of the median over stretches of up to four beats, so that frames do not show."""
+    """Beats per minute, from the median over stretches of up to four beats, which reduces the frame quantisation."""
     step = min(4, len(beats) - 1)
     period = float(np.median((beats[step:] - beats[:-step]) / step))
     return float(60 / (period * HOP / 22_050))

@@ -1,8 +1,8 @@
 """Sections with functions (intro, verse, chorus) by SongFormer, or a model like it: `songformer`.
 
-SongFormer (arXiv 2510.02797; github.com/ASLP-lab/SongFormer) hears 24 kHz mono and gives, about eight times per second,
-how likely a boundary is and what function the part has. It has no package: it is run by its own code from a folder,
-or, as any model of that form, from an exported file with a list of its labels.
+SongFormer (arXiv 2510.02797; github.com/ASLP-lab/SongFormer) processes 24 kHz mono and returns, about eight times per
+second, the probability of a boundary and of each function. It has no package: it is run with its own code from a
+folder, or, like any model with this interface, from an exported file with a list of its labels.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class BoundaryLimits(Record):
     """What counts as a boundary."""
 
     threshold: float = Field(default=0.3, gt=0.0, lt=1.0, description="least probability")
-    apart_s: float = Field(default=4.0, gt=0.0, description="no two are nearer to each other, or to the piece's ends")
+    apart_s: float = Field(
+        default=4.0, gt=0.0, description="minimum distance between boundaries, and to the piece's ends"
+    )
 
 
 def parts_of_frames(
@@ -50,7 +52,7 @@ def parts_of_frames(
 
     `boundaries` (num_frames,) and `functions` (num_frames, len(labels)) are probabilities of frames of `frame_s`.
 
-    Neighbours of one function stay two where a boundary lies between them.
+    Neighbours with the same function stay separate if there is a boundary between them.
     """
     count = len(boundaries)
     edges = [0, *_peaks(boundaries, max(1, round(limits.apart_s / frame_s)), limits.threshold), count]
@@ -73,7 +75,7 @@ def _letter(index: int) -> str:
 
 
 def _peaks(probabilities: Floats, apart: int, threshold: float) -> list[int]:
-    """Frames of the boundaries, the surest taken first."""
+    """Frames of the boundaries, selected by descending probability."""
     taken: list[int] = []
     order: NDArray[np.int64] = np.argsort(-probabilities, kind="stable")
     for frame in order.tolist():
@@ -86,34 +88,38 @@ def _peaks(probabilities: Floats, apart: int, threshold: float) -> list[int]:
 
 RATE_HZ = 24_000
 _SHORTEST_S = 10.0
-"""Less than this has no form."""
+"""Shorter pieces have no sections."""
 _LOCAL_DIR = "SONGFORMER_LOCAL_DIR"
-"""Where its code looks for the files beside it."""
+"""The variable in which its code looks for its folder."""
 _WITH_MUQ = "CC-BY-NC-4.0"
-"""SongFormer itself is CC-BY-4.0; its file also holds the weights of MuQ, which it hears through and which are not."""
+"""SongFormer itself is CC-BY-4.0; its file also contains the weights of its encoder MuQ, which are not."""
 
 
 class SongFormer(Backend[MusicFacts]):
-    """Sections of whole pieces with their functions, in the model's words, as intro, verse, chorus or bridge."""
+    """Sections of whole pieces with the model's functions, such as intro, verse, chorus or bridge."""
 
     kind: Literal["songformer"] = "songformer"
     path: str = Field(
         default="SongFormer",
-        description="a folder with the files of huggingface.co/ASLP-lab/SongFormer, whose code is then run; or an "
+        description="a folder with the files of huggingface.co/ASLP-lab/SongFormer, whose code is run; or an "
         "exported model (.onnx, or TorchScript .pt or .ts): (1, samples) to boundary logits (1, frames) and function "
         "logits (1, frames, labels)",
     )
     labels: str = Field(
-        default="labels.txt", description="of an exported model: its functions in order, one per line; else unused"
+        default="labels.txt", description="for an exported model: its functions in order, one per line; else unused"
     )
-    frame_ms: float = Field(default=120.0, gt=0.0, description="of an exported model: from one frame to the next")
-    limits: BoundaryLimits = Field(default=BoundaryLimits(), description="of an exported model: what is a boundary")
-    longest_piece_s: int = Field(default=420, ge=60, le=3_600, description="what is heard at once")
-    weights_licence: str = Field(default="", description="SPDX identifier, where no model card in the folder says it")
+    frame_ms: float = Field(default=120.0, gt=0.0, description="for an exported model: from one frame to the next")
+    limits: BoundaryLimits = Field(
+        default=BoundaryLimits(), description="for an exported model: what counts as a boundary"
+    )
+    longest_piece_s: int = Field(default=420, ge=60, le=3_600, description="maximum length per call")
+    weights_licence: str = Field(default="", description="SPDX identifier, if no model card in the folder states it")
     allow_non_commercial: bool = Field(
-        default=False, description="true loads weights whose licence forbids commercial use"
+        default=False, description="if true, weights whose licence forbids commercial use are loaded"
     )
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto takes a GPU if there is")
+    device: str = Field(
+        default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto uses a GPU if there is one"
+    )
 
     branch: ClassVar[Branch] = Branch.MUSIC
     sample_rate_hz: ClassVar[int | None] = RATE_HZ
@@ -138,8 +144,8 @@ class SongFormer(Backend[MusicFacts]):
         place = Path(self.path)
         if not place.exists():
             raise BackendUnavailableError(
-                f"{self.backend}: {place} is missing; download huggingface.co/ASLP-lab/SongFormer and give its folder "
-                "as path, or give an exported model"
+                f"{self.backend}: {place} is missing; download huggingface.co/ASLP-lab/SongFormer and set path to its "
+                "folder, or to an exported model"
             )
         if place.is_file() and not Path(self.labels).is_file():
             raise BackendUnavailableError(f"{self.backend}: {self.labels} is missing; list the model's functions there")
@@ -157,7 +163,7 @@ def _is_songformer(place: Path) -> bool:
 
 
 def _own_code(backend: SongFormer) -> FindParts:
-    """SongFormer as its folder has it: called with a wave, it lists start, end (s) and label of each part."""
+    """SongFormer from its folder: called with a waveform, it returns start, end (s) and label of each part."""
     from transformers import AutoModel
 
     folder = Path(backend.path)
@@ -188,7 +194,7 @@ def _own_code(backend: SongFormer) -> FindParts:
 def _told_part(part: Mapping[str, object]) -> tuple[float, float, str]:
     start_s, end_s, label = part["start"], part["end"], part["label"]
     if not isinstance(start_s, int | float) or not isinstance(end_s, int | float):
-        raise TypeError(f"SongFormer told no times but {part!r}")
+        raise TypeError(f"SongFormer returned {part!r} instead of a time span")
     return 1000.0 * start_s, 1000.0 * end_s, str(label)
 
 
@@ -216,7 +222,7 @@ def _is_too_short(samples: Samples) -> bool:
 
 
 def _several(parts: list[tuple[float, float, str]]) -> list[Part]:
-    """One part alone is no form."""
+    """`parts` if there are at least two, else none."""
     return lettered(parts) if len(parts) > 1 else []
 
 

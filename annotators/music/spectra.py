@@ -1,4 +1,4 @@
-"""The two spectrograms that every measure of the music branch shares: computed once a clip."""
+"""The two spectrograms shared by all measures of the music branch: computed once per clip."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOP = 256
 WINDOW = 2048
 SLOW_HOP = 1024
 SLOW_WINDOW = 8192
-"""372 ms, bins 2.7 Hz apart: neighbouring semitones stand apart from 80 Hz up."""
+"""372 ms, bins 2.7 Hz apart: neighbouring semitones are separated from 80 Hz upwards."""
 HIGHEST_PITCH_HZ = 5_000.0
 FRAME_MS = 1000 * HOP / RATE_HZ
 SLOW_FRAME_MS = 1000 * SLOW_HOP / RATE_HZ
@@ -31,7 +31,7 @@ Indices = NDArray[np.int64]
 class Spectra:
     """Magnitudes, a full-scale sine being 1; frame i is centred at i hops.
 
-    `fast` is (num_frames, 1025), for what happens in time; `slow` is (num_slow_frames, 1858), up to 5 kHz, for pitch.
+    `fast` is (num_frames, 1025), for time; `slow` is (num_slow_frames, 1858), up to 5 kHz, for pitch.
     """
 
     samples: Array
@@ -44,9 +44,9 @@ class Spectra:
 
 
 def measure_spectra(samples: Samples) -> Spectra:
-    """`samples` is (num_samples,) at 22.05 kHz; a constant offset is taken off.
+    """`samples` is (num_samples,) at 22.05 kHz; a constant offset is removed.
 
-    Raises AnnotationError for a clip without samples or with values that are no numbers.
+    Raises AnnotationError for a clip without samples or with values that are not finite.
     """
     samples = checked_samples(samples)
     centred = (samples - np.mean(samples, dtype=np.float64)).astype(np.float32)
@@ -63,22 +63,22 @@ def _magnitudes(samples: Array, window_samples: int, hop: int, bins: int) -> Arr
 
 
 _LAG = 3
-"""Frames (35 ms) over which a rise is taken: about the window's effective half."""
+"""Frames (35 ms) over which a rise is measured: about half the effective window."""
 _LOW_HZ, _HIGH_HZ = 35.0, 10_000.0
 _LOW_BAND_HZ = 150.0
-"""Bass drum and bass notes lie below."""
+"""Bass drum and bass notes are below this."""
 
 
 @dataclass(frozen=True)
 class Onsets:
-    """Onset strength in each frame of `Spectra.fast` (num_frames,), >= 0, of the whole spectrum and of its bass."""
+    """Onset strength per frame of `Spectra.fast` (num_frames,), >= 0, of the whole spectrum and of the bass."""
 
     full: Array
     bass: Array
 
 
 def onset_strength(fast: Array) -> Onsets:
-    """`fast` is (num_frames, 1025). Not changed by the clip's gain; all zero for silence."""
+    """`fast` is (num_frames, 1025). The result does not depend on the gain; all zero for silence."""
     edges = _band_edges()
     bands = np.add.reduceat(fast, edges[:-1], axis=1)[:, : len(edges) - 1]
     reference = float(np.percentile(bands, 99)) if bands.size else 0.0
@@ -86,7 +86,7 @@ def onset_strength(fast: Array) -> Onsets:
         nothing = np.zeros(len(fast), dtype=np.float32)
         return Onsets(full=nothing, bass=nothing)
     logs = np.log10(1 + 100 * bands / reference)
-    # Against the loudest of three neighbouring bands, so that vibrato is no onset (Boeck & Widmer 2013, SuperFlux).
+    # Compared with the loudest of three neighbouring bands: vibrato is not an onset (Boeck & Widmer 2013, SuperFlux).
     wide = np.pad(logs, ((_LAG, 0), (1, 1)), mode="edge")[:-_LAG]
     before = np.maximum(np.maximum(wide[:, :-2], wide[:, 1:-1]), wide[:, 2:])
     rises = np.maximum(logs - before, 0)
@@ -102,7 +102,7 @@ def _band_edges() -> Indices:
 
 
 def onset_frames(strength: Array) -> Indices:
-    """Frames of the onsets: peaks well over the strength around them, 50 ms apart at least."""
+    """Frames of the onsets: peaks well over the strength around them, at least 50 ms apart."""
     if not strength.any():
         return np.zeros(0, dtype=np.int64)
     reach, around = round(50 / FRAME_MS), round(400 / FRAME_MS)
@@ -118,16 +118,16 @@ _PER_SEMITONE = 3
 _LOWEST_MIDI, _HIGHEST_MIDI = 24, 110
 """C1 (33 Hz) to D8 (4.7 kHz): the logarithmic spectrum."""
 _NOTES = np.arange(24, 97)
-"""C1 to C7: the notes that may sound."""
+"""C1 to C7: the notes of the transcription."""
 _PARTIALS, _DECAY = 16, 0.7
 _ITERATIONS = 40
 
 
 @dataclass(frozen=True)
 class Chroma:
-    """Strength of each pitch class, C first, in each slow frame: (num_slow_frames, 12), of the bass and of the rest.
+    """Strength of each pitch class, C first, per slow frame: (num_slow_frames, 12), of bass and treble.
 
-    `tuning_cents` is the deviation from A4 = 440 Hz; None if nothing pitched was heard.
+    `tuning_cents` is the deviation from A4 = 440 Hz; None if nothing pitched was found.
     """
 
     treble: Array
@@ -137,14 +137,14 @@ class Chroma:
 
     @property
     def harmony(self) -> Array:
-        """Treble and bass side by side (num_slow_frames, 24), each frame of unit length; zero where nothing sounds."""
+        """Treble and bass concatenated (num_slow_frames, 24), each frame of unit length; zero in silence."""
         both = np.concatenate([self.treble, self.bass], axis=1)
         unit: Array = both / np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-9)
         return unit
 
 
 def measure_chroma(slow: Array) -> Chroma:
-    """`slow` is (num_slow_frames, 1858) magnitudes. All zero for silence; not changed by gain."""
+    """`slow` is (num_slow_frames, 1858) magnitudes. All zero for silence; independent of the gain."""
     spectrum = slow @ _log_frequency_map().T
     cents = _tuning_cents(spectrum)
     tuned = _shift(spectrum, (cents or 0.0) / 100 * _PER_SEMITONE)
@@ -159,7 +159,7 @@ def measure_chroma(slow: Array) -> Chroma:
 
 @cache
 def _log_frequency_map() -> Array:
-    """(num_log_bins, num_bins): triangles of a third of a semitone, or of one bin where that is wider."""
+    """(num_log_bins, num_bins): triangles of a third of a semitone, or of one bin if that is wider."""
     bins = int(5_000.0 * SLOW_WINDOW / RATE_HZ) + 1
     frequencies = np.arange(1, bins) * RATE_HZ / SLOW_WINDOW
     thirds = (69 + 12 * np.log2(frequencies / 440.0) - _LOWEST_MIDI) * _PER_SEMITONE
@@ -172,7 +172,7 @@ def _log_frequency_map() -> Array:
 
 
 def _tuning_cents(spectrum: Array) -> float | None:
-    """From the phase of the spectrum's ripple over semitones; None if it has none to speak of."""
+    """From the phase of the spectrum's ripple over semitones; None if there is hardly any."""
     total = _whiten(spectrum).sum(axis=0)
     phase = np.exp(2j * np.pi * np.arange(len(total)) / _PER_SEMITONE) @ total
     if abs(phase) <= 0.05 * float(total.sum()):
@@ -192,7 +192,7 @@ def _shift(spectrum: Array, bins: float) -> Array:
 
 
 def _whiten(spectrum: Array) -> Array:
-    """What stands over the mean of the octave around, in units of its deviation."""
+    """The excess over the mean of the surrounding octave, in units of its deviation."""
     reach = 18 * _PER_SEMITONE // 2
     kernel = np.ones(2 * reach + 1, dtype=np.float32)
     count = np.convolve(np.ones(spectrum.shape[1]), kernel, mode="same")

@@ -33,9 +33,9 @@ from soundseam.schemas.event import Branch
 from soundseam.schemas.music import MusicFacts
 
 _EMBEDDED = 4
-"""Steps that make one place: likeness of places is likeness of what lies around, too."""
+"""Steps per embedded position, so that similarity includes the context."""
 _NEIGHBOURS = 0.02
-"""Share of all places that count as like a place."""
+"""Share of all positions that count as similar to a position."""
 _SMOOTH_STEPS = 6.0
 _KERNEL_STEPS = 12
 _MIN_NOVELTY = 0.1
@@ -56,7 +56,9 @@ class Steps:
 
 
 def find_sections(steps: Steps, shortest_ms: float) -> list[tuple[float, float, str]]:
-    """(start_ms, end_ms, letter) of each section, none shorter than `shortest_ms`; empty if there are no two."""
+    """(start_ms, end_ms, letter) of each section, none shorter than `shortest_ms`; empty if there are not at least
+    two.
+    """
     count = len(steps.harmony)
     if count < 4 * _EMBEDDED:
         return []
@@ -76,7 +78,7 @@ def find_sections(steps: Steps, shortest_ms: float) -> list[tuple[float, float, 
 
 
 def _embedded(features: Array) -> Array:
-    """Each step with those around its start, the outermost ones repeated: (num_steps, n * _EMBEDDED)."""
+    """Each step together with those around its start, repeating the outermost ones: (num_steps, n * _EMBEDDED)."""
     count = len(features)
     follow = np.clip(np.arange(count)[:, None] + np.arange(_EMBEDDED) - _EMBEDDED // 2, 0, count - 1)
     embedded: Array = features[follow].reshape(count, -1)
@@ -84,7 +86,7 @@ def _embedded(features: Array) -> Array:
 
 
 def _scaled(colour: Array) -> Array:
-    """Deviations from the piece's mean, at about the length of the harmony's vectors."""
+    """Deviations from the piece's mean, scaled to about the length of the harmony's vectors."""
     centred = colour - colour.mean(axis=0)
     lengths = np.linalg.norm(centred, axis=1)
     scaled: Array = centred / max(float(lengths.mean()), 1e-6)
@@ -98,7 +100,7 @@ def _distances(places: Array) -> Array:
 
 
 def _repetition_novelty(places: Array) -> Array:
-    """How much the lags at which things repeat change from one step to the next."""
+    """The change of the lags of repetition from one step to the next."""
     count = len(places)
     distances = _distances(places)
     nearest = max(2, round(_NEIGHBOURS * count))
@@ -112,7 +114,7 @@ def _repetition_novelty(places: Array) -> Array:
 
 
 def _sound_novelty(places: Array) -> Array:
-    """A checkerboard over the likeness of places: high where two stretches, each like itself, meet."""
+    """A checkerboard kernel over the self-similarity: high at the border of two homogeneous stretches."""
     count = len(places)
     distances = _distances(places)
     likeness = np.exp(-distances / max(float(np.median(distances)), 1e-9))
@@ -125,7 +127,7 @@ def _sound_novelty(places: Array) -> Array:
 
 
 def _smoothed(values: Array, sigma: float) -> Array:
-    """Along the first axis."""
+    """Gaussian smoothing along the first axis."""
     kernel = gaussian(sigma)
     reach = len(kernel) // 2
     padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
@@ -142,7 +144,7 @@ def _scaled_peak(novelty: Array) -> Array:
 
 
 def _peaks(novelty: Array, steps: Steps, shortest_ms: float) -> list[int]:
-    """Steps where sections begin, strongest first taken, each a section's least length from the others and the ends."""
+    """Steps where sections begin, selected by strength, at least `shortest_ms` from each other and from the ends."""
     at = _on_downbeats(novelty, steps)
     times = steps.edges_ms
     taken: list[int] = []
@@ -156,7 +158,7 @@ def _peaks(novelty: Array, steps: Steps, shortest_ms: float) -> list[int]:
 
 
 def _on_downbeats(novelty: Array, steps: Steps) -> Array:
-    """Each peak's height at the nearest downbeat; unchanged without bars."""
+    """The novelty with each peak moved to the nearest downbeat; unchanged without bars."""
     if not steps.downbeats.size:
         return novelty
     nearest = steps.downbeats[np.abs(np.arange(len(novelty))[:, None] - steps.downbeats[None, :]).argmin(axis=1)]
@@ -166,7 +168,7 @@ def _on_downbeats(novelty: Array, steps: Steps) -> Array:
 
 
 def _stand_out(steps: Steps, edges: list[int]) -> bool:
-    """Whether any two neighbours differ in harmony or colour: a loop over and over has no sections to tell apart."""
+    """Whether any two neighbours differ in harmony or colour: a repeated loop has no sections."""
     means = [(steps.harmony[a:b].mean(axis=0), steps.colour[a:b].mean(axis=0)) for a, b in pairwise(edges)]
     for (harmony, colour), (next_harmony, next_colour) in pairwise(means):
         lengths = float(np.linalg.norm(harmony) * np.linalg.norm(next_harmony))
@@ -177,7 +179,7 @@ def _stand_out(steps: Steps, edges: list[int]) -> bool:
 
 
 def _labels(places: Array, edges: list[int]) -> list[str]:
-    """Letters in order of appearance: a section takes the letter of the first one it is like, step by step."""
+    """Letters in order of appearance: a section gets the letter of the first one that is similar, step by step."""
     spread = float(np.median(_distances(places)))
     firsts: list[tuple[int, int]] = []
     labels = []
@@ -204,16 +206,16 @@ _FLOOR_DB = -60.0
 
 
 class Structure(Backend[MusicFacts]):
-    """Sections with letters, equal where a part comes again, of whole pieces: segments of music that adjoin.
+    """Sections of whole pieces, that is, of adjacent music segments, with the same letter if a part repeats.
 
     Pieces shorter than two sections have none.
     """
 
     kind: Literal["structure"] = "structure"
     shortest_section_ms: int = 6_000
-    """No section is shorter."""
+    """Minimum length of a section."""
     longest_piece_s: int = Field(default=600, ge=60, le=3_600)
-    """What is heard at once: bounds memory, half a MiB a second."""
+    """Maximum length per call: bounds memory, half a MiB per second."""
 
     branch: ClassVar[Branch] = Branch.MUSIC
     sample_rate_hz: ClassVar[int | None] = RATE_HZ
@@ -234,7 +236,7 @@ class Structure(Backend[MusicFacts]):
 
 
 def parts_of(samples: Samples, shortest_section_ms: int) -> list[Part]:
-    """The sections of a piece, `samples` at 22.05 kHz; none if no two stand out, or there is no room for two."""
+    """The sections of a piece, `samples` at 22.05 kHz; empty if it has or could have fewer than two."""
     if 1000 * len(checked_samples(samples)) < 2 * shortest_section_ms * RATE_HZ:
         return []
     return [Part(*section) for section in find_sections(measure_steps(measure_spectra(samples)), shortest_section_ms)]
@@ -270,7 +272,7 @@ def _step_colour(spectra: Spectra, edges_ms: Array) -> Array:
 
 
 def _means(values: Array, edges: Array) -> Array:
-    """Mean of the rows between consecutive `edges`, which are places between rows; one row at least."""
+    """Mean of the rows between consecutive `edges`, which are positions between rows; at least one row."""
     count = len(values)
     places = np.clip(np.round(edges).astype(np.int64), 0, count)
     places[1:] = np.maximum(places[1:], np.minimum(places[:-1] + 1, count))

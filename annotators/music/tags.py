@@ -24,21 +24,21 @@ RATE_HZ = 24_000
 
 
 class Tags(TorchWeights, Backend[MusicFacts]):
-    """Words for the music, as a model of transformers that was trained to give them puts it."""
+    """Labels of the music by an audio classifier of transformers."""
 
     kind: Literal["tags"] = "tags"
     weights: str = "dima806/music_genres_classification"
     """A repository of the model hub, or a folder with an audio classification model and its feature extractor."""
     speaks_of: TagKind = TagKind.GENRE
-    """What its labels are: instrument, genre, mood or other."""
+    """The kind of its labels: instrument, genre, mood or other."""
     scores: Literal["auto", "sigmoid", "softmax"] = "auto"
-    """sigmoid where labels may hold together, softmax where one of them does; auto is as the model was trained."""
+    """sigmoid for independent labels, softmax for exclusive ones; auto follows the model's training."""
     min_score: float = Field(alias="least_score", default=0.2, ge=0.0, le=1.0)
-    """Labels of lower scores are left out."""
+    """Labels with lower scores are left out."""
     max_tags: int = Field(alias="most_tags", default=5, ge=1, le=100)
-    """Of one segment."""
+    """Maximum number of tags per segment."""
     window_s: float = Field(default=10.0, ge=1.0, le=60.0)
-    """What the model hears at once; scores are means over windows that cover the segment."""
+    """Length of the model's windows; scores are means over windows that cover the segment."""
 
     branch: ClassVar[Branch] = Branch.MUSIC
     sample_rate_hz: ClassVar[int | None] = RATE_HZ
@@ -92,7 +92,7 @@ class Classifier:
         return mean
 
     def _windows(self, samples: Samples) -> list[Floats]:
-        """At the model's own rate; the fewest that cover `samples`, spread evenly."""
+        """Windows at the model's own rate: the smallest number that covers `samples`, spread evenly."""
         rate_hz = int(getattr(self._extractor, "sampling_rate", RATE_HZ))
         heard = samples if rate_hz == RATE_HZ else soxr.resample(samples, RATE_HZ, rate_hz)
         size = round(self._backend.window_s * rate_hz)
@@ -103,7 +103,7 @@ class Classifier:
         import torch
 
         rate_hz = int(getattr(self._extractor, "sampling_rate", RATE_HZ))
-        padded = np.pad(window, (0, max(0, rate_hz // 2 - window.size)))  # convolutions want more than a few samples
+        padded = np.pad(window, (0, max(0, rate_hz // 2 - window.size)))  # convolutions need more than a few samples
         inputs = self._extractor(padded, sampling_rate=rate_hz, return_tensors="pt")  # type: ignore[operator]
         with torch.inference_mode():
             logits = self._net(**inputs.to(self._net.device)).logits[0]

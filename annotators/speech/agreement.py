@@ -1,4 +1,4 @@
-"""One transcript out of several: the one the others agree with most, with the figures: `agreement`."""
+"""Chooses among several transcripts the one with which the others agree most: `agreement`."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ from soundseam.schemas.record import Record
 from soundseam.schemas.speech import Agreement, ErrorUnit, PairError, SpeechFacts, Transcript
 
 _SHARPNESS = 4
-"""Power of the agreement with the nearest system that a system counts with: 0.5 counts a sixteenth of 1."""
+"""Exponent of a system's agreement with the most similar one in its vote: 0.5 counts a sixteenth of 1."""
 _MIN_WEIGHT = 0.01
 
 
 class SystemWeight(Record):
-    """What is known of a recogniser beforehand."""
+    """The prior weight of a recogniser."""
 
     system: str = Field(description="a backend")
     weight: float = Field(ge=0.0, le=1.0, description="0 leaves it out")
 
 
 class TranscriptAgreement(Backend[SpeechFacts]):
-    """Compares the transcripts before it pair by pair, keeps the one that trusted systems agree with most, and marks
-    what is not for training."""
+    """Compares the transcripts of earlier backends pair by pair, keeps the one with which trusted systems agree most,
+    and flags those that are unfit for training."""
 
     kind: Literal["agreement"] = "agreement"
     systems: tuple[str, ...] = ()
-    """Backends that take part; empty for every one before this that transcribes."""
+    """Backends that take part; empty for all earlier ones with transcripts."""
     weights: tuple[SystemWeight, ...] = ()
-    """How much the opinion of a backend counts, as in {system: pocketsphinx, weight: 0.1}; 1 for those not named."""
+    """Prior weights of backends, as in {system: pocketsphinx, weight: 0.1}; the default is 1."""
     min_agreement: float = Field(alias="least_agreement", default=0.8, ge=0.0, le=1.0)
-    """Under this the transcript is kept but marked unusable for training."""
+    """Below this the transcript is kept but unusable for training."""
     trust_single_system: bool = False
-    """True lets a transcript that only one system made be usable for training, if nothing else speaks against it."""
+    """If true, the transcript of a single system is usable for training unless it has other flags."""
     min_coverage: float = Field(alias="least_coverage", default=0.6, ge=0.0, le=1.0)
-    """Share of the detected speech that words must span, where the system gives word times."""
+    """Minimum share of the detected speech that words cover, if the system gives word times."""
     longest_tail_ms: int = Field(default=2_000, ge=0)
-    """Most speech after the last word: a tail left out is the commonest silent failure."""
+    """Maximum speech after the last word: a missing tail is the most common silent failure."""
     max_no_speech_probability: float = Field(alias="most_no_speech_probability", default=0.6, ge=0.0, le=1.0)
     """Whisper's own threshold."""
     max_letters_per_second: float = Field(alias="most_letters_per_second", default=30.0, gt=0.0)
-    """Twice as fast as fast speech; half of it counts for Chinese, Japanese and Korean characters."""
+    """Twice the rate of fast speech; half of it applies to Chinese, Japanese and Korean characters."""
     min_letters_per_second: float = Field(alias="least_letters_per_second", default=1.5, ge=0.0)
-    """Slower than the slowest speech: most of it was left out. Not asked of less than 3 s of speech."""
+    """Slower than the slowest speech, so that most of it must be missing. Not checked under 3 s of speech."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
     reads_language: ClassVar[bool] = True
@@ -90,7 +90,7 @@ class TranscriptAgreement(Backend[SpeechFacts]):
 
 
 class Candidate(NamedTuple):
-    """A system's transcript, and its units as they are compared."""
+    """A system's transcript, and its normalised units."""
 
     system: str
     transcript: Transcript
@@ -109,7 +109,7 @@ class AgreementAnnotator:
     def _agree(self, clip: Clip) -> SpeechFacts:
         heard = self._transcripts(clip)
         unit = unit_of([transcript.text for _, transcript in heard])
-        # One language for all: a server that names none must not be held against a spelling that another has.
+        # One language for all: a system that reports none must be normalised like the others.
         language = language_of(clip) or next((one.language for _, one in heard if one.language), None)
         candidates = [
             Candidate(system, transcript, units_of(transcript.text, unit, language)) for system, transcript in heard
@@ -170,7 +170,7 @@ class AgreementAnnotator:
 
 
 def compare(candidates: Sequence[Candidate]) -> tuple[PairError, ...]:
-    """The error rate of every two candidates, in order."""
+    """The error rate of each pair of candidates, in order."""
     return tuple(
         PairError(first=first.system, second=second.system, error_rate=error_rate(first.units, second.units))
         for first, second in combinations(candidates, 2)
@@ -178,9 +178,9 @@ def compare(candidates: Sequence[Candidate]) -> tuple[PairError, ...]:
 
 
 def error_rate(first: Sequence[str], second: Sequence[str]) -> float:
-    """Edits between two lists of units over the longer one: the same both ways, 0 for two empty lists.
+    """Edits between two lists of units divided by the longer length: symmetric, 0 for two empty lists.
 
-    A compound is no edit, however it is spaced: voice mail is voicemail.
+    The spacing of compounds does not count as an edit: voice mail equals voicemail.
     """
     if not first or not second:
         return float(bool(first) != bool(second))
@@ -203,11 +203,11 @@ def _compounds_joined(units: Sequence[str], others: Sequence[str]) -> list[str]:
 def weighted_medoid(
     candidates: Sequence[Candidate], pairs: Sequence[PairError], priors: Mapping[str, float]
 ) -> tuple[Candidate, float | None]:
-    """Of the candidates with half of the largest weight or more, the one that the others agree with most, and how much
-    they do; the first of equals.
+    """The candidate with which the others agree most, and their agreement; the first of equals. Candidates with less
+    than half of the largest weight cannot be chosen.
 
-    A system counts by its prior and by how well it agrees with whichever other is nearest to it, so that one which is
-    far from all of them spoils nothing. One candidate alone agrees with nobody: null.
+    A system's vote is its prior times its agreement with the most similar other one, so that an outlier has little
+    effect. The agreement of a single candidate is null.
     """
     if len(candidates) == 1:
         return candidates[0], None

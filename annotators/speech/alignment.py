@@ -1,4 +1,4 @@
-"""What every forced aligner shares: which text it aligns, and what comes of the times it finds."""
+"""The common part of forced aligners: the text to align, and the processing of the times found."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from soundseam.schemas.speech import Alignment, SpeechFacts, Transcript, Word
 from soundseam.schemas.timespan import TimeSpan
 
 _MIN_SPOKEN_MS = 40
-"""Of a word inside a stretch of speech, for it to be spoken there."""
+"""Minimum overlap of a word with a stretch of speech to count as spoken there."""
 _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,\uff0c!\uff01?\uff1f:\uff1a”)]}、"
-"""Marks that belong to the word after and the word before them, as in Whisper."""
+"""Punctuation that belongs to the following and to the preceding word, as in Whisper."""
 _WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Languages written without spaces, in which Whisper's words are characters."""
 
 
 class TextToAlign(NamedTuple):
-    """A transcript and the backend it is of."""
+    """A transcript and its backend."""
 
     backend: str
     transcript: Transcript
 
 
 def text_to_align(clip: Clip) -> TextToAlign | None:
-    """The agreed transcript where there is one, else the first that has words; None if nobody heard any."""
+    """The agreed transcript if there is one, else the first that has words; None if there is none."""
     rows = [row for row in clip.annotations if isinstance(row, SpeechAnnotation)]
     rows.sort(key=lambda row: row.agreement is None)
     for row in rows:
@@ -55,13 +55,13 @@ def aligned_facts(clip: Clip, text: TextToAlign, words: Sequence[Word]) -> Speec
 
 
 def with_known_speakers(words: Sequence[Word], clip: Clip) -> tuple[Word, ...]:
-    """`words` with their speakers, where a diarization came before."""
+    """`words` with their speakers, if an earlier backend is a diarization."""
     known = [row.speakers for row in clip.annotations if isinstance(row, SpeechAnnotation) and row.speakers]
     return with_speakers(words, known[0].turns) if known else tuple(words)
 
 
 def mean_difference_ms(words: Sequence[Word], others: Sequence[Word]) -> float | None:
-    """Mean of |start - start| and |end - end| over words in order; None if there are not equally many."""
+    """Mean of |start - start| and |end - end| over words in order; None if their numbers differ."""
     if not words or len(words) != len(others):
         return None
     distances = [
@@ -73,7 +73,7 @@ def mean_difference_ms(words: Sequence[Word], others: Sequence[Word]) -> float |
 
 
 def in_order(words: Iterable[Word], segment: Segment) -> tuple[Word, ...]:
-    """`words` with times moved, where they must be, inside the segment and none before the one before it ends."""
+    """`words` with times moved, if necessary, so that they are inside the segment and do not overlap."""
     ordered: list[Word] = []
     earliest_ms = segment.start_ms
     for word in words:
@@ -85,9 +85,9 @@ def in_order(words: Iterable[Word], segment: Segment) -> tuple[Word, ...]:
 
 
 def within_speech(words: Iterable[Word], segment: Segment) -> tuple[Word, ...]:
-    """`words` clipped to the segment's speech: a recogniser may begin a word where the pause before it begins.
+    """`words` clipped to the segment's speech: a recogniser may let a word begin at the start of the pause before it.
 
-    A word that reaches over a pause is in the speech that it ends in; one in no speech stays as it is.
+    A word that spans a pause belongs to the speech in which it ends; a word outside speech is unchanged.
     """
     stretches = speech_stretches(segment)
     return in_order((_clipped(word, stretches) for word in words), segment)
@@ -104,9 +104,9 @@ def _clipped(word: Word, stretches: Sequence[TimeSpan]) -> Word:
 
 
 def timed_words(aligned: list[dict[str, object]], segment: Segment, language: str) -> tuple[Word, ...]:
-    """Words in the recording's time, monotone, inside the segment and as far as they can be inside its speech.
+    """Words in the recording's time, monotone, inside the segment and as far as possible inside its speech.
 
-    What stands directly after the word before, as -record after re, is part of that word, where words have spaces.
+    In languages with spaces, a piece directly after a word, such as -record after re, is part of that word.
     """
     from faster_whisper.transcribe import merge_punctuations
 
@@ -146,4 +146,4 @@ def _recording_ms(seconds: object, segment: Segment, earliest_ms: int) -> int:
 def _number(value: object) -> float:
     if isinstance(value, float | int | np.floating | np.integer):
         return float(value)
-    raise TypeError(f"Whisper's alignment gave {value!r} for a number")
+    raise TypeError(f"Whisper's alignment returned {value!r} instead of a number")

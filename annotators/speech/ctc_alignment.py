@@ -1,4 +1,4 @@
-"""Word times of a text by any CTC model of characters, told what was said: `ctc_alignment`."""
+"""Word times of a transcript by forced alignment with any character CTC model: `ctc_alignment`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 RATE_HZ = 16_000
 MARGIN_MS = 200
 _MAX_UNSPEAKABLE = 0.2
-"""Share of words without a letter that the model knows, as numbers in digits; more, and nothing is aligned."""
+"""Maximum share of words without a letter in the model's vocabulary, such as digits; above it nothing is aligned."""
 
 
 class CtcAlignment(TorchWeights, Backend[SpeechFacts]):
-    """Word and sentence times by forced alignment with a CTC model of characters, as wav2vec 2.0 or MMS."""
+    """Word and sentence times by forced alignment with a character CTC model, such as wav2vec 2.0 or MMS."""
 
     kind: Literal["ctc_alignment"] = "ctc_alignment"
     weights: str = "facebook/wav2vec2-base-960h"
@@ -59,7 +59,7 @@ class CtcAlignment(TorchWeights, Backend[SpeechFacts]):
 
 
 class Letters:
-    """The model's vocabulary as an aligner uses it."""
+    """The model's vocabulary, for alignment."""
 
     def __init__(self, ids: dict[str, int], blank: int, delimiter: str) -> None:
         self.blank = blank
@@ -68,14 +68,16 @@ class Letters:
         self._upper = "A" in self._ids and "a" not in self._ids
 
     def ids_of(self, word: str) -> tuple[int, ...]:
-        """Of the letters that the model knows; empty if it knows none."""
+        """Ids of the letters in the vocabulary; empty if there are none."""
         folded = plain(word)
         cased = folded.upper() if self._upper else folded
         return tuple(self._ids[letter] for letter in cased if letter in self._ids)
 
 
 class Target(NamedTuple):
-    """All letters of a text with delimiters between words, and where each word's lie; None for one without letters."""
+    """All letters of a text with delimiters between words, and the position of each word; None for a word without
+    letters.
+    """
 
     ids: list[int]
     ranges: list[tuple[int, int] | None]
@@ -123,7 +125,7 @@ class CtcAligner:
         return aligned_facts(clip, text, in_order(_with_gaps_filled(words), clip.segment))
 
     def _spans(self, samples: Samples, ids: list[int]) -> list[_Span]:
-        """Time (ms, in `samples`) and probability of each letter; none if the text is too long for the sound."""
+        """Time (ms, in `samples`) and probability of each letter; empty if the text is too long for the audio."""
         import torch
         from torchaudio.functional import forced_align, merge_tokens
 
@@ -148,7 +150,7 @@ class _Span(NamedTuple):
 
 
 def _normalised(samples: Samples) -> torch.Tensor:
-    """(1, num_samples) of zero mean and unit variance, as wav2vec 2.0 models were trained."""
+    """(1, num_samples) with zero mean and unit variance, like the training data of wav2vec 2.0 models."""
     import torch
 
     wave = torch.from_numpy(samples.copy())
@@ -156,7 +158,7 @@ def _normalised(samples: Samples) -> torch.Tensor:
 
 
 def _word(text: str, place: tuple[int, int] | None, spans: Sequence[_Span], heard: Excerpt) -> Word | str:
-    """The word with its time; its text alone where it had no letters to align."""
+    """The word with its time; only its text if it had no letters to align."""
     if place is None:
         return text
     letters = spans[place[0] : place[1]]
@@ -167,9 +169,9 @@ def _word(text: str, place: tuple[int, int] | None, spans: Sequence[_Span], hear
 
 
 def _with_gaps_filled(words: Sequence[Word | str]) -> list[Word]:
-    """Words without a time get what lies between their neighbours, without a confidence.
+    """Words without a time get the time between their neighbours, without a confidence.
 
-    All before the next word is enough: `in_order` takes the word before out of it.
+    It is enough to end at the next word: `in_order` removes the overlap with the previous one.
     """
     filled: list[Word] = []
     for index, word in enumerate(words):

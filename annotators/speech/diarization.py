@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 
 class PyannoteDiarization(TorchWeights, Backend[SpeechFacts]):
-    """Speakers' turns, overlaps kept, under labels that hold all through a recording."""
+    """Speakers' turns, including overlaps, with labels that are consistent within a recording."""
 
     kind: Literal["pyannote_diarization"] = "pyannote_diarization"
     weights: str = "pyannote/speaker-diarization-community-1"
     """A pipeline on the model hub, or a folder with its config.yaml and models."""
     window_s: int = Field(default=600, ge=60)
-    """What is diarized at once: bounds memory, whatever the recording's length."""
+    """Length of a diarization window: bounds memory, whatever the recording's length."""
     overlap_s: int = Field(default=30, ge=5, le=50)
-    """What neighbouring windows share, to know their speakers again."""
+    """Overlap of neighbouring windows, for matching their speakers."""
     max_speakers: int | None = Field(alias="most_speakers", default=None, ge=1)
-    """In one window; null for as many as are found."""
+    """Maximum number of speakers per window; null for no limit."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
     hears_recordings: ClassVar[bool] = True
@@ -50,7 +50,7 @@ class PyannoteDiarization(TorchWeights, Backend[SpeechFacts]):
 
     def load(self) -> RecordingAnnotator[SpeechFacts]:
         self.check_available()
-        # Set before the import: pyannote.audio reports its use over the network unless told not to.
+        # Set before the import: pyannote.audio reports its use over the network by default.
         os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
         import torch
         from pyannote.audio import Pipeline
@@ -63,7 +63,7 @@ class PyannoteDiarization(TorchWeights, Backend[SpeechFacts]):
             raise BackendUnavailableError(self._not_found("gated, and no token was accepted"))
         device = torch_device(self.device)
         if device == "cpu":
-            # Batches gain nothing on a CPU and cost memory.
+            # On a CPU, batches are no faster and need more memory.
             pipeline.embedding_batch_size = 1
         hearing = WindowPipeline(pipeline.to(torch.device(device)), self.max_speakers)
         return WindowedDiarizer(hearing.diarize, self)
@@ -77,7 +77,7 @@ class PyannoteDiarization(TorchWeights, Backend[SpeechFacts]):
 
 
 class WindowPipeline:
-    """A pipeline of pyannote.audio that hears one window of a recording."""
+    """A pipeline of pyannote.audio for one window of a recording."""
 
     def __init__(self, pipeline: Pipeline, max_speakers: int | None) -> None:
         self._pipeline = pipeline
@@ -98,9 +98,9 @@ class WindowPipeline:
         return WindowTurns(window, turns, {name: voice for name, voice in voices.items() if np.isfinite(voice).all()})
 
     def _hear(self, sound: Mapping[str, object]) -> DiarizeOutput:
-        """The pipeline's answer, from half as much at once wherever the device has run out of memory.
+        """The pipeline's result; batches are halved whenever the device runs out of memory.
 
-        Raises AnnotationError if that is one at a time already.
+        Raises AnnotationError if the batch size is already 1.
         """
         import torch
 

@@ -1,4 +1,4 @@
-"""Who speaks when, by DiariZen in a Python environment of its own: `diarizen`."""
+"""Who speaks when, by DiariZen in its own Python environment: `diarizen`."""
 
 from __future__ import annotations
 
@@ -28,31 +28,33 @@ from soundseam.schemas.speech import SpeechFacts
 from soundseam.schemas.timespan import TimeSpan
 
 _TOLD = 400
-"""Characters of what a process said last, in an error."""
+"""Characters of a process's last output in an error message."""
 
 
 class Diarizen(Backend[SpeechFacts]):
-    """Speakers' turns by DiariZen (WavLM and pyannote's clustering), which runs beside, with packages of its own."""
+    """Speakers' turns by DiariZen (WavLM and pyannote's clustering), which runs in a separate process with its own
+    packages.
+    """
 
     kind: Literal["diarizen"] = "diarizen"
     python: str = ""
-    """Python of the environment in which github.com/BUTSpeechFIT/DiariZen is installed; needed."""
+    """Python of the environment in which github.com/BUTSpeechFIT/DiariZen is installed; required."""
     weights: str = "BUT-FIT/diarizen-wavlm-large-s80-md-v2"
     """A repository of the model hub, or a folder with config.toml and pytorch_model.bin."""
     weights_revision: str = "main"
-    """Which weights those are, as you know it: DiariZen takes the newest of the hub."""
+    """The version of the weights, for your own bookkeeping: DiariZen takes the newest from the hub."""
     weights_licence: str = ""
-    """SPDX identifier, where it is not the one that all weights of DiariZen have."""
+    """SPDX identifier, if it differs from that of DiariZen's own weights."""
     embedding: str = ""
     """For a folder: the file pytorch_model.bin of pyannote/wespeaker-voxceleb-resnet34-LM."""
     allow_non_commercial: bool = False
-    """True loads weights whose licence forbids commercial use, as all of DiariZen's do."""
+    """If true, weights whose licence forbids commercial use, such as all of DiariZen's, are loaded."""
     window_s: int = Field(default=600, ge=60)
-    """What is diarized at once: bounds memory, whatever the recording's length."""
+    """Length of a diarization window: bounds memory, whatever the recording's length."""
     overlap_s: int = Field(default=50, ge=5, le=50)
-    """What neighbouring windows share: those who speak in it are known again, others get new labels."""
+    """Overlap of neighbouring windows: speakers active in it are matched, others get new labels."""
     max_speakers: int | None = Field(alias="most_speakers", default=None, ge=1)
-    """In one window; null for as many as the weights' own configuration allows."""
+    """Maximum number of speakers per window; null for the limit of the weights' configuration."""
 
     not_in_key: ClassVar[frozenset[str]] = Backend.not_in_key | {"python"}
     branch: ClassVar[Branch] = Branch.SPEECH
@@ -83,12 +85,12 @@ class Diarizen(Backend[SpeechFacts]):
         if not self.python or shutil.which(self.python) is None:
             raise BackendUnavailableError(
                 f"{self.backend} needs python, which is {self.python or 'not set'}: install "
-                "github.com/BUTSpeechFIT/DiariZen in an environment of its own and name that environment's python"
+                "github.com/BUTSpeechFIT/DiariZen in its own environment and set python to that environment's python"
             )
         if Path(self.weights).is_dir() and not Path(self.embedding).is_file():
             raise BackendUnavailableError(
-                f"{self.backend} needs embedding beside the folder {self.weights}: name the file pytorch_model.bin of "
-                "pyannote/wespeaker-voxceleb-resnet34-LM"
+                f"{self.backend} needs embedding for the folder {self.weights}: set it to the file "
+                "pytorch_model.bin of pyannote/wespeaker-voxceleb-resnet34-LM"
             )
 
     def load(self) -> RecordingAnnotator[SpeechFacts]:
@@ -111,7 +113,7 @@ class _Turns(BaseModel):
 
 
 class DiarizenProcess:
-    """A running DiariZen. It is started again for the next window where it ended over one."""
+    """A running DiariZen process. If it ends during a window, it is restarted for the next one."""
 
     def __init__(self, backend: Diarizen) -> None:
         self._backend = backend
@@ -120,7 +122,7 @@ class DiarizenProcess:
         self._one_at_a_time = threading.Lock()
 
     def start(self) -> None:
-        """Raises BackendUnavailableError if DiariZen does not come up."""
+        """Raises BackendUnavailableError if DiariZen does not start."""
         backend = self._backend
         most = "" if backend.max_speakers is None else str(backend.max_speakers)
         command = [backend.python, diarizen_process.__file__, backend.weights, backend.embedding, most]
@@ -134,7 +136,7 @@ class DiarizenProcess:
             self._stop()
             raise BackendUnavailableError(
                 f"{backend.backend} did not start ({self._last_words()}): check that python -c 'import diarizen' runs "
-                f"there, and that {backend.weights} is a folder or can be had from the model hub"
+                f"there, and that {backend.weights} is a folder or available from the model hub"
             ) from error
 
     def diarize(self, samples: Samples, window: TimeSpan) -> WindowTurns:
@@ -175,6 +177,6 @@ class DiarizenProcess:
             self._process = None
 
     def _last_words(self) -> str:
-        """The last line of what the process said of its troubles."""
+        """The last line of the process's standard error."""
         said = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return said[-1][-_TOLD:] if said else "it said nothing"

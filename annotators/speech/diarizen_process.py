@@ -1,7 +1,7 @@
-"""Runs DiariZen in the Python that it is installed in: a WAV file in, its turns out, as lines of JSON.
+"""Runs DiariZen in its own Python: WAV files in, turns out, as lines of JSON.
 
-Started by `diarizen.py` as a script in another environment, so it imports nothing of this package and keeps to
-Python 3.10. DiariZen needs a pyannote.audio and a numpy of its own, which cannot be installed beside ours.
+Started by `diarizen.py` as a script in another environment, so it imports nothing from this package and is compatible
+with Python 3.10. DiariZen needs its own pyannote.audio and numpy, which cannot be installed beside ours.
 """
 
 import importlib
@@ -13,9 +13,9 @@ from typing import Any, TextIO
 
 
 def main(weights: str, embedding: str, max_speakers: str) -> None:
-    # A script's own folder comes first in the path: its modules must not stand in DiariZen's way.
+    # A script's own folder comes first in the path: its modules must not shadow DiariZen's.
     sys.path.pop(0)
-    # DiariZen prints to standard output what it does: that goes to standard error, so that answers stand alone.
+    # DiariZen prints its progress to standard output: redirect it to standard error, so that only answers remain.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
@@ -30,7 +30,7 @@ def main(weights: str, embedding: str, max_speakers: str) -> None:
 
 
 def open_pipeline(weights: str, embedding: str) -> Any:
-    """From a folder and the file of its embedding model, or from the hub."""
+    """The pipeline from a folder and the file of its embedding model, or from the hub."""
     found = importlib.import_module("diarizen.pipelines.inference").DiariZenPipeline
     if Path(weights).is_dir():
         return found(diarizen_hub=Path(weights).absolute(), embedding_model=embedding)

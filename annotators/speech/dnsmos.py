@@ -17,7 +17,7 @@ from soundseam.schemas.event import Branch
 from soundseam.schemas.speech import Dnsmos, SpeechFacts
 
 WINDOW_SAMPLES = 144_160
-"""9.01 s at 16 kHz, which is all that the models take."""
+"""9.01 s at 16 kHz, the fixed input length of the models."""
 _P835_FILE = "sig_bak_ovr.onnx"
 _P835_SHA256 = "269fbebdb513aa23cddfbb593542ecc540284a91849ac50516870e1ac78f6edd"
 _P808_FILE = "model_v8.onnx"
@@ -27,11 +27,11 @@ _CALIBRATION = {
     "background": (-0.13166888, 1.60915514, -0.39604546),
     "overall": (-0.06766283, 1.11546468, 0.04602535),
 }
-"""Polynomials from the network's outputs to scores, highest power first, as speechmos 0.0.1.1 has them."""
+"""Polynomials from the network's outputs to scores, highest power first, from speechmos 0.0.1.1."""
 
 
 class DnsmosScores(Backend[SpeechFacts]):
-    """DNSMOS P.835 and P.808 of the whole segment, noise and all, where it holds speech."""
+    """DNSMOS P.835 and P.808 of the whole segment, including noise, if it contains speech."""
 
     kind: Literal["dnsmos"] = "dnsmos"
 
@@ -69,7 +69,7 @@ class DnsmosAnnotator:
     def run_models(self, window: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
         """The three raw P.835 outputs, (3,), and the P.808 score of one window (WINDOW_SAMPLES,).
 
-        One window per call: a batch is no faster on one thread, and an answer then depends on nothing but its clip.
+        One window per call: a batch is no faster on one thread, and so an answer depends only on its clip.
         """
         p835 = self._p835.run(None, {"input_1": window[None]})[0][0]
         return p835, float(self._p808.run(None, {"input_1": _log_mel(window)[None]})[0][0, 0])
@@ -82,10 +82,10 @@ class DnsmosAnnotator:
 
 
 def windows_of(samples: Samples) -> NDArray[np.float32]:
-    """The fewest windows that cover `samples` (num_samples,), evenly spaced: (num_windows, WINDOW_SAMPLES).
+    """The smallest number of evenly spaced windows that cover `samples` (num_samples,): (num_windows, WINDOW_SAMPLES).
 
-    A shorter clip is repeated until it fills one, as the reference does; the reference then takes a window every
-    second, which gives nearly the same means for many times the work.
+    A shorter clip is repeated until it fills one, as in the reference; the reference uses one window per second, which
+    gives nearly the same means for much more work.
     """
     if len(samples) <= WINDOW_SAMPLES:
         return np.resize(samples, WINDOW_SAMPLES)[None]
@@ -95,7 +95,7 @@ def windows_of(samples: Samples) -> NDArray[np.float32]:
 
 
 def _log_mel(window: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the P.808 model takes: 120 mel bands each 10 ms, in dB under the loudest, scaled; (900, 120)."""
+    """The input of the P.808 model: 120 mel bands per 10 ms, in dB relative to the loudest, scaled; (900, 120)."""
     import librosa
 
     mel = librosa.feature.melspectrogram(y=window[:-160], sr=16_000, n_fft=321, hop_length=160, n_mels=120)
@@ -112,7 +112,7 @@ def _mean(scores: NDArray[np.floating]) -> float:
 
 
 def _weights_folder() -> Path:
-    # Found, not imported: the package's own modules import requests and more that is not needed here.
+    # Located, not imported: the package's modules import requests and other packages that are not needed here.
     spec = find_spec("speechmos")
     if spec is None or not spec.submodule_search_locations:
         raise BackendUnavailableError(f"dnsmos needs speechmos: {DnsmosScores.remedy}")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from faster_whisper.tokenizer import Tokenizer
 
 WINDOW_MS = 30_000
-"""All that the model hears at once."""
+"""Maximum input length of the model."""
 _FRAMES = 3_000
 _FRAMES_PER_SECOND = 100
 _FRAME_STEP = 250
@@ -40,7 +40,7 @@ _MIN_SPEECH_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Decoded:
-    """What came out for one clip: its text tokens, and the mean log-probability of all `length` tokens."""
+    """The result for one clip: its text tokens, and the mean log-probability of all `length` tokens."""
 
     tokens: list[int]
     length: int
@@ -56,7 +56,7 @@ class SpokenLanguage(NamedTuple):
 
 
 class Decoding(NamedTuple):
-    """How texts are searched for: options of the backend."""
+    """Options of the decoder, from the backend."""
 
     beam_size: int
     max_tokens: int
@@ -76,7 +76,7 @@ class WhisperAnnotator:
         for clip in clips:
             if clip.segment.span.duration_ms > WINDOW_MS:
                 raise AnnotationError(
-                    "too_long", f"{clip.segment.span.duration_ms} ms; Whisper hears {WINDOW_MS} ms at most"
+                    "too_long", f"{clip.segment.span.duration_ms} ms; Whisper accepts at most {WINDOW_MS} ms"
                 )
         answers = {
             index: SpeechFacts(transcript=an_empty_transcript("unsupported_language"))
@@ -88,22 +88,21 @@ class WhisperAnnotator:
         return [answers[index] for index in range(len(clips))]
 
     def _listens_to(self, language: str | None) -> bool:
-        """Whether the model may know `language`; one with an English vocabulary alone knows no other."""
+        """Whether the model may support `language`; one with an English-only vocabulary supports no other."""
         return self._whisper.model.is_multilingual or speaks_english(language)
 
     def _of_equal_length(self, indices: Sequence[int], clips: Sequence[Clip]) -> list[list[int]]:
-        """`indices` of clips, those that are padded to the same length together: what others a batch holds must not
-        change an answer."""
+        """`indices` of clips, grouped by padded length, since the other clips of a batch must not change an answer."""
         groups: dict[int, list[int]] = {}
         for index in indices:
             groups.setdefault(self.frames_for(clips[index]), []).append(index)
         return list(groups.values())
 
     def frames_for(self, clip: Clip) -> int:
-        """Feature frames that the model is given for `clip`, in steps of 2.5 s.
+        """Number of feature frames for `clip`, in steps of 2.5 s.
 
-        Whisper was trained on 30 s. A shorter window is as good for speech and several times faster, but makes up more
-        where nobody speaks: so a clip that is mostly something else gets all 30 s.
+        Whisper was trained on 30 s. A shorter window is as good for speech and several times faster, but leads to more
+        invented text without speech: so a clip that is mostly something else gets all 30 s.
         """
         spoken_ms = covered_ms(speech_stretches(clip.segment))
         if _MIN_SPEECH_SHARE * clip.segment.span.duration_ms > spoken_ms:
@@ -152,7 +151,7 @@ class WhisperAnnotator:
             encoded,
             prompts,
             beam_size=self._decoding.beam_size,
-            max_length=2 * self._decoding.max_tokens,  # CTranslate2 lets a Whisper write half of it, as OpenAI's does
+            max_length=2 * self._decoding.max_tokens,  # CTranslate2 limits Whisper to half of it, like OpenAI's code
             suppress_blank=True,
             suppress_tokens=list(get_suppressed_tokens(self._tokenizer(languages[0].code), [-1])),
             return_scores=True,
@@ -177,7 +176,7 @@ class WhisperAnnotator:
         languages: Sequence[SpokenLanguage],
         decoded: Sequence[Decoded],
     ) -> list[tuple[Word, ...]]:
-        # Alignment takes one language a call, and all clips of the batch: those of another language go in empty.
+        # Alignment takes one language per call, and all clips of the batch: those in another language are passed as empty.
         frames = [min(_FRAMES, _frames_of(clip)) for clip in clips]
         words: list[tuple[Word, ...]] = [() for _ in clips]
         for code in sorted({language.code for language in languages}):
@@ -238,35 +237,35 @@ _SIZES = {
     "distil-large-v3": "Systran/faster-distil-whisper-large-v3",
     "distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2",
 }
-"""Where faster-whisper 1.2 finds the sizes that it knows by name."""
+"""The repositories of faster-whisper 1.2 for sizes given by name."""
 
 
 class FasterWhisper(Backend[SpeechFacts]):
-    """Whisper of any size: words with times, the language by its sound, and how sure the model is."""
+    """Whisper of any size: words with times, the language detected in the audio, and the model's confidence."""
 
     kind: Literal["faster_whisper"] = "faster_whisper"
     weights: str = "large-v3"
-    """A size as in small or large-v3-turbo, a repository of the model hub, or a folder with a converted model."""
+    """A size such as small or large-v3-turbo, a repository of the model hub, or a folder with a converted model."""
     weights_revision: str = "main"
-    """Commit of the hub's repository; pin one, so that rows made later are made by the same weights."""
+    """Commit of the hub's repository; pin one, so that later rows are made with the same weights."""
     weights_licence: str = ""
-    """SPDX identifier, where the model card in the folder does not say it."""
+    """SPDX identifier, if the model card in the folder does not state it."""
     allow_non_commercial: bool = False
-    """True loads weights whose licence forbids commercial use."""
+    """If true, weights whose licence forbids commercial use are loaded."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """auto takes a GPU where there is one."""
+    """auto uses a GPU if there is one."""
     compute_type: str = "auto"
-    """auto is float16 on a GPU and int8 on a CPU; else what CTranslate2 knows, as in float32 or int8_float16."""
+    """auto is float16 on a GPU and int8 on a CPU; or a type of CTranslate2, such as float32 or int8_float16."""
     threads: int = Field(default=1, ge=1)
     """CPU threads of one worker; workers are one per core."""
     beam_size: int = Field(default=5, ge=1, le=20)
-    """Hypotheses kept while decoding; 5 is Whisper's own."""
+    """Beam size of decoding; 5 is Whisper's default."""
     max_tokens: int = Field(alias="most_tokens", default=224, ge=4, le=224)
-    """Where decoding stops: about twice what 30 s of fast speech need. Stopped text is flagged as cut_short."""
+    """Maximum number of tokens: about twice what 30 s of fast speech need. Truncated text is flagged as cut_short."""
     padding_s: int = Field(default=5, ge=3, le=30)
-    """Silence after a clip, up to 30 s in all, which is Whisper's own way for every clip and several times slower."""
+    """Silence after a clip, up to 30 s in all; 30 is Whisper's own behaviour, and several times slower."""
     trust_single_system: bool = False
-    """True marks its transcripts usable for training although no second system agreed with them."""
+    """If true, its transcripts are usable for training without the agreement of a second system."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
     reads_language: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Who speaks when, by carried models on onnxruntime, without torch: `onnx_diarization`."""
+"""Who speaks when, by included models on onnxruntime, without torch: `onnx_diarization`."""
 
 from __future__ import annotations
 
@@ -37,33 +37,33 @@ from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
 _FRAME_SAMPLES = HOP_MS * DETECTION_RATE_HZ // 1000
 _MARGIN_MS = 1_000
-"""Sound around detected speech that is listened to as well."""
+"""Margin around detected speech that is processed as well."""
 _JOIN_MS = 5_000
-"""Speech closer than this is one region: windows reach across the pause."""
+"""Speech with shorter gaps than this is one region: windows span the pause."""
 
 _MIN_SURE_MS = 1_000
-"""Of every speaker in a segment, for the segment's speakers to be sure: who says less may be a piece of another."""
+"""Minimum speech of each speaker for `sure`: a speaker with less may be a fragment of another one."""
 _MIN_LOCAL_MS = 300
 _MIN_COVERED = 0.8
 _MAX_DOUBT, _MAX_DOUBT_OF_ONE = 0.08, 0.035
-"""Of the segmentation model, on average where somebody speaks. A single speaker wants less: what is missed of far
-voices lies where the model doubts."""
+"""Maximum mean doubt of the segmentation model during speech. For a single speaker it must be lower: distant voices are
+missed where the model is in doubt."""
 
 
 class OnnxDiarization(Backend[SpeechFacts]):
-    """Speakers' turns, overlaps kept, under labels that hold all through a recording; where speech was detected."""
+    """Speakers' turns in detected speech, including overlaps, with labels that are consistent within a recording."""
 
     kind: Literal["onnx_diarization"] = "onnx_diarization"
     step_ms: int = Field(default=2_500, ge=500, le=10_000, multiple_of=HOP_MS)
-    """From one window of 10 s to the next: shorter steps take longer."""
+    """Step between windows of 10 s: shorter steps take longer."""
     max_distance: float = Field(default=0.45, gt=0.0, lt=1.0)
-    """Mean cosine distance of two voices up to which they are one speaker's; higher finds fewer speakers."""
+    """Maximum mean cosine distance of two voices of one speaker; higher values give fewer speakers."""
     min_voice_ms: int = Field(default=1_000, ge=0)
-    """Time alone in a window from which a voice takes part in finding the recording's speakers."""
+    """Minimum time alone in a window for a voice to take part in clustering."""
     min_speaker_ms: int = Field(default=800, ge=0)
-    """Time alone, added up over windows, from which a speaker counts as one."""
+    """Minimum total time alone of a speaker."""
     max_gap_ms: int = Field(default=500, ge=0)
-    """Pauses up to this are part of a turn."""
+    """Maximum pause within a turn."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
     hears_recordings: ClassVar[bool] = True
@@ -88,7 +88,7 @@ class OnnxDiarization(Backend[SpeechFacts]):
 
 
 class Heard(NamedTuple):
-    """What was found in a recording: its turns, and the windows that they were made of, both in order."""
+    """The result for a recording: its turns, and the windows on which they are based, both in order."""
 
     turns: tuple[SpeakerSpan, ...]
     windows: Sequence[WindowVoices]
@@ -104,7 +104,7 @@ class OnnxDiarizer:
         self._clustering = Clustering(backend.max_distance, backend.min_voice_ms, backend.min_speaker_ms)
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
-        """Each clip on its own: labels mean the same speaker within their segment only."""
+        """Each clip separately: labels are only consistent within their segment."""
         return [self._of_clip(clip) for clip in clips]
 
     def annotate_recording(self, waveform: Waveform, segments: Sequence[Segment]) -> Sequence[SpeechFacts]:
@@ -131,7 +131,7 @@ class OnnxDiarizer:
         return Heard(named, [window for heard in windows for window in heard])
 
     def _hear(self, waveform: Waveform, region: TimeSpan) -> list[WindowVoices]:
-        """Windows over `region`, which reach beyond a region that is shorter than one of them."""
+        """Windows over `region`; they extend beyond a region that is shorter than a window."""
         total = waveform.num_samples // _FRAME_SAMPLES
         return [
             self._models.hear(waveform.read(first * _FRAME_SAMPLES, (first + WINDOW_FRAMES) * _FRAME_SAMPLES), first)
@@ -145,7 +145,7 @@ def _speakers(segment: Segment, heard: Heard, scope: Literal["recording", "segme
 
 
 def _is_sure(segment: Segment, speakers: Speakers, windows: Sequence[WindowVoices]) -> bool:
-    """Whether the windows and the clusters agree on who speaks in `segment`, and leave no speech to anybody else."""
+    """Whether the windows and the clusters agree on who speaks in `segment`, and cover all of its speech."""
     spoken: dict[str, int] = {}
     for turn in speakers.turns:
         spoken[turn.speaker] = spoken.get(turn.speaker, 0) + turn.end_ms - turn.start_ms
@@ -163,7 +163,7 @@ def _is_sure(segment: Segment, speakers: Speakers, windows: Sequence[WindowVoice
 
 
 def speech_regions(segments: Sequence[Segment]) -> tuple[TimeSpan, ...]:
-    """Where to listen, in order: detected speech with a margin, and pauses of up to _JOIN_MS inside it."""
+    """The regions to process, in order: detected speech with a margin, and pauses of up to _JOIN_MS inside it."""
     regions: list[TimeSpan] = []
     for span in union_spans(span for segment in segments for span in speech_stretches(segment)):
         wide = TimeSpan(max(0, span.start_ms - _MARGIN_MS), span.end_ms + _MARGIN_MS)

@@ -1,4 +1,6 @@
-"""Transcripts by any server with OpenAI's audio interfaces, as vLLM serves Qwen3-ASR or MOSS-Audio: `openai_audio`."""
+"""Transcripts by any server with OpenAI's audio interfaces, such as vLLM with Qwen3-ASR or MOSS-Audio:
+`openai_audio`.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,13 @@ class OpenaiAudio(ServedBackend[SpeechFacts]):
 
     kind: Literal["openai_audio"] = "openai_audio"
     interface: Literal["transcriptions", "chat"] = "transcriptions"
-    """chat is for models that talk about audio and serve no transcriptions of their own."""
+    """chat is for audio-language models without a transcriptions interface."""
     prompt: str = "Transcribe the speech in this audio word for word. Answer only with the transcript."
-    """Of the chat interface; it follows the audio, so that the server's prefix cache holds the audio."""
+    """For the chat interface; it comes after the audio, so that the server's prefix cache can hold the audio."""
     max_characters: int = Field(alias="most_characters", default=4_000, ge=100)
-    """A longer answer to 30 s of audio is no transcript; the clip is rejected with the beginning of the answer."""
+    """A longer answer for 30 s of audio is not a transcript; the clip is rejected with the beginning of the answer."""
     trust_single_system: bool = False
-    """True marks its transcripts usable for training although no second system agreed with them."""
+    """If true, its transcripts are usable for training without the agreement of a second system."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
     reads_language: ClassVar[bool] = True
@@ -79,7 +81,7 @@ class OpenaiAudioAnnotator(ServedAnnotator[SpeechFacts]):
 
 
 def _words(answer: Answer, segment: Segment) -> tuple[Word, ...]:
-    """In the recording's time; none from a server that times none."""
+    """Words in the recording's time; empty if the server gives no times."""
     return in_order([_word(word, segment) for word in answer.words], segment)
 
 

@@ -52,18 +52,19 @@ from soundseam.schemas.timespan import TimeSpan, covered_ms
 
 MIN_SPEECH_MS = 1_500
 MIN_VOICED_SHARE = 0.25
-"""A pitch or a pace of less than this is not sure enough to gainsay anybody."""
+"""With a smaller voiced share, pitch and pace are too uncertain to contradict the model."""
 _LOWEST_FEMALE_HZ, _HIGHEST_MALE_HZ, _LOWEST_CHILD_HZ = 110.0, 250.0, 150.0
-"""Medians beyond these are rare: adults' lie about 120 and 210 Hz, with standard deviations of some 20 Hz (Traunmüller
-and Eriksson, 1995); children's above 200 Hz."""
+"""Medians beyond these are rare: adults' are about 120 and 210 Hz, with standard deviations of some 20 Hz (Traunmüller
+and Eriksson, 1995); children's above 200 Hz.
+"""
 _HIGH_FROM_HZ, _LOW_UP_TO_HZ = 130.0, 230.0
 _FAST_FROM_HZ, _SLOW_UP_TO_HZ = 3.2, 5.0
-"""Syllable nuclei per second, as the paces of `manner.py` count them."""
+"""Syllable nuclei per second, as in `speech_manner.py`."""
 _LOUD_FROM_DBFS, _QUIET_UP_TO_DBFS = -45.0, -12.0
 
 
 def contradictions(told: Dimensions, voice: Voice, backend: str) -> tuple[DimensionContradiction, ...]:
-    """Only what cannot be: between the measures and these bounds a listener may well hear it otherwise."""
+    """Only impossible values: within these bounds listeners may disagree with the measurement."""
     if voice.speech_ms < MIN_SPEECH_MS:
         return ()
     wrong = {**dict(_against_pitch(told, voice)), **dict(_against_pace_and_level(told, voice))}
@@ -113,13 +114,13 @@ MAX_WORDS = {"accent": 10, "texture": 15, "tone": 15, "personality": 20, "summar
 
 class ParalinguisticsByModel(ServedBackend[SpeechFacts]):
     """Gender, age, accent, pitch, volume, speed, texture, clarity, fluency, emotion, tone, personality and a summary of
-    each speaker in a model's words; what contradicts the measured voice is marked and counts as unclear."""
+    each speaker by a model; values that contradict the measured voice are marked and set to unclear."""
 
     kind: Literal["paralinguistics"] = "paralinguistics"
     min_speech_ms: int = Field(alias="least_speech_ms", default=1_500, ge=200)
-    """Of a speaker alone; who says less in a segment is not described."""
+    """Minimum time alone of a speaker in a segment; others are not described."""
     max_speakers: int = Field(alias="most_speakers", default=4, ge=1, le=16)
-    """Of one segment: those who speak longest."""
+    """Maximum number of speakers per segment: those who speak longest."""
     sampling: Sampling = Sampling(max_tokens=512)
     """How answers are drawn."""
 
@@ -138,7 +139,7 @@ class ParalinguisticsByModel(ServedBackend[SpeechFacts]):
 
 @dataclass(frozen=True)
 class KnownVoice:
-    """One speaker of a segment: what was measured of the voice, and by whom."""
+    """One speaker of a segment, with the measured voice and its backend."""
 
     speaker: str | None
     voice: Voice | None
@@ -166,7 +167,7 @@ class ParalinguisticsAnnotator(ServedAnnotator[SpeechFacts]):
             yield self._facts(*drawn.popleft(), answers)
 
     def _voices(self, clip: Clip) -> list[tuple[KnownVoice, bytes]]:
-        """Who is to be described, and the sound of it: each speaker alone where several are known, else the segment."""
+        """The voices to describe, with their audio: each speaker alone if several are known, else the segment."""
         rows = [row for row in clip.annotations if isinstance(row, SpeechAnnotation)]
         speakers = next((row.speakers for row in rows if row.speakers is not None), None)
         if speakers is not None and speakers.count > 1:
@@ -178,7 +179,7 @@ class ParalinguisticsAnnotator(ServedAnnotator[SpeechFacts]):
         return [(KnownVoice(label, *measured), flac_of(clip))]
 
     def _longest(self, speakers: Speakers) -> list[tuple[str, tuple[TimeSpan, ...]]]:
-        """Those who speak enough, and when they speak alone; who speaks longest first."""
+        """The speakers who speak enough, and when they speak alone; the longest first."""
         alone = alone_spans(speakers.turns)
         enough = [label for label in alone if covered_ms(alone[label]) >= self._backend.min_speech_ms]
         longest = sorted(enough, key=lambda label: (-covered_ms(alone[label]), label))
@@ -222,7 +223,7 @@ class ParalinguisticsAnnotator(ServedAnnotator[SpeechFacts]):
 
 
 def held_against(told: Parsed[Dimensions], known: KnownVoice) -> Paralinguistics:
-    """`told`, with unclear for what contradicts the measures, which is marked."""
+    """`told`, with unclear for values that contradict the measurements, which are listed as contradictions."""
     wrong = contradictions(told.record, known.voice, known.measured_by) if known.voice is not None else ()
     values = {
         name: (" ".join(value.split()) if isinstance(value, str) else value)
@@ -233,7 +234,7 @@ def held_against(told: Parsed[Dimensions], known: KnownVoice) -> Paralinguistics
 
 
 def told_problems(record: Record) -> Iterator[str]:
-    """What is wrong with an answer of the right form, each in a clause."""
+    """Problems of a valid answer, one clause each."""
     assert isinstance(record, Dimensions)
     for name, max_words in MAX_WORDS.items():
         text = " ".join(str(getattr(record, name)).split())
@@ -243,7 +244,7 @@ def told_problems(record: Record) -> Iterator[str]:
 
 
 def _as_clip(clip: Clip, samples: Samples) -> Clip:
-    """`samples` as a clip that is speech from its beginning to its end."""
+    """`samples` as a clip that is all speech."""
     end_ms = len(samples) * 1000 // clip.sample_rate_hz
     speech = Event(event_class=EventClass.SPEECH, label="speech", onset_ms=0, offset_ms=end_ms, score=1.0)
     segment = clip.segment.model_copy(update={"start_ms": 0, "end_ms": end_ms, "events": (speech,)})

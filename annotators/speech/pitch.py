@@ -1,4 +1,4 @@
-"""The pitch of speech, frame by frame, by SwiftF0: a small network that says how sure it is of each frame."""
+"""The pitch of speech, frame by frame, by SwiftF0: a small network with a confidence per frame."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from soundseam.annotators.onnx import Session, carried_weights, open_session
 RATE_HZ = 16_000
 FRAME_MS = 10
 LOWEST_HZ, HIGHEST_HZ = 70.0, 400.0
-"""Where adults' and most children's speech lies; outside it a period is hum, a whistle or an error."""
+"""The range of adults' and most children's speech; outside it a period is hum, a whistle or an error."""
 SWIFT_F0_FILE = "swift_f0.onnx"
 SWIFT_F0_SHA256 = "6385e8c2ebc3872e82c9ff5946228de44cd3be77a750ea53698b7dbfe94b0a22"
 _SEARCH_HZ = (50.0, 500.0)
-"""Wider than what is kept, so that hum at 50 or 60 Hz is found as such and not as its double."""
+"""Wider than the range of results, so that hum at 50 or 60 Hz is found as such and not as its double."""
 _HOP = 256
 """Samples between frames of the network."""
 _WINDOW_FRAMES, _LEFT_FRAMES, _RIGHT_FRAMES = 1875, 11, 10
-"""30 s at once; a frame depends on so many before and after it, so that windows give what the whole would."""
+"""30 s at once; a frame depends on this many before and after it, so that windows give the same result as the whole."""
 _LEVEL_MS = 60
 _SURE = 0.5
-"""The confidence from which its authors call a frame voiced."""
+"""The authors' minimum confidence of a voiced frame."""
 _SILENT_PEAK = 1e-3
-"""Its authors': the network never saw digital silence, and answers it at random."""
+"""From the authors: the network was not trained on digital silence, and its output for it is random."""
 _LOUD = 0.1
-"""The level that samples are brought to: the network was not trained on very faint speech."""
+"""The target level of samples: the network was not trained on very faint speech."""
 _MIN_LEVEL_DB = 30.0
 _PLAUSIBLE = (0.75, 1.5)
 
 
 @dataclass(frozen=True)
 class PitchTrack:
-    """`f0_hz` and `voiced`, (num_frames,): frame i is centred on i * FRAME_MS. `f0_hz` counts where `voiced`."""
+    """`f0_hz` and `voiced`, (num_frames,): frame i is centred on i * FRAME_MS. `f0_hz` is only valid where `voiced`."""
 
     f0_hz: NDArray[np.float64]
     voiced: NDArray[np.bool_]
@@ -49,9 +49,9 @@ def load_tracker() -> Session:
 def track_pitch(samples: Samples, session: Session) -> PitchTrack:
     """The pitch of 16 kHz mono `samples` (num_samples,).
 
-    A frame is voiced if the network is sure of it, it lies less than 30 dB under the loud frames, and its pitch lies
-    from 70 to 400 Hz and from 0.75 of the first to 1.5 of the third quartile of all such pitches (De Looze and Hirst,
-    2008). On prompts resynthesised by WORLD, so that their pitch is known, at 0.45 to 1.6 times it,
+    A frame is voiced if the network is sure, it is less than 30 dB below the loud frames, and its pitch is from 70 to
+    400 Hz and from 0.75 of the first to 1.5 of the third quartile of all such pitches (De Looze and Hirst, 2008).
+    On prompts resynthesised by WORLD, so that their pitch is known, at 0.45 to 1.6 times it,
     at most 0.1 % of the voiced frames of clean speech are more than 20 % off (YIN: 0.7 % at 0.45),
     and 0.5 to 8 % under babble 10 dB below the speech.
     """
@@ -94,7 +94,7 @@ def _window(samples: Samples, first: int, total: int, session: Session) -> NDArr
 
 
 def _brought_up(samples: Samples) -> Samples:
-    """The samples at a level of -20 dBFS in their loudest 20 ms, if they lie lower."""
+    """The samples, amplified to -20 dBFS in their loudest 20 ms if they are fainter."""
     frame = RATE_HZ // 50
     frames = samples[: len(samples) // frame * frame].reshape(-1, frame)
     loudest = float(np.sqrt(np.square(frames).mean(axis=1).max(initial=0.0))) or float(np.abs(samples).max())

@@ -1,4 +1,4 @@
-"""An English transcript from the model that PocketSphinx brings along: `pocketsphinx`."""
+"""An English transcript by PocketSphinx and its bundled model: `pocketsphinx`."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 FRAME_MS = 10
 MARGIN_MS = 200
-"""Heard on either side of a stretch of speech: detectors set their edges where the level rises."""
+"""Margin on either side of a stretch of speech: detectors put edges where the level rises."""
 _FILLER = re.compile(r"[<\[+].*")
 _VARIANT = re.compile(r"\(\d+\)$")
 SEARCH = {"ds": 2, "maxhmmpf": 3000, "maxwpf": 10}
-"""Senones scored every second frame and a narrower search: 1.4 times faster, no more errors on clear prompts."""
+"""Senones scored every second frame and a narrower search: 1.4 times faster, without more errors on clear prompts."""
 
 
 class Pocketsphinx(Backend[SpeechFacts]):
-    """US-English words with times, by PocketSphinx and the model in its wheel: a stand-in for a real recogniser."""
+    """US-English words with times, by PocketSphinx and the model in its wheel: a substitute for a modern recogniser."""
 
     kind: Literal["pocketsphinx"] = "pocketsphinx"
     trust_single_system: bool = False
-    """True marks its transcripts usable for training although no second system agreed with them."""
+    """If true, its transcripts are usable for training without the agreement of a second system."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
     reads_language: ClassVar[bool] = True
@@ -82,14 +82,14 @@ class PocketsphinxAnnotator:
         stretches = speech_stretches(clip.segment)
         if not speaks_english(language_of(clip)):
             return an_empty_transcript("unsupported_language")
-        if not stretches or not as_pcm(clip.samples).any():  # it hears a word in digital silence
+        if not stretches or not as_pcm(clip.samples).any():  # it recognises a word in digital silence
             return an_empty_transcript("no_speech")
         heard = excerpt(clip, widen(stretches, MARGIN_MS, clip.segment.span))
         return told_by_one(_transcript(words_of(self._decode(as_pcm(heard.samples)), heard)), self._trusted)
 
     def _decode(self, pcm: NDArray[np.int16]) -> list[_Decoded]:
-        # Noise removal goes on from one utterance to the next until the front end is made anew: without this, words
-        # would depend on the clips before. The whole utterance in one call normalises by its own mean.
+        # Noise removal adapts from one utterance to the next until the front end is rebuilt: without this, words would
+        # depend on earlier clips. With the whole utterance in one call, it is normalised by its own mean.
         with self._one_at_a_time:
             self._decoder.reinit_feat()
             self._decoder.start_utt()
@@ -124,12 +124,12 @@ def _transcript(words: tuple[Word, ...]) -> Transcript:
 
 
 def speaks_english(language: str | None) -> bool:
-    """Whether the language that came with the recording, BCP 47, lets English be expected; unknown does."""
+    """Whether the recording's stated language, BCP 47, is English or unknown."""
     return language is None or language.lower().replace("_", "-").split("-")[0] in ("en", "eng", "und")
 
 
 def words_of(decoded: Iterable[_Decoded], heard: Excerpt) -> tuple[Word, ...]:
-    """Words in the recording's time: fillers left out, `word(2)` written as word."""
+    """Words in the recording's time: without fillers, and `word(2)` written as word."""
     return tuple(
         Word(
             text=_VARIANT.sub("", item.entry),
@@ -143,7 +143,7 @@ def words_of(decoded: Iterable[_Decoded], heard: Excerpt) -> tuple[Word, ...]:
 
 
 def is_filler(entry: str) -> bool:
-    """Whether a dictionary entry stands for silence or noise, as in <sil>, [NOISE] or ++UM++."""
+    """Whether a dictionary entry is silence or noise, such as <sil>, [NOISE] or ++UM++."""
     return _FILLER.match(entry) is not None
 
 

@@ -1,4 +1,4 @@
-"""Word times of an English text by PocketSphinx told what was said: `pocketsphinx_alignment`."""
+"""Word times of an English transcript by forced alignment with PocketSphinx: `pocketsphinx_alignment`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from pocketsphinx import Decoder
 
 _MIN_PART = 2
-"""Letters of a word inside a compound: un in unmute."""
+"""Minimum length of a word inside a compound: un in unmute."""
 
 
 class PocketsphinxAlignment(Backend[SpeechFacts]):
-    """Word and sentence times of an English transcript; words that no dictionary has are spelled out by rule."""
+    """Word and sentence times of an English transcript; the pronunciation of unknown words follows spelling rules."""
 
     kind: Literal["pocketsphinx_alignment"] = "pocketsphinx_alignment"
 
@@ -51,14 +51,14 @@ class PocketsphinxAlignment(Backend[SpeechFacts]):
 
 
 class Spoken(NamedTuple):
-    """A word of the transcript and the dictionary entries it is spoken as; twenty-five is two."""
+    """A word of the transcript and its dictionary entries; twenty-five has two."""
 
     text: str
     entries: tuple[str, ...]
 
 
 class Fit(NamedTuple):
-    """One reading of a text found in the sound: first frame and the frame after the last of each entry."""
+    """One reading of a text aligned with the audio: first frame and the frame after the last of each entry."""
 
     score: float
     words: tuple[Spoken, ...]
@@ -91,7 +91,7 @@ class PocketsphinxAligner:
         return aligned_facts(clip, text, in_order(words, clip.segment))
 
     def _spoken(self, text: str, reading: Reading) -> list[Spoken]:
-        """The words of `text` by dictionary entries; none if a word has no letter that English reads."""
+        """The words of `text` as dictionary entries; empty if a word has no English letter."""
         words = spoken_words(text, reading)
         entries = [tuple(entry for piece in word.entries for entry in self._entries(piece)) for word in words]
         if not all(entries):
@@ -99,7 +99,7 @@ class PocketsphinxAligner:
         return [Spoken(word.text, own) for word, own in zip(words, entries, strict=True)]
 
     def _entries(self, piece: str) -> tuple[str, ...]:
-        """What the dictionary has for a piece of a word: itself, two words that make it up, or its sounds."""
+        """Dictionary entries for a piece of a word: itself, the two words of a compound, or its phones."""
         if self._decoder.lookup_word(piece):
             return (piece,)
         for split in range(len(piece) - _MIN_PART, _MIN_PART - 1, -1):
@@ -109,7 +109,7 @@ class PocketsphinxAligner:
         return (self._spelled(phones),) if phones else ()
 
     def _spelled(self, phones: Sequence[str]) -> str:
-        """The dictionary's entry of a word of `phones`, added where it has none."""
+        """The dictionary's entry for `phones`, added if there is none."""
         entry = "~" + "_".join(phones).lower()
         with self._one_at_a_time:
             if not self._decoder.lookup_word(entry):
@@ -117,7 +117,7 @@ class PocketsphinxAligner:
         return entry
 
     def _fit(self, words: tuple[Spoken, ...], pcm: bytes) -> Fit | None:
-        """Where `words` lie in the sound; None if the sound does not fit them."""
+        """The alignment of `words` with the audio; None if they do not fit."""
         entries = [entry for word in words for entry in word.entries]
         with self._one_at_a_time:
             self._decoder.set_align_text(" ".join(entries))
@@ -146,9 +146,9 @@ def _timed(fit: Fit, heard: Excerpt) -> list[Word]:
 
 
 def spoken_words(text: str, reading: Reading = Reading.NUMBER) -> list[Spoken]:
-    """The words of `text` as written, each with the pieces it is spoken as; a dash between spaces is no word.
+    """The words of `text` as written, each with its spoken pieces; a dash between spaces is not a word.
 
-    A word without any letter or digit that English reads has no pieces.
+    A word without an English letter or digit has no pieces.
     """
     words = []
     for written in text.split():

@@ -1,4 +1,4 @@
-"""How well speech was recorded, on the source's own channels: `speech_quality`."""
+"""Recording quality of speech, measured on the source's own channels: `speech_quality`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from soundseam.schemas.speech import SpeechFacts, SpeechQuality
 
 RATE_HZ = 48_000
 _FULL_SCALE = 0.985
-"""A clipped top rings by a little when it is resampled to 48 kHz: at this level the share found is within a tenth of
-that at the source's rate, for speech clipped by 6 to 18 dB at 8, 16 and 44.1 kHz."""
+"""Clipped peaks ring slightly when resampled to 48 kHz: with this level the measured share is within a tenth of that at
+the source's rate, for speech clipped by 6 to 18 dB at 8, 16 and 44.1 kHz.
+"""
 _CLIPPING_RUN = 3
 _SPECTRUM_SAMPLES = 2048
 _RANGE_DB = 70.0
 
 
 class SpeechQualityMeasures(Backend[SpeechFacts]):
-    """Bandwidth and clipping of what the detectors call speech."""
+    """Bandwidth and clipping of the detected speech."""
 
     kind: Literal["speech_quality"] = "speech_quality"
 
@@ -60,7 +61,7 @@ def measure_quality(clip: Clip) -> SpeechQuality:
 
 
 def _bandwidth_hz(channels: Samples) -> int | None:
-    """Upper edge of the highest band within 70 dB of the strongest, of the channel that reaches highest."""
+    """Upper edge of the highest band within 70 dB of the strongest, the maximum over channels."""
     if channels.shape[1] < _SPECTRUM_SAMPLES or not channels.any():
         return None
     from scipy.signal import welch

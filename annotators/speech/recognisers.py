@@ -1,4 +1,4 @@
-"""The recognisers of speech, for whoever has one as a part: the music branch hears lyrics with them."""
+"""The speech recognisers that can be nested in another backend: `lyrics` in the music branch uses them."""
 
 from __future__ import annotations
 

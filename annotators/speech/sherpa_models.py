@@ -1,4 +1,4 @@
-"""What a folder for sherpa-onnx holds: the files it loads, and which of its model families they are."""
+"""The contents of a folder for sherpa-onnx: the files to load, and their model family."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _ROLES = (
     ("encoder", r"encode|.*-encoder$"),
     ("decoder", r"decode|.*-decoder$"),
 )
-"""What a model file is for, by the beginning of its name; any other ONNX file is a model of its own."""
+"""The role of a model file, by the beginning of its name; any other ONNX file is a complete model."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """How sherpa-onnx opens models of one kind.
+    """How sherpa-onnx opens models of one family.
 
-    `factory` is the name of its `OfflineRecognizer`'s class method, `files` the roles of the files that it takes, each
-    under its argument's name; `metadata` are keys without which sherpa-onnx ends the process instead of raising.
+    `factory` is the class method of its `OfflineRecognizer`, `files` maps argument names to the roles of files;
+    `metadata` are keys without which sherpa-onnx ends the process instead of raising.
     """
 
     factory: str
@@ -87,7 +87,7 @@ FAMILIES = {
 
 
 class SherpaModel(NamedTuple):
-    """A model as it lies in a folder. `files` are paths by argument, `metadata` those of its first ONNX file."""
+    """A model in a folder. `files` are paths by argument, `metadata` that of its first ONNX file."""
 
     kind: str
     files: Mapping[str, str]
@@ -99,7 +99,7 @@ class SherpaModel(NamedTuple):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """BCP 47 of those that it knows; empty if its files do not say."""
+        """BCP 47 codes of the supported languages; empty if its files do not state them."""
         if self.kind != "whisper":
             return self.family.languages
         if self.metadata["is_multilingual"] == "0":
@@ -114,8 +114,8 @@ class SherpaModel(NamedTuple):
 def files_to_load(names: Sequence[str], quantised: bool) -> dict[str, str]:
     """The role of each of `names`, paths in a folder or repository, that a model is loaded from.
 
-    Where one role has files of several precisions, `quantised` takes the int8 one and else the float32 one. Raises
-    ValueError where a choice is left, as between two models in one folder.
+    If a role has files of several precisions, `quantised` selects the int8 one, otherwise float32. Raises ValueError if
+    the choice is ambiguous, for example with two models in one folder.
     """
     by_role: dict[str, list[str]] = {}
     for name in sorted(names):
@@ -150,7 +150,7 @@ def _one_of(role: str, candidates: Sequence[str], quantised: bool) -> str:
 
 
 def open_folder(folder: Path, quantised: bool) -> SherpaModel:
-    """The model in `folder`. Raises BackendUnavailableError if there is none that sherpa-onnx would load whole."""
+    """The model in `folder`. Raises BackendUnavailableError if there is no complete model for sherpa-onnx."""
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     try:
         roles = files_to_load(names, quantised)
@@ -162,7 +162,7 @@ def open_folder(folder: Path, quantised: bool) -> SherpaModel:
     missing = [role for role in model.family.files.values() if role not in roles]
     if missing:
         raise BackendUnavailableError(f"{folder} looks like {model.kind} and lacks its {', '.join(missing)}")
-    # sherpa-onnx ends the whole process where one of these is missing.
+    # sherpa-onnx ends the whole process if one of these is missing.
     unsaid = [key for key in model.family.metadata if not metadata.get(key)]
     if unsaid:
         raise BackendUnavailableError(
@@ -190,7 +190,7 @@ def _kind_of(folder: Path, roles: Mapping[str, str], metadata: Mapping[str, str]
     if kind in FAMILIES:
         return kind
     known = f"its model_type is {model_type}" if model_type else "no model_type in the metadata of an ONNX file"
-    raise BackendUnavailableError(f"{folder} holds no model that sherpa-onnx knows: {known}")
+    raise BackendUnavailableError(f"{folder} has no model that sherpa-onnx supports: {known}")
 
 
 _BY_ROLE = {"encoder_adaptor": "funasr_nano", "conv_frontend": "qwen3_asr", "preprocessor": "moonshine"}
@@ -199,7 +199,7 @@ _BY_ROLE = {"encoder_adaptor": "funasr_nano", "conv_frontend": "qwen3_asr", "pre
 def _encoders_kind(folder: Path, roles: Mapping[str, str], metadata: Mapping[str, str]) -> str:
     model_type = metadata.get("model_type", "")
     if "decode_chunk_len" in metadata or "cache_last_channel_dim1" in metadata:
-        raise BackendUnavailableError(f"{folder} holds a streaming model: take one that hears whole clips")
+        raise BackendUnavailableError(f"{folder} has a streaming model: use an offline model")
     if "joiner" in roles:
         return "nemo_transducer" if model_type.startswith("EncDec") else "transducer"
     signs = {
@@ -212,7 +212,9 @@ def _encoders_kind(folder: Path, roles: Mapping[str, str], metadata: Mapping[str
     kind = next((kind for kind, seen in signs.items() if seen), None)
     if kind is None:
         said = f"model_type {model_type}" if model_type else "no model_type in its metadata"
-        raise BackendUnavailableError(f"{folder} holds an encoder and a decoder that sherpa-onnx does not know: {said}")
+        raise BackendUnavailableError(
+            f"{folder} has an encoder and a decoder that sherpa-onnx does not support: {said}"
+        )
     return kind
 
 
@@ -222,15 +224,15 @@ def _check_tokens(path: Path, model: SherpaModel) -> None:
         return
     symbols = {line.split()[0] for line in lines if len(line.split()) == 2}
     if any(len(line.split()) > 2 for line in lines) or not symbols:
-        raise BackendUnavailableError(f"{path} is no list of tokens: one per line, with its number")
+        raise BackendUnavailableError(f"{path} is not a list of tokens: write one per line, with its number")
     if model.kind in _CTC and model.kind != "omnilingual-asr" and not symbols & {"<blk>", "<eps>", "<blank>"}:
         raise BackendUnavailableError(f"{path} has no <blk>, <eps> or <blank>, which a CTC model needs")
 
 
 def onnx_metadata(path: Path) -> dict[str, str]:
-    """What the author of an ONNX file wrote into its `metadata_props`, without loading its weights.
+    """The `metadata_props` of an ONNX file, without loading its weights.
 
-    Empty for a file that is no ONNX.
+    Empty for a file that is not ONNX.
     """
     with path.open("rb") as file:
         try:

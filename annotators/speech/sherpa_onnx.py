@@ -23,21 +23,21 @@ from soundseam.schemas.segment import Segment
 from soundseam.schemas.speech import SpeechFacts, Transcript, Word
 
 _STEP_S = 1
-"""Clips are padded to whole seconds, so that those of about one length make a batch: what others it holds must not
-change an answer."""
+"""Clips are padded to whole seconds, so that clips of similar length form a batch: the others in it must not change an
+answer."""
 _WHISPER_MAX_S = 29.5
-"""What sherpa-onnx gives a Whisper; the rest is left out."""
+"""Maximum length that sherpa-onnx passes to Whisper; the rest is dropped."""
 _MAX_WORD_TAIL_S = 0.3
-"""How long the last part of a word lasts at most, where the model says only when it begins."""
+"""Maximum length of the last part of a word, if the model only gives its start."""
 _WORDS = re.compile(
     r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f][^\w\s]*|[^\s\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]+"
 )
-"""Words, and single characters of scripts that are written without spaces."""
+"""Words, and single characters of scripts without spaces."""
 _CLASSES = re.compile(r"^<\|(\w+)\|>$")
 
 
 class Answer(Protocol):
-    """Of one clip: its text, and its tokens with the times (s) at which they begin, where the model gives them."""
+    """The answer for one clip: its text, and its tokens with their start times (s) if the model gives them."""
 
     @property
     def text(self) -> str: ...
@@ -54,7 +54,7 @@ class Answer(Protocol):
 
 
 class Stream(Protocol):
-    """One clip on its way."""
+    """The input stream of one clip."""
 
     @property
     def result(self) -> Answer: ...
@@ -81,7 +81,7 @@ class _Inner(Protocol):
 
 
 class Recogniser(Protocol):
-    """The calls of a `sherpa_onnx.OfflineRecognizer` that are made here."""
+    """The methods of `sherpa_onnx.OfflineRecognizer` that are used here."""
 
     @property
     def config(self) -> _Config: ...
@@ -100,15 +100,15 @@ class SherpaOnnx(NamedWeights, Backend[SpeechFacts]):
     weights: str = "csukuangfj/sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8"
     """A repository of the model hub, or a folder with one model: its ONNX files and their tokens.txt."""
     languages: tuple[str, ...] = ()
-    """What the model knows, BCP 47, where its files do not say: it then does not listen to others."""
+    """Supported languages, BCP 47, if the model's files do not state them: clips in others are skipped."""
     quantised: bool = True
-    """True takes a model's int8 files where it has them: smaller, and faster on a CPU."""
+    """If true, use a model's int8 files if it has them: smaller, and faster on a CPU."""
     provider: Literal["cpu", "cuda", "coreml"] = "cpu"
-    """What ONNX Runtime runs on; cuda needs sherpa-onnx's own wheel for it."""
+    """Execution provider of ONNX Runtime; cuda needs sherpa-onnx's own wheel for it."""
     threads: int = Field(default=1, ge=1)
     """CPU threads of one worker; workers are one per core."""
     trust_single_system: bool = False
-    """True marks its transcripts usable for training although no second system agreed with them."""
+    """If true, its transcripts are usable for training without the agreement of a second system."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
     reads_language: ClassVar[bool] = True
@@ -170,7 +170,7 @@ class SherpaAnnotator:
         ]
 
     def _expect(self, language: str | None) -> None:
-        """The next clip is in `language`; one that is not known is heard."""
+        """Sets the language of the next clip; if unknown, it is detected."""
         code = primary_language(language) or ""
         config = self._recogniser.config
         config.model_config.whisper.language = code if code in self._model.languages else ""
@@ -198,18 +198,18 @@ class SherpaAnnotator:
 
 
 class _TimedToken(NamedTuple):
-    """Where in the text a token begins, when it is spoken, in s, and how sure the model is of it."""
+    """A token's position in the text, its start time in s, and the model's confidence."""
 
     place: int
     start_s: float
     end_s: float
     confidence: float | None
     is_spoken: bool
-    """False for a mark, whose time may be anywhere in the pause after a word."""
+    """False for punctuation, whose time may be anywhere in the pause after a word."""
 
 
 def words_of(answer: Answer, segment: Segment) -> tuple[Word, ...]:
-    """The words of `answer` in the recording's time; none if the model does not time all of them."""
+    """The words of `answer` in the recording's time; empty if the model does not time all of them."""
     tokens = _placed(answer)
     words = []
     for match in _WORDS.finditer(answer.text):
@@ -231,7 +231,7 @@ def words_of(answer: Answer, segment: Segment) -> tuple[Word, ...]:
 
 
 def _placed(answer: Answer) -> list[_TimedToken]:
-    """The tokens of `answer` that are found in its text, in order; none if it is not a time for each."""
+    """The tokens of `answer` that occur in its text, in order; empty if not every token has a time."""
     try:
         tokens, starts = list(answer.tokens), list(answer.timestamps)
     except UnicodeDecodeError:  # a token of a byte-level vocabulary that is half a character
@@ -265,7 +265,7 @@ def _padded(clip: Clip) -> Samples:
 
 
 def _folder_of(backend: SherpaOnnx) -> Path:
-    """Where the weights lie; those of a repository are fetched, one precision of each file alone."""
+    """The folder with the weights; from a repository only one precision of each file is downloaded."""
     local = Path(backend.weights)
     if local.is_dir():
         return local
@@ -275,7 +275,7 @@ def _folder_of(backend: SherpaOnnx) -> Path:
     where = {"repo_id": backend.weights, "revision": backend.weights_revision}
     try:
         names = HfApi().list_repo_files(**where)
-    except (HfHubHTTPError, OSError):  # no network: what was fetched before will do
+    except (HfHubHTTPError, OSError):  # no network: use what was downloaded before
         names = []
     try:
         wanted = _wanted(names, backend.quantised) if names else None
@@ -285,7 +285,7 @@ def _folder_of(backend: SherpaOnnx) -> Path:
 
 
 def _wanted(names: Sequence[str], quantised: bool) -> list[str]:
-    """Of a repository's files those of one model; a tokenizer comes as a folder, large weights as a file beside."""
+    """The files of one model in a repository; a tokenizer may be a folder, large weights an extra file."""
     roles = files_to_load([name for name in names if not name.startswith("test_wavs/")], quantised)
     folder = str(Path(roles["tokenizer"]).parent) if "tokenizer" in roles else None
     return [
@@ -320,4 +320,4 @@ _KNOWN = {
         *("lv", "lt", "mt", "pl", "pt", "ro", "sk", "sl", "es", "sv", "ru", "uk"),
     ),
 }
-"""Languages of models whose files do not say them, from k2-fsa.github.io/sherpa/onnx/pretrained_models."""
+"""Languages of models whose files do not state them, from k2-fsa.github.io/sherpa/onnx/pretrained_models."""

@@ -1,6 +1,6 @@
 """How a written English word is spoken: numbers in words, symbols by name, and letters as sounds.
 
-For aligners that know sounds and a dictionary: they find the time of a word, so a rough pronunciation is enough.
+For aligners with phones and a dictionary: they find the time of a word, so a rough pronunciation is enough.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PIECE = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?(?:st|nd|rd|th)?|[a-z']*[a-z][a-z'
 
 
 def spoken_pieces(written: str, reading: Reading) -> tuple[str, ...]:
-    """The dictionary words that `written`, one word of a text, is spoken as; none for letters that are not Latin."""
+    """The dictionary words for `written`, one word of a text; empty for letters that are not Latin."""
     folded = _plain_letters(written)
     pieces = _PIECE.findall(folded)
     currency = [_CURRENCIES[piece] for piece in pieces if piece in _CURRENCIES]
@@ -58,7 +58,7 @@ def has_digits(text: str) -> bool:
 
 
 def _plain_letters(text: str) -> str:
-    """Small letters without accents, straight apostrophes."""
+    """`text` in lower case, without accents and with straight apostrophes."""
     split = unicodedata.normalize("NFKD", text.replace("\u2019", "'")).casefold()
     return "".join(character for character in split if not unicodedata.combining(character))
 
@@ -110,7 +110,7 @@ _SOUNDS = dict(
     )
     for pair in line.split()
 )
-"""Letters to sounds (ARPABET), the commonest of each in English."""
+"""Letters to phones (ARPABET), the most common ones in English."""
 _LONG = {"a": "EY", "e": "IY", "i": "AY", "o": "OW", "u": "Y UW"}
 _LONGEST = max(map(len, _SOUNDS))
 
@@ -155,11 +155,11 @@ PHONES = (
     "Z",
     "ZH",
 )
-"""The sounds of General American, in ARPABET."""
+"""The phones of General American, in ARPABET."""
 
 
 def phones_of(word: str) -> tuple[str, ...]:
-    """The sounds of `word`, by rule: rough, as English spelling is."""
+    """The phones of `word`, by rough spelling rules."""
     return tuple(phone for sounds in _sounds_of(word.replace("'", "")) for phone in sounds.split())
 
 

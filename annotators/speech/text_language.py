@@ -1,4 +1,4 @@
-"""Which language a transcript is in, by its words, beside what a recogniser heard: `text_language`."""
+"""The language of a transcript, from its text, compared with the language detected by a recogniser: `text_language`."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 class TextLanguage(Backend[SpeechFacts]):
-    """The language of the text by lingua, of the sound by the recogniser, and whether they agree.
+    """The language of the text by lingua, of the audio by the recogniser, and whether they agree.
 
-    Nothing is said of the text if the recording's language, given or heard, is not among those considered, or if none
-    of them is likely enough.
+    The language of the text is null if the recording's language, stated or detected, is not among `languages`, or if
+    none of them is likely enough.
     """
 
     kind: Literal["text_language"] = "text_language"
     languages: tuple[str, ...] = Field(
         default=("ar", "de", "en", "es", "fr", "hi", "ja", "ko", "ru", "zh"), min_length=2, max_length=20
     )
-    """What may be spoken, ISO 639-1: each costs about 100 MB of memory in a worker, and makes short texts harder."""
+    """Possible languages, ISO 639-1: each needs about 100 MB of memory per worker, and makes short texts harder."""
     min_confidence: float = Field(alias="least_confidence", default=0.5, ge=0.0, le=1.0)
-    """Among the languages considered; under it the text's language is unknown."""
+    """Minimum confidence among `languages`; below it the text's language is unknown."""
     min_letters: int = Field(alias="least_letters", default=20, ge=1)
-    """Less text says nothing; ideographs and kana count threefold."""
+    """Minimum length of the text; ideographs and kana count threefold."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
     sample_rate_hz: ClassVar[int | None] = None
@@ -59,7 +59,7 @@ class TextLanguage(Backend[SpeechFacts]):
         unknown = [code for code in self.languages if not hasattr(IsoCode639_1, code.upper())]
         if unknown:
             raise BackendUnavailableError(
-                f"{self.backend} does not know {', '.join(unknown)}: name languages by ISO 639-1 codes, as in en or zh"
+                f"{self.backend} does not support {', '.join(unknown)}: use ISO 639-1 codes, such as en or zh"
             )
         codes = [getattr(IsoCode639_1, code.upper()) for code in self.languages]
         return TextLanguageAnnotator(LanguageDetectorBuilder.from_iso_codes_639_1(*codes).build(), self)
@@ -94,12 +94,12 @@ class TextLanguageAnnotator:
 
 
 def letters_of(text: str) -> int:
-    """Letters of `text`; one that stands for a syllable or a word counts as three."""
+    """Number of letters in `text`; characters for a syllable or a word count as three."""
     return sum(3 if "\u3040" <= character <= "\ud7af" else 1 for character in text if character.isalpha())
 
 
 def _transcripts(clip: Clip) -> list[Transcript]:
-    """The transcripts of the rows before, an agreed one first."""
+    """The transcripts of earlier rows, an agreed one first."""
     rows = [row for row in clip.annotations if isinstance(row, SpeechAnnotation) and row.transcript is not None]
     rows.sort(key=lambda row: row.agreement is None)
     return [row.transcript for row in rows if row.transcript is not None]

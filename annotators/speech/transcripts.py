@@ -1,4 +1,4 @@
-"""What a recogniser's own transcript becomes, whichever it is: held against bounds, and marked."""
+"""Validation and flags for the transcript of any recogniser."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from soundseam.schemas.speech import ErrorUnit, Sentence, Transcript, Word
 from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
 PAUSE_MS = 800
-"""Between words without punctuation, a longer silence ends a sentence: pauses inside one are mostly shorter."""
+"""Without punctuation, a longer pause between words ends a sentence: pauses inside one are mostly shorter."""
 _ENDS = tuple(".?!…。\uff1f\uff01।؟")
 _CLOSING = "\"'”’)]»」』"
 
@@ -44,13 +44,13 @@ def _groups(words: Sequence[Word]) -> Iterator[list[Word]]:
 
 
 def _ends_sentence(text: str, following: str) -> bool:
-    """Whether `text` closes a sentence; a full stop before a small letter, as in "approx. five", does not."""
+    """Whether `text` ends a sentence; a full stop before a lower-case letter, as in "approx. five", does not."""
     bare = text.rstrip(_CLOSING)
     return bare.endswith(_ENDS) and not (bare.endswith(".") and following[:1].islower())
 
 
 def joined_words(texts: Sequence[str]) -> str:
-    """Words as a text: with spaces, but for scripts that have none."""
+    """Words joined to a text: with spaces, except for scripts without them."""
     return ("" if unit_of(texts) is ErrorUnit.CHARACTERS and not _has_hangul(texts) else " ").join(texts)
 
 
@@ -66,7 +66,7 @@ def speech_stretches(segment: Segment) -> tuple[TimeSpan, ...]:
 
 
 def widen(stretches: tuple[TimeSpan, ...], margin_ms: int, within: TimeSpan) -> tuple[TimeSpan, ...]:
-    """`stretches` with `margin_ms` more on both sides, clipped to `within`; those that then touch become one."""
+    """`stretches` extended by `margin_ms` on both sides, clipped to `within`; those that then touch are merged."""
     return union_spans(
         TimeSpan(span.start_ms - margin_ms, span.end_ms + margin_ms).intersection(within) for span in stretches
     )
@@ -88,13 +88,15 @@ def sample_mask(clip: Clip, spans: tuple[TimeSpan, ...]) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Stretches of a clip put one after the other, with the way back to the recording's time."""
+    """Concatenated stretches of a clip, with the mapping back to the recording's time."""
 
     samples: Samples
     stretches: tuple[TimeSpan, ...]
 
     def to_recording_ms(self, excerpt_ms: int, ends: bool = False) -> int:
-        """The recording's time of `excerpt_ms`; a joint is the end of a stretch where `ends`, else the next's start."""
+        """The recording's time of `excerpt_ms`; at a joint, the end of a stretch if `ends`, else the start of the
+        next.
+        """
         passed = 0
         for stretch in self.stretches:
             into = excerpt_ms - passed
@@ -105,7 +107,7 @@ class Excerpt:
 
 
 def excerpt(clip: Clip, stretches: tuple[TimeSpan, ...]) -> Excerpt:
-    """The audio of `stretches`, which are disjoint, in order, inside the segment and at least one."""
+    """The audio of `stretches`: at least one, disjoint, in order and inside the segment."""
     parts = [clip.samples[start:stop] for start, stop in (_sample_range(clip, span) for span in stretches)]
     return Excerpt(np.concatenate(parts), stretches)
 
@@ -117,15 +119,15 @@ def _sample_range(clip: Clip, span: TimeSpan) -> tuple[int, int]:
 
 
 _JOIN_MS = 600
-"""Words further apart than this leave the time between them uncovered."""
+"""Longer gaps between words count as not covered."""
 _LONGEST_PHRASE = 12
 _MIN_SPEECH_MS = 3_000
-"""In less of it, one short word may be all that was said."""
+"""Less speech than this may contain only one short word."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Where doubt begins. Letters are counted as written, without spaces."""
+    """Limits for flags. Letters are counted as written, without spaces."""
 
     min_coverage: float
     longest_tail_ms: int
@@ -136,7 +138,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Figures:
-    """What the rules look at; None if it cannot be told."""
+    """The figures for the rules; None if unknown."""
 
     coverage: float | None
     tail_ms: int | None
@@ -161,7 +163,7 @@ def doubts(
     transcript: Transcript, units: Sequence[str], unit: ErrorUnit, figures: Figures, limits: Limits
 ) -> tuple[str, ...]:
     """Flags, in a fixed order. `units` are the transcript's, normalised; `unit` says which kind they are."""
-    dense = 0.5 if unit is ErrorUnit.CHARACTERS else 1.0  # a Chinese character holds a syllable, two or three letters
+    dense = 0.5 if unit is ErrorUnit.CHARACTERS else 1.0  # a Chinese character is a syllable, two or three letters
     signs = {
         "no_words": not units,
         "no_speech": bool(units) and figures.letters_per_second is None,
@@ -179,7 +181,7 @@ def doubts(
 
 
 def repeats_endlessly(units: Sequence[str]) -> bool:
-    """Whether a phrase of up to 12 units comes again and again, at once: four times, six for a single unit.
+    """Whether a phrase of up to 12 units is repeated in a row: four times, or six for a single unit.
 
     People say "no, no, no"; a recogniser that is stuck does not stop.
     """
@@ -196,17 +198,16 @@ def repeats_endlessly(units: Sequence[str]) -> bool:
 MAX_CHARACTERS = 4_000
 """More than anyone says in 30 s, in any language."""
 MIN_SURE = 0.5
-"""Probability from which a language that was heard counts as that of the clip."""
+"""Minimum probability of a detected language to count as that of the clip."""
 NO_LANGUAGE = "und"
 _SHOWN = 200
 
 
 def told_by_one(heard: Transcript, trusted: bool, max_characters: int = MAX_CHARACTERS) -> Transcript:
-    """`heard` as the row of one recogniser, with more flags; usable for training where nothing speaks against it and
-    the configuration has `trusted` this recogniser alone.
+    """`heard` as the row of one recogniser, with more flags; usable for training if there are none and the
+    configuration has `trusted` this recogniser alone.
 
-    Control characters are taken out of its text and words: what a model writes is text and nothing else. Raises
-    AnnotationError where it has written without end.
+    Control characters are removed from its text and words. Raises AnnotationError for an endless text.
     """
     text = without_controls(heard.text)
     if len(text) > max_characters:
@@ -225,15 +226,15 @@ def told_by_one(heard: Transcript, trusted: bool, max_characters: int = MAX_CHAR
 
 
 def without_controls(text: str) -> str:
-    """`text` on one line, without control characters and halves of surrogate pairs, which no file can hold."""
+    """`text` on one line, without control characters and halves of surrogate pairs, which cannot be stored."""
     kept = (" " if unicodedata.category(character) in {"Cc", "Cs"} else character for character in text)
     return " ".join("".join(kept).split())
 
 
 def language_of(clip: Clip) -> str | None:
-    """BCP 47, as it came with the recording, else as a recogniser before this one heard it for sure; None for unknown.
+    """BCP 47: the recording's stated language, else one that an earlier recogniser detected for sure; None if unknown.
 
-    A recogniser that knows one language only does not listen to others.
+    A recogniser for a single language skips clips in others.
     """
     told = clip.segment.language
     if told is not None and primary_language(told) != NO_LANGUAGE:
@@ -244,7 +245,7 @@ def language_of(clip: Clip) -> str | None:
 
 
 def an_empty_transcript(*flags: str) -> Transcript:
-    """Of a recogniser that heard nothing, or did not listen."""
+    """The transcript of a recogniser that found nothing, or was not run."""
     return Transcript(
         text="",
         words=(),

@@ -16,19 +16,19 @@ from soundseam.schemas.event import Branch
 from soundseam.schemas.speech import SpeechFacts, Transcript, Word
 
 Recogniser = Callable[[Sequence[Samples]], Sequence[Mapping[str, object]]]
-"""`text`, and `chunks` of `text` and `timestamp` (s) where words are timed, for each waveform."""
+"""`text`, and `chunks` of `text` and `timestamp` (s) if words are timed, for each waveform."""
 
 
 class TransformersAsr(TorchWeights, Backend[SpeechFacts]):
-    """Transcripts by a speech recognition model of transformers, with word times where it is a CTC model."""
+    """Transcripts by a speech recognition model of transformers, with word times if it is a CTC model."""
 
     kind: Literal["transformers_asr"] = "transformers_asr"
     weights: str = "facebook/wav2vec2-base-960h"
     """A repository of the model hub, or a folder with a model and its processor."""
     language: str | None = None
-    """What the model writes, BCP 47, where it knows one language only: it then does not listen to others."""
+    """The model's language, BCP 47, if it has only one: clips in others are skipped."""
     trust_single_system: bool = False
-    """True marks its transcripts usable for training although no second system agreed with them."""
+    """If true, its transcripts are usable for training without the agreement of a second system."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
     reads_language: ClassVar[bool] = True
@@ -98,7 +98,7 @@ def _open(backend: TransformersAsr) -> Recogniser:
     one_at_a_time = threading.Lock()
 
     def recognise(waves: Sequence[Samples]) -> Sequence[Mapping[str, object]]:
-        # A CTC model that was trained without a mask hears the padding: alone, an answer depends on its clip only.
+        # A CTC model trained without a mask is affected by padding: one at a time, an answer depends only on its clip.
         size = 1 if recogniser.type == "ctc" else len(waves)
         heard = [{"raw": wave.copy(), "sampling_rate": 16_000} for wave in waves]
         with one_at_a_time:
@@ -109,7 +109,7 @@ def _open(backend: TransformersAsr) -> Recogniser:
 
 
 def _words(chunks: object, clip: Clip) -> tuple[Word, ...]:
-    """Words in the recording's time; none from a model that does not time them."""
+    """Words in the recording's time; empty if the model does not time them."""
     if not isinstance(chunks, list):
         return ()
     words = []

@@ -1,4 +1,4 @@
-"""Speakers' turns: windows of a recording joined, projected onto segments, and given to words."""
+"""Speakers' turns: joins the windows of a recording, projects turns onto segments, and assigns speakers to words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from soundseam.schemas.speech import Speakers, SpeechFacts, Turn, Word
 from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
 MIN_SIMILARITY = 0.5
-"""Cosine of two mean voice embeddings from which they are taken for one speaker, where no shared time decides."""
+"""Minimum cosine similarity of two mean voice embeddings of one speaker, if no shared time decides."""
 _MIN_SHARED_MS = 500
 
 
@@ -29,7 +29,7 @@ class SpeakerSpan(NamedTuple):
 
 @dataclass(frozen=True)
 class WindowTurns:
-    """What was found in one window of a recording. `voices` has the mean embedding of each of its speakers."""
+    """The result for one window of a recording. `voices` has the mean embedding of each of its speakers."""
 
     window: TimeSpan
     turns: tuple[SpeakerSpan, ...]
@@ -37,7 +37,7 @@ class WindowTurns:
 
 
 def windows_over(duration_ms: int, window_ms: int, overlap_ms: int) -> tuple[TimeSpan, ...]:
-    """The fewest windows of at most `window_ms` that cover a recording, each sharing `overlap_ms` with the next."""
+    """The smallest number of windows of at most `window_ms` that cover a recording, with overlaps of `overlap_ms`."""
     if duration_ms <= window_ms:
         return (TimeSpan(0, duration_ms),)
     step_ms = window_ms - overlap_ms
@@ -48,9 +48,9 @@ def windows_over(duration_ms: int, window_ms: int, overlap_ms: int) -> tuple[Tim
 def join_windows(windows: Sequence[WindowTurns]) -> tuple[SpeakerSpan, ...]:
     """The turns of a whole recording, in order, under labels S1, S2, ... in order of appearance.
 
-    A window's speaker is one known before where both speak for half a second or more of the time that the windows
-    share, else where their voices are alike; nobody is taken for two of one window. In the shared time each window
-    counts up to the middle.
+    A window's speaker is matched with a known one if both speak for at least half a second of the time that the windows
+    share, else if their voices are similar; no two speakers of one window are matched with the same one. Of the shared
+    time, each window provides the half on its side.
     """
     voices: dict[str, NDArray[np.float32]] = {}
     labels: set[str] = set()
@@ -79,7 +79,7 @@ def in_order_of_appearance(turns: Sequence[SpeakerSpan], max_gap_ms: int = 0) ->
 def speakers_in(
     segment: Segment, turns: Sequence[SpeakerSpan], scope: Literal["recording", "segment"] = "recording"
 ) -> Speakers:
-    """`turns` as far as they lie in `segment`."""
+    """The part of `turns` inside `segment`."""
     clipped = [SpeakerSpan(turn.speaker, turn.span.intersection(segment.span)) for turn in turns]
     clipped = sorted(
         (turn for turn in clipped if turn.span.duration_ms > 0), key=lambda turn: (turn.span, turn.speaker)
@@ -102,7 +102,7 @@ def speakers_in(
 
 
 def alone_spans(turns: Sequence[Turn]) -> dict[str, tuple[TimeSpan, ...]]:
-    """Speaker → the time in which nobody else speaks, in order; those who never speak alone have none."""
+    """Speaker → the time in which nobody else speaks, in order; speakers who never speak alone are missing."""
     labels = dict.fromkeys(turn.speaker for turn in turns)
     spans = {label: union_spans(_span(turn) for turn in turns if turn.speaker == label) for label in labels}
     return {
@@ -116,7 +116,7 @@ def alone_spans(turns: Sequence[Turn]) -> dict[str, tuple[TimeSpan, ...]]:
 
 
 def with_speakers(words: Sequence[Word], turns: Sequence[Turn]) -> tuple[Word, ...]:
-    """`words` with the speaker whose turns span most of each; the first turn's where two span the same."""
+    """`words` with the speaker whose turns cover most of each; for a tie, that of the first turn."""
     return tuple(word.model_copy(update={"speaker": _speaker_of(word, turns)}) for word in words)
 
 
@@ -132,7 +132,7 @@ def _span(turn: Turn) -> TimeSpan:
 
 
 def _without(span: TimeSpan, others: Sequence[TimeSpan]) -> list[TimeSpan]:
-    """What of `span` none of `others` covers, in order."""
+    """The parts of `span` that `others` do not cover, in order."""
     left, start_ms = [], span.start_ms
     for other in union_spans(other.intersection(span) for other in others):
         left.append(TimeSpan(start_ms, other.start_ms))
@@ -141,7 +141,7 @@ def _without(span: TimeSpan, others: Sequence[TimeSpan]) -> list[TimeSpan]:
 
 
 def _middles(windows: Sequence[WindowTurns]) -> list[TimeSpan]:
-    """The part of each window that counts: up to the middle of what it shares with its neighbours."""
+    """The part of each window that is used: up to the middle of its overlaps with neighbours."""
     if not windows:
         return []
     cuts = [(first.window.end_ms + second.window.start_ms) // 2 for first, second in pairwise(windows)]
@@ -180,7 +180,7 @@ def _likeness(
     before: Sequence[SpeakerSpan],
     voices: Mapping[str, NDArray[np.float32]],
 ) -> float:
-    """Over 1 where they share enough time, more for more of it; up to 1 for voices alike; 0 for neither."""
+    """Above 1 if they share enough time, growing with it; up to 1 for similar voices; 0 for neither."""
     mine = [turn.span for turn in window.turns if turn.speaker == label]
     theirs = [turn.span for turn in before if turn.speaker == name]
     shared_ms = covered_ms([span.intersection(other) for span in mine for other in theirs])
@@ -194,7 +194,7 @@ def _likeness(
 
 
 def _merged(turns: Sequence[SpeakerSpan], max_gap_ms: int = 0) -> tuple[SpeakerSpan, ...]:
-    """Turns of one speaker at most `max_gap_ms` apart as one, all in order of time."""
+    """`turns` in order of time, merging those of one speaker at most `max_gap_ms` apart."""
     speakers = dict.fromkeys(turn.speaker for turn in turns)
     merged = [
         SpeakerSpan(speaker, TimeSpan(span.start_ms, span.end_ms - max_gap_ms))
@@ -219,14 +219,14 @@ def _overlap_ms(spans_of_speakers: Sequence[Sequence[TimeSpan]]) -> int:
 
 
 DiarizeWindow = Callable[[Samples, TimeSpan], WindowTurns]
-"""The turns in 16 kHz mono samples (num_samples,) that fill a window of a recording, in the recording's time."""
+"""The turns in 16 kHz mono samples (num_samples,) of a window of a recording, in the recording's time."""
 
 _SHORTEST_MS = 100
-"""Less sound than this gives no model anything to judge."""
+"""Minimum length of audio for a model."""
 
 
 class Windowing(Protocol):
-    """The options of a diarization backend that say how it goes over a recording."""
+    """The options of a diarization backend for its windows."""
 
     @property
     def window_s(self) -> int: ...
@@ -243,7 +243,7 @@ class WindowedDiarizer:
         self._windowing = windowing
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
-        """Each clip on its own: labels mean the same speaker within their segment only."""
+        """Each clip separately: labels are only consistent within their segment."""
         return [self._of_clip(clip) for clip in clips]
 
     def annotate_recording(self, waveform: Waveform, segments: Sequence[Segment]) -> Sequence[SpeechFacts]:

@@ -1,4 +1,4 @@
-"""How the speech of a segment sounds, by signal analysis: `voice`."""
+"""Voice measurements of a segment's speech, by signal analysis: `voice`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MIN_DIP_DB = 2.0
 def count_nuclei(samples: Samples, in_speech: NDArray[np.bool_], voiced: NDArray[np.bool_]) -> int:
     """Nuclei in the frames of 16 kHz mono `samples` that are `in_speech`; both masks as in `track_pitch`.
 
-    A nucleus is a voiced peak of the level, at most 25 dB under the loudest (the 99th percentile), after a dip of at
+    A nucleus is a voiced peak of the level, at most 25 dB below the loudest (the 99th percentile), after a dip of at
     least 2 dB.
     """
     if not in_speech.any():
@@ -63,30 +63,31 @@ def _level_db(samples: Samples, num_frames: int) -> NDArray[np.float64]:
 PAUSE_MS = 250
 """A shorter silence may be the closure of a stop consonant (Goldman-Eisler, 1968)."""
 _OVER_BACKGROUND_DB = 3.0
-"""In a pause the level falls to the background and no more than this over it: a quieter second talker is no pause."""
+"""In a pause the level is at most this far over the background: a quieter second talker is not a pause."""
 _INAUDIBLE_DB = 45.0
-"""So far under the loud parts nothing is heard beside them, however quiet the background is."""
+"""Levels this far below the loud parts are inaudible, however quiet the background is."""
 _FLOOR_PERCENTILE = 5.0
 _LEVEL_FRAME_MS, _LEVEL_WINDOW_MS = 10, 50
 _RUMBLE_HZ = 150.0
-"""Taken off before pauses are looked for: what lies below fluctuates most."""
+"""High-pass frequency for finding pauses: the level below it fluctuates most."""
 _VOICE_MIN_DIP_DB, _HIDDEN_DB = 12.0, 6.0
-"""Speech alone dips this far between its syllables. If the level in it does not, and the time between events lies lower
-still by more than the second figure, something else sounds while the speech does, and that is its background."""
+"""Clean speech dips this far between its syllables. If it does not, and the level between events is even lower by more
+than the second figure, another sound is present during the speech, and that is its background.
+"""
 _GUARD_MS = 100
-"""Left out on either side of an event where the background is measured: its edges are not exact."""
+"""Margin on either side of an event that is excluded from the background: edges are not exact."""
 _MIN_BACKGROUND_MS = 200
 _BACKGROUND_FRAME_MS = 20
 _MIN_SNR = 0.1
-"""Speech further down is not told from the background: a ratio of power."""
+"""Minimum power ratio at which speech is distinguished from the background."""
 _MIN_SPEECH_FOR_RATE_MS = 1000
 _MIN_VOICED_FRAMES = 10
 _QUANTISATION = 1.0 / (12 * 32768**2)
-"""Power of the rounding error of 16-bit samples: nothing recorded is quieter."""
+"""Power of the rounding error of 16-bit samples: no recording is quieter."""
 
 
 class VoiceMeasures(Backend[SpeechFacts]):
-    """Pitch, level, signal-to-noise ratio, syllable rate and pauses of what the detectors call speech."""
+    """Pitch, level, signal-to-noise ratio, syllable rate and pauses of the detected speech."""
 
     kind: Literal["voice"] = "voice"
 
@@ -120,7 +121,7 @@ class VoiceAnnotator:
 
 
 def measure_voice(clip: Clip, tracker: Session) -> Voice:
-    """The voice of a 16 kHz mono clip. A constant offset is taken off before anything is measured.
+    """The voice of a 16 kHz mono clip. A constant offset is removed before anything is measured.
 
     `tracker` is what `load_tracker` returns.
     """
@@ -159,18 +160,18 @@ def _smooth_level(power: NDArray[np.float64], sample_rate_hz: int) -> NDArray[np
 
 
 def _frame_mask(samples: NDArray[np.bool_], sample_rate_hz: int) -> NDArray[np.bool_]:
-    """True for the frames of 10 ms that hold any of the samples: (num_frames,)."""
+    """True for the frames of 10 ms with any of the samples: (num_frames,)."""
     hop = sample_rate_hz * _LEVEL_FRAME_MS // 1000
     frames = samples[: len(samples) // hop * hop].reshape(-1, hop)
     return np.asarray(np.any(frames, axis=1), dtype=np.bool_)
 
 
 def _pauses_ms(samples: Samples, in_speech: NDArray[np.bool_], sample_rate_hz: int) -> list[int]:
-    """Lengths of the pauses between the first and the last sound of the speech, in order.
+    """Lengths of the pauses between the beginning and the end of the speech, in order.
 
-    Detectors bridge short pauses, so a pause is also what falls to the background inside an event of speech. The
-    background is the lowest level of the clip. Where anything else sounds meanwhile, a pause is not seen: the count is
-    a lower bound, and what lies between talkers of different levels is none.
+    Detectors bridge short pauses, so a fall to the background inside a speech event is also a pause. The background is
+    the lowest level of the clip. Pauses during other sounds are missed, so the count is a lower bound; the time between
+    talkers of different levels is not a pause.
     """
     speech = _frame_mask(in_speech, sample_rate_hz)
     if not speech.any():
@@ -182,9 +183,9 @@ def _pauses_ms(samples: Samples, in_speech: NDArray[np.bool_], sample_rate_hz: i
     background = max(float(np.percentile(level, _FLOOR_PERCENTILE)), _QUANTISATION)
     loudest = float(np.percentile(level[speech], 99))
     quiet = max(background * 10 ** (_OVER_BACKGROUND_DB / 10), loudest * 10 ** (-_INAUDIBLE_DB / 10))
-    # With a background so near to the speech its level shows no pause, and the events alone count.
+    # With a background so close to the speech, the level shows no pauses, and only the events count.
     if quiet < loudest * 10 ** (-_VOICE_MIN_DIP_DB / 10):
-        # The window reaches from the sound on either side into a pause.
+        # The window extends from the sound on either side into a pause.
         reach = _LEVEL_WINDOW_MS // 2 // _LEVEL_FRAME_MS
         speech = speech & ~np.convolve(speech & (level <= quiet), np.ones(2 * reach + 1), mode="same").astype(bool)
     gaps_ms = (np.diff(np.flatnonzero(speech)) - 1) * _LEVEL_FRAME_MS
@@ -202,7 +203,7 @@ def _pitch_percentiles(
 
 
 def _frames_inside(num_frames: int, segment: Segment, stretches: Sequence[TimeSpan]) -> NDArray[np.bool_]:
-    """True for the frames whose middle, at a multiple of FRAME_MS, lies in one of `stretches`."""
+    """True for the frames whose centre, at a multiple of FRAME_MS, is in one of `stretches`."""
     times = segment.start_ms + FRAME_MS * np.arange(num_frames)
     inside = np.zeros(num_frames, dtype=np.bool_)
     for span in stretches:
@@ -211,7 +212,7 @@ def _frames_inside(num_frames: int, segment: Segment, stretches: Sequence[TimeSp
 
 
 def _background(segment: Segment) -> tuple[TimeSpan, ...]:
-    """The segment's time without any event, a guard off its edges; beds are background like any noise."""
+    """The segment's time without any event, except for a guard around events; beds count as background."""
     events = union_spans(
         TimeSpan(event.onset_ms - _GUARD_MS, event.offset_ms + _GUARD_MS)
         for event in segment.events
@@ -224,10 +225,10 @@ def _background(segment: Segment) -> tuple[TimeSpan, ...]:
 def _snr_db(
     power: NDArray[np.float64], speech: NDArray[np.bool_], background: NDArray[np.bool_], sample_rate_hz: int
 ) -> float | None:
-    """Speech alone over the background: what was measured as speech holds the background too.
+    """Level of the speech over the background, whose power is subtracted from that measured as speech.
 
-    The background is the median over 20 ms frames: a syllable that the detector missed does not count as noise. None
-    without background to measure, and where something sounds under the speech that is not there between its events.
+    The background is the median over 20 ms frames, so that a syllable missed by the detector does not count as noise.
+    None if there is no background to measure, or if another sound occurs only during the speech.
     """
     frame = sample_rate_hz * _BACKGROUND_FRAME_MS // 1000
     apart = power[background]
@@ -236,7 +237,7 @@ def _snr_db(
         return None
     noise, speech_power = max(float(np.median(frames.mean(axis=1))), _QUANTISATION), float(power[speech].mean())
     if speech_power <= noise:
-        return None  # what lies between is louder: the detector took something else, or speech, for background
+        return None  # the time between is louder: the detector mistook something for speech, or speech for background
     level = _smooth_level(power, sample_rate_hz)[_frame_mask(speech, sample_rate_hz)]
     dip = float(np.percentile(level, _FLOOR_PERCENTILE))
     if dip > speech_power * 10 ** (-_VOICE_MIN_DIP_DB / 10) and dip > noise * 10 ** (_HIDDEN_DB / 10):

@@ -1,8 +1,8 @@
-"""Speakers of a recording out of short windows that each know three at most: whose voices are one, and who speaks when.
+"""Clusters the speakers of short windows, with at most three each, into the speakers of a recording.
 
-A window gives, for each of its own speakers, when that speaker is active and one voice embedding. Voices are joined by
-average linkage on the cosine distance, which needs no more than each cluster's sum and size; so a long recording is
-clustered piece by piece in bounded memory.
+Each window gives, for each of its own speakers, its activity and one voice embedding. Embeddings are clustered by
+average linkage on the cosine distance, which only needs each cluster's sum and size; so a long recording is clustered
+piece by piece in bounded memory.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from soundseam.annotators.speech.turns import SpeakerSpan
 from soundseam.schemas.timespan import TimeSpan
 
 HOP_MS = 20
-"""Of the frames in which activity is counted."""
+"""Length of the frames of activity."""
 MAX_AT_ONCE = 2
-"""Speakers in one frame: more than the segmentation model can tell."""
+"""Maximum number of speakers per frame: the limit of the segmentation model."""
 _POOL = 512
-"""Clusters that are compared with each other at once."""
+"""Maximum number of clusters compared at once."""
 
 
 class LocalVoice(NamedTuple):
@@ -36,28 +36,28 @@ class LocalVoice(NamedTuple):
 
 @dataclass(frozen=True)
 class WindowVoices:
-    """Who is active in one window: (frames, speakers), frames of HOP_MS from `first_frame` of the recording on."""
+    """The active speakers of one window: (frames, speakers), frames of HOP_MS from `first_frame` of the recording."""
 
     first_frame: int
     active: NDArray[np.bool_]
     voices: tuple[LocalVoice, ...]
     doubt: NDArray[np.float16]
-    """What the model gives to any other answer than its likeliest, in each frame: (frames,)."""
+    """1 minus the probability of the model's most likely answer, per frame: (frames,)."""
 
 
 class Clustering(NamedTuple):
-    """Options of the backend that say which voices are one speaker's."""
+    """Options of the backend for clustering."""
 
     max_distance: float
-    """Cosine distance up to which clusters are joined."""
+    """Maximum cosine distance of clusters to join."""
     min_voice_ms: int
-    """Voices with less time alone take no part in making clusters."""
+    """Voices with less time alone are not used for clustering."""
     min_speaker_ms: int
-    """Clusters with less time alone are no speakers of their own."""
+    """Clusters with less time alone do not count as speakers."""
 
 
 class Clusters(NamedTuple):
-    """Sums of embeddings (clusters, size), how many each holds, and their time alone in ms."""
+    """Sums of embeddings (clusters, size), their number of members, and their time alone in ms."""
 
     sums: NDArray[np.float64]
     sizes: NDArray[np.float64]
@@ -71,7 +71,7 @@ class Clusters(NamedTuple):
 
 
 def speaker_centres(windows: Sequence[WindowVoices], clustering: Clustering) -> NDArray[np.float64]:
-    """A voice of length 1 for each speaker, (speakers, size), in order of first appearance; (0, 0) for no voices."""
+    """A voice of unit length per speaker, (speakers, size), in order of first appearance; (0, 0) without voices."""
     voices = [voice for window in windows for voice in window.voices]
     if not voices:
         return np.zeros((0, 0))
@@ -85,7 +85,7 @@ def speaker_centres(windows: Sequence[WindowVoices], clustering: Clustering) -> 
 
 
 def _joined_piecewise(voices: Sequence[LocalVoice], max_distance: float) -> Clusters:
-    """Clusters of `voices`. Where the pool is full, its nearest clusters are joined until half of it is free."""
+    """Clusters of `voices`. When the pool is full, its nearest clusters are joined until half of it is free."""
     size = len(voices[0].embedding)
     pool = Clusters(np.zeros((0, size)), np.zeros(0), np.zeros(0))
     for start in range(0, len(voices), _POOL // 2):
@@ -125,7 +125,7 @@ def joined(clusters: Clusters, max_distance: float, enough: int) -> Clusters:
 
 
 def turns_of(windows: Sequence[WindowVoices], centres: NDArray[np.float64]) -> list[SpeakerSpan]:
-    """The turns in neighbouring windows, in the recording's time, under labels S1, S2, ... of the centres."""
+    """The turns in neighbouring windows, in the recording's time, with labels S1, S2, ... of the centres."""
     found = active_frames(windows, centres)
     first = min((window.first_frame for window in windows), default=0)
     turns = []
@@ -148,7 +148,7 @@ def doubt_in(windows: Sequence[WindowVoices], first: int, last: int) -> float:
 
 
 def voices_at_once(windows: Sequence[WindowVoices], first: int, last: int, min_ms: int) -> int:
-    """The most speakers, each with `min_ms` or more from `first` to before `last`, that one window tells apart."""
+    """The maximum number of speakers in one window, each with at least `min_ms` from `first` to before `last`."""
     counts = [
         int((window.active[_rows(window, first, last)].sum(axis=0) * HOP_MS >= min_ms).sum()) for window in windows
     ]
@@ -163,8 +163,8 @@ def _rows(window: WindowVoices, first: int, last: int) -> slice:
 def active_frames(windows: Sequence[WindowVoices], centres: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Who speaks in each frame, (frames, speakers), from the first window's first frame on.
 
-    Each window gives its speakers to the nearest centres, no two to the same. In a frame as many speak as the windows
-    count on average, MAX_AT_ONCE at most, and those whom most windows name.
+    Each window assigns its speakers to the nearest centres, no two to the same. The number of speakers in a frame is
+    the windows' average, at most MAX_AT_ONCE; those with the most votes are active.
     """
     first = min((window.first_frame for window in windows), default=0)
     last = max((window.first_frame + len(window.active) for window in windows), default=0)
@@ -190,7 +190,7 @@ def active_frames(windows: Sequence[WindowVoices], centres: NDArray[np.float64])
 
 
 def assigned(voices: Sequence[LocalVoice], centres: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """(column, speaker) of each voice with a speaker: the likest first, no two voices to one speaker."""
+    """(column, speaker) of each voice with a speaker: the most similar first, no two voices with one speaker."""
     if not voices or not len(centres):
         return []
     likeness = np.array([voice.embedding for voice in voices]) @ centres.T

@@ -1,4 +1,4 @@
-"""The two carried models of diarization: which of three speakers are active in 10 s, and what a voice is like.
+"""The two included models of diarization: the activity of up to three speakers in 10 s, and a voice embedding.
 
 `pyannote/segmentation-3.0` (Bredin, "pyannote.audio 2.1 speaker diarization pipeline", Interspeech 2023; Plaquet and
 Bredin, "Powerset multi-class cross entropy loss", Interspeech 2023) and CAM++ (arXiv 2303.00332), both on onnxruntime.
@@ -28,30 +28,30 @@ WINDOW_SAMPLES = WINDOW_S * DETECTION_RATE_HZ
 _POWERSET = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], dtype=np.bool_)
 """Which speakers are active in each of the segmentation model's seven classes."""
 _SHIFT, _FIELD = 270, 991
-"""Samples from one frame of the model to the next, and those that one frame sees."""
+"""Samples from one frame of the model to the next, and the receptive field of a frame."""
 _MIN_ALONE_MS = 400
-"""With less time alone, a voice is taken from all of the time in which it is active."""
+"""With less time alone, the embedding uses all the time in which the speaker is active."""
 _MAX_EMBEDDED_FRAMES = 400
-"""Of 10 ms: more of one voice in one window makes its embedding no better."""
+"""Frames of 10 ms: more of one voice in one window does not improve its embedding."""
 _MIN_EMBEDDED_FRAMES = 20
 
 _FEATURE_SAMPLES, _FEATURE_HOP, _FFT, _BANDS = 400, 160, 512, 80
 
 
 def weights_path(name: str) -> Path:
-    """Where a file of this package's `weights` folder lies."""
+    """The path of a file in this package's `weights` folder."""
     return Path(str(files("soundseam.annotators.speech").joinpath("weights", name)))
 
 
 class VoiceModels:
-    """Hears windows of 10 s."""
+    """Processes windows of 10 s."""
 
     def __init__(self, segmentation: Session, embedding: Session) -> None:
         self._segmentation = segmentation
         self._embedding = embedding
 
     def hear(self, samples: Samples, first_frame: int) -> WindowVoices:
-        """The voices in 16 kHz mono `samples` of at most 10 s (num_samples,), which begin at `first_frame`."""
+        """The voices in 16 kHz mono `samples` of at most 10 s (num_samples,), starting at `first_frame`."""
         window = np.zeros(WINDOW_SAMPLES, dtype=np.float32)
         window[: len(samples)] = samples
         (scores,) = self._segmentation.run(None, {"samples": window[None, None]})
@@ -77,7 +77,7 @@ class VoiceModels:
         return voices
 
     def _embed(self, features: Floats) -> Floats:
-        """The voice in `features` (frames, bands), of length 1: (192,)."""
+        """The voice embedding of `features` (frames, bands), of unit length: (192,)."""
         centred = features - features.mean(axis=0)
         (answer,) = self._embedding.run(None, {"features": centred[None]})
         embedding: Floats = answer[0] / max(1e-9, float(np.linalg.norm(answer[0])))
@@ -98,7 +98,7 @@ def filter_bank(samples: Samples) -> Floats:
 
 
 def _nearest(frames: NDArray[np.int64], hop_ms: int, model_frames: int) -> NDArray[np.int64]:
-    """The model's frame whose middle is nearest to that of each of `frames` of `hop_ms`."""
+    """The model's frame whose centre is nearest to that of each of `frames` of `hop_ms`."""
     middles = (frames + 0.5) * hop_ms * DETECTION_RATE_HZ / 1000
     nearest: NDArray[np.int64] = np.clip(np.rint((middles - _FIELD / 2) / _SHIFT), 0, model_frames - 1).astype(np.int64)
     return nearest

@@ -1,4 +1,4 @@
-"""What models are asked of speech: one text file per prompt, hashed into keys."""
+"""Prompts about speech: one text file per prompt, hashed into keys."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def prompt(name: str) -> str:
 
 
 def prompts_key(*names: str) -> str:
-    """Changes with any word of the prompts."""
+    """Changes with the text of any of the prompts."""
     return content_key([[name, prompt(name)] for name in names])
