@@ -176,7 +176,7 @@ class WhisperAnnotator:
         languages: Sequence[SpokenLanguage],
         decoded: Sequence[Decoded],
     ) -> list[tuple[Word, ...]]:
-        # Alignment takes one language per call, and all clips of the batch: those in another language are passed as empty.
+        # Alignment takes one language per call, and all clips of the batch: those in another one are passed as empty.
         frames = [min(_FRAMES, _frames_of(clip)) for clip in clips]
         words: list[tuple[Word, ...]] = [() for _ in clips]
         for code in sorted({language.code for language in languages}):

@@ -1,1 +1,1 @@
-"""Any bytes as audio: opened, decoded, resampled, measured, spooled."""
+"""Opens, decodes, resamples, measures and spools audio files of any format."""

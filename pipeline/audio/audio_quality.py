@@ -1,4 +1,4 @@
-"""How good a recording is, measured at its own rate and on all its channels while it is decoded."""
+"""Quality of a recording, measured at its own rate and on all its channels while it is decoded."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from soundseam.schemas.recording import Quality
 _CLIPPING_RUN = 3
 _MAX_SPECTRA = 512
 _LOWEST_HZ = 200
-"""The floor is looked for above this: many recordings are high-passed below."""
+"""The noise floor is measured above this: many recordings are high-passed below."""
 _OVER_FLOOR_DB = 10.0
 _RANGE_DB = (50.0, 75.0)
-"""Whatever the floor, what lies within 50 dB of the spectrum's peak is sound, and what lies 75 dB under it is not."""
+"""Whatever the floor, levels within 50 dB of the spectrum's peak are sound, and levels 75 dB below it are not."""
 
 _MAX_PEAK = 2.0**31
-"""A sample beyond this is no sound in any unit, and would hide all others in every sum."""
+"""A larger sample cannot be sound in any unit, and would dominate all sums."""
 
 
 class QualityMeter:
-    """Takes a recording block by block; whole hops but for the last block, so that no measure depends on the blocks."""
+    """Takes a recording block by block, in whole hops except for the last block, so that results do not depend on
+    blocks.
+    """
 
     def __init__(self, audio: AudioFormat) -> None:
         self._format = audio
@@ -39,8 +41,8 @@ class QualityMeter:
     def add(self, block: Samples, mean: Samples) -> None:
         """Adds `block` (channels, frames) and its `mean` (frames,).
 
-        Once a sample was not finite only such samples are counted, and beyond all range nothing is: the recording is
-        rejected anyway.
+        After a sample that is not finite, only such samples are counted, and after one out of range nothing: the
+        recording is rejected anyway.
         """
         peak = max(float(block.max()), -float(block.min()))
         if self.non_finite or not np.isfinite(peak):
@@ -66,7 +68,7 @@ class QualityMeter:
 
     @property
     def is_usable(self) -> bool:
-        """Whether all samples so far can be those of a sound."""
+        """Whether all samples so far are valid."""
         return self.non_finite == 0 and not self.is_out_of_range
 
     def quality(self) -> Quality:
@@ -89,7 +91,7 @@ class _ClippingCounter:
     """Samples in runs of three or more at full scale, channel by channel, across blocks."""
 
     def __init__(self, audio: AudioFormat) -> None:
-        # The largest 8-bit sample is 127/128. Above 16 bits, and after a lossy codec, clipping lies a little lower.
+        # The largest 8-bit sample is 127/128. Above 16 bits, and after a lossy codec, clipping is a little lower.
         self._full_scale = 1 - 2.0**-7 if audio.bits <= 8 else 1 - 2.0**-11
         self._tail = np.zeros((audio.channels, 2), bool)
         self._tail_counted = np.zeros((audio.channels, 2), bool)
@@ -122,7 +124,7 @@ class _LongTermSpectrum:
         self._hops = 0
 
     def add(self, hops: NDArray[np.float32]) -> None:
-        """Adds (channels, hops, frames): of every `stride`-th hop of the recording, the beginning."""
+        """Adds (channels, hops, frames), using the beginning of every `stride`-th hop of the recording."""
         first = -self._hops % self._stride
         self._hops += hops.shape[1]
         taken = hops[:, first :: self._stride, : self._size]
@@ -138,7 +140,7 @@ class _LongTermSpectrum:
     def bandwidth_hz(self) -> int | None:
         """The highest frequency with energy over the recording's own floor; null for silence.
 
-        The floor is the quietest twentieth of the spectrum above 200 Hz; energy counts from 10 dB over it.
+        The floor is the quietest twentieth of the spectrum above 200 Hz; energy must be at least 10 dB over it.
         """
         if not self._spectra:
             return None

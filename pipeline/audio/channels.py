@@ -1,11 +1,11 @@
-"""What the channels of a recording are to each other, and how one channel is made of them.
+"""The relation of a recording's channels, and the downmix to one channel.
 
 The rule, for the whole recording:
-- one channel stays as it is;
-- channels more than 40 dB under the strongest carry nothing; where only one carries sound, it alone is taken (the mean
-  would only make it quieter), and the relation is `mono`;
-- where the mean cancels (anti-phase), the strongest channel is taken: `antiphase`;
-- a constant offset is no sound: it counts neither as energy nor as what channels have in common;
+- a single channel is unchanged;
+- channels more than 40 dB below the strongest are unused; if only one carries sound, it alone is taken (the mean would
+  only make it quieter), and the relation is `mono`;
+- if the mean cancels (anti-phase), the strongest channel is taken: `antiphase`;
+- a constant offset is not sound: it counts neither as energy nor as correlation;
 - everything else is averaged: equal channels (`identical`), an ordinary stereo picture (`related`), and channels that
   hold different sources, as two speakers on a telephone line do (`independent`): their mean keeps both.
 """
@@ -19,27 +19,30 @@ from soundseam.annotators.base import Samples
 from soundseam.schemas.recording import ChannelRelation, Downmix
 
 _DEAD_SHARE = 1e-4
-"""Energy under this share of the strongest channel's, -40 dB: what leaks into an unused channel, or its noise."""
+"""Channels with less than this share of the strongest one's energy, -40 dB, only contain crosstalk or noise."""
 _CANCELLED_SHARE = 0.25
-"""A hop cancels where the mean has under a quarter (-6 dB) of what it would have if the channels were unrelated: for
-two equally loud channels, at a correlation under -0.75."""
+"""A hop cancels if its mean has less than a quarter (-6 dB) of the energy expected of unrelated channels: for two
+equally loud channels, at a correlation below -0.75.
+"""
 _ANTIPHASE_SHARE = 0.25
-"""A recording is in anti-phase where a quarter of its energy lies in hops that cancel: a passing effect is less."""
+"""A recording is in anti-phase if a quarter of its energy is in hops that cancel; a short effect has less."""
 _EQUAL_SHARE = 1e-4
-"""Channels are equal where their difference has under this share of the energy, -40 dB: lossy joint stereo of two
-equal channels differs less."""
+"""Channels are equal if their difference has less than this share of the energy, -40 dB: lossy joint stereo of two
+equal channels differs less.
+"""
 _MIXED_CORRELATION = 0.3
 _MIXED_LEVELS = 0.6
-"""Channels are independent where neither their samples nor their levels in time go together by more than these. Two
-microphones at a distance have unrelated samples, but hear the same things at the same time."""
+"""Channels are independent if the correlations of their samples and of their levels over time are below these. Two
+distant microphones have unrelated samples, but similar levels.
+"""
 _STEADY = 0.1
-"""Levels that vary by less than this, 1 dB, say nothing about what goes together."""
+"""Levels that vary by less than this, 1 dB, are not used for correlation."""
 _FLOOR = 1e-8
-"""Mean square, -80 dBFS: levels under it are equally silent."""
+"""Mean square, -80 dBFS: lower levels count as equally silent."""
 
 
 def mean_channel(block: Samples) -> Samples:
-    """The mean (frames,) of `block` (channels, frames), added up channel by channel: the same on every machine."""
+    """The mean (frames,) of `block` (channels, frames), summed channel by channel: equal on every machine."""
     mean: Samples = block[0].copy()
     for channel in block[1:]:
         mean += channel
@@ -48,7 +51,7 @@ def mean_channel(block: Samples) -> Samples:
 
 
 class ChannelMeter:
-    """Sums over a recording, from which relation and downmix follow at its end."""
+    """Sums over a recording, from which relation and downmix are derived at its end."""
 
     def __init__(self, channels: int) -> None:
         self._channels = channels
@@ -102,7 +105,7 @@ class ChannelMeter:
         return self._live_relation(live)
 
     def _live_relation(self, live: NDArray[np.intp]) -> ChannelRelation:
-        """Of two or more channels that carry sound, whose mean does not cancel."""
+        """The relation of two or more channels with sound whose mean does not cancel."""
         products = self._products[np.ix_(live, live)]
         if len(live) == self._channels and _are_equal(products):
             return ChannelRelation.IDENTICAL
@@ -127,7 +130,7 @@ class ChannelMeter:
 
 
 def _without_offset(block: Samples, hop_frames: int) -> Samples:
-    """`block` (channels, frames) without the mean of each hop, as of the frames behind the last whole one."""
+    """`block` (channels, frames) without the mean of each hop, and of the frames after the last whole one."""
     channels, frames = block.shape
     whole = frames // hop_frames * hop_frames
     centred = np.empty_like(block)
@@ -151,5 +154,5 @@ def _correlation(products: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _largest_off_diagonal(matrix: NDArray[np.float64]) -> float:
-    """Of the absolute sample correlations; levels that go against each other are as good as unrelated."""
+    """The largest value off the diagonal; negative correlations count as unrelated."""
     return float(np.max(matrix[~np.eye(len(matrix), dtype=bool)]))

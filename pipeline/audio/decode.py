@@ -1,7 +1,7 @@
 """From a file to a 16 kHz mono waveform with its quality.
 
-Time 0 is the first decoded sample, and time is counted in decoded samples and in the silence that stands for gaps.
-Memory does not grow with the length of a file, nor with what its header claims.
+Time 0 is the first decoded sample, and time is counted in decoded samples and in the silence that replaces gaps. Memory
+grows neither with the length of a file nor with the claims of its header.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ _FULL_SCALE = 32768.0
 
 
 class SpooledWaveform:
-    """16 kHz mono audio as 16-bit PCM in a temporary file without a name, gone with the process.
+    """16 kHz mono audio as 16-bit PCM in an unnamed temporary file, which disappears with the process.
 
-    16-bit sources at 16 kHz come back exactly. Samples beyond full scale are clipped. `on_use` is called with each
-    block that is written or read: it shows that work goes on.
+    16-bit sources at 16 kHz are stored exactly. Samples beyond full scale are clipped. `on_use` is called for each
+    block that is written or read, as a sign of progress.
     """
 
     def __init__(self, on_use: Callable[[], None] = lambda: None) -> None:
         self._on_use = on_use
-        # The descriptor alone is used: reads at an offset need no position, so several threads may read at once.
+        # Only the descriptor is used: reads at an offset need no position, so several threads can read at once.
         self._file = tempfile.TemporaryFile(prefix="soundseam-", buffering=0)  # noqa: SIM115
         self._num_samples = 0
 
@@ -65,7 +65,7 @@ class SpooledWaveform:
             yield self.read(start, start + block_samples)
 
     def read(self, start: int, stop: int) -> Samples:
-        """Samples `[start, stop)` as far as there are any, (at most stop - start,)."""
+        """Samples `[start, stop)`, clipped to the end: (at most stop - start,)."""
         if start < 0:
             raise ValueError(f"a waveform begins at sample 0, not {start}")
         self._on_use()
@@ -101,15 +101,15 @@ _MAX_GAP_ROWS = 20
 
 
 class DecodeConfig(Record):
-    """How audio is read."""
+    """Options for reading audio."""
 
     min_recording_ms: int = Field(default=100, ge=0, description="a shorter recording is rejected as too_short")
-    max_recording_ms: int = Field(default=_DAY_MS, gt=0, description="what lies beyond is left out, as too_long")
+    max_recording_ms: int = Field(default=_DAY_MS, gt=0, description="audio beyond this is left out, as too_long")
 
 
 @dataclass(frozen=True)
 class Shortfall:
-    """Audio that a file claims or holds, but that is not in its rows. `span` is None if its place is unknown."""
+    """Audio that a file claims or contains, but that is not in its rows. `span` is None if its position is unknown."""
 
     span: TimeSpan | None
     reason: str
@@ -118,7 +118,7 @@ class Shortfall:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A decoded recording; `waveform` is there as long as `decode_recording`'s block lasts."""
+    """A decoded recording; `waveform` is valid inside `decode_recording`'s block."""
 
     waveform: SpooledWaveform
     duration_ms: int
@@ -132,9 +132,9 @@ class Decoded:
 
 @contextmanager
 def decode_recording(path: Path, config: DecodeConfig, on_use: Callable[[], None] = lambda: None) -> Iterator[Decoded]:
-    """Decodes all of `path`, by content, whatever its name. Raises DecodeError if nothing of it can be used.
+    """Decodes all of `path`, by content, whatever its name. Raises DecodeError if no part of it can be used.
 
-    `on_use` is called with each block of it that is decoded or read.
+    `on_use` is called for each block that is decoded or read.
     """
     decoding = _decode_whole(path, config, on_use)
     with decoding.waveform as waveform:
@@ -196,13 +196,13 @@ class _Decoding:
 
 
 def _filled_rows(filled: Sequence[Filled], rate_hz: int) -> tuple[Shortfall, ...]:
-    """A row for each gap, or one for all if they are many."""
+    """One row per gap, or one for all if there are many."""
     if len(filled) > _MAX_GAP_ROWS:
         seconds = sum(gap.frames for gap in filled) / rate_hz
         longest = max(gap.frames for gap in filled) / rate_hz
         first = filled[0].start_frame / rate_hz
         detail = (
-            f"{len(filled)} gaps between the timestamps are silence in the rows: {seconds:.3f} s in all, the longest "
+            f"{len(filled)} gaps between timestamps were filled with silence: {seconds:.3f} s in all, the longest "
             f"{longest:.3f} s, the first at {first:.3f} s"
         )
         return (Shortfall(None, "gap", detail),)
@@ -211,13 +211,17 @@ def _filled_rows(filled: Sequence[Filled], rate_hz: int) -> tuple[Shortfall, ...
         for gap in filled
     ]
     return tuple(
-        Shortfall(span, "gap", f"the timestamps leave {span.duration_ms / 1000:.3f} s without audio, silence here")
+        Shortfall(
+            span, "gap", f"the timestamps leave {span.duration_ms / 1000:.3f} s without audio, filled with silence"
+        )
         for span in spans
     )
 
 
 def _decode_whole(path: Path, config: DecodeConfig, on_use: Callable[[], None]) -> _Decoding:
-    """The best that can be had of `path`: the first opener that reads all that is claimed, else who reads most."""
+    """The best result for `path`: of the first opener that reads all that is claimed, else of the one that reads
+    most.
+    """
     best: _Decoding | None = None
     failure: DecodeError | None = None
     for opener in openers(path):
@@ -230,15 +234,15 @@ def _decode_whole(path: Path, config: DecodeConfig, on_use: Callable[[], None]) 
         if best.is_whole:
             break
     if best is None:
-        raise failure or DecodeError("not_audio", "nothing here reads it")
+        raise failure or DecodeError("not_audio", "no reader for it")
     if best.frames == 0:
         best.waveform.close()
-        raise DecodeError("no_samples", f"{best.format.container} with {best.format.codec}, but not one sample")
+        raise DecodeError("no_samples", f"{best.format.container} with {best.format.codec}, but without samples")
     return best
 
 
 def _better(first: _Decoding, second: _Decoding) -> _Decoding:
-    """Whichever has more; with what the first met on the way, even if the second got over it."""
+    """The one with more samples; with the damage found by the first, even if the second could read over it."""
     more, less = (second, first) if second.frames > first.frames else (first, second)
     less.waveform.close()
     return replace(more, damage=more.damage or less.damage)
@@ -251,8 +255,8 @@ def _decode_pass(path: Path, opener: Opener, config: DecodeConfig, on_use: Calla
         except LargerLayoutError as larger:
             return _decode_in(path, opener, config, on_use, larger.layout)
     except FFmpegError as error:
-        # Some of them are OSErrors too, and no filesystem is down.
-        raise DecodeError("undecodable", f"FFmpeg gives up: {error.strerror}") from error
+        # Some of them are also OSErrors, but do not mean a failure of the filesystem.
+        raise DecodeError("undecodable", f"FFmpeg failed: {error.strerror}") from error
 
 
 def _decode_in(
@@ -264,7 +268,7 @@ def _decode_in(
     if decoding.meter.non_finite:
         decoding.waveform.close()
         count = decoding.meter.non_finite
-        raise DecodeError("non_finite_samples", f"{count} samples are not numbers (NaN or infinite)")
+        raise DecodeError("non_finite_samples", f"{count} samples are NaN or infinite")
     if decoding.meter.is_out_of_range:
         decoding.waveform.close()
         raise DecodeError("out_of_range", f"a sample of {decoding.meter.peak:.3g}; full scale is 1")
@@ -279,7 +283,7 @@ def _decode_in(
 def _spool(
     reader: AudioReader, config: DecodeConfig, waveform: SpooledWaveform, channel: int | None = None
 ) -> _Decoding:
-    """Reads all of `reader`, measures it, and keeps its mean or one `channel` at 16 kHz in `waveform`."""
+    """Reads all of `reader`, measures it, and writes its mean or one `channel` at 16 kHz to `waveform`."""
     audio = reader.format
     limit = config.max_recording_ms * audio.sample_rate_hz // 1000
     resampler = Resampler(audio.sample_rate_hz, DETECTION_RATE_HZ)

@@ -1,12 +1,12 @@
-"""Everything that is not plain PCM in a WAV, through PyAV: by content, and nothing beyond the file's bytes.
+"""Reads everything except plain PCM in a WAV, through PyAV: by content, and only from the file's own bytes.
 
 Demuxers are allow-listed by name and read from a file object. Those that open other files (hls, dash, concat, sdp,
-image sequences, playlists) are not on the list; what a listed one asks for besides is refused, whatever the protocol.
+image sequences, playlists) are not on the list; if a listed one tries to open another file, it is refused.
 
-Of several audio streams the one flagged as default is read, else the first. Sample 0 is the first sample that the
-decoder gives, with encoder delay removed as FFmpeg does it by default; a stream's start time is not audio and is
-ignored. From then on a gap between timestamps is silence, so that everything keeps its time. A stream that changes its
-rate or its channels is read to its end, in the largest layout that it has, and so are all links of a chained Ogg file.
+Of several audio streams the one flagged as default is read, else the first. Sample 0 is the first sample from the
+decoder, with encoder delay removed as FFmpeg does by default; a stream's start time is ignored. After that, gaps
+between timestamps become silence, so that times stay correct. A stream that changes its rate or its channels is read to
+its end, in its largest layout, and so are all links of a chained Ogg file.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _MAGIC = (
 
 
 def is_known_container(path: Path) -> bool:
-    """Whether the first bytes are those of a common audio or video container, whole or not."""
+    """Whether the first bytes are those of a common audio or video container, complete or not."""
     with path.open("rb") as file:
         head = file.read(12)
     return head.startswith(_MAGIC) or head[4:8] == b"ftyp"
 
 
 def mp3_states_length(file: BinaryIO) -> bool:
-    """Whether the first frame of an MP3 holds a Xing, Info or VBRI header; without one, lengths are guesses."""
+    """Whether the first frame of an MP3 has a Xing, Info or VBRI header; without one, lengths are estimates."""
     at = file.tell()
     file.seek(id3_end(file))
     frame = file.read(2048)
@@ -60,9 +60,9 @@ DEMUXERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gsm,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,nistsphere,"
     "ogg,qcp,rm,tak,truehd,tta,voc,w64,wav,wv"
 )
-"""Names as FFmpeg has them; matroska is WebM too, mov is MP4, M4A and 3GP too."""
+"""FFmpeg's names; matroska includes WebM, mov includes MP4, M4A and 3GP."""
 
-# How far decoded audio may fall short of what these containers state, in ms. Others state nothing, or FFmpeg guesses.
+# How much shorter decoded audio may be than these containers state, in ms. Others state nothing, or FFmpeg estimates.
 _TOLERANCE_MS: Mapping[str, int] = {
     "wav": 0,
     "w64": 0,
@@ -79,11 +79,11 @@ _TOLERANCE_MS: Mapping[str, int] = {
 }
 _BUFFER_BYTES = 2**17
 _MAX_BAD_PACKETS = 10_000
-"""In a row without a sample between them: beyond that, a stream is taken to be no audio any more."""
+"""Consecutive packets without a sample: after more, a stream no longer counts as audio."""
 _MAX_FFMPEG_BYTES = 2**28
-"""Of one allocation by FFmpeg, which believes sizes of tags up to 2 GiB; an index of 24 hours takes 100 MB."""
+"""Maximum of one allocation by FFmpeg, which trusts sizes of tags up to 2 GiB; an index of 24 hours needs 100 MB."""
 _SPEECH_MODES: Mapping[str, int] = {"amr_nb": 8, "amr_wb": 9}
-"""Frame types from this on hold no speech: comfort noise and nothing. 3GPP TS 26.101 and 26.201, table 1a."""
+"""Frame types from this number up contain no speech: comfort noise or nothing. 3GPP TS 26.101 and 26.201, table 1a."""
 
 
 class DemuxReader:
@@ -92,7 +92,7 @@ class DemuxReader:
     def __init__(self, source: _Source, layout: Layout | None) -> None:
         self._source = source
         self._pieces = source.pieces()
-        # Only a decoded frame tells the true rate and channels: the header of HE-AAC gives half the rate.
+        # Only a decoded frame has the true rate and channels: the header of HE-AAC gives half the rate.
         first, before = self._first_frame()
         self._before = before
         largest = layout_of(first)
@@ -196,7 +196,7 @@ class _Source:
                 self._stopped = f"the container ends in damage: {error.strerror}"
                 return
             except IndexError:
-                # PyAV has no object for a stream that the container announces only now; a new pass goes on behind it.
+                # PyAV has no object for a stream that the container announces only now; a new pass continues after it.
                 packets = container.demux(stream)
                 bad_in_a_row += 1
                 continue
@@ -233,7 +233,7 @@ class _Source:
 def open_demuxed(path: Path, layout: Layout | None = None) -> Iterator[DemuxReader]:
     """Opens whatever an allow-listed demuxer recognises. Raises DecodeError for anything else.
 
-    `layout` is what the whole stream needs, if a pass before this one met more than the stream began with.
+    `layout` is the layout that the whole stream needs, if an earlier pass found a larger one than at its beginning.
     """
     with path.open("rb", buffering=0) as file:
         parts, missing_ratio = _parts_of(path, file)
@@ -243,7 +243,7 @@ def open_demuxed(path: Path, layout: Layout | None = None) -> Iterator[DemuxRead
 
 
 def _parts_of(path: Path, file: BinaryIO) -> tuple[Sequence[FileView], float | None]:
-    """What FFmpeg gets to see of a file; and of a WAV how many times more it claims than it holds."""
+    """The parts of a file that FFmpeg gets; and for a WAV the ratio of claimed to present bytes."""
     end = path.stat().st_size
     start = id3_end(file)
     file.seek(start)
@@ -272,18 +272,18 @@ def _open_container(path: Path, part: FileView) -> InputContainer:
     except FFmpegError as error:
         if is_known_container(path):
             raise DecodeError("undecodable", f"an audio container, but damaged: {error.strerror}") from error
-        raise DecodeError("not_audio", f"no audio container that is read here: {error.strerror}") from error
+        raise DecodeError("not_audio", f"not a supported audio container: {error.strerror}") from error
     assert isinstance(container, InputContainer)
     return container
 
 
 @cache
 def _bound_memory() -> None:
-    """Makes FFmpeg refuse a single allocation over the bound, in this process; PyAV has no name for it."""
+    """Makes FFmpeg refuse allocations above the limit in this process; PyAV has no interface for it."""
     try:
         limit = ctypes.CDLL(av._core.__file__).av_max_alloc
     except (AttributeError, OSError):
-        return  # a build of PyAV that hides FFmpeg's names, as on Windows
+        return  # a build of PyAV that hides FFmpeg's symbols, as on Windows
     limit.argtypes, limit.restype = [ctypes.c_size_t], None
     limit(_MAX_FFMPEG_BYTES)
 
@@ -299,10 +299,12 @@ def _audio_stream(container: InputContainer) -> AudioStream:
         raise DecodeError("no_audio_stream", f"{container.format.name} with these streams: {kinds}")
     chosen = next((stream for stream in streams if stream.disposition & stream.disposition.default), streams[0])
     if chosen.codec_context is None:
-        raise DecodeError("unsupported_codec", f"{container.format.name} with a codec that FFmpeg does not know here")
+        raise DecodeError(
+            "unsupported_codec", f"{container.format.name} with a codec that FFmpeg does not support here"
+        )
     chosen.codec_context.thread_count = 1
     if chosen.codec_context.name == "flac":
-        # Else a damaged frame would become noise, though each bears a checksum.
+        # Otherwise a damaged frame would become noise, although each has a checksum.
         chosen.codec_context.options = {"err_detect": "crccheck+explode"}
     for other in container.streams:
         if other is not chosen:
@@ -311,7 +313,7 @@ def _audio_stream(container: InputContainer) -> AudioStream:
 
 
 def _pause(packet: Packet[AudioStream], stream: AudioStream) -> Gap | None:
-    """The 20 ms of a frame in which a speech codec sends no speech, which FFmpeg's decoders take for damage."""
+    """The 20 ms of a frame in which a speech codec sends no speech; FFmpeg's decoders treat it as damage."""
     codec = stream.codec_context
     assert codec is not None
     speech_modes = _SPEECH_MODES.get(codec.codec.canonical_name)

@@ -1,4 +1,4 @@
-"""What of a file per decoder gets to see: without tags, one link of a chain, or with a header made anew."""
+"""The view of a file for a decoder: without tags, one link of a chain, or with a new header."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Extent:
 
 
 class FileView:
-    """`head`, then the bytes of `extent`, as a file without a name, so that a suffix plays no part in probing."""
+    """`head`, then the bytes of `extent`, as an unnamed file, so that probing does not use a suffix."""
 
     def __init__(self, file: BinaryIO, extent: Extent, head: bytes = b"") -> None:
         self._file = file
@@ -51,7 +51,7 @@ class FileView:
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         if base + offset < 0:
-            # Damaged sizes lead before the beginning: FFmpeg is told so, and deals with it.
+            # Damaged sizes can lead to positions before the beginning: FFmpeg gets an error, and handles it.
             return -errno.EINVAL
         self._at = base + offset
         return self._at
@@ -61,7 +61,7 @@ class FileView:
 
 
 def id3_end(file: BinaryIO, start: int = 0) -> int:
-    """Where ID3v2 tags that begin at `start` end: nothing in them is read, whatever they claim to hold."""
+    """The end of ID3v2 tags at `start`; their content is not read, whatever they claim."""
     for _ in range(_MAX_TAGS):
         file.seek(start)
         head = file.read(10)
@@ -73,9 +73,9 @@ def id3_end(file: BinaryIO, start: int = 0) -> int:
 
 
 def flac_streams(file: BinaryIO, start: int, end: int) -> Sequence[FileView]:
-    """The FLAC streams of a file, one after another, each behind a head with its parameters alone.
+    """The FLAC streams of a file, one after another, each with a head that only has its parameters.
 
-    Comments, pictures and cue sheets say nothing of the sound, and reading them may take longer than decoding it.
+    Comments, pictures and cue sheets are irrelevant to the audio, and reading them can take longer than decoding it.
     """
     views: list[FileView] = []
     at: int | None = start

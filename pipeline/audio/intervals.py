@@ -54,7 +54,7 @@ def read_intervals(
 
 @dataclass(frozen=True)
 class _Mix:
-    """What is asked for."""
+    """The requested downmix and rate."""
 
     sample_rate_hz: int
     mono: bool
@@ -63,7 +63,7 @@ class _Mix:
 
 @dataclass(frozen=True)
 class _Source:
-    """A file and how it is read."""
+    """A file and its reader."""
 
     path: Path
     opener: Opener
@@ -74,9 +74,9 @@ class _Source:
 
 
 def _wanted(span: TimeSpan, rate_hz: int) -> int:
-    """Fewest samples of a span that is whole: up to a millisecond may be missing at the recording's end.
+    """Minimum number of samples of a complete span: up to a millisecond may be missing at the recording's end.
 
-    Where there are fewer, the file is damaged, and another way to open it may get over that.
+    With fewer samples, the file is damaged, and another way to open it may read over the damage.
     """
     return _sample_at(span.end_ms, rate_hz) - _sample_at(span.start_ms, rate_hz) - _sample_at(1, rate_hz) - 1
 
@@ -88,7 +88,7 @@ def _read(source: _Source, spans: Sequence[TimeSpan], mix: _Mix) -> Iterator[Sam
 
 
 def _cut(blocks: Iterator[Samples], spans: Sequence[TimeSpan], rate_hz: int) -> Iterator[Samples]:
-    """Of the stream `blocks`, (..., num_samples) each, the samples of each span, shorter where the stream ends."""
+    """The samples of each span in the stream `blocks`, (..., num_samples) each; shorter at the end of the stream."""
     block: Samples = np.empty(0, np.float32)
     begin = 0
     for start, stop in [(_sample_at(span.start_ms, rate_hz), _sample_at(span.end_ms, rate_hz)) for span in spans]:
@@ -103,7 +103,7 @@ def _cut(blocks: Iterator[Samples], spans: Sequence[TimeSpan], rate_hz: int) -> 
             if following is None:
                 break
             begin, block = end, following
-        # A copy: what is yielded must not keep whole blocks alive.
+        # A copy: a view would keep whole blocks alive.
         yield np.concatenate(parts, axis=-1) if parts else block[..., :0].copy()
 
 

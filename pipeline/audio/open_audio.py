@@ -1,4 +1,4 @@
-"""Which reader opens a file: decided by its first bytes, never by its name."""
+"""Chooses the reader for a file by its first bytes, never by its name."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from soundseam.pipeline.audio.wav_header import is_wav
 Opener = Callable[[Path, Layout | None], AbstractContextManager[AudioReader]]
 
 _INTEGER_SHARE = 0.01
-"""Float samples that lie beyond full scale more often than this are integers that nobody scaled."""
+"""If a larger share of float samples is beyond full scale, they are unscaled integers."""
 _OVERSHOOT = 8.0
-"""A mix whose peaks are up to 18 dB over full scale is turned down; what lies beyond is a fault, and clipped."""
+"""A mix with peaks up to 18 dB over full scale is attenuated; larger peaks are faults, and clipped."""
 
 
 def openers(path: Path) -> tuple[Opener, ...]:
-    """The ways to open `path`, fastest first; a later one is for what an earlier one cannot read to the end.
+    """The ways to open `path`, fastest first; a later one is used if an earlier one cannot read to the end.
 
     Raises DecodeError if there is no file with bytes to read.
     """
@@ -36,7 +36,7 @@ def openers(path: Path) -> tuple[Opener, ...]:
             if not is_wav(file, start):
                 return (_scaled(open_demuxed),)
             file.seek(start)
-            # FFmpeg takes the samples of a RIFX for little-endian ones.
+            # FFmpeg reads the samples of a RIFX as little-endian.
             return (_scaled(open_wav),) if file.read(4) == b"RIFX" else (_scaled(open_wav), _scaled(open_demuxed))
     except FileNotFoundError as error:
         raise DecodeError("missing_file", "the file is gone") from error
@@ -68,7 +68,7 @@ class ScaledReader:
 
 
 def _scaled(opener: Opener) -> Opener:
-    """The same, with float PCM brought to full scale if it goes beyond."""
+    """`opener` with float PCM scaled to full scale if it exceeds it."""
 
     @contextmanager
     def opened(path: Path, layout: Layout | None = None) -> Iterator[AudioReader]:
@@ -84,10 +84,10 @@ def _scaled(opener: Opener) -> Opener:
 
 
 def float_gain(blocks: Iterator[Samples]) -> float:
-    """What float samples have to be multiplied by to lie within full scale: 1 for most.
+    """The factor that brings float samples within full scale: 1 for most files.
 
     Samples in the range of 16-, 24- or 32-bit integers are divided by that range; a mix with peaks a little over full
-    scale is turned down as a whole. Single samples far beyond leave the rest as it is.
+    scale is attenuated as a whole. Single samples far beyond do not affect the rest.
     """
     peak, beyond, count = 0.0, 0, 0
     for block in blocks:

@@ -1,4 +1,4 @@
-"""What reading audio is about, whichever library does it: the format, the blocks, the limits, the error."""
+"""The interface of audio readers, whatever the library: format, blocks, limits and error."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ MAX_CHANNELS = 64
 
 HOPS_PER_S = 10
 BLOCK_HOPS = 40
-"""Blocks are of whole hops, about 4 s of them, so that what is measured by the hop never straddles two blocks."""
+"""Hops per block, about 4 s: blocks consist of whole hops, so that no hop spans two blocks."""
 BLOCK_VALUES = 2**21
-"""Where many channels at a high rate would make a block larger than this, it has fewer hops."""
+"""Maximum number of values in a block: with many channels at a high rate it has fewer hops."""
 
 
 class DecodeError(Exception):
-    """Nothing of a recording can be used: it becomes a row in `rejected`, and the run goes on.
+    """No part of a recording can be used: it becomes a row in `rejected`, and the run goes on.
 
-    `reason` is one of a few words that can be counted; `detail` is for a person.
+    `reason` is one of a fixed set of codes; `detail` is for a person.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -35,7 +35,7 @@ class DecodeError(Exception):
 
 
 class Layout(NamedTuple):
-    """How densely and on how many channels a stretch of audio is sampled."""
+    """Sample rate and number of channels of a stretch of audio."""
 
     sample_rate_hz: int
     channels: int
@@ -43,7 +43,7 @@ class Layout(NamedTuple):
 
 @dataclass(frozen=True)
 class Filled:
-    """Silence among a recording's samples, where the file's timestamps have time and no audio."""
+    """Silence inserted where the file's timestamps leave a gap."""
 
     start_frame: int
     frames: int
@@ -51,14 +51,14 @@ class Filled:
 
 @dataclass(frozen=True)
 class AudioFormat:
-    """How a recording is stored; container and codec bear FFmpeg's names."""
+    """The format of a recording; container and codec have FFmpeg's names."""
 
     container: str
     codec: str
     sample_rate_hz: int
     channels: int
     bits: int
-    """Of one stored sample where that is less than 16, else 16: what counts as full scale depends on it."""
+    """Bits per stored sample, at most 16: full scale depends on it."""
 
     @property
     def layout(self) -> Layout:
@@ -75,11 +75,13 @@ class AudioFormat:
         return self.hop_frames * max(1, min(BLOCK_HOPS, hops))
 
     def check(self) -> None:
-        """Raises DecodeError for a rate or a number of channels that no recording of sound has."""
+        """Raises DecodeError for an unsupported sample rate or number of channels."""
         if not MIN_RATE_HZ <= self.sample_rate_hz <= MAX_RATE_HZ:
-            raise DecodeError("unsupported_rate", f"{self.sample_rate_hz} Hz; {MIN_RATE_HZ} to {MAX_RATE_HZ} are read")
+            raise DecodeError(
+                "unsupported_rate", f"{self.sample_rate_hz} Hz; {MIN_RATE_HZ} to {MAX_RATE_HZ} are supported"
+            )
         if not 1 <= self.channels <= MAX_CHANNELS:
-            raise DecodeError("unsupported_channels", f"{self.channels} channels; 1 to {MAX_CHANNELS} are read")
+            raise DecodeError("unsupported_channels", f"{self.channels} channels; 1 to {MAX_CHANNELS} are supported")
 
 
 class AudioReader(Protocol):
@@ -90,27 +92,27 @@ class AudioReader(Protocol):
 
     @property
     def claimed_frames(self) -> int | None:
-        """How long the header says the recording is; None if it does not say, or only guesses."""
+        """The length in the header; None if there is none, or only an estimate."""
         ...
 
     @property
     def tolerance_frames(self) -> int:
-        """How far a sound file may fall short of the claim: padding and rounding of its container."""
+        """How much shorter than claimed an intact file may be: padding and rounding of its container."""
         ...
 
     @property
     def damage(self) -> str | None:
-        """Once all blocks are read: what was met on the way that could not be decoded."""
+        """After all blocks are read: the parts that could not be decoded."""
         ...
 
     @property
     def filled(self) -> Sequence[Filled]:
-        """Once all blocks are read: where silence stands for what is not there, in order."""
+        """After all blocks are read: the inserted silence, in order."""
         ...
 
     def blocks(self) -> Iterator[Samples]:
         """All samples in order, (channels, frames), `format.block_frames` at a time, the last block shorter.
 
-        Stops quietly at damage that it cannot get over.
+        Stops without an error at damage that it cannot skip.
         """
         ...

@@ -1,4 +1,4 @@
-"""Decoded frames to blocks of one rate and number of channels, though the stream may change both midway."""
+"""From decoded frames to blocks with one rate and number of channels, even if the stream changes both midway."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Piece = AudioFrame | Gap
 
 
 class LargerLayoutError(Exception):
-    """The stream goes on with more channels or a higher rate than it began with: read it again in `layout`.
+    """The stream continues with more channels or a higher rate than at its beginning: read it again in `layout`.
 
-    What began small then loses nothing, and neither does what follows.
+    So no part of it loses quality.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -38,7 +38,7 @@ def layout_of(frame: AudioFrame) -> Layout:
 class Resampler:
     """One or more channels to another rate, block by block: the same samples, bit by bit, whatever the blocks.
 
-    soxr's HQ recipe, without delay: output sample i lies at the time i / target_hz.
+    soxr's HQ recipe, without delay: output sample i is at the time i / target_hz.
     """
 
     def __init__(self, source_hz: int, target_hz: int, channels: int = 1) -> None:
@@ -50,11 +50,11 @@ class Resampler:
         )
 
     def add(self, samples: Samples) -> Samples:
-        """The output that `samples` completes: (num_samples,) for one channel, else (channels, num_samples)."""
+        """The output completed by `samples`: (num_samples,) for one channel, else (channels, num_samples)."""
         return self._run(samples, last=False)
 
     def finish(self) -> Samples:
-        """What is left once all samples were added."""
+        """The remaining output after all samples were added."""
         nothing = np.empty(0 if self._channels == 1 else (self._channels, 0), np.float32)
         return self._run(nothing, last=True)
 
@@ -67,7 +67,7 @@ class Resampler:
 
 
 class _Stretch(NamedTuple):
-    """Frames alike, on their way to `layout`."""
+    """Consecutive frames with equal format, to be converted to `layout`."""
 
     fifo: AudioFifo
     format_name: str
@@ -76,7 +76,7 @@ class _Stretch(NamedTuple):
     layout: Layout
 
     def takes(self, frame: AudioFrame) -> bool:
-        """Whether `frame` is like those before: FFmpeg's buffer reads past the end of one with fewer channels."""
+        """Whether `frame` has the same format: FFmpeg's buffer reads past the end of one with fewer channels."""
         return layout_of(frame) == self.own and frame.format.name == self.format_name
 
     def converted(self, frame: AudioFrame) -> Samples:
@@ -96,7 +96,7 @@ class _Stretch(NamedTuple):
 
 
 class BlockMaker:
-    """Makes blocks of `audio` of one reader's pieces."""
+    """Turns one reader's pieces into blocks of the format `audio`."""
 
     def __init__(self, audio: AudioFormat, may_grow: bool) -> None:
         self._audio = audio
@@ -107,7 +107,7 @@ class BlockMaker:
     def blocks(self, pieces: Iterable[Piece]) -> Iterator[Samples]:
         """All of `pieces` as (channels, frames), `block_frames` at a time, the last block shorter.
 
-        Raises LargerLayoutError, if it `may_grow`, when a piece has more than `audio`.
+        Raises LargerLayoutError, if it `may_grow`, for a piece with a larger layout than `audio`.
         """
         size = self._audio.block_frames
         block = np.empty((self._audio.channels, size), np.float32)
@@ -131,7 +131,7 @@ class BlockMaker:
             yield np.ascontiguousarray(block[:, :filled])
 
     def _converted(self, pieces: Iterator[Piece]) -> Iterator[Samples]:
-        """Collected in FFmpeg's own buffer: a call for each block instead of several for each frame."""
+        """Uses FFmpeg's own buffer: one call per block instead of several per frame."""
         stretch: _Stretch | None = None
         for piece in pieces:
             if isinstance(piece, Gap):
@@ -171,7 +171,7 @@ def _begin(frame: AudioFrame, layout: Layout) -> _Stretch:
 
 
 def _largest(pieces: Iterator[Piece], *layouts: Layout) -> Layout:
-    """Of `layouts` and all that is still to come."""
+    """The largest of `layouts` and those of the remaining pieces."""
     rate_hz = max(layout.sample_rate_hz for layout in layouts)
     channels = max(layout.channels for layout in layouts)
     for piece in pieces:
@@ -182,7 +182,7 @@ def _largest(pieces: Iterator[Piece], *layouts: Layout) -> Layout:
 
 
 def _to_channels(samples: Samples, channels: int) -> Samples:
-    """(channels, frames), so that the mean of all channels stays what it is."""
+    """(channels, frames), preserving the mean of all channels."""
     own = len(samples)
     if own == channels:
         return samples
@@ -194,13 +194,13 @@ def _to_channels(samples: Samples, channels: int) -> Samples:
 
 
 def _samples_of(frame: AudioFrame) -> Samples:
-    """(channels, frames) in [-1, 1]; a float codec's overshoot stays."""
+    """(channels, frames) in [-1, 1]; overshoot of a float codec is kept."""
     data: NDArray[np.generic] = frame.to_ndarray()
     name = frame.format.packed.name
     if frame.format.is_packed:
         data = data.reshape(-1, frame.layout.nb_channels).T
     # 32-bit integers are rounded once, here: all the scales are powers of two.
-    with np.errstate(over="ignore"):  # a number that is no sample becomes infinite, and is noticed as such
+    with np.errstate(over="ignore"):  # an invalid sample becomes infinite, and is noticed later
         samples: Samples = np.ascontiguousarray(data, np.float32)
     if name == "u8":
         samples = samples - np.float32(128)

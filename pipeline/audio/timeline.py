@@ -1,4 +1,4 @@
-"""Time that a stream's timestamps speak of and no sample fills."""
+"""Gaps in a stream: time between timestamps without samples."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from av.audio.frame import AudioFrame
 
 MIN_GAP_S = 0.04
 _ROUNDING_S = 0.01
-"""Timestamps differ by this much from the samples without meaning it: milliseconds in Matroska, phones' clocks."""
+"""Differences up to this between timestamps and samples are not gaps: milliseconds in Matroska, phones' clocks."""
 _RESET_S = 1.0
-"""A jump back by more than this is a clock that begins anew."""
+"""A larger jump back means that the clock was reset."""
 _MAX_GAP_S: Mapping[str, float] = {
-    # As in FFmpeg's command line: the clocks of broadcasts jump, and beyond 10 s that is no gap.
+    # As in FFmpeg's command line: the clocks of broadcasts jump, and more than 10 s is not a gap.
     "mpegts": 10.0,
     "mpeg": 10.0,
     "flac": 3600.0,
@@ -23,17 +23,17 @@ _MAX_GAP_S: Mapping[str, float] = {
     "matroska,webm": 24 * 3600.0,
     "mov,mp4,m4a,3gp,3g2,mj2": 24 * 3600.0,
 }
-"""The containers whose timestamps are taken at their word, and up to which gap. Others count samples or bytes."""
+"""The containers whose timestamps are trusted, and their maximum gap. Others count samples or bytes."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Silence put in place of audio that is not there."""
+    """Silence in place of missing audio."""
 
     frames: int
     sample_rate_hz: int
     is_meant: bool = False
-    """The encoder sent nothing because nobody spoke."""
+    """True if the encoder sent nothing because nobody spoke."""
 
 
 class Timeline:
@@ -44,10 +44,10 @@ class Timeline:
         self._next_s: float | None = None
         self._owed_s = 0.0
         self.jumps = 0
-        """Gaps too long to be believed."""
+        """Number of implausibly long gaps."""
 
     def gap_before(self, frame: AudioFrame) -> Gap | None:
-        """What is missing between the frame that was asked about before and this one."""
+        """The gap between the previous frame and this one; None if there is none."""
         if not self._max_gap_s:
             return None
         duration_s = frame.samples / frame.sample_rate
@@ -63,7 +63,7 @@ class Timeline:
             self.jumps += off_s > 0
             self._owed_s = 0.0
             return None
-        # A frame that comes late and the next one early again: only what stays is a gap.
+        # A late frame may be followed by an early one: only a lasting difference is a gap.
         self._owed_s += off_s
         if self._owed_s < MIN_GAP_S:
             self._owed_s = max(self._owed_s, -_RESET_S)

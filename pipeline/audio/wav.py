@@ -1,4 +1,4 @@
-"""The fast path: the plain samples of a WAV, taken as they lie.
+"""The fast path: plain samples of a WAV, read directly.
 
 Twice as fast as PyAV, and the only reader here of RIFX, which FFmpeg reads in the wrong byte order.
 """
@@ -34,7 +34,9 @@ class WavReader:
         form = header.format
         width = form.frame_bytes // form.channels if form.channels else 0
         if width not in _BYTES.get(form.tag, ()):
-            raise DecodeError("not_audio", f"WAV format {form.tag} with {form.bits} bits is not for the fast path")
+            raise DecodeError(
+                "not_audio", f"WAV format {form.tag} with {form.bits} bits is not supported by the fast path"
+            )
         self.format = AudioFormat(
             container="wav",
             codec=_codec(form.tag, width, header.order),
@@ -69,22 +71,23 @@ class WavReader:
             yield self._samples(data)
 
     def _samples(self, data: bytes) -> Samples:
-        """(channels, frames) in [-1, 1]; floats as they are."""
+        """(channels, frames) in [-1, 1]; floats are unchanged."""
         values = _values(data, self._header.format.tag, self._width, self._header.order)
         return np.ascontiguousarray(values.reshape(-1, self.format.channels).T)
 
 
 @contextmanager
 def open_wav(path: Path, layout: Layout | None = None) -> Iterator[WavReader]:  # noqa: ARG001 - a WAV never changes
-    """Opens a WAV. Raises DecodeError for what this path does not read."""
+    """Opens a WAV. Raises DecodeError for an unsupported one."""
     with path.open("rb") as file:
         yield WavReader(file, read_wav_header(file))
 
 
 def without_wav_tags(file: BinaryIO) -> tuple[bytes, Extent, float | None]:
-    """A WAV for FFmpeg: a new header with the format alone, where the samples lie, and claimed over present bytes.
+    """A WAV for FFmpeg: a new header with only the format, the position of the samples, and the ratio of claimed to
+    present bytes.
 
-    FFmpeg would believe the sizes of the tags, up to 2 GiB.
+    FFmpeg would trust the sizes of the tags, up to 2 GiB.
     """
     header = read_wav_header(file)
     extent = header.extents[0]
@@ -98,7 +101,7 @@ def without_wav_tags(file: BinaryIO) -> tuple[bytes, Extent, float | None]:
 
 
 def _codec(tag: int, width: int, order: str) -> str:
-    """FFmpeg's name."""
+    """FFmpeg's name of the codec."""
     if tag in (_ALAW, _ULAW):
         return "pcm_alaw" if tag == _ALAW else "pcm_mulaw"
     if width == 1:
@@ -109,7 +112,7 @@ def _codec(tag: int, width: int, order: str) -> str:
 def _values(data: bytes, tag: int, width: int, order: str) -> Samples:
     if tag == _FLOATS:
         floats = np.frombuffer(data, f"{order}f{width}")
-        with np.errstate(over="ignore"):  # a number that is no sample becomes infinite, and is noticed as such
+        with np.errstate(over="ignore"):  # an invalid sample becomes infinite, and is noticed later
             return floats.astype(np.float32)
     if tag in (_ALAW, _ULAW):
         table = _ALAW_VALUES if tag == _ALAW else _ULAW_VALUES

@@ -1,8 +1,8 @@
-"""Where the samples of a WAV lie: read with no size believed that the file does not bear out.
+"""Locates the samples of a WAV without trusting sizes that the file does not confirm.
 
-RIFF, its big-endian form RIFX, and RF64 for more than 4 GiB (EBU Tech 3306). What a header claims too little is read
-on: a recorder that was cut off left an old size, or a size has wrapped at 2^32. What follows the samples as a chunk or
-a tag is no audio.
+RIFF, its big-endian form RIFX, and RF64 for more than 4 GiB (EBU Tech 3306). If a header claims too little, reading
+continues: an interrupted recorder left an old size, or a size has wrapped at 2^32. Chunks and tags after the samples
+are not audio.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from soundseam.pipeline.audio.stream import DecodeError
 _FORMS = (b"RIFF", b"RIFX", b"RF64")
 _MAX_CHUNKS = 10_000
 _MAX_FORMAT_BYTES = 2**16
-# Writers to a pipe cannot know the size: they leave 0 or something near the largest number.
+# Writers to a pipe cannot know the size: they write 0 or something near the largest number.
 _UNKNOWN_FROM = 0x7FFFF000
 _WRAP = 2**32
 _PLAIN = (1, 3, 6, 7)
 _EXTENSIBLE = 0xFFFE
 _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 _MIN_REST_S = 0.1
-"""Less than this behind the samples is padding."""
+"""Less than this after the samples is padding."""
 _ZEROS_BYTES = 2**16
 
 
@@ -35,7 +35,7 @@ class WavFormat:
 
     chunk: bytes
     tag: int
-    """1 integers, 3 floats, 6 A-law, 7 u-law, else a codec; of the extensible form the one it wraps."""
+    """1 integers, 3 floats, 6 A-law, 7 u-law, else a codec; for the extensible form the wrapped one."""
     channels: int
     sample_rate_hz: int
     frame_bytes: int
@@ -45,15 +45,15 @@ class WavFormat:
 
 @dataclass(frozen=True)
 class WavHeader:
-    """What `read_wav_header` finds."""
+    """The result of `read_wav_header`."""
 
     order: str
     """"<" or ">", as in struct."""
     format: WavFormat
     extents: Sequence[Extent]
-    """Of the samples, in order."""
+    """The positions of the samples, in order."""
     claimed_bytes: int | None
-    """What the chunks claim, if that is more than there is; else None."""
+    """The size claimed by the chunks, if it is more than is present; else None."""
     damage: str | None = None
 
     @property
@@ -68,7 +68,7 @@ def is_wav(file: BinaryIO, start: int) -> bool:
 
 
 def read_wav_header(file: BinaryIO) -> WavHeader:
-    """Of a WAV, behind ID3 tags or not. Raises DecodeError if it has no format or no samples."""
+    """The header of a WAV, after ID3 tags if any. Raises DecodeError if it has no format or no samples."""
     start = id3_end(file)
     if not is_wav(file, start):
         raise DecodeError("not_audio", "no WAV")
@@ -76,7 +76,7 @@ def read_wav_header(file: BinaryIO) -> WavHeader:
 
 
 class _Walk:
-    """From chunk to chunk."""
+    """Walks from chunk to chunk."""
 
     def __init__(self, file: BinaryIO, start: int) -> None:
         self._file = file
@@ -100,12 +100,12 @@ class _Walk:
         if not self._extents:
             raise DecodeError("undecodable", "a WAV without samples: there is no chunk data in it")
         present = sum(extent.end - extent.start for extent in self._extents)
-        # Some writers count the header among the samples.
+        # Some writers include the header in the size of the samples.
         claimed = self._claimed if self._claimed > present + self._extents[0].start - self._start else None
         return WavHeader(self._order, self._format, self._extents, claimed, self._damage)
 
     def _past_chunk(self, at: int) -> int | None:
-        """Takes in the chunk at `at`; where the next one begins, None after the last."""
+        """Reads the chunk at `at`; returns the position of the next one, None after the last."""
         header = self._bytes(at, 8)
         if len(header) < 8:
             return None
@@ -115,7 +115,7 @@ class _Walk:
         if name == b"data":
             return self._past_samples(body, size)
         if name in _FORMS and self._bytes(body, 4) == b"WAVE":
-            # Another WAV behind the first one.
+            # Another WAV after the first one.
             return body + 4
         if name == b"fmt ":
             self._take_format(self._bytes(body, min(size, _MAX_FORMAT_BYTES)))
@@ -127,7 +127,7 @@ class _Walk:
         return body + size + size % 2
 
     def _lost_data_chunk(self, at: int) -> int | None:
-        """The chunk of samples that follows a chunk with a wrong size, if it is near."""
+        """The chunk of samples after a chunk with a wrong size, if it is nearby."""
         place = self._bytes(at, 2**20).find(b"data")
         return None if place < 0 else at + place
 
@@ -162,7 +162,7 @@ class _Walk:
         return end + (end - at) % 2 if self._is_chunk(end + (end - at) % 2) else end
 
     def _follows_no_audio(self, at: int) -> bool:
-        """Whether what lies from `at` on is a chunk, a tag, padding or nothing."""
+        """Whether a chunk, a tag, padding or nothing follows at `at`."""
         assert self._format is not None
         rest = self._bytes(at, _ZEROS_BYTES)
         return (

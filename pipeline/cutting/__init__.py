@@ -1,1 +1,1 @@
-"""Where a recording is cut, and which branches hear each piece."""
+"""Cuts recordings into segments and routes them to branches."""

@@ -1,4 +1,4 @@
-"""Where a recording may be cut, and what a cut there would cost. Vectorised over events and candidates."""
+"""Candidate cuts of a recording and their costs. Vectorised over events and candidates."""
 
 from __future__ import annotations
 
@@ -19,40 +19,42 @@ COARSEST_CELL_MS = 1000
 
 
 class CutConfig(Record):
-    """Lengths and costs. Cutting an event always costs more than anything else; the rest is weighed as given here.
+    """Lengths and costs. Cutting an event always costs more than anything else; the rest is weighted by these options.
 
-    The unit of a weight is the cost of one segment as long as nothing or twice the target.
+    The unit of a weight is the cost of one segment of length zero or twice the target.
     """
 
     min_ms: int = Field(
         default=1_000, ge=1, description="shortest segment; only a shorter recording gives a shorter one"
     )
-    target_ms: int = Field(default=12_000, ge=1, description="the length that costs nothing")
+    target_ms: int = Field(default=12_000, ge=1, description="preferred length, with cost 0")
     max_ms: int = Field(default=30_000, ge=1, description="longest segment")
     leave_out_ms: int = Field(
-        default=4_000, ge=1, description="a stretch without any event longer than this is left out but for its margins"
+        default=4_000,
+        ge=1,
+        description="a stretch without any event longer than this is left out except for its margins",
     )
-    margin_ms: int = Field(default=500, ge=0, description="what is kept of such a stretch next to an event")
+    margin_ms: int = Field(default=500, ge=0, description="the part of such a stretch that is kept next to an event")
     impure_weight: float = Field(
-        default=20.0, ge=0.0, description="cost of a second of event time in a segment that is not of its main class"
+        default=20.0, ge=0.0, description="cost per second of event time in a segment that is not of its main class"
     )
     change_weight: float = Field(
-        default=2.0, ge=0.0, description="cost of a change of class inside a segment, with a gap to cut in"
+        default=2.0, ge=0.0, description="cost of a change of class inside a segment, if it has a gap to cut in"
     )
-    change_gap_ms: int = Field(default=400, ge=1, description="a shorter gap makes it cost less, in proportion")
+    change_gap_ms: int = Field(default=400, ge=1, description="with a shorter gap the cost is proportionally less")
     break_weight: float = Field(
-        default=0.5, ge=0.0, description="cost of a boundary between two events of one class that all but touch"
+        default=0.5, ge=0.0, description="cost of a boundary between two events of one class that almost touch"
     )
-    pause_ms: int = Field(default=600, ge=1, description="a gap this long between them costs nothing any more")
+    pause_ms: int = Field(default=600, ge=1, description="a gap of at least this length between them costs nothing")
     risk_weight: float = Field(
-        default=1.0, ge=0.0, description="cost of a boundary where a detector is sure of a sound, if not of an event"
+        default=1.0, ge=0.0, description="cost of a boundary where a detector has a high score without an event"
     )
     tight_weight: float = Field(default=1.0, ge=0.0, description="cost of a boundary right at an event's edge")
-    clearance_ms: int = Field(default=200, ge=1, description="this far from any event, that costs nothing any more")
+    clearance_ms: int = Field(default=200, ge=1, description="at this distance from any event, that costs nothing")
 
     @property
     def cell_ms(self) -> int:
-        """At least one candidate lies in every two cells, so any stretch can be cut within the length limits."""
+        """Every two cells contain at least one candidate, so any stretch can be cut within the length limits."""
         return min(COARSEST_CELL_MS, (self.max_ms - 2 * self.min_ms) // 2)
 
     @model_validator(mode="after")
@@ -63,12 +65,14 @@ class CutConfig(Record):
             )
         if self.max_ms < 2 * self.min_ms + 2 * FINEST_CELL_MS:
             raise ValueError(
-                f"cut.max_ms ({self.max_ms}) must be at least twice min_ms ({self.min_ms}) and {2 * FINEST_CELL_MS} ms "
+                f"cut.max_ms ({self.max_ms}) must be at least twice min_ms ({self.min_ms}) and "
+                f"{2 * FINEST_CELL_MS} ms "
                 "more, or some lengths could not be cut at all: raise it or lower min_ms"
             )
         if self.leave_out_ms < 2 * max(self.margin_ms, self.min_ms):
             raise ValueError(
-                f"cut.leave_out_ms ({self.leave_out_ms}) must be at least twice margin_ms ({self.margin_ms}) and twice "
+                f"cut.leave_out_ms ({self.leave_out_ms}) must be at least twice margin_ms ({self.margin_ms}) and "
+                "twice "
                 f"min_ms ({self.min_ms}), so that segments on both sides have room"
             )
         return self
@@ -77,7 +81,7 @@ class CutConfig(Record):
 Ints = NDArray[np.int64]
 
 ONE_EVENT = 1_000_000
-"""What cutting one event costs; its salience, at most a thousandth of this, decides among equals."""
+"""Cost of cutting one event; its salience, at most a thousandth of this, decides among equals."""
 SALIENCE = 1000
 
 CLASSES = tuple(EventClass)
@@ -85,7 +89,7 @@ CLASSES = tuple(EventClass)
 
 @dataclass(frozen=True)
 class Activity:
-    """How sure a detector is that anything but a bed sounds: `level` (num_frames,), in [0, 1], one a `hop_ms`."""
+    """A detector's highest score of any class except beds: `level` (num_frames,), in [0, 1], one per `hop_ms`."""
 
     hop_ms: int
     level: NDArray[np.float16]
@@ -93,7 +97,7 @@ class Activity:
 
 @dataclass(frozen=True)
 class Foreground:
-    """The events that boundaries respect (all but beds), in order of onset, as arrays (num_events,)."""
+    """The events that boundaries respect (all except beds), in order of onset, as arrays (num_events,)."""
 
     onset_ms: Ints
     offset_ms: Ints
@@ -123,13 +127,13 @@ class Foreground:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What lies around given times: arrays (num_times,)."""
+    """The surroundings of given times: arrays (num_times,)."""
 
     cut_events: Ints
     """Events that begin before and end after the time."""
     cut_salience: Ints
     gap_ms: Ints
-    """Event-free time around it; 0 inside an event; reaches to the recording's edges where no event follows."""
+    """Event-free time around it; 0 inside an event; extends to the recording's edges if there is no event."""
     clearance_ms: Ints
     """Distance to the nearest event; 0 inside one."""
     before: Ints
@@ -139,7 +143,7 @@ class Surroundings:
 
 
 def look_around(times_ms: Ints, foreground: Foreground, duration_ms: int) -> Surroundings:
-    """What lies around each of `times_ms` (num_times,)."""
+    """The surroundings of each of `times_ms` (num_times,)."""
     onset, offset = foreground.onset_ms, foreground.offset_ms
     by_offset = np.argsort(offset, kind="stable")
     begun = np.searchsorted(onset, times_ms, side="left")
@@ -147,7 +151,7 @@ def look_around(times_ms: Ints, foreground: Foreground, duration_ms: int) -> Sur
     begun_salience = np.concatenate(([0], np.cumsum(foreground.salience)))
     ended_salience = np.concatenate(([0], np.cumsum(foreground.salience[by_offset])))
     latest_end = np.concatenate(([0], np.maximum.accumulate(offset)))
-    # Which event reached furthest so far: that of the last record in the running maximum.
+    # The event that extends furthest so far: at the last new value of the running maximum.
     record = np.where(offset >= latest_end[1:], np.arange(len(offset)), 0)
     furthest = np.maximum.accumulate(record)
     classes = np.concatenate((foreground.event_class, [-1]))
@@ -179,7 +183,7 @@ def class_time(times_ms: Ints, foreground: Foreground) -> Ints:
 
 
 def _covered_before(times_ms: Ints, onset: Ints, offset: Ints) -> Ints:
-    """Time before each of `times_ms` that the spans, sorted by onset, cover."""
+    """Time before each of `times_ms` covered by the spans, which are sorted by onset."""
     reach = np.maximum.accumulate(offset)
     fresh = np.concatenate(([True], onset[1:] > reach[:-1]))
     starts = onset[fresh]
@@ -192,10 +196,10 @@ def _covered_before(times_ms: Ints, onset: Ints, offset: Ints) -> Ints:
 
 
 def candidate_times(island: TimeSpan, foreground: Foreground, activity: Activity, cell_ms: int) -> Ints:
-    """Times in `island` where a cut is worth considering, ends included, ascending, each once.
+    """The candidate times in `island`, including its ends, ascending, each once.
 
-    Every event's edges, and the quietest point of each piece between two of them or between the ticks of a grid of
-    `cell_ms`: so some candidate lies in every two cells, in gaps and inside events alike.
+    The edges of every event, and the quietest point of each piece between two of them or between the ticks of a grid of
+    `cell_ms`: so every two cells contain a candidate, in gaps and inside events.
     """
     ticks = np.arange(-(-island.start_ms // cell_ms), island.end_ms // cell_ms + 1) * cell_ms
     edges = np.concatenate((foreground.onset_ms, foreground.offset_ms))
@@ -207,7 +211,7 @@ def candidate_times(island: TimeSpan, foreground: Foreground, activity: Activity
 
 
 def _quietest(start_ms: Ints, stop_ms: Ints, activity: Activity) -> Ints:
-    """The centre of the quietest frame inside each piece; among near equals the nearest to its middle."""
+    """The centre of the quietest frame inside each piece; among nearly equal ones the closest to its middle."""
     hop, middle = activity.hop_ms, (start_ms + stop_ms) // 2
     first = -(-start_ms // hop)
     count = np.minimum(stop_ms // hop, len(activity.level)) - first
@@ -230,28 +234,29 @@ def _quietest(start_ms: Ints, stop_ms: Ints, activity: Activity) -> Ints:
 
 
 OFF_CENTRE = 0.02
-"""How much quieter, as a score, a point a whole piece away must be to be taken instead."""
+"""Penalty, as a score, for a point at the distance of a whole piece from the middle."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Where one island may be cut: arrays (num_candidates,), ascending, its ends first and last."""
+    """The candidates of one island: arrays (num_candidates,), ascending, its ends first and last."""
 
     time_ms: Ints
     cut_cost: Ints
-    """ONE_EVENT an event cut, plus salience."""
+    """ONE_EVENT per event cut, plus salience."""
     break_cost: Ints
-    """What the boundary spoils of coherence, in thousandths."""
+    """The boundary's cost in coherence, in thousandths."""
     class_ms: Ints
     """(num_candidates, num_classes): time of each class before the candidate."""
     changes_ended: Ints
     changes_begun: Ints
-    """What it costs, in thousandths, not to cut at the changes of class whose gap ends before the candidate, and at
-    those whose gap has begun there: a segment pays the first at its end less the second at its start."""
+    """The cost, in thousandths, of not cutting at the changes of class whose gap ends before the candidate, and of
+    those whose gap has begun there: a segment pays the first at its end minus the second at its start.
+    """
 
 
 def candidates_of(island: TimeSpan, foreground: Foreground, activity: Activity, config: CutConfig) -> Candidates:
-    """The candidates of `island` with what each would cost; its two ends cost nothing."""
+    """The candidates of `island` with their costs; its two ends cost nothing."""
     foreground = foreground.within(island)
     times = candidate_times(island, foreground, activity, config.cell_ms)
     around = look_around(times, foreground, island.end_ms)
@@ -268,8 +273,8 @@ def candidates_of(island: TimeSpan, foreground: Foreground, activity: Activity, 
 def changes_around(times_ms: Ints, foreground: Foreground, config: CutConfig) -> tuple[Ints, Ints]:
     """The weights of all changes of class that end before, and that begin at or before, each of `times_ms`.
 
-    A change lies where no event sounds and the event before, the one that lasted longest, is of another class than the
-    one after. It weighs `change_weight` where its gap is `change_gap_ms` long, less where it is shorter.
+    A change is a gap without events whose preceding event, the one that ended last, has another class than the next
+    one. Its weight is `change_weight` for a gap of at least `change_gap_ms`, less for a shorter one.
     """
     onset = foreground.onset_ms
     reach = np.maximum.accumulate(foreground.offset_ms)[:-1]
@@ -287,6 +292,6 @@ def _break_cost(around: Surroundings, level: NDArray[np.float64], config: CutCon
     nearness = 1.0 - np.minimum(around.gap_ms / config.pause_ms, 1.0)
     pause = np.where(same_class & (around.cut_events == 0), config.break_weight * nearness, 0.0)
     tight = config.tight_weight * (1.0 - np.minimum(around.clearance_ms / config.clearance_ms, 1.0))
-    # Inside an event the level is part of what cutting it costs.
+    # Inside an event, the level is already part of the cost of cutting it.
     risk = np.where(around.cut_events > 0, 0.0, config.risk_weight * level)
     return np.rint(1000.0 * (pause + tight + risk)).astype(np.int64)

@@ -1,7 +1,7 @@
-"""Boundaries chosen together: the least costly way through all candidates, by dynamic programming, exact.
+"""Chooses all boundaries together: the exact path of minimum cost through all candidates, by dynamic programming.
 
-Costs are whole numbers and compared in two ranks. First what cutting events costs; then, among ways that cut the same,
-what incoherent content, broken pauses and odd lengths cost. Whole numbers make the sum independent of its order.
+Costs are integers and compared in two ranks: first the cost of cutting events; then, among equal ones, the cost of
+incoherent content, short pauses and unusual lengths. With integers, sums do not depend on the order.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ UNREACHED = np.iinfo(np.int64).max // 4
 
 
 def islands_of(events: Sequence[Event], duration_ms: int, config: CutConfig) -> tuple[TimeSpan, ...]:
-    """The stretches of a recording that must be kept, disjoint and in order; all events, beds too, lie in them.
+    """The stretches of a recording that are kept, disjoint and in order; they contain all events, including beds.
 
-    What lies between two of them is event-free and longer than `leave_out_ms` less its margins. Each is at least
-    `min_ms` long unless the recording is not.
+    The time between two of them is event-free and longer than `leave_out_ms` minus its margins. Each is at least
+    `min_ms` long unless the recording is shorter.
     """
     spans = union_spans(event.span.intersection(TimeSpan(0, duration_ms)) for event in events)
     islands: list[TimeSpan] = []
@@ -43,14 +43,14 @@ def islands_of(events: Sequence[Event], duration_ms: int, config: CutConfig) -> 
 
 
 def _at_least(span: TimeSpan, min_ms: int, duration_ms: int) -> TimeSpan:
-    """`span` grown into the free stretches around it, evenly where the recording has room on both sides."""
+    """`span` extended into the free time around it, evenly if the recording has room on both sides."""
     missing = max(0, min_ms - span.duration_ms)
     start_ms = max(0, min(span.start_ms - missing // 2, duration_ms - min_ms))
     return TimeSpan(start_ms, min(duration_ms, max(span.end_ms, start_ms + min_ms)))
 
 
 def length_cost(length_ms: Ints, config: CutConfig) -> Ints:
-    """Thousandths for each segment length: 0 at the target, 1000 at none and at twice the target."""
+    """Thousandths for each segment length: 0 at the target, 1000 at zero and at twice the target."""
     cost: Ints = 1000 * (length_ms - config.target_ms) ** 2 // config.target_ms**2
     return cost
 
@@ -58,7 +58,7 @@ def length_cost(length_ms: Ints, config: CutConfig) -> Ints:
 def segment_cost(candidates: Candidates, starts: Ints, stops: Ints | np.int64, config: CutConfig) -> Ints:
     """Thousandths for each segment between candidates `starts` and `stops`, two arrays of indices or one and a scalar.
 
-    Its length, the event time that is not of its main class, and the changes of class that it runs over.
+    The cost of its length, of event time outside its main class, and of changes of class inside it.
     """
     length_ms = candidates.time_ms[stops] - candidates.time_ms[starts]
     own_ms = candidates.class_ms[stops] - candidates.class_ms[starts]
@@ -69,18 +69,18 @@ def segment_cost(candidates: Candidates, starts: Ints, stops: Ints | np.int64, c
 
 
 def choose_boundaries(candidates: Candidates, config: CutConfig) -> Ints:
-    """Indices of the candidates that cut an island at the least cost, its two ends included.
+    """Indices of the candidates that cut an island at minimum cost, including its two ends.
 
-    Of two ways of equal cost the one with the earlier boundary, seen from the end, is taken. A candidate's window holds
-    what lies `min_ms` to `max_ms` before it, so time is linear in the island's length. An island shorter than `min_ms`
-    stays whole.
+    Of two paths of equal cost, the one with the earlier boundary, seen from the end, is taken. A candidate's window
+    contains those `min_ms` to `max_ms` before it, so time is linear in the island's length. An island shorter than
+    `min_ms` is not cut.
     """
     times = candidates.time_ms
     if times[-1] - times[0] <= config.min_ms:
         return np.array([0, len(times) - 1])
     cut, previous = _walk(candidates, config)
     if cut[-1] >= UNREACHED:
-        raise AssertionError("no way through the candidates: a gap between two of them is wider than two cells")
+        raise AssertionError("no path through the candidates: a gap between two of them is wider than two cells")
     path = [len(times) - 1]
     while path[-1] > 0:
         path.append(int(previous[path[-1]]))
@@ -88,7 +88,7 @@ def choose_boundaries(candidates: Candidates, config: CutConfig) -> Ints:
 
 
 def _walk(candidates: Candidates, config: CutConfig) -> tuple[Ints, Ints]:
-    """What cutting events costs at least on the way to each candidate, and the candidate before it on the best way."""
+    """The minimum cost of cutting events on a path to each candidate, and its predecessor on the best path."""
     times = candidates.time_ms
     lows = np.searchsorted(times, times - config.max_ms, side="left").tolist()
     highs = np.searchsorted(times, times - config.min_ms, side="right").tolist()

@@ -1,4 +1,4 @@
-"""What a segment is made of, and which branches should hear it."""
+"""A segment's profile of classes, and its branches."""
 
 from __future__ import annotations
 
@@ -25,18 +25,16 @@ BRANCH_OF: dict[EventClass, Branch] = {
 
 
 class RouteConfig(Record):
-    """When a branch hears a segment. A branch's prior is its events' time weighted by their scores, over all events'.
+    """When a branch gets a segment. A branch's prior is the score-weighted time of its events, divided by that of all.
 
-    The branch with the highest prior always hears it; another one does where one of two thresholds is reached.
+    The branch with the highest prior always gets it; others do if one of two thresholds is reached.
     """
 
-    prior: float = Field(
-        default=0.25, ge=0.0, le=1.0, description="a branch with at least this prior hears the segment"
-    )
+    prior: float = Field(default=0.25, ge=0.0, le=1.0, description="a branch with at least this prior gets the segment")
     event_ms: int = Field(
-        default=1500, ge=0, description="so does one with at least this much event time, weighted by score"
+        default=1500, ge=0, description="so does one with at least this event time, weighted by score"
     )
-    floor: float = Field(default=0.05, ge=0.0, le=1.0, description="but none with a prior under this")
+    floor: float = Field(default=0.05, ge=0.0, le=1.0, description="a branch with a lower prior never gets it")
 
     @model_validator(mode="after")
     def _thresholds_are_in_order(self) -> Self:
@@ -46,9 +44,9 @@ class RouteConfig(Record):
 
 
 def profile_of(events: Sequence[Event], span: TimeSpan) -> tuple[ProfileEntry, ...]:
-    """Share of `span` and mean score of each class that sounds in it, the largest share times score first.
+    """Share of `span` and mean score of each class in it, the largest share times score first.
 
-    `events` lie inside `span`. A class that overlaps itself counts once in the share.
+    `events` are inside `span`. Overlapping events of one class count once in the share.
     """
     entries = []
     for event_class in sorted({event.event_class for event in events}):
@@ -67,7 +65,7 @@ def _mean_score(events: Iterable[Event]) -> float:
 
 
 def branch_weights(events: Sequence[Event]) -> dict[Branch, float]:
-    """Event time of each branch in ms, each event weighted by its score; a branch that overlaps itself counts once."""
+    """Event time of each branch in ms, weighted by score; overlapping events of one branch count once."""
     weights = {}
     for branch in Branch:
         own = [event for event in events if BRANCH_OF[event.event_class] is branch]
@@ -77,7 +75,7 @@ def branch_weights(events: Sequence[Event]) -> dict[Branch, float]:
 
 
 def route(events: Sequence[Event], config: RouteConfig) -> tuple[Branch, ...]:
-    """The branches that hear a segment with these events, the highest prior first; at least one if it has an event."""
+    """The branches of a segment with these events, the highest prior first; at least one if it has an event."""
     weights = branch_weights(events)
     ranked = sorted(weights, key=lambda branch: (-weights[branch], branch))
     total = sum(weights.values())

@@ -33,10 +33,10 @@ from soundseam.schemas.timespan import TimeSpan
 
 
 class SegmentationConfig(Record):
-    """How a recording is cut and its segments are routed."""
+    """Options for cutting a recording and routing its segments."""
 
     cut: CutConfig = Field(default=CutConfig(), description="lengths and costs of the cut")
-    route: RouteConfig = Field(default=RouteConfig(), description="which branches hear a segment")
+    route: RouteConfig = Field(default=RouteConfig(), description="which branches get a segment")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class SegmentDraft:
 
     span: TimeSpan
     events: tuple[Event, ...]
-    """In order of onset, clipped to the span; beds too."""
+    """In order of onset, clipped to the span, including beds."""
     profile: tuple[ProfileEntry, ...]
     branches: tuple[Branch, ...]
     start_boundary: Boundary
@@ -63,17 +63,17 @@ def segment_waveform(
 
 @dataclass(frozen=True)
 class Scene:
-    """What all detectors together found."""
+    """The combined result of all detectors."""
 
     events: tuple[Event, ...]
     activity: Activity
 
 
 def combine(detections: Sequence[Detection]) -> Scene:
-    """One list of events: each class comes from the first detector that can tell it.
+    """One list of events: each class comes from the first detector that detects it.
 
-    So `silero_vad` before another detector replaces that one's speech and nothing else. The activity is the highest
-    score that a class, unless it is a bed, reaches in the detector it comes from.
+    So `silero_vad` before another detector replaces only that one's speech. The activity is the highest score of any
+    class, except beds, in the detector it comes from.
     """
     taken: set[EventClass] = set()
     events: list[Event] = []
@@ -89,7 +89,7 @@ def combine(detections: Sequence[Detection]) -> Scene:
 
 
 def _activity(detection: Detection, columns: Sequence[int]) -> Activity:
-    """The highest score among `columns` at each frame, a class that is a bed there left out."""
+    """The highest score among `columns` at each frame, without classes that are a bed there."""
     hop_ms, level = detection.frames.hop_ms, np.zeros(len(detection.frames.scores), dtype=np.float16)
     for column in columns:
         own = detection.frames.scores[:, column].copy()
@@ -101,7 +101,7 @@ def _activity(detection: Detection, columns: Sequence[int]) -> Activity:
 
 
 def _loudest(curves: Sequence[Activity]) -> Activity:
-    """The maximum of `curves` on the finest of their grids; silence where there are none."""
+    """The maximum of `curves` on the finest of their grids; zero if there are none."""
     if not curves:
         return Activity(1000, np.zeros(1, dtype=np.float16))
     hop_ms = min(curve.hop_ms for curve in curves)
@@ -139,7 +139,7 @@ def segment_detection(scene: Scene, duration_ms: int, config: SegmentationConfig
 
 @dataclass(frozen=True)
 class _Piece:
-    """A segment's span and what each of its boundaries cost."""
+    """A segment's span and the cost of each of its boundaries."""
 
     span: TimeSpan
     start_cost: float
@@ -149,7 +149,7 @@ class _Piece:
 def _pieces(candidates: Candidates, path: Ints, config: CutConfig) -> list[_Piece]:
     times = candidates.time_ms[path]
     segments = segment_cost(candidates, path[:-1], path[1:], config)
-    # A boundary answers for itself and for the segment that it ends; only whole events cost thousands.
+    # A boundary's cost includes that of the segment that it ends; only cut events cost thousands.
     costs = np.concatenate(([0], segments)) / 1000 + candidates.break_cost[path] / 1000
     costs += 1000 * (candidates.cut_cost[path] / ONE_EVENT)
     costs[[0, -1]] = 0.0

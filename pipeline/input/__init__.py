@@ -1,1 +1,1 @@
-"""What is asked for: files, folders, globs and manifests as sources."""
+"""The inputs of a run: files, folders, globs and manifests as sources."""

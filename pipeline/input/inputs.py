@@ -1,4 +1,4 @@
-"""What the inputs of a run name: folders, globs, files and manifests, resolved to entries."""
+"""Resolves the inputs of a run (folders, globs, files and manifests) to entries."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _SUFFIXES = """
 """
 _NAMED_SUFFIXES = 12
 AUDIO_SUFFIXES = frozenset(_SUFFIXES.split())
-"""What of a folder is read. A file named by itself, by a glob or by a manifest is read whatever its suffix."""
+"""Suffixes of files to read in a folder. A file given by name, glob or manifest is read whatever its suffix."""
 
 _GLOB = re.compile(r"[*?\[]")
 
 
 def read_inputs(inputs: Sequence[str], output: str | None = None) -> Iterator[Entry | Rejected]:
-    """The recordings that `inputs` name, in the order of the inputs, and the lines of manifests that name none.
+    """The recordings in `inputs`, in order, and rejects for lines of manifests that cannot be used.
 
-    A folder gives the audio and video files under it at any depth, by suffix; hidden files and folders are left out,
-    links to folders are not followed. A name that exists is taken literally, else `*`, `?`, `[]` and `**` make it a
-    glob. What Soundseam wrote itself is no recording: folders and globs leave out what lies in `output`, and the audio
-    of reports and exports. Raises SetupError for an input that names nothing, or something in `output`.
+    A folder gives the audio and video files under it at any depth, by suffix; hidden files and folders are skipped,
+    links to folders are not followed. A name that exists is taken literally, otherwise `*`, `?`, `[]` and `**` make it
+    a glob. Files written by Soundseam are not recordings: folders and globs skip `output`, and the audio of reports and
+    exports. Raises SetupError for an input that matches nothing, or something in `output`.
     """
     own = OwnFiles(output)
     for item in inputs:
@@ -59,8 +59,9 @@ def read_inputs(inputs: Sequence[str], output: str | None = None) -> Iterator[En
             raise SetupError(redact_text(f"cannot read the input {item}: {error}", item)) from error
         if not found:
             raise SetupError(
-                f"{redact_uri(item)} names no recording: give a folder with audio, a glob in quotes, audio files, or a "
-                "manifest (.jsonl, .csv, .parquet). What Soundseam wrote itself does not count"
+                f"{redact_uri(item)} matches no recording: give a folder with audio, a glob in quotes, audio "
+                "files, or a "
+                "manifest (.jsonl, .csv, .parquet). Files written by Soundseam do not count"
             )
 
 
@@ -97,7 +98,7 @@ def _remote_input(item: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
 
 
 def _file(item: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
-    """A file that is named: the recordings of a manifest, else itself."""
+    """The recordings of a file given by name: those of a manifest, else itself."""
     if not is_manifest(item):
         _refuse_output(item, own)
         yield Entry(_openable(item))
@@ -110,9 +111,7 @@ def _file(item: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
 
 def _refuse_output(uri: str, own: OwnFiles) -> None:
     if own.lies_in_output(uri):
-        raise SetupError(
-            f"the input {redact_uri(uri)} lies in the folder of --output: choose an --output beside it or below it"
-        )
+        raise SetupError(f"the input {redact_uri(uri)} is inside --output: choose an --output beside it or below it")
 
 
 def _folder(folder: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
@@ -139,7 +138,7 @@ def _folder(folder: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
 
 
 def _left_out(folder: str, suffixes: Counter[str]) -> Rejected:
-    """One row for all files of a folder whose suffix is none of audio."""
+    """One row for all files of a folder without an audio suffix."""
     named = [f"{count:,} {suffix or 'without one'}" for suffix, count in suffixes.most_common(_NAMED_SUFFIXES)]
     more = f" and {len(suffixes) - len(named)} more suffixes" if len(suffixes) > len(named) else ""
     return Rejected(
@@ -147,12 +146,13 @@ def _left_out(folder: str, suffixes: Counter[str]) -> Rejected:
         source_uri=source_uri_of(folder),
         stage="list",
         reason=LEFT_OUT,
-        detail=f"{suffixes.total():,} files of the folder were left out by their suffix: {', '.join(named)}{more}",
+        detail=f"{suffixes.total():,} files of the folder were skipped because of their suffix: "
+        f"{', '.join(named)}{more}",
     )
 
 
 def _openable(uri: str) -> str:
-    """`uri`; a local name that is not UTF-8, which no table and no JSON could carry, as a `file://` URI."""
+    """`uri`; a local name that is not UTF-8, which tables and JSON cannot store, becomes a `file://` URI."""
     try:
         uri.encode()
     except UnicodeEncodeError:
@@ -165,29 +165,29 @@ def is_audio_name(name: str) -> bool:
 
 
 def source_uri_of(uri: str) -> str:
-    """How rows and logs name a source: a URI without secrets; a local path as it was given, relative or absolute.
+    """A source's name in rows and logs: a URI without secrets; a local path as it was given, relative or absolute.
 
-    So a corpus made from a folder given by a relative path is the same wherever that folder lies. Bytes of a name that
+    So a corpus made from a folder given by a relative path is the same wherever that folder is. Bytes of a name that
     are not UTF-8 are written as `\\xff`.
     """
     return as_utf8(files.local_path(uri).as_posix()) if files.is_local(uri) else redact_uri(uri)
 
 
 class IndexedSource(Record):
-    """One line of the index: the file as it was when its bytes were hashed."""
+    """One row of the index: a file's state when its bytes were hashed."""
 
     uri_key: str
-    """Hash of the URI with all that it carries; of the absolute path where it is local."""
+    """Hash of the complete URI; of the absolute path if it is local."""
     size_bytes: int
     modified_s: float
     recording_id: str
 
 
 class SourceIndex:
-    """Hashes by (URI, size, modification time), in one Parquet file. Holds no URI, so no secret of one."""
+    """Hashes by (URI, size, modification time), in one Parquet file. It contains no URIs, and so no secrets."""
 
     def __init__(self, uri: str) -> None:
-        """Reads the index at `uri`; one that is missing or of another form is empty."""
+        """Reads the index at `uri`; it is empty if the file is missing or has another format."""
         self._uri = uri
         self._entries: dict[str, IndexedSource] = {}
         self._changed = False
@@ -200,16 +200,16 @@ class SourceIndex:
                 self._entries = {entry.uri_key: entry for entry in records_of(table, IndexedSource)}
 
     def recording_id(self, stat: FileStat) -> str | None:
-        """The id of a file that has not changed since; None if that cannot be told."""
+        """The id of a file that has not changed since; None if unknown."""
         entry = self._entries.get(_uri_key(stat.uri))
         if entry is None or (entry.size_bytes, entry.modified_s) != (stat.size_bytes, stat.modified_s):
             return None
         return entry.recording_id
 
     def remember(self, stat: FileStat, recording_id: str) -> None:
-        """Remembers the id of a file as `stat` showed it before its bytes were read."""
+        """Stores the id of a file with its `stat` from before its bytes were read."""
         if stat.modified_s == 0.0:
-            return  # a filesystem that does not tell when a file changed
+            return  # a filesystem without modification times
         entry = IndexedSource(
             uri_key=_uri_key(stat.uri),
             size_bytes=stat.size_bytes,
@@ -220,7 +220,7 @@ class SourceIndex:
         self._entries[entry.uri_key] = entry
 
     def save(self) -> None:
-        """Writes the index if anything was added, whole or not at all."""
+        """Writes the index atomically, if anything was added."""
         if not self._changed:
             return
         buffer = io.BytesIO()

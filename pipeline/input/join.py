@@ -1,4 +1,4 @@
-"""What several entries of one file say together: one source, whose lines stay apart."""
+"""Joins the entries of one file to one source with separate lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from soundseam.schemas.timespan import TimeSpan
 
 MAX_SHOWN = 5
 _OF_THE_FILE = ("license", "language")
-"""What holds for all of a file, if some of its lines say it and none says otherwise."""
+"""Values that apply to the whole file if some of its lines state them and none contradicts."""
 _METADATA = "metadata."
 
 Statements = Mapping[str, Value]
@@ -21,12 +21,12 @@ Statements = Mapping[str, Value]
 
 @dataclass(frozen=True)
 class Joined:
-    """What all entries of one file come to."""
+    """The result of joining all entries of one file."""
 
     common: SourceLine
-    """What holds for all of the file; its span says nothing."""
+    """The values for the whole file; its span has no meaning."""
     lines: tuple[SourceLine, ...]
-    """Ordered and disjoint; empty if all of the file is asked for, and `common` says all there is to say."""
+    """Ordered and disjoint; empty if the whole file is used and `common` has all values."""
     conflicts: tuple[str, ...]
 
     @property
@@ -35,13 +35,13 @@ class Joined:
 
     @property
     def differing_lines(self) -> tuple[SourceLine, ...]:
-        """`lines`, if what they say differs from what holds for all of the file."""
+        """`lines`, if their values differ from those of the whole file."""
         said = self.common.said
         return self.lines if any(line.said != said or line.is_rest for line in self.lines) else ()
 
     @property
     def problem(self) -> str | None:
-        """The conflicts as one text for a person; None for none."""
+        """The conflicts as one text for a person; None if there are none."""
         if not self.conflicts:
             return None
         shown, more = "; ".join(self.conflicts[:MAX_SHOWN]), len(self.conflicts) - MAX_SHOWN
@@ -51,10 +51,10 @@ class Joined:
 def join_entries(entries: Sequence[Entry]) -> Joined:
     """The entries of one file, whatever its names, as one source.
 
-    Each entry with an interval keeps what it says of it. Entries of the same interval are one, and so are those of all
-    of the file: the first to say anything holds. Lines that overlap are united if they say the same, else the earlier
-    one keeps the time that they share. If all of the file is asked for too, the time between the lines is kept, with
-    what is said of all of the file.
+    Each entry with an interval keeps its values. Entries with the same interval are merged, and so are those for the
+    whole file: the first value wins. Overlapping lines are merged if their values are equal, else the earlier one keeps
+    the shared time. If another entry covers the whole file, the time between the lines is used too, with that entry's
+    values.
     """
     conflicts = list(_conflicts_of_file(entries))
     by_span: dict[TimeSpan | None, list[Entry]] = {None: []}
@@ -100,19 +100,19 @@ def _first_said(entries: Iterable[Entry], conflicts: list[str]) -> Statements:
 
 
 def _conflicts_of_file(entries: Sequence[Entry]) -> Iterator[str]:
-    """Where entries with other intervals contradict what should hold for the whole file: each keeps its own."""
+    """Contradictions between entries with different intervals about the whole file: each keeps its own value."""
     for name in _OF_THE_FILE:
         speaking = [entry for entry in entries if _statements(entry).get(name) is not None]
         for entry in speaking[1:]:
             first = speaking[0]
-            # The languages of one file may well change from line to line, not with the file's name.
+            # The language may change from line to line, but not with the file's name.
             differs = _statements(entry)[name] != _statements(first)[name]
             if differs and entry.interval != first.interval and (name == "license" or entry.uri != first.uri):
                 yield f"{name} of {entry.origin} differs from {first.origin}: each keeps its own"
 
 
 def _agreed(said: Sequence[Statements]) -> Statements:
-    """What `license` and `language` are, if all who name one name the same."""
+    """The values of `license` and `language`, if all entries that state one agree."""
     found = {name: [one[name] for one in said if name in one] for name in _OF_THE_FILE}
     return {name: values[0] for name, values in found.items() if values and values.count(values[0]) == len(values)}
 
@@ -126,7 +126,7 @@ def _in_common(said: Sequence[Statements]) -> Statements:
 
 
 def _apart(drafts: Iterable[_Draft], conflicts: list[str]) -> list[_Draft]:
-    """`drafts`, which come in order of time, so that no two share any."""
+    """`drafts`, in order of time, without overlaps."""
     apart: list[_Draft] = []
     for draft in drafts:
         last = apart[-1] if apart else None

@@ -1,9 +1,9 @@
 """Manifests: tables of recordings as JSONL, CSV or Parquet.
 
-Columns: `uri` (relative ones count from the manifest's folder), and as far as there are any `id`, `license`,
-`language`, `start_ms` and `end_ms`; every other column with a name is free metadata and travels to the rows. A missing
-value is one that is absent, empty, null or NaN. Text is UTF-8, or UTF-16 with a byte order mark. A line that cannot be
-read is rejected alone; a manifest of which no line can be used is a wrong set-up.
+Columns: `uri` (relative ones start at the manifest's folder), and optionally `id`, `license`, `language`, `start_ms`
+and `end_ms`; every other column with a name is free metadata and is copied to the rows. A value is missing if it is
+absent, empty, null or NaN. Text is UTF-8, or UTF-16 with a byte order mark. Only a line that cannot be used is
+rejected; a manifest without any usable line is a wrong set-up.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from soundseam.schemas.timespan import TimeSpan
 
 MANIFEST_SUFFIXES = (".jsonl", ".csv", ".parquet")
 MAX_METADATA_BYTES = 16 * 2**10
-"""Of one line's free columns as JSON: they are copied to every segment's row."""
+"""Maximum size of one line's free columns as JSON: they are copied to every segment's row."""
 MAX_NESTING = 32
-"""Of lists and objects within one free column: readers of the tables stop at some depth, each at another."""
+"""Maximum nesting of lists and objects in a free column: readers of the tables have different limits."""
 SHOWN_PROBLEMS = 3
-"""Of a manifest that cannot be used at all."""
+"""Problems shown for a manifest that cannot be used at all."""
 END_OF_RECORDING_MS = 2**31 - 1
-"""End of an interval whose line gives only its start."""
+"""End of an interval whose line only gives its start."""
 
 _OWN_COLUMNS = ("uri", "id", "license", "language", "start_ms", "end_ms")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One recording as one input asks for it."""
+    """One recording, or a part of it, from one input."""
 
     uri: str
     origin: str = ""
-    """Where it stands, for a person: line 3 of corpus.jsonl; empty if nothing but the file itself says so."""
+    """Its origin, for a person: line 3 of corpus.jsonl; empty for a file given directly."""
     manifest_id: str | None = None
     license: str | None = None
     language: str | None = None
     interval: TimeSpan | None = None
     metadata: Mapping[str, Value] = field(default_factory=dict)
     stat: FileStat | None = None
-    """As a listing showed it, where there was one: a million files need not be asked after one by one."""
+    """From a listing, if there was one: avoids a million separate requests."""
 
 
 def is_manifest(uri: str) -> bool:
@@ -58,8 +58,8 @@ def is_manifest(uri: str) -> bool:
 def read_manifest(uri: str) -> Iterator[Entry | Rejected]:
     """The lines of a manifest in order, each an entry or a reject.
 
-    An entry whose language is not understood is followed by a row that says so. Raises SetupError for a file that is no
-    manifest at all, or of which no line can be used.
+    An entry with an unknown language is followed by a row that says so. Raises SetupError for a file that is not a
+    manifest, or has no usable line.
     """
     with_uri = used = 0
     problems: list[str] = []
@@ -78,7 +78,7 @@ def read_manifest(uri: str) -> Iterator[Entry | Rejected]:
             problems = [*problems, f"line {number}: {error}"][:SHOWN_PROBLEMS]
             yield _rejected(uri, "bad_manifest_line", f"line {number}: {error}")
     if problems and not with_uri:
-        raise SetupError(f"{redact_uri(uri)} has no column uri: name the column that holds paths or URIs so")
+        raise SetupError(f"{redact_uri(uri)} has no column uri: rename the column with paths or URIs to uri")
     if problems and not used:
         raise SetupError(f"no line of {redact_uri(uri)} can be used: {redact_text('; '.join(problems))}")
 
@@ -89,17 +89,17 @@ def _rejected(manifest: str, reason: str, detail: str) -> Rejected:
 
 
 def _entry(manifest: str, number: int, row: Row) -> tuple[Entry, str]:
-    """The entry of a line, and why its language is not understood; empty if it is."""
+    """The entry of a line, and the problem with its language; empty if there is none."""
     longest = max((len(value) for value in row.values() if isinstance(value, str)), default=0)
     if longest > MAX_METADATA_BYTES:
-        raise BadLineError(f"a text of {longest} characters, {MAX_METADATA_BYTES} are kept: leave the column out")
+        raise BadLineError(f"a text of {longest} characters; the maximum is {MAX_METADATA_BYTES}: leave the column out")
     interval = _interval(row)
     language, language_problem = _language(row)
     free = {name: _clean(value) for name, value in row.items() if name not in _OWN_COLUMNS}
     metadata = {_name(name): value for name, value in free.items() if value is not None}
     size = len(json.dumps(metadata).encode())
     if size > MAX_METADATA_BYTES:
-        raise BadLineError(f"{size} bytes of free columns, {MAX_METADATA_BYTES} are kept: leave some out")
+        raise BadLineError(f"{size} bytes of free columns; the maximum is {MAX_METADATA_BYTES}: leave some out")
     entry = Entry(
         uri=_absolute_uri(manifest, row.get("uri")),
         origin=f"line {number} of {redact_uri(files.name_of(manifest))}",
@@ -113,7 +113,7 @@ def _entry(manifest: str, number: int, row: Row) -> tuple[Entry, str]:
 
 
 def _language(row: Row) -> tuple[str | None, str]:
-    """The BCP 47 tag of a line's language, None for unknown; and what is wrong with what the line says."""
+    """The BCP 47 tag of a line's language, None if unknown; and the problem with the line's value."""
     text = _text(row, "language")
     try:
         return (None if text is None else language_tag(text)), ""
@@ -173,7 +173,7 @@ def _is_missing(value: Value) -> bool:
 
 
 def _clean(value: Value, depth: int = 0) -> Value:
-    """`value` with no secret, no number that JSON lacks and no text that UTF-8 lacks."""
+    """`value` without secrets, and with only the numbers and texts that JSON and UTF-8 can represent."""
     if depth > MAX_NESTING:
         raise BadLineError(f"lists or objects more than {MAX_NESTING} deep")
     if isinstance(value, str):

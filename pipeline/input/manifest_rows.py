@@ -1,4 +1,4 @@
-"""The rows of a manifest as its file has them: JSONL, CSV, or Parquet in memory that its size bears out."""
+"""The raw rows of a manifest: JSONL, CSV, or Parquet within a limit on unpacked size."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from soundseam.pipeline.storage.redact import redact_text, redact_uri
 
 _UTF_8 = "utf-8-sig"
 _DELIMITER_LINE = re.compile(r"sep=(.)[\r\n]*")
-"""What Excel puts before a header."""
+"""The line that Excel writes before a header."""
 _BATCH_ROWS = 4096
 _MAX_TEXT_BYTES = 2**12
-"""A batch is unpacked as a whole while no text in it is longer than this."""
+"""A batch is unpacked at once if no text in it is longer than this."""
 _MAX_GROUP_BYTES = 2**29
 _MAX_ROWS_A_BYTE = 100
 
@@ -36,7 +36,7 @@ class BadLineError(Exception):
 
 
 def read_rows(uri: str) -> Iterator[tuple[int, Row | BadLineError]]:
-    """Number of the line, and its values or why it has none. Raises SetupError for a file that is no table at all."""
+    """The line number, and its values or why it has none. Raises SetupError for a file that is not a table."""
     try:
         if uri.lower().endswith(".parquet"):
             yield from ((number, _values(row)) for number, row in _parquet_rows(uri))
@@ -62,7 +62,7 @@ def _jsonl_rows(uri: str) -> Iterator[tuple[int, Row | BadLineError]]:
 
 
 def _encoding(uri: str) -> str:
-    """That of a text file by its first bytes."""
+    """The encoding of a text file, from its first bytes."""
     with files.open_read(uri) as file:
         head = file.read(2)
     return "utf-16" if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else _UTF_8
@@ -100,7 +100,7 @@ def _csv_rows(uri: str) -> Iterator[tuple[int, Row | BadLineError]]:
 
 
 def _delimiter_of(header: str) -> str:
-    """What stands between the cells of a header: spreadsheets write semicolons or tabs in some countries."""
+    """The delimiter of a header: in some countries spreadsheets write semicolons or tabs."""
     for delimiter in (",", ";", "\t"):
         if "uri" in (cell.strip().strip('"') for cell in header.split(delimiter)):
             return delimiter
@@ -114,7 +114,7 @@ def _without_last_empty(cells: list[str]) -> list[str]:
 
 
 def _csv_row(header: Sequence[str], cells: list[str]) -> Row | BadLineError:
-    """A line's values by the header's names; a column without a name, as of row numbers, is left out."""
+    """A line's values by the header's names; a column without a name, such as row numbers, is left out."""
     if len(cells) < len(header) or any(cells[len(header) :]):
         return BadLineError(f"{len(cells)} cells under {len(header)} columns")
     return {name: cell or None for name, cell in zip(header, cells, strict=False) if name}
@@ -133,14 +133,14 @@ def _plain(value: object) -> Value:
 
 
 def _parquet_rows(uri: str) -> Iterator[tuple[int, Mapping[str, object]]]:
-    """Number, from 1 on, and values of each row. Raises SetupError for a file that unpacks to too much."""
+    """Number, from 1, and values of each row. Raises SetupError for a file that unpacks to too much."""
     with files.local_copy(uri) as path:
-        # A text that many rows share is read once: a kilobyte of Parquet may otherwise become gigabytes.
+        # A text shared by many rows is read once: otherwise a kilobyte of Parquet could become gigabytes.
         with pq.ParquetFile(path) as file:
             _check_size(uri, file.metadata, path.stat().st_size)
             texts = [column.path for column in map(file.schema.column, range(len(file.schema))) if _is_text(column)]
         with pq.ParquetFile(path, read_dictionary=texts) as file:
-            # Embedded audio and the like is neither metadata nor anything to carry along.
+            # Embedded audio and the like is not metadata.
             columns = [entry.name for entry in file.schema_arrow if not _holds_bytes(entry.type)]
             number = 0
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
@@ -152,14 +152,14 @@ def _parquet_rows(uri: str) -> Iterator[tuple[int, Mapping[str, object]]]:
 
 
 def _check_size(uri: str, metadata: pq.FileMetaData, size_bytes: int) -> None:
-    """Raises SetupError for a file that would unpack to more than a table of recordings ever does."""
+    """Raises SetupError for a file that would unpack to an implausible size."""
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     sizes = [sum(group.column(i).total_uncompressed_size for i in range(group.num_columns)) for group in groups]
     largest = max(sizes, default=0)
     if largest > _MAX_GROUP_BYTES or metadata.num_rows > _MAX_ROWS_A_BYTE * size_bytes:
         raise SetupError(
             f"{redact_uri(uri)} unpacks from {size_bytes} bytes to {metadata.num_rows} rows, the largest row group to "
-            f"{largest} bytes: write it anew with smaller row groups, or as JSONL"
+            f"{largest} bytes: write it again with smaller row groups, or as JSONL"
         )
 
 
@@ -168,7 +168,7 @@ def _is_text(column: pq.ColumnSchema) -> bool:
 
 
 def _longest_text(batch: pa.RecordBatch) -> int:
-    """Bytes of the longest value of a column of texts, and at most those of a column of lists or structs."""
+    """Bytes of the longest value in columns of texts, or an upper bound for columns of lists or structs."""
     longest = 0
     for column in batch.columns:
         if pa.types.is_nested(column.type):

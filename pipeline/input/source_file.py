@@ -1,4 +1,4 @@
-"""The file of a source as it is read: the bytes that were hashed when it was listed, or a reject that may pass."""
+"""Opens the file of a source, and checks that its bytes are those that were hashed when it was listed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from soundseam.schemas.recording import CHANGED, MISSING_FILE, UNREADABLE, Sourc
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A local file that held the source's bytes when it was opened."""
+    """A local file that had the source's bytes when it was opened."""
 
     path: Path
     source: Source
@@ -35,7 +35,7 @@ class SourceFile:
 
 @contextmanager
 def open_source(source: Source) -> Iterator[SourceFile]:
-    """Raises DecodeError for a file that is away, cannot be read, or holds other bytes than when it was listed."""
+    """Raises DecodeError for a file that is missing, cannot be read, or has other bytes than when it was listed."""
     copy = files.local_copy(source.uri)
     try:
         path = copy.__enter__()

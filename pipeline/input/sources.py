@@ -1,4 +1,4 @@
-"""From the inputs of a run to its sources: each recording once, with its hash, and what was left out and why."""
+"""From the inputs of a run to its sources: each recording once, with its hash, and rejects with reasons."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Listing:
 
 
 def list_sources(inputs: Sequence[str], index: SourceIndex | None = None, output: str | None = None) -> Listing:
-    """The recordings that `inputs` name: see `read_inputs` for what an input may be.
+    """The recordings in `inputs`: see `read_inputs` for possible inputs.
 
     Several entries of one file, or of files with the same bytes, are one source, under the first source_uri: see
-    `join_entries`. What they contradict each other in is reported as `conflicting_entries`. `index` is read and added
-    to, not saved. Raises SetupError for an input that names nothing.
+    `join_entries`. Contradictions between them are reported as `conflicting_entries`. `index` is read and extended, but
+    not saved. Raises SetupError for an input that matches nothing.
     """
     rejected: list[Rejected] = []
     by_uri: dict[str, list[Entry]] = {}
@@ -64,7 +64,7 @@ def list_sources(inputs: Sequence[str], index: SourceIndex | None = None, output
 
 @dataclass(frozen=True)
 class _Found:
-    """A file that could be read, and the entries that name it."""
+    """A file that could be read, and its entries."""
 
     source_uri: str
     uri: str
@@ -73,14 +73,14 @@ class _Found:
 
 
 def _normal_uri(uri: str) -> str:
-    """One spelling a local path: `./a//b` is `a/b`. `..` stays, since what it means depends on links."""
+    """The normalised spelling of a local path: `./a//b` is `a/b`. `..` is kept, since its meaning depends on links."""
     if not files.is_local(uri) or uri.startswith("file://"):
         return uri
     return str(files.local_path(uri))
 
 
 def _hashed(uri: str, listed: FileStat | None, index: SourceIndex | None) -> tuple[FileStat, str] | Rejected:
-    """A file's size and recording_id; or why there is none. Runs in threads: `index` is only read."""
+    """A file's size and recording_id, or why it has none. Runs in threads: `index` is only read."""
     try:
         stat = listed or files.stat_file(uri)
         if stat.size_bytes == 0:
@@ -98,12 +98,12 @@ def _hashed(uri: str, listed: FileStat | None, index: SourceIndex | None) -> tup
 
 
 def recording_id_of(uri: str) -> str:
-    """The id that the bytes of a file give it."""
+    """The recording_id of a file, from its bytes."""
     return files.sha256_of(uri)[:RECORDING_ID_DIGITS]
 
 
 def _source(recording_id: str, found: Sequence[_Found]) -> tuple[Source, list[Rejected]]:
-    """One source of files with the same bytes, the first of which is kept; and what is to be reported of them."""
+    """One source for files with the same bytes, of which the first is kept; and rows to report."""
     kept = found[0]
     joined = join_entries([entry for one in found for entry in one.entries])
     source = Source(

@@ -236,7 +236,7 @@ def test_a_wrong_set_up_is_one_line_with_the_remedy_and_exit_code_2(
 def test_an_input_that_names_nothing_is_a_wrong_set_up(tmp_path: Path) -> None:
     result = invoke("run", tmp_path / "missing", "--output", tmp_path / "out")
     assert result.exit_code == 2
-    assert "names no recording" in text_of(result)
+    assert "matches no recording" in text_of(result)
 
 
 def test_a_file_that_a_manifest_names_in_vain_is_named_with_the_reason(tmp_path: Path) -> None:

@@ -294,7 +294,7 @@ def test_no_secret_of_a_uri_among_the_metadata_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", WRITERS)
 def test_a_manifest_without_uris_is_a_wrong_set_up(tmp_path: Path, kind: str) -> None:
     path = WRITERS[kind](tmp_path / f"m.{kind}", [{"path": "x.wav"}, {"path": "y.wav"}])
-    with pytest.raises(SetupError, match="has no column uri: name the column"):
+    with pytest.raises(SetupError, match="has no column uri: rename the column"):
         list(read_manifest(str(path)))
 
 

@@ -48,7 +48,7 @@ def test_a_folder_gives_the_audio_and_video_below_it(tmp_path: Path) -> None:
 
 def test_a_folder_of_which_everything_is_left_out_names_no_recording(tmp_path: Path) -> None:
     put(tmp_path / "README.txt")
-    with pytest.raises(SetupError, match="names no recording"):
+    with pytest.raises(SetupError, match="matches no recording"):
         list_sources([str(tmp_path)])
 
 
@@ -240,7 +240,7 @@ def test_an_input_that_names_nothing_is_a_wrong_set_up(
 
 def test_a_folder_without_audio_is_a_wrong_set_up(tmp_path: Path) -> None:
     put(tmp_path / "README.txt")
-    with pytest.raises(SetupError, match="names no recording: give a folder with audio"):
+    with pytest.raises(SetupError, match="matches no recording: give a folder with audio"):
         list_sources([str(tmp_path)])
 
 
