@@ -1,8 +1,8 @@
-"""What a sound is found again by: the highest points of its spectrogram, and triples of them as index keys.
+"""Audio fingerprints: the highest peaks of the spectrogram, and triples of them as index keys.
 
-Peaks outlive level, codecs, resampling and noise, and triples of them hold no absolute time, so that a shift changes
-nothing (the idea of Wang, "An Industrial-Strength Audio Search Algorithm", ISMIR 2003; triples instead of pairs make
-keys rare enough for large corpora).
+Peaks survive changes of level, codecs, resampling and noise, and triples of them contain no absolute time, so that a
+shift does not matter (the idea of Wang, "An Industrial-Strength Audio Search Algorithm", ISMIR 2003; triples instead of
+pairs make keys rare enough for large corpora).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ HOP = 320
 FRAME_MS = 20
 FFT = 1024
 FIRST_BIN, BINS = 10, 250
-"""156 to 4050 Hz: what also narrow and cheap codecs keep."""
+"""156 to 4050 Hz: the range that low-quality codecs also preserve."""
 NEIGHBOUR_FRAMES, NEIGHBOUR_BINS = 9, 15
-"""A peak is the highest of so many frames and bins around it."""
+"""Size of the neighbourhood in which a peak is the highest, in frames and bins."""
 PEAKS_A_SECOND = 20
 HALF_DB, LEVEL_OFFSET = 20, 120
-"""Of a power of ten."""
+"""Half decibels per power of ten, and the offset of levels."""
 RANGE, FLOOR = 1e-8, 4e-6
-"""Of power: peaks lie within 80 dB of the loudest, and above what 16-bit rounding makes."""
+"""Power limits: peaks are within 80 dB of the loudest, and above 16-bit rounding noise."""
 FAN_OUT, TOKENS_A_PEAK = 6, 11
-"""Triples are of a peak and two of the next FAN_OUT, not over REACH_FRAMES and REACH_BINS away: so many, about."""
+"""A triple is a peak and two of the next FAN_OUT, within REACH_FRAMES and REACH_BINS: about this many per peak."""
 REACH_FRAMES, REACH_BINS = 60, 80
 BLOCK = 60 * RATE_HZ
 FRAME_SHIFT, BIN_SHIFT = 16, 8
@@ -56,7 +56,7 @@ def peaks_of(samples: Samples) -> Peaks:
 
 
 def peaks_of_blocks(blocks: Iterable[Samples]) -> Peaks:
-    """The peaks of a long sound that comes in blocks of BLOCK samples, the last one shorter."""
+    """The peaks of a long sound given in blocks of BLOCK samples, the last one shorter."""
     found = []
     for number, block in enumerate(blocks):
         shift = np.uint64(number * (BLOCK // HOP) << FRAME_SHIFT)
@@ -70,12 +70,12 @@ def frames_and_bins(peaks: Peaks) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def levels_of(peaks: Peaks) -> NDArray[np.int64]:
-    """In half decibels over an arbitrary zero."""
+    """Levels in half decibels relative to an arbitrary zero."""
     return peaks.astype(np.int64) & 255
 
 
 def tokens_of(peaks: Peaks) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
-    """(keys, frames): a key for each triple of near peaks, and the frame of its first."""
+    """(keys, frames): a key for each triple of nearby peaks, and the frame of its first."""
     frames, bins = frames_and_bins(peaks)
     here = np.arange(len(peaks))
     targets = []
@@ -124,6 +124,6 @@ def _highest_in_a_row(values: Array, size: int) -> Array:
 
 
 def _mixed(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Keys spread evenly over 64 bits, equal ones to equal ones, so that their low bits choose a partition."""
+    """Keys hashed evenly over 64 bits, so that their low bits choose a partition."""
     mixed: NDArray[np.uint64] = keys * np.uint64(0x9E3779B97F4A7C15)
     return mixed ^ (mixed >> np.uint64(32))

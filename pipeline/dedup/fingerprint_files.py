@@ -1,4 +1,4 @@
-"""Fingerprint files: Parquet that can be published without the audio, and that is read with distrust."""
+"""Fingerprint files: Parquet that can be published without the audio; untrusted when read."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from soundseam.schemas.tables import Table, arrow_schema, table_of
 VERSION_KEY = b"soundseam.fingerprint"
 ROWS_AT_ONCE = 1000
 ROOM_MS = 2000
-"""A file may say that peaks lie so far after its end: frames and lengths are rounded."""
+"""Peaks may be this far after the end of a file: frames and lengths are rounded."""
 
 
 def check_fingerprints_target(path: Path) -> None:
-    """Raises SetupError for a file that holds no fingerprints of any version: it is not ours to overwrite."""
+    """Raises SetupError for a file without fingerprints of any version, which must not be overwritten."""
     if not path.exists():
         return
     try:
@@ -48,11 +48,11 @@ def check_fingerprints_target(path: Path) -> None:
             return
     except (OSError, pa.ArrowException):
         pass
-    raise SetupError(f"{path} is there already and holds no fingerprints: choose another --fingerprints")
+    raise SetupError(f"{path} exists and is not a fingerprint file: choose another --fingerprints")
 
 
 def write_fingerprints(path: Path, rows: Iterable[Fingerprint]) -> int:
-    """Writes a fingerprint file, whole or not at all; returns its number of rows."""
+    """Writes a fingerprint file atomically; returns its number of rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{files.TEMPORARY_PREFIX}{path.name}")
     count = write_table(unfinished, Fingerprint, rows, {VERSION_KEY: str(VERSION).encode()})
@@ -61,19 +61,19 @@ def write_fingerprints(path: Path, rows: Iterable[Fingerprint]) -> int:
 
 
 def read_fingerprints(path: Path) -> Iterator[Fingerprint]:
-    """Raises SetupError for what is no fingerprint file of this version, and for rows that cannot be true."""
+    """Raises SetupError if it is not a fingerprint file of this version, or has invalid rows."""
     try:
         with pq.ParquetFile(path) as file:
             if (file.schema_arrow.metadata or {}).get(VERSION_KEY) != str(VERSION).encode():
-                raise SetupError(f"{path} holds no fingerprints of version {VERSION}: make it anew by --fingerprints")
+                raise SetupError(f"{path} has no fingerprints of version {VERSION}: write it again with --fingerprints")
             columns = arrow_schema(Fingerprint).names
             for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=columns):
                 yield from map(_checked, batch.to_pylist())
     except (OSError, pa.ArrowException) as error:
-        raise SetupError(f"{path} is no Parquet file that can be read: {' '.join(str(error).split())}") from error
+        raise SetupError(f"{path} is not a readable Parquet file: {' '.join(str(error).split())}") from error
     except (ValidationError, ValueError) as error:
         first = " ".join(str(error).split())[:200]
-        raise SetupError(f"{path} has a row that is no fingerprint: {first}") from error
+        raise SetupError(f"{path} has an invalid row: {first}") from error
 
 
 def _checked(row: object) -> Fingerprint:
@@ -89,7 +89,7 @@ def _checked(row: object) -> Fingerprint:
 def write_table(
     path: Path, record: type[BaseModel], rows: Iterable[BaseModel], metadata: dict[bytes, bytes] | None
 ) -> int:
-    """Writes `rows`, some at a time; returns how many there were."""
+    """Writes `rows` in batches; returns their number."""
     schema = arrow_schema(record).with_metadata(metadata)
     count = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
@@ -114,7 +114,7 @@ FINGERPRINTS_FOLDER = "fingerprints"
 AUDIO_ROWS = 16
 """Segments in memory at once."""
 ALONE_BYTES = 32 * 2**20
-"""Up to so much audio is read by one process."""
+"""Up to this size, audio is read by a single process."""
 
 
 class SegmentsFile(NamedTuple):
@@ -145,9 +145,9 @@ def segments_key(found: list[SegmentsFile]) -> str:
 def make_fingerprints(
     output: str, found: list[SegmentsFile], workers: int, on_progress: Callable[[int, int], None]
 ) -> None:
-    """Makes those that are missing, and removes those that nothing needs.
+    """Computes missing fingerprints, and removes those that are no longer needed.
 
-    `on_progress` is called with how many files are done, of how many.
+    `on_progress` is called with the number of finished files and the total.
     """
     folder = files.join(output, RUN_FOLDER, FINGERPRINTS_FOLDER)
     there = {files.relative_to(stat.uri, folder) for stat in files.list_files(folder)}
@@ -162,13 +162,13 @@ def make_fingerprints(
 
 
 def corpus_fingerprints(output: str, found: list[SegmentsFile]) -> Iterator[Fingerprint]:
-    """The fingerprint of each committed segment, as `make_fingerprints` left them."""
+    """The fingerprint of each committed segment, from the files of `make_fingerprints`."""
     for file in found:
         with files.local_copy(_kept_uri(output, file.name)) as path:
             try:
                 yield from (one for one in read_fingerprints(path) if one.recording_id in file.recording_ids)
             except SetupError as error:
-                raise SetupError(f"{error}. Delete {_kept_uri(output, file.name)}, and it will be made anew") from error
+                raise SetupError(f"{error}. Delete {_kept_uri(output, file.name)}, and it will be rebuilt") from error
 
 
 def _kept_name(name: str) -> str:

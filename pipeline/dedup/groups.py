@@ -15,17 +15,19 @@ from soundseam.pipeline.dedup.spill import Texts
 from soundseam.schemas.duplicate import Duplicate, Fingerprint, Match, Relation
 
 DIGEST_DIGITS = 16
-"""Hexadecimal ones in 64 bits; two such tell sounds apart."""
+"""Hexadecimal digits in 64 bits; two such values identify a sound."""
 
 
 class Items:
-    """Names lie in a file; memory holds some 40 bytes per item, and the names of recordings and sets."""
+    """The compared items. Names are in a file; memory use is some 40 bytes per item, plus the names of recordings and
+    sets.
+    """
 
     def __init__(self, index: FingerprintIndex) -> None:
         self.index = index
         self.segments = 0
         self.audio_ms = 0
-        """Of the segments."""
+        """Total length of the segments."""
         self.recordings: list[str] = []
         self._names = Texts(index.folder / "names")
         self._recording = array("I")
@@ -33,7 +35,7 @@ class Items:
         self._durations = array("Q")
         self._is_heard = array("b")
         self._sets: list[tuple[int, str]] = []
-        """(first item, where it comes from)"""
+        """(first item, origin)"""
 
     def __len__(self) -> int:
         return len(self._durations)
@@ -42,7 +44,7 @@ class Items:
         self._names.close()
 
     def add_segment(self, fingerprint: Fingerprint) -> None:
-        """Adds a segment; those of a recording come one after another."""
+        """Adds a segment; segments of a recording must be consecutive."""
         recording = str(fingerprint.recording_id)
         if not self.recordings or self.recordings[-1] != recording:
             self.recordings.append(recording)
@@ -75,14 +77,14 @@ class Items:
         return self._recording[segment]
 
     def source_of(self, item: int) -> str | None:
-        """The evaluation set that an item is of; None for the corpus."""
+        """The evaluation set of an item; None for the corpus."""
         return next((source for first, source in reversed(self._sets) if item >= first), None)
 
     def duration_ms(self, item: int) -> int:
         return self._durations[item]
 
     def originals(self) -> NDArray[np.int64]:
-        """item → the first item with equal samples, mostly itself; silence is like no other silence."""
+        """item → the first item with equal samples, mostly itself; silence only equals itself."""
         numbers = np.arange(len(self))
         high, low = (np.frombuffer(digest, np.uint64) for digest in self._digests)
         order = np.lexsort((low, high))
@@ -98,7 +100,7 @@ BEST = np.dtype([("other", "<i8"), ("offset_ms", "<i8"), ("overlap_ms", "<i8"), 
 
 
 class Found(NamedTuple):
-    """`other` as an item has it."""
+    """A match of an item with `other`."""
 
     other: int
     offset_ms: int
@@ -108,7 +110,7 @@ class Found(NamedTuple):
 
 
 class Sets:
-    """Numbers joined into sets; the least of a set stands for it."""
+    """Disjoint sets of numbers (union-find); the smallest number represents its set."""
 
     def __init__(self, count: int) -> None:
         self._parent = np.arange(count)
@@ -127,7 +129,7 @@ class Sets:
 
 
 class Links:
-    """Who is linked to whom, and how well: some 80 bytes per segment."""
+    """The links between segments, with their similarity: some 80 bytes per segment."""
 
     def __init__(self, items: Items) -> None:
         self._items = items
@@ -138,7 +140,7 @@ class Links:
 
     @property
     def copies(self) -> NDArray[np.bool_]:
-        """Which items are a segment with the samples of an earlier one: it is linked, and compared with no other."""
+        """Marks items with the same samples as an earlier one: they are linked to it, and compared with no other."""
         numbers = np.arange(len(self._items))
         copies: NDArray[np.bool_] = (self._originals != numbers) & (numbers < self._items.segments)
         return copies
@@ -157,7 +159,7 @@ class Links:
                 self._link(original, Found(item, 0, self._items.duration_ms(item), 1.0, exact=True))
 
     def _link(self, segment: int, found: Found) -> None:
-        """Both ways, where the other is a segment too."""
+        """Links both ways if the other item is a segment too."""
         if found.other >= self._items.segments:
             self._note("evaluation", segment, found)
             return
@@ -175,11 +177,11 @@ class Links:
         ranks = [(not each.exact, -each.similarity) for each in (one, other)]
         if ranks[0] != ranks[1]:
             return ranks[0] < ranks[1]
-        # By name, so that it does not matter in which order they came.
+        # By name, so that the order does not matter.
         return self._items.name(one.other) < self._items.name(other.other)
 
     def rows(self) -> Iterator[Duplicate]:
-        """In order of segment. Memory holds the names of those that are marked."""
+        """The rows in order of segment. Memory holds the names of marked segments."""
         corpus, evaluation = self._best["corpus"], self._best["evaluation"]
         marked = np.flatnonzero((corpus["other"] != NONE) | (evaluation["other"] != NONE)).tolist()
         names = {segment: self._items.name(segment) for segment in marked}
@@ -199,11 +201,11 @@ class Links:
             )
 
     def _group_names(self, segments: Iterable[int]) -> dict[str, str]:
-        """recording_id → the least recording_id of its group."""
+        """recording_id → the first recording_id of its group."""
         numbers: dict[str, int] = {}
         for segment in segments:
             number = self._items.recording_of(segment)
-            # Were a recording's segments not one after another, it would have several numbers.
+            # If a recording's segments were not consecutive, it would have several numbers.
             self._groups.join(numbers.setdefault(self._recording_id(segment), number), number)
         least = _least((self._groups.find(number), name) for name, number in numbers.items())
         return {name: least[self._groups.find(number)] for name, number in numbers.items()}
@@ -232,7 +234,7 @@ def _nothing(count: int) -> NDArray[np.void]:
 
 
 def _least(named: Iterable[tuple[int, str]]) -> dict[int, str]:
-    """number → the least of its names."""
+    """number → the first of its names."""
     least: dict[int, str] = {}
     for number, name in named:
         least[number] = min(name, least.get(number, name))

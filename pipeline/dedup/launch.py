@@ -30,7 +30,7 @@ from soundseam.schemas.duplicate import Duplicate
 from soundseam.schemas.record import Record, content_key
 
 REVISION = "4"
-"""Raised whenever equal segments and sets may be found alike otherwise."""
+"""Raise it whenever equal segments and sets may give other matches."""
 
 
 class DedupRequest(Record):
@@ -38,12 +38,12 @@ class DedupRequest(Record):
     against: tuple[str, ...] = ()
     """Evaluation sets: folders of audio, or fingerprint files."""
     fingerprints: str | None = None
-    """Where to write the corpus's own."""
+    """Where to write the corpus's own fingerprints."""
     workers: int = 1
 
 
 class Deduplicated(NamedTuple):
-    """What was found, in how much audio and time; no time where the table was up to date already."""
+    """The result, with the length of audio and the time; the time is None if the table was already up to date."""
 
     found: Found
     hours: float = 0.0
@@ -53,7 +53,7 @@ class Deduplicated(NamedTuple):
 def find_duplicates(request: DedupRequest, on_progress: Callable[[int, int], None]) -> Deduplicated:
     """Marks duplicates in OUT/duplicates. Raises SetupError if there is no corpus or no evaluation set.
 
-    `on_progress` is called with how many files have their fingerprints, of how many.
+    `on_progress` is called with the number of files with fingerprints and the total.
     """
     found = _load(request.output)
     if request.fingerprints:

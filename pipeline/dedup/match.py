@@ -1,7 +1,7 @@
-"""Which of many fingerprints are of the same sound: an inverted index on disk, votes for an offset, then a check.
+"""Finds fingerprints of the same sound: an inverted index on disk, votes for an offset, then a check.
 
-Time is n log n in the amount of audio and memory is flat: peaks, keys and votes lie on disk, keys and votes in
-partitions, and a key that many items share is compared with its next MAX_SHARED neighbours only.
+Time is n log n in the amount of audio and memory is constant: peaks, keys and votes are on disk, keys and votes in
+partitions, and a key shared by many items is only compared with its next MAX_SHARED neighbours.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from soundseam.pipeline.dedup.fingerprint import FRAME_MS, TOKENS_A_PEAK, Peaks,
 from soundseam.pipeline.dedup.spill import Partitions, Rows
 
 STRONG_PART = 3
-"""One in so many peaks is strong."""
+"""One peak in this many is strong."""
 STRETCHES, STRETCH_PEAKS = 8, 4
-"""Most stretches, and fewest strong peaks in one."""
+"""Maximum number of stretches, and minimum number of strong peaks in one."""
 
 Whole = NDArray[np.int64]
 _FRAME_STRIDE, _ITEM_STRIDE = 1 << 9, 1 << 43
-"""Of a cell's code: wider than bins, and than frames of 256 times the longest recording there can be."""
+"""Strides of a cell's code: larger than bins, and than frames of 256 times the longest possible recording."""
 
 
 class Agreement(NamedTuple):
-    """How far the sounds of each pair agree in their strong peaks."""
+    """The agreement of the sounds of each pair in their strong peaks."""
 
     common: Whole
-    """Strong peaks of the one that the other has too."""
+    """Number of strong peaks of one that the other also has."""
     share: NDArray[np.float64]
     steadiness: NDArray[np.float64]
-    """Lower quartile of the share in up to STRETCHES stretches of time: low where only parts are alike."""
+    """Lower quartile of the share over up to STRETCHES stretches of time: low if only parts are similar."""
 
 
 class PeakTable:
@@ -49,16 +49,16 @@ class PeakTable:
         owner = np.repeat(np.arange(len(items)), self.counts)
         self.frames, self.bins = frames_and_bins(whole)
         self.codes = owner * _ITEM_STRIDE + (self.frames + 2) * _FRAME_STRIDE + self.bins
-        """Ascending: an item, a frame and a bin."""
+        """Codes of item, frame and bin, ascending."""
         self.loudest = np.lexsort((-levels_of(whole), owner))
-        """Places of an item's peaks, loudest first; of equal ones the earlier first."""
+        """Positions of an item's peaks, loudest first; of equal ones the earlier first."""
 
 
 def agreements(table: PeakTable, one: Whole, other: Whole, offset: Whole) -> Agreement:
-    """For each pair: where both overlap, a cell off at most; the lesser of both ways.
+    """The agreement of each pair over its overlap, at most one cell off; the smaller of both directions.
 
-    `one` and `other` are places in `table`, of items that have peaks. Strong are the loudest third: noise and codecs
-    leave them, and it is they that differ between two pieces that are made of the same notes or drums.
+    `one` and `other` are positions in `table`, of items with peaks. The loudest third of peaks are strong: they survive
+    noise and codecs, and they differ between two pieces with the same notes or drums.
     """
     heard = [_reach(table, one) + offset[:, None], _reach(table, other)]
     first = np.maximum(heard[0][:, 0], heard[1][:, 0]) - 1
@@ -71,13 +71,13 @@ def agreements(table: PeakTable, one: Whole, other: Whole, offset: Whole) -> Agr
 
 
 def _reach(table: PeakTable, item: Whole) -> Whole:
-    """(items, 2): first and last frame."""
+    """First and last frame of each item: (items, 2)."""
     starts = table.starts[item]
     return np.stack([table.frames[starts], table.frames[starts + table.counts[item] - 1]], axis=1)
 
 
 def _found_again(table: PeakTable, one: Whole, other: Whole, offset: Whole, reach: Whole) -> Agreement:
-    """How many of the strong peaks of `one` are among those of `other`; `reach` is in the frames of `other`."""
+    """The number of strong peaks of `one` that are among those of `other`; `reach` is in the frames of `other`."""
     pair, place = _strong(table, one, reach - offset[:, None])
     count = np.bincount(pair, minlength=len(one))
     frames, bins = table.frames[place] + offset[pair], table.bins[place]
@@ -92,7 +92,7 @@ def _found_again(table: PeakTable, one: Whole, other: Whole, offset: Whole, reac
 
 
 def _strong(table: PeakTable, item: Whole, reach: Whole) -> tuple[Whole, Whole]:
-    """(pair, place) of the strong peaks of each pair's `item` within `reach`, in order of time."""
+    """(pair, position) of the strong peaks of each pair's `item` within `reach`, in order of time."""
     counts = table.counts[item]
     before = np.cumsum(counts) - counts
     pair = np.repeat(np.arange(len(item)), counts)
@@ -110,7 +110,7 @@ def _strong(table: PeakTable, item: Whole, reach: Whole) -> tuple[Whole, Whole]:
 
 
 def _steadiness(pair: Whole, again: NDArray[np.bool_], count: Whole) -> NDArray[np.float64]:
-    """The lower quartile over stretches of as equal numbers of peaks as can be, longer ones first."""
+    """The lower quartile over stretches with nearly equal numbers of peaks, longer ones first."""
     stretches = np.clip(count // STRETCH_PEAKS, 1, STRETCHES)
     length, longer = count // stretches, count % stretches
     nth = np.arange(len(pair)) - (np.cumsum(count) - count)[pair]
@@ -131,23 +131,24 @@ VOTE = np.dtype([("one", "<u4"), ("other", "<u4"), ("offset", "<i4")])
 CANDIDATE = np.dtype([("one", "<i8"), ("other", "<i8"), ("offset", "<i8"), ("rank", "<i8")])
 TOKENS_A_PARTITION = 1_000_000
 VOTES_PARTITIONS = 4
-"""To one of tokens: a token casts up to MAX_SHARED votes."""
+"""Partitions of votes per partition of tokens: a token casts up to MAX_SHARED votes."""
 MAX_SHARED = 32
 MAX_OFFSETS = 48
-"""Tried for a pair, most votes first: what repeats is alike at many, and the right one has few votes where a
-shift is no whole number of frames."""
+"""Maximum number of offsets to try per pair, most votes first: repetitive sounds match at many, and the right one has
+few votes if the shift is not a whole number of frames.
+"""
 MIN_VOTES = 4
-"""Triples that agree on an offset, from which a pair is looked at; unrelated sounds reached 4 at most."""
+"""Minimum number of triples that agree on an offset for a candidate pair; unrelated sounds reached at most 4."""
 MIN_PEAKS, MIN_SIMILARITY, MIN_STEADINESS = 5, 0.55, 0.55
-"""Strong peaks in common, their share, and the lower quartile of it over time, from which a pair is one sound.
+"""Minimum number of common strong peaks, their share, and the lower quartile of the share over time, for one sound.
 
-On the made set of benchmarks/near_duplicates.py these lose 2 % of the duplicates, and pieces made of the same drums,
-which reach 0.63 and 0.5, none is taken for another.
+On the synthetic set of benchmarks/near_duplicates.py these lose 2 % of the duplicates, and no two pieces with the same
+drums, which reach 0.63 and 0.5, are mistaken for each other.
 """
 MIN_OVERLAP = 0.5
-"""Of the shorter of both."""
+"""Minimum overlap, as a share of the shorter item."""
 PEAKS_AT_ONCE = 400_000
-"""Of the candidates that are checked together."""
+"""Maximum number of peaks of candidates checked together."""
 
 
 class Pair(NamedTuple):
@@ -188,9 +189,9 @@ class FingerprintIndex:
         return len(self._durations) - 1
 
     def pairs(self, first_known: int | None = None, left_out: NDArray[np.bool_] | None = None) -> Iterator[Pair]:
-        """Every two items that are the same sound; of items from `first_known` on, none with one another.
+        """All pairs of items with the same sound; items from `first_known` on are not compared with each other.
 
-        `left_out` says of each item whether it is compared with none.
+        `left_out` marks items that are not compared at all.
         """
         if not self._ends[-1]:
             return
@@ -217,7 +218,7 @@ class FingerprintIndex:
                 tokens.add(rows, keys)
 
     def _batches(self, candidates: Rows) -> Iterator[Rows]:
-        """Some candidates at a time, of which enough overlaps; all of a pair together."""
+        """Candidates with enough overlap, in batches; all candidates of a pair are in one batch."""
         durations = np.array(self._durations, np.int64)
         one, other = durations[candidates["one"]], durations[candidates["other"]]
         enough = _overlap_ms(one, other, candidates["offset"]) >= MIN_OVERLAP * np.minimum(one, other)
@@ -230,7 +231,7 @@ class FingerprintIndex:
         yield from (batch for batch in np.split(candidates, np.unique(edges)) if len(batch))
 
     def _accepted(self, peaks: Peaks, candidates: Rows) -> Iterator[Pair]:
-        """The pairs among candidates that are one sound, each at the first offset that shows it."""
+        """The candidate pairs with the same sound, each at the first matching offset."""
         items, places = np.unique([candidates["one"], candidates["other"]], return_inverse=True)
         one, other = places.reshape(2, -1)
         table = PeakTable([np.asarray(peaks[self._ends[item] : self._ends[item + 1]]) for item in items])
@@ -257,8 +258,8 @@ def _overlap_ms(one_ms: Whole, other_ms: Whole, offset: Whole) -> Whole:
 
 
 def _votes(tokens: Rows, first_known: int) -> Iterator[Rows]:
-    """A vote for an offset by each two equal keys of different items, the item with the lower number first."""
-    # Items came in order of their numbers, which a stable sort keeps.
+    """One vote for an offset per pair of equal keys of different items, the item with the lower number first."""
+    # Items are in order of their numbers, which a stable sort preserves.
     tokens = tokens[np.argsort(tokens["key"], kind="stable")]
     for apart in range(1, MAX_SHARED + 1):
         one, other = tokens[:-apart], tokens[apart:]
@@ -273,11 +274,11 @@ def _votes(tokens: Rows, first_known: int) -> Iterator[Rows]:
 
 
 def _candidates(votes: Rows) -> Rows:
-    """Each pair at up to MAX_OFFSETS with votes enough, a neighbour's added; by pair, then by rank, 0 for the best."""
+    """Each pair at up to MAX_OFFSETS offsets with enough votes, including neighbours'; by pair, then by rank from 0."""
     pairs = _pairs_of(votes)
     order = np.argsort(pairs)
     number = np.cumsum(_changes(pairs[order])) - 1
-    # Sorting one number is many times as fast as sorting by two.
+    # Sorting by one number is many times as fast as sorting by two.
     cells = np.sort(number << 32 | votes["offset"][order].astype(np.int64) + 2**31)
     starts = np.flatnonzero(_changes(cells))
     counts = np.diff(np.append(starts, len(cells)))
@@ -293,7 +294,9 @@ def _candidates(votes: Rows) -> Rows:
 
 
 def _ranked(cells: Whole, first_votes: Rows) -> Rows:
-    """Candidates of `cells` (number of the pair << 32 | offset), best first; `first_votes` has a vote of each pair."""
+    """Candidates of `cells` (number of the pair << 32 | offset), best first; `first_votes` has one vote of each
+    pair.
+    """
     pair = cells >> 32
     rank = np.arange(len(pair)) - np.searchsorted(pair, pair)
     cells, pair, rank = (each[rank < MAX_OFFSETS] for each in (cells, pair, rank))
@@ -309,7 +312,7 @@ def _pairs_of(votes: Rows) -> NDArray[np.uint64]:
 
 
 def _mixed(pairs: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Spread evenly, so that votes fall into partitions of like size."""
+    """Pairs hashed evenly, so that partitions of votes have similar sizes."""
     mixed: NDArray[np.uint64] = pairs * np.uint64(0x9E3779B1) >> np.uint64(20)
     return mixed
 

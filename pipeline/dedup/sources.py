@@ -24,7 +24,8 @@ _log = logging.getLogger(__name__)
 
 
 def evaluation_fingerprints(path: Path, workers: int) -> Iterator[Fingerprint]:
-    """A fingerprint file as it is, or every file of a folder, or one file, that can be decoded; by `workers` processes.
+    """The fingerprints in a fingerprint file, or of all decodable files of a folder, or of one file; by `workers`
+    processes.
 
     Raises SetupError if there is nothing to compare with.
     """
@@ -39,12 +40,14 @@ def evaluation_fingerprints(path: Path, workers: int) -> Iterator[Fingerprint]:
         else:
             undecoded.append(f"{name}: {made}")
     if len(undecoded) == len(names):
-        raise SetupError(
-            f"{path} holds no audio: --against names a folder of audio or a file that --fingerprints wrote"
-        )
+        raise SetupError(f"{path} has no audio: give --against a folder of audio or a file written by --fingerprints")
     if undecoded:
         _log.warning(
-            "%d of %d files in %s are no audio and were left out, as %s", len(undecoded), len(names), path, undecoded[0]
+            "%d of %d files in %s are not audio and were left out, such as %s",
+            len(undecoded),
+            len(names),
+            path,
+            undecoded[0],
         )
 
 

@@ -38,7 +38,7 @@ class Partitions:
             self._flush()
 
     def __iter__(self) -> Iterator[Rows]:
-        """Every partition that has rows; its file is removed once it is read."""
+        """Every partition with rows; its file is removed after it was read."""
         self._flush()
         for path in self._paths:
             if path.exists():
@@ -56,7 +56,7 @@ class Partitions:
 
 
 class Texts:
-    """Texts by their numbers, in a file of their own; eight bytes of memory each."""
+    """Texts by number, in a file; eight bytes of memory per text."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w+b")

@@ -1,4 +1,4 @@
-"""Where duplicates are kept: a Parquet file, and a marker that says which one is valid."""
+"""The stored table of duplicates: a Parquet file, and a marker that names the valid one."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Found(Record):
     """The table in numbers."""
 
     segments: int
-    """That were compared."""
+    """Segments that were compared."""
     duplicates: int
-    """Segments that the corpus has again."""
+    """Segments that occur again in the corpus."""
     clusters: int
     contaminated: int
-    """Segments that an evaluation set has."""
+    """Segments that are also in an evaluation set."""
 
     @classmethod
     def of(cls, segments: int, rows: Sequence[Duplicate]) -> Found:
@@ -44,25 +44,25 @@ class Found(Record):
 
 
 class MadeOf(Record):
-    """What a table of duplicates was made of."""
+    """The inputs of a table of duplicates."""
 
     key: str
-    """Of the segments, the evaluation sets and the algorithm."""
+    """Key of the segments, the evaluation sets and the algorithm."""
     segments_key: str
-    """Of the segments alone: it tells whether the corpus has changed since."""
+    """Key of the segments alone, to see whether the corpus has changed since."""
     against: tuple[str, ...]
     """Names of the evaluation sets."""
 
 
 class DuplicatesMarker(MadeOf):
-    """What `_run/duplicates.json` holds: the one valid file of the table, and what it was made of."""
+    """The content of `_run/duplicates.json`: the valid file of the table, and its inputs."""
 
     name: str
     found: Found
 
 
 def read_marker(output: str) -> DuplicatesMarker | None:
-    """None if duplicates were never looked for, or by another version."""
+    """The marker; None if `dedup` never ran, or in another version."""
     uri = files.join(output, RUN_FOLDER, MARKER)
     if not files.exists(uri):
         return None
@@ -73,7 +73,7 @@ def read_marker(output: str) -> DuplicatesMarker | None:
 
 
 def read_duplicates(output: str) -> Iterator[Duplicate]:
-    """The valid rows of OUT/duplicates, in order of segment; none if duplicates were never looked for."""
+    """The valid rows of OUT/duplicates, in order of segment; none if `dedup` never ran."""
     marker = read_marker(output)
     if marker is None:
         return
@@ -83,9 +83,9 @@ def read_duplicates(output: str) -> Iterator[Duplicate]:
 
 
 def write_duplicates(output: str, made_of: MadeOf, segments: int, rows: Sequence[Duplicate]) -> DuplicatesMarker:
-    """Puts `rows` in the place of all earlier ones: a new file, then the marker that names it, then the old file.
+    """Replaces all earlier rows by `rows`: writes a new file, then the marker that names it, then removes the old file.
 
-    `segments` is how many were compared.
+    `segments` is the number of segments compared.
     """
     folder = files.join(output, DUPLICATES_FOLDER)
     files.make_folder(folder)

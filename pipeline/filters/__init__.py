@@ -1,1 +1,1 @@
-"""Filters over the captions of a whole corpus: what is left out of it, why, and how it comes back."""
+"""Filters over the captions of a whole corpus, with reasons, and their undoing."""

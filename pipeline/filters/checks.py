@@ -1,4 +1,4 @@
-"""What is wrong with one caption by itself, whatever the others say."""
+"""Checks of a single caption, independent of others."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
 _TIMES = re.compile(r"(?P<what>.*)\.(?P<edge>onset_ms|offset_ms|start_ms|end_ms)")
 _HEARD = ("caption", "anchor.", "description.")
-"""Words of a model that heard all of the audio."""
+"""Texts by a model that processed the whole audio."""
 _BEGINS = ("onset_ms", "start_ms")
 _BRANCHES: Mapping[str, Branch] = {annotation_table(branch): branch for branch in Branch}
 
 
 def time_coverage(claims: Sequence[Claim], events: Sequence[Event]) -> float:
-    """Share of the time with events that `claims` speak of, in [0, 1]; 1 where nothing happens at all.
+    """Share of the time with events that `claims` cover, in [0, 1]; 1 if there are no events.
 
-    A claim speaks of the times in its evidence (of the events or parts that it cites); one whose evidence has none, of
-    all events of the branch whose rows it rests on; a captioner's, who heard all of it, of all. A claim about the sound
-    as a whole speaks of no time.
+    A claim covers the times in its evidence (of the events or parts that it cites); without times, all events of the
+    branch on whose rows it rests; a captioner's claim covers everything. A claim about the sound as a whole covers no
+    time.
     """
     whole = union_spans(event.span for event in events)
     total = covered_ms(whole)
@@ -55,7 +55,7 @@ def _told(evidence: Sequence[Evidence], events: Sequence[Event]) -> Iterator[Tim
 
 
 def _timed(evidence: Iterable[Evidence]) -> Iterator[TimeSpan]:
-    """The spans whose begin and end the evidence holds, one by one or as two lists."""
+    """The spans whose start and end are in the evidence, one by one or as two lists."""
     edges: dict[tuple[str, str | None, str], dict[bool, list[int]]] = {}
     for one in evidence:
         match = _TIMES.fullmatch(one.field)
@@ -90,14 +90,14 @@ class FilterReason(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """`reason` can be counted, `detail` is for a person."""
+    """`reason` is a code, `detail` is for a person."""
 
     reason: FilterReason
     detail: str
 
 
 def check_alone(caption: Caption, segment: Segment, config: FilterConfig) -> Iterator[Finding]:
-    """Everything that `config` finds wrong with a caption and its segment alone."""
+    """All findings of `config` about a single caption and its segment."""
     own = unquoted(caption.caption)
     if config.jargon:
         for word in dict.fromkeys(find_jargon(own)):
@@ -109,7 +109,7 @@ def check_alone(caption: Caption, segment: Segment, config: FilterConfig) -> Ite
     yield from _length(caption, config)
     coverage = time_coverage(caption.kept, segment.events)
     if coverage < config.min_coverage:
-        detail = f"speaks of {coverage:.0%} of the time with events, where {config.min_coverage:.0%} is the least"
+        detail = f"covers {coverage:.0%} of the time with events; the minimum is {config.min_coverage:.0%}"
         yield Finding(FilterReason.LOW_COVERAGE, f"{detail}: {caption.caption!r}")
     if config.verified_only and caption.verified is not True:
         state = "no verifier ran" if caption.verified is None else "a sentence is unsure"
@@ -119,7 +119,7 @@ def check_alone(caption: Caption, segment: Segment, config: FilterConfig) -> Ite
 def _language(caption: Caption, config: FilterConfig) -> Iterator[Finding]:
     tag = primary_tag(caption.language)
     if tag not in config.languages:
-        yield Finding(FilterReason.WRONG_LANGUAGE, f"{tag} is none of {', '.join(config.languages)}")
+        yield Finding(FilterReason.WRONG_LANGUAGE, f"{tag} is not one of {', '.join(config.languages)}")
     elif config.language and not is_in(caption.caption, tag):
         yield Finding(FilterReason.WRONG_LANGUAGE, f"not in {tag}: {caption.caption!r}")
 
@@ -128,6 +128,6 @@ def _length(caption: Caption, config: FilterConfig) -> Iterator[Finding]:
     is_chinese = primary_tag(caption.language) == "zh"
     words = length_of(caption.caption, "zh" if is_chinese else "en") / (_HAN_A_WORD if is_chinese else 1)
     if words < config.length.min_words:
-        yield Finding(FilterReason.TOO_SHORT, f"{words:g} words, where {config.length.min_words} are the fewest")
+        yield Finding(FilterReason.TOO_SHORT, f"{words:g} words; the minimum is {config.length.min_words}")
     if words > config.length.max_words:
-        yield Finding(FilterReason.TOO_LONG, f"{words:g} words, where {config.length.max_words} are the most")
+        yield Finding(FilterReason.TOO_LONG, f"{words:g} words; the maximum is {config.length.max_words}")

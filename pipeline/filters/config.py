@@ -1,4 +1,4 @@
-"""What is filtered out of a corpus's captions, as one record from YAML."""
+"""The options of the caption filters, as one record from YAML."""
 
 from __future__ import annotations
 
@@ -11,57 +11,62 @@ from soundseam.pipeline.config import SetupError, first_problem, read_text, tree
 from soundseam.schemas.record import Record
 
 FILTER_REVISION = "1"
-"""Raised whenever equal captions and options may be filtered otherwise."""
+"""Raise it whenever equal captions and options may give another result."""
 
 
 class NearDuplicates(Record):
-    """Captions that say nearly the same words: of each such group only some are kept."""
+    """Captions with nearly the same words: only some of each group are kept."""
 
     enabled: bool = Field(default=True, description="whether captions are compared with each other")
     similarity: float = Field(
-        default=0.8, gt=0.0, le=1.0, description="share of common runs of words from which two captions are alike"
+        default=0.8,
+        gt=0.0,
+        le=1.0,
+        description="minimum share of common word sequences for two captions to count as similar",
     )
-    keep: int = Field(default=10, ge=1, description="so many captions that are alike are kept")
+    keep: int = Field(default=10, ge=1, description="number of similar captions that are kept")
     words: int = Field(
-        default=3, ge=1, le=20, description="length of the runs that are compared; characters of Chinese"
+        default=3, ge=1, le=20, description="length of the word sequences that are compared; characters of Chinese"
     )
     permutations: int = Field(
-        default=128, ge=32, le=1024, description="of MinHash: more are more exact, and take more time and memory"
+        default=128, ge=32, le=1024, description="of MinHash: more are more precise, and need more time and memory"
     )
 
 
 class Collapse(Record):
-    """Openings that too many captions share: what a writer falls into that has nothing to say."""
+    """Openings shared by too many captions: a sign of a writer that repeats itself."""
 
     enabled: bool = Field(default=True, description="whether openings are counted")
-    share: float = Field(default=0.05, gt=0.0, le=1.0, description="of all captions, the most that may begin alike")
-    words: int = Field(default=3, ge=1, le=20, description="so many words are an opening; characters of Chinese")
-    least: int = Field(default=20, ge=1, description="so many captions may begin alike in any case")
-    seed: int = Field(default=0, description="another seed keeps others of those that begin alike")
+    share: float = Field(
+        default=0.05, gt=0.0, le=1.0, description="maximum share of all captions with the same opening"
+    )
+    words: int = Field(default=3, ge=1, le=20, description="length of an opening in words; characters of Chinese")
+    least: int = Field(default=20, ge=1, description="this many captions may always have the same opening")
+    seed: int = Field(default=0, description="another seed keeps others of those with the same opening")
 
 
 class Lengths(Record):
     """Captions that are too short or too long."""
 
     min_words: int = Field(
-        alias="least_words", default=2, ge=0, description="of a caption; Chinese counts two characters a word"
+        alias="least_words", default=2, ge=0, description="of a caption; two Chinese characters count as one word"
     )
     max_words: int = Field(
-        alias="most_words", default=120, ge=1, description="of a caption; Chinese counts two characters a word"
+        alias="most_words", default=120, ge=1, description="of a caption; two Chinese characters count as one word"
     )
 
 
 class FilterConfig(Record):
-    """What is filtered."""
+    """Options of the filters."""
 
     near_duplicates: NearDuplicates = NearDuplicates()
     collapse: Collapse = Collapse()
     length: Lengths = Lengths()
-    jargon: bool = Field(default=True, description="words of tools, as decibels or detector")
+    jargon: bool = Field(default=True, description="technical terms, such as decibels or detector")
     banned: tuple[str, ...] = Field(
-        default=(), description="further words that no caption may hold, whatever their case"
+        default=(), description="further words that captions must not contain, ignoring case"
     )
-    language: bool = Field(default=True, description="captions that are not in the language that their row names")
+    language: bool = Field(default=True, description="captions that are not in the language stated in their row")
     languages: tuple[Literal["en", "zh"], ...] = Field(
         default=("en", "zh"), description="captions in other languages are filtered"
     )
@@ -70,9 +75,9 @@ class FilterConfig(Record):
         default=0.5,
         ge=0.0,
         le=1.0,
-        description="share of the time with events that a caption must speak of, by the times in its evidence",
+        description="minimum share of the time with events that a caption covers, by the times in its evidence",
     )
-    verified_only: bool = Field(default=False, description="filters what a verifier has not confirmed whole")
+    verified_only: bool = Field(default=False, description="filters captions that a verifier has not confirmed in full")
 
 
 NOTHING = FilterConfig(

@@ -1,7 +1,7 @@
-"""Which captions of a corpus are filtered, and why: equal captions and options, equal answers, whatever was before.
+"""Decides which captions of a corpus are filtered, and why. The result depends only on the captions and the options.
 
-Two passes over the shards. The first checks each caption alone, then against those that are kept before it (in order of
-shard and segment), and counts how those begin that are left. The second knows what is too common.
+Two passes over the shards. The first checks each caption alone, then against those kept before it (in order of shard
+and segment), and counts the openings of the rest. The second removes openings that are too common.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _UNIT = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]|[^\W_]+(?:['\u2019][^\W_]+)*")
 
 
 class Openings:
-    """The lots of all captions, opening by opening: 8 bytes each."""
+    """A random number per caption, by opening: 8 bytes each."""
 
     def __init__(self, config: Collapse) -> None:
         self._config = config
@@ -42,7 +42,7 @@ class Openings:
         self._lots[self.opening_of(text)].append(self._lot(name))
 
     def limits(self) -> Limits:
-        """Once all are counted: which openings are too common, and which lots of theirs are kept."""
+        """After all are counted: the openings that are too common, and which of their captions are kept."""
         allowed = max(self._config.least, int(self._config.share * self._total))
         over = {opening: lots for opening, lots in self._lots.items() if len(lots) > allowed}
         thresholds = {opening: sorted(lots)[allowed - 1] for opening, lots in over.items()}
@@ -61,7 +61,7 @@ class Openings:
 
 
 class Limits:
-    """What is too common, told caption by caption."""
+    """The limits on common openings, applied caption by caption."""
 
     def __init__(
         self, openings: Openings, thresholds: Mapping[str, float], counts: Mapping[str, int], total: int
@@ -69,7 +69,7 @@ class Limits:
         self._openings, self._thresholds, self._counts, self._total = openings, thresholds, counts, total
 
     def excess(self, name: str, text: str) -> str | None:
-        """Why a caption is one too many; None if it is kept."""
+        """Why a caption is filtered for its opening; None if it is kept."""
         opening = self._openings.opening_of(text)
         threshold = self._thresholds.get(opening)
         if threshold is None or self._openings.is_kept(name, threshold):
@@ -78,26 +78,26 @@ class Limits:
 
 
 Progress = Callable[[int, int], None]
-"""Told how many shards were read, and of how many: each is read twice."""
+"""Called with the number of shards read and the total: each is read twice."""
 Findings = Mapping[str, tuple[Finding, ...]]
-"""segment_id → what is wrong with its caption, for those with which anything is."""
+"""segment_id → the findings about its caption, for captions with any."""
 
 
 @dataclass(frozen=True)
 class Decided:
-    """What becomes of one commit."""
+    """The decisions about one commit."""
 
     held: HeldCommit
     filtered: frozenset[str]
-    """segment_ids of the captions that are filtered; of dead recordings those that were."""
+    """segment_ids of filtered captions; for dead recordings, those that were filtered before."""
     rejected: tuple[Rejected, ...]
-    """By the filters, in order of segment."""
+    """The filters' rows, in order of segment."""
     is_new: bool
-    """Whether anything of that differs from what is committed."""
+    """Whether any of this differs from what is committed."""
 
 
 class Decisions:
-    """The first pass's findings in a scratch folder, shard by shard, and what the second adds to them."""
+    """The first pass's findings in a scratch folder, shard by shard, completed by the second pass."""
 
     def __init__(self, corpus: Corpus, config: FilterConfig, scratch: Path) -> None:
         self._corpus, self._config, self._scratch = corpus, config, scratch
@@ -150,7 +150,7 @@ class Decisions:
             index.keep(caption.segment_id, sketch)
             return ()
         nearest = alike[0]
-        detail = f"{nearest.similarity:.2f} alike to that of {nearest.name}, and {len(alike) - 1} more are kept"
+        detail = f"{nearest.similarity:.2f} similar to that of {nearest.name}, and {len(alike) - 1} more are kept"
         return (Finding(FilterReason.NEAR_DUPLICATE, f"{detail}: {caption.caption!r}"),)
 
     def _decide(self, held: HeldCommit, segments: Mapping[str, Segment], findings: Findings, limits: Limits) -> Decided:

@@ -1,4 +1,4 @@
-"""The captions of a corpus with what was filtered before, shard by shard: what filters decide about."""
+"""The captions of a corpus, including those filtered before, shard by shard: the input of the filters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from soundseam.schemas.segment import Segment
 from soundseam.schemas.tables import Table
 
 HOLDING = (Table.CAPTIONS, Table.FILTERED)
-"""Where captions are, kept and filtered ones."""
+"""The tables with captions, kept and filtered ones."""
 
 
 class CaptionText(NamedTuple):
@@ -31,19 +31,19 @@ class CaptionText(NamedTuple):
 
 @dataclass(frozen=True)
 class HeldCommit:
-    """What one commit holds. Of dead recordings, which another commit covers, nothing is decided."""
+    """The content of one commit. Dead recordings, which another commit covers, are not decided on."""
 
     output: str
     commit: Commit
     live: frozenset[str]
 
     def captions(self) -> list[Caption]:
-        """All of them, whether they are filtered now or not, in order of segment."""
+        """All captions, filtered or not, in order of segment."""
         rows = (row for table in HOLDING for row in self._rows(table))
         return sorted(map(Caption.model_validate, rows), key=attrgetter("segment_id"))
 
     def told(self) -> dict[Table, list[CaptionText]]:
-        """The same without their claims, by where they are."""
+        """The same without their claims, by table."""
         return {
             table: [
                 CaptionText(str(row["segment_id"]), str(row["recording_id"]), str(row["caption"]))
@@ -53,7 +53,7 @@ class HeldCommit:
         }
 
     def rejected(self) -> tuple[list[Rejected], list[Rejected]]:
-        """What the stage captions rejected, in its order, and what filters did."""
+        """The rejects of the stage captions, in its order, and those of the filters."""
         rows = [Rejected.model_validate(row) for row in self._rows(Table.REJECTED)]
         return [row for row in rows if row.stage != FILTER_STAGE], [row for row in rows if row.stage == FILTER_STAGE]
 

@@ -1,4 +1,4 @@
-"""`soundseam filter` from its options to its counts."""
+"""Runs `soundseam filter`, from its options to its counts."""
 
 from __future__ import annotations
 
@@ -29,23 +29,24 @@ class FilterRequest(Record):
 
 
 class FilterSummary(Record):
-    """What filters did: `_run/filter.json`, but for `changed`."""
+    """The result of the filters: `_run/filter.json`, without `changed`."""
 
     key: str
-    """Of the captions as they are now, the options and the filters' revision: equal key, nothing to do."""
+    """Key of the present captions, the options and the filters' revision: if equal, there is nothing to do."""
     config: FilterConfig
     captions: int
-    """All of them, filtered or not."""
+    """Number of all captions, filtered or not."""
     filtered: int
     reasons: tuple[tuple[str, int], ...]
-    """(reason, captions it was found in), most first; a caption may have several."""
+    """(reason, number of captions), most first; a caption may have several reasons."""
     changed: int = 0
-    """Commits that were written anew."""
+    """Commits that were rewritten."""
 
 
 def run_filter(request: FilterRequest, progress: Progress) -> tuple[FilterSummary, bool]:
-    """Filters the captions of OUT, or only counts; and whether there was anything to do. The caller holds
-    `output_in_use`. Raises SetupError if there are no captions.
+    """Filters the captions of OUT, or only counts; returns the summary, and whether there was anything to do.
+
+    The caller holds `output_in_use`. Raises SetupError if there are no captions.
     """
     _check(request)
     known = read_summary(request.output)
@@ -56,7 +57,7 @@ def run_filter(request: FilterRequest, progress: Progress) -> tuple[FilterSummar
         decisions = Decisions(corpus, request.config, Path(scratch))
         changed = sum([_apply(request, decided) for decided in decisions(progress)])
     if not request.dry_run:
-        # What a killed filter has left behind: files that no marker names.
+        # Files without a marker, left behind by a killed filter.
         sweep(request.output, {}, only_wanted=True)
     summary = FilterSummary(
         key=_key(_load(request.output), request.config),
@@ -73,7 +74,7 @@ def run_filter(request: FilterRequest, progress: Progress) -> tuple[FilterSummar
 
 
 def read_summary(output: str) -> FilterSummary | None:
-    """What the last filter left; None if none ran, or one of another version."""
+    """The summary of the last filter; None if none ran, or in another version."""
     uri = files.join(output, RUN_FOLDER, SUMMARY)
     if not files.exists(uri):
         return None
@@ -84,7 +85,7 @@ def read_summary(output: str) -> FilterSummary | None:
 
 
 def _apply(request: FilterRequest, decided: Decided) -> bool:
-    """Whether the commit is written anew, or would be."""
+    """Whether the commit is rewritten, or would be."""
     if request.dry_run or not decided.is_new:
         return decided.is_new
     held, captions = decided.held, decided.held.captions()

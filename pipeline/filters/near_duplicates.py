@@ -1,8 +1,9 @@
-"""Captions that say nearly the same words, found as they stream by: MinHash with locality-sensitive hashing.
+"""Finds captions with nearly the same words in a stream: MinHash with locality-sensitive hashing.
 
-Two captions are alike by the share of their runs of words that they have in common (Jaccard). MinHash estimates it from
-signatures; captions that agree in one of a few bands of their signatures are compared. The bands are those of
-datasketch for the similarity asked for: of pairs right at it about half are found, of clearly nearer ones nearly all.
+The similarity of two captions is the share of their word sequences that they have in common (Jaccard). MinHash
+estimates it from signatures; captions that agree in one of a few bands of their signatures are compared. The bands are
+those of datasketch for the requested similarity: of pairs exactly at it about half are found, of clearly more similar
+ones nearly all.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from soundseam.pipeline.filters.config import NearDuplicates
 
 _WORD = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]|[^\W_]+(?:['\u2019][^\W_]+)*")
 _CHUNK = 65_536
-"""Signatures in one piece of memory."""
+"""Signatures per block of memory."""
 
 _MAX_FOR_BANDS = 0.9
-"""For more there would be too few bands to find anything by; what they find beyond is compared and let go."""
+"""Maximum similarity for choosing bands: above it there would be too few; extra candidates are compared and dropped."""
 
 Signature = NDArray[np.uint32]
 Bucket = dict[int, list[int] | int]
-"""Key of a band → the kept captions that have it; a list only where there are several, which saves memory."""
+"""Key of a band → the kept captions with it; a list only if there are several, to save memory."""
 
 
 class Sketch(NamedTuple):
@@ -38,14 +39,14 @@ class Sketch(NamedTuple):
 
 @dataclass(frozen=True)
 class Alike:
-    """A caption that was kept before, and how like it another one is."""
+    """A caption kept before, and its similarity to another one."""
 
     name: str
     similarity: float
 
 
 class NearDuplicateIndex:
-    """The captions that were kept so far. Memory grows with them alone: about 1.4 kB each with 128 permutations."""
+    """The captions kept so far. Memory only grows with them: about 1.4 kB each with 128 permutations."""
 
     def __init__(self, config: NearDuplicates) -> None:
         from datasketch import MinHash, MinHashLSH
@@ -60,7 +61,7 @@ class NearDuplicateIndex:
         self._names: list[str] = []
 
     def look_up(self, text: str) -> tuple[Sketch, list[Alike]]:
-        """What `text` is found by, and the kept captions that are alike, the most similar first."""
+        """The sketch of `text`, and the similar kept captions, the most similar first."""
         sketch = self._sketch(text)
         found = {index for bucket, key in zip(self._buckets, sketch.keys, strict=True) for index in _of(bucket, key)}
         alike = [Alike(self._names[index], self._similarity(sketch.signature, index)) for index in found]
@@ -68,7 +69,7 @@ class NearDuplicateIndex:
         return sketch, sorted(near, key=lambda one: (-one.similarity, one.name))
 
     def keep(self, name: str, sketch: Sketch) -> None:
-        """Takes in a caption that is kept."""
+        """Adds a kept caption."""
         index = len(self._names)
         self._names.append(name)
         if index % _CHUNK == 0:
@@ -82,7 +83,7 @@ class NearDuplicateIndex:
         minhash = self._empty.copy()
         minhash.update_batch(runs_of(text, self._config.words))
         signature = np.asarray(minhash.hashvalues, np.uint32)
-        # Hashes of bytes differ between processes; here they are only compared within one.
+        # Hashes of bytes differ between processes, but are only compared within one.
         keys = tuple(hash(signature[start : start + self._rows].tobytes()) for start in self._starts)
         return Sketch(signature, keys)
 
@@ -92,7 +93,7 @@ class NearDuplicateIndex:
 
 
 def runs_of(text: str, words: int) -> list[bytes]:
-    """Every run of so many words of `text`, or of characters of Chinese; a shorter text is a run of its own."""
+    """Every sequence of this many words of `text`, or Chinese characters; a shorter text is a single sequence."""
     units = _WORD.findall(text.lower())
     runs = {" ".join(units[start : start + words]) for start in range(max(1, len(units) - words + 1))}
     return [run.encode() for run in sorted(runs)]

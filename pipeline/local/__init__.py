@@ -1,1 +1,1 @@
-"""Runs on one machine: workers, their watching, their progress."""
+"""Runs on one machine: workers, supervision and progress."""

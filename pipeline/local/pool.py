@@ -1,4 +1,4 @@
-"""Work in processes of their own, results in order."""
+"""Runs tasks in separate processes, with results in order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Work = TypeVar("Work")
 Made = TypeVar("Made")
 
 AHEAD = 4
-"""Results of a worker that may wait for their turn."""
+"""Maximum number of finished results per worker that wait for their turn."""
 
 
 def in_order(make: Callable[[Work], Made], works: Sequence[Work], workers: int) -> Iterator[Made]:
@@ -27,7 +27,7 @@ def in_order(make: Callable[[Work], Made], works: Sequence[Work], workers: int) 
     if workers == 1 or len(works) < 2:
         yield from map(make, works)
         return
-    # The initializer: a parent that is killed runs no clean-up, and its processes would wait for it for ever.
+    # The initializer: a killed parent runs no clean-up, and its processes would wait for it forever.
     with ProcessPoolExecutor(min(workers, len(works)), get_context("spawn"), die_with, (os.getpid(),)) as pool:
         waiting: deque[Future[Made]] = deque()
         for work in works:
@@ -39,7 +39,7 @@ def in_order(make: Callable[[Work], Made], works: Sequence[Work], workers: int) 
 
 
 def die_with(parent: int) -> None:
-    """Has Linux kill this process when its parent dies, even inside a call that holds the interpreter's lock."""
+    """Makes Linux kill this process when its parent dies, even during a call that holds the interpreter's lock."""
     if sys.platform == "linux":
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
@@ -48,8 +48,8 @@ def die_with(parent: int) -> None:
 
 
 def name_cache_of_compiled_code() -> None:
-    """Gives numba a folder of the user's own below the temporary one if it would find none: installed read-only, and
-    without a home that can be written to, it raises instead of compiling. Processes started later inherit it.
+    """Gives numba a cache folder of the user's own in the temporary folder if it would find none: in a read-only
+    installation without a writable home, it raises instead of compiling. Child processes inherit the setting.
     """
     home = Path("~").expanduser()
     if "NUMBA_CACHE_DIR" in os.environ or os.access(home, os.W_OK | os.X_OK):
@@ -58,6 +58,6 @@ def name_cache_of_compiled_code() -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
-        # What lies there is code that would be run: never somebody else's.
+        # The folder contains code that is run, so it must not belong to somebody else.
         folder = Path(tempfile.mkdtemp(prefix="soundseam-numba-"))
     os.environ["NUMBA_CACHE_DIR"] = str(folder)

@@ -1,6 +1,4 @@
-"""What a worker says of its work while it goes on: one JSON line per step, appended to a file that a watcher
-follows.
-"""
+"""Progress of a worker: one JSON line per step, appended to a file that the supervisor reads."""
 
 from __future__ import annotations
 
@@ -33,26 +31,27 @@ DEFAULT_SPEEDS: Mapping[str, float] = {
     "acoustics": 400.0,
     "captions": 300.0,
 }
-"""Times real time of one core, in whole recordings of mixed content, for stages that were never measured: by stage or
-backend kind. Measured on samples/recordings."""
+"""Default speeds on one core, in times real time, for stages without measurements: by stage or backend kind. Measured
+on samples/recordings, as whole recordings of mixed content.
+"""
 UNKNOWN_SPEED = 200.0
 
 
 class StageMetrics(Record):
-    """One stage of a run. Seconds are a worker's own, so that they do not depend on how many there were."""
+    """One stage of a run. Seconds are per worker, so that they do not depend on the number of workers."""
 
     stage: str
     seconds: float
     audio_ms: int
-    """What the stage heard: for a backend the segments of its branch."""
+    """Length of the audio processed: for a backend the segments of its branch."""
     recording_ms: int
-    """The whole length of the recordings that went through the stage."""
+    """Total length of the recordings that passed the stage."""
     speed: float
-    """`audio_ms` a second of work, times real time."""
+    """`audio_ms` per time worked, in times real time."""
 
 
 class RunMetrics(Record):
-    """`_run/metrics.json`: each stage as it was last measured."""
+    """`_run/metrics.json`: the latest measurement of each stage."""
 
     stages: tuple[StageMetrics, ...] = ()
 
@@ -62,7 +61,7 @@ class RunMetrics(Record):
 
 
 def read_metrics(output: str) -> RunMetrics:
-    """What earlier runs measured; nothing if there is none, or none that this version reads."""
+    """The measurements of earlier runs; empty if there are none that this version can read."""
     uri = _metrics_uri(output)
     if not files.exists(uri):
         return RunMetrics()
@@ -81,7 +80,7 @@ def _metrics_uri(output: str) -> str:
 
 
 def stage_costs(config: RunConfig, metrics: RunMetrics) -> dict[str, float]:
-    """stage → seconds of one core for each second of recordings, as measured before or by default."""
+    """stage → seconds on one core per second of recordings, measured before or by default."""
     kinds = {
         annotation_stage(backend): backend.kind
         for backends in config.branches.by_branch().values()
@@ -99,20 +98,20 @@ State = Literal["start", "done", "alive"]
 
 
 class Step(Record):
-    """A worker begins or ends something that can be blamed on `recording_ids`, or shows that it still works."""
+    """A worker begins or ends a step on `recording_ids`, or shows that it is alive."""
 
     stage: str
     state: State
     recording_ids: tuple[str, ...]
     audio_ms: int = 0
     at_s: float = 0.0
-    """When, on a clock that all processes of a machine share."""
+    """Time on a clock shared by all processes of a machine."""
     usage: Usage = Usage()
-    """What was asked of servers since the stage's last step."""
+    """Use of servers since the stage's last step."""
 
 
 class ProgressLog(Record):
-    """Where steps go; nowhere if `path` is None, as on a cluster, where Beam's counters serve."""
+    """Writes steps to a file; to nowhere if `path` is None, as on a cluster, where Beam's counters are used."""
 
     path: str | None = None
 
@@ -144,9 +143,9 @@ class ProgressLog(Record):
 
     @contextmanager
     def alive(self, stage: str, every_s: float = 20.0, max_s: float = 3 * 3600.0) -> Iterator[None]:
-        """Shows that the process lives while something goes on that may take long without being stuck, up to `max_s`.
+        """Signals that the process is alive during a long operation, for up to `max_s`.
 
-        A call that holds the interpreter's lock stops it too.
+        It stops during a call that holds the interpreter's lock.
         """
         done = threading.Event()
 
@@ -168,7 +167,7 @@ PULSE_S = 10.0
 
 
 def pulse(stage: str, progress: ProgressLog) -> Callable[[], None]:
-    """Writes that `stage` is alive whenever it is called, but not too often."""
+    """A function that signals that `stage` is alive, at a limited rate."""
     last_s = 0.0
 
     def beat() -> None:
@@ -181,34 +180,34 @@ def pulse(stage: str, progress: ProgressLog) -> Callable[[], None]:
 
 
 PRIOR_S = 10.0
-"""The expected pace counts as if it had been seen for so long."""
+"""Weight of the expected speed, as seconds of measurement."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a progress display shows."""
+    """The values of a progress display."""
 
     recordings: int
     recordings_done: int
     audio_ms: int
-    """Of all recordings, in part estimated."""
+    """Length of all recordings, partly estimated."""
     audio_ms_done: int
     share: float
-    """Of the expected work, in [0, 1]; it grows stage by stage, before a recording is done as a whole."""
+    """Share of the expected work done, in [0, 1]; it grows stage by stage, before whole recordings are done."""
     elapsed_s: float
     seconds_left: float
 
     @property
     def speed(self) -> float:
-        """Times real time, over all workers, by the share of the work that is done."""
+        """Speed in times real time, over all workers, from the share of work done."""
         return self.share * self.audio_ms / 1000 / self.elapsed_s if self.elapsed_s > 0 else 0.0
 
 
 class Meter:
-    """Counts the steps of a run against the works it was given.
+    """Counts the steps of a run and compares them with its tasks.
 
-    `durations_ms` gives a first guess for every recording, `costs` the expected seconds of one core for each second
-    of recordings at each stage.
+    `durations_ms` has an estimate for every recording, `costs` the expected seconds on one core per second of
+    recordings for each stage.
     """
 
     def __init__(
@@ -222,7 +221,7 @@ class Meter:
         self._workers = workers
         self._stages = list(costs)
         self._left: dict[str, int] = {}
-        """recording_id → its stages that are not done, one bit each: millions of recordings fit."""
+        """recording_id → its unfinished stages, one bit each: so millions of recordings fit in memory."""
         for work in works:
             for stage in work.stages:
                 bit = 1 << self._stages.index(stage.stage)
@@ -241,7 +240,7 @@ class Meter:
         self._first_step_s: float | None = None
 
     def take_step(self, step: Step, seconds: float) -> None:
-        """Counts an ended step; `seconds` is what it took its worker."""
+        """Counts a finished step; `seconds` is its duration."""
         self._first_step_s = self._first_step_s or time.monotonic()
         if step.state != "done":
             return
@@ -255,7 +254,7 @@ class Meter:
                 self._pass(name, self._left.get(name, 0) & bit)
 
     def finish(self, recording_ids: Collection[str]) -> None:
-        """Counts recordings of which nothing is left to do."""
+        """Counts recordings with nothing left to do."""
         for name in recording_ids:
             if name in self._left:
                 self._pass(name, self._left[name])
@@ -280,7 +279,7 @@ class Meter:
         )
 
     def stage_metrics(self) -> tuple[StageMetrics, ...]:
-        """What was measured, stage by stage in the order of the run, of the stages that did anything."""
+        """The measurements of stages that did anything, in the order of the run."""
         return tuple(
             StageMetrics(
                 stage=stage,
@@ -303,7 +302,7 @@ class Meter:
                 self._passed_ms[stage] += self._durations_ms[name]
 
     def _correct(self, name: str, duration_ms: int) -> None:
-        """Puts a recording's true length in place of the estimate."""
+        """Replaces the estimate by a recording's true length."""
         if name in self._left:
             before = self._cost(name, self._left[name])
             self._audio_ms += duration_ms - self._durations_ms[name]

@@ -1,8 +1,8 @@
-"""Runs shard works in processes of their own, and loses nothing to one that dies or hangs.
+"""Runs shard tasks in separate processes, without losing work if one dies or hangs.
 
-The parent follows each worker's steps. Where a worker is lost, the recordings of the step it was in are tried once
-more, each alone in a fresh process, and everything else of its group again together; a recording that takes a second
-worker down is given up. A Python exception is a bug or an outage and ends the run.
+The parent follows each worker's steps. If a worker is lost, the recordings of its current step are tried once more,
+each alone in a new process, and the rest of its group again together; a recording that takes down a second worker is
+given up. A Python exception is a bug or an outage and ends the run.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from soundseam.pipeline.local.worker import Answer, RunGroup, Worker
 from soundseam.pipeline.work import ShardTask
 
 MAX_BYTES = 128 * 2**20
-"""About two hours of speech as FLAC: what a worker does between two commits, and may lose."""
+"""About two hours of speech as FLAC: the work of a worker between two commits, which it may lose."""
 MIN_BYTES = 2**20
-"""Below this, starting a pipeline costs more than balance brings."""
+"""Below this, starting a pipeline costs more than balancing gains."""
 MAX_RECORDINGS = 256
 GROUPS_A_WORKER = 4
 """So that workers finish at about the same time."""
 
 
 def recordings_of(works: Iterable[ShardTask]) -> tuple[str, ...]:
-    """The recordings that the works have something left to do for, each once, in order."""
+    """The recordings with something left to do in `works`, each once, in order."""
     return tuple(dict.fromkeys(name for work in works for stage in work.stages for name, _ in stage.keys))
 
 
 def group_works(works: Sequence[ShardTask], workers: int) -> list[tuple[ShardTask, ...]]:
-    """All that `works` hold, in groups for one worker at a time, the largest first.
+    """All of `works`, in groups for one worker at a time, the largest first.
 
-    A work larger than a group is cut between recordings; a single larger recording is a group of its own.
+    A task larger than a group is split between recordings; a single larger recording is a group of its own.
     """
     total = sum(work.size_bytes for work in works)
     limit = min(MAX_BYTES, max(MIN_BYTES, total // (workers * GROUPS_A_WORKER)))
@@ -70,14 +70,14 @@ def _pieces(work: ShardTask, limit_bytes: int) -> list[ShardTask]:
 
 
 def halve_works(works: Sequence[ShardTask]) -> list[tuple[ShardTask, ...]]:
-    """The same in two groups; in one where there is only one recording."""
+    """`works` in two groups; in one if there is only one recording."""
     names = recordings_of(works)
     halves = [names[: len(names) // 2], names[len(names) // 2 :]]
     return [group for half in halves if (group := take_from_works(works, frozenset(half)))]
 
 
 def take_from_works(works: Sequence[ShardTask], recording_ids: frozenset[str]) -> tuple[ShardTask, ...]:
-    """The works with these recordings alone, without those in which nothing of them is left to do."""
+    """The tasks with only these recordings, without tasks in which nothing is left to do."""
     return tuple(part for work in works if (part := work.only(recording_ids)).stages)
 
 
@@ -85,55 +85,57 @@ TICK_S = 0.2
 START_TIMEOUT_S = 120.0
 STALL_TIMEOUT_S = 300.0
 SLOWEST_SPEED = 2.0
-"""Times real time: a step of much audio may take this much longer than the stall timeout."""
+"""Times real time: long audio extends the stall timeout by its length at this speed."""
 SLOWEST_BYTES_S = 200_000.0
-"""Bytes a second: the same for a step that begins before anyone knows how much audio there is."""
+"""Bytes per second: the same for a step that begins before the length of audio is known."""
 FEWEST_FAILED_STARTS = 3
 
 LossReason = Literal["worker_died", "worker_stalled", "worker_crashed"]
-"""Killed from outside, as for lack of memory, or hanging: both may pass. A crash is the recording's own."""
+"""Killed from outside, for example for lack of memory, or hanging: both may be temporary. A crash is the recording's
+own.
+"""
 _CRASHES = ("SIGSEGV", "SIGABRT", "SIGFPE", "SIGILL")
 
 
 @dataclass(frozen=True)
 class Poison:
-    """A recording that took two workers down, the second time alone; `work` holds nothing but it."""
+    """A recording that took down two workers, the second time alone; `work` contains only it."""
 
     work: ShardTask
     recording_id: str
     stage: str
-    """The stage it was last seen in; empty if it never got to a step."""
+    """The stage in which it was lost; empty if it never reached a step."""
     reason: LossReason
     detail: str
 
 
 class Watcher(Protocol):
-    """Who is told how a local run goes on. Its methods run in the parent, between two looks at the workers."""
+    """Receives the progress of a local run. Its methods run in the parent process."""
 
     def take_step(self, step: Step, seconds: float) -> None:
-        """A worker began or ended a step; an ended one took `seconds`, with the reading and writing before it."""
+        """A worker began or finished a step; a finished one took `seconds`, including reading and writing before it."""
         ...
 
     def finish(self, recording_ids: Collection[str]) -> None:
-        """Nothing is left to do for these recordings."""
+        """Called when nothing is left to do for these recordings."""
         ...
 
     def give_up(self, poison: Poison) -> None:
-        """Commits that the recording is rejected, so that `remaining` no longer names it."""
+        """Commits the rejection of the recording, so that it is no longer in `remaining`."""
         ...
 
     def tick(self) -> None:
-        """Called a few times per second, whatever the workers do."""
+        """Called a few times per second, regardless of the workers."""
         ...
 
     def remaining(self, work: ShardTask) -> ShardTask | None:
-        """What of a work is still not committed; asked before anything is done again."""
+        """The part of a task that is not committed yet; called before anything is repeated."""
         ...
 
 
 @dataclass(frozen=True)
 class LocalJob:
-    """What runs, who is told, and how."""
+    """The job of a local run: its function, watcher and options."""
 
     run_group: RunGroup
     watcher: Watcher
@@ -142,7 +144,7 @@ class LocalJob:
 
 
 class WorkerFailedError(Exception):
-    """An exception rose in a worker: the run ends, what is committed stays. `trace` is the worker's traceback."""
+    """An exception in a worker: the run ends, committed work stays. `trace` is the worker's traceback."""
 
     def __init__(self, message: str, trace: str) -> None:
         super().__init__(message)
@@ -150,7 +152,7 @@ class WorkerFailedError(Exception):
 
 
 class WorkerStartError(Exception):
-    """Workers die before they do anything. `trace` is the end of what the last one wrote."""
+    """Workers die before their first step. `trace` is the end of the last one's output."""
 
     def __init__(self, message: str, trace: str) -> None:
         super().__init__(message)
@@ -159,21 +161,21 @@ class WorkerStartError(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """A group on its way through a worker."""
+    """A group that a worker processes."""
 
     works: tuple[ShardTask, ...]
     lone: bool = False
-    """Its one recording is suspected: a fresh process, and no third try."""
+    """Its only recording is suspected: it gets a new process, and no third try."""
     exclusive: bool = False
-    """Nothing runs beside it: its worker was killed from outside, perhaps because memory ran out."""
+    """Nothing else runs at the same time: its worker was killed from outside, perhaps because memory ran out."""
     lost_unexplained: int = 0
 
 
 def run_local(works: Sequence[ShardTask], job: LocalJob) -> None:
     """Runs all `works` with `job.workers` processes.
 
-    Raises WorkerFailedError, WorkerStartError, or SetupError where a model cannot load; whatever rises, no process
-    started here is left.
+    Raises WorkerFailedError, WorkerStartError, or SetupError if a model cannot load; in any case, no process started
+    here remains.
     """
     with tempfile.TemporaryDirectory(prefix="soundseam-run-") as folder:
         supervisor = _Supervisor(job, Path(folder))
@@ -237,11 +239,11 @@ class _Supervisor:
         worker.kill()
 
     def _listen(self) -> None:
-        """Waits a moment for an answer or a death, then takes in all there is."""
+        """Waits a moment for an answer or the end of a process, then reads everything available."""
         wait([end for worker in self._workers for end in (worker.connection, worker.process.sentinel)], TICK_S)
         for worker in list(self._workers):
             dead = worker.has_died()
-            # Whatever a dead worker had said before its death still counts, so it is heard first.
+            # Messages that a dead worker sent before its end still count, so they are read first.
             self._take_steps(worker)
             while worker in self._workers and (answer := worker.receive()) is not None:
                 self._take_answer(worker, answer)
@@ -256,12 +258,12 @@ class _Supervisor:
             self._job.watcher.take_step(step, seconds)
 
     def _take_answer(self, worker: Worker, answer: Answer) -> None:
-        # A step is written before the answer that follows it, but perhaps after the steps were last read.
+        # A step is written before the answer that follows it, but possibly after the last reading of steps.
         self._take_steps(worker)
         if answer.state == "failed":
             raise WorkerFailedError(answer.error, answer.trace)
         if answer.state == "unavailable":
-            raise SetupError(f"{answer.error}. What was committed stays; the same command resumes")
+            raise SetupError(f"{answer.error}. Committed work stays; the same command resumes")
         if answer.state == "done":
             self._failed_starts = 0
             task = self._workers[worker]
@@ -294,7 +296,7 @@ class _Supervisor:
         return self._job.stall_timeout_s + sum(sizes.get(name, 0) for name in step.recording_ids) / SLOWEST_BYTES_S
 
     def _lose(self, worker: Worker, reason: LossReason, detail: str) -> None:
-        """Gives up a worker and decides what becomes of its task."""
+        """Gives up a worker and decides about its task."""
         task = self._workers.pop(worker)
         worker.kill()
         self._take_steps(worker)
@@ -316,7 +318,7 @@ class _Supervisor:
         (recording_id,) = recordings_of(task.works)
         for work in task.works:
             self._job.watcher.give_up(Poison(work, recording_id, worker.last_stage, reason, detail))
-        # Other stages of the recording may still be done; a work of which nothing was settled would come back for ever.
+        # Other stages of the recording may still be done; a task without any settled part would come back forever.
         settled = [work for work in task.works if self._job.watcher.remaining(work) != work]
         self._queue(settled, lone=True, exclusive=task.exclusive)
 
@@ -338,7 +340,7 @@ class _Supervisor:
     def _queue(
         self, works: Sequence[ShardTask], lone: bool = False, exclusive: bool = False, lost_unexplained: int = 0
     ) -> None:
-        """Queues what is left of `works`: before the lone ones what runs together, last what runs with nothing else."""
+        """Queues the rest of `works`: groups first, then lone recordings, and exclusive ones last."""
         left = tuple(work for given in works if (work := self._job.watcher.remaining(given)) is not None)
         self._job.watcher.finish(frozenset(recordings_of(works)) - frozenset(recordings_of(left)))
         if not left:

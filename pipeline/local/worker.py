@@ -1,4 +1,4 @@
-"""A worker: a process that runs groups of shards one after another, and the parent's end of it."""
+"""A worker: a process that runs groups of shards one after another, and the parent's handle of it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LOG_TAIL_BYTES = 2000
 
 
 class RunGroup(Protocol):
-    """Runs every stage of some works to their commits, telling `progress` each step. Must be picklable."""
+    """Runs every stage of some tasks up to their commits, reporting each step to `progress`. Must be picklable."""
 
     def __call__(self, works: Sequence[ShardTask], progress: ProgressLog) -> None: ...
 
@@ -45,7 +45,7 @@ _BEAMS_REMARK = re.compile(r"\s*\[while running .*\]$")
 
 
 class Answer(Record):
-    """What a worker says: it has started, a group is done, a model cannot load, or an exception rose."""
+    """A worker's message: it has started, a group is done, a model cannot load, or an exception was raised."""
 
     state: Literal["ready", "done", "unavailable", "failed"]
     error: str = ""
@@ -53,7 +53,7 @@ class Answer(Record):
 
 
 class Worker:
-    """The parent's end: starts the process, hands it groups, follows its steps, kills it with all it started."""
+    """The parent's handle: starts the process, passes it groups, follows its steps, kills it and its children."""
 
     def __init__(self, run_group: RunGroup, folder: Path, number: int) -> None:
         self._log = folder / f"worker-{number}.log"
@@ -73,11 +73,13 @@ class Worker:
         with _one_thread_each():
             self.process.start()
         far_end.close()
-        # Sent, not an argument of the process: what it imports may print, and may fail, only once there is a log.
+        # Sent, not an argument of the process: imports may print or fail, so the log must exist first.
         self._send(run_group)
 
     def give(self, works: Sequence[ShardTask]) -> None:
-        """Hands over one group, once the process has started: until it reads, a large message would block this one."""
+        """Passes one group, after the process has started: before it reads, a large message would block this
+        process.
+        """
         self.open_steps.clear()
         self._last_done_s = None
         self.last_sign_s = time.monotonic()
@@ -91,12 +93,12 @@ class Worker:
         self._waiting = None
 
     def _send(self, message: object) -> None:
-        # A worker that has just died is noticed by its process, not here.
+        # A worker that has just died is noticed elsewhere, by its process.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send(message)
 
     def receive(self) -> Answer | None:
-        """What the worker has said, if anything. Never waits."""
+        """The worker's next message; None if there is none. Never waits."""
         try:
             answer = self.connection.recv() if self.connection.poll() else None
         except (EOFError, ConnectionResetError):
@@ -109,9 +111,9 @@ class Worker:
         return answer
 
     def read_steps(self) -> list[tuple[Step, float]]:
-        """The steps written since the last call, in order, with the seconds that an ended one took.
+        """The steps written since the last call, in order, with the duration of finished ones in seconds.
 
-        Those are counted from the end of the step before it, so that reading and writing between two steps count too.
+        Durations count from the end of the previous step, so that they include reading and writing in between.
         """
         try:
             with self._steps.open("rb") as file:
@@ -151,17 +153,17 @@ class Worker:
         code = self.process.exitcode
         if code is not None and code < 0:
             return f"killed by signal {-code} ({signal.Signals(-code).name})"
-        return f"left with exit code {code}"
+        return f"ended with exit code {code}"
 
     def log_tail(self) -> str:
-        """The end of what the process wrote to its standard output and error."""
+        """The end of the process's standard output and error."""
         try:
             return self._log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
         except FileNotFoundError:
             return ""
 
     def kill(self) -> None:
-        """Ends the process and all it started, at once."""
+        """Kills the process and its children."""
         if self.process.pid is not None:
             # The group exists once the process has called setsid; before that there is only the process.
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -173,9 +175,9 @@ class Worker:
 
 @contextlib.contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Processes started inside use one thread in numeric libraries: there is one worker a core already.
+    """Processes started inside use one thread in numeric libraries: there is already one worker per core.
 
-    The variables must stand before the libraries load, which a spawned process does before it runs our code.
+    The variables must be set before the libraries load, which happens in a spawned process before it runs our code.
     """
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
@@ -190,12 +192,12 @@ def _one_thread_each() -> Iterator[None]:
 
 
 def serve_groups(connection: Connection, steps: str, log: str, parent: int) -> None:
-    """The worker process: takes a RunGroup, then group after group until the parent's end of the connection closes."""
+    """The worker process: receives a RunGroup, then groups until the parent closes the connection."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with(parent)
     _write_output_to(log)
-    # Beam leaves an empty folder for every pipeline; here they go with the run's own.
+    # Beam leaves an empty folder for every pipeline; here they are removed with the run's own.
     tempfile.tempdir = str(Path(steps).parent)
     run_group: RunGroup = connection.recv()
     groups: queue.SimpleQueue[Sequence[ShardTask]] = queue.SimpleQueue()
@@ -217,7 +219,7 @@ def serve_groups(connection: Connection, steps: str, log: str, parent: int) -> N
 
 
 def _receive_groups(connection: Connection, groups: queue.SimpleQueue[Sequence[ShardTask]]) -> None:
-    """Hands on what the parent sends; once the parent is gone, ends this process and all it started."""
+    """Forwards the parent's messages; when the parent is gone, ends this process and its children."""
     try:
         while True:
             groups.put(connection.recv())
@@ -226,7 +228,7 @@ def _receive_groups(connection: Connection, groups: queue.SimpleQueue[Sequence[S
 
 
 def _write_output_to(log: str) -> None:
-    """Standard output and error go to a file: the terminal belongs to the progress display."""
+    """Redirects standard output and error to a file: the terminal is used by the progress display."""
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     for stream in (1, 2):
         os.dup2(descriptor, stream)

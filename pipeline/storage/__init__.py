@@ -1,1 +1,1 @@
-"""Files wherever they lie, tables in them, and the commits that make them a corpus."""
+"""Local and remote files, tables, and the commits that make them a corpus."""

@@ -1,8 +1,8 @@
-"""OUT/_run/answers: what models behind servers answered, kept so that a rerun asks nothing twice.
+"""OUT/_run/answers: a cache of answers from model servers, so that a rerun asks nothing twice.
 
-A folder a shard, in it pieces that are written whole and never changed. A piece holds the answers about some recordings
-and is named `<first>-<last>-<random>.jsonl.gz` after the first and last of them, so that what is known of a recording
-is found without reading the rest. The folder may be deleted at any time: what was in it is then asked again.
+One folder per shard, with pieces that are written atomically and never changed. A piece has the answers about some
+recordings and is named `<first>-<last>-<random>.jsonl.gz` after the first and last of them, so that the answers about a
+recording are found without reading the rest. The folder may be deleted at any time: its questions are then asked again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ANSWERS_FOLDER = "answers"
 PIECE_ANSWERS = 512
 PIECE_BYTES = 2**20
 PIECE_AGE_S = 30.0
-"""A piece is written at whichever comes first: what a killed worker has to ask again."""
+"""A piece is written when either limit is reached: at most this much is lost if a worker is killed."""
 PIECES_IN_MEMORY = 16
 RECORDINGS_IN_MEMORY = 4
 _PIECE = re.compile(r"([0-9a-f]{8})-([0-9a-f]{8})-[0-9a-f]{32}\.jsonl\.gz")
@@ -50,9 +50,9 @@ Kept = Mapping[str, Answer]
 
 
 class AnswerCacheFiles:
-    """An `AnswerStore` in OUT, for one stream of questions; those about one recording should follow one another.
+    """An `AnswerCache` in OUT, for one stream of questions; those about one recording should be consecutive.
 
-    Memory holds the answers about a few recordings and a few pieces. Leaving the block writes what is not yet written.
+    Memory holds the answers about a few recordings and a few pieces. Leaving the block writes the rest.
     """
 
     def __init__(self, output: str) -> None:
@@ -86,7 +86,7 @@ class AnswerCacheFiles:
             self._write_piece(shard)
 
     def write(self) -> None:
-        """Writes what was kept and is in memory alone."""
+        """Writes the answers that are only in memory."""
         for shard in list(self._unwritten):
             self._write_piece(shard)
 
@@ -120,14 +120,14 @@ class _Unwritten:
         return full or time.monotonic() - self._begun_s >= PIECE_AGE_S
 
     def piece(self) -> tuple[str, bytes]:
-        """Its name and its bytes."""
+        """The name and the bytes of the piece."""
         about = [about for about, _ in self._lines]
         name = f"{min(about)[:8]}-{max(about)[:8]}-{uuid.uuid4().hex}.jsonl.gz"
         return name, gzip.compress(b"\n".join(line for _, line in self._lines), compresslevel=6)
 
 
 class _Pieces:
-    """The pieces of one shard as they were when it was first asked for."""
+    """The pieces of one shard, listed when it is first used."""
 
     def __init__(self, folder: str) -> None:
         found = [
@@ -161,7 +161,7 @@ def _numbers(digits: Iterator[str]) -> NDArray[np.int64]:
 
 
 def _read_piece(uri: str) -> Mapping[str, Kept]:
-    """recording → its answers. A piece that cannot be read counts as empty: its questions are asked again."""
+    """recording → its answers. An unreadable piece counts as empty: its questions are asked again."""
     found: dict[str, dict[str, Answer]] = {}
     try:
         data = files.read_bytes(uri)
@@ -172,6 +172,8 @@ def _read_piece(uri: str) -> Mapping[str, Kept]:
             kept = CachedAnswer.model_validate_json(line)
             found.setdefault(kept.about, {})[kept.key] = kept.answer
     except (gzip.BadGzipFile, EOFError, zlib.error, ValidationError) as error:
-        _LOGGER.warning("the answers in %s cannot be read and are asked for again: %s", files.name_of(uri), error)
+        _LOGGER.warning(
+            "the cached answers in %s cannot be read; their questions are asked again: %s", files.name_of(uri), error
+        )
         return {}
     return found

@@ -1,4 +1,4 @@
-"""Whether committed files are what their markers say: there, whole to the bit, with the rows and columns of a table."""
+"""Checks that committed files match their markers: presence, size, bytes, rows and columns."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ from soundseam.schemas.record import Record
 from soundseam.schemas.tables import SAMPLES_FOLDER, table_schema
 
 CHECK_BYTES = 2**30
-"""What a run reads of a local corpus to look for altered bits: all of a small one, another part of a large one."""
+"""How much of a local corpus a run reads to find altered bits: all of a small one, a random part of a large one."""
 DAMAGED_FOLDER = f"{RUN_FOLDER}/damaged"
 _THREADS = 4
 
-Damage = Literal["gone", "cut off or grown", "altered", "no Parquet file", "other rows", "other columns"]
+Damage = Literal["missing", "of another size", "altered", "not a Parquet file", "with other rows", "with other columns"]
 
 
 class DamagedFile(Record):
-    """A committed file that is not what its marker says."""
+    """A committed file that does not match its marker."""
 
     stage: str
     uri: str
     damage: Damage
     recordings: int
-    """How many recordings its commit covers."""
+    """Number of recordings that its commit covers."""
 
     @property
     def remedy(self) -> str:
         command = "soundseam sft" if self.stage.startswith(f"{SAMPLES_FOLDER}/") else "the soundseam run that made it"
-        return f"{command} makes it again ({self.recordings:,} recording{'s' if self.recordings > 1 else ''})"
+        return f"{command} rebuilds it ({self.recordings:,} recording{'s' if self.recordings > 1 else ''})"
 
 
 def check_corpus(output: str, on_progress: Callable[[int, int], None]) -> list[DamagedFile]:
-    """Reads every committed file of every stage. `on_progress` is called with how many files are done, of how many.
+    """Reads every committed file of every stage. `on_progress` is called with the number of finished files and the
+    total.
 
-    Raises SetupError for a corpus of another version, whose columns are not known here.
+    Raises SetupError for a corpus of another version, whose columns are unknown.
     """
     read_layout(output)
     todo = [
@@ -63,25 +64,25 @@ def check_corpus(output: str, on_progress: Callable[[int, int], None]) -> list[D
 
 
 def damage_of(uri: str, entry: FileEntry) -> Damage | None:
-    """What is wrong with a committed file; None for nothing."""
+    """The damage of a committed file; None if it is intact."""
     try:
         if files.stat_file(uri).size_bytes != entry.bytes:
-            return "cut off or grown"
+            return "of another size"
     except (FileNotFoundError, IsADirectoryError):
-        return "gone"
+        return "missing"
     if files.sha256_of(uri) != entry.sha256:
         return "altered"
     try:
         with files.open_read(uri) as file, pq.ParquetFile(file) as parquet:
             if parquet.metadata.num_rows != entry.rows:
-                return "other rows"
-            return None if parquet.schema_arrow.equals(table_schema(entry.table)) else "other columns"
+                return "with other rows"
+            return None if parquet.schema_arrow.equals(table_schema(entry.table)) else "with other columns"
     except pa.ArrowException:
-        return "no Parquet file"
+        return "not a Parquet file"
 
 
 def without_altered(corpus: Corpus, budget_bytes: int = CHECK_BYTES) -> Corpus:
-    """`corpus` without the commits of which a file's bits have changed, as far as `budget_bytes` go. Only if local."""
+    """`corpus` without commits with altered files, reading at most `budget_bytes`. Only checks a local corpus."""
     if not files.is_local(corpus.output):
         return corpus
     altered = [
@@ -95,7 +96,7 @@ def without_altered(corpus: Corpus, budget_bytes: int = CHECK_BYTES) -> Corpus:
 
 
 def set_aside(output: str, uris: Iterable[str]) -> int:
-    """Moves local damaged files out of their tables, so that they count as gone; returns how many were there."""
+    """Moves local damaged files out of their tables, so that they count as missing; returns their number."""
     moved = 0
     for uri in uris:
         path = files.local_path(uri)

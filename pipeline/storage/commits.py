@@ -1,8 +1,8 @@
-"""What is in OUT and valid: files become part of a corpus only by the marker that names them.
+"""Commits: files only become part of a corpus through the marker that lists them.
 
 A commit is one stage over some recordings of one shard. Its files are written under a temporary name, moved to their
-table's folder, and then named by a marker `_run/commits/<stage>/<shard>/<id>.json`, written last and whole. Killed at
-any point, a run leaves at worst files without a marker, which the next run sweeps away.
+table's folder, and then listed in a marker `_run/commits/<stage>/<shard>/<id>.json`, written last and atomically. A run
+killed at any point leaves at worst files without a marker, which the next run deletes.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ LAYOUT_FILE = "layout.json"
 
 
 class Commit(Record):
-    """A marker's content."""
+    """The content of a marker."""
 
     stage: str
     shard: int
     covers: tuple[tuple[str, str], ...]
-    """(recording_id, key) of every recording this commit answers for, rows or none, in order."""
+    """(recording_id, key) of every recording that this commit covers, with or without rows, in order."""
     files: tuple[FileEntry, ...]
     filtered: tuple[tuple[str, str], ...] = ()
-    """(recording_id, key of what a filter took out of its rows) of every recording of which it took anything."""
+    """(recording_id, key of the filtered rows) of every recording with filtered rows."""
     passing: tuple[str, ...] = ()
-    """recording_ids that lack rows because of faults that may pass: a later run tries them again."""
+    """recording_ids that lack rows because of temporary faults: a later run tries them again."""
 
     @property
     def commit_id(self) -> str:
@@ -59,14 +59,14 @@ class Commit(Record):
 
     @property
     def content_keys(self) -> dict[str, str]:
-        """recording_id → key of its rows as they stand, which a filter changes and a run does not look at."""
+        """recording_id → key of its present rows, which filters change and runs do not use."""
         marks = {name: [key] for name, key in self.filtered}
         for name in self.passing:
             marks[name] = [*marks.get(name, ()), "passing"]
         return {name: content_key([key, *marks[name]]) if name in marks else key for name, key in self.covers}
 
     def without(self, recording_ids: Collection[str]) -> Commit:
-        """The same commit, not yet written, for the other recordings."""
+        """This commit without these recordings, not yet written."""
         return self.model_copy(
             update={
                 "covers": tuple(pair for pair in self.covers if pair[0] not in recording_ids),
@@ -77,18 +77,18 @@ class Commit(Record):
 
 
 def shard_of(recording_id: str, shards: int) -> int:
-    """The shard of a recording, from its content alone."""
+    """The shard of a recording, which depends only on its content."""
     return int(recording_id[:8], 16) % shards
 
 
 class CommitWriter:
-    """The rows of one commit on their way to files, one open file per table."""
+    """Writes the rows of one commit, with one open file per table."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writers: dict[Table | str, TableWriter] = {}
         self.passing: set[str] = set()
-        """Recordings of which a row says that they were lost to a fault that may pass."""
+        """Recordings with a row for a temporary fault."""
 
     def append(self, table: Table | str, row: BaseModel, size_bytes: int = 0) -> None:
         if isinstance(row, Rejected) and row.recording_id and row.reason in PASSING_REASONS:
@@ -107,7 +107,7 @@ class CommitWriter:
 def new_commit(output: str, commit: Commit) -> Iterator[CommitWriter]:
     """Rows appended inside the block are committed at its end, all together; an exception commits nothing.
 
-    `commit` comes without files. Local files are written beside their final place, so that moving them is atomic.
+    `commit` has no files yet. Local files are written beside their final location, so that moving them is atomic.
     """
     with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(output)) as folder:
         writer = CommitWriter(Path(folder))
@@ -122,10 +122,10 @@ def new_commit(output: str, commit: Commit) -> Iterator[CommitWriter]:
 
 @contextmanager
 def renewed_commit(output: str, commit: Commit, filtered: Mapping[str, str]) -> Iterator[CommitWriter]:
-    """The rows of `commit` anew, of which a filter took out what `filtered` (recording_id → key) stands for.
+    """Rewrites the rows of `commit` after filtering; `filtered` is recording_id → key of the filtered rows.
 
-    The new marker takes the place of the old one, so that either the old rows count or the new ones, wherever the
-    process is killed; files that are no longer named go last.
+    The new marker replaces the old one, so that either the old rows or the new ones count, whenever the process is
+    killed; files that are no longer listed are deleted last.
     """
     fresh = commit.model_copy(update={"files": (), "filtered": tuple(sorted(filtered.items()))})
     with new_commit(output, fresh) as writer:
@@ -144,7 +144,9 @@ def marker_uri(output: str, commit: Commit) -> str:
 
 
 def read_commits(output: str, stage: str, shard: int | None = None) -> list[Commit]:
-    """The commits of a stage, of one shard or of all, in order of their ids. A marker that is not one is an error."""
+    """The commits of a stage, of one shard or of all, in order of their ids. Raises SetupError for an invalid
+    marker.
+    """
     folder = _stage_folder(output, stage)
     if shard is not None:
         folder = files.join(folder, f"{shard:04d}")
@@ -164,14 +166,14 @@ def _read_commit(uri: str) -> Commit:
 
 
 class Damaged(NamedTuple):
-    """A committed file that is not there as it was written, and the recordings of its commit."""
+    """A committed file that is missing or truncated, and the recordings of its commit."""
 
     uri: str
     recording_ids: frozenset[str]
 
 
 class Corpus:
-    """OUT as its markers tell it: which recording is covered by which commit, stage by stage."""
+    """The state of OUT according to its markers: which commit covers which recording, stage by stage."""
 
     def __init__(self, output: str, commits: Mapping[str, Sequence[Commit]], damaged: tuple[Damaged, ...] = ()) -> None:
         self.output = output
@@ -180,12 +182,12 @@ class Corpus:
 
     @classmethod
     def load(cls, output: str, stages: Iterable[str], shard: int | None = None) -> Corpus:
-        """The state of `stages`, of one shard or of all, as the markers have it."""
+        """The state of `stages`, of one shard or of all, according to the markers."""
         return cls(output, {stage: read_commits(output, stage, shard) for stage in stages})
 
     @classmethod
     def load_present(cls, output: str, stages: Iterable[str], shard: int | None = None) -> Corpus:
-        """The same, without the commits whose files are gone or cut off: what they cover has to be done again."""
+        """The same without commits whose files are missing or truncated: their recordings must be done again."""
         commits: dict[str, list[Commit]] = {}
         sizes: dict[str, dict[str, int]] = {}
         damaged: list[Damaged] = []
@@ -202,7 +204,7 @@ class Corpus:
         return cls(output, commits, tuple(damaged))
 
     def without(self, recordings: Mapping[str, Collection[str]]) -> Corpus:
-        """The same as if some `recordings` (stage → recording_ids) had never been committed."""
+        """The state as if some `recordings` (stage → recording_ids) had never been committed."""
         return Corpus(
             self.output,
             {
@@ -221,7 +223,7 @@ class Corpus:
         return keys
 
     def owners(self, stage: str, wanted: Mapping[str, str]) -> dict[str, Commit]:
-        """For each recording the one commit that counts: with the wanted key where there is one, else the last."""
+        """The valid commit of each recording: the one with the wanted key if there is one, else the last."""
         owners: dict[str, Commit] = {}
         fits: set[str] = set()
         for commit in self.commits.get(stage, ()):
@@ -248,7 +250,7 @@ class Corpus:
 
 
 class Layout(Record):
-    """What `_run/layout.json` holds: what must stay as it is for as long as OUT grows."""
+    """The content of `_run/layout.json`: what must not change while OUT exists."""
 
     shards: int
     schemas: dict[str, str]
@@ -256,7 +258,7 @@ class Layout(Record):
 
 
 def read_layout(output: str) -> Layout:
-    """What OUT was begun with, or what it would be begun with now; touches nothing.
+    """The layout with which OUT was created, or would be created now; changes nothing.
 
     Raises SetupError if OUT holds tables of another schema: that cannot be continued.
     """
@@ -275,7 +277,7 @@ def read_layout(output: str) -> Layout:
 
 
 def prepare_output(output: str) -> int:
-    """Makes OUT's folders and schema files where they are missing; returns its number of shards.
+    """Creates missing folders and schema files of OUT; returns its number of shards.
 
     Raises SetupError as `read_layout` does.
     """
@@ -300,16 +302,17 @@ def _parse_layout(uri: str) -> Layout:
 
 
 def commit_rejection(output: str, commit: Commit, rejected: Iterable[Rejected]) -> None:
-    """Commits that `commit`'s recordings gave no row at its stage but these rejects."""
+    """Commits that `commit`'s recordings gave no rows at its stage except these rejects."""
     with new_commit(output, commit) as writer:
         for row in rejected:
             writer.append(Table.REJECTED, row)
 
 
 def commit_listing(output: str, inputs: Sequence[str], rejected: Sequence[Rejected]) -> Mapping[str, str]:
-    """Commits what listing `inputs` rejected, instead of what it rejected the last time.
+    """Commits the rejects of listing `inputs`, replacing those of the last run.
 
-    Returns what `sweep` wants for the stage `list`. The inputs stand in the marker as a hash: they may hold secrets.
+    Returns the argument of `sweep` for the stage `list`. The marker only has a hash of the inputs, which may contain
+    secrets.
     """
     listing = f"inputs-{content_key(sorted(inputs))}"
     wanted = {listing: content_key([row.model_dump(mode="json") for row in rejected])}

@@ -1,7 +1,7 @@
-"""Files wherever they lie: local paths through the operating system, other URIs through Beam's filesystems.
+"""Local and remote files: local paths through the operating system, other URIs through Beam's filesystems.
 
-A URI with a scheme other than `file` is remote; everything else is a local path, whatever characters it holds. Errors
-are OSErrors whose text holds no secret of a URI.
+A URI with a scheme other than `file` is remote; everything else is a local path, whatever its characters. Errors are
+OSErrors whose text contains no secret of a URI.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 COPY_BYTES = 8 * 2**20
 TEMPORARY_PREFIX = ".tmp-"
-"""How the names of unfinished files begin: hidden, so that no reader of a table takes them for data."""
+"""Prefix of unfinished files: hidden, so that no reader of a table treats them as data."""
 
 _FILE_SCHEME = "file://"
 
 
 @dataclass(frozen=True)
 class FileStat:
-    """A file as a listing shows it; `modified_s` is 0 if the filesystem does not tell."""
+    """A file from a listing; `modified_s` is 0 if the filesystem does not provide it."""
 
     uri: str
     size_bytes: int
@@ -42,7 +42,7 @@ class FileStat:
 
 
 def use_options(options: PipelineOptions) -> None:
-    """Gives Beam's filesystems the options that hold regions, endpoints and the like; once, at launch."""
+    """Passes options such as regions and endpoints to Beam's filesystems; called once, at launch."""
     from apache_beam.io.filesystems import FileSystems
 
     FileSystems.set_options(options)
@@ -74,15 +74,15 @@ def name_of(uri: str) -> str:
 
 
 def relative_to(uri: str, folder: str) -> str:
-    """What of `uri` follows `folder`. Raises ValueError if `uri` does not lie in it."""
+    """The part of `uri` after `folder`. Raises ValueError if `uri` is not inside it."""
     prefix = folder.rstrip("/") + "/"
     if not uri.startswith(prefix):
-        raise ValueError(f"{redact_uri(uri)} does not lie in {redact_uri(folder)}")
+        raise ValueError(f"{redact_uri(uri)} is not inside {redact_uri(folder)}")
     return uri.removeprefix(prefix)
 
 
 def stat_file(uri: str) -> FileStat:
-    """Raises FileNotFoundError, or IsADirectoryError for anything local that is not a regular file."""
+    """Raises FileNotFoundError, or IsADirectoryError for a local path that is not a regular file."""
     if is_local(uri):
         path = local_path(uri)
         status = path.stat()
@@ -115,8 +115,8 @@ def is_remote_file(uri: str) -> bool:
 def list_files(folder: str, on_error: Callable[[OSError], None] | None = None) -> list[FileStat]:
     """The regular files under `folder`, at any depth, in order of their URIs; none if there is no such folder.
 
-    Links to files count as files; links to folders are not followed, so that no loop can be walked. `on_error` is told
-    of folders that are there but cannot be listed.
+    Links to files count as files; links to folders are not followed, to avoid loops. `on_error` is called for folders
+    that exist but cannot be listed.
     """
     if is_local(folder):
         return sorted(_walk(folder.rstrip("/") or "/", on_error), key=lambda stat: stat.uri)
@@ -125,7 +125,7 @@ def list_files(folder: str, on_error: Callable[[OSError], None] | None = None) -
 
 
 def match_files(pattern: str) -> list[FileStat]:
-    """The remote files that fit a pattern of Beam's (`*` within a folder, `**` across), in order of their URIs."""
+    """The remote files that match a pattern of Beam's (`*` within a folder, `**` across), in order of their URIs."""
     with _beam(pattern) as filesystem:
         found = filesystem.match([pattern])[0].metadata_list
         stats = [
@@ -136,7 +136,7 @@ def match_files(pattern: str) -> list[FileStat]:
 
 @contextmanager
 def open_read(uri: str) -> Iterator[BinaryIO]:
-    """The bytes of `uri` as they are, never decompressed."""
+    """The raw bytes of `uri`, never decompressed."""
     if is_local(uri):
         with local_path(uri).open("rb") as file:
             yield file
@@ -166,7 +166,7 @@ def sha256_of(uri: str) -> str:
 
 @contextmanager
 def local_copy(uri: str) -> Iterator[Path]:
-    """A local file with the bytes of `uri`: itself where it is local, else a temporary copy that is then removed."""
+    """A local file with the bytes of `uri`: itself if it is local, else a temporary copy that is removed afterwards."""
     if is_local(uri):
         yield local_path(uri)
         return
@@ -178,7 +178,7 @@ def local_copy(uri: str) -> Iterator[Path]:
 
 
 def make_folder(uri: str) -> None:
-    """Makes a local folder with its parents; remote ones come into being with their files."""
+    """Creates a local folder with its parents; remote ones are created with their files."""
     if is_local(uri):
         local_path(uri).mkdir(parents=True, exist_ok=True)
         return
@@ -188,7 +188,7 @@ def make_folder(uri: str) -> None:
 
 
 def scratch_folder(output: str) -> str | None:
-    """Where to write files that `publish` will move into `output`: on the same disk if it is local, else anywhere."""
+    """A folder for files that `publish` will move into `output`: on the same disk if it is local, else None."""
     if not is_local(output):
         return None
     folder = join(output, "_run", "scratch")
@@ -197,7 +197,7 @@ def scratch_folder(output: str) -> str | None:
 
 
 def write_atomically(uri: str, data: bytes) -> None:
-    """Writes a whole file under a temporary name beside `uri`, then renames it; a reader sees all of it or none."""
+    """Writes a file under a temporary name beside `uri`, then renames it; a reader sees all of it or nothing."""
     make_folder(_parent_of(uri))
     temporary = _temporary_beside(uri)
     if is_local(uri):
@@ -215,7 +215,7 @@ def write_atomically(uri: str, data: bytes) -> None:
 
 
 def publish(source: Path, uri: str) -> None:
-    """Moves the finished local file `source` to `uri`, atomically; what was there is replaced."""
+    """Moves the finished local file `source` to `uri` atomically, replacing an existing file."""
     make_folder(_parent_of(uri))
     temporary = _temporary_beside(uri)
     if is_local(uri):
@@ -235,7 +235,7 @@ def publish(source: Path, uri: str) -> None:
 
 
 def delete(uris: Iterable[str]) -> None:
-    """Deletes files; one that is already gone is no error."""
+    """Deletes files; missing ones are not an error."""
     remote: list[str] = []
     for uri in uris:
         if is_local(uri):
@@ -249,7 +249,7 @@ def delete(uris: Iterable[str]) -> None:
 
 
 def remove_empty_folders(root: str, folders: Iterable[str]) -> None:
-    """Removes those local `folders` under `root` (paths in it) that hold nothing, and their parents up to `root`."""
+    """Removes empty local `folders` under `root` (paths in it), and their empty parents up to `root`."""
     if not is_local(root):
         return
     for name in folders:
@@ -310,7 +310,7 @@ def _escaped(literal: str) -> str:
 
 @contextmanager
 def _beam(uri: str) -> Iterator[FileSystem]:
-    """Beam's filesystem for `uri`; what it raises comes out as an OSError without secrets."""
+    """Beam's filesystem for `uri`; its exceptions become OSErrors without secrets."""
     from apache_beam.io.filesystem import BeamIOError
     from apache_beam.io.filesystems import FileSystems
 
@@ -325,9 +325,9 @@ def _beam(uri: str) -> Iterator[FileSystem]:
     try:
         yield filesystem
     except BeamIOError as error:
-        # Without its cause: a traceback would print the URI with whatever it carries.
+        # Without its cause: a traceback would print the URI with its secrets.
         raise OSError(redact_text(str(error), uri)) from None
 
 
 class UnsupportedSchemeError(OSError):
-    """A URI that no filesystem here can open."""
+    """A URI that no available filesystem can open."""

@@ -1,4 +1,4 @@
-"""What is ours and what is not: which folders can be OUT, which audio is no input."""
+"""Which files belong to Soundseam: which folders can be OUT, and which audio is not an input."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from soundseam.schemas.tables import DUPLICATES_FOLDER, SAMPLES_FOLDER, THINNED_
 
 _TABLE_FOLDERS = (*Table, SAMPLES_FOLDER, THINNED_FOLDER, DUPLICATES_FOLDER)
 _BEFORE_LAYOUT = ("lock", "scratch")
-"""What `_run` may hold before there is a layout."""
+"""What `_run` may contain before there is a layout."""
 
 _PRODUCTS: dict[str, tuple[str, ...]] = {
     "_export/layout.json": ("_export", "audio"),
     "_export/export.json": ("_export", "audio"),
     "soundseam-report.json": ("",),
 }
-"""A file that marks a folder as ours → where in it audio is ours; "" for all of it. Tables hold no audio files."""
+"""A file that marks a folder as ours → the subfolders with our audio; "" for all of it. Tables have no audio files."""
 
 
 def check_output(output: str) -> None:
-    """Raises SetupError for a folder in which no corpus can be begun or continued. Touches nothing.
+    """Raises SetupError for a folder in which no corpus can be created or continued. Changes nothing.
 
-    A corpus that was begun already may hold other files; a new one may not mix with them.
+    An existing corpus may contain other files; a new one must not be mixed with them.
     """
     if not output.strip():
-        raise SetupError("--output is empty: name the folder of the corpus, as --output out")
+        raise SetupError("--output is empty: give the folder of the corpus, as in --output out")
     _check_folder(output, "--output")
     if files.exists(files.join(output, RUN_FOLDER, LAYOUT_FILE)):
         return
@@ -38,17 +38,17 @@ def check_output(output: str) -> None:
     if foreign is not None:
         raise SetupError(
             f"{redact_uri(foreign)} is in the way: a new corpus in {redact_uri(output)} would put a table there. "
-            f"Choose another --output, as --output {redact_uri(output).rstrip('/')}/corpus"
+            f"Choose another --output, such as --output {redact_uri(output).rstrip('/')}/corpus"
         )
 
 
 def require_corpus(output: str, stage: str | None = None) -> list[str]:
     """The stages that OUT has committed. Raises SetupError for a folder without a corpus, or without `stage`."""
     if not output.strip():
-        raise SetupError("the name of the corpus is empty: name the --output of a run")
+        raise SetupError("the name of the corpus is empty: give the --output of a run")
     name = redact_uri(output)
     if files.is_local(output) and not files.local_path(output).is_dir():
-        raise SetupError(f"there is no folder {name}: name the --output of a run")
+        raise SetupError(f"there is no folder {name}: give the --output of a run")
     stages = stages_in(output)
     if stage is None and files.exists(files.join(output, RUN_FOLDER, LAYOUT_FILE)):
         return stages
@@ -62,7 +62,7 @@ def require_corpus(output: str, stage: str | None = None) -> list[str]:
 def check_target(target: str, option: str = "--output") -> None:
     """Raises SetupError for the name of a folder that cannot be written to."""
     if not target.strip():
-        raise SetupError(f"{option} is empty: name a folder")
+        raise SetupError(f"{option} is empty: give a folder")
     _check_folder(target, option)
 
 
@@ -79,7 +79,7 @@ def _check_folder(output: str, option: str) -> None:
 
 
 def _in_the_way(output: str) -> Iterator[str]:
-    """Files that lie where a new corpus would put its own; hidden ones do not count."""
+    """Files in the places of a new corpus's own; hidden ones do not count."""
     for folder in _TABLE_FOLDERS:
         for stat in files.list_files(files.join(output, folder)):
             if not files.name_of(stat.uri).startswith("."):
@@ -91,7 +91,7 @@ def _in_the_way(output: str) -> Iterator[str]:
 
 
 class OwnFiles:
-    """Tells what of the inputs is Soundseam's own: all that lies in OUT, and products of other corpora."""
+    """Recognises inputs that are Soundseam's own files: everything in OUT, and products of other corpora."""
 
     def __init__(self, output: str | None, exists: Callable[[str], bool] = files.exists) -> None:
         self._real_folder: Callable[[str], str] = cache(os.path.realpath)
@@ -100,11 +100,11 @@ class OwnFiles:
         self._products = cache(self._find_products)
 
     def lies_in_output(self, uri: str) -> bool:
-        """Whether `uri` is OUT or lies in it, by whatever name."""
+        """Whether `uri` is OUT or inside it, by whatever name."""
         return self._output is not None and f"{self._real(uri)}/".startswith(self._output.rstrip("/") + "/")
 
     def holds(self, uri: str) -> bool:
-        """Whether a file lies in OUT, or in a report or an export that Soundseam wrote."""
+        """Whether a file is in OUT, or in a report or an export written by Soundseam."""
         if self.lies_in_output(uri):
             return True
         folder, _, inside = _absolute(uri).rpartition("/")

@@ -1,12 +1,12 @@
-"""URIs and error texts without the secrets that may stand in them."""
+"""Removes secrets from URIs and error texts."""
 
 from __future__ import annotations
 
 import re
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
-# A run of letters is looked at once, from its first one on: else the time would grow with the square of its length.
-# A quotation mark or a bracket ends a URI that is quoted in a text; neither may stand in a URI unescaped.
+# A run of letters is scanned once, from its first one: else the time would grow with the square of its length.
+# A quotation mark or a bracket ends a URI that is quoted in a text; neither may be in a URI unescaped.
 _URI_IN_TEXT = re.compile(r"(?<![A-Za-z0-9+.\-])[0-9+.\-]*(" + _SCHEME.pattern + r"[^\s\"<>]*)")
 _CLOSING = "'`)]},.;:"
 # A host, or an IPv6 address in brackets, and perhaps a port.
@@ -24,12 +24,12 @@ def has_scheme(uri: str) -> bool:
 
 
 def redact_uri(uri: str) -> str:
-    """`uri` without user information, query string and fragment; a name without a scheme, a local file's, as it is.
+    """`uri` without user information, query string and fragment; a local name without a scheme is unchanged.
 
-    Bytes of a name that are not UTF-8 are written as `\\xff`: no table and no terminal could carry them.
+    Bytes of a name that are not UTF-8 are written as `\\xff`, since tables and terminals cannot show them.
 
-    Where a password holds an unescaped `/`, `?` or `#`, everything up to the last `@` counts as user information: where
-    that is in doubt, too much is taken away rather than too little.
+    If a password contains an unescaped `/`, `?` or `#`, everything up to the last `@` counts as user information: if in
+    doubt, too much is removed rather than too little.
     """
     match = _SCHEME.match(uri)
     if match is None:
@@ -45,7 +45,7 @@ def redact_uri(uri: str) -> str:
 
 
 def as_utf8(text: str) -> str:
-    """`text` with whatever UTF-8 lacks written out, as in `\\xff` for a byte of a file name."""
+    """`text` with everything that UTF-8 cannot encode escaped, as in `\\xff` for a byte of a file name."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -57,7 +57,7 @@ def as_utf8(text: str) -> str:
 
 
 def redact_text(text: str, *uris: str) -> str:
-    """`text` with each of `uris`, every other URI and every parameter known to hold a secret redacted."""
+    """`text` with each of `uris`, every other URI and every parameter with a known secret name redacted."""
     for uri in sorted(uris, key=len, reverse=True):
         if uri:
             text = text.replace(uri, redact_uri(uri))

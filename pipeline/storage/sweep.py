@@ -1,4 +1,4 @@
-"""Removes from OUT what no valid marker names, and what a newer commit replaced: only files of our own making."""
+"""Removes files from OUT that no valid marker lists, or that a newer commit replaced: only our own files."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from soundseam.schemas.tables import SAMPLES_FOLDER, THINNED_FOLDER, Table
 
 
 def sweep(output: str, wanted: Mapping[str, Mapping[str, str]], only_wanted: bool = False) -> int:
-    """Removes what no valid marker names, and rows that a newer commit replaced. Returns how many files went.
+    """Removes files that no valid marker lists, and rows that a newer commit replaced. Returns the number of files
+    removed.
 
-    Of tables' folders only files with names of our own form go: whatever else lies there is somebody's.
+    In the folders of tables, only files with our own name pattern are removed.
 
-    `wanted` gives, stage by stage, the key each recording should have; with `only_wanted` no other stage's rows are
-    replaced. Safe to kill and to repeat: a file's
-    replacement is committed before it goes. Not to be called while workers write.
+    `wanted` has, stage by stage, the key that each recording should have; with `only_wanted` rows of other stages are
+    not replaced. Safe to kill and to repeat: a file's replacement is committed before it is removed. Must not be called
+    while workers write.
     """
     stages = stages_in(output)
     corpus = Corpus.load_present(output, stages)
@@ -40,9 +41,9 @@ def sweep(output: str, wanted: Mapping[str, Mapping[str, str]], only_wanted: boo
 
 
 def forget(output: str, recordings: Mapping[str, Collection[str]]) -> None:
-    """Takes `recordings` (stage → recording_ids) out of the commits, so that they have to be done again.
+    """Removes `recordings` (stage → recording_ids) from the commits, so that they have to be done again.
 
-    Safe to kill and to repeat. Not to be called while workers write.
+    Safe to kill and to repeat. Must not be called while workers write.
     """
     for stage, names in recordings.items():
         for commit in Corpus.load_present(output, [stage]).commits[stage]:
@@ -51,7 +52,7 @@ def forget(output: str, recordings: Mapping[str, Collection[str]]) -> None:
 
 
 def _replace(output: str, commit: Commit, dead: frozenset[str]) -> None:
-    """Commits anew what is left of `commit` without the `dead` recordings, then removes its marker."""
+    """Commits the rest of `commit` without the `dead` recordings, then removes its marker."""
     rest = commit.without(dead)
     if rest.covers:
         with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(output)) as folder:
@@ -75,7 +76,7 @@ def _delete_orphans(output: str, corpus: Corpus) -> int:
     for stage in corpus.commits:
         for commit in read_commits(output, stage):
             if commit.commit_id not in valid[stage]:
-                # What was not done again stays: of damaged rows some may yet be saved.
+                # Rows that were not rebuilt stay: some of them may still be readable.
                 (broken if commit.recording_ids <= covered[stage] else kept).append(commit)
     named = {SCHEMA_FILE} | {entry.name for commit in kept for entry in commit.files}
     orphans = [
@@ -89,7 +90,7 @@ def _delete_orphans(output: str, corpus: Corpus) -> int:
 
 
 def _delete_unfinished(output: str) -> int:
-    """Removes what killed runs left under temporary names: scratch files and markers not yet renamed."""
+    """Removes files of killed runs with temporary names: scratch files and unfinished markers."""
     scratch = files.scratch_folder(output)
     strays = [
         stat.uri

@@ -1,4 +1,4 @@
-"""Tables as Parquet files: written row by row in flat memory, read back a few columns at a time."""
+"""Tables as Parquet files: written row by row in constant memory, read back a few columns at a time."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from soundseam.schemas.tables import AnyTable, Table, record_of, table_schema
 
 ROW_GROUP_ROWS = 200
 ROW_GROUP_BYTES = 16 * 2**20
-"""A row group ends at whichever comes first: small enough to stream, and to keep memory flat (three copies of it live
-while it is written)."""
+"""A row group ends at either limit: small enough to stream, and to bound memory (three copies of it exist while it is
+written)."""
 
 SCHEMA_FILE = "schema.parquet"
 """An empty file in every table's folder, so that a table without rows still has its columns."""
@@ -30,20 +30,20 @@ _TEMPORARY_FILE = re.compile(re.escape(files.TEMPORARY_PREFIX) + "[0-9a-f]{32}")
 
 
 def is_table_file(name: str) -> bool:
-    """Whether a file has a name that only a commit or a table of duplicates gives, or that of one not yet renamed.
+    """Whether a file's name follows the pattern of commits or of the table of duplicates, or of unfinished files.
 
-    No other file of a table's folder is ours to delete.
+    Other files in a table's folder must not be deleted.
     """
     return _TABLE_FILE.fullmatch(name) is not None or is_temporary_file(name)
 
 
 def is_temporary_file(name: str) -> bool:
-    """Whether a name is one that `files` gives to what is not yet whole."""
+    """Whether a name is that of an unfinished file."""
     return _TEMPORARY_FILE.fullmatch(name) is not None
 
 
 class FileEntry(Record):
-    """A committed file: its table, its name in the table's folder, what is in it."""
+    """A committed file: its table, its name in the table's folder, and its content."""
 
     table: AnyTable
     name: str
@@ -53,9 +53,9 @@ class FileEntry(Record):
 
 
 class TableWriter:
-    """Writes rows of one table to a local file, holding at most one row group in memory.
+    """Writes rows of one table to a local file, with at most one row group in memory.
 
-    Use as a context manager; after it `rows` says how many there were.
+    Use it as a context manager; afterwards `rows` is the number of rows.
     """
 
     def __init__(self, table: Table | str, path: Path) -> None:
@@ -69,9 +69,9 @@ class TableWriter:
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
 
     def append(self, row: BaseModel, size_bytes: int = 0) -> None:
-        """Adds one row; `size_bytes` is the weight of its binary columns, if it has any."""
+        """Adds one row; `size_bytes` is the size of its binary columns, if any."""
         if not isinstance(row, self._record):
-            raise TypeError(f"a row of {self.table} is a {self._record.__name__}, not a {type(row).__name__}")
+            raise TypeError(f"a row of {self.table} must be a {self._record.__name__}, not a {type(row).__name__}")
         self._pending.append(row.model_dump(mode="python"))
         self._pending_bytes += size_bytes
         self.rows += 1
@@ -96,7 +96,7 @@ class TableWriter:
 
 
 def entry_of(table: Table | str, path: Path, stem: str) -> FileEntry:
-    """The entry of a finished file; its name ends in its content's hash, so equal content has one name."""
+    """The entry of a finished file; its name ends in the hash of its content, so equal content has equal names."""
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return FileEntry(

@@ -36,7 +36,7 @@ def killed_everywhere(target: Callable[..., None], arguments: Callable[[int], tu
         process.join(60)
         if process.exitcode == 0:
             return
-        assert process.exitcode == -signal.SIGKILL, f"left with exit code {process.exitcode}"
+        assert process.exitcode == -signal.SIGKILL, f"ended with exit code {process.exitcode}"
         yield point
         point += 1
 

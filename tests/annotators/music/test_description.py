@@ -192,4 +192,4 @@ def test_an_answer_that_is_repaired_is_taken() -> None:
         DescribeMusic(), [a_clip()], lambda asked: told() if "have answered" in asked.text else told(key="happy")
     )
     assert facts.description.mood == MUSIC["mood"]
-    assert "'happy' is no key" in asked[1].text
+    assert "'happy' is not a key" in asked[1].text

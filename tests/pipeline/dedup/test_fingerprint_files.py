@@ -62,7 +62,7 @@ def test_a_file_that_cannot_be_true_is_one_line(tmp_path: Path, case: str) -> No
 def test_a_file_that_is_no_parquet_is_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "prints.parquet"
     path.write_bytes(content)
-    with pytest.raises(SetupError, match="no Parquet file") as caught:
+    with pytest.raises(SetupError, match="not a readable Parquet file") as caught:
         list(read_fingerprints(path))
     assert "\n" not in str(caught.value)
 
@@ -71,7 +71,7 @@ def test_a_file_that_was_cut_off_is_one_line(tmp_path: Path) -> None:
     write_fingerprints(tmp_path / "whole.parquet", [GOOD])
     data = (tmp_path / "whole.parquet").read_bytes()
     (tmp_path / "cut.parquet").write_bytes(data[: len(data) // 2])
-    with pytest.raises(SetupError, match="no Parquet file"):
+    with pytest.raises(SetupError, match="not a readable Parquet file"):
         list(read_fingerprints(tmp_path / "cut.parquet"))
 
 

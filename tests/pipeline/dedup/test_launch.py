@@ -165,7 +165,7 @@ def test_fingerprints_overwrite_fingerprints_alone(corpus: Path, tmp_path: Path)
     text.write_text("mine")
     for path in (table, text):
         before = path.read_bytes()
-        with pytest.raises(SetupError, match="holds no fingerprints"):
+        with pytest.raises(SetupError, match="is not a fingerprint file"):
             dedup(corpus, fingerprints=str(path))
         assert path.read_bytes() == before
 
@@ -287,7 +287,7 @@ def test_a_set_without_audio_is_refused(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "notes.txt").write_text("no sound")
     for folder in ("empty", "text"):
-        with pytest.raises(SetupError, match="holds no audio"):
+        with pytest.raises(SetupError, match="has no audio"):
             dedup(corpus, tmp_path / folder)
 
 

@@ -69,7 +69,7 @@ def test_a_set_of_which_some_is_audio_is_that_part_and_says_how_many_are_not(
     assert [found.name for found in found_in(tmp_path)] == ["a.wav"]
     assert "1 of 2 files" in caplog.text
     (tmp_path / "a.wav").unlink()
-    with pytest.raises(SetupError, match="holds no audio"):
+    with pytest.raises(SetupError, match="has no audio"):
         found_in(tmp_path)
 
 

@@ -110,7 +110,7 @@ def test_a_caption_that_leaves_most_of_the_time_out_is_found() -> None:
     )
     (finding,) = check_alone(caption, segment, FilterConfig())
     assert finding.reason is FilterReason.LOW_COVERAGE
-    assert "speaks of 40% of the time with events, where 50% is the least" in finding.detail
+    assert "covers 40% of the time with events; the minimum is 50%" in finding.detail
 
 
 def test_what_the_grammar_writes_passes_with_the_defaults() -> None:

@@ -250,7 +250,7 @@ def test_a_language_that_nobody_knows_is_unknown_and_reported(tmp_path: Path) ->
     assert entry.language is None
     assert isinstance(row, Rejected)
     assert row.reason == "unknown_language"
-    assert row.detail.startswith("line 1: language 'english/hindi' names no language known here")
+    assert row.detail.startswith("line 1: language 'english/hindi' is not the name of one known language")
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:

@@ -43,7 +43,9 @@ def test_a_folder_gives_the_audio_and_video_below_it(tmp_path: Path) -> None:
     assert names(listing) == ["b.wav", "a.MP3", "film.mkv"]
     (left_out,) = listing.rejected
     assert left_out.reason == "left_out_by_suffix"
-    assert left_out.detail == ("3 files of the folder were left out by their suffix: 1 .txt, 1 .jsonl, 1 without one")
+    assert left_out.detail == (
+        "3 files of the folder were skipped because of their suffix: 1 .txt, 1 .jsonl, 1 without one"
+    )
 
 
 def test_a_folder_of_which_everything_is_left_out_names_no_recording(tmp_path: Path) -> None:

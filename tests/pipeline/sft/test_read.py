@@ -137,7 +137,7 @@ def test_the_commands_tell_what_they_found(tmp_path: Path) -> None:
     (tmp_path / "set.flac").write_bytes(flac(OTHER_NOISE))
     told = text_of(invoke("dedup", tmp_path / "out", "--against", tmp_path / "set.flac", "--workers", "1"))
     assert "4 of 7 segments are duplicates, in 2 clusters" in told
-    assert "Segments that an evaluation set has: 1" in told
+    assert "Segments that are also in an evaluation set: 1" in told
     told = text_of(invoke("dedup", tmp_path / "out", "--against", tmp_path / "set.flac", "--workers", "1"))
     assert "is up to date" in told
     assert "4 of 7 segments" in told

@@ -69,7 +69,7 @@ def test_a_whole_corpus_is_whole(output: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "told"),
-    [(Path.unlink, "gone"), (cut_off, "cut off or grown"), (empty, "cut off or grown"), (alter, "altered")],
+    [(Path.unlink, "missing"), (cut_off, "of another size"), (empty, "of another size"), (alter, "altered")],
 )
 def test_each_damage_is_named_with_its_file(output: Path, damage: Callable[[Path], None], told: str) -> None:
     path = commit(output, "a")
@@ -129,15 +129,15 @@ def test_damaged_rows_that_nothing_makes_again_are_not_swept_away(output: Path) 
     commit(output, "b")
     sweep(str(output), {})
     assert path.exists()
-    assert check(output) == [(path.name, "cut off or grown")]
+    assert check(output) == [(path.name, "of another size")]
 
 
 @pytest.mark.parametrize(
     ("table", "told"),
     [
-        (pa.table({"other": ["x"]}), "other columns"),
-        (pa.table({"recording_id": pa.array([], pa.string())}), "other rows"),
-        (None, "no Parquet file"),
+        (pa.table({"other": ["x"]}), "with other columns"),
+        (pa.table({"recording_id": pa.array([], pa.string())}), "with other rows"),
+        (None, "not a Parquet file"),
     ],
 )
 def test_a_marker_that_names_what_is_no_table_is_noticed(output: Path, table: pa.Table | None, told: str) -> None:

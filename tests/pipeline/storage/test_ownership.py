@@ -103,14 +103,14 @@ def test_inputs_in_the_output_are_refused(inputs: str, tmp_path: Path) -> None:
     a_file(out / "b.wav")
     (tmp_path / "link").symlink_to(out, target_is_directory=True)
     for name in (out, tmp_path / "link"):
-        with pytest.raises(SetupError, match=r"lies in the folder of --output|What Soundseam wrote itself"):
+        with pytest.raises(SetupError, match=r"is inside --output|Files written by Soundseam"):
             list_sources([inputs.format(out=name)], None, str(out))
 
 
 def test_a_manifest_that_names_something_in_the_output_is_refused(tmp_path: Path) -> None:
     a_file(tmp_path / "out" / "a.wav")
     manifest = a_file(tmp_path / "m.csv", "uri\nout/a.wav\n")
-    with pytest.raises(SetupError, match=r"out/a\.wav lies in the folder of --output"):
+    with pytest.raises(SetupError, match=r"out/a\.wav is inside --output"):
         list_sources([str(manifest)], None, str(tmp_path / "out"))
 
 
