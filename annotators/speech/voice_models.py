@@ -85,7 +85,7 @@ class VoiceModels:
 
 
 def filter_bank(samples: Samples) -> Floats:
-    """Kaldi's log mel energies, undithered, of 16 kHz mono: (frames, 80), a frame each 10 ms."""
+    """Kaldi's log mel energies, undithered, of 16 kHz mono: (frames, 80), one frame per 10 ms."""
     frames = frames_of(samples, _FEATURE_SAMPLES, _FEATURE_HOP)
     frames = frames - frames.mean(axis=1, keepdims=True)
     emphasised = np.concatenate((0.03 * frames[:, :1], frames[:, 1:] - 0.97 * frames[:, :-1]), axis=1)
