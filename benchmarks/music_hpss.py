@@ -18,6 +18,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from soundseam.annotators.music.mir import Mir
+from soundseam.annotators.music.structure import Structure
 from soundseam.pipeline.evaluation.labelled import read_list, read_mono
 from soundseam.pipeline.evaluation.music import LIST, MusicTruth, evaluate_music
 
@@ -52,8 +53,8 @@ def _measured(folder: Path, truths: Sequence[MusicTruth], change: Callable[[Samp
         lines = (truth.model_dump_json() for truth in truths)
         (Path(place) / LIST).write_text("\n".join(lines) + "\n")
         print(f"prepared at {seconds / max(spent, 1e-6):.0f} times real time of one core")
-        (scores,) = evaluate_music(Path(place), [Mir()]).backends
-        return {measure: mean for measure, mean, _ in scores.means}
+        scored = evaluate_music(Path(place), [Mir(), Structure()]).backends
+        return {measure: mean for scores in scored for measure, mean, _ in scores.means}
 
 
 if __name__ == "__main__":

@@ -103,6 +103,8 @@ class Rule:
     say: Say
     tells: frozenset[str] = frozenset()
     """The topics of the sentence; a caption mentions each topic only once."""
+    may_lack: frozenset[str] = frozenset()
+    """Of what it reads, each TABLE:FIELD that a profile may have nobody to measure: it then says the rest."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,14 @@ class Rows:
             if annotation_table(row.branch) is table and getattr(row, top, None) is not None:
                 return row.backend
         raise LookupError(f"no row of {table} has {top}")
+
+    def has(self, place: str) -> bool:
+        """Whether anybody measured `place`, a TABLE:FIELD."""
+        try:
+            self.backend_with(*read_place(place))
+        except LookupError:
+            return False
+        return True
 
     def value(self, table: Table, backend: str | None, path: str) -> Json:
         """The value at `path` of one row. Raises LookupError if the row or the path does not exist."""
@@ -234,7 +244,8 @@ def compose(rules: Iterable[Rule], rows: Rows, limit: int) -> tuple[Claim, ...]:
             break
         if rule.tells & told:
             continue
-        claim = _fresh_claim(without(rule, withheld), rows, claims)
+        lacking = [place for place in rule.may_lack if not rows.has(place)]
+        claim = _fresh_claim(without(rule, [*withheld, *lacking]), rows, claims)
         if claim is not None:
             claims.append(claim)
             told |= rule.tells

@@ -21,6 +21,8 @@ from soundseam.annotators.grammar.music_character import (
 _DYNAMICS = ("music:dynamics.trend_db", "music:dynamics.loudness_range_db", *timeline_reads("segments"))
 _TIMBRE = ("music:timbre.percussive_share", "music:timbre.brightness_hz")
 _DENSITY = ("music:rhythm.onset_rate_hz",)
+_MAY_LACK = frozenset({"music:tonality"})
+"""Of profiles without a backend that hears whole pieces."""
 
 
 def _say_opening(values: Values, pick: Pick) -> str | None:
@@ -193,7 +195,8 @@ def _rule(name: str, reads: tuple[str, ...], say: Say, tells: set[str]) -> Rule:
     def say_of_music(values: Values, pick: Pick) -> str | None:
         return say(values, pick) if is_alone(values) else None
 
-    return Rule(name, tuple(dict.fromkeys((*PROFILE, *SURE_SIGNS, *reads))), say_of_music, frozenset(tells))
+    reads = tuple(dict.fromkeys((*PROFILE, *SURE_SIGNS, *reads)))
+    return Rule(name, reads, say_of_music, frozenset(tells), _MAY_LACK)
 
 
 def _say_doubtful(values: Values, pick: Pick) -> str | None:
@@ -216,6 +219,7 @@ DOUBTFUL = Rule(
     (*PROFILE, *SURE_SIGNS, *timeline_reads("segments")),
     _say_doubtful,
     frozenset({"opening", "character"}),
+    _MAY_LACK,
 )
 OPENING = _rule("music.opening", CHARACTER_READS, _say_opening, {"opening", "character"})
 CHARACTER = _rule("music.character", CHARACTER_READS, _say_character, {"character"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from soundseam.annotators.grammar.engine import Values
@@ -145,6 +146,16 @@ def colours(percussive_share: float, brightness_hz: float) -> tuple[str, ...]:
 def tempo_words(tempo_bpm: float) -> str:
     """The word for a tempo: slow, lively."""
     return _step(tempo_bpm)[1]
+
+
+def told_tempo(text: str) -> tuple[float, float] | None:
+    """The beats a minute, from and up to, for which `text` has a word; None if it has none."""
+    low = 0.0
+    for up_to, adjective, adverb in _TEMPI:
+        if re.search(rf"(?<!moderately )(?<!thick and )\b{adjective}\b", text) or adverb in text:
+            return low, up_to
+        low = up_to
+    return None
 
 
 def _step(tempo_bpm: float) -> tuple[float, str, str]:

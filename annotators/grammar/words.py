@@ -45,31 +45,34 @@ def seconds_word(duration_ms: float) -> str:
         return "about a second"
     if seconds <= 12:
         return f"about {_NUMBERS[seconds]} seconds"
-    for least, words in _LONGER:
+    for least, words in LONGER:
         if seconds >= least:
             return words
     return "over twelve seconds"
 
 
-_LONGER = (
+LONGER = (
     (60, "about a minute"),
     (45, "about three quarters of a minute"),
     (30, "about half a minute"),
     (20, "some twenty seconds"),
     (15, "about a quarter of a minute"),
 )
+"""Seconds from which on a duration is put so."""
 
 
 def place_word(share: float) -> str:
     """The words for a position in the segment, `share` in [0, 1]."""
-    if share < 0.08:
-        return "right at the start"
-    if share < 0.25:
-        return "near the start"
-    if share < 0.42:
-        return "about a third of the way through"
-    if share < 0.58:
-        return "about halfway through"
-    if share < 0.75:
-        return "about two thirds of the way through"
-    return "towards the end" if share < 0.9 else "at the very end"
+    return next((words for below, words in PLACES if share < below), PLACES[-1][1])
+
+
+PLACES = (
+    (0.08, "right at the start"),
+    (0.25, "near the start"),
+    (0.42, "about a third of the way through"),
+    (0.58, "about halfway through"),
+    (0.75, "about two thirds of the way through"),
+    (0.9, "towards the end"),
+    (1.0, "at the very end"),
+)
+"""Below which share of the whole a place is put so; the last one also for all beyond."""

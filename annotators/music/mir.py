@@ -1,4 +1,4 @@
-"""Tempo, beats, bars, chords, key, loudness and colour by signal analysis: `mir`."""
+"""Tempo, beats, bars, chords, loudness and colour by signal analysis: `mir`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from soundseam.annotators.base import Annotator, Backend, Clip
 from soundseam.annotators.music.bars import Bars, find_bars
 from soundseam.annotators.music.fitted import weights_key
-from soundseam.annotators.music.harmony import NO_CHORD, PITCH_CLASSES, ChordPath, find_chords, find_key, merged
+from soundseam.annotators.music.harmony import NO_CHORD, ChordPath, find_chords, merged
 from soundseam.annotators.music.pulse import Pulse, find_pulse
 from soundseam.annotators.music.spectra import (
     FRAME_MS,
@@ -25,7 +25,7 @@ from soundseam.annotators.music.spectra import (
     onset_strength,
 )
 from soundseam.schemas.event import Branch, EventClass
-from soundseam.schemas.music import Chord, Dynamics, MusicFacts, Rhythm, Timbre, Tonality
+from soundseam.schemas.music import Chord, Dynamics, MusicFacts, Rhythm, Timbre
 from soundseam.schemas.segment import Segment
 
 LoudnessMeter = Callable[[NDArray[np.float64]], float]
@@ -158,7 +158,7 @@ class Mir(Backend[MusicFacts]):
 
     @property
     def revision(self) -> str:
-        return f"4-{weights_key()}"
+        return f"5-{weights_key()}"
 
     def load(self) -> Annotator[MusicFacts]:
         self.check_available()
@@ -184,7 +184,6 @@ class MirAnnotator:
         onset_rate_hz = len(onset_frames(onsets.full)) / max(spectra.duration_ms / 1000, 0.1)
         return MusicFacts(
             rhythm=_rhythm(pulse, bars, onset_rate_hz, clip.segment.start_ms),
-            tonality=_tonality(chords, chroma.tuning_cents),
             dynamics=measure_dynamics(spectra.samples, self._meter),
             timbre=measure_timbre(spectra.fast),
             chords=_chords(chords, clip.segment.start_ms),
@@ -205,20 +204,6 @@ def _rhythm(pulse: Pulse | None, bars: Bars | None, onset_rate_hz: float, start_
         beats_per_bar=None if bars is None else bars.beats_per_bar,
         meter_confidence=0.0 if bars is None else round(bars.confidence, 3),
         downbeats_ms=() if bars is None else beats[bars.phase :: bars.beats_per_bar],
-    )
-
-
-def _tonality(chords: ChordPath, tuning_cents: float | None) -> Tonality:
-    estimate = find_key(chords.mean_features, chords.shares, float(chords.edges_ms[-1]))
-    cents = None if tuning_cents is None else round(tuning_cents, 1) + 0.0
-    if estimate is None:
-        return Tonality(tonic=None, mode=None, confidence=0.0, runner_up=None, tuning_cents=cents)
-    return Tonality(
-        tonic=PITCH_CLASSES[estimate.best.tonic],
-        mode=estimate.best.mode,
-        confidence=estimate.confidence,
-        runner_up=estimate.runner_up.text,
-        tuning_cents=cents,
     )
 
 

@@ -1,4 +1,4 @@
-"""Sections of whole pieces: adjacent music segments are processed together, and each gets its part of the sections."""
+"""Whole pieces: adjacent music segments are processed together, and each gets its part of the sections, and the key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import soxr
 
 from soundseam.annotators.base import DETECTION_RATE_HZ, Clip, Samples, Waveform, checked_samples
-from soundseam.schemas.music import MusicFacts, Section
+from soundseam.schemas.music import MusicFacts, Section, Tonality
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.timespan import TimeSpan
 
@@ -25,28 +25,38 @@ class Part(NamedTuple):
     function: str | None = None
 
 
-FindParts = Callable[[Samples], Sequence[Part]]
-"""The parts of a piece, mono at the finder's own rate, in order, without gaps; either none or at least two."""
+class Heard(NamedTuple):
+    """What is found in a piece: its parts, in order, without gaps, none or two at least; and its key."""
+
+    parts: Sequence[Part]
+    tonality: Tonality | None = None
+    """None if the finder looks for no key."""
+
+
+HearPiece = Callable[[Samples], Heard]
+"""Of a piece, mono at the finder's own rate."""
+MIN_KEY_MS = 8_000
+"""In a shorter segment nobody hears the key of the piece."""
 
 
 class SectionAnnotator:
     """Implements RecordingAnnotator. A piece longer than `longest_ms` is processed in stretches."""
 
-    def __init__(self, find: FindParts, rate_hz: int, longest_ms: int) -> None:
-        self._find = find
+    def __init__(self, hear: HearPiece, rate_hz: int, longest_ms: int) -> None:
+        self._hear = hear
         self._rate_hz = rate_hz
         self._longest_ms = longest_ms
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[MusicFacts]:
         """Each clip as a piece of its own."""
-        return [self._facts(clip.segment, clip.segment.start_ms, self._find(clip.samples)) for clip in clips]
+        return [self._facts(clip.segment, clip.segment.start_ms, self._hear(clip.samples)) for clip in clips]
 
     def annotate_recording(self, waveform: Waveform, segments: Sequence[Segment]) -> Sequence[MusicFacts]:
         answers: list[MusicFacts] = []
         for piece in pieces_of(segments, self._longest_ms):
             start_ms = piece[0].start_ms
-            parts = self._find(self._read(waveform, TimeSpan(start_ms, piece[-1].end_ms)))
-            answers += [self._facts(segment, start_ms, parts) for segment in piece]
+            heard = self._hear(self._read(waveform, TimeSpan(start_ms, piece[-1].end_ms)))
+            answers += [self._facts(segment, start_ms, heard) for segment in piece]
         return answers
 
     def _read(self, waveform: Waveform, span: TimeSpan) -> Samples:
@@ -56,8 +66,15 @@ class SectionAnnotator:
         return resampled
 
     @staticmethod
-    def _facts(segment: Segment, start_ms: int, parts: Sequence[Part]) -> MusicFacts:
-        return MusicFacts(sections=tuple(_sections_in(segment, start_ms, parts)))
+    def _facts(segment: Segment, start_ms: int, heard: Heard) -> MusicFacts:
+        tonality = heard.tonality
+        if tonality is not None and segment.span.duration_ms < MIN_KEY_MS:
+            tonality = no_key(tonality.tuning_cents)
+        return MusicFacts(sections=tuple(_sections_in(segment, start_ms, heard.parts)), tonality=tonality)
+
+
+def no_key(tuning_cents: float | None) -> Tonality:
+    return Tonality(tonic=None, mode=None, confidence=0.0, runner_up=None, tuning_cents=tuning_cents)
 
 
 def pieces_of(segments: Sequence[Segment], longest_ms: int) -> list[list[Segment]]:

@@ -21,7 +21,7 @@ from pydantic import Field
 from soundseam.annotators.base import Backend, BackendUnavailableError, RecordingAnnotator, Samples, checked_samples
 from soundseam.annotators.detection.label_table import read_labels
 from soundseam.annotators.detection.tagging import file_revision, open_exported, sigmoid
-from soundseam.annotators.music.pieces import FindParts, Part, SectionAnnotator
+from soundseam.annotators.music.pieces import Heard, HearPiece, Part, SectionAnnotator
 from soundseam.annotators.onnx import Floats
 from soundseam.annotators.weights import (
     cannot_open,
@@ -154,15 +154,15 @@ class SongFormer(Backend[MusicFacts]):
 
     def load(self) -> RecordingAnnotator[MusicFacts]:
         self.check_available()
-        find = _own_code(self) if Path(self.path).is_dir() else _exported(self)
-        return SectionAnnotator(find, RATE_HZ, 1000 * self.longest_piece_s)
+        hear = _own_code(self) if Path(self.path).is_dir() else _exported(self)
+        return SectionAnnotator(hear, RATE_HZ, 1000 * self.longest_piece_s)
 
 
 def _is_songformer(place: Path) -> bool:
     return (place / "modeling_songformer.py").is_file()
 
 
-def _own_code(backend: SongFormer) -> FindParts:
+def _own_code(backend: SongFormer) -> HearPiece:
     """SongFormer from its folder: called with a waveform, it returns start, end (s) and label of each part."""
     from transformers import AutoModel
 
@@ -179,16 +179,16 @@ def _own_code(backend: SongFormer) -> FindParts:
             ) from error
     net = net.eval().to(torch_device(backend.device))
 
-    def find(samples: Samples) -> list[Part]:
+    def hear(samples: Samples) -> Heard:
         import torch
 
         if _is_too_short(samples):
-            return []
+            return Heard(())
         with importable(folder), torch.inference_mode():
             told = net(np.array(samples, dtype=np.float32))
-        return _several([_told_part(part) for part in told])
+        return Heard(_several([_told_part(part) for part in told]))
 
-    return find
+    return hear
 
 
 def _told_part(part: Mapping[str, object]) -> tuple[float, float, str]:
@@ -198,23 +198,24 @@ def _told_part(part: Mapping[str, object]) -> tuple[float, float, str]:
     return 1000.0 * start_s, 1000.0 * end_s, str(label)
 
 
-def _exported(backend: SongFormer) -> FindParts:
+def _exported(backend: SongFormer) -> HearPiece:
     labels = read_labels(Path(backend.labels))
     device = "" if backend.path.endswith(".onnx") else torch_device(backend.device)
     run = open_exported(Path(backend.path), device)
 
-    def find(samples: Samples) -> list[Part]:
+    def hear(samples: Samples) -> Heard:
         if _is_too_short(samples):
-            return []
+            return Heard(())
         whole = np.pad(samples, (0, -samples.size % round(backend.frame_ms * RATE_HZ / 1000)))
         boundaries, functions = run(np.array(whole, dtype=np.float32)[None])
         shares = _softmax(functions.reshape(-1, functions.shape[-1]))
         if shares.shape[1] != len(labels):
             raise ValueError(f"{backend.path} gives {shares.shape[1]} functions, {backend.labels} lists {len(labels)}")
         frame_s = backend.frame_ms / 1000
-        return _several(parts_of_frames(sigmoid(boundaries.reshape(-1)), shares, labels, frame_s, backend.limits))
+        parts = parts_of_frames(sigmoid(boundaries.reshape(-1)), shares, labels, frame_s, backend.limits)
+        return Heard(_several(parts))
 
-    return find
+    return hear
 
 
 def _is_too_short(samples: Samples) -> bool:

@@ -1,4 +1,4 @@
-"""Sections by repetition and change of sound: `structure`."""
+"""Sections by repetition and change of sound, and the key, of whole pieces: `structure`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pydantic import Field
 from soundseam.annotators.base import Backend, RecordingAnnotator, Samples, checked_samples
 from soundseam.annotators.music.bars import find_bars
 from soundseam.annotators.music.fitted import weights_key
-from soundseam.annotators.music.harmony import step_edges_ms
-from soundseam.annotators.music.pieces import Part, SectionAnnotator
+from soundseam.annotators.music.harmony import PITCH_CLASSES, ChordPath, find_chords, find_key, step_edges_ms
+from soundseam.annotators.music.pieces import MIN_KEY_MS, Heard, Part, SectionAnnotator, no_key
 from soundseam.annotators.music.pulse import find_pulse, gaussian
 from soundseam.annotators.music.spectra import (
     FRAME_MS,
@@ -30,7 +30,7 @@ from soundseam.annotators.music.spectra import (
     onset_strength,
 )
 from soundseam.schemas.event import Branch
-from soundseam.schemas.music import MusicFacts
+from soundseam.schemas.music import MusicFacts, Tonality
 
 _EMBEDDED = 4
 """Steps per embedded position, so that similarity includes the context."""
@@ -206,9 +206,9 @@ _FLOOR_DB = -60.0
 
 
 class Structure(Backend[MusicFacts]):
-    """Sections of whole pieces, that is, of adjacent music segments, with the same letter if a part repeats.
+    """Sections of whole pieces, that is, of adjacent music segments, with the same letter if a part repeats; and one key.
 
-    Pieces shorter than two sections have none.
+    Pieces shorter than two sections have no sections, pieces of less than 8 s no key.
     """
 
     kind: Literal["structure"] = "structure"
@@ -228,32 +228,52 @@ class Structure(Backend[MusicFacts]):
 
     @property
     def revision(self) -> str:
-        return f"3-{weights_key()}"
+        return f"4-{weights_key()}"
 
     def load(self) -> RecordingAnnotator[MusicFacts]:
-        find = partial(parts_of, shortest_section_ms=self.shortest_section_ms)
-        return SectionAnnotator(find, RATE_HZ, 1000 * self.longest_piece_s)
+        hear = partial(hear_piece, shortest_section_ms=self.shortest_section_ms)
+        return SectionAnnotator(hear, RATE_HZ, 1000 * self.longest_piece_s)
 
 
-def parts_of(samples: Samples, shortest_section_ms: int) -> list[Part]:
-    """The sections of a piece, `samples` at 22.05 kHz; empty if it has or could have fewer than two."""
-    if 1000 * len(checked_samples(samples)) < 2 * shortest_section_ms * RATE_HZ:
-        return []
-    return [Part(*section) for section in find_sections(measure_steps(measure_spectra(samples)), shortest_section_ms)]
+def hear_piece(samples: Samples, shortest_section_ms: int) -> Heard:
+    """The sections and the key of a piece, `samples` at 22.05 kHz.
 
-
-def measure_steps(spectra: Spectra) -> Steps:
-    """Harmony and colour of each beat, and which beats begin bars."""
+    No sections where no two stand out, or there is no room for two.
+    """
+    duration_ms = 1000 * len(checked_samples(samples)) / RATE_HZ
+    if duration_ms < min(2 * shortest_section_ms, MIN_KEY_MS):
+        return Heard((), no_key(None))
+    spectra = measure_spectra(samples)
     chroma = measure_chroma(spectra.slow)
     onsets = onset_strength(spectra.fast)
     pulse = find_pulse(onsets, chroma.harmony)
+    chords = find_chords(chroma, None if pulse is None else pulse.beats, spectra.duration_ms)
+    tonality = _tonality(chords, chroma.tuning_cents)
+    if duration_ms < 2 * shortest_section_ms:
+        return Heard((), tonality)
     bars = None if pulse is None else find_bars(pulse.beats, onsets, chroma.harmony)
     edges = step_edges_ms(None if pulse is None else pulse.beats, spectra.duration_ms)
     downbeats = np.zeros(0, dtype=np.int64)
     if pulse is not None and bars is not None:
         times = pulse.beats[bars.phase :: bars.beats_per_bar] * FRAME_MS
         downbeats = np.unique(np.abs(edges[:-1, None] - times[None, :]).argmin(axis=0))
-    return Steps(edges, _step_harmony(chroma, edges), _step_colour(spectra, edges), downbeats)
+    steps = Steps(edges, _step_harmony(chroma, edges), _step_colour(spectra, edges), downbeats)
+    return Heard([Part(*section) for section in find_sections(steps, shortest_section_ms)], tonality)
+
+
+def _tonality(chords: ChordPath, tuning_cents: float | None) -> Tonality:
+    """One key for all of a piece, or none: segments of one piece never are in several."""
+    estimate = find_key(chords.mean_features, chords.shares, float(chords.edges_ms[-1]))
+    cents = None if tuning_cents is None else round(tuning_cents, 1) + 0.0
+    if estimate is None:
+        return no_key(cents)
+    return Tonality(
+        tonic=PITCH_CLASSES[estimate.best.tonic],
+        mode=estimate.best.mode,
+        confidence=estimate.confidence,
+        runner_up=estimate.runner_up.text,
+        tuning_cents=cents,
+    )
 
 
 def _step_harmony(chroma: Chroma, edges_ms: Array) -> Array:

@@ -29,6 +29,7 @@ class Subject(StrEnum):
     MUSIC = "music"
     GENERAL = "general"
     VERIFIER = "verifier"
+    CLAIMS = "claims"
 
 
 Profile = Annotated[
@@ -47,7 +48,7 @@ def evaluate(
     folder: Annotated[
         str,
         typer.Argument(
-            help="Labelled audio in the format that docs/ describes for each subject; for the verifier, a corpus.",
+            help="Labelled audio in the format that docs/ describes for each subject; for verifier and claims, a corpus.",
             show_default=False,
         ),
     ],
@@ -57,6 +58,9 @@ def evaluate(
         int, typer.Option("--segments", min=2, help="verifier: how many randomly drawn segments it is asked about.")
     ] = 200,
     seed: Annotated[int, typer.Option("--seed", help="verifier: another seed draws other segments and claims.")] = 0,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="claims: the folder with labels of the corpus's recordings.")
+    ] = None,
 ) -> None:
     """Measure on labelled audio: segmentation and routing compared with simple ways of cutting, or a branch's backends.
 
@@ -65,7 +69,13 @@ def evaluate(
 
     verifier measures on a corpus with captions: it is asked about their claims, and about claims of other recordings
     in their place. It needs captions.verifier in the configuration, and its server.
+
+    claims counts what the captions of a corpus say against --labels, a folder with any of clips.jsonl, scenes.jsonl,
+    ami.jsonl and pieces.jsonl.
     """
+    if subject is Subject.CLAIMS:
+        _evaluate_claims(folder, labels)
+        return
     config = _configuration(profile, overrides)
     if subject is Subject.VERIFIER:
         _evaluate_verifier(folder, config, segments, seed)
@@ -190,6 +200,21 @@ def _evaluate_verifier(output: str, config: RunConfig, segments: int, seed: int)
         Console(width=None).print(table)
 
 
+def _evaluate_claims(output: str, labels: Path | None) -> None:
+    from soundseam.pipeline.config import SetupError
+    from soundseam.pipeline.evaluation.claims import claim_tables, evaluate_claims
+    from soundseam.pipeline.evaluation.labelled import LabelledFolderError
+
+    if labels is None:
+        raise SetupError("claims are held against labels: name their folder by --labels, as --labels samples/truth")
+    try:
+        scores = evaluate_claims(output, labels)
+    except LabelledFolderError as error:
+        raise SetupError(f"{error}: give a folder with lists that docs/captions.md describes") from error
+    for table in claim_tables(scores):
+        Console(width=None).print(table)
+
+
 _EVALUATIONS = {
     Subject.SEGMENTATION: _evaluate_segmentation,
     Subject.SPEECH: _evaluate_speech,
@@ -276,6 +301,7 @@ COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
         "soundseam evaluate speech samples/truth",
         "soundseam evaluate music samples/truth",
         "soundseam evaluate general samples/truth",
+        "soundseam evaluate claims out --labels samples/truth",
     ),
     show: (
         "soundseam show samples/recordings/sound-bell.flac -o page.png",

@@ -50,12 +50,15 @@ class _SpeakersTurn(_Turn):
 class _SceneEvent(_Turn):
     cls: Branch
     role: str = "foreground"
+    label: str | None = None
 
 
 class LabelledScene(_Line):
     """A mixture and when what sounds in it."""
 
     duration: float
+    bed: str | None = None
+    """What lies under all of it: music, noise or quiet; None if nobody knows."""
     events: tuple[_SceneEvent, ...]
 
     @property

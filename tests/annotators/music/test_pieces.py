@@ -5,10 +5,12 @@ import pytest
 import soxr
 
 from soundseam.annotators.base import AnnotationError, Samples
-from soundseam.annotators.music.pieces import Part, SectionAnnotator, pieces_of
+from soundseam.annotators.music.pieces import Heard, Part, SectionAnnotator, pieces_of
 from soundseam.annotators.music.structure import Structure
+from soundseam.schemas.music import Mode
 from soundseam.schemas.segment import Segment
 from tests.annotators.music.builders import RATE_HZ
+from tests.annotators.music.test_harmony import MAJOR_PIECE, MINOR_PIECE, piece
 from tests.annotators.music.test_structure import CHORUS, VERSE
 from tests.annotators.speech.builders import InMemory
 from tests.support.builders import a_segment
@@ -18,10 +20,10 @@ def segments(*edges: tuple[int, int]) -> list[Segment]:
     return [a_segment("a", start, end) for start, end in edges]
 
 
-def halves(samples: Samples) -> list[Part]:
+def halves(samples: Samples) -> Heard:
     """Two parts of a piece at 16 kHz."""
     duration_ms = len(samples) / 16
-    return [Part(0, duration_ms / 2, "A", "verse"), Part(duration_ms / 2, duration_ms, "B", "chorus")]
+    return Heard([Part(0, duration_ms / 2, "A", "verse"), Part(duration_ms / 2, duration_ms, "B", "chorus")])
 
 
 def test_segments_that_adjoin_are_one_piece() -> None:
@@ -61,6 +63,15 @@ def test_a_part_that_comes_again_in_another_segment_has_its_letter_again() -> No
     answers = Structure().load().annotate_recording(recording, segments(*edges))
     labels = [[one.label for one in facts.sections or ()] for facts in answers]
     assert labels == [["A", "B"], ["B", "A"], ["B"]]
+
+
+def test_all_segments_of_a_piece_are_in_its_one_key_or_too_short_for_any() -> None:
+    # Alone, its first half would be in A minor and its last in C major.
+    whole = np.concatenate([piece(MINOR_PIECE[:4]), piece(MAJOR_PIECE), piece(MAJOR_PIECE)])
+    recording = InMemory(soxr.resample(whole, RATE_HZ, 16_000).astype(np.float32))
+    answers = Structure().load().annotate_recording(recording, segments((0, 8_000), (8_000, 30_000), (30_000, 34_000)))
+    keys = [(facts.tonality.tonic, facts.tonality.mode) for facts in answers if facts.tonality]
+    assert keys == [("C", Mode.MAJOR), ("C", Mode.MAJOR), (None, None)]
 
 
 def test_a_recording_with_nan_is_an_annotation_error() -> None:

@@ -1,0 +1,354 @@
+"""What labels say against a sentence of a caption, whoever wrote it: each check looks at one thing that it may tell.
+
+A check gives None for a sentence that tells nothing of its kind, or of which the labels know nothing; otherwise what
+contradicts the sentence, and nothing if it holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from soundseam.annotators.grammar.music_character import told_tempo
+from soundseam.annotators.grammar.sound_names import SoundName, broader_labels, sound_names
+from soundseam.annotators.grammar.words import LONGER, PLACES, seconds_word
+from soundseam.annotators.wording.language_names import UnknownLanguageError, language_tag
+from soundseam.annotators.wording.names import keys_in, names_in
+from soundseam.annotators.wording.normalise import primary_language, quotations_in, unquoted, was_said
+from soundseam.annotators.wording.numbers import numbers_in
+from soundseam.pipeline.evaluation.claim_truth import Truth
+from soundseam.schemas.claim import Claim
+from soundseam.schemas.event import Branch
+from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
+
+_HEDGED = re.compile(
+    r"(?:what may be|what sounds like|something like|perhaps|possibly) (?:sounds of nature|\w+ sounds?\b|\w+)"
+)
+_SPEECH = re.compile(r"\b(?:speech|speak\w*|spoken|talk\w*|says?|words (?:can|are|come))\b")
+_MUSIC = re.compile(r"\b(?:music\w*|melod\w+|tempo|notes)\b")
+_SINGING = re.compile(r"\bsing(?:s|ing)?\b")
+_FIRST_ROOM_MS, _ROOM_SHARE = 1_500, 0.2
+"""So much later or earlier than labelled, or this share of the segment, is not yet wrong."""
+_BRIDGED_MS = 2_000
+"""Shorter gaps do not end what goes on throughout."""
+_THROUGHOUT = 0.7
+_TEMPO_ROOM = 1.08
+_PAUSE_SHARE = 0.6
+_MUCH_SPEECH = 0.2
+
+
+@dataclass(frozen=True)
+class Told:
+    """One sentence, and what is known of the part of a recording that it stands for."""
+
+    claim: Claim
+    span: TimeSpan
+    truth: Truth
+    """Of `span` alone."""
+
+    @property
+    def rule(self) -> str:
+        return self.claim.rule
+
+    @cached_property
+    def text(self) -> str:
+        """In small letters, without what is quoted or said with reserve."""
+        return _HEDGED.sub(" ", unquoted(self.claim.text).lower())
+
+    @cached_property
+    def reserved(self) -> str:
+        """What is said with reserve."""
+        return " ".join(_HEDGED.findall(unquoted(self.claim.text).lower()))
+
+    def tells(self, branch: Branch) -> bool:
+        pattern = _SPEECH if branch is Branch.SPEECH else _MUSIC
+        by_rule = self.rule.startswith(f"{branch}.") and not self.reserved
+        return by_rule or pattern.search(self.text) is not None
+
+
+Check = Callable[[Told], list[str] | None]
+
+
+def _speech(told: Told) -> list[str] | None:
+    if not told.tells(Branch.SPEECH):
+        return None
+    return [] if told.truth.has(Branch.SPEECH) else ["nobody speaks"]
+
+
+def _music(told: Told) -> list[str] | None:
+    if not told.tells(Branch.MUSIC):
+        return None
+    return [] if told.truth.has(Branch.MUSIC) else ["there is no music"]
+
+
+def _singing(told: Told) -> list[str] | None:
+    if not _SINGING.search(told.text):
+        return None
+    return [] if told.truth.has(Branch.MUSIC) else ["nobody sings"]
+
+
+def reserved(told: Told) -> list[str] | None:
+    """What may be, and is not: no false claim, but worth counting."""
+    said = {Branch.SPEECH: _SPEECH, Branch.MUSIC: _MUSIC}
+    found = [branch for branch, pattern in said.items() if pattern.search(told.reserved)]
+    return [f"there is no {branch}" for branch in found if not told.truth.has(branch)] if found else None
+
+
+_SAYS_HOW = ("something", "something wet", "someone", "sound effect")
+"""Names that say how it sounds; labels say what it is."""
+
+
+def told_names(text: str, claim: Claim) -> list[SoundName]:
+    """The names among the evidence of `claim` that `text` gives."""
+    labels = {label for label in sound_names() if any(f'"{label}"' in one.value for one in claim.evidence)}
+    names = [sound_names()[label] for label in sorted(labels)]
+    return [
+        name
+        for name in names
+        if name.noun not in _SAYS_HOW and any(form in text for form in (name.clause, name.doing, name.subject))
+    ]
+
+
+def _names(told: Told) -> list[str] | None:
+    names = [name for name in told_names(told.text, told.claim) if name.kind not in ("speech", "music")]
+    if not names:
+        return None
+    events = [event for event in told.truth.events if event.branch is Branch.GENERAL]
+    if not told.truth.is_complete or not all(event.labels for event in events):
+        return None
+    right = frozenset[str]().union(*(event.labels for event in events))
+    alien = [name for name in names if not _is_right(name.label, right)]
+    if told.truth.has(Branch.MUSIC):  # whose instruments may ring, whistle and rumble
+        alien = [name for name in alien if name.kind in ("animal", "voice", "crowd", "machine")]
+    return [f"{name.subject} is none of: {', '.join(sorted(right)) or 'no sound'}" for name in alien]
+
+
+def _is_right(label: str, right: frozenset[str]) -> bool:
+    return label in right or any(label in broader_labels(one) for one in right)
+
+
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    r"\banimal sounds?\b|\banimals are heard": ("Animal",),
+    r"\bvocal sounds?\b|voice sounds without": ("Human voice", "Speech", "Singing", "Crowd", "Child speech"),
+    r"\bsounds? of nature\b": ("Wind", "Water", "Thunder", "Fire", "Animal", "Rain"),
+}
+
+
+def _kinds(told: Told) -> list[str] | None:
+    wanted = {words: roots for words, roots in _KINDS.items() if re.search(words, told.text)}
+    events = [event for event in told.truth.events if event.branch is Branch.GENERAL]
+    if not wanted or not told.truth.is_complete or not all(event.labels for event in events):
+        return None
+    is_voice = told.truth.has(Branch.SPEECH) or told.truth.has(Branch.MUSIC)
+    found = {root for event in events for label in event.labels for root in (label, *broader_labels(label))}
+    return [
+        f"of {', '.join(roots)} there is none"
+        for words, roots in wanted.items()
+        if not found.intersection(roots) and not ("voice" in words and is_voice)
+    ]
+
+
+def keys_told(text: str) -> set[tuple[int | None, str]]:
+    """Keys as (semitones over C, mode), None for those of which the mode alone is told."""
+    modes = {(None, mode) for mode in re.findall(r"\ba (major|minor) key\b", text)}
+    return {*keys_in(text), *modes}
+
+
+def _key(told: Told) -> list[str] | None:
+    keys = keys_told(told.claim.text)
+    if not keys or told.truth.key is None:
+        return None
+    (true,) = keys_in(told.truth.key)
+    return [f"the key is {told.truth.key}" for key in keys if key not in (true, (None, true[1]))][:1]
+
+
+def _tempo(told: Told) -> list[str] | None:
+    bounds = told_tempo(told.text) if told.tells(Branch.MUSIC) else None
+    if bounds is None or told.truth.tempo_bpm is None:
+        return None
+    fits = bounds[0] / _TEMPO_ROOM <= told.truth.tempo_bpm <= bounds[1] * _TEMPO_ROOM
+    return [] if fits else [f"the tempo is {told.truth.tempo_bpm:g} beats a minute"]
+
+
+def seconds_told(text: str) -> list[float]:
+    """Durations in seconds."""
+    words = [(1.0, seconds_word(1_000)), *((float(seconds), phrase) for seconds, phrase in LONGER)]
+    numbers = [number.value for number in numbers_in(text) if number.is_seconds]
+    return [*numbers, *(seconds for seconds, phrase in words if re.search(rf"{phrase}(?!s)", text))]
+
+
+def _duration(told: Told) -> list[str] | None:
+    seconds, whole = seconds_told(told.text), told.span.duration_ms / 1000
+    if not seconds:
+        return None
+    return [f"all of it lasts {whole:.1f} s" for value in seconds if value > whole + 0.2][:1]
+
+
+def _lasting(told: Told) -> tuple[Branch, list[TimeSpan]] | None:
+    """Speech or music, whichever the sentence is about, and when it is labelled; None for both, neither or no times."""
+    found = [branch for branch in (Branch.SPEECH, Branch.MUSIC) if told.tells(branch)]
+    if len(found) != 1 or not told.truth.is_timed or not told.truth.has(found[0]):
+        return None
+    bed = [told.span] if found[0] is Branch.MUSIC and told.truth.bed == "music" else []
+    return found[0], [*told.truth.spans(found[0]), *bed]
+
+
+THROUGHOUT = re.compile(r"\bthroughout\b|from beginning to end|fills the recording|the whole time")
+
+
+def _extent(told: Told) -> list[str] | None:
+    if not THROUGHOUT.search(told.text) or (lasting := _lasting(told)) is None:
+        return None
+    bridged = union_spans(TimeSpan(span.start_ms, span.end_ms + _BRIDGED_MS) for span in lasting[1])
+    share = covered_ms(span.intersection(told.span) for span in bridged) / told.span.duration_ms
+    return [] if share >= _THROUGHOUT else [f"{lasting[0]} fills {share:.0%} of it"]
+
+
+_BEGINS = re.compile(r"\b(?:begins?|starts?)\b")
+
+
+def _place(told: Told) -> list[str] | None:
+    at_end = not _BEGINS.search(told.text)
+    if told.rule.partition("#")[0] != "scene.extent" or (lasting := _lasting(told)) is None:
+        return None
+    low, bounds = 0.0, (0.0, 0.95)
+    for up_to, words in PLACES:
+        if words in told.text:
+            bounds = (low, up_to)
+        low = up_to
+    times = lasting[1]
+    edge = max(span.end_ms for span in times) if at_end else min(span.start_ms for span in times)
+    share = (edge - told.span.start_ms) / told.span.duration_ms
+    room = max(_ROOM_SHARE, _FIRST_ROOM_MS / told.span.duration_ms)
+    verb = "ends" if at_end else "begins"
+    return [] if bounds[0] - room <= share <= bounds[1] + room else [f"{lasting[0]} {verb} {share:.0%} of the way"]
+
+
+_IN_TURN = re.compile(r"\bthen\b|followed by|\bafter\b|\bfollows?\b|before")
+
+
+def _order(told: Told) -> list[str] | None:
+    speech, music = _SPEECH.search(told.text), _MUSIC.search(told.text)
+    spans = [told.truth.spans(branch) for branch in (Branch.SPEECH, Branch.MUSIC)]
+    if not (speech and music and all(spans)) or not told.truth.is_timed or not _IN_TURN.search(told.text):
+        return None
+    if told.truth.bed == "music" or " while " in told.text or " as " in told.text:
+        return None
+    speech_first = (speech.start() < music.start()) != bool(re.search(r"comes? after|\S, .* after that$", told.text))
+    starts = [min(span.start_ms for span in one) for one in spans]
+    late_ms = (starts[0] - starts[1]) * (1 if speech_first else -1)
+    return ["they come in the other order"] if late_ms > _FIRST_ROOM_MS else []
+
+
+_PEOPLE = re.compile(r"\b(two|three|four) (?:people|voices|different voices|speakers)\b")
+_TWO = re.compile(r"one person speaks(?:, then another| after another)|one voice is followed by another")
+_NUMBERS = {"two": 2, "three": 3, "four": 4}
+
+
+def _speakers(told: Told) -> list[str] | None:
+    count = next((_NUMBERS[word] for word in _PEOPLE.findall(told.text)), 2 if _TWO.search(told.text) else 0)
+    if not count or not told.truth.speakers:
+        return None
+    return [] if count == len(told.truth.speakers) else [f"{len(told.truth.speakers)} people speak"]
+
+
+_ONE_VOICE = re.compile(r"\b(?:an?|the|one) (?:[\w-]+,? ){0,4}voice\b(?! is followed)")
+
+
+def _one_voice(told: Told) -> list[str] | None:
+    if not _ONE_VOICE.search(told.text) or not told.truth.speakers:
+        return None
+    times = {
+        name: covered_ms(event.span for event in told.truth.events if event.speaker == name)
+        for name in told.truth.speakers
+    }
+    much = [name for name, time in times.items() if time >= _MUCH_SPEECH * sum(times.values())]
+    return [] if len(much) < 2 else [f"{len(much)} people speak"]
+
+
+_PAUSE = re.compile(r"stops? for|break of|breaks off for|pause lasts|nobody speaks|pauses is long")
+
+
+def _pause(told: Told) -> list[str] | None:
+    seconds = seconds_told(told.text) if _PAUSE.search(told.text) else []
+    if not seconds or not told.truth.speakers:
+        return None
+    turns = union_spans(told.truth.spans(Branch.SPEECH))
+    edges = [told.span.start_ms, *(ms for turn in turns for ms in turn), told.span.end_ms]
+    longest_s = max(end - start for start, end in zip(edges[::2], edges[1::2], strict=True)) / 1000
+    return [] if longest_s >= _PAUSE_SHARE * max(seconds) else [f"the longest pause is of {longest_s:.1f} s"]
+
+
+def _language(told: Told) -> list[str] | None:
+    if told.truth.language is None or not told.tells(Branch.SPEECH):
+        return None
+    named = [tag for name in names_in(told.claim.text, "en") if (tag := _tag(name)) is not None]
+    true = primary_language(told.truth.language)
+    return [f"the language is {true}" for tag in named if primary_language(tag) != true] if named else None
+
+
+def _tag(name: str) -> str | None:
+    try:
+        return language_tag(name) if len(name) > 3 else None
+    except UnknownLanguageError:
+        return None
+
+
+def _quotation(told: Told) -> list[str] | None:
+    quoted = list(quotations_in(told.claim.text))
+    if not quoted or not told.truth.text:
+        return None
+    return [f"nobody says {one!r}" for one in quoted if not was_said(one, [told.truth.text])]
+
+
+_QUIET = re.compile(
+    r"\b(?:it is|lies|a|background is) quiet\b|hardly anything (?:else )?is heard|little (?:else )?(?:is|to hear)|"
+    r"next to no background|in the pauses it is quiet"
+)
+
+
+def _quiet(told: Told) -> list[str] | None:
+    if not _QUIET.search(told.text) or told.truth.bed is None:
+        return None
+    return [f"a bed of {told.truth.bed} lies under it"] if told.truth.bed in ("music", "noise") else []
+
+
+CHECKS: Mapping[str, Check] = {
+    "speech": _speech,
+    "music": _music,
+    "singing": _singing,
+    "name": _names,
+    "kind of sound": _kinds,
+    "key": _key,
+    "tempo": _tempo,
+    "duration": _duration,
+    "throughout": _extent,
+    "when": _place,
+    "order": _order,
+    "speakers": _speakers,
+    "one voice": _one_voice,
+    "pause": _pause,
+    "language": _language,
+    "quotation": _quotation,
+    "quiet": _quiet,
+}
+"""By what they look at."""
+
+
+def contradictions(told: Told) -> tuple[bool, list[tuple[str, str]]]:
+    """Whether any check could judge the sentence, and (check, why) of each that says it is false."""
+    judged = [(name, found) for name, check in CHECKS.items() if (found := check(told)) is not None]
+    return bool(judged), [(name, why) for name, found in judged for why in found]
+
+
+def at_odds(claims: Sequence[Claim]) -> Iterator[tuple[Claim, str]]:
+    """Claims of one caption that contradict others of it: what goes on throughout neither begins nor ends."""
+    lasting = [claim.text.lower() for claim in claims if THROUGHOUT.search(claim.text.lower())]
+    for claim in claims:
+        match = re.search(
+            r"the ([\w ]+?) (?:only )?(?:begin|start|stop|end|break|is over|are over)", claim.text.lower()
+        )
+        if match and any(match[1] in text for text in lasting):
+            yield claim, f"{match[1]} goes on throughout, says another sentence"

@@ -1,0 +1,164 @@
+"""How many captions of a corpus say something that labels of its recordings contradict."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import RenderableType
+from rich.table import Table as RichTable
+
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.evaluation.claim_checks import CHECKS, Told, at_odds, contradictions, keys_told, reserved
+from soundseam.pipeline.evaluation.claim_truth import Truth, read_truths
+from soundseam.pipeline.inspection import committed_rows
+from soundseam.pipeline.storage.commits import Corpus
+from soundseam.pipeline.storage.ownership import require_corpus
+from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
+from soundseam.schemas.caption import Caption
+from soundseam.schemas.claim import Claim
+from soundseam.schemas.event import Branch
+from soundseam.schemas.record import Record
+from soundseam.schemas.tables import Table
+from soundseam.schemas.timespan import TimeSpan
+
+ONE_CAPTION = "two sentences at odds"
+ONE_KEY = "one piece, several keys"
+KINDS = (*CHECKS, ONE_CAPTION, ONE_KEY)
+SHOWN = 20
+
+
+class FalseClaim(Record):
+    """A sentence that labels contradict."""
+
+    segment_id: str
+    source_uri: str
+    kind: str
+    """What of it is false: one of KINDS."""
+    text: str
+    why: str
+
+
+class ClaimScores(Record):
+    """What labels say of a corpus's captions."""
+
+    captions: int
+    """Of labelled recordings."""
+    false_captions: int
+    """With a false claim at least."""
+    claims: int
+    judged: int
+    """Claims of which the labels know something."""
+    false: tuple[FalseClaim, ...]
+    reserved: int
+    """Claims of what may be, and is not; they count as not false."""
+
+    @property
+    def false_share(self) -> float | None:
+        """Of captions, those with a false claim; None without captions."""
+        return self.false_captions / self.captions if self.captions else None
+
+
+@dataclass(frozen=True)
+class LabelledCaption:
+    """A caption, and what is known of the recording that it is of."""
+
+    caption: Caption
+    span: TimeSpan
+    source_uri: str
+    truth: Truth
+
+    def told(self) -> Iterator[Told]:
+        part = self.truth.part(self.span)
+        return (Told(claim, self.span, part) for claim in self.caption.kept)
+
+
+def evaluate_claims(output: str, labels: Path) -> ClaimScores:
+    """Raises LabelledFolderError if `labels` is not in the format, SetupError if no caption is of what it lists."""
+    require_corpus(output, CAPTIONS_STAGE)
+    truths = read_truths(labels)
+    corpus = Corpus.load_present(output, [SEGMENTS_STAGE, CAPTIONS_STAGE])
+    captions = list(_labelled(corpus, truths))
+    if not captions:
+        raise SetupError(f"{output} has no caption of a recording that {labels} lists: run it over those recordings")
+    return score_claims(captions)
+
+
+def _labelled(corpus: Corpus, truths: Mapping[str, Truth]) -> Iterator[LabelledCaption]:
+    columns = ["segment_id", "recording_id", "start_ms", "end_ms", "source_uri"]
+    places = {
+        str(row["segment_id"]): (TimeSpan(int(str(row["start_ms"])), int(str(row["end_ms"]))), str(row["source_uri"]))
+        for row in committed_rows(corpus, Table.SEGMENTS, columns)
+        if row["recording_id"] in truths
+    }
+    for row in committed_rows(corpus, Table.CAPTIONS, list(Caption.model_fields)):
+        if str(row["segment_id"]) in places:
+            caption = Caption.model_validate(row)
+            yield LabelledCaption(caption, *places[caption.segment_id], truths[caption.recording_id])
+
+
+def score_claims(captions: Sequence[LabelledCaption]) -> ClaimScores:
+    claims = judged = doubted = 0
+    false: list[FalseClaim] = [_false(one, claim, ONE_KEY, why) for one, claim, why in keys_at_odds(captions)]
+    for one in captions:
+        for told in one.told():
+            was_judged, found = contradictions(told)
+            claims, judged = claims + 1, judged + was_judged
+            doubted += bool(reserved(told))
+            false += [_false(one, told.claim, kind, why) for kind, why in found]
+        false += [_false(one, claim, ONE_CAPTION, why) for claim, why in at_odds(one.caption.kept)]
+    return ClaimScores(
+        captions=len(captions),
+        false_captions=len({claim.segment_id for claim in false}),
+        claims=claims,
+        judged=judged,
+        false=tuple(sorted(false, key=lambda claim: (claim.source_uri, claim.segment_id, claim.kind))),
+        reserved=doubted,
+    )
+
+
+def _false(one: LabelledCaption, claim: Claim, kind: str, why: str) -> FalseClaim:
+    return FalseClaim(segment_id=one.caption.segment_id, source_uri=one.source_uri, kind=kind, text=claim.text, why=why)
+
+
+def keys_at_odds(captions: Iterable[LabelledCaption]) -> Iterator[tuple[LabelledCaption, Claim, str]]:
+    """Claims of another key than most claims about the same piece: a piece is what one label covers."""
+    told: defaultdict[tuple[str, TimeSpan], list[tuple[LabelledCaption, Claim, str]]] = defaultdict(list)
+    for one in captions:
+        pieces = [event.span for event in one.truth.events if event.branch is Branch.MUSIC]
+        pieces = [piece for piece in pieces if piece.overlap_ms(one.span)]
+        for claim in one.caption.kept if len(pieces) == 1 else ():
+            for tonic, mode in keys_told(claim.text):
+                told[one.caption.recording_id, pieces[0]].append((one, claim, f"{tonic} {mode}"))
+    for claims in told.values():
+        ((most, _),) = Counter(key for _, _, key in claims).most_common(1)
+        for one, claim, key in claims:
+            if key != most and not (key.startswith("None") and key.split()[1] == most.split()[1]):
+                yield one, claim, "other segments of the piece are in another key"
+
+
+def claim_tables(scores: ClaimScores) -> Iterator[RenderableType]:
+    """The shares, what is false by kind, and the first false claims."""
+    share = "-" if scores.false_share is None else f"{scores.false_share:.1%}"
+    table = RichTable(title="Claims held against labels", title_justify="left")
+    table.add_column("")
+    table.add_column("", justify="right")
+    table.add_row("captions", f"{scores.captions:,}")
+    table.add_row("with a false claim", f"{scores.false_captions:,} ({share})")
+    table.add_row("claims", f"{scores.claims:,}")
+    table.add_row("that labels can judge", f"{scores.judged:,}")
+    table.add_row("with reserve, of what is not there", f"{scores.reserved:,}")
+    counts = Counter(claim.kind for claim in scores.false)
+    for kind in KINDS:
+        if counts[kind]:
+            table.add_row(f"false: {kind}", f"{counts[kind]:,}")
+    yield table
+    if scores.false:
+        shown = RichTable(title=f"The first {min(SHOWN, len(scores.false))} false claims", title_justify="left")
+        for heading in ("recording", "says", "but"):
+            shown.add_column(heading, overflow="fold")
+        for claim in scores.false[:SHOWN]:
+            shown.add_row(claim.source_uri.rpartition("/")[2], claim.text, claim.why)
+        yield shown
