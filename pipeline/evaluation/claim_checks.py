@@ -27,7 +27,7 @@ _HEDGED = re.compile(
     r"(?:what may be|what sounds like|something like|perhaps|possibly) (?:sounds of nature|\w+ sounds?\b|\w+)"
 )
 _SPEECH = re.compile(r"\b(?:speech|speak\w*|spoken|talk\w*|says?|words (?:can|are|come))\b")
-_MUSIC = re.compile(r"\b(?:music\w*|melod\w+|tempo|notes)\b")
+_MUSIC = re.compile(r"\b(?:music\w*|melod\w+(?! of the voice)|tempo|notes)\b")
 _SINGING = re.compile(r"\bsing(?:s|ing)?\b")
 _FIRST_ROOM_MS, _ROOM_SHARE = 1_500, 0.2
 """So much later or earlier than labelled, or this share of the segment, is not yet wrong."""
