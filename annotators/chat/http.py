@@ -21,6 +21,7 @@ from urllib.request import getproxies, proxy_bypass
 if TYPE_CHECKING:
     import aiohttp
 
+USER_AGENT = "soundseam"
 CONNECT_S = 10.0
 MIN_KEY_CHARACTERS = 6
 """A shorter key is not a secret, such as `none` for a server that accepts any key, and may occur in an answer."""
@@ -84,7 +85,7 @@ class Attempts:
         import aiohttp
 
         # A compressed answer could unpack to any size.
-        headers = {"Accept-Encoding": "identity"}
+        headers = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT}
         headers |= {"Content-Type": content_type} if content_type else {}
         headers |= {"Authorization": f"Bearer {key}"} if key else {}
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_S, timeout_s))

@@ -18,7 +18,7 @@ from soundseam.schemas.tables import Table, annotation_table
 
 GRAMMAR = "grammar"
 """The name of this composer in claims and captions."""
-GRAMMAR_REVISION = "3"
+GRAMMAR_REVISION = "4"
 """Raise it whenever a rule may give another sentence, or the same in other words."""
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -175,6 +175,7 @@ class Rows:
 
 def derive_claim(rule: Rule, rows: Rows, variant: int = 0) -> Claim | None:
     """The claim that `rule` derives from `rows`; None for none. Each `variant` may choose other words."""
+    rule = without(rule, [place for place in rule.may_lack if not rows.has(place)])
     try:
         evidence = tuple(map(rows.evidence, rule.reads))
     except LookupError:
@@ -214,7 +215,9 @@ def without(rule: Rule, places: Collection[str]) -> Rule:
     def say(values: Values, pick: Pick) -> str | None:
         return rule.say(values.also(unknown), pick)
 
-    return Rule(f"{rule.name}{WITHOUT}{'+'.join(left_out)}", reads, say, rule.tells)
+    base, _, before = rule.name.partition(WITHOUT)
+    names = sorted({*left_out, *filter(None, before.split("+"))})
+    return Rule(f"{base}{WITHOUT}{'+'.join(names)}", reads, say, rule.tells, rule.may_lack)
 
 
 def place_of(table: Table, top: str) -> str:
@@ -244,8 +247,7 @@ def compose(rules: Iterable[Rule], rows: Rows, limit: int) -> tuple[Claim, ...]:
             break
         if rule.tells & told:
             continue
-        lacking = [place for place in rule.may_lack if not rows.has(place)]
-        claim = _fresh_claim(without(rule, [*withheld, *lacking]), rows, claims)
+        claim = _fresh_claim(without(rule, withheld), rows, claims)
         if claim is not None:
             claims.append(claim)
             told |= rule.tells

@@ -19,6 +19,14 @@ _LASTING_MS, _LASTING_SHARE = 4_000, 0.6
 _SAME_SOUND = 0.8
 SURE = 0.5
 """Minimum score for naming a class; below it, a sound is just a sound."""
+SURE_STREAM = 0.8
+"""The same for speech and music, of which a caption then says more: animals and sirens reach 0.7 or so."""
+
+
+def sure_from(event_class: EventClass) -> float:
+    """The score from which an event is stated without a hedge."""
+    return SURE_STREAM if event_class in _STREAMS else SURE
+
 
 SPAN_READS = ("segments:start_ms", "segments:end_ms")
 
@@ -54,6 +62,11 @@ class Stream:
     """Mean over its events, weighted by length."""
     name: SoundName | None = None
     """The common name of all its events, if there is one."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it may be told without reserve."""
+        return self.score >= sure_from(self.event_class)
 
     @property
     def duration_ms(self) -> int:

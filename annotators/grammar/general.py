@@ -8,6 +8,7 @@ from soundseam.annotators.grammar.words import seconds_word
 
 _REGULAR = 0.85
 _FEWEST = 3
+_QUIET_DBFS, _QUIET_BELOW_DB = -45.0, 20.0
 
 
 def _say_repetition(values: Values, pick: Pick) -> str | None:
@@ -57,7 +58,7 @@ def _rate(period_ms: float) -> str:
 
 def _say_quiet(values: Values, pick: Pick) -> str | None:
     share, timeline = values.number("general:acoustics.silence_share"), read_timeline(values, "segments")
-    if share is None or share < 0.5 or timeline.event_share > 0.5:
+    if share is None or share < 0.5 or timeline.event_share > 0.5 or not _is_quiet_behind(values):
         return None
     several = len(timeline.sounds) >= 2 and not timeline.streams
     return pick(
@@ -69,6 +70,12 @@ def _say_quiet(values: Values, pick: Pick) -> str | None:
         "there is little else to hear",
         *(["between the sounds it is quiet", "quiet lies between the sounds"] if several else []),
     )
+
+
+def _is_quiet_behind(values: Values) -> bool:
+    """Whether what lies behind the sounds is far below them, and below what is heard: a fan is no quiet."""
+    floor, level = values.number("general:acoustics.noise_floor_dbfs"), values.number("general:acoustics.level_dbfs")
+    return floor is None or (floor <= _QUIET_DBFS and (level is None or level - floor >= _QUIET_BELOW_DB))
 
 
 def _say_steady(values: Values, pick: Pick) -> str | None:
@@ -137,7 +144,12 @@ REPETITION = Rule(
 )
 QUIET = Rule(
     "general.quiet",
-    (*timeline_reads("segments"), "general:acoustics.silence_share"),
+    (
+        *timeline_reads("segments"),
+        "general:acoustics.silence_share",
+        "general:acoustics.noise_floor_dbfs",
+        "general:acoustics.level_dbfs",
+    ),
     _say_quiet,
     frozenset({"background"}),
 )

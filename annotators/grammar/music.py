@@ -17,6 +17,7 @@ from soundseam.annotators.grammar.music_character import (
     read_character,
     share_of,
 )
+from soundseam.annotators.grammar.words import HEDGES
 
 _DYNAMICS = ("music:dynamics.trend_db", "music:dynamics.loudness_range_db", *timeline_reads("segments"))
 _TIMBRE = ("music:timbre.percussive_share", "music:timbre.brightness_hz")
@@ -203,9 +204,7 @@ def _say_doubtful(values: Values, pick: Pick) -> str | None:
     if not is_doubtful(values) or share_of(values, "speech") >= share_of(values, "music"):
         return None
     extent = " throughout" if is_throughout(values) else ""
-    noun = pick(
-        "what may be music", "what sounds like music", "something like music", "perhaps music", "possibly music"
-    )
+    noun = f"{pick(*HEDGES)} music"
     return pick(
         f"{noun} is heard{extent}",
         f"there is {noun}{extent}",

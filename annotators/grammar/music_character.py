@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from soundseam.annotators.grammar.engine import Values
-from soundseam.annotators.grammar.events import SPAN_READS, SURE, read_timeline, timeline_reads
+from soundseam.annotators.grammar.events import SPAN_READS, SURE, SURE_STREAM, read_timeline, timeline_reads
 from soundseam.annotators.grammar.words import with_article
 from soundseam.schemas.event import EventClass
 from soundseam.schemas.music import Mode, key_name
@@ -14,8 +14,6 @@ from soundseam.schemas.music import Mode, key_name
 _SURE_TEMPO, _SURE_KEY, _SURE_MODE = 0.3, 0.5, 0.2
 _BESIDE_SPEECH = 0.35
 """With speech over so much of the time, not even tempo and key are the music's."""
-_SURE_ALONE = 0.8
-"""Detection score from which music is music; below it, only if both a pulse and a key are sure."""
 _SHORTEST_MS = {"key": 8_000, "tempo": 4_000}
 _BESIDE_ANYTHING = 0.1
 """With other sounds over so much of the time, level, notes and colour are not the music's."""
@@ -59,7 +57,7 @@ def is_alone(values: Values) -> bool:
 def is_doubtful(values: Values) -> bool:
     """Whether only a detector's score indicates music, and not clearly: a grasshopper has a pulse, a horn a pitch."""
     tempo, key = (values.number(name) or 0 for name in SURE_SIGNS)
-    return not (tempo >= _SURE_TEMPO and key >= _SURE_KEY) and SURE <= music_strength(values) < _SURE_ALONE
+    return not (tempo >= _SURE_TEMPO and key >= _SURE_KEY) and SURE <= music_strength(values) < SURE_STREAM
 
 
 def is_undisturbed(values: Values) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from soundseam.annotators.grammar.engine import Pick, Rule, Values
 from soundseam.annotators.grammar.events import SURE, Stream, Timeline, read_timeline, timeline_reads
-from soundseam.annotators.grammar.words import join_words, place_word
+from soundseam.annotators.grammar.words import HEDGES, join_words, place_word
 from soundseam.schemas.event import EventClass
 
 _TOGETHER, _APART = 0.6, 0.1
@@ -45,7 +45,6 @@ _NAMES = {
 _UNNAMED = _Words("a lasting sound", "a sound goes on")
 _SEVERAL_UNNAMED = _Words("lasting sounds", "sounds go on", plural=True)
 _HEDGED = (EventClass.SPEECH, EventClass.MUSIC, EventClass.SINGING)
-_HEDGES = ("what may be", "what sounds like", "something like", "perhaps", "possibly")
 
 
 def _name(stream: Stream) -> _Words:
@@ -59,9 +58,9 @@ def _name(stream: Stream) -> _Words:
 def stream_words(stream: Stream, pick: Pick) -> _Words:
     """The words for a stream, hedged if the detector is not sure of it."""
     name = _name(stream)
-    if stream.score >= SURE or name is _UNNAMED:
+    if stream.is_sure or name is _UNNAMED:
         return name
-    noun = f"{pick(*_HEDGES)} {name.noun}"
+    noun = f"{pick(*HEDGES)} {name.noun}"
     return _Words(noun, f"{noun} is heard")
 
 
@@ -172,7 +171,7 @@ def _say_extent(timeline: Timeline, pick: Pick) -> str | None:
     if len(timeline.streams) != 1:
         return None
     stream, whole = timeline.streams[0], timeline.duration_ms
-    if stream.duration_ms < 0.75 * (stream.end_ms - stream.start_ms):
+    if stream.duration_ms < 0.75 * (stream.end_ms - stream.start_ms) or not stream.is_sure:
         return None
     words = _name(stream)
     noun = f"the {words.noun.removeprefix('a ')}"

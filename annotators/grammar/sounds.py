@@ -64,7 +64,12 @@ class _Scene:
         if self.named:
             noun = f"the {_NOUNS.get(stream.event_class, 'longer sound')}"
             return f"during {noun}", f"before {noun}", f"after {noun}", noun
-        return _CLAUSES.get(stream.event_class, _OTHER_CLAUSES) if stream.score >= SURE else _OTHER_CLAUSES
+        if stream.is_sure:
+            return _CLAUSES.get(stream.event_class, _OTHER_CLAUSES)
+        if stream.score < SURE or stream.event_class not in _NOUNS:
+            return _OTHER_CLAUSES
+        noun = f"what may be {_NOUNS[stream.event_class]}"
+        return f"beside {noun}", f"before {noun}", f"after {noun}", noun
 
 
 def _say_sounds(timeline: Timeline, pick: Pick, named: bool) -> str | None:

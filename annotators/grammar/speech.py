@@ -5,12 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 
 from soundseam.annotators.grammar.engine import Pick, Rule, Say, Values
-from soundseam.annotators.grammar.events import SURE
+from soundseam.annotators.grammar.events import SURE_STREAM
 from soundseam.annotators.grammar.speech_manner import (
     MANNER_READS,
     MIN_VOICED_SHARE,
     ONE_VOICE_SEMITONES,
+    SPEAKERS_READ,
     enough_speech,
+    is_one_voice,
     pitch_range_semitones,
     read_manner,
 )
@@ -59,7 +61,7 @@ def _say_opening(values: Values, pick: Pick) -> str | None:
 
 def _is_surely_speech(values: Values) -> bool:
     pairs = zip(values.texts(_PROFILE[0]), values.numbers(_PROFILE[1]), strict=True)
-    return any(name == "speech" and (strength or 0.0) >= SURE for name, strength in pairs)
+    return any(name == "speech" and (strength or 0.0) >= SURE_STREAM for name, strength in pairs)
 
 
 def _share_beside(values: Values) -> float:
@@ -95,7 +97,7 @@ def _say_manner(values: Values, pick: Pick) -> str | None:
 
 def _say_melody(values: Values, pick: Pick) -> str | None:
     width = pitch_range_semitones(values)
-    if width is None or not enough_speech(values):
+    if width is None or not enough_speech(values) or not is_one_voice(values):
         return None
     if (values.number("speech:voice.voiced_share") or 0) < MIN_VOICED_SHARE:
         return None
@@ -127,7 +129,7 @@ def _say_background(values: Values, pick: Pick) -> str | None:
     if snr >= 30 and _share_beside(values) <= _HARDLY_ANYTHING:
         options = [
             "the speech stands out clearly from a quiet background",
-            "hardly anything is heard behind the voice",
+            "hardly anything is heard behind the words",
             "the background is quiet",
             "there is next to no background sound",
             "the words stand out clearly",
@@ -137,8 +139,8 @@ def _say_background(values: Values, pick: Pick) -> str | None:
     if snr < 8:
         options = [
             "the background is nearly as loud as the speech",
-            "the voice barely rises above what is behind it",
-            "a good deal of other sound accompanies the voice",
+            "the speech barely rises above what is behind it",
+            "a good deal of other sound accompanies the speech",
             "the speech hardly stands out from the background",
             "there is much background sound behind the words",
         ]
@@ -152,7 +154,6 @@ def _say_level(values: Values, pick: Pick) -> str | None:
         return None
     if level < -38:
         return pick(
-            "the voice was recorded at a low level",
             "the recording level is low",
             "the speech is faint",
             "the speech reaches the microphone at a low level",
@@ -207,13 +208,17 @@ def _say_speakers(values: Values, pick: Pick) -> str | None:
     )
 
 
-def _rule(name: str, reads: tuple[str, ...], say: Say, tells: set[str]) -> Rule:
+_MAY_LACK = frozenset({"speech:speakers"})
+"""Of profiles without a diarization."""
+
+
+def _rule(name: str, reads: tuple[str, ...], say: Say, tells: set[str], may_lack: frozenset[str] = frozenset()) -> Rule:
     """A rule with `say` that only applies if the segment's profile is sure of speech."""
 
     def say_of_speech(values: Values, pick: Pick) -> str | None:
         return say(values, pick) if _is_surely_speech(values) else None
 
-    return Rule(name, (*_PROFILE, *reads), say_of_speech, frozenset(tells))
+    return Rule(name, (*_PROFILE, *reads), say_of_speech, frozenset(tells), may_lack)
 
 
 _PAUSES = ("speech:voice.longest_pause_ms", "speech:voice.pause_count")
@@ -222,13 +227,14 @@ _RANGE = (
     "speech:voice.voiced_share",
     "speech:voice.pitch_low_hz",
     "speech:voice.pitch_high_hz",
+    SPEAKERS_READ,
 )
 _BACKGROUND = (_SHARES, "speech:voice.snr_db", "speech:voice.pause_count")
 
-OPENING = _rule("speech.opening", MANNER_READS, _say_opening, {"opening", "manner"})
-MANNER = _rule("speech.manner", MANNER_READS, _say_manner, {"manner"})
+OPENING = _rule("speech.opening", (*MANNER_READS, SPEAKERS_READ), _say_opening, {"opening", "manner"}, _MAY_LACK)
+MANNER = _rule("speech.manner", (*MANNER_READS, SPEAKERS_READ), _say_manner, {"manner"}, _MAY_LACK)
 LONG_PAUSE = _rule("speech.long_pause", _PAUSES, _say_long_pause, {"long pause"})
-MELODY = _rule("speech.melody", _RANGE, _say_melody, {"melody"})
+MELODY = _rule("speech.melody", _RANGE, _say_melody, {"melody"}, _MAY_LACK)
 BACKGROUND = _rule("speech.background", _BACKGROUND, _say_background, {"background"})
 _SPEAKERS = ("speech:speakers.sure", "speech:speakers.count", "speech:speakers.turns.*.speaker")
 SPEAKERS = _rule("speech.speakers", _SPEAKERS, _say_speakers, {"speakers"})

@@ -27,6 +27,8 @@ MANNER_READS = (
     "speech:voice.pause_count",
     "speech:voice.longest_pause_ms",
 )
+SPEAKERS_READ = "speech:speakers.count"
+"""What says whether it is one voice at all."""
 
 
 class _Pace(NamedTuple):
@@ -139,6 +141,11 @@ def pitch_range_semitones(values: Values) -> float | None:
     return 12 * log2(high / low) if low and high and min(low, high) > 0 else None
 
 
+def is_one_voice(values: Values) -> bool:
+    """Whether nobody heard several people: only then is there a voice whose pitch can be told."""
+    return values.number(SPEAKERS_READ) in (None, 1)
+
+
 def enough_speech(values: Values) -> bool:
     return (values.number("speech:voice.speech_ms") or 0) >= MIN_SPEECH_MS
 
@@ -153,6 +160,8 @@ def _pace(values: Values) -> _Pace | None:
 def _pitch(values: Values) -> _Pitch | None:
     median, width = values.number("speech:voice.pitch_median_hz"), pitch_range_semitones(values)
     if median is None or width is None or width > ONE_VOICE_SEMITONES or not enough_speech(values):
+        return None
+    if not is_one_voice(values):
         return None
     if (values.number("speech:voice.voiced_share") or 0) < MIN_VOICED_SHARE:
         return None

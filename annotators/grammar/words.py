@@ -7,6 +7,22 @@ from collections.abc import Sequence
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _DOZEN = len(_NUMBERS) - 1
 
+HEDGES = (
+    "what may be",
+    "what sounds like",
+    "what could be",
+    "something like",
+    "perhaps",
+    "possibly",
+    "maybe",
+    "presumably",
+    "apparently",
+    "seemingly",
+    "probably",
+    "most likely",
+)
+"""Before a noun of which nobody is sure."""
+
 
 def number_word(count: int) -> str:
     """Up to twelve as a word, above that approximately."""

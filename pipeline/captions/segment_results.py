@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 
 from soundseam.annotators.grammar.engine import Rows, as_json
-from soundseam.annotators.grammar.events import SURE
+from soundseam.annotators.grammar.events import sure_from
 from soundseam.annotators.wording.language_names import LANGUAGE_NAMES
 from soundseam.schemas.annotation import Annotation
 from soundseam.schemas.caption import ResultKind, ToolResult
@@ -130,7 +130,7 @@ def event_results(source: Source, events: Sequence[Event], field: str = "events"
 def event_words(event: Event) -> str:
     """What is heard: the label, its class where the label is its own, hedged where the detector is not sure."""
     named = class_words(event.event_class) if event.label == event.event_class.value else event.label
-    return named if event.score >= SURE else f"perhaps {named}"
+    return named if event.score >= sure_from(event.event_class) else f"perhaps {named}"
 
 
 def class_words(event_class: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from soundseam.annotators.grammar.engine import Pick, Values
-from soundseam.annotators.grammar.speech_manner import MANNER_READS, read_manner
+from soundseam.annotators.grammar.engine import Json, Pick, Values
+from soundseam.annotators.grammar.speech_manner import MANNER_READS, SPEAKERS_READ, read_manner
 from soundseam.pipeline.captions.segment_results import Source, language_name, listed, percent, rounded, seconds
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.caption import ResultKind, ToolResult
@@ -94,7 +94,8 @@ def _how_it_sounds(one: Paralinguistics) -> str:
 def _voice_words(voice: Voice) -> str:
     dumped = voice.model_dump(mode="json")
     # What the grammar says of the same values: the words of pace and pitch are decided in one place.
-    manner = read_manner(Values({name: dumped[name.partition(".")[2]] for name in MANNER_READS}), Pick("voice"))
+    measures: dict[str, Json] = {name: dumped[name.partition(".")[2]] for name in MANNER_READS}
+    manner = read_manner(Values({**measures, SPEAKERS_READ: None}), Pick("voice"))
     noisy = voice.snr_db is not None and voice.snr_db < 8
     quiet = voice.snr_db is not None and voice.snr_db >= 30
     return listed(

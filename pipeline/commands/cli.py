@@ -112,7 +112,8 @@ def _exit_codes() -> Iterator[None]:
     except OSError as error:
         _leave(WRONG_SETUP, os_problem(error))
     except (WorkerFailedError, WorkerStartError) as error:
-        print(redact_text(error.trace), file=sys.stderr)
+        if error.trace:
+            print(redact_text(error.trace), file=sys.stderr)
         _leave(FAILED, f"the run has ended: {error}. What was committed stays; the same command resumes")
     except KeyboardInterrupt:
         _leave(INTERRUPTED, "interrupted; what was committed stays, and the same command resumes")

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from soundseam.annotators.grammar.music_character import told_tempo
 from soundseam.annotators.grammar.sound_names import SoundName, broader_labels, sound_names
-from soundseam.annotators.grammar.words import LONGER, PLACES, seconds_word
+from soundseam.annotators.grammar.words import HEDGES, LONGER, PLACES, seconds_word
 from soundseam.annotators.wording.language_names import UnknownLanguageError, language_tag
 from soundseam.annotators.wording.names import keys_in, names_in
 from soundseam.annotators.wording.normalise import primary_language, quotations_in, unquoted, was_said
@@ -23,9 +23,7 @@ from soundseam.schemas.claim import Claim
 from soundseam.schemas.event import Branch
 from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
-_HEDGED = re.compile(
-    r"(?:what may be|what sounds like|something like|perhaps|possibly) (?:sounds of nature|\w+ sounds?\b|\w+)"
-)
+_HEDGED = re.compile(rf"(?:{'|'.join(HEDGES)}) (?:sounds of nature|\w+ sounds?\b|\w+)")
 _SPEECH = re.compile(r"\b(?:speech|speak\w*|spoken|talk\w*|says?|words (?:can|are|come))\b")
 _MUSIC = re.compile(r"\b(?:music\w*|melod\w+(?! of the voice)|tempo|notes)\b")
 _SINGING = re.compile(r"\bsing(?:s|ing)?\b")
@@ -48,10 +46,6 @@ class Told:
     truth: Truth
     """Of `span` alone."""
 
-    @property
-    def rule(self) -> str:
-        return self.claim.rule
-
     @cached_property
     def text(self) -> str:
         """In small letters, without what is quoted or said with reserve."""
@@ -64,7 +58,7 @@ class Told:
 
     def tells(self, branch: Branch) -> bool:
         pattern = _SPEECH if branch is Branch.SPEECH else _MUSIC
-        by_rule = self.rule.startswith(f"{branch}.") and not self.reserved
+        by_rule = self.claim.rule.startswith(f"{branch}.") and not self.reserved
         return by_rule or pattern.search(self.text) is not None
 
 
@@ -93,7 +87,7 @@ def reserved(told: Told) -> list[str] | None:
     """What may be, and is not: no false claim, but worth counting."""
     said = {Branch.SPEECH: _SPEECH, Branch.MUSIC: _MUSIC}
     found = [branch for branch, pattern in said.items() if pattern.search(told.reserved)]
-    return [f"there is no {branch}" for branch in found if not told.truth.has(branch)] if found else None
+    return [f"there is no {one}" for one in found if not told.truth.has(one)] if found else None
 
 
 _SAYS_HOW = ("something", "something wet", "someone", "sound effect")
@@ -211,7 +205,7 @@ _BEGINS = re.compile(r"\b(?:begins?|starts?)\b")
 
 def _place(told: Told) -> list[str] | None:
     at_end = not _BEGINS.search(told.text)
-    if told.rule.partition("#")[0] != "scene.extent" or (lasting := _lasting(told)) is None:
+    if told.claim.rule.partition("#")[0] != "scene.extent" or (lasting := _lasting(told)) is None:
         return None
     low, bounds = 0.0, (0.0, 0.95)
     for up_to, words in PLACES:

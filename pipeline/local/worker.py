@@ -209,6 +209,9 @@ def serve_groups(connection: Connection, steps: str, log: str, parent: int) -> N
             run_group(works, ProgressLog(path=steps))
         except BackendUnavailableError as error:
             connection.send(Answer(state="unavailable", error=_BEAMS_REMARK.sub("", str(error).strip())))
+        except ConnectionError as error:
+            # Of servers that stay away or refuse us: the message says which, and where it rose says nothing more.
+            connection.send(Answer(state="failed", error=_BEAMS_REMARK.sub("", str(error).strip())))
         except Exception as error:  # noqa: BLE001 - rises again in the parent, which ends the run
             if is_no_space(str(error)):
                 connection.send(Answer(state="unavailable", error=no_space()))
