@@ -48,7 +48,7 @@ def evaluate(
     folder: Annotated[
         str,
         typer.Argument(
-            help="Labelled audio in the format that docs/ describes for each subject; for verifier and claims, a corpus.",
+            help="Labelled audio in the format that docs/ describes for each subject; verifier and claims: a corpus.",
             show_default=False,
         ),
     ],
