@@ -146,7 +146,7 @@ def tempo_words(tempo_bpm: float) -> str:
     return _step(tempo_bpm)[1]
 
 
-def told_tempo(text: str) -> tuple[float, float] | None:
+def stated_tempo(text: str) -> tuple[float, float] | None:
     """The beats a minute, from and up to, for which `text` has a word; None if it has none."""
     low = 0.0
     for up_to, adjective, adverb in _TEMPI:

@@ -25,7 +25,7 @@ class Part(NamedTuple):
     function: str | None = None
 
 
-class Heard(NamedTuple):
+class PieceFacts(NamedTuple):
     """What is found in a piece: its parts, in order, without gaps, none or two at least; and its key."""
 
     parts: Sequence[Part]
@@ -33,7 +33,7 @@ class Heard(NamedTuple):
     """None if the finder looks for no key."""
 
 
-HearPiece = Callable[[Samples], Heard]
+AnalysePiece = Callable[[Samples], PieceFacts]
 """Of a piece, mono at the finder's own rate."""
 MIN_KEY_MS = 8_000
 """In a shorter segment nobody hears the key of the piece."""
@@ -42,21 +42,21 @@ MIN_KEY_MS = 8_000
 class SectionAnnotator:
     """Implements RecordingAnnotator. A piece longer than `longest_ms` is processed in stretches."""
 
-    def __init__(self, hear: HearPiece, rate_hz: int, longest_ms: int) -> None:
-        self._hear = hear
+    def __init__(self, analyse: AnalysePiece, rate_hz: int, longest_ms: int) -> None:
+        self._analyse = analyse
         self._rate_hz = rate_hz
         self._longest_ms = longest_ms
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[MusicFacts]:
         """Each clip as a piece of its own."""
-        return [self._facts(clip.segment, clip.segment.start_ms, self._hear(clip.samples)) for clip in clips]
+        return [self._facts(clip.segment, clip.segment.start_ms, self._analyse(clip.samples)) for clip in clips]
 
     def annotate_recording(self, waveform: Waveform, segments: Sequence[Segment]) -> Sequence[MusicFacts]:
         answers: list[MusicFacts] = []
         for piece in pieces_of(segments, self._longest_ms):
             start_ms = piece[0].start_ms
-            heard = self._hear(self._read(waveform, TimeSpan(start_ms, piece[-1].end_ms)))
-            answers += [self._facts(segment, start_ms, heard) for segment in piece]
+            found = self._analyse(self._read(waveform, TimeSpan(start_ms, piece[-1].end_ms)))
+            answers += [self._facts(segment, start_ms, found) for segment in piece]
         return answers
 
     def _read(self, waveform: Waveform, span: TimeSpan) -> Samples:
@@ -66,11 +66,11 @@ class SectionAnnotator:
         return resampled
 
     @staticmethod
-    def _facts(segment: Segment, start_ms: int, heard: Heard) -> MusicFacts:
-        tonality = heard.tonality
+    def _facts(segment: Segment, start_ms: int, found: PieceFacts) -> MusicFacts:
+        tonality = found.tonality
         if tonality is not None and segment.span.duration_ms < MIN_KEY_MS:
             tonality = no_key(tonality.tuning_cents)
-        return MusicFacts(sections=tuple(_sections_in(segment, start_ms, heard.parts)), tonality=tonality)
+        return MusicFacts(sections=tuple(_sections_in(segment, start_ms, found.parts)), tonality=tonality)
 
 
 def no_key(tuning_cents: float | None) -> Tonality:

@@ -21,7 +21,7 @@ from pydantic import Field
 from soundseam.annotators.base import Backend, BackendUnavailableError, RecordingAnnotator, Samples, checked_samples
 from soundseam.annotators.detection.label_table import read_labels
 from soundseam.annotators.detection.tagging import file_revision, open_exported, sigmoid
-from soundseam.annotators.music.pieces import Heard, HearPiece, Part, SectionAnnotator
+from soundseam.annotators.music.pieces import AnalysePiece, Part, PieceFacts, SectionAnnotator
 from soundseam.annotators.onnx import Floats
 from soundseam.annotators.weights import (
     cannot_open,
@@ -154,15 +154,15 @@ class SongFormer(Backend[MusicFacts]):
 
     def load(self) -> RecordingAnnotator[MusicFacts]:
         self.check_available()
-        hear = _own_code(self) if Path(self.path).is_dir() else _exported(self)
-        return SectionAnnotator(hear, RATE_HZ, 1000 * self.longest_piece_s)
+        analyse = _own_code(self) if Path(self.path).is_dir() else _exported(self)
+        return SectionAnnotator(analyse, RATE_HZ, 1000 * self.longest_piece_s)
 
 
 def _is_songformer(place: Path) -> bool:
     return (place / "modeling_songformer.py").is_file()
 
 
-def _own_code(backend: SongFormer) -> HearPiece:
+def _own_code(backend: SongFormer) -> AnalysePiece:
     """SongFormer from its folder: called with a waveform, it returns start, end (s) and label of each part."""
     from transformers import AutoModel
 
@@ -179,16 +179,16 @@ def _own_code(backend: SongFormer) -> HearPiece:
             ) from error
     net = net.eval().to(torch_device(backend.device))
 
-    def hear(samples: Samples) -> Heard:
+    def analyse(samples: Samples) -> PieceFacts:
         import torch
 
         if _is_too_short(samples):
-            return Heard(())
+            return PieceFacts(())
         with importable(folder), torch.inference_mode():
             told = net(np.array(samples, dtype=np.float32))
-        return Heard(_several([_told_part(part) for part in told]))
+        return PieceFacts(_several([_told_part(part) for part in told]))
 
-    return hear
+    return analyse
 
 
 def _told_part(part: Mapping[str, object]) -> tuple[float, float, str]:
@@ -198,14 +198,14 @@ def _told_part(part: Mapping[str, object]) -> tuple[float, float, str]:
     return 1000.0 * start_s, 1000.0 * end_s, str(label)
 
 
-def _exported(backend: SongFormer) -> HearPiece:
+def _exported(backend: SongFormer) -> AnalysePiece:
     labels = read_labels(Path(backend.labels))
     device = "" if backend.path.endswith(".onnx") else torch_device(backend.device)
     run = open_exported(Path(backend.path), device)
 
-    def hear(samples: Samples) -> Heard:
+    def analyse(samples: Samples) -> PieceFacts:
         if _is_too_short(samples):
-            return Heard(())
+            return PieceFacts(())
         whole = np.pad(samples, (0, -samples.size % round(backend.frame_ms * RATE_HZ / 1000)))
         boundaries, functions = run(np.array(whole, dtype=np.float32)[None])
         shares = _softmax(functions.reshape(-1, functions.shape[-1]))
@@ -213,9 +213,9 @@ def _exported(backend: SongFormer) -> HearPiece:
             raise ValueError(f"{backend.path} gives {shares.shape[1]} functions, {backend.labels} lists {len(labels)}")
         frame_s = backend.frame_ms / 1000
         parts = parts_of_frames(sigmoid(boundaries.reshape(-1)), shares, labels, frame_s, backend.limits)
-        return Heard(_several(parts))
+        return PieceFacts(_several(parts))
 
-    return hear
+    return analyse
 
 
 def _is_too_short(samples: Samples) -> bool:

@@ -14,7 +14,7 @@ from soundseam.annotators.base import Backend, RecordingAnnotator, Samples, chec
 from soundseam.annotators.music.bars import find_bars
 from soundseam.annotators.music.fitted import weights_key
 from soundseam.annotators.music.harmony import PITCH_CLASSES, ChordPath, find_chords, find_key, step_edges_ms
-from soundseam.annotators.music.pieces import MIN_KEY_MS, Heard, Part, SectionAnnotator, no_key
+from soundseam.annotators.music.pieces import MIN_KEY_MS, Part, PieceFacts, SectionAnnotator, no_key
 from soundseam.annotators.music.pulse import find_pulse, gaussian
 from soundseam.annotators.music.spectra import (
     FRAME_MS,
@@ -206,7 +206,7 @@ _FLOOR_DB = -60.0
 
 
 class Structure(Backend[MusicFacts]):
-    """Sections of whole pieces, that is, of adjacent music segments, with the same letter if a part repeats; and one key.
+    """Sections of whole pieces (adjacent music segments), with the same letter if a part repeats; and one key.
 
     Pieces shorter than two sections have no sections, pieces of less than 8 s no key.
     """
@@ -231,18 +231,18 @@ class Structure(Backend[MusicFacts]):
         return f"4-{weights_key()}"
 
     def load(self) -> RecordingAnnotator[MusicFacts]:
-        hear = partial(hear_piece, shortest_section_ms=self.shortest_section_ms)
-        return SectionAnnotator(hear, RATE_HZ, 1000 * self.longest_piece_s)
+        analyse = partial(analyse_piece, shortest_section_ms=self.shortest_section_ms)
+        return SectionAnnotator(analyse, RATE_HZ, 1000 * self.longest_piece_s)
 
 
-def hear_piece(samples: Samples, shortest_section_ms: int) -> Heard:
+def analyse_piece(samples: Samples, shortest_section_ms: int) -> PieceFacts:
     """The sections and the key of a piece, `samples` at 22.05 kHz.
 
     No sections where no two stand out, or there is no room for two.
     """
     duration_ms = 1000 * len(checked_samples(samples)) / RATE_HZ
     if duration_ms < min(2 * shortest_section_ms, MIN_KEY_MS):
-        return Heard((), no_key(None))
+        return PieceFacts((), no_key(None))
     spectra = measure_spectra(samples)
     chroma = measure_chroma(spectra.slow)
     onsets = onset_strength(spectra.fast)
@@ -250,7 +250,7 @@ def hear_piece(samples: Samples, shortest_section_ms: int) -> Heard:
     chords = find_chords(chroma, None if pulse is None else pulse.beats, spectra.duration_ms)
     tonality = _tonality(chords, chroma.tuning_cents)
     if duration_ms < 2 * shortest_section_ms:
-        return Heard((), tonality)
+        return PieceFacts((), tonality)
     bars = None if pulse is None else find_bars(pulse.beats, onsets, chroma.harmony)
     edges = step_edges_ms(None if pulse is None else pulse.beats, spectra.duration_ms)
     downbeats = np.zeros(0, dtype=np.int64)
@@ -258,7 +258,7 @@ def hear_piece(samples: Samples, shortest_section_ms: int) -> Heard:
         times = pulse.beats[bars.phase :: bars.beats_per_bar] * FRAME_MS
         downbeats = np.unique(np.abs(edges[:-1, None] - times[None, :]).argmin(axis=0))
     steps = Steps(edges, _step_harmony(chroma, edges), _step_colour(spectra, edges), downbeats)
-    return Heard([Part(*section) for section in find_sections(steps, shortest_section_ms)], tonality)
+    return PieceFacts([Part(*section) for section in find_sections(steps, shortest_section_ms)], tonality)
 
 
 def _tonality(chords: ChordPath, tuning_cents: float | None) -> Tonality:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from soundseam.annotators.grammar.music_character import told_tempo
+from soundseam.annotators.grammar.music_character import stated_tempo
 from soundseam.annotators.grammar.sound_names import SoundName, broader_labels, sound_names
 from soundseam.annotators.grammar.words import HEDGES, LONGER, PLACES, seconds_word
 from soundseam.annotators.wording.language_names import UnknownLanguageError, language_tag
@@ -38,7 +38,7 @@ _MUCH_SPEECH = 0.2
 
 
 @dataclass(frozen=True)
-class Told:
+class Statement:
     """One sentence, and what is known of the part of a recording that it stands for."""
 
     claim: Claim
@@ -62,39 +62,39 @@ class Told:
         return by_rule or pattern.search(self.text) is not None
 
 
-Check = Callable[[Told], list[str] | None]
+Check = Callable[[Statement], list[str] | None]
 
 
-def _speech(told: Told) -> list[str] | None:
-    if not told.tells(Branch.SPEECH):
+def _speech(statement: Statement) -> list[str] | None:
+    if not statement.tells(Branch.SPEECH):
         return None
-    return [] if told.truth.has(Branch.SPEECH) else ["nobody speaks"]
+    return [] if statement.truth.has(Branch.SPEECH) else ["nobody speaks"]
 
 
-def _music(told: Told) -> list[str] | None:
-    if not told.tells(Branch.MUSIC):
+def _music(statement: Statement) -> list[str] | None:
+    if not statement.tells(Branch.MUSIC):
         return None
-    return [] if told.truth.has(Branch.MUSIC) else ["there is no music"]
+    return [] if statement.truth.has(Branch.MUSIC) else ["there is no music"]
 
 
-def _singing(told: Told) -> list[str] | None:
-    if not _SINGING.search(told.text):
+def _singing(statement: Statement) -> list[str] | None:
+    if not _SINGING.search(statement.text):
         return None
-    return [] if told.truth.has(Branch.MUSIC) else ["nobody sings"]
+    return [] if statement.truth.has(Branch.MUSIC) else ["nobody sings"]
 
 
-def reserved(told: Told) -> list[str] | None:
+def reserved(statement: Statement) -> list[str] | None:
     """What may be, and is not: no false claim, but worth counting."""
     said = {Branch.SPEECH: _SPEECH, Branch.MUSIC: _MUSIC}
-    found = [branch for branch, pattern in said.items() if pattern.search(told.reserved)]
-    return [f"there is no {one}" for one in found if not told.truth.has(one)] if found else None
+    found = [branch for branch, pattern in said.items() if pattern.search(statement.reserved)]
+    return [f"there is no {one}" for one in found if not statement.truth.has(one)] if found else None
 
 
 _SAYS_HOW = ("something", "something wet", "someone", "sound effect")
 """Names that say how it sounds; labels say what it is."""
 
 
-def told_names(text: str, claim: Claim) -> list[SoundName]:
+def stated_names(text: str, claim: Claim) -> list[SoundName]:
     """The names among the evidence of `claim` that `text` gives."""
     labels = {label for label in sound_names() if any(f'"{label}"' in one.value for one in claim.evidence)}
     names = [sound_names()[label] for label in sorted(labels)]
@@ -105,16 +105,16 @@ def told_names(text: str, claim: Claim) -> list[SoundName]:
     ]
 
 
-def _names(told: Told) -> list[str] | None:
-    names = [name for name in told_names(told.text, told.claim) if name.kind not in ("speech", "music")]
+def _names(statement: Statement) -> list[str] | None:
+    names = [name for name in stated_names(statement.text, statement.claim) if name.kind not in ("speech", "music")]
     if not names:
         return None
-    events = [event for event in told.truth.events if event.branch is Branch.GENERAL]
-    if not told.truth.is_complete or not all(event.labels for event in events):
+    events = [event for event in statement.truth.events if event.branch is Branch.GENERAL]
+    if not statement.truth.is_complete or not all(event.labels for event in events):
         return None
     right = frozenset[str]().union(*(event.labels for event in events))
     alien = [name for name in names if not _is_right(name.label, right)]
-    if told.truth.has(Branch.MUSIC):  # whose instruments may ring, whistle and rumble
+    if statement.truth.has(Branch.MUSIC):  # whose instruments may ring, whistle and rumble
         alien = [name for name in alien if name.kind in ("animal", "voice", "crowd", "machine")]
     return [f"{name.subject} is none of: {', '.join(sorted(right)) or 'no sound'}" for name in alien]
 
@@ -130,12 +130,12 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _kinds(told: Told) -> list[str] | None:
-    wanted = {words: roots for words, roots in _KINDS.items() if re.search(words, told.text)}
-    events = [event for event in told.truth.events if event.branch is Branch.GENERAL]
-    if not wanted or not told.truth.is_complete or not all(event.labels for event in events):
+def _kinds(statement: Statement) -> list[str] | None:
+    wanted = {words: roots for words, roots in _KINDS.items() if re.search(words, statement.text)}
+    events = [event for event in statement.truth.events if event.branch is Branch.GENERAL]
+    if not wanted or not statement.truth.is_complete or not all(event.labels for event in events):
         return None
-    is_voice = told.truth.has(Branch.SPEECH) or told.truth.has(Branch.MUSIC)
+    is_voice = statement.truth.has(Branch.SPEECH) or statement.truth.has(Branch.MUSIC)
     found = {root for event in events for label in event.labels for root in (label, *broader_labels(label))}
     return [
         f"of {', '.join(roots)} there is none"
@@ -144,78 +144,78 @@ def _kinds(told: Told) -> list[str] | None:
     ]
 
 
-def keys_told(text: str) -> set[tuple[int | None, str]]:
-    """Keys as (semitones over C, mode), None for those of which the mode alone is told."""
+def stated_keys(text: str) -> set[tuple[int | None, str]]:
+    """Keys as (semitones over C, mode), None for those of which the mode alone is statement."""
     modes = {(None, mode) for mode in re.findall(r"\ba (major|minor) key\b", text)}
     return {*keys_in(text), *modes}
 
 
-def _key(told: Told) -> list[str] | None:
-    keys = keys_told(told.claim.text)
-    if not keys or told.truth.key is None:
+def _key(statement: Statement) -> list[str] | None:
+    keys = stated_keys(statement.claim.text)
+    if not keys or statement.truth.key is None:
         return None
-    (true,) = keys_in(told.truth.key)
-    return [f"the key is {told.truth.key}" for key in keys if key not in (true, (None, true[1]))][:1]
+    (true,) = keys_in(statement.truth.key)
+    return [f"the key is {statement.truth.key}" for key in keys if key not in (true, (None, true[1]))][:1]
 
 
-def _tempo(told: Told) -> list[str] | None:
-    bounds = told_tempo(told.text) if told.tells(Branch.MUSIC) else None
-    if bounds is None or told.truth.tempo_bpm is None:
+def _tempo(statement: Statement) -> list[str] | None:
+    bounds = stated_tempo(statement.text) if statement.tells(Branch.MUSIC) else None
+    if bounds is None or statement.truth.tempo_bpm is None:
         return None
-    fits = bounds[0] / _TEMPO_ROOM <= told.truth.tempo_bpm <= bounds[1] * _TEMPO_ROOM
-    return [] if fits else [f"the tempo is {told.truth.tempo_bpm:g} beats a minute"]
+    fits = bounds[0] / _TEMPO_ROOM <= statement.truth.tempo_bpm <= bounds[1] * _TEMPO_ROOM
+    return [] if fits else [f"the tempo is {statement.truth.tempo_bpm:g} beats a minute"]
 
 
-def seconds_told(text: str) -> list[float]:
+def stated_seconds(text: str) -> list[float]:
     """Durations in seconds."""
     words = [(1.0, seconds_word(1_000)), *((float(seconds), phrase) for seconds, phrase in LONGER)]
     numbers = [number.value for number in numbers_in(text) if number.is_seconds]
     return [*numbers, *(seconds for seconds, phrase in words if re.search(rf"{phrase}(?!s)", text))]
 
 
-def _duration(told: Told) -> list[str] | None:
-    seconds, whole = seconds_told(told.text), told.span.duration_ms / 1000
+def _duration(statement: Statement) -> list[str] | None:
+    seconds, whole = stated_seconds(statement.text), statement.span.duration_ms / 1000
     if not seconds:
         return None
     return [f"all of it lasts {whole:.1f} s" for value in seconds if value > whole + 0.2][:1]
 
 
-def _lasting(told: Told) -> tuple[Branch, list[TimeSpan]] | None:
+def _lasting(statement: Statement) -> tuple[Branch, list[TimeSpan]] | None:
     """Speech or music, whichever the sentence is about, and when it is labelled; None for both, neither or no times."""
-    found = [branch for branch in (Branch.SPEECH, Branch.MUSIC) if told.tells(branch)]
-    if len(found) != 1 or not told.truth.is_timed or not told.truth.has(found[0]):
+    found = [branch for branch in (Branch.SPEECH, Branch.MUSIC) if statement.tells(branch)]
+    if len(found) != 1 or not statement.truth.is_timed or not statement.truth.has(found[0]):
         return None
-    bed = [told.span] if found[0] is Branch.MUSIC and told.truth.bed == "music" else []
-    return found[0], [*told.truth.spans(found[0]), *bed]
+    bed = [statement.span] if found[0] is Branch.MUSIC and statement.truth.bed == "music" else []
+    return found[0], [*statement.truth.spans(found[0]), *bed]
 
 
 THROUGHOUT = re.compile(r"\bthroughout\b|from beginning to end|fills the recording|the whole time")
 
 
-def _extent(told: Told) -> list[str] | None:
-    if not THROUGHOUT.search(told.text) or (lasting := _lasting(told)) is None:
+def _extent(statement: Statement) -> list[str] | None:
+    if not THROUGHOUT.search(statement.text) or (lasting := _lasting(statement)) is None:
         return None
     bridged = union_spans(TimeSpan(span.start_ms, span.end_ms + _BRIDGED_MS) for span in lasting[1])
-    share = covered_ms(span.intersection(told.span) for span in bridged) / told.span.duration_ms
+    share = covered_ms(span.intersection(statement.span) for span in bridged) / statement.span.duration_ms
     return [] if share >= _THROUGHOUT else [f"{lasting[0]} fills {share:.0%} of it"]
 
 
 _BEGINS = re.compile(r"\b(?:begins?|starts?)\b")
 
 
-def _place(told: Told) -> list[str] | None:
-    at_end = not _BEGINS.search(told.text)
-    if told.claim.rule.partition("#")[0] != "scene.extent" or (lasting := _lasting(told)) is None:
+def _place(statement: Statement) -> list[str] | None:
+    at_end = not _BEGINS.search(statement.text)
+    if statement.claim.rule.partition("#")[0] != "scene.extent" or (lasting := _lasting(statement)) is None:
         return None
     low, bounds = 0.0, (0.0, 0.95)
     for up_to, words in PLACES:
-        if words in told.text:
+        if words in statement.text:
             bounds = (low, up_to)
         low = up_to
     times = lasting[1]
     edge = max(span.end_ms for span in times) if at_end else min(span.start_ms for span in times)
-    share = (edge - told.span.start_ms) / told.span.duration_ms
-    room = max(_ROOM_SHARE, _FIRST_ROOM_MS / told.span.duration_ms)
+    share = (edge - statement.span.start_ms) / statement.span.duration_ms
+    room = max(_ROOM_SHARE, _FIRST_ROOM_MS / statement.span.duration_ms)
     verb = "ends" if at_end else "begins"
     return [] if bounds[0] - room <= share <= bounds[1] + room else [f"{lasting[0]} {verb} {share:.0%} of the way"]
 
@@ -223,14 +223,16 @@ def _place(told: Told) -> list[str] | None:
 _IN_TURN = re.compile(r"\bthen\b|followed by|\bafter\b|\bfollows?\b|before")
 
 
-def _order(told: Told) -> list[str] | None:
-    speech, music = _SPEECH.search(told.text), _MUSIC.search(told.text)
-    spans = [told.truth.spans(branch) for branch in (Branch.SPEECH, Branch.MUSIC)]
-    if not (speech and music and all(spans)) or not told.truth.is_timed or not _IN_TURN.search(told.text):
+def _order(statement: Statement) -> list[str] | None:
+    speech, music = _SPEECH.search(statement.text), _MUSIC.search(statement.text)
+    spans = [statement.truth.spans(branch) for branch in (Branch.SPEECH, Branch.MUSIC)]
+    if not (speech and music and all(spans)) or not statement.truth.is_timed or not _IN_TURN.search(statement.text):
         return None
-    if told.truth.bed == "music" or " while " in told.text or " as " in told.text:
+    if statement.truth.bed == "music" or " while " in statement.text or " as " in statement.text:
         return None
-    speech_first = (speech.start() < music.start()) != bool(re.search(r"comes? after|\S, .* after that$", told.text))
+    speech_first = (speech.start() < music.start()) != bool(
+        re.search(r"comes? after|\S, .* after that$", statement.text)
+    )
     starts = [min(span.start_ms for span in one) for one in spans]
     late_ms = (starts[0] - starts[1]) * (1 if speech_first else -1)
     return ["they come in the other order"] if late_ms > _FIRST_ROOM_MS else []
@@ -241,22 +243,22 @@ _TWO = re.compile(r"one person speaks(?:, then another| after another)|one voice
 _NUMBERS = {"two": 2, "three": 3, "four": 4}
 
 
-def _speakers(told: Told) -> list[str] | None:
-    count = next((_NUMBERS[word] for word in _PEOPLE.findall(told.text)), 2 if _TWO.search(told.text) else 0)
-    if not count or not told.truth.speakers:
+def _speakers(statement: Statement) -> list[str] | None:
+    count = next((_NUMBERS[word] for word in _PEOPLE.findall(statement.text)), 2 if _TWO.search(statement.text) else 0)
+    if not count or not statement.truth.speakers:
         return None
-    return [] if count == len(told.truth.speakers) else [f"{len(told.truth.speakers)} people speak"]
+    return [] if count == len(statement.truth.speakers) else [f"{len(statement.truth.speakers)} people speak"]
 
 
 _ONE_VOICE = re.compile(r"\b(?:an?|the|one) (?:[\w-]+,? ){0,4}voice\b(?! is followed)")
 
 
-def _one_voice(told: Told) -> list[str] | None:
-    if not _ONE_VOICE.search(told.text) or not told.truth.speakers:
+def _one_voice(statement: Statement) -> list[str] | None:
+    if not _ONE_VOICE.search(statement.text) or not statement.truth.speakers:
         return None
     times = {
-        name: covered_ms(event.span for event in told.truth.events if event.speaker == name)
-        for name in told.truth.speakers
+        name: covered_ms(event.span for event in statement.truth.events if event.speaker == name)
+        for name in statement.truth.speakers
     }
     much = [name for name, time in times.items() if time >= _MUCH_SPEECH * sum(times.values())]
     return [] if len(much) < 2 else [f"{len(much)} people speak"]
@@ -265,21 +267,21 @@ def _one_voice(told: Told) -> list[str] | None:
 _PAUSE = re.compile(r"stops? for|break of|breaks off for|pause lasts|nobody speaks|pauses is long")
 
 
-def _pause(told: Told) -> list[str] | None:
-    seconds = seconds_told(told.text) if _PAUSE.search(told.text) else []
-    if not seconds or not told.truth.speakers:
+def _pause(statement: Statement) -> list[str] | None:
+    seconds = stated_seconds(statement.text) if _PAUSE.search(statement.text) else []
+    if not seconds or not statement.truth.speakers:
         return None
-    turns = union_spans(told.truth.spans(Branch.SPEECH))
-    edges = [told.span.start_ms, *(ms for turn in turns for ms in turn), told.span.end_ms]
+    turns = union_spans(statement.truth.spans(Branch.SPEECH))
+    edges = [statement.span.start_ms, *(ms for turn in turns for ms in turn), statement.span.end_ms]
     longest_s = max(end - start for start, end in zip(edges[::2], edges[1::2], strict=True)) / 1000
     return [] if longest_s >= _PAUSE_SHARE * max(seconds) else [f"the longest pause is of {longest_s:.1f} s"]
 
 
-def _language(told: Told) -> list[str] | None:
-    if told.truth.language is None or not told.tells(Branch.SPEECH):
+def _language(statement: Statement) -> list[str] | None:
+    if statement.truth.language is None or not statement.tells(Branch.SPEECH):
         return None
-    named = [tag for name in names_in(told.claim.text, "en") if (tag := _tag(name)) is not None]
-    true = primary_language(told.truth.language)
+    named = [tag for name in names_in(statement.claim.text, "en") if (tag := _tag(name)) is not None]
+    true = primary_language(statement.truth.language)
     return [f"the language is {true}" for tag in named if primary_language(tag) != true] if named else None
 
 
@@ -290,11 +292,11 @@ def _tag(name: str) -> str | None:
         return None
 
 
-def _quotation(told: Told) -> list[str] | None:
-    quoted = list(quotations_in(told.claim.text))
-    if not quoted or not told.truth.text:
+def _quotation(statement: Statement) -> list[str] | None:
+    quoted = list(quotations_in(statement.claim.text))
+    if not quoted or not statement.truth.text:
         return None
-    return [f"nobody says {one!r}" for one in quoted if not was_said(one, [told.truth.text])]
+    return [f"nobody says {one!r}" for one in quoted if not was_said(one, [statement.truth.text])]
 
 
 _QUIET = re.compile(
@@ -303,10 +305,10 @@ _QUIET = re.compile(
 )
 
 
-def _quiet(told: Told) -> list[str] | None:
-    if not _QUIET.search(told.text) or told.truth.bed is None:
+def _quiet(statement: Statement) -> list[str] | None:
+    if not _QUIET.search(statement.text) or statement.truth.bed is None:
         return None
-    return [f"a bed of {told.truth.bed} lies under it"] if told.truth.bed in ("music", "noise") else []
+    return [f"a bed of {statement.truth.bed} lies under it"] if statement.truth.bed in ("music", "noise") else []
 
 
 CHECKS: Mapping[str, Check] = {
@@ -331,9 +333,9 @@ CHECKS: Mapping[str, Check] = {
 """By what they look at."""
 
 
-def contradictions(told: Told) -> tuple[bool, list[tuple[str, str]]]:
+def contradictions(statement: Statement) -> tuple[bool, list[tuple[str, str]]]:
     """Whether any check could judge the sentence, and (check, why) of each that says it is false."""
-    judged = [(name, found) for name, check in CHECKS.items() if (found := check(told)) is not None]
+    judged = [(name, found) for name, check in CHECKS.items() if (found := check(statement)) is not None]
     return bool(judged), [(name, why) for name, found in judged for why in found]
 
 

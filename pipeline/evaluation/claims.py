@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.table import Table as RichTable
 
 from soundseam.pipeline.config import SetupError
-from soundseam.pipeline.evaluation.claim_checks import CHECKS, Told, at_odds, contradictions, keys_told, reserved
+from soundseam.pipeline.evaluation.claim_checks import CHECKS, Statement, at_odds, contradictions, reserved, stated_keys
 from soundseam.pipeline.evaluation.claim_truth import Truth, read_truths
 from soundseam.pipeline.inspection import committed_rows
 from soundseam.pipeline.storage.commits import Corpus
@@ -70,9 +70,9 @@ class LabelledCaption:
     source_uri: str
     truth: Truth
 
-    def told(self) -> Iterator[Told]:
+    def statements(self) -> Iterator[Statement]:
         part = self.truth.part(self.span)
-        return (Told(claim, self.span, part) for claim in self.caption.kept)
+        return (Statement(claim, self.span, part) for claim in self.caption.kept)
 
 
 def evaluate_claims(output: str, labels: Path) -> ClaimScores:
@@ -103,11 +103,11 @@ def score_claims(captions: Sequence[LabelledCaption]) -> ClaimScores:
     claims = judged = doubted = 0
     false: list[FalseClaim] = [_false(one, claim, ONE_KEY, why) for one, claim, why in keys_at_odds(captions)]
     for one in captions:
-        for told in one.told():
-            was_judged, found = contradictions(told)
+        for statement in one.statements():
+            was_judged, found = contradictions(statement)
             claims, judged = claims + 1, judged + was_judged
-            doubted += bool(reserved(told))
-            false += [_false(one, told.claim, kind, why) for kind, why in found]
+            doubted += bool(reserved(statement))
+            false += [_false(one, statement.claim, kind, why) for kind, why in found]
         false += [_false(one, claim, ONE_CAPTION, why) for claim, why in at_odds(one.caption.kept)]
     return ClaimScores(
         captions=len(captions),
@@ -125,14 +125,14 @@ def _false(one: LabelledCaption, claim: Claim, kind: str, why: str) -> FalseClai
 
 def keys_at_odds(captions: Iterable[LabelledCaption]) -> Iterator[tuple[LabelledCaption, Claim, str]]:
     """Claims of another key than most claims about the same piece: a piece is what one label covers."""
-    told: defaultdict[tuple[str, TimeSpan], list[tuple[LabelledCaption, Claim, str]]] = defaultdict(list)
+    by_piece: defaultdict[tuple[str, TimeSpan], list[tuple[LabelledCaption, Claim, str]]] = defaultdict(list)
     for one in captions:
         pieces = [event.span for event in one.truth.events if event.branch is Branch.MUSIC]
         pieces = [piece for piece in pieces if piece.overlap_ms(one.span)]
         for claim in one.caption.kept if len(pieces) == 1 else ():
-            for tonic, mode in keys_told(claim.text):
-                told[one.caption.recording_id, pieces[0]].append((one, claim, f"{tonic} {mode}"))
-    for claims in told.values():
+            for tonic, mode in stated_keys(claim.text):
+                by_piece[one.caption.recording_id, pieces[0]].append((one, claim, f"{tonic} {mode}"))
+    for claims in by_piece.values():
         ((most, _),) = Counter(key for _, _, key in claims).most_common(1)
         for one, claim, key in claims:
             if key != most and not (key.startswith("None") and key.split()[1] == most.split()[1]):

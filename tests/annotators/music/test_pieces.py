@@ -5,7 +5,7 @@ import pytest
 import soxr
 
 from soundseam.annotators.base import AnnotationError, Samples
-from soundseam.annotators.music.pieces import Heard, Part, SectionAnnotator, pieces_of
+from soundseam.annotators.music.pieces import Part, PieceFacts, SectionAnnotator, pieces_of
 from soundseam.annotators.music.structure import Structure
 from soundseam.schemas.music import Mode
 from soundseam.schemas.segment import Segment
@@ -20,10 +20,10 @@ def segments(*edges: tuple[int, int]) -> list[Segment]:
     return [a_segment("a", start, end) for start, end in edges]
 
 
-def halves(samples: Samples) -> Heard:
+def halves(samples: Samples) -> PieceFacts:
     """Two parts of a piece at 16 kHz."""
     duration_ms = len(samples) / 16
-    return Heard([Part(0, duration_ms / 2, "A", "verse"), Part(duration_ms / 2, duration_ms, "B", "chorus")])
+    return PieceFacts([Part(0, duration_ms / 2, "A", "verse"), Part(duration_ms / 2, duration_ms, "B", "chorus")])
 
 
 def test_segments_that_adjoin_are_one_piece() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from soundseam.annotators.grammar.composer import RULES
-from soundseam.pipeline.evaluation.claim_checks import Told, at_odds, contradictions, reserved, seconds_told
+from soundseam.pipeline.evaluation.claim_checks import Statement, at_odds, contradictions, reserved, stated_seconds
 from soundseam.pipeline.evaluation.claim_truth import Truth, TruthEvent, read_truths
 from soundseam.pipeline.evaluation.claims import LabelledCaption, evaluate_claims, score_claims
 from soundseam.pipeline.evaluation.labelled import LabelledFolderError
@@ -43,7 +43,7 @@ def kinds(
     text: str, truth: Truth, rule: str = "writer", labels: tuple[str, ...] = (), span: TimeSpan = SPAN
 ) -> set[str]:
     """What of the sentence is false."""
-    return {kind for kind, _ in contradictions(Told(said(text, rule, labels), span, truth.part(span)))[1]}
+    return {kind for kind, _ in contradictions(Statement(said(text, rule, labels), span, truth.part(span)))[1]}
 
 
 TWO_PEOPLE = turns(("a", 0, 9_000), ("b", 9_500, 20_000))
@@ -120,9 +120,9 @@ def test_words_and_languages_that_a_writer_made_up_are_false() -> None:
 
 
 def test_what_is_said_with_reserve_is_counted_apart() -> None:
-    told = Told(said("There is what may be music throughout.", "music.doubtful"), SPAN, SOUND)
-    assert contradictions(told)[1] == []
-    assert reserved(told) == ["there is no music"]
+    statement = Statement(said("There is what may be music throughout.", "music.doubtful"), SPAN, SOUND)
+    assert contradictions(statement)[1] == []
+    assert reserved(statement) == ["there is no music"]
 
 
 def test_what_goes_on_throughout_does_not_begin_in_the_same_caption() -> None:
@@ -135,9 +135,9 @@ def test_what_goes_on_throughout_does_not_begin_in_the_same_caption() -> None:
 
 
 def test_durations_are_read_in_words_too() -> None:
-    assert seconds_told("about half a minute") == [30.0]
-    assert seconds_told("lasting about three seconds") == [3.0]
-    assert seconds_told("about a second") == [1.0]
+    assert stated_seconds("about half a minute") == [30.0]
+    assert stated_seconds("lasting about three seconds") == [3.0]
+    assert stated_seconds("about a second") == [1.0]
 
 
 def labelled(start_ms: int, text: str, truth: Truth = MUSIC) -> LabelledCaption:
