@@ -32,14 +32,14 @@ from tests.mutants.trials import NOTICED, ROOT, Functions, outcome_of, reach_of,
 TABLE = Path(__file__).with_name("modules.toml")
 
 
-def difference(path: Path, change: Change) -> str:
+def difference(source: str, change: Change) -> str:
     """The changed lines, as a diff without its head."""
-    before, after = path.read_text(encoding="utf-8").splitlines(), change.source.splitlines()
+    before, after = source.splitlines(), change.source.splitlines()
     lines = list(difflib.unified_diff(before, after, lineterm="", n=0))[3:]
     return "\n".join(f"    {line}" for line in lines)
 
 
-def judge(path: Path, tests: Sequence[str], changes: Sequence[Change]) -> int:
+def judge(path: Path, source: str, tests: Sequence[str], changes: Sequence[Change]) -> int:
     """Tries changes, prints those that nothing notices, and returns how many were noticed."""
     outcomes: list[str] = []
 
@@ -49,7 +49,7 @@ def judge(path: Path, tests: Sequence[str], changes: Sequence[Change]) -> int:
             outcomes.append(outcome_of(path, change, session.items, reach, functions))
             if outcomes[-1] != NOTICED:
                 print(f"  {path.relative_to(ROOT)}:{change.line} {outcomes[-1]} ({change.operator})")
-                print(difference(path, change), flush=True)
+                print(difference(source, change), flush=True)
 
     with_tests(tests, try_all)
     return outcomes.count(NOTICED)
@@ -74,7 +74,7 @@ def main() -> None:
         source = (ROOT / name).read_text(encoding="utf-8")
         line = options.line
         chosen = changes_of_line(source, line) if line else sample(source, options.places, options.seed)
-        noticed = judge(ROOT / name, table[name], chosen)
+        noticed = judge(ROOT / name, source, table[name], chosen)
         figures.append((name, len(chosen), noticed))
         print(f"{name}: {noticed} of {len(chosen)} noticed", flush=True)
     print("\n| module | changes | noticed | share |\n| --- | --- | --- | --- |")

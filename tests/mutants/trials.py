@@ -124,10 +124,10 @@ def module_name(path: Path) -> str:
     return ".".join(("soundseam", *path.relative_to(ROOT).with_suffix("").parts))
 
 
-def function_at(path: Path, line: int) -> str | None:
+def function_at(source: str, line: int) -> str | None:
     """`line:name` of the innermost function whose body holds a line; None for what runs at import."""
     inner = None
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef) and node.body[0].lineno <= line <= (node.end_lineno or 0):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             inner = max(inner or (0, ""), (first, node.name))
@@ -265,7 +265,7 @@ def forget(*packages: str) -> None:
 
 
 def outcome_of(path: Path, change: Change, items: Sequence[pytest.Item], reach: Reach, functions: Functions) -> str:
-    function = function_at(path, change.line)
+    function = function_at(change.source, change.line)
     chosen = reach.in_order(items, function)
     if not chosen:
         return UNREACHED

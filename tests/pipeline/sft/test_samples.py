@@ -94,15 +94,17 @@ def test_two_segments_are_played_before_the_question_and_their_time_adds_up() ->
 
 
 def test_an_id_changes_with_the_fact_its_kind_its_task_and_its_segments_and_with_nothing_else() -> None:
-    (base,) = made(draft())
+    (base,) = made(draft(fact="f"))
     others = [
+        made(draft())[0],
         made(draft(fact="another"))[0],
-        made(draft(kind="another"))[0],
-        made(draft(material(YARD), material(LATER)))[0],
-        next(samples_from(ENGLISH.tasks[1], [draft()], ENGLISH, Split.TRAIN, "key")),
+        made(draft(fact="f", kind="another"))[0],
+        made(draft(material(YARD), material(LATER), fact="f"))[0],
+        next(samples_from(ENGLISH.tasks[1], [draft(fact="f")], ENGLISH, Split.TRAIN, "key")),
     ]
-    assert len({one.sample_id for one in (base, *others)}) == 5
-    same = [made(draft(answer="the other"))[0], made(draft(topic="u"))[0], made(draft(difficulty=Difficulty.HARD))[0]]
+    assert len({one.sample_id for one in (base, *others)}) == 6
+    changes = ({"answer": "the other"}, {"topic": "u"}, {"difficulty": Difficulty.HARD})
+    same = [made(draft(fact="f", **change))[0] for change in changes]
     assert {one.sample_id for one in same} == {base.sample_id}
 
 
