@@ -1,4 +1,4 @@
-"""The Python API: what a notebook does without the command line, by the functions that the command line uses.
+"""The Python API for notebooks and scripts, with the same functions that the command line uses.
 
 `import soundseam` offers all of it: `soundseam.run`, `soundseam.segment_file`, `soundseam.open_corpus`,
 `soundseam.build_samples`, `soundseam.export`.
@@ -37,29 +37,29 @@ class Quiet:
     """A display that shows nothing. Pass an object with the same two methods to follow a run."""
 
     def show(self, reading: Reading) -> None:
-        """Called about once per second with how far the run is."""
+        """Called about once per second with the progress of the run."""
 
     def note(self, message: str) -> None:
-        """Called with what a user should know, as when a recording was given up."""
+        """Called with messages to the user, for example when a recording was given up."""
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a corpus is made: the options of `soundseam run`."""
+    """The options of `soundseam run`."""
 
     profile: str = "embedded"
     """embedded, laptop, local, cluster, or the path of a .yaml file like them."""
     overrides: tuple[str, ...] = ()
-    """As `--set`: `("captions.sentences=2",)`."""
+    """Like `--set`: `("captions.sentences=2",)`."""
     workers: int | None = None
     """Local processes; None for as many as fit this machine."""
     display: Quiet = field(default_factory=Quiet)
 
 
 def run(inputs: StrPath | Iterable[StrPath], output: StrPath, options: RunOptions | None = None) -> RunSummary:
-    """Makes or continues a corpus in `output` of files, folders, globs or manifests, and returns its numbers.
+    """Creates or continues a corpus in `output` from files, folders, globs or manifests, and returns its numbers.
 
-    Worker processes import the calling script again, so a script calls it under `if __name__ == "__main__":`.
+    Worker processes import the calling script again, so scripts must call it under `if __name__ == "__main__":`.
     Raises SetupError, one line with the remedy, if the run cannot begin.
     """
     from soundseam.pipeline.launch import Launch, RunRequest, output_in_use, prepare_run
@@ -81,7 +81,7 @@ def run(inputs: StrPath | Iterable[StrPath], output: StrPath, options: RunOption
 
 @dataclass(frozen=True)
 class Segmented:
-    """One recording, cut: its row, its segments in order with their audio, and what of it could not be used."""
+    """One recording after segmentation: its row, its segments in order with their audio, and rejects."""
 
     recording: Recording | None
     """None if nothing could be decoded; `rejected` then says why."""
@@ -113,7 +113,7 @@ def segment_file(path: StrPath, profile: str = "embedded", overrides: Sequence[s
 
 @dataclass(frozen=True)
 class SegmentView:
-    """All that a corpus holds of one segment."""
+    """Everything in a corpus about one segment."""
 
     segment: SegmentRow
     """With its events, profile, branches, and times in the recording's own time."""
@@ -135,7 +135,7 @@ def decoded(segment: SegmentRow) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class CorpusView:
-    """A corpus that a run made, complete or not; only what is committed is read."""
+    """A corpus made by a run, complete or not; only committed rows are read."""
 
     output: str
 
@@ -148,7 +148,7 @@ class CorpusView:
     def rows(self, table: str, columns: Sequence[str] | None = None) -> Iterator[Mapping[str, object]]:
         """The rows of a table as dictionaries, one file in memory at a time; `columns` of them, or all.
 
-        Raises ValueError for a name that is no table's.
+        Raises ValueError for an unknown table.
         """
         from soundseam.pipeline.inspection import committed_rows
         from soundseam.pipeline.storage.commits import Corpus, stages_in
@@ -178,7 +178,7 @@ class CorpusView:
         return self.table(table, columns).to_pandas()
 
     def segment(self, segment_id: str) -> SegmentView:
-        """One segment with its audio, annotations and caption. Raises KeyError if there is none of this id."""
+        """One segment with its audio, annotations and caption. Raises KeyError for an unknown id."""
         row = self._row_of("segments", segment_id)
         if row is None:
             raise KeyError(segment_id)
@@ -202,7 +202,7 @@ class CorpusView:
 
 
 def open_corpus(output: StrPath) -> CorpusView:
-    """A corpus to read. Raises SetupError if `output` holds none."""
+    """A corpus to read. Raises SetupError if there is none in `output`."""
     from soundseam.pipeline.storage.ownership import require_corpus
 
     require_corpus(str(output))
@@ -210,7 +210,7 @@ def open_corpus(output: StrPath) -> CorpusView:
 
 
 def build_samples(output: StrPath, tasks: Sequence[str] = (), workers: int | None = None) -> SftSummary:
-    """Builds training samples from what is committed, as `soundseam sft` does; of all tasks, or of `tasks`."""
+    """Builds training samples from a corpus, like `soundseam sft`; of all tasks, or of `tasks`."""
     from soundseam.pipeline.doctor import usable_cores
     from soundseam.pipeline.launch import output_in_use
     from soundseam.pipeline.sft.build import load_sft_config
@@ -227,10 +227,10 @@ def build_samples(output: StrPath, tasks: Sequence[str] = (), workers: int | Non
 
 
 def export(output: StrPath, target: StrPath, form: str, replace: bool = False, **options: object) -> ExportSummary:
-    """Writes samples with their audio into `target` in the form `form`, as `soundseam export` does.
+    """Writes samples with their audio into `target` in the format `form`, like `soundseam export`.
 
     `options` are those of the command: `stage`, `tasks`, `shard_mb`, `audio_root`, `reasoning`, `tables`. Raises
-    SetupError if `target` holds something else; `replace` puts this export in the place of an earlier one.
+    SetupError if `target` contains something else; `replace` replaces an earlier export.
     """
     from soundseam.pipeline.doctor import usable_cores
     from soundseam.pipeline.export.launch import run_export
@@ -243,7 +243,7 @@ def export(output: StrPath, target: StrPath, form: str, replace: bool = False, *
 
 
 def write_audio(segment: SegmentRow, path: StrPath) -> None:
-    """Writes the segment's audio to `path`, in the format that its suffix names."""
+    """Writes the segment's audio to `path`, in the format given by its suffix."""
     import soundfile
 
     from soundseam.annotators.flac import read_flac

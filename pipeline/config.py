@@ -29,35 +29,35 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class SetupError(Exception):
-    """The run cannot begin as asked. The message is one line and names the remedy; the command line exits with 2."""
+    """Wrong set-up. The message is one line with the remedy; the command line exits with 2."""
 
 
 class DamagedError(Exception):
-    """A corpus is not whole. The message is one line and names the remedy; the command line exits with 4."""
+    """A corpus is damaged. The message is one line with the remedy; the command line exits with 4."""
 
 
 def os_problem(error: OSError) -> str:
-    """What the operating system refused, in one line, with a remedy if there is one to know."""
+    """An error of the operating system in one line, with a remedy if one is known."""
     name = f"{error.filename}: " if error.filename else ""
     what = error.strerror or str(error).strip() or type(error).__name__
     if error.errno in _NO_SPACE or is_no_space(str(error)):
         return f"{name}{no_space()}"
     if isinstance(error, PermissionError):
-        return f"{name}{what}. Change its permissions, or name another folder"
+        return f"{name}{what}. Change its permissions, or choose another folder"
     if "temporary directory" in what:
-        return f"{what}: set TMPDIR to a folder that can be written to"
+        return f"{what}: set TMPDIR to a writable folder"
     return f"{name}{what.splitlines()[0]}"
 
 
 def is_no_space(text: str) -> bool:
-    """Whether the text of an error, perhaps one that another library wrapped, says that a disk is full."""
+    """Whether the text of an error, possibly wrapped by another library, says that a disk is full."""
     return any(words in text for words in ("No space left on device", "Disk quota exceeded"))
 
 
 def no_space() -> str:
     folder = os.environ.get("TMPDIR") or tempfile.gettempdir()
     return (
-        f"no space is left on a disk: free some where --output lies and in the temporary folder {folder}, "
+        f"no space is left on a disk: free some on the disk of --output and in the temporary folder {folder}, "
         "or set TMPDIR to a larger one"
     )
 
@@ -75,7 +75,7 @@ def tree_of(text: str, name: str, overrides: Sequence[str] = ()) -> dict[str, An
     except yaml.YAMLError as error:
         raise SetupError(f"{name} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
-        raise SetupError(f"{name} must be a YAML mapping, as pipeline/profiles/embedded.yaml is")
+        raise SetupError(f"{name} must be a YAML mapping, like pipeline/profiles/embedded.yaml")
     for override in overrides:
         _apply(tree, override)
     return tree
@@ -85,17 +85,17 @@ def read_text(path: str) -> str:
     """The text of a file of options. Raises SetupError if it cannot be read, or is too large to be one."""
     try:
         if Path(path).stat().st_size > MAX_CONFIG_BYTES:
-            raise SetupError(f"{path} is over {MAX_CONFIG_BYTES} bytes: that is no configuration")
+            raise SetupError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes: that is not a configuration")
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SetupError(f"cannot read the configuration {path}: {error}") from error
 
 
 def with_servers(tree: dict[str, Any]) -> dict[str, Any]:
-    """`tree` with each `server: NAME` replaced by what its section `servers:` says of NAME; the section is gone.
+    """`tree` with each `server: NAME` replaced by the entry NAME of its section `servers:`, and without that section.
 
-    So a server that many backends ask is spelled once, and keys are those of the written-out form. Raises SetupError
-    for a name that the section lacks.
+    So a server that many backends use is written once, and keys are those of the written-out form. Raises SetupError
+    for a name that is not in the section.
     """
     servers = tree.get("servers") or {}
     if not isinstance(servers, dict):
@@ -116,13 +116,13 @@ def with_servers(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean X?` for the name of `known` that is nearest to `name`; empty if none is near."""
+    """`; did you mean X?` for the name in `known` that is most similar to `name`; empty if none is similar."""
     close = difflib.get_close_matches(name, [str(each) for each in known], n=1, cutoff=0.7)
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def first_problem(error: ValidationError, record: type[BaseModel]) -> str:
-    """The first thing that is wrong with a configuration, in one line: where, what, and the nearest right name."""
+    """The first problem of a configuration, in one line: where, what, and the most similar valid name."""
     first = error.errors(include_url=False, include_input=False)[0]
     *parents, last = [str(part) for part in first["loc"]] or [""]
     context = first.get("ctx", {})
@@ -176,12 +176,12 @@ class BranchBackends(Record):
 
 
 class RunConfig(Record):
-    """A complete configuration: what `OUT/_run/config.json` holds and every stage's key is made of."""
+    """A complete configuration: the content of `OUT/_run/config.json`, and the basis of every stage's key."""
 
     decode: DecodeConfig = Field(default=DecodeConfig(), description="how audio is read")
-    detectors: tuple[AnyDetection, ...] = Field(min_length=1, description="what finds sound events, combined")
+    detectors: tuple[AnyDetection, ...] = Field(min_length=1, description="detectors of sound events, combined")
     segmentation: SegmentationConfig = Field(default=SegmentationConfig(), description="cutting and routing")
-    branches: BranchBackends = Field(description="what annotates a segment, branch by branch")
+    branches: BranchBackends = Field(description="backends that annotate a segment, branch by branch")
     captions: CaptionConfig = Field(default=CaptionConfig(), description="merging into captions")
 
     @property
@@ -204,12 +204,12 @@ class RunConfig(Record):
     def _captioner_is_there(self) -> RunConfig:
         if self.lacks_captioner:
             name = self.captions.captioner
-            raise ValueError(f"captions.captioner: no branch has a backend {name!r}: name one that is there")
+            raise ValueError(f"captions.captioner: no branch has a backend {name!r}: choose an existing one")
         return self
 
     @property
     def lacks_captioner(self) -> bool:
-        """Whether captions are to be taken over from a backend that is not there."""
+        """Whether the configured captioner does not exist."""
         names = {backend.backend for group in self.branches.by_branch().values() for backend in group}
         return self.captions.composer == "captioner" and self.captions.captioner not in names
 

@@ -1,4 +1,4 @@
-"""What can load here: every backend of every family, and the machine it would run on."""
+"""Reports what can load here: every backend of every family, and the machine."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class ModelReport(Record):
     backend: str
     model: str
     licence: str
-    """Of the weights that it would load."""
+    """Licence of the weights that it would load."""
     source: str
-    """Where those come from and how large they are; empty if there are none, or a wheel brings them."""
+    """Origin and size of the weights; empty if there are none, or they are in a wheel."""
     from_hub: bool
     loads: bool
     optional: bool
@@ -65,7 +65,7 @@ class ModelReport(Record):
 
 
 class MachineReport(Record):
-    """Where all this would run."""
+    """The machine."""
 
     python: str
     system: str
@@ -74,7 +74,7 @@ class MachineReport(Record):
     memory_gib: float | None
     disk_free_gib: float
     temporary: str
-    """The temporary folder, and what is free there."""
+    """The temporary folder, and its free space."""
     compiled: str
     """Where compiled code is cached."""
     packages: tuple[tuple[str, str | None], ...]
@@ -89,7 +89,7 @@ def members_of(union: Any) -> tuple[type[Model], ...]:
 
 
 def examine_kinds() -> Iterator[ModelReport]:
-    """A report on every backend kind of every family, each as it would be without options."""
+    """A report on every backend kind of every family, with default options."""
     for family, union in FAMILIES.items():
         for member in members_of(union):
             kind = kind_of(member)
@@ -120,7 +120,7 @@ def examine_profile(config: RunConfig) -> list[ModelReport]:
 
 
 def examine_model(family: str, model: Model) -> ModelReport:
-    """Whether `model` can load here, judged without loading it: nothing is downloaded."""
+    """Whether `model` can load here, without loading it: nothing is downloaded."""
     problem = ""
     try:
         model.check_available()
@@ -151,7 +151,7 @@ def _source_of(model: Model) -> str:
 
 
 CARRIED = Path(str(package_files("soundseam.annotators")))
-"""Where the weights that come with the package lie."""
+"""The folder of the weights in the package."""
 
 
 def _megabytes(paths: Iterable[Path]) -> str:
@@ -181,27 +181,27 @@ def examine_machine(folder: str = ".") -> MachineReport:
 
 
 def fitting_workers(config: RunConfig, cores: int, gpus: int) -> int:
-    """Local processes for `config` where nobody says how many: one per core, or a few for each GPU that it would use.
+    """Default number of local processes for `config`: one per core, or a few per GPU that it would use.
 
-    Each process loads models of its own, and a GPU holds few of them.
+    Each process loads its own models, and a GPU has room for few of them.
     """
     uses_gpu = any(getattr(model, "device", "cpu") != "cpu" for model in config.models)
     return min(cores, WORKERS_A_GPU * gpus) if uses_gpu and gpus else cores
 
 
 def usable_gpus() -> int:
-    """GPUs of NVIDIA that this process may use, told without loading a library for them."""
+    """Number of NVIDIA GPUs that this process may use, determined without loading a GPU library."""
     return count_gpus([device.name for device in Path("/dev").glob("nvidia*")], os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def count_gpus(devices: Sequence[str], visible: str | None) -> int:
-    """GPUs among the names of `devices`, of which CUDA_VISIBLE_DEVICES, where it is set, leaves `visible`."""
+    """Number of GPUs among the names in `devices`; `visible` is CUDA_VISIBLE_DEVICES, if set."""
     found = sum(name.removeprefix("nvidia").isdigit() for name in devices)
     return found if visible is None else min(found, sum(name not in {"", "-1"} for name in visible.split(",")))
 
 
 def usable_cores() -> int:
-    """Cores that this process may use, which may be fewer than the machine has."""
+    """Number of cores that this process may use, possibly fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

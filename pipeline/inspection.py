@@ -1,4 +1,4 @@
-"""What a corpus holds, complete or not: from its markers and a few columns of its tables, never the audio."""
+"""The numbers of a corpus, complete or not: from its markers and a few columns of its tables, never the audio."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from soundseam.schemas.tables import Table
 
 BATCH_ROWS = 4096
 NOT_LOST = ("duplicate", "conflicting_entries", "unknown_language", LEFT_OUT)
-"""The reasons of rejects of the listing whose audio is in the corpus nevertheless."""
+"""Reasons of rejects in the listing whose audio is nevertheless in the corpus."""
 
 Row = Mapping[str, object]
 
@@ -47,25 +47,25 @@ class Inspection(Record):
     median_ms: int
     p95_ms: int
     branches: tuple[tuple[str, int], ...]
-    """(branch, segments that go to it), most first; a segment may go to several."""
+    """(branch, number of segments), most first; a segment may have several branches."""
     classes: tuple[tuple[str, float], ...]
-    """(class, share of the segments' time), largest first; classes may sound at once."""
+    """(class, share of the segments' time), largest first; classes may overlap."""
     annotations: tuple[tuple[str, int], ...]
     """(stage, rows)."""
     captions: int
     filtered: int
-    """Captions that a filter took out."""
+    """Number of filtered captions."""
     rejected: tuple[RejectCount, ...]
     """In order of stage, most first."""
     inputs_with_segments: int
     inputs_without_segments: int
-    """Files that were found and gave nothing, duplicates aside."""
+    """Files that were found and gave no segment, except duplicates."""
     segments_without_caption: int
-    """Those whose caption was filtered aside."""
+    """Segments without a caption, except those whose caption was filtered."""
 
     @property
     def reject_rate(self) -> float:
-        """The larger of two shares: files that gave no segment, and segments that have no caption."""
+        """The larger of two shares: files without a segment, and segments without a caption."""
         inputs = self.inputs_with_segments + self.inputs_without_segments
         return max(
             self.inputs_without_segments / inputs if inputs else 0.0,
@@ -74,7 +74,7 @@ class Inspection(Record):
 
 
 def inspect_corpus(output: str) -> Inspection:
-    """Reads what is committed; memory grows with the number of recordings alone."""
+    """Reads what is committed; memory only grows with the number of recordings."""
     corpus = Corpus.load_present(output, stages_in(output))
     recordings = _Recordings(corpus)
     segments = _Segments(corpus)
@@ -108,14 +108,14 @@ def inspect_corpus(output: str) -> Inspection:
 
 
 def count_with_segments(output: str, recording_ids: Collection[str]) -> int:
-    """How many of these recordings gave a segment."""
+    """Number of these recordings with a segment."""
     corpus = Corpus.load_present(output, [SEGMENTS_STAGE])
     rows = committed_rows(corpus, Table.RECORDINGS, ["recording_id", "segment_count"])
     return sum(row["recording_id"] in recording_ids and _number(row["segment_count"]) > 0 for row in rows)
 
 
 def sample_captions(output: str, count: int, seed: int) -> list[SampleCaption]:
-    """`count` captions, the same for the same corpus and seed, in no order that its files have."""
+    """`count` captions, equal for the same corpus and seed, independent of the order of its files."""
 
     def rank(segment_id: str) -> bytes:
         return hashlib.sha256(f"{seed}:{segment_id}".encode()).digest()
@@ -129,14 +129,14 @@ def sample_captions(output: str, count: int, seed: int) -> list[SampleCaption]:
 def committed_rows(
     corpus: Corpus, table: Table | str, columns: Sequence[str], batch_rows: int = BATCH_ROWS
 ) -> Iterator[Row]:
-    """The valid rows of `table`, `recording_id` among their `columns`, read a batch at a time and no other column."""
+    """The valid rows of `table`, read in batches; only `columns`, which include `recording_id`."""
     for stage, commits in corpus.commits.items():
         owners = corpus.owners(stage, {})
         for commit in commits:
             live = {name for name in commit.recording_ids if owners[name] is commit}
             for name in (entry.name for entry in commit.files if live and entry.table == table):
                 for row in _rows_of_file(files.join(corpus.output, table, name), columns, batch_rows):
-                    # What listing rejects has no recording, or one that another file gave: it is kept as a whole.
+                    # Rejects of the listing have no recording, or that of another file: all of them are kept.
                     if stage == LIST_STAGE or row["recording_id"] in live:
                         yield row
 
@@ -196,7 +196,7 @@ def _rows_of_commit(commit: Commit) -> int:
 
 
 def _percentile(lengths: Counter[int], share: float) -> int:
-    """The least length that at least `share` of all do not exceed; 0 if there is none."""
+    """The smallest length that at least `share` of all do not exceed; 0 if there is none."""
     wanted, seen = share * lengths.total(), 0
     for length in sorted(lengths):
         seen += lengths[length]
@@ -214,34 +214,34 @@ def _strings(value: object) -> list[str]:
 
 
 class StageUsage(Record):
-    """What one stage asked of model servers."""
+    """One stage's use of model servers."""
 
     stage: str
     usage: Usage
 
 
 class RunSummary(Record):
-    """`_run/summary.json`: what the corpus holds after a run, and what that run did."""
+    """`_run/summary.json`: the corpus after a run, and what that run did."""
 
     corpus: Inspection
     reject_rate: float
-    """The larger of two shares: files that gave no segment (duplicates aside), segments that have no caption."""
+    """The larger of two shares: files without a segment (except duplicates), segments without a caption."""
     inputs_with_segments: int
-    """Of the recordings that this run was given, whether it or an earlier one cut them."""
+    """Number of this run's inputs with segments, from this or an earlier run."""
     recordings_done: int
     recordings_given_up: int
     recordings_to_retry: int
-    """Lost to faults that may pass, such as a file that was away: the next run tries them again."""
+    """Lost to temporary faults, such as a missing file: the next run tries them again."""
     recordings_retried_in_vain: int
-    """Lost to such faults as often as `--retries` allows: they stay rejected."""
+    """Lost to temporary faults as often as `--retries` allows: they stay rejected."""
     audio_ms: int
-    """Of the recordings that this run worked on."""
+    """Length of the recordings that this run processed."""
     seconds: float
     workers: int
     unavailable: tuple[str, ...]
     """Optional backends that could not load, and why."""
     asked: tuple[StageUsage, ...] = ()
-    """Of a local run; a cluster's job has Beam counters of the same names."""
+    """For a local run; a cluster's job has Beam counters of the same names."""
 
 
 def write_configuration(output: str, config: RunConfig) -> None:
@@ -252,7 +252,7 @@ def write_configuration(output: str, config: RunConfig) -> None:
 
 
 class Versions(Record):
-    """What a run ran on."""
+    """The software versions of a run."""
 
     python: str
     system: str

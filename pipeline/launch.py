@@ -1,4 +1,4 @@
-"""A run from its inputs to its summary: configure, list, plan, do what is left, tidy up."""
+"""A run from its inputs to its summary: configure, list, plan, do the work, clean up."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ LOCAL_RUNNERS = ("DirectRunner", "FnApiRunner")
 
 
 class RunRequest(Record):
-    """What was asked for."""
+    """The options of a run."""
 
     inputs: tuple[str, ...]
     output: str
@@ -70,7 +70,7 @@ class RunRequest(Record):
     """Local processes; None for as many as fit this machine and the configuration."""
     stall_timeout_s: float = 300.0
     max_retries: int = MAX_RETRIES
-    """How often recordings are tried again that were lost to faults that may pass."""
+    """How often recordings that were lost to temporary faults are tried again."""
     runner: str = "DirectRunner"
 
     @property
@@ -80,7 +80,7 @@ class RunRequest(Record):
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that has been planned and not begun."""
+    """A run that has been planned, but not started."""
 
     config: RunConfig
     unavailable: tuple[str, ...]
@@ -92,20 +92,20 @@ class Prepared:
     workers: int
     lost: Lost
     damaged: tuple[Damaged, ...]
-    """Committed files that are gone, cut off or altered; made again if their recordings are among the inputs."""
+    """Committed files that are missing, truncated or altered; rebuilt if their recordings are among the inputs."""
 
     @property
     def audio_ms(self) -> int:
-        """Of the recordings of which anything is left to do; an estimate."""
+        """Estimated length of the recordings with something left to do."""
         return sum(self.durations_ms[source.recording_id] for work in self.plan.works for source in work.sources)
 
     @property
     def recording_ids(self) -> frozenset[str]:
-        """Of all recordings that were listed, whether anything is left to do for them or not."""
+        """The ids of all listed recordings, with or without something left to do."""
         return frozenset(source.recording_id for source in self.listing.sources)
 
     def stage_seconds(self) -> dict[str, float]:
-        """stage → expected seconds of one core."""
+        """stage → expected seconds on one core."""
         seconds = dict.fromkeys(self.costs, 0.0)
         for work in self.plan.works:
             for stage in work.stages:
@@ -115,7 +115,7 @@ class Prepared:
 
 
 class Display(Protocol):
-    """Who shows how a run goes on."""
+    """Shows the progress of a run."""
 
     def show(self, reading: Reading) -> None: ...
 
@@ -123,13 +123,13 @@ class Display(Protocol):
 
 
 def prepare_run(request: RunRequest) -> Prepared:
-    """Lists and plans without touching OUT. Raises SetupError if the run could not begin."""
+    """Lists and plans without changing OUT. Raises SetupError if the run could not start."""
     config, unavailable = available(load_config(request.profile, request.overrides))
     return prepare_with(config, request, unavailable)
 
 
 def prepare_with(config: RunConfig, request: RunRequest, unavailable: tuple[str, ...] = ()) -> Prepared:
-    """The same with a configuration that is there already, whatever profile the request names."""
+    """The same with a given configuration, whatever the profile of the request."""
     check_output(request.output)
     shards = read_layout(request.output).shards
     index = SourceIndex(files.join(request.output, RUN_FOLDER, "sources.parquet"))
@@ -145,7 +145,7 @@ def prepare_with(config: RunConfig, request: RunRequest, unavailable: tuple[str,
 
 @contextmanager
 def output_in_use(output: str) -> Iterator[None]:
-    """Keeps a second run on this machine out of a local OUT: each would sweep away what the other is writing."""
+    """Locks a local OUT against a second run on this machine: each would delete what the other is writing."""
     if not files.is_local(output):
         yield
         return
@@ -158,7 +158,7 @@ def output_in_use(output: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise SetupError(
-                f"another run is writing to {output}: wait for it, end it, or choose another --output"
+                f"another run is writing to {output}: wait for it, stop it, or choose another --output"
             ) from error
         try:
             yield
@@ -168,7 +168,7 @@ def output_in_use(output: str) -> Iterator[None]:
 
 
 def _make_folders(folder: Path) -> list[Path]:
-    """Makes a folder with its parents; returns those that were not there, the innermost first."""
+    """Creates a folder with its parents; returns the new ones, the innermost first."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -178,16 +178,16 @@ def _make_folders(folder: Path) -> list[Path]:
 
 
 def _remove_lock(path: Path, made: Sequence[Path]) -> None:
-    """Nothing was begun: what only the lock made goes again."""
+    """If nothing was started, removes what was only created for the lock."""
     path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # a folder that holds something by now
+    with contextlib.suppress(OSError):  # a folder that is not empty by now
         for folder in made:
             folder.rmdir()
 
 
 @dataclass
 class Launch:
-    """Carries a prepared run out."""
+    """Executes a prepared run."""
 
     request: RunRequest
     prepared: Prepared
@@ -195,7 +195,7 @@ class Launch:
     display: Display
 
     def run(self) -> RunSummary:
-        """Does all that is left to do. The caller holds `output_in_use`."""
+        """Does everything that is left to do. The caller holds `output_in_use`."""
         output, plan, config = self.request.output, self.prepared.plan, self.prepared.config
         prepare_output(output)
         write_configuration(output, config)
@@ -205,7 +205,7 @@ class Launch:
         watcher = RunWatcher(output, meter, self.display)
         begin_retries(output, self.prepared.lost)
         if files.is_local(output):
-            # What cannot be made again from these inputs stays where it is.
+            # Files that cannot be rebuilt from these inputs stay where they are.
             names = self.prepared.recording_ids
             set_aside(output, (file.uri for file in self.prepared.damaged if file.recording_ids <= names))
         if not plan.is_empty:
@@ -263,7 +263,7 @@ class GraphGroup:
 
 
 class RunWatcher:
-    """Shows what a local run's workers report, and commits what they cannot."""
+    """Shows the reports of a local run's workers, and commits rejects for them."""
 
     def __init__(self, output: str, meter: Meter, display: Display) -> None:
         self._output, self._meter, self._display = output, meter, display
@@ -271,7 +271,7 @@ class RunWatcher:
         self._usage: dict[str, Usage] = {}
 
     def asked(self) -> tuple[StageUsage, ...]:
-        """What the stages asked of servers, in the order in which they began."""
+        """The stages' use of servers, in the order in which they began."""
         return tuple(StageUsage(stage=stage, usage=usage) for stage, usage in self._usage.items())
 
     def take_step(self, step: Step, seconds: float) -> None:
@@ -286,13 +286,13 @@ class RunWatcher:
         self._display.show(self._meter.read())
 
     def give_up(self, poison: Poison) -> None:
-        """Rejects the recording at the stage it was lost in: the one it was last seen in, or the first one left."""
+        """Rejects the recording at the stage in which it was lost: its last known one, or the first one left."""
         left = remaining_work(self._output, poison.work)
         if left is None:
             return
         stage = left.at(poison.stage) or left.stages[0]
         (source,) = left.sources
-        detail = f"the process was lost twice, the second time with nothing but this recording: {poison.detail}"
+        detail = f"the process was lost twice, the second time with only this recording: {poison.detail}"
         row = Rejected(
             recording_id=source.recording_id,
             source_uri=source.source_uri,
@@ -309,8 +309,8 @@ class RunWatcher:
 
 
 def remaining_work(output: str, work: ShardTask) -> ShardTask | None:
-    """What of `work` is not committed yet, whole; None for nothing."""
-    # Markers alone would say that damaged files, which are being made again, are there.
+    """The part of `work` that is not committed yet; None if there is none."""
+    # According to the markers alone, damaged files, which are being rebuilt, would exist.
     corpus = Corpus.load_present(output, [stage.stage for stage in work.stages], work.shard)
     stages = []
     for stage in work.stages:

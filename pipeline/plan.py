@@ -1,4 +1,4 @@
-"""What a run would do, stage by stage, before it does anything."""
+"""Plans a run, stage by stage, before it does anything."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from soundseam.schemas.record import Record, content_key, key_content
 from soundseam.schemas.recording import Source
 
 SEGMENTS_REVISION = "1"
-"""Raised whenever decoding, cutting or routing may give other rows for the same configuration."""
+"""Raise it whenever decoding, cutting or routing may give other rows for the same configuration."""
 CAPTIONS_REVISION = "3"
-"""Raised whenever merge or check may give other rows for the same configuration."""
+"""Raise it whenever merge or check may give other rows for the same configuration."""
 
 
 def annotation_stage(backend: AnyBackend) -> str:
@@ -60,10 +60,10 @@ def stages_with_language(config: RunConfig) -> frozenset[str]:
 
 
 def recording_keys(config: RunConfig, stage: str, sources: Iterable[Source]) -> dict[str, str]:
-    """recording_id → the key its rows at `stage` bear in their commit.
+    """recording_id → the key of its rows at `stage` in their commit.
 
-    Rows of `segments` also carry where a file lies and what a manifest says of it; the others only what is heard, and
-    those of recognisers and whatever rests on them the language that it is in.
+    Keys of `segments` include a file's location and its manifest values; others only the audio, and for recognisers and
+    stages that depend on them the stated language.
     """
     key, with_language = stage_keys(config)[stage], stage in stages_with_language(config)
     return {source.recording_id: _recording_key(stage, key, source, with_language) for source in sources}
@@ -100,15 +100,15 @@ BYTES_A_SECOND: Mapping[str, float] = {
     ".webm": 150_000,
     ".mov": 500_000,
 }
-"""Usual sizes of files of a kind; only for those whose headers are not read here."""
+"""Typical sizes of files by type; only for those whose headers are not read here."""
 UNKNOWN_BYTES_A_SECOND = 32_000.0
 FEWEST_BYTES_A_SECOND = 250.0
-"""2 kbit/s: a header that claims more time than this is not believed."""
+"""2 kbit/s: a header that implies a lower rate is not trusted."""
 MAX_HEADERS = 32
 
 
 def estimate_durations(sources: Sequence[Source]) -> dict[str, int]:
-    """recording_id → about how many milliseconds of it will be segmented."""
+    """recording_id → approximate length to be segmented, in ms."""
     by_suffix: dict[str, list[Source]] = {}
     for source in sources:
         by_suffix.setdefault(PurePosixPath(source.source_uri).suffix.lower(), []).append(source)
@@ -138,42 +138,42 @@ def _headers(sources: Iterable[Source]) -> Iterable[tuple[int, float]]:
         if not files.is_local(source.uri):
             continue
         try:
-            # By descriptor: a name may hold bytes that are no text, or end in .raw, which libsndfile judges files by.
+            # By descriptor: a name may contain bytes that are not text, or end in .raw, which libsndfile handles apart
             with (
                 files.local_path(source.uri).open("rb") as file,
                 soundfile.SoundFile(file.fileno(), closefd=False) as sound,
             ):
                 duration_s = sound.frames / max(1, sound.samplerate)
         except (OSError, ValueError, TypeError, soundfile.SoundFileError):
-            continue  # decoding will say what is wrong with it
+            continue  # decoding will report the problem
         if 0 < duration_s < source.size_bytes / FEWEST_BYTES_A_SECOND:
             yield source.size_bytes, duration_s
 
 
 WORK_RECORDINGS = 200
 WORK_BYTES = 256 * 2**20
-"""A task ends at whichever comes first: what a killed worker loses at most."""
+"""A task ends at either limit: the most that a killed worker loses."""
 
 
 class StagePlan(Record):
-    """How much of one stage is left."""
+    """The remaining work of one stage."""
 
     stage: str
     todo: int
     """Recordings to do."""
     done: int
-    """Recordings whose rows are there already, under the same key."""
+    """Recordings whose rows exist already, with the same key."""
     changed: int
-    """Recordings among `todo` that have rows under another key: the configuration or the manifest has changed."""
+    """Recordings among `todo` with rows under another key: the configuration or the manifest has changed."""
 
 
 class Plan(Record):
-    """All that is left to do, as tasks, and why."""
+    """Everything that is left to do, as tasks, with reasons."""
 
     stages: tuple[StagePlan, ...]
     works: tuple[ShardTask, ...]
     kept: int
-    """Recordings in OUT from earlier runs that are not among the inputs now; their rows stay."""
+    """Recordings in OUT from earlier runs that are not among the inputs; their rows stay."""
 
     @property
     def recordings(self) -> int:
@@ -185,7 +185,7 @@ class Plan(Record):
 
 
 def plan_run(sources: Sequence[Source], config: RunConfig, corpus: Corpus, shards: int) -> Plan:
-    """Holds what `config` wants of `sources` against what `corpus` has committed."""
+    """Compares what `config` needs for `sources` with what `corpus` has committed."""
     wanted = wanted_keys(config, sources)
     stages, missing = [], {}
     for stage, keys in wanted.items():

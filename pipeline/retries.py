@@ -1,4 +1,4 @@
-"""Recordings that were lost to faults that may pass: which a run tries again, and which are left."""
+"""Recordings that were lost to temporary faults: which ones a run tries again, and which are left."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _FILE = "retries.json"
 
 
 class Retries(Record):
-    """`_run/retries.json`: how often runs have tried recordings again that were lost to faults that may pass."""
+    """`_run/retries.json`: how often recordings that were lost to temporary faults have been tried again."""
 
     tries: dict[str, int] = Field(default={})
-    """recording_id → times."""
+    """recording_id → number of retries."""
 
 
 class Lost(Record):
-    """What is lost for now."""
+    """The recordings lost to temporary faults."""
 
     again: dict[str, tuple[str, ...]]
-    """stage → recording_ids that are tried again; later stages of what an earlier one lost are among them."""
+    """stage → recording_ids to try again, including later stages of recordings lost at an earlier one."""
     to_retry: tuple[str, ...]
     """recording_ids in `again`."""
     left: tuple[str, ...]
-    """recording_ids that were tried as often as they may be."""
+    """recording_ids that were tried as often as allowed."""
 
 
 def find_lost(corpus: Corpus, listed: Collection[str], max_retries: int) -> Lost:
-    """What of the `listed` recordings `corpus`, loaded with its stages in order, lacks for faults that may pass."""
+    """What `corpus`, loaded with its stages in order, lacks of the `listed` recordings because of temporary faults."""
     tries = read_retries(corpus.output).tries
     stages = list(corpus.commits)
     again: defaultdict[str, set[str]] = defaultdict(set)
@@ -57,14 +57,14 @@ def find_lost(corpus: Corpus, listed: Collection[str], max_retries: int) -> Lost
 
 
 def begin_retries(output: str, lost: Lost) -> None:
-    """Counts the tries, then forgets what was committed of them. Killed in between, a try is counted too many."""
+    """Counts the retries, then removes their commits. If killed in between, one retry too many is counted."""
     if not lost.to_retry:
         return
     tries = read_retries(output).tries
     counted = {**tries, **{name: tries.get(name, 0) + 1 for name in lost.to_retry}}
     _write(output, Retries(tries=counted))
     again = {stage: set(names) for stage, names in lost.again.items()}
-    # Stages of other configurations committed that there was nothing to do: they are to look again, should they return.
+    # Stages of other configurations committed that there was nothing to do: they must look again if they return.
     for stage in stages_in(output):
         if stage.startswith(ANNOTATIONS) or stage == CAPTIONS_STAGE:
             again.setdefault(stage, set()).update(lost.again.get(SEGMENTS_STAGE, ()))

@@ -1,4 +1,4 @@
-"""What is to be done, as data: it travels to workers, on one machine or many."""
+"""Tasks as data: sent to workers, on one machine or many."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ SEGMENTS_STAGE = "segments"
 CAPTIONS_STAGE = "captions"
 LIST_STAGE = "list"
 LEFT_OUT = "left_out_by_suffix"
-"""Reason of the one row for all files of a folder that no suffix of audio names."""
+"""Reason of the row for all files of a folder without an audio suffix."""
 FILTER_STAGE = "filter"
-"""What rejects of filters name; it has no commits of its own."""
+"""The stage in rejects of filters; it has no commits of its own."""
 
 
 class StageTask(Record):
-    """The recordings of a shard that one stage still has to do, each with the key its rows will bear."""
+    """The recordings of a shard that one stage still has to process, each with the key of its rows."""
 
     stage: str
     """segments, annotations/<branch>/<backend> or captions."""
@@ -28,7 +28,7 @@ class StageTask(Record):
 
 
 class ShardTask(Record):
-    """Some recordings of one shard and, stage by stage, what of them is left to do: one task, one commit a stage."""
+    """Some recordings of one shard with the work left, stage by stage: one task gives one commit per stage."""
 
     shard: int
     sources: tuple[Source, ...]
@@ -43,11 +43,11 @@ class ShardTask(Record):
         return sum(source.size_bytes for source in self.sources)
 
     def at(self, stage: str) -> StageTask | None:
-        """What is left to do at `stage`; None for nothing."""
+        """The work left at `stage`; None if there is none."""
         return next((work for work in self.stages if work.stage == stage), None)
 
     def only(self, recording_ids: frozenset[str]) -> ShardTask:
-        """The same work for some of the recordings."""
+        """The same task for some of the recordings."""
         stages = (
             StageTask(stage=work.stage, keys=tuple(pair for pair in work.keys if pair[0] in recording_ids))
             for work in self.stages

@@ -1,4 +1,4 @@
-"""What a format is: it writes samples with their audio into files of a part, and an index over all parts."""
+"""The interface of export formats: they write samples with their audio to the files of a part, and an index."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ class Clip:
 
 @dataclass(frozen=True)
 class Item:
-    """One sample to write. `key` is unique in an export, also where mixing repeats a sample."""
+    """One sample to write. `key` is unique in an export, even if mixing repeats a sample."""
 
     key: str
     sample: Sample
     clips: tuple[Clip, ...]
     answer_prior: float | None
-    """Share of like questions that this answer is right for; None if there are too few to tell."""
+    """Share of similar questions with this answer; None if there are too few."""
     with_reasoning: bool = True
 
     @property
     def answer(self) -> str:
-        """The answer, after its chain of reasoning where there is one, in the tags that Qwen3 thinks in."""
+        """The answer, after its chain of reasoning, if any, in Qwen3's thinking tags."""
         if self.sample.reasoning is None or not self.with_reasoning:
             return self.sample.answer
         return f"<think>\n{self.sample.reasoning}\n</think>\n\n{self.sample.answer}"
 
     def turns(self) -> list[tuple[Role, MessageKind, str]]:
-        """The conversation as (role, kind, content), with the answer as a model is to write it."""
+        """The conversation as (role, kind, content), with the answer in the form that a model should write."""
         reasoned = self.sample.reasoning is not None
         return [
             (
@@ -71,26 +71,27 @@ class Item:
 
 
 class ExportOptions(Record):
-    """What to export, and how: equal options over equal rows give equal files."""
+    """Options of an export: equal options and rows give equal files."""
 
     to: str
     stage: Stage = Stage.SFT
-    tasks: tuple[str, ...] = Field(default=(), description="only these; all of the stage for none")
-    shard_mb: int = Field(default=512, ge=1, le=65536, description="about the size of a shard")
+    tasks: tuple[str, ...] = Field(default=(), description="only these tasks; empty means all of the stage")
+    shard_mb: int = Field(default=512, ge=1, le=65536, description="approximate size of a shard")
     reasoning: bool = Field(default=True, description="write the chain of reasoning before the answer")
     conversations: bool = Field(
-        default=False, description="all questions about a clip, language by language, as one conversation: audio once"
+        default=False,
+        description="write all questions about a clip in one language as one conversation with the audio once",
     )
-    tables: bool = Field(default=True, description="hf: the corpus's own tables too, each as a configuration")
+    tables: bool = Field(default=True, description="hf: include the corpus's own tables, each as a configuration")
     audio_root: str | None = Field(
-        default=None, description="what audio paths begin with; the export's own folder for null"
+        default=None, description="prefix of audio paths; null means the export's own folder"
     )
     mix: MixConfig = MixConfig()
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one part goes: `folder` is laid out like `target`, into which its files are moved once all are there."""
+    """The location of one part: `folder` has the layout of `target`, into which its files are moved when complete."""
 
     folder: Path
     target: str
@@ -98,13 +99,13 @@ class Place:
     options: ExportOptions
 
     def path(self, *parts: str) -> Path:
-        """A new file in the part; its folder is made."""
+        """The path of a new file in the part; its folder is created."""
         path = self.folder.joinpath(*parts)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def audio_uri(self, *parts: str) -> str:
-        """How a line names an audio file of the export."""
+        """The name of an audio file of the export in a line."""
         root = self.options.audio_root
         if root is None:
             root = str(files.local_path(self.target).absolute()) if files.is_local(self.target) else self.target
@@ -112,11 +113,11 @@ class Place:
 
 
 class PartWriter(ABC):
-    """Writes one part. Holds no more than a shard's buffer in memory."""
+    """Writes one part, with at most a shard's buffer in memory."""
 
     @abstractmethod
     def write(self, item: Item) -> str | None:
-        """Writes a sample; a few words that can be counted where the format has no form for it, and nothing is."""
+        """Writes a sample; if the format does not support it, writes nothing and returns the reason."""
 
     @abstractmethod
     def close(self) -> None:
@@ -137,17 +138,17 @@ class Finished:
 
 
 class Format(ABC):
-    """A form of training data."""
+    """A format of training data."""
 
     name: ClassVar[str]
     reader: ClassVar[str]
-    """What reads it."""
+    """The software that reads it."""
     indexes: ClassVar[tuple[str, ...]] = ()
-    """Every file that it may write beside the parts."""
+    """All files that it may write besides the parts."""
     command: ClassVar[str] = ""
-    """What trains on it, as its README ends with; {target} is the export's folder."""
+    """A command that trains on it, for the end of its README; {target} is the export's folder."""
     holds_conversations: ClassVar[bool] = True
-    """Whether one entry may hold several questions with their answers."""
+    """Whether one entry may contain several questions with their answers."""
 
     @abstractmethod
     def writer(self, place: Place) -> PartWriter:
@@ -155,10 +156,10 @@ class Format(ABC):
 
     @abstractmethod
     def finish(self, finished: Finished) -> Mapping[str, str]:
-        """Path → text of the small index files that stand beside the parts."""
+        """Path → text of the small index files besides the parts."""
 
     def joined(self, finished: Finished) -> Mapping[str, Sequence[str]]:  # noqa: ARG002 - for those that join
-        """Path → the part files that make it up, joined end to end. Nothing by default."""
+        """Path → the part files that are concatenated to it. Nothing by default."""
         return {}
 
 
@@ -168,7 +169,7 @@ Container = Literal["wav", "flac"]
 
 
 def audio_bytes(clip: Clip, container: Container) -> bytes:
-    """A clip as a file of `container`, equal sample for sample."""
+    """A clip as a file of `container`, with equal samples."""
     if container == "flac":
         return clip.flac
     told = soundfile.info(io.BytesIO(clip.flac))
@@ -178,7 +179,7 @@ def audio_bytes(clip: Clip, container: Container) -> bytes:
 
 
 def num_samples(clip: Clip) -> int:
-    """How many samples a clip holds: its length to the sample, where its times are rounded to milliseconds."""
+    """Number of samples of a clip: its exact length, whereas its times are rounded to milliseconds."""
     return num_flac_samples(clip.flac)
 
 
@@ -190,7 +191,7 @@ class AudioFolder:
         self._written: set[str] = set()
 
     def names(self, clips: Iterable[Clip]) -> list[str]:
-        """How lines name the clips, which are written where they are not yet."""
+        """The names of the clips in lines; clips that do not exist yet are written."""
         return [self._name(clip) for clip in clips]
 
     def _name(self, clip: Clip) -> str:
@@ -202,7 +203,7 @@ class AudioFolder:
 
 
 def sample_fields(item: Item) -> dict[str, Json]:
-    """All of a sample but its audio, with the prior of its answer."""
+    """All fields of a sample except its audio, with the prior of its answer."""
     fields: dict[str, Json] = item.sample.model_dump(mode="json")
     return {**fields, "sample_id": item.key, "answer_prior": item.answer_prior}
 

@@ -1,4 +1,4 @@
-"""What an export holds, in numbers."""
+"""The numbers of an export."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from soundseam.schemas.sample import MessageKind
 AUDIO_TOKENS_A_SECOND = 12.5
 """MOSS-Audio's encoder (arXiv 2606.01802)."""
 MARKER_S = 2
-"""It writes the time in digits so often, a token a digit."""
+"""Interval of the time markers, which have one token per digit."""
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af]")
 _LETTERS_A_TOKEN = 4.0
-"""Of scripts with spaces, about, for byte-pair vocabularies of 150,000 entries; a character of others is a token."""
+"""Approximate, for scripts with spaces and byte-pair vocabularies of 150,000 entries; in other scripts one character is
+one.
+"""
 
 
 class Amount(Record):
-    """How much one task holds. Text tokens are an estimate: no tokenizer is at hand."""
+    """The amount of data of one task. Text tokens are an estimate, without a tokenizer."""
 
     audio_ms: int = 0
-    """Counted with every sample that plays it."""
+    """Length of audio, counted once per sample."""
     audio_tokens: int = 0
     text_tokens: int = 0
 
@@ -34,20 +36,20 @@ class Amount(Record):
 
 
 class Counts(Record):
-    """Numbers of samples, and what they amount to."""
+    """Numbers of samples and amounts of data."""
 
     samples: dict[str, int] = Field(default={})
-    """task/split → how many."""
+    """task/split → number of samples."""
     languages: dict[str, int] = Field(default={})
     licenses: dict[str, int] = Field(default={})
     skipped: dict[str, int] = Field(default={})
-    """format's reason → samples that have no form in it."""
+    """reason → samples that the format does not support."""
     lost: int = 0
-    """Samples whose audio is gone."""
+    """Samples whose audio is missing."""
     clips_ms: int = 0
-    """Of the clips that are played, each counted once."""
+    """Total length of the clips, each counted once."""
     amounts: dict[str, Amount] = Field(default={})
-    """task → how much it holds."""
+    """task → its amount."""
 
     @property
     def total(self) -> int:
@@ -55,7 +57,7 @@ class Counts(Record):
 
     @property
     def amount(self) -> Amount:
-        """Of all tasks."""
+        """The amount of all tasks."""
         return sum(self.amounts.values(), Amount())
 
     def plus(self, other: Counts) -> Counts:
@@ -74,7 +76,7 @@ class Counts(Record):
 
 
 class Tally:
-    """Counts as the items of one part go by: memory holds the ids of its clips."""
+    """Counts the items of one part; the ids of its clips are in memory."""
 
     def __init__(self) -> None:
         self._samples: Counter[str] = Counter()
@@ -123,7 +125,7 @@ def audio_tokens(duration_ms: int) -> int:
 
 
 def text_tokens(text: str) -> int:
-    """About how many tokens a text is."""
+    """Approximate number of tokens of a text."""
     wide = len(_CJK.findall(text))
     return wide + round((len(text) - wide) / _LETTERS_A_TOKEN)
 

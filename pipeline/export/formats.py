@@ -29,7 +29,7 @@ FORMATS: Mapping[str, Format] = {
 
 
 def format_named(name: str) -> Format:
-    """Raises SetupError for a name that is none."""
+    """The format called `name`. Raises SetupError if there is none."""
     if name not in FORMATS:
         raise SetupError(f"no format {name}: choose one of {', '.join(FORMATS)}")
     return FORMATS[name]

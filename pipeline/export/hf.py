@@ -15,7 +15,7 @@ from soundseam.schemas.sample import Sample
 from soundseam.schemas.tables import arrow_schema
 
 ROW_GROUP_BYTES = 32 * 2**20
-"""Of audio, over all open files together: what a writer holds in memory."""
+"""Audio over all open files together: the amount that a writer keeps in memory."""
 ROW_GROUP_ROWS = 200
 
 _AUDIO = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -23,22 +23,22 @@ _CLIP = {"audio": {"_type": "Audio"}}
 # `Sequence` is what datasets 3, 4 and 5 all read; `List` is unknown to 3.
 _CLIPS = {"audios": {"feature": {"_type": "Audio"}, "_type": "Sequence"}}
 TWO_CLIPS = "_two_clips"
-"""Ends the name of a task's configuration that holds its samples of two clips."""
+"""Suffix of the configuration of a task's samples with two clips."""
 
 
 def sample_schema(clips: int = 1) -> pa.Schema:
-    """A sample's columns, its question and answer as texts, its answer's prior, and its clip typed as datasets' Audio;
-    clips in a list where samples play several."""
+    """A sample's columns, its question and answer as texts, its answer's prior, and its clip with datasets' Audio type;
+    a list of clips if samples have several."""
     audio = pa.field("audio", _AUDIO) if clips == 1 else pa.field("audios", pa.list_(_AUDIO))
     texts = [pa.field(name, pa.string()) for name in ("question", "text")]
     fields = [audio, *texts, *arrow_schema(Sample), pa.field("answer_prior", pa.float64())]
-    # datasets takes struct<bytes, path> for Audio only where this key says so.
+    # datasets reads struct<bytes, path> as Audio only if this key says so.
     features = _CLIP if clips == 1 else _CLIPS
     return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
 
 
 class HuggingFace(Format):
-    """`data/<task>/<split>-*.parquet`, a configuration a task, and the corpus's tables, a configuration each."""
+    """`data/<task>/<split>-*.parquet`, one configuration per task, and the corpus's tables, one configuration each."""
 
     name: ClassVar[str] = "hf"
     reader: ClassVar[str] = "datasets 3, 4 and 5"

@@ -1,4 +1,4 @@
-"""`soundseam export` from its options to a finished folder: part by part, resumable, in flat memory."""
+"""Runs `soundseam export`, from its options to a finished folder: part by part, resumable, in constant memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 
 
 def card(finished: Finished, counts: Counts, tables: Mapping[str, Sequence[str]]) -> str:
-    """Front matter and numbers. `tables` are those of the corpus that the export holds: name → files."""
+    """Front matter and numbers. `tables` are those of the corpus in the export: name → files."""
     recognises = any(task.startswith("asr") for task in counts.amounts)
     head = {
         "language": sorted(counts.languages),
@@ -65,12 +65,12 @@ def readme(options: ExportOptions, counts: Counts) -> str:
         "# Training data made by Soundseam",
         "",
         f"Stage {options.stage}, format `{options.to}`: {counts.total:,} samples over {_hours(counts.clips_ms)} hours "
-        f"of audio; counted with every sample that plays it, {_hours(amount.audio_ms)} hours, "
+        f"of audio; counted once per sample, {_hours(amount.audio_ms)} hours, "
         f"{amount.audio_tokens:,} audio tokens and about {amount.text_tokens:,} text tokens.",
-        "Audio is 16 kHz mono. Samples of one recording are all in one split. They lie in the order of their "
+        "Audio is 16 kHz mono. All samples of a recording are in one split. They are in the order of their "
         "segments: shuffle them.",
         "",
-        "| task | train | validation | hours | audio tokens | text tokens, about |",
+        "| task | train | validation | hours | audio tokens | text tokens, approximately |",
         "|---|---:|---:|---:|---:|---:|",
         *_task_rows(counts),
         "",
@@ -108,7 +108,7 @@ def _license(counts: Counts) -> str:
 
 
 def _default_config(finished: Finished) -> list[dict[str, object]]:
-    """What `load_dataset` gives without a name: audio and text, of captions and transcripts where there are any."""
+    """The default configuration of `load_dataset`: audio and text, of captions and transcripts if there are any."""
     tasks = {name.split("/")[1] for name in finished.under("data/", ".parquet")}
     one_clip = {task for task in tasks if not task.endswith(TWO_CLIPS)}
     chosen = sorted(one_clip & {"caption", "asr"} or one_clip)
@@ -155,19 +155,19 @@ class ExportSummary(Record):
 
     plan_parts: int
     parts_written: int
-    """By this call; the others were there."""
+    """Parts written by this call; the others existed."""
     counts: Counts
     shares: dict[str, float] = Field(default={})
-    """task → the share it is meant to be sampled with; the rest, if any, is text."""
+    """task → its intended share in sampling; the rest, if any, is text."""
     indexes: tuple[str, ...]
-    """The files that stand beside the parts."""
+    """The files besides the parts."""
 
 
 def run_export(plan: ExportPlan, workers: int, on_progress: Callable[[int, int], None]) -> ExportSummary:
-    """Writes the parts that are missing, joins and indexes, and only then removes those of another plan.
+    """Writes missing parts, joined files and indexes, and only then removes parts of another plan.
 
-    `on_progress` is called with how many parts are done, of how many. Raises SetupError if no sample is left to
-    export, and leaves an earlier export as it was. The caller has asked `check_export`.
+    `on_progress` is called with the number of finished parts and the total. Raises SetupError if there is no sample to
+    export, and leaves an earlier export unchanged. The caller must have called `check_export`.
     """
     wanted = {part.part: part for part in plan.parts}
     earlier = read_layout(plan.target)
@@ -176,7 +176,7 @@ def run_export(plan: ExportPlan, workers: int, on_progress: Callable[[int, int],
     made_folder = files.is_local(plan.target) and not files.local_path(plan.target).exists()
     if earlier is None:
         write_layout(plan, {})
-    # A worker needs all of the plan but the other parts.
+    # A worker needs the plan without the other parts.
     alone = plan.model_copy(update={"parts": ()})
     for done, marker in enumerate(in_order(partial(write_part, alone), missing, workers), 1):
         markers[marker.part] = marker
@@ -204,7 +204,7 @@ def run_export(plan: ExportPlan, workers: int, on_progress: Callable[[int, int],
 
 
 def _take_back(plan: ExportPlan, written: Sequence[PartMarker], was_new: bool) -> None:
-    """Removes what this call wrote, and of a new export everything."""
+    """Removes what this call wrote; for a new export, everything."""
     remove_parts(plan.target, written)
     if was_new:
         files.delete([files.join(plan.target, LAYOUT_FILE)])
@@ -221,7 +221,7 @@ def _no_samples(plan: ExportPlan, counts: Counts) -> str:
 
 
 def write_part(plan: ExportPlan, part: Part) -> PartMarker:
-    """Writes one part: its files beside their final place, then into it, then the marker."""
+    """Writes one part: its files beside their final location, then moves them, then writes the marker."""
     reader, tally = PartReader(plan, part), Tally()
     with tempfile.TemporaryDirectory(prefix="part-", dir=_scratch(plan.target)) as folder:
         writer = format_named(plan.options.to).writer(Place(Path(folder), plan.target, part.part, plan.options))
@@ -247,7 +247,7 @@ def _scratch(target: str) -> str | None:
 
 
 def _place(source: Path, target: str, name: str) -> None:
-    """Moves a file without waiting for the disk: an export that is cut off by more than a kill is made again."""
+    """Moves a file without syncing the disk: after a system crash an export is written again."""
     if files.is_local(target):
         final = files.local_path(files.join(target, name))
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -259,7 +259,7 @@ def _place(source: Path, target: str, name: str) -> None:
 def _finish(
     plan: ExportPlan, markers: Sequence[PartMarker], counts: Counts, earlier: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """Writes the files beside the parts, then removes those of an `earlier` export; returns their names."""
+    """Writes the files besides the parts, then removes those of an `earlier` export; returns their names."""
     form = format_named(plan.options.to)
     finished = Finished(plan.target, plan.options, tuple(file.name for marker in markers for file in marker.files))
     joined, texts = form.joined(finished), dict(form.finish(finished))
@@ -291,7 +291,7 @@ def _join(target: str, name: str, members: Sequence[str]) -> None:
 
 
 def _copy_tables(plan: ExportPlan) -> Mapping[str, Sequence[str]]:
-    """Copies the corpus's own committed files that are not there yet; names say content, so equal names are equal."""
+    """Copies missing committed files of the corpus; names contain a hash, so files with equal names are equal."""
     corpus = Corpus.load_present(plan.output, stages_in(plan.output))
     wanted: dict[str, list[str]] = {str(table): [] for table in Table if table is not Table.FILTERED}
     if (marker := read_marker(plan.output)) and (marker.found.duplicates or marker.found.contaminated):
@@ -308,7 +308,7 @@ def _copy_tables(plan: ExportPlan) -> Mapping[str, Sequence[str]]:
 
 
 def _remove_tables(target: str, wanted: Mapping[str, Sequence[str]]) -> None:
-    """Removes the copies of files that a corpus no longer has, and nothing else that lies there."""
+    """Removes copies of files that the corpus no longer has, and nothing else."""
     kept = {f"tables/{table}/{name}" for table, names in wanted.items() for name in names}
     there = {files.relative_to(stat.uri, target) for stat in files.list_files(files.join(target, "tables"))}
     stale = [name for name in there - kept if is_table_file(files.name_of(name))]

@@ -1,4 +1,4 @@
-"""Formats of one JSON object a line: written part by part, and joined to one file per split at the end."""
+"""Formats with one JSON object per line: written part by part, and joined to one file per split at the end."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ LINES = f"{EXPORT_FOLDER}/lines"
 
 
 class LinesFormat(Format):
-    """Lines that name audio files."""
+    """Lines that refer to audio files."""
 
     container: ClassVar[Container]
     indexes: ClassVar[tuple[str, ...]] = tuple(f"{split}.jsonl" for split in SPLITS)
     stems: ClassVar[tuple[str, ...]] = ("",)
-    """What the names of its files begin with, before the split's: `<stem>train.jsonl`."""
+    """Prefixes of its file names: `<stem>train.jsonl`."""
     max_clips: ClassVar[int | None] = None
-    """That one line can hold; None for any number."""
+    """Maximum number of clips in one line; None for any number."""
 
     @abstractmethod
     def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:
-        """A sample as a JSON object, `audio` being the names of its files."""
+        """A sample as a JSON object; `audio` are the names of its files."""
 
     def lines(self, item: Item, audio: Sequence[str]) -> Mapping[str, Mapping[str, Json]]:
-        """stem of a file → the line that goes into it."""
+        """stem of a file → its line."""
         return {"": self.line(item, audio)}
 
     def writer(self, place: Place) -> PartWriter:
@@ -82,13 +82,13 @@ class LinesWriter(PartWriter):
 
 
 def spoken_turns(item: Item) -> Iterator[tuple[Role, list[tuple[MessageKind, str]]]]:
-    """The conversation as (role, its parts), with the parts of one role that follow one another together."""
+    """The conversation as (role, its parts), merging consecutive parts of one role."""
     for role, parts in groupby(item.turns(), key=lambda turn: turn[0]):
         yield role, [(kind, content) for _, kind, content in parts]
 
 
 def marked_messages(item: Item) -> list[dict[str, str]]:
-    """Messages, an `<audio>` mark standing for each clip before the question."""
+    """Messages with an `<audio>` mark per clip before the question."""
     return [
         {
             "role": str(role),
@@ -116,7 +116,7 @@ _TAGS = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assi
 
 
 class LlamaFactory(Swift):
-    """ms-swift's lines; each split is a dataset of its own, `soundseam_train` and `soundseam_validation`."""
+    """ms-swift's lines; each split is a separate dataset, `soundseam_train` and `soundseam_validation`."""
 
     name: ClassVar[str] = "llamafactory"
     reader: ClassVar[str] = "LLaMA-Factory"
@@ -141,8 +141,9 @@ class LlamaFactory(Swift):
 
 
 class Moss(LinesFormat):
-    """`{"conversation": [{"role", "message_type", "content"}]}`, an audio message's content being its path. The script
-    trains on the first audio of a line alone, so samples that play two clips have no such form."""
+    """`{"conversation": [{"role", "message_type", "content"}]}`; the content of an audio message is its path. The
+    script only trains on the first audio of a line, so samples with two clips are not supported.
+    """
 
     name: ClassVar[str] = "moss"
     reader: ClassVar[str] = "MOSS-Audio's finetune script"
@@ -168,8 +169,8 @@ class Moss(LinesFormat):
 
 
 class Qwen(LinesFormat):
-    """`{"messages": [...]}` whose contents are lists of `audio` and `text` parts, as the processors of Qwen's Omni and
-    Audio models take them in `apply_chat_template`."""
+    """`{"messages": [...]}` whose contents are lists of `audio` and `text` parts, for `apply_chat_template` of the
+    processors of Qwen's Omni and Audio models."""
 
     name: ClassVar[str] = "qwen"
     reader: ClassVar[str] = "apply_chat_template of Qwen-Omni and Qwen-Audio processors, TRL"
@@ -199,7 +200,7 @@ class Qwen(LinesFormat):
 class OpenAi(Format):
     """`{"messages": [...]}`; a user turn is a list of `input_audio` parts, base64 WAV, and one `text` part."""
 
-    # The interface knows WAV and MP3 alone: vLLM would take FLAC, others would not.
+    # The interface only supports WAV and MP3: vLLM would accept FLAC, others would not.
 
     name: ClassVar[str] = "openai"
     reader: ClassVar[str] = "OpenAI-compatible servers, such as vLLM"

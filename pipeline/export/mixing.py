@@ -1,4 +1,4 @@
-"""How often each sample is taken: weights by task, language and class, tempered by size, within quotas."""
+"""How often each sample is used: weights by task, language and class, tempered by size, within quotas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from soundseam.schemas.record import Record
 
 
 class Stratum(NamedTuple):
-    """Samples that are mixed alike."""
+    """Samples with the same task, language and class."""
 
     task: str
     language: str
@@ -24,23 +24,26 @@ class Stratum(NamedTuple):
 
 
 class MixConfig(Record):
-    """Without `samples` and `quotas`, every sample is taken once."""
+    """Without `samples` and `quotas`, every sample is used once."""
 
-    samples: int | None = Field(default=None, ge=1, description="how many to take in all; null for every one, once")
+    samples: int | None = Field(default=None, ge=1, description="total number of samples; null for each sample once")
     size_power: float = Field(
-        default=0.5, ge=0.0, le=1.0, description="a stratum weighs its size to this power; 0.5 as in arXiv 2606.01802"
+        default=0.5,
+        ge=0.0,
+        le=1.0,
+        description="a stratum's weight is its size to this power; 0.5 as in arXiv 2606.01802",
     )
-    tasks: dict[str, float] = Field(default={}, description="task → factor on its weight; 1 where not named")
+    tasks: dict[str, float] = Field(default={}, description="task → factor for its weight; 1 if not listed")
     languages: dict[str, float] = Field(default={}, description="language → factor")
     classes: dict[str, float] = Field(default={}, description="strongest class of the audio → factor")
     shares: dict[str, float] = Field(
-        default={}, description="task → its share of all samples, in place of what sizes and factors give"
+        default={}, description="task → its share of all samples, instead of sizes and factors"
     )
-    quotas: dict[str, int] = Field(default={}, description="task → most samples of it")
+    quotas: dict[str, int] = Field(default={}, description="task → maximum number of its samples")
     max_repeats: float = Field(
-        alias="most_repeats", default=4.0, ge=1.0, description="how often a sample may be taken on the average"
+        alias="most_repeats", default=4.0, ge=1.0, description="how often a sample may be used on average"
     )
-    seed: int = Field(default=0, description="another seed takes other samples")
+    seed: int = Field(default=0, description="another seed draws other samples")
 
     @property
     def takes_all(self) -> bool:
@@ -48,14 +51,15 @@ class MixConfig(Record):
 
 
 PRETRAIN_SHARES = {"caption": 0.4, "asr": 0.1, "asr_words": 0.1, "asr_sentences": 0.1}
-"""Of the report's sampling (arXiv 2606.01802): 40 captions, 30 ASR; the other 30 are text, which no corpus of audio
-has. How ASR divides into its three forms is ours."""
+"""From the report's sampling (arXiv 2606.01802): 40 captions, 30 ASR; the other 30 are text, which a corpus of audio
+does not have. The division of ASR into three forms is ours.
+"""
 
 
 def take_rates(counts: Mapping[Stratum, int], mix: MixConfig) -> dict[Stratum, float]:
-    """How often each sample of a stratum is to be taken, on the average.
+    """How often each sample of a stratum is used, on average.
 
-    With a total, weights are met as far as `max_repeats` and `quotas` let them; what a full stratum cannot take goes
+    With a total, weights are followed as far as `max_repeats` and `quotas` allow; what a full stratum cannot take goes
     to the others.
     """
     sizes = {stratum: count for stratum, count in counts.items() if count > 0}
@@ -78,7 +82,7 @@ def take_rates(counts: Mapping[Stratum, int], mix: MixConfig) -> dict[Stratum, f
 
 
 def copies_of(sample_id: str, rate: float, seed: int) -> int:
-    """How often one sample is taken: the whole part of `rate`, and once more with the odds of the rest."""
+    """How often one sample is used: the integer part of `rate`, and once more with the probability of the rest."""
     whole = int(rate)
     digest = hashlib.sha256(f"{seed}/take/{sample_id}".encode()).digest()
     return whole + (int.from_bytes(digest[:8]) / 2**64 < rate - whole)
@@ -104,7 +108,7 @@ def _weights(sizes: Mapping[Stratum, int], mix: MixConfig) -> dict[Stratum, floa
 
 
 def _caps(sizes: Mapping[Stratum, int], mix: MixConfig) -> dict[Stratum, float]:
-    """Most samples to take of each stratum; a task's quota is divided over its strata by size."""
+    """Maximum number of samples per stratum; a task's quota is divided among its strata by size."""
     of_task: dict[str, int] = {}
     for stratum, size in sizes.items():
         of_task[stratum.task] = of_task.get(stratum.task, 0) + size
@@ -116,14 +120,14 @@ def _caps(sizes: Mapping[Stratum, int], mix: MixConfig) -> dict[Stratum, float]:
 
 
 def mix_from(samples: int | None, quotas: Sequence[str], weights: Sequence[str], seed: int) -> MixConfig:
-    """`quotas` and `weights` as NAME=NUMBER. A weight's name is a language's, a class's, or else a task's.
+    """`quotas` and `weights` as NAME=NUMBER. The name of a weight is a language, a class, or else a task.
 
-    Raises SetupError for what is not of that form.
+    Raises SetupError for any other form.
     """
     factors: dict[str, dict[str, float]] = {"languages": {}, "classes": {}, "tasks": {}}
     for name, value in map(_pair, weights):
         if not (isfinite(value) and value >= 0):
-            raise SetupError(f"--weight {name}={value:g}: a factor is a number that is not negative")
+            raise SetupError(f"--weight {name}={value:g}: a factor must be a number of at least 0")
         kind = "languages" if name in LANGUAGES else "classes" if name in set(EventClass) else "tasks"
         factors[kind][name] = value
     return MixConfig(samples=samples, quotas=dict(map(_quota, quotas)), seed=seed, **factors)
@@ -132,7 +136,7 @@ def mix_from(samples: int | None, quotas: Sequence[str], weights: Sequence[str],
 def _quota(text: str) -> tuple[str, int]:
     name, value = _pair(text)
     if not (value.is_integer() and value >= 0):
-        raise SetupError(f"--quota {name}={value:g}: a quota is a whole number that is not negative")
+        raise SetupError(f"--quota {name}={value:g}: a quota must be an integer of at least 0")
     return name, int(value)
 
 

@@ -1,4 +1,4 @@
-"""Which samples an export takes, and the parts that it is written in."""
+"""Plans an export: its samples and its parts."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from soundseam.schemas.sample import AnswerSpec, Message, MessageKind, Role, Sam
 from soundseam.schemas.tables import SAMPLES_FOLDER, Table
 
 EXPORT_REVISION = "2"
-"""Raised whenever a format may write equal samples otherwise."""
+"""Raise it whenever a format may write equal samples differently."""
 _PLAIN_NAME = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]*")
 PART_BYTES = 512 * 2**20
-"""Of segments: what a killed export does again at most, and what one worker takes at a time."""
+"""Size of segments per part: the most that a killed export repeats, and the work of one worker at a time."""
 
 
 class Part(Record):
-    """Some recordings, written together."""
+    """Some recordings that are written together."""
 
     part: str
-    """Key of all that goes into it."""
+    """Key of its content."""
     shards: tuple[int, ...]
-    """Of the corpus, that hold its recordings."""
+    """The corpus's shards with its recordings."""
     recording_ids: tuple[str, ...]
 
 
 class Rate(Record):
-    """How often samples of one stratum are taken, on the average."""
+    """How often samples of one stratum are used, on average."""
 
     task: str
     language: str
@@ -52,19 +52,19 @@ class Rate(Record):
 
 
 class ExportPlan(Record):
-    """Everything a worker needs to know besides its part."""
+    """Everything that a worker needs besides its part."""
 
     output: str
     target: str
     options: ExportOptions
     tasks: tuple[str, ...]
     rates: tuple[Rate, ...]
-    """Empty if every sample is taken once."""
+    """Empty if every sample is used once."""
     parts: tuple[Part, ...]
 
 
 def export_options(fields: Mapping[str, object]) -> ExportOptions:
-    """Options from a command line's. Raises SetupError, one line, for what cannot be."""
+    """Export options from those of the command line. Raises SetupError for invalid ones."""
     format_named(str(fields["to"]))
     try:
         return ExportOptions.model_validate(fields)
@@ -81,7 +81,7 @@ def plan_export(output: str, target: str, options: ExportOptions) -> ExportPlan:
     segments = Corpus.load_present(output, [SEGMENTS_STAGE])
     samples = Corpus.load_present(output, [f"{SAMPLES_FOLDER}/{task}" for task in tasks])
     if not any(entry.rows for commits in samples.commits.values() for commit in commits for entry in commit.files):
-        raise SetupError(f"there is nothing to export: {output} holds no sample of {', '.join(tasks) or options.stage}")
+        raise SetupError(f"there is nothing to export: {output} has no sample of {', '.join(tasks) or options.stage}")
     rates = () if options.mix.takes_all else _rates(samples, tasks, options)
     key = content_key([EXPORT_REVISION, _options_key(options), list(tasks), [rate.model_dump() for rate in rates]])
     parts = tuple(_parts(segments, samples, key))
@@ -89,12 +89,12 @@ def plan_export(output: str, target: str, options: ExportOptions) -> ExportPlan:
 
 
 def is_taken(stage: Stage, kind: str, task: str) -> bool:
-    """Whether a task's question belongs to a stage: pretraining takes unified captions and transcripts."""
+    """Whether a task's question belongs to a stage: pretraining uses unified captions and transcripts."""
     return stage is Stage.SFT or (task in PRETRAIN_SHARES and (task != "caption" or kind in UNIFIED))
 
 
 def mix_of(options: ExportOptions) -> MixConfig:
-    """The mix, with the report's shares where pretraining states none."""
+    """The mix, with the report's shares for pretraining if none are given."""
     if options.stage is Stage.PRETRAIN and not options.mix.shares:
         return options.mix.model_copy(update={"shares": PRETRAIN_SHARES})
     return options.mix
@@ -131,7 +131,7 @@ def _rates(samples: Corpus, tasks: Sequence[str], options: ExportOptions) -> tup
 
 
 def _options_key(options: ExportOptions) -> str:
-    # What decides how many are taken is in the rates; what decides which ones is the seed.
+    # The rates decide how many are used; the seed decides which ones.
     fields = options.model_dump(mode="json", exclude={"mix", "tasks", "tables"})
     return content_key([fields, options.mix.seed])
 
@@ -180,10 +180,10 @@ _SEGMENT_COLUMNS = ("recording_id", "segment_id", "start_ms", "end_ms", "audio")
 
 @dataclass
 class PartReader:
-    """Reads a part's samples in the order of its segments, each once its last clip has been read.
+    """Reads a part's samples in the order of its segments, each after its last clip has been read.
 
-    Holds the texts of one commit's samples, and the audio of those segments that samples of several still wait for.
-    `lost` counts samples whose audio is gone: the corpus was made again after they were.
+    Keeps the texts of one commit's samples in memory, and the audio of segments needed by samples with several clips.
+    `lost` counts samples whose audio is missing because the corpus was rebuilt after them.
     """
 
     plan: ExportPlan
@@ -209,7 +209,7 @@ class PartReader:
                 wanted -= mine.keys()
 
     def _samples(self, samples: Corpus, mine: Mapping[str, str]) -> list[tuple[Sample, int]]:
-        """Samples with how often they are taken, in order of id."""
+        """Samples with the number of their uses, in order of id."""
         rates = {Stratum(rate.task, rate.language, rate.event_class): rate.rate for rate in self.plan.rates}
         options = self.plan.options
         found = []
@@ -233,7 +233,7 @@ class PartReader:
         waiting: dict[str, list[tuple[Sample, int]]] = {}
         needed: dict[str, int] = {}
         for pair in samples:
-            # Segments come in order of time, and ids sort by it.
+            # Segments are in order of time, and so are their ids.
             waiting.setdefault(max(pair[0].segment_ids), []).append(pair)
             for segment_id in set(pair[0].segment_ids):
                 needed[segment_id] = needed.get(segment_id, 0) + 1
@@ -252,7 +252,7 @@ class PartReader:
         self._clips.clear()
 
     def _in_conversations(self, ready: Sequence[tuple[Sample, int]]) -> list[tuple[Sample, int]]:
-        """The samples, those of one clip and language as one conversation where that is wanted."""
+        """The samples; if requested, those of one clip and language as one conversation."""
         options = self.plan.options
         if not (options.conversations and format_named(options.to).holds_conversations):
             return list(ready)
@@ -279,7 +279,7 @@ class PartReader:
 
 
 _LAST = ("caption", "asr", "asr_words", "asr_sentences", "speaker_transcript", "lyrics", "event_list")
-"""Tasks whose answers give others away: they come last."""
+"""Tasks whose answers reveal others: they come last."""
 
 
 def conversation_of(samples: Sequence[Sample], with_reasoning: bool) -> Sample:
@@ -318,6 +318,6 @@ def _clip(row: Mapping[str, object]) -> Clip:
     if not isinstance(audio, Mapping) or not isinstance(data := audio.get("bytes"), bytes):
         raise TypeError("a segment's audio is a struct with the bytes of a FLAC file")
     if not _PLAIN_NAME.fullmatch(name := str(row["segment_id"])):
-        # Files of an export are named by it: from a corpus of somebody else it might lead out of the folder.
-        raise SetupError(f"{name!r} is no id of a segment: was this corpus made by Soundseam?")
+        # It becomes a file name: in a corpus from elsewhere it might lead out of the folder.
+        raise SetupError(f"{name!r} is not the id of a segment: was this corpus made by Soundseam?")
     return Clip(name, data, int(str(row["end_ms"])) - int(str(row["start_ms"])))

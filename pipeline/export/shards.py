@@ -1,4 +1,4 @@
-"""Cuts with supervisions as Lhotse Shar: a cut a segment, a supervision a sample."""
+"""Shards: WebDataset tars, and Lhotse Shar with one cut per segment and one supervision per sample."""
 
 from __future__ import annotations
 
@@ -133,8 +133,7 @@ def _index(split: str, counts: Mapping[str, int]) -> str:
 
 class Lhotse(Format):
     """Folders `train` and `validation` for `CutSet.from_shar(in_dir=...)`. A supervision's text is the answer; the
-    question and what else is known stand in `custom`. A cut has one recording: samples that play two have no such
-    form."""
+    question and everything else is in `custom`. A cut has one recording: samples with two clips are not supported."""
 
     name: ClassVar[str] = "lhotse"
     reader: ClassVar[str] = "lhotse"
@@ -151,7 +150,7 @@ class Lhotse(Format):
 
 
 class LhotseWriter(PartWriter):
-    """Samples of one segment come one after another: they are gathered until the next one's come."""
+    """Samples of one segment are consecutive: they are collected until those of the next one begin."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -183,7 +182,7 @@ class LhotseWriter(PartWriter):
 
 
 class _Shard:
-    """A pair of files, cuts and their audio in the same order, followed by another pair when it is full."""
+    """A pair of files, cuts and their audio in the same order; when it is full, the next pair begins."""
 
     def __init__(self, place: Place, split: str) -> None:
         self._cut_names = RollingName(place, split, "cuts.0", "jsonl.gz")
@@ -194,7 +193,7 @@ class _Shard:
     def add(self, clip: Clip, cut: Mapping[str, Json]) -> None:
         if self._cuts is None or self._tar is None or self._tar_names.is_full:
             self.close()
-            # No time in the header: equal cuts, equal bytes.
+            # No time in the header, so that equal cuts give equal bytes.
             self._cuts = gzip.GzipFile(self._cut_names.next_path(), "wb", mtime=0)
             self._tar = tarfile.open(self._tar_names.next_path(), "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
         self._cuts.write(json.dumps(cut, ensure_ascii=False).encode() + b"\n")

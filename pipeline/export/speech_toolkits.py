@@ -24,9 +24,8 @@ from soundseam.schemas.sample import MessageKind, Scoring
 
 
 class Nemo(LinesFormat):
-    """`salm-train.jsonl`: `{"id", "conversations": [{"from", "value", "type"}]}`, as SALM reads it; and beside it
-    `train.jsonl` with the plain transcripts alone, `{"audio_filepath", "duration", "offset", "text"}` in seconds, as
-    NeMo's recognisers read them."""
+    """`salm-train.jsonl`: `{"id", "conversations": [{"from", "value", "type"}]}`, for SALM; and `train.jsonl` with only
+    the plain transcripts, `{"audio_filepath", "duration", "offset", "text"}` in seconds, for NeMo's recognisers."""
 
     name: ClassVar[str] = "nemo"
     reader: ClassVar[str] = "NeMo: SALM of speechlm2, and its recognisers"
@@ -66,8 +65,9 @@ class Nemo(LinesFormat):
 
 
 class Kaldi(LinesFormat):
-    """A data folder a split with `wav.scp`, `text`, `utt2spk` and `spk2utt`, of the plain transcripts alone. Who speaks
-    is not known: a recording stands for a speaker."""
+    """One data folder per split with `wav.scp`, `text`, `utt2spk` and `spk2utt`, of only the plain transcripts.
+    Speakers are unknown: each recording counts as one speaker.
+    """
 
     name: ClassVar[str] = "kaldi"
     reader: ClassVar[str] = "Kaldi, ESPnet, icefall's kaldi importer"
@@ -100,14 +100,14 @@ class Kaldi(LinesFormat):
 
 
 class _TranscriptsWriter(LinesWriter):
-    """Leaves out all but plain transcripts."""
+    """Only writes plain transcripts."""
 
     def write(self, item: Item) -> str | None:
         return super().write(item) if item.sample.task == "asr" else "no_transcript"
 
 
 def _kaldi_files(lines: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
-    """Name → content, in the order of bytes that Kaldi wants."""
+    """Name → content, sorted by bytes as Kaldi requires."""
     ordered = sorted(lines, key=lambda line: line["id"].encode())
     speakers: dict[str, list[str]] = {}
     for line in ordered:

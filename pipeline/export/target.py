@@ -1,4 +1,4 @@
-"""The folder of an export: whose it is, what in it is ours, and what of it is whole."""
+"""The folder of an export: its owner, our files in it, and complete parts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PartFile(Record):
 
 
 class PartMarker(Record):
-    """Written last: a part is there exactly if its marker is, and every file of it with its size."""
+    """Written last: a part exists if its marker exists, and all its files with their sizes."""
 
     part: str
     files: tuple[PartFile, ...]
@@ -40,28 +40,28 @@ class PartMarker(Record):
 
 
 class ExportLayout(Record):
-    """`_export/layout.json`: what was asked for, and which files beside the parts are the export's own."""
+    """`_export/layout.json`: the options, and the export's own files besides the parts."""
 
     options: ExportOptions
     corpus: str
     indexes: dict[str, str]
-    """name → SHA-256 of what was written; empty for one that was about to be written."""
+    """name → SHA-256 of the written file; empty if it was about to be written."""
 
 
 def check_export(plan: ExportPlan, replace: bool) -> None:
     """Raises SetupError if the export would overwrite somebody's files, or an export made with other options.
 
-    With `replace` the new export takes the place of another one. Files that no export wrote are never replaced.
+    With `replace` the new export replaces another one. Files not written by an export are never replaced.
     """
     name = redact_uri(plan.target)
     check_target(plan.target)
     if stages_in(plan.target):
-        raise SetupError(f"{name} holds a corpus: an export takes a folder of its own, as --output {name}-export")
+        raise SetupError(f"{name} is a corpus: an export needs its own folder, such as --output {name}-export")
     layout = read_layout(plan.target)
     if not replace and _is_another(plan, layout):
         raise SetupError(
-            f"{name} holds an export made with other options or of another corpus: choose another --output, or give "
-            "--replace to put this one in its place"
+            f"{name} is an export made with other options or of another corpus: choose another --output, or give "
+            "--replace to replace it"
         )
     own = layout.indexes if layout else {}
     for index in (README, *format_named(plan.options.to).indexes):
@@ -69,7 +69,9 @@ def check_export(plan: ExportPlan, replace: bool) -> None:
         if not files.exists(uri):
             continue
         if index not in own:
-            raise SetupError(f"{index} in {name} is not of an export: choose another --output, or move it away")
+            raise SetupError(
+                f"{index} in {name} was not written by an export: choose another --output, or move it away"
+            )
         if own[index] and not replace and _is_text(index) and own[index] != files.sha256_of(uri):
             raise SetupError(
                 f"{index} in {name} was changed since it was exported: move it away, or give --replace to overwrite it"
@@ -77,7 +79,7 @@ def check_export(plan: ExportPlan, replace: bool) -> None:
 
 
 def _is_text(name: str) -> bool:
-    """Whether people edit such a file; lines are made anew if they are damaged."""
+    """Whether people edit such a file; damaged files of lines are written again."""
     return not name.endswith(".jsonl")
 
 
@@ -115,7 +117,7 @@ def hashes_of(target: str, names: Collection[str]) -> dict[str, str]:
 
 
 def read_markers(target: str) -> Iterator[PartMarker]:
-    """What parts were written; a marker that is damaged or of another version does not count."""
+    """The written parts; a marker that is damaged or of another version does not count."""
     for stat in files.list_files(files.join(target, MARKERS)):
         if stat.uri.endswith(".json"):
             try:
@@ -125,7 +127,7 @@ def read_markers(target: str) -> Iterator[PartMarker]:
 
 
 def whole_parts(target: str) -> dict[str, PartMarker]:
-    """The parts of which every file is there with the size it was written with."""
+    """The parts of which every file exists with its original size."""
     sizes = {files.relative_to(stat.uri, target): stat.size_bytes for stat in files.list_files(target)}
     return {
         marker.part: marker
@@ -135,7 +137,7 @@ def whole_parts(target: str) -> dict[str, PartMarker]:
 
 
 def remove_parts(target: str, markers: Collection[PartMarker]) -> None:
-    """Removes parts, their markers first, so that a killed removal leaves no part that looks whole."""
+    """Removes parts, their markers first, so that an interrupted removal leaves no part that looks complete."""
     files.delete([files.join(target, MARKERS, f"{marker.part}.json") for marker in markers])
     names = [file.name for marker in markers for file in marker.files]
     files.delete([files.join(target, name) for name in names])

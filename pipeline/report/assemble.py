@@ -33,7 +33,7 @@ def marked_among(output: str, segment_ids: Collection[str]) -> dict[str, Duplica
 
 
 def marks_of(row: Duplicate | None) -> tuple[str, ...]:
-    """What the list can be filtered by."""
+    """The marks by which the list can be filtered."""
     if row is None:
         return ()
     copy = (FIRST if row.first else COPY,) if row.corpus is not None else ()
@@ -48,7 +48,7 @@ def facts_of(row: Duplicate | None) -> Iterator[Fact]:
 
 
 def duplicates_tile(output: str) -> Tile | None:
-    """None if duplicates were never looked for."""
+    """The tile for duplicates; None if `dedup` never ran."""
     marker = read_marker(output)
     if marker is None:
         return None
@@ -77,7 +77,7 @@ SAFE_NAME = re.compile(r"[0-9A-Za-z_-]{1,128}")
 
 @dataclass
 class SegmentRows:
-    """All rows about one segment but its own."""
+    """All rows about one segment except its own."""
 
     annotations: list[Row] = field(default_factory=list)
     captions: list[Row] = field(default_factory=list)
@@ -94,7 +94,7 @@ class SegmentRows:
 
 
 def file_stem(segment_id: str) -> str:
-    """What a segment's media files are called: its id, or a hash of it where that is no plain name."""
+    """The name of a segment's media files: its id, or a hash of it if it is not a plain name."""
     return segment_id if SAFE_NAME.fullmatch(segment_id) else content_key(segment_id)
 
 
@@ -137,7 +137,7 @@ def segment_item(row: Row, detail: Detail, chunk: int, place: int) -> ListItem:
 
 
 def reject_detail(row: Row) -> Detail:
-    """Something that was dropped and has no segment: what, where, why."""
+    """Something that was dropped without a segment: what, where, why."""
     span = [fact(name, row[name]) for name in ("start_ms", "end_ms") if row[name] is not None]
     return Detail(
         id="rejected-" + content_key([str(row[name]) for name in sorted(row)]),
@@ -175,7 +175,7 @@ def reject_item(row: Row, detail: Detail, chunk: int, place: int) -> ListItem:
 
 
 def _lanes(row: Row, annotations: Iterable[Row], start_ms: int) -> tuple[Lane, ...]:
-    """The segment's events first; a backend that measured these same events gives their lane its notes."""
+    """The segment's events first; if a backend measured the same events, their lane has its notes."""
     lanes = [event_lane(row["events"], start_ms)]
     for annotation in annotations:
         for lane in lanes_of(annotation, start_ms):

@@ -17,7 +17,7 @@ from soundseam.schemas.claim import BranchFacts
 Row = Mapping[str, object]
 
 HIDDEN = frozenset(AnnotationKey.model_fields) | frozenset(BranchFacts.model_fields)
-"""Said once for the whole row, or shown as a caption."""
+"""Fields shown once for the whole row, or as a caption."""
 SPANS = (("start_ms", "end_ms"), ("onset_ms", "offset_ms"))
 LABELS = ("label", "text", "speaker", "name", "class")
 UNITS = {
@@ -30,7 +30,7 @@ UNITS = {
     "_bytes": " bytes",
 }
 LONG_TEXT = 60
-"""Characters from which a value is shown as a text of its own."""
+"""Minimum length of a value that is shown as a separate text."""
 
 
 class Leaf(NamedTuple):

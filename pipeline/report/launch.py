@@ -1,4 +1,4 @@
-"""A report from a corpus, shard by shard: memory holds the list of what is shown and one shard's annotations."""
+"""Makes a report from a corpus, shard by shard: the list of segments and one shard's annotations are in memory."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ ITEMS_A_CHUNK = 500
 
 
 class ReportFolder:
-    """A report on its way to `target`: written beside it, moved there whole by `finish`."""
+    """A report for `target`: written beside it, and moved there by `finish`."""
 
     def __init__(self, target: Path) -> None:
         if target.exists() and not (target / MARK).is_file() and (target.is_file() or any(target.iterdir())):
-            raise SetupError(f"{target} exists and is no report: choose another --to")
+            raise SetupError(f"{target} exists and is not a report: choose another --to")
         self.target = target
         self._folder = target.parent / f".tmp-report-{target.name}"
         self._details: list[Record] = []
@@ -93,7 +93,7 @@ class ReportFolder:
         return len(starts)
 
     def finish(self, summary: Record) -> None:
-        """Writes what is left, then puts the report in the place of an earlier one."""
+        """Writes the rest, then replaces an earlier report."""
         self._flush_details()
         self._write_data("summary", _json_of(summary))
         for source, name in PAGE_FILES.items():
@@ -116,7 +116,7 @@ class ReportFolder:
 
 
 def script_of(name: str, value: object) -> str:
-    """A script that hands `value` to the page: ASCII, and without a `<`, so that it can end no element."""
+    """A script that passes `value` to the page: ASCII, and without `<`, so that it cannot end an element."""
     return f"soundseam.receive({json.dumps(name)},{json.dumps(value, separators=(',', ':'))});\n".replace(
         "<", "\\u003c"
     )
@@ -127,7 +127,7 @@ def _json_of(record: Record) -> object:
 
 
 BATCH_ROWS = 32
-"""Few rows at once: with audio they are some hundred kB each."""
+"""Rows per batch: with audio they are some hundred kB each."""
 
 Row = Mapping[str, object]
 
@@ -137,7 +137,7 @@ def shards_of(corpus: Corpus) -> list[int]:
 
 
 def shard_corpus(corpus: Corpus, shard: int) -> Corpus:
-    """What of `corpus` one shard committed: all rows of a recording are in one shard."""
+    """The part of `corpus` in one shard: all rows of a recording are in one shard."""
     return Corpus(
         corpus.output,
         {
@@ -175,13 +175,13 @@ def _wanted_rows(file: BinaryIO, segment_ids: Collection[str]) -> Iterator[Row]:
 
 
 BESIDE = (Table.CAPTIONS, Table.SPEECH, Table.MUSIC, Table.GENERAL, Table.REJECTED)
-"""What is joined to the segments."""
+"""The tables that are joined to the segments."""
 MAX_SEGMENTS = 5000
 REPORT_FOLDER = "report"
 
 
 class ReportRequest(Record):
-    """What to show: of the corpus `output`, `segments` drawn by `seed`; in the folder `target`."""
+    """What to show: `segments` of the corpus `output`, drawn by `seed`; in the folder `target`."""
 
     output: str
     target: str | None = None
@@ -219,7 +219,7 @@ def make_report(request: ReportRequest) -> Reported:
 
 def _target(request: ReportRequest) -> Path:
     if request.target is None and not files.is_local(request.output):
-        raise SetupError("a report is written to a local folder: name it by --to")
+        raise SetupError("a report needs a local folder: give it with --to")
     return Path(request.target) if request.target else files.local_path(request.output) / REPORT_FOLDER
 
 

@@ -1,4 +1,4 @@
-"""What the page reads: records that become JSON in script files. Times are ms from the segment's start."""
+"""The data of the page: records that become JSON in script files. Times are ms from the segment's start."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Fact(Record):
 class LaneItem(Record):
     start_ms: int
     end_ms: int
-    """Equal to the start where the item is an instant, as a beat is."""
+    """Equal to the start if the item is an instant, such as a beat."""
     label: str
     group: str
-    """What chooses the colour: the class of an event, the label of a speaker or a part; empty for plain."""
+    """Determines the colour: the class of an event, the label of a speaker or a part; empty for plain."""
     notes: tuple[Fact, ...] = ()
 
 
@@ -59,7 +59,7 @@ class FactSheet(Record):
     backend: str
     model: str
     texts: tuple[Fact, ...]
-    """Longer than a value: transcripts."""
+    """Long texts, such as transcripts."""
     facts: tuple[Fact, ...]
 
 
@@ -70,14 +70,14 @@ class RejectView(Record):
 
 
 class Detail(Record):
-    """All that the page shows of one segment, or of one thing that was dropped."""
+    """Everything that the page shows about one segment, or about one dropped item."""
 
     id: str
     duration_ms: int
     audio: str | None
-    """Path of the audio beside the page; null for what was dropped."""
+    """Path of the audio beside the page; null for a dropped item."""
     image: str | None
-    """Likewise of the spectrogram."""
+    """Path of the spectrogram, likewise."""
     peaks: str
     """Base64 of int8 pairs (lowest, highest) in 1/127 of full scale, evenly over the segment."""
     boundaries: tuple[BoundaryView, ...]
@@ -87,11 +87,11 @@ class Detail(Record):
     rejects: tuple[RejectView, ...]
     origin: tuple[Fact, ...]
     duplicates: tuple[str, ...]
-    """What is marked of it, in a few words that can be counted."""
+    """Its duplicate marks, from a fixed set."""
 
 
 class ListItem(Record):
-    """What the list, the filters and the search know of a segment without opening its details."""
+    """A segment's data for the list, the filters and the search, without its details."""
 
     id: str
     name: str
@@ -103,14 +103,14 @@ class ListItem(Record):
     """Strongest first."""
     verdicts: tuple[str, ...]
     rejects: tuple[str, ...]
-    """Reasons."""
+    """Reasons of rejects."""
     duplicates: tuple[str, ...]
     caption: str
     text: str
-    """More to search in: transcripts and event labels."""
+    """Further text for the search: transcripts and event labels."""
     chunk: int
     place: int
-    """The detail stands at this place of this chunk."""
+    """Position of the detail in its chunk."""
 
 
 class Bar(Record):
@@ -119,7 +119,7 @@ class Bar(Record):
     shown: str
     """The value with its unit."""
     facet: str | None = None
-    """branch, class, verdict or reject: a click filters the browser by this bar."""
+    """branch, class, verdict or reject: a click on this bar filters the list."""
 
 
 class Bars(Record):
@@ -133,7 +133,7 @@ class HistogramView(Record):
     note: str
     unit: str
     start: float
-    """Of the first bin."""
+    """Start of the first bin."""
     step: float
     counts: tuple[int, ...]
     total: int
@@ -147,7 +147,7 @@ class Tile(Record):
 
 
 class Summary(Record):
-    """What the page shows first, and how much there is to load."""
+    """The overview of the page, and the number of chunks to load."""
 
     title: str
     version: str
@@ -157,8 +157,8 @@ class Summary(Record):
     rejected: tuple[tuple[str, str, int], ...]
     """(stage, reason, rows)"""
     shown: int
-    """Segments in the browser."""
+    """Number of segments in the list."""
     of: int
-    """Segments in the corpus."""
+    """Number of segments in the corpus."""
     shown_rejects: int
     list_chunks: int

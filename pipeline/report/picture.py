@@ -1,4 +1,4 @@
-"""What a segment looks like, computed once so that the page need not: its waveform's peaks and its spectrogram."""
+"""Pictures of a segment, computed in advance: the peaks of its waveform and its spectrogram."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ WINDOW, FFT = 640, 1024
 MIN_HOP = 160
 RANGE_DB = 72.0
 SHADES = 64
-"""Few enough to compress well, too many to see."""
+"""Few enough to compress well, too many to be visible."""
 _ANCHORS = ((8, 10, 22), (44, 20, 94), (124, 32, 116), (205, 60, 92), (246, 130, 70), (252, 205, 120), (255, 250, 226))
-"""Of the colour map: lightness rises evenly from night to cream, so that it also reads inverted, and in grey."""
+"""Of the colour map: lightness rises evenly from dark to light, so that it also works inverted, and in grey."""
 
 
 def peaks_of(samples: Samples) -> str:
@@ -48,7 +48,7 @@ def spectrogram_png(samples: Samples, rate_hz: int) -> bytes:
 
 
 def _mel_power(samples: Samples, rate_hz: int) -> NDArray[np.float32]:
-    """(BANDS, columns)."""
+    """Mel power: (BANDS, columns)."""
     hop = max(MIN_HOP, -(-len(samples) // MAX_COLUMNS))
     padded = np.pad(samples, (WINDOW // 2, WINDOW))
     frames = frames_of(padded, WINDOW, hop)[: -(-max(len(samples), 1) // hop)]

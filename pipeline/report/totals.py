@@ -1,4 +1,4 @@
-"""A corpus in numbers, and the segments that are shown of it: one pass over a few columns, never the audio."""
+"""The numbers of a corpus, and the choice of segments to show: one pass over a few columns, never the audio."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Histogram:
         return self._bins.total()
 
     def add(self, value: object) -> None:
-        """Counts a number; null and what is no number is left out."""
+        """Counts a number; null and other values are ignored."""
         if isinstance(value, int | float) and value == value:  # noqa: PLR0124  # a NaN differs from itself
             place = (value * self._per_unit) // 1
             self._bins[int(min(max(place, self._first), self._last))] += 1
 
     def view(self) -> HistogramView:
-        """The bins from the first that counts to the last; wide ranges in fewer, wider bins."""
+        """The bins from the first to the last with counts; wide ranges in fewer, wider bins."""
         first, last = (min(self._bins), max(self._bins)) if self._bins else (0, 0)
         bins = min(MAX_BINS, max(FEWEST_BINS, 2 * math.isqrt(self.total)))  # few values in few bins
         merge = -(-(last - first + 1) // bins)
@@ -73,7 +73,7 @@ CLAIM_COLUMNS = ("claims.list.element.verdict", "claims.list.element.probability
 
 
 class Sampler:
-    """The `count` rows of least rank: the same for the same corpus and seed, in whatever order they come."""
+    """The `count` rows of lowest rank: equal for the same corpus and seed, in any order of rows."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._count, self._seed = count, seed
@@ -94,7 +94,7 @@ class Sampler:
 
 
 class Totals:
-    """What the tiles, the bars and the histograms count; `segments` and `rejects` have what is shown."""
+    """The counts for tiles, bars and histograms; `segments` and `rejects` are the rows to show."""
 
     def __init__(self, corpus: Corpus, count: int, seed: int) -> None:
         self.segments = Sampler(count, seed)
@@ -177,7 +177,7 @@ _SEGMENT_COLUMNS = [
 
 
 def _known(table: Table, paths: tuple[str, ...]) -> Iterator[str]:
-    """Those of `paths` that the table's schema has."""
+    """The `paths` that exist in the table's schema."""
     schema = arrow_schema(RECORD_OF[table])
     for path in paths:
         outer, _, inner = path.partition(".")

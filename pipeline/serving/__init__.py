@@ -1,1 +1,1 @@
-"""MOSS-Audio behind vLLM: how it is started, and how a server is held against the checkpoint that it serves."""
+"""MOSS-Audio on vLLM: starting a server, and comparing it with its checkpoint."""

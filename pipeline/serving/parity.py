@@ -1,7 +1,7 @@
-"""The parity gate: is what a server computes what its checkpoint says?
+"""The parity check: compares a server's results with those of its checkpoint.
 
-A server is asked for the log-probabilities of a prompt with audio in it, and the plain forward pass of the same
-checkpoint for those of the same tokens. vLLM encodes 4 s of audio at a time, so the forward pass does so too.
+A server is asked for the log-probabilities of a prompt with audio in it, and they are compared with those of the same
+tokens in the plain forward pass. vLLM encodes 4 s of audio at a time, so the forward pass does the same.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from soundseam.annotators.moss.model import audio_token_ids
 from soundseam.pipeline.serving.server import ScoredPrompt, as_heard, probe_clip, score_prompt
 
 CHECKED_MS = (3_000, 4_000, 10_000, 12_000, 30_000)
-"""Less than one of vLLM's chunks, one, and several, the last of them whole or half."""
+"""Less than one of vLLM's chunks, exactly one, and several, with a complete or a half last one."""
 LARGEST_IN_FLOAT32 = 1e-3
 MEAN_WHERE_ROUNDED = 0.15
-"""In bfloat16 a logit of 16 to 32, which is common where audio tokens stand, is rounded by up to 0.06."""
+"""In bfloat16 a logit of 16 to 32, which is common at audio tokens, is rounded by up to 0.06."""
 SHARE_WHERE_ROUNDED = (0.5, 1.5)
-"""Nearer to a server with DeepStack than to one without."""
+"""Closer to a server with DeepStack than to one without."""
 
 Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Between log-probabilities of equal tokens, without sign."""
+    """Absolute difference of log-probabilities of equal tokens."""
 
     largest: float
     mean: float
@@ -39,28 +39,28 @@ class Difference:
 
 @dataclass(frozen=True)
 class ClipParity:
-    """One clip through a server and through the forward pass."""
+    """The comparison of server and forward pass for one clip."""
 
     duration_ms: int
     num_tokens: int
     difference: Difference | None
-    """None if the server made other tokens of the clip, so that nothing can be compared."""
+    """None if the server has other tokens for the clip, so that nothing can be compared."""
     deepstack_share: float | None = None
-    """How much of what DeepStack changes the server shows: 1 all of it, 0 nothing. None without DeepStack."""
+    """Share of DeepStack's effect in the server's results: 1 for all, 0 for nothing. None without DeepStack."""
     whole_clip: Difference | None = None
-    """What the forward pass itself would say, did it encode the clip at once as the reference code does."""
+    """Difference if the forward pass encoded the whole clip at once, like the reference code."""
     problem: str = ""
-    """What is wrong, and what to do; empty if the server is right."""
+    """The problem with its remedy; empty if the server is correct."""
 
 
 def check_clip(model: MossAudio, root: str, served: str, duration_ms: int, dtype: str) -> ClipParity:
-    """Asks the server at `root` about the probe of that length, and holds its answer against `model`."""
+    """Asks the server at `root` about the probe of this length, and compares its answer with `model`."""
     clip = probe_clip(duration_ms)
     return compare(model, score_prompt(root, served, clip), clip, dtype)
 
 
 def compare(model: MossAudio, prompt: ScoredPrompt, clip: NDArray[np.int16], dtype: str) -> ClipParity:
-    """`dtype` is what the server computes in; float32 is held to a tighter bound."""
+    """`dtype` is the server's precision; float32 has a tighter bound."""
     samples, ids = as_heard(clip), prompt.token_ids
     duration_ms = len(clip) // 16
     heard = model.hear(samples)
@@ -75,7 +75,7 @@ def compare(model: MossAudio, prompt: ScoredPrompt, clip: NDArray[np.int16], dty
 
 
 def is_within(difference: Difference, share: float | None, dtype: str) -> bool:
-    """In float32 each token counts; where a server rounds, their mean, and that DeepStack shows.
+    """In float32 every token counts; in lower precision, the mean and the DeepStack share.
 
     Rounding to bfloat16 may change single tokens by more than DeepStack does, but not in DeepStack's direction.
     """
@@ -86,10 +86,10 @@ def is_within(difference: Difference, share: float | None, dtype: str) -> bool:
 
 
 def prompt_problem(token_ids: list[int], config: MossConfig, num_audio_tokens: int) -> str:
-    """What is wrong with how the server wrote a clip of so many tokens into its prompt; empty if nothing."""
+    """The problem with the server's tokens for a clip with `num_audio_tokens`; empty if there is none."""
     tokens = config.tokens
     if tokens.audio_start_id not in token_ids or tokens.audio_end_id not in token_ids:
-        return "the prompt holds no audio: does the server know this model as MOSS-Audio?"
+        return "the prompt has no audio: does the server recognise this model as MOSS-Audio?"
     written = token_ids[token_ids.index(tokens.audio_start_id) + 1 : token_ids.index(tokens.audio_end_id)]
     if written == audio_token_ids(num_audio_tokens, tokens):
         return ""
@@ -109,18 +109,18 @@ def _scores(model: MossAudio, ids: list[int], heard: DecoderInput, deepstack: bo
 
 
 def _share(served: Scores, ours: Scores, without: Scores) -> float | None:
-    """Least squares: how far along the way from `without` to `ours` the server stands, noise aside."""
+    """Least squares: the position of the server between `without` (0) and `ours` (1)."""
     way = ours - without
     length = float(way @ way)
     return float((served - without) @ way) / length if length > 0 else None
 
 
 def _cause(served: Scores, ours: Scores, without: Scores, whole: Scores) -> str:
-    """What would explain the server's answer: a way of computing it to which it is near, rounding allowed."""
+    """A possible cause: a way of computing to which the server's answer is close, within rounding."""
     share = _share(served, ours, without)
     if share is not None and is_within(difference_of(served, without), 1 - share, "rounded"):
         return (
-            "the server drops DeepStack: install the plugin into its environment (docs/serving.md), or start vLLM with "
+            "the server drops DeepStack: install the plugin in its environment (docs/serving.md), or start vLLM with "
             "--enforce-eager"
         )
     to_whole = difference_of(served, whole)
@@ -131,7 +131,7 @@ def _cause(served: Scores, ours: Scores, without: Scores, whole: Scores) -> str:
 
 def parity_view(clips: Sequence[ClipParity], dtype: str) -> Table:
     table = Table(
-        title=f"Log-probabilities of the prompt: server against checkpoint\n({bound(dtype)})",
+        title=f"Log-probabilities of the prompt: server compared with checkpoint\n({bound(dtype)})",
         caption="DeepStack: 1 if the server has it, 0 if it is lost. Whole clip: what encoding the clip at once, "
         "instead of 4 s at a time, would change.",
     )

@@ -1,4 +1,4 @@
-"""Whether the servers that a configuration names answer, and serve the models that it wants of them."""
+"""Checks whether the servers of a configuration answer and serve the configured models."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class ServerReport(Record):
 
     url: str
     model: str
-    """That is wanted of it."""
+    """The configured model."""
     used_by: tuple[str, ...]
     asked: bool
     problem: str = ""
-    """What is wrong with it, with the remedy; empty if it serves the model, or was not asked."""
+    """The problem with its remedy; empty if it serves the model, or was not asked."""
 
 
 def servers_of(config: RunConfig) -> list[ServerReport]:
-    """The servers of `config`, in the order in which it names them; none of them asked yet."""
+    """The servers of `config`, in order, not asked yet."""
     used: dict[tuple[str, str], list[str]] = {}
     for name, endpoint in _endpoints(config):
         for url in endpoint.urls:
@@ -39,7 +39,7 @@ def servers_of(config: RunConfig) -> list[ServerReport]:
 
 
 def ask_servers(config: RunConfig) -> list[ServerReport]:
-    """The same after each was asked for its models, all at once, with PATIENCE_S to answer."""
+    """The servers of `config` after asking each for its models, concurrently, with a timeout of PATIENCE_S."""
     return asyncio.run(_ask_all(config))
 
 
@@ -82,7 +82,7 @@ def _served(body: bytes) -> Iterator[str]:
 
 
 def _endpoints(value: object, name: str = "") -> Iterator[tuple[str, Endpoint]]:
-    """(what asks it, endpoint) of all that stand anywhere in a configuration."""
+    """(user, endpoint) for all endpoints in a configuration."""
     if isinstance(value, Endpoint):
         yield name, value
     elif isinstance(value, Record):

@@ -1,4 +1,4 @@
-"""A server in a process of its own: started, watched until it is healthy, and ended."""
+"""A server in a separate process: started, watched until it is healthy, and stopped; and requests to it."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ FULL_SCALE = 32_768
 
 
 def probe_clip(duration_ms: int) -> NDArray[np.int16]:
-    """16 kHz mono: a voice-like tone in syllables, a whistle that climbs for 5 s and starts again, bells, and noise.
+    """16 kHz mono: a voice-like tone in syllables, a whistle that rises for 5 s and starts again, bells, and noise.
 
-    All of it moves all the time, so that no two stretches that a server encodes are alike.
+    Everything changes all the time, so that no two stretches that a server encodes are equal.
     """
     seconds = np.arange(RATE_HZ * duration_ms // 1000) / RATE_HZ
     pitch = 2 * np.pi * (140 * seconds - 8 * np.cos(2 * np.pi * 0.7 * seconds))
@@ -51,7 +51,7 @@ def probe_clip(duration_ms: int) -> NDArray[np.int16]:
 
 
 def as_heard(clip: NDArray[np.int16]) -> Samples:
-    """What a server decodes from the clip's file: float32 in [-1, 1)."""
+    """The samples that a server decodes from the clip's file: float32 in [-1, 1)."""
     samples: Samples = clip.astype(np.float32) / np.float32(FULL_SCALE)
     return samples
 
@@ -59,7 +59,7 @@ def as_heard(clip: NDArray[np.int16]) -> Samples:
 SYSTEM = "You are a helpful assistant."
 QUESTION = "Describe this audio."
 TIMEOUT_S = 600.0
-"""For one request: a server that has just started may compile first."""
+"""Timeout of one request: a server that has just started may compile first."""
 MAX_BYTES = 64 * 2**20
 SHOWN_CHARACTERS = 300
 
@@ -87,18 +87,18 @@ class _Models(BaseModel):
 class ScoredPrompt:
     token_ids: list[int]
     log_probabilities: NDArray[np.float64]
-    """(num_token_ids - 1,): natural logarithms, of each token but the first."""
+    """(num_token_ids - 1,): natural logarithms, of each token except the first."""
 
 
 def api_root(url: str) -> str:
-    """`url` with /v1 at its end, whether it was there or not. Raises SetupError if it is no address."""
+    """`url` with /v1 at its end. Raises SetupError if it is not an address."""
     if not url.startswith(("http://", "https://")):
-        raise SetupError(f"{url} is no address of a server: write it as http://localhost:8000")
+        raise SetupError(f"{url} is not the address of a server: write it as http://localhost:8000")
     return url.rstrip("/").removesuffix("/v1") + "/v1"
 
 
 def served_model(root: str) -> str:
-    """The name under which the server has its first model."""
+    """The name of the server's first model."""
     models = _read(_Models, _request(f"{root}/models"), root).data
     if not models:
         raise SetupError(f"{root} serves no model: start one with soundseam serve MODEL")
@@ -106,17 +106,17 @@ def served_model(root: str) -> str:
 
 
 def score_prompt(root: str, model: str, clip: NDArray[np.int16]) -> ScoredPrompt:
-    """The prompt of one question about 16 kHz mono `clip`, as the server reads it; fails as `score_messages` does."""
+    """The scored prompt of one question about 16 kHz mono `clip`; raises like `score_messages`."""
     audio = {"data": base64.b64encode(_wav(clip)).decode(), "format": "wav"}
     content = [{"type": "input_audio", "input_audio": audio}, {"type": "text", "text": QUESTION}]
     return score_messages(root, model, [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}])
 
 
 def score_messages(root: str, model: str, messages: Sequence[Mapping[str, object]]) -> ScoredPrompt:
-    """The prompt that the server makes of `messages`.
+    """The server's prompt for `messages`, with log-probabilities.
 
-    Raises SetupError if it does not answer, or not with what vLLM 0.10 and later answer to `prompt_logprobs` and
-    `return_token_ids`.
+    Raises SetupError if it does not answer, or does not support `prompt_logprobs` and `return_token_ids` like vLLM 0.10
+    and later.
     """
     body = {
         "model": model,
@@ -129,14 +129,12 @@ def score_messages(root: str, model: str, messages: Sequence[Mapping[str, object
     answer = _read(_Completion, _request(f"{root}/chat/completions", json.dumps(body).encode()), root)
     ids, told = answer.prompt_token_ids, answer.prompt_logprobs
     if not ids or not told or len(ids) != len(told):
-        raise SetupError(
-            f"{root} tells no log-probabilities of its prompt, as vLLM does: only a vLLM server can be checked"
-        )
+        raise SetupError(f"{root} does not return log-probabilities of its prompt: only a vLLM server can be checked")
     scores = []
     for token, row in zip(ids[1:], told[1:], strict=True):
         if row is None or str(token) not in row:
             raise SetupError(
-                f"{root} tells no log-probability of token {token} of its own prompt: is it a vLLM server?"
+                f"{root} does not return a log-probability of token {token} of its own prompt: is it a vLLM server?"
             )
         scores.append(row[str(token)].logprob)
     return ScoredPrompt(ids, np.array(scores))
@@ -153,7 +151,7 @@ def _wav(clip: NDArray[np.int16]) -> bytes:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Leaves a redirect as the status that it is: the key is for the server that was named, and for no other."""
+    """Does not follow redirects: the key must not be sent to another server."""
 
     def redirect_request(self, *_: object) -> None:
         return None
@@ -191,14 +189,14 @@ def _read(shape: type[Shape], body: bytes, root: str) -> Shape:
 
 
 LAST_LINES = 20
-"""Of the server's log, shown where it fails."""
+"""Lines of the server's log shown on failure."""
 PAUSE_S = 1.0
 END_S = 30.0
-"""What a server is given to end by itself, before it is killed."""
+"""Time for a server to stop by itself, before it is killed."""
 
 
 class ServerFailedError(SetupError):
-    """The server ended, or did not become healthy. `lines` are the last that it wrote."""
+    """The server exited, or did not become healthy. `lines` are its last output."""
 
     def __init__(self, message: str, lines: Sequence[str]) -> None:
         super().__init__(message)
@@ -206,7 +204,7 @@ class ServerFailedError(SetupError):
 
 
 def check_free(host: str, port: int) -> None:
-    """Raises SetupError if something listens there already, or the address is not this machine's."""
+    """Raises SetupError if the port is in use, or the address is not this machine's."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -224,7 +222,7 @@ class Server:
         self._log = log
 
     def wait_until_healthy(self, root: str, timeout_s: float, progress: Callable[[float, str], None]) -> None:
-        """`progress` hears the seconds so far and the log's last line. Raises ServerFailedError."""
+        """`progress` is called with the seconds so far and the log's last line. Raises ServerFailedError."""
         began_s = time.monotonic()
         while not _is_healthy(root):
             passed_s = time.monotonic() - began_s
@@ -236,12 +234,12 @@ class Server:
             time.sleep(PAUSE_S)
 
     def wait(self) -> None:
-        """Until the server ends, which by itself it should not. Raises ServerFailedError then."""
+        """Waits until the server exits, which is unexpected. Then raises ServerFailedError."""
         status = self._process.wait()
         raise self._failure(f"the server ended with status {status}")
 
     def end(self) -> None:
-        """Asks the server to end, and kills what is left of it and of the processes that it started."""
+        """Asks the server to stop, and kills the rest of it and of its processes."""
         if self._process.poll() is None:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -260,9 +258,9 @@ class Server:
 
 @contextmanager
 def started(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[Server]:
-    """The server that `command` starts, ended however the block is left. `environment` is added to this process's."""
+    """The server started by `command`, stopped at the end of the block. `environment` is added to this process's."""
     with log.open("wb") as output:
-        # A session of its own, so that Ctrl-C reaches this process alone, which then ends the server in order.
+        # A separate session, so that Ctrl-C only reaches this process, which then stops the server in order.
         process = subprocess.Popen(  # noqa: S603 - what the user asked to be run
             command,
             stdin=subprocess.DEVNULL,

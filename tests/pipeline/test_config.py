@@ -76,7 +76,7 @@ def test_a_wrong_override_is_refused_in_one_line(override: str, message: str) ->
         ("", "must be a YAML mapping"),
         ("detectors: [{kind: silero_vad}]", "branches: Field required"),
         ("!!python/object/apply:os.getcwd []", "is not YAML"),
-        ("x" * (MAX_CONFIG_BYTES + 1), "that is no configuration"),
+        ("x" * (MAX_CONFIG_BYTES + 1), "that is not a configuration"),
         ("\udcff", "cannot read"),
     ],
 )

@@ -130,7 +130,9 @@ def test_files_that_no_export_wrote_are_never_overwritten(corpus: Path, tmp_path
         (target / name).parent.mkdir(parents=True)
         (target / name).write_text("mine")
         for replace in (False, True):
-            with pytest.raises(SetupError, match=rf"{name} in .* is not of an export: choose another --output"):
+            with pytest.raises(
+                SetupError, match=rf"{name} in .* was not written by an export: choose another --output"
+            ):
                 export(corpus, target, to, replace=replace)
         assert [path for path in target.rglob("*") if path.is_file()] == [target / name]
         assert (target / name).read_text() == "mine"
@@ -227,7 +229,7 @@ def test_a_corpus_without_samples_is_refused(tmp_path: Path) -> None:
 
 def test_a_corpus_is_not_written_into(corpus: Path) -> None:
     before = sorted(corpus.iterdir())
-    with pytest.raises(SetupError, match="holds a corpus"):
+    with pytest.raises(SetupError, match="is a corpus"):
         export(corpus, corpus, "moss")
     assert sorted(corpus.iterdir()) == before
 

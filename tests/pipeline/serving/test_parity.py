@@ -102,12 +102,15 @@ def without(*names: str) -> Callable[[Json], Json]:
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (without("prompt_logprobs"), "tells no log-probabilities of its prompt"),
-        (without("prompt_token_ids"), "tells no log-probabilities of its prompt"),
-        (lambda answer: {**answer, "prompt_logprobs": answer.get("prompt_logprobs", [])[:-1]}, "tells no log-prob"),
+        (without("prompt_logprobs"), "does not return log-probabilities of its prompt"),
+        (without("prompt_token_ids"), "does not return log-probabilities of its prompt"),
+        (
+            lambda answer: {**answer, "prompt_logprobs": answer.get("prompt_logprobs", [])[:-1]},
+            "does not return log-prob",
+        ),
         (
             lambda answer: {**answer, "prompt_logprobs": [None] * len(answer.get("prompt_token_ids", []))},
-            "tells no log-probability of token",
+            "does not return a log-probability of token",
         ),
         (lambda answer: {**answer, "prompt_token_ids": ["x"]}, "does not answer as OpenAI's interfaces do"),
         (lambda answer: {**answer, "prompt_token_ids": [-1]}, "does not answer as OpenAI's interfaces do"),
@@ -135,7 +138,7 @@ def test_a_server_that_writes_no_audio_into_its_prompt_is_told(tiny: TinyMoss, c
     with served(server) as url:
         result = check(url, checkpoint)
     assert result.exit_code == 1
-    assert "the prompt holds no audio" in result.stderr
+    assert "the prompt has no audio" in result.stderr
 
 
 @pytest.mark.parametrize("status", [404, 500])

@@ -165,7 +165,7 @@ def test_what_an_environment_lacks_is_one_line_with_the_remedy(tmp_path: Path, m
 
 def test_a_plugin_that_vllm_would_not_load_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLLM_PLUGINS", "another")
-    with pytest.raises(SetupError, match="VLLM_PLUGINS keeps vLLM from loading"):
+    with pytest.raises(SetupError, match="VLLM_PLUGINS prevents vLLM from loading"):
         find_interpreter(str(make_environment(tmp_path)))
 
 
@@ -178,7 +178,11 @@ def test_no_interpreter_at_all_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     for script in (broken, silent):
         script.chmod(0o755)
     assert VARIABLE in serve("m").stderr
-    for given, said in ((tmp_path / "none", "is no interpreter"), (broken, "no such library"), (silent, "no Python")):
+    for given, said in (
+        (tmp_path / "none", "is not an executable interpreter"),
+        (broken, "no such library"),
+        (silent, "not a working Python"),
+    ):
         result = serve("m", "--python", given)
         assert result.exit_code == 2
         assert said in result.stderr
