@@ -114,15 +114,12 @@ def refuse_non_commercial(backend: str, weights: str, licence: str, allowed: boo
         )
 
 
-def cannot_open(backend: str, weights: str, error: Exception, option: str = "weights") -> BackendUnavailableError:
-    """The error, in one line, if `weights` are neither a usable folder nor available from the hub.
-
-    `option` is the option that sets them.
-    """
+def cannot_open(backend: str, weights: str, error: Exception) -> BackendUnavailableError:
+    """The error, in one line, if `weights` are neither a usable folder nor available from the hub."""
     lines = str(error).strip().splitlines()
     return BackendUnavailableError(
         f"{backend} cannot open {weights} ({lines[0] if lines else type(error).__name__}): "
-        f"set {option} to a folder with the model, or let this machine reach the model hub"
+        "set weights to a folder with the model, or let this machine reach the model hub"
     )
 
 

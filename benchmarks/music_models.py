@@ -80,7 +80,7 @@ def _annotate(backend: Backend[Facts]) -> Timed:
 
 
 def _notes(path: Path) -> Iterator[Timed]:
-    yield _annotate(BasicPitch(path=str(path)))
+    yield _annotate(BasicPitch(weights=str(path)))
     session, window = open_session(path), np.zeros((1, WINDOW, 1), np.float32)
     count = -(-SECONDS * 22_050 // WINDOW)
     name = session.get_inputs()[0].name
@@ -112,7 +112,7 @@ def _tags(folder: Path, device: str) -> Iterator[Timed]:
 
 
 def _taggers(folder: Path, device: str) -> Iterator[Timed]:
-    yield _annotate(Tagger(tagger=Ast(path=_ast_folder(folder), device=device)))
+    yield _annotate(Tagger(tagger=Ast(weights=_ast_folder(folder), device=device)))
 
 
 def _ast_folder(folder: Path) -> str:

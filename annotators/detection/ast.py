@@ -26,50 +26,56 @@ class Ast(DetectionBackend):
     """One answer per window, so events are no sharper than the step between windows."""
 
     kind: Literal["ast"] = "ast"
-    path: str = Field(
-        default="MIT/ast-finetuned-audioset-10-10-0.4593", description="local folder, or name on the Hugging Face hub"
+    weights: str = Field(
+        alias="path",
+        default="MIT/ast-finetuned-audioset-10-10-0.4593",
+        description="local folder, or name on the Hugging Face hub",
     )
-    hub_revision: str = Field(default="main", description="commit on the hub; set one for reproducible results")
+    weights_revision: str = Field(
+        alias="hub_revision", default="main", description="commit on the hub; set one for reproducible results"
+    )
     windowing: Windowing = Field(
         default=Windowing(window_ms=2_000, step_ms=400, hop_ms=100), description="how windows slide"
     )
     thresholds: Thresholds = Field(default=TAGGER_THRESHOLDS, description="when a class counts as active")
+    weights_licence: str = Field(default="", description="SPDX identifier, if no model card in the folder states it")
     device: str = Field(default="auto", description="torch device: auto (a GPU if there is one), cpu, cuda, cuda:1")
 
+    not_in_key: ClassVar[frozenset[str]] = DetectionBackend.not_in_key | {"weights_licence"}
     requires: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     remedy: ClassVar[str] = "pip install 'soundseam[models]'"
     licence: ClassVar[str] = "BSD-3-Clause"
 
     @property
     def model(self) -> str:
-        return Path(self.path).name
+        return Path(self.weights).name
 
     @property
     def revision(self) -> str:
-        local = Path(self.path)
-        return folder_key(local) if local.is_dir() else self.hub_revision
+        local = Path(self.weights)
+        return folder_key(local) if local.is_dir() else self.weights_revision
 
     @property
     def repository(self) -> str | None:
-        return None if Path(self.path).is_dir() else self.path
+        return None if Path(self.weights).is_dir() else self.weights
 
     @property
     def weights_terms(self) -> str:
-        return licence_of(self.path, "")
+        return licence_of(self.weights, self.weights_licence)
 
     def check_available(self) -> None:
         super().check_available()
-        refuse_unreachable(self.backend, self.path, "path")
+        refuse_unreachable(self.backend, self.weights, "weights")
 
     def load(self) -> TaggingDetector:
         self.check_available()
         from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
         try:
-            extractor = AutoFeatureExtractor.from_pretrained(self.path, revision=self.hub_revision)
-            net = AutoModelForAudioClassification.from_pretrained(self.path, revision=self.hub_revision)
+            extractor = AutoFeatureExtractor.from_pretrained(self.weights, revision=self.weights_revision)
+            net = AutoModelForAudioClassification.from_pretrained(self.weights, revision=self.weights_revision)
         except (OSError, ValueError) as error:
-            raise cannot_open(self.backend, self.path, error, "path") from error
+            raise cannot_open(self.backend, self.weights, error) from error
         labels = tuple(str(net.config.id2label[index]) for index in range(net.config.num_labels))
         tagger = _tagger(net.eval().to(torch_device(self.device)), extractor, self)
         return TaggingDetector(tagger, labels, classes_of(labels, carried_table()), self.windowing, self.thresholds)

@@ -21,8 +21,10 @@ class FrameSed(DetectionBackend):
     """The model maps 16 kHz windows (batch, samples) to (batch, frames, labels) or (batch, labels, frames)."""
 
     kind: Literal["frame_sed"] = "frame_sed"
-    path: str = Field(
-        default="tagger.onnx", description="the model: .onnx, or TorchScript (.pt, .ts), which needs torch"
+    weights: str = Field(
+        alias="path",
+        default="tagger.onnx",
+        description="the model: .onnx, or TorchScript (.pt, .ts), which needs torch",
     )
     labels: str = Field(
         default="labels.txt",
@@ -41,15 +43,15 @@ class FrameSed(DetectionBackend):
 
     @property
     def model(self) -> str:
-        return Path(self.path).name
+        return Path(self.weights).name
 
     @property
     def revision(self) -> str:
-        return file_revision(Path(self.path), Path(self.labels))
+        return file_revision(Path(self.weights), Path(self.labels))
 
     def check_available(self) -> None:
         super().check_available()
-        for name in (self.path, self.labels):
+        for name in (self.weights, self.labels):
             if not Path(name).is_file():
                 raise BackendUnavailableError(f"{self.backend}: {name} is missing; give the path of a local file")
 
@@ -57,14 +59,14 @@ class FrameSed(DetectionBackend):
         self.check_available()
         labels = read_labels(Path(self.labels))
         table = carried_table() if self.classes is None else read_table(Path(self.classes).read_text(encoding="utf-8"))
-        run = open_exported(Path(self.path), self.device)
+        run = open_exported(Path(self.weights), self.device)
 
         def tag(windows: Floats) -> Floats:
             answer = run(windows)[0]
             frames_last = answer.shape[1] == len(labels) and answer.shape[2] == self.windowing.frames
             answer = answer.transpose(0, 2, 1) if frames_last else answer
             if answer.shape[2] != len(labels):
-                raise ValueError(f"{self.path} gives {answer.shape[2]} labels, {self.labels} lists {len(labels)}")
+                raise ValueError(f"{self.weights} gives {answer.shape[2]} labels, {self.labels} lists {len(labels)}")
             return sigmoid(answer) if self.gives_logits else answer
 
         return TaggingDetector(tag, labels, classes_of(labels, table), self.windowing, self.thresholds)

@@ -38,10 +38,14 @@ class PyannoteSegmentation(DetectionBackend):
     """Speech only; overlapping speech is an event of its own, labelled so."""
 
     kind: Literal["pyannote_segmentation"] = "pyannote_segmentation"
-    path: str = Field(
-        default="pyannote/segmentation-3.0", description="local checkpoint or folder, or name on the Hugging Face hub"
+    weights: str = Field(
+        alias="path",
+        default="pyannote/segmentation-3.0",
+        description="local checkpoint or folder, or name on the Hugging Face hub",
     )
-    hub_revision: str = Field(default="main", description="commit on the hub; set one for reproducible results")
+    weights_revision: str = Field(
+        alias="hub_revision", default="main", description="commit on the hub; set one for reproducible results"
+    )
     step_ms: int = Field(default=5_000, gt=0, description="from one window to the next, in steps of 20 ms")
     batch: int = Field(default=8, ge=1, description="windows per call")
     speech: Thresholds = Field(
@@ -50,34 +54,36 @@ class PyannoteSegmentation(DetectionBackend):
     overlap: Thresholds = Field(
         default=Thresholds(enter=0.5, stay=0.5, bridge_ms=100, shortest_ms=200), description="when two speak at once"
     )
+    weights_licence: str = Field(default="", description="SPDX identifier, if no model card in the folder states it")
     device: str = Field(default="auto", description="torch device: auto (a GPU if there is one), cpu, cuda, cuda:1")
 
+    not_in_key: ClassVar[frozenset[str]] = DetectionBackend.not_in_key | {"weights_licence"}
     requires: ClassVar[tuple[str, ...]] = ("torch", "pyannote.audio")
     remedy: ClassVar[str] = "pip install 'soundseam[models]'"
     licence: ClassVar[str] = "MIT"
 
     @property
     def model(self) -> str:
-        return Path(self.path).name
+        return Path(self.weights).name
 
     @property
     def revision(self) -> str:
-        path = Path(self.path)
+        path = Path(self.weights)
         path = path / "pytorch_model.bin" if path.is_dir() else path
-        return file_revision(path) if path.is_file() else self.hub_revision
+        return file_revision(path) if path.is_file() else self.weights_revision
 
     @property
     def repository(self) -> str | None:
-        return None if Path(self.path).exists() else self.path
+        return None if Path(self.weights).exists() else self.weights
 
     @property
     def weights_terms(self) -> str:
-        return licence_of(self.path, "")
+        return licence_of(self.weights, self.weights_licence)
 
     def check_available(self) -> None:
         super().check_available()
-        if not Path(self.path).is_file():
-            refuse_unreachable(self.backend, self.path, "path")
+        if not Path(self.weights).is_file():
+            refuse_unreachable(self.backend, self.weights, "weights")
 
     def load(self) -> Detector:
         self.check_available()
@@ -86,7 +92,9 @@ class PyannoteSegmentation(DetectionBackend):
         from pyannote.audio import Model
 
         try:
-            model = Model.from_pretrained(self.path, revision=None if Path(self.path).exists() else self.hub_revision)
+            model = Model.from_pretrained(
+                self.weights, revision=None if Path(self.weights).exists() else self.weights_revision
+            )
         except (OSError, ValueError) as error:
             raise BackendUnavailableError(_not_found(self, str(error).splitlines()[0])) from error
         if model is None:
@@ -99,8 +107,8 @@ class PyannoteSegmentation(DetectionBackend):
 
 def _not_found(backend: PyannoteSegmentation, why: str) -> str:
     return (
-        f"{backend.backend}: {backend.path} cannot be loaded ({why}); accept its terms on the hub and set HF_TOKEN, "
-        "or set path to a local checkpoint"
+        f"{backend.backend}: {backend.weights} cannot be loaded ({why}); accept its terms on the hub and set HF_TOKEN, "
+        "or set weights to a local checkpoint"
     )
 
 

@@ -76,7 +76,8 @@ class BasicPitch(Backend[MusicFacts]):
     """Every note with its pitch and times, of any instrument (Bittner et al., ICASSP 2022)."""
 
     kind: Literal["basic_pitch"] = "basic_pitch"
-    path: str = Field(
+    weights: str = Field(
+        alias="path",
         default="nmp.onnx",
         description="the model, from `pip download --no-deps basic-pitch`: basic_pitch/saved_models/icassp_2022",
     )
@@ -92,19 +93,19 @@ class BasicPitch(Backend[MusicFacts]):
 
     @property
     def revision(self) -> str:
-        return file_revision(Path(self.path))
+        return file_revision(Path(self.weights))
 
     def check_available(self) -> None:
         super().check_available()
-        if not Path(self.path).is_file():
+        if not Path(self.weights).is_file():
             raise BackendUnavailableError(
-                f"{self.backend}: {self.path} is missing; take nmp.onnx out of `pip download --no-deps basic-pitch` "
-                "and set path to it"
+                f"{self.backend}: {self.weights} is missing; take nmp.onnx out of `pip download --no-deps basic-pitch` "
+                "and set weights to it"
             )
 
     def load(self) -> Annotator[MusicFacts]:
         self.check_available()
-        return BasicPitchAnnotator(open_session(Path(self.path)), self.limits)
+        return BasicPitchAnnotator(open_session(Path(self.weights)), self.limits)
 
 
 class BasicPitchAnnotator:

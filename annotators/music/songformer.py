@@ -99,7 +99,8 @@ class SongFormer(Backend[MusicFacts]):
     """Sections of whole pieces with the model's functions, such as intro, verse, chorus or bridge."""
 
     kind: Literal["songformer"] = "songformer"
-    path: str = Field(
+    weights: str = Field(
+        alias="path",
         default="SongFormer",
         description="a folder with the files of huggingface.co/ASLP-lab/SongFormer, whose code is run; or an "
         "exported model (.onnx, or TorchScript .pt or .ts): (1, samples) to boundary logits (1, frames) and function "
@@ -129,32 +130,34 @@ class SongFormer(Backend[MusicFacts]):
 
     @property
     def model(self) -> str:
-        return Path(self.path).name
+        return Path(self.weights).name
 
     @property
     def revision(self) -> str:
-        place = Path(self.path)
+        place = Path(self.weights)
         return f"{folder_key(place) if place.is_dir() else file_revision(place, Path(self.labels))}-1"
 
     @property
     def weights_terms(self) -> str:
-        return self.weights_licence or (_WITH_MUQ if _is_songformer(Path(self.path)) else licence_of(self.path, ""))
+        return self.weights_licence or (
+            _WITH_MUQ if _is_songformer(Path(self.weights)) else licence_of(self.weights, "")
+        )
 
     def check_available(self) -> None:
-        place = Path(self.path)
+        place = Path(self.weights)
         if not place.exists():
             raise BackendUnavailableError(
-                f"{self.backend}: {place} is missing; download huggingface.co/ASLP-lab/SongFormer and set path to its "
-                "folder, or to an exported model"
+                f"{self.backend}: {place} is missing; download huggingface.co/ASLP-lab/SongFormer and set weights to "
+                "its folder, or to an exported model"
             )
         if place.is_file() and not Path(self.labels).is_file():
             raise BackendUnavailableError(f"{self.backend}: {self.labels} is missing; list the model's functions there")
-        refuse_non_commercial(self.backend, self.path, self.weights_terms, self.allow_non_commercial)
+        refuse_non_commercial(self.backend, self.weights, self.weights_terms, self.allow_non_commercial)
         super().check_available()
 
     def load(self) -> RecordingAnnotator[MusicFacts]:
         self.check_available()
-        analyse = _own_code(self) if Path(self.path).is_dir() else _exported(self)
+        analyse = _own_code(self) if Path(self.weights).is_dir() else _exported(self)
         return SectionAnnotator(analyse, RATE_HZ, 1000 * self.longest_piece_s)
 
 
@@ -166,12 +169,12 @@ def _own_code(backend: SongFormer) -> AnalysePiece:
     """SongFormer from its folder: called with a waveform, it returns start, end (s) and label of each part."""
     from transformers import AutoModel
 
-    folder = Path(backend.path)
+    folder = Path(backend.weights)
     with importable(folder), _environment(_LOCAL_DIR, str(folder.resolve())):
         try:
-            net = AutoModel.from_pretrained(backend.path, trust_remote_code=True)
+            net = AutoModel.from_pretrained(backend.weights, trust_remote_code=True)
         except (OSError, ValueError) as error:
-            raise cannot_open(backend.backend, backend.path, error) from error
+            raise cannot_open(backend.backend, backend.weights, error) from error
         except ImportError as error:
             lines = str(error).strip().splitlines()
             raise BackendUnavailableError(
@@ -200,8 +203,8 @@ def _told_part(part: Mapping[str, object]) -> tuple[float, float, str]:
 
 def _exported(backend: SongFormer) -> AnalysePiece:
     labels = read_labels(Path(backend.labels))
-    device = "" if backend.path.endswith(".onnx") else torch_device(backend.device)
-    run = open_exported(Path(backend.path), device)
+    device = "" if backend.weights.endswith(".onnx") else torch_device(backend.device)
+    run = open_exported(Path(backend.weights), device)
 
     def analyse(samples: Samples) -> PieceFacts:
         if _is_too_short(samples):
@@ -210,7 +213,9 @@ def _exported(backend: SongFormer) -> AnalysePiece:
         boundaries, functions = run(np.array(whole, dtype=np.float32)[None])
         shares = _softmax(functions.reshape(-1, functions.shape[-1]))
         if shares.shape[1] != len(labels):
-            raise ValueError(f"{backend.path} gives {shares.shape[1]} functions, {backend.labels} lists {len(labels)}")
+            raise ValueError(
+                f"{backend.weights} gives {shares.shape[1]} functions, {backend.labels} lists {len(labels)}"
+            )
         frame_s = backend.frame_ms / 1000
         parts = parts_of_frames(sigmoid(boundaries.reshape(-1)), shares, labels, frame_s, backend.limits)
         return PieceFacts(_several(parts))

@@ -15,6 +15,7 @@ from soundseam.annotators.detection.pretrained_sed import PretrainedSed
 from soundseam.annotators.detection.pyannote_segmentation import PyannoteSegmentation, _of_powerset, _of_speakers
 from soundseam.annotators.detection.tagging import TaggingDetector
 from soundseam.schemas.event import EventClass
+from soundseam.schemas.record import key_content
 from tests.annotators.detection import tiny
 from tests.annotators.detection.sounds import ArrayWaveform, beeps, mixed
 
@@ -83,11 +84,22 @@ def test_pretrained_sed_leaves_no_modules_of_the_clone_behind(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "backend", [FrameSed(), PretrainedSed(), Ast(path="/nowhere"), PyannoteSegmentation(path="/nowhere")]
+    "backend", [FrameSed(), PretrainedSed(), Ast(weights="/nowhere"), PyannoteSegmentation(weights="/nowhere")]
 )
 def test_a_model_that_is_not_there_is_refused_with_the_remedy(backend: FrameSed) -> None:
-    with pytest.raises(BackendUnavailableError, match=r"give|pip install|set path"):
+    with pytest.raises(BackendUnavailableError, match=r"give|pip install|set weights|set clone"):
         backend.load()
+
+
+@pytest.mark.parametrize("kind", [Ast, PyannoteSegmentation])
+def test_the_options_of_weights_keep_their_old_names_and_keys(kind: type[Ast] | type[PyannoteSegmentation]) -> None:
+    now = kind(weights="owner/model", weights_revision="abc")
+    before = kind.model_validate({"kind": now.kind, "path": "owner/model", "hub_revision": "abc"})
+    assert before == now
+    assert before.config_key == now.config_key
+    assert set(key_content(now)) >= {"path", "hub_revision"}
+    stated = now.model_copy(update={"weights_licence": "MIT"})
+    assert (stated.weights_terms, stated.config_key) == ("MIT", now.config_key)
 
 
 def test_a_powerset_gives_speech_and_overlap() -> None:

@@ -47,7 +47,7 @@ def frame_sed(folder: Path) -> FrameSed:
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, str(folder / "tiny.onnx"))
     (folder / "labels.txt").write_text("\n".join(LABELS))
-    return FrameSed(path=str(folder / "tiny.onnx"), labels=str(folder / "labels.txt"))
+    return FrameSed(weights=str(folder / "tiny.onnx"), labels=str(folder / "labels.txt"))
 
 
 def ast(folder: Path) -> Ast:
@@ -66,7 +66,7 @@ def ast(folder: Path) -> Ast:
     )  # fmt: skip
     ASTForAudioClassification(config).save_pretrained(folder / "ast")
     ASTFeatureExtractor(num_mel_bins=32, max_length=256).save_pretrained(folder / "ast")
-    return Ast(path=str(folder / "ast"), windowing=Windowing(window_ms=1_000, step_ms=500, hop_ms=100))
+    return Ast(weights=str(folder / "ast"), windowing=Windowing(window_ms=1_000, step_ms=500, hop_ms=100))
 
 
 def pretrained_sed(folder: Path) -> PretrainedSed:
@@ -88,7 +88,7 @@ def pretrained_sed(folder: Path) -> PretrainedSed:
 def pyannote_segmentation(folder: Path) -> PyannoteSegmentation:
     """The segmentation model of the tiny diarization pipeline."""
     pipeline = Path(pyannote_diarization(folder).weights)
-    return PyannoteSegmentation(path=str(pipeline / "segmentation"))
+    return PyannoteSegmentation(weights=str(pipeline / "segmentation"))
 
 
 _WRAPPER = """

@@ -158,7 +158,7 @@ def test_a_missing_label_file_is_named() -> None:
 
 
 def test_a_tagger_that_cannot_load_says_so_in_its_own_words() -> None:
-    backend = Tagger.model_validate({"kind": "tagger", "tagger": {"kind": "frame_sed", "path": "none.onnx"}})
+    backend = Tagger.model_validate({"kind": "tagger", "tagger": {"kind": "frame_sed", "weights": "none.onnx"}})
     with pytest.raises(BackendUnavailableError, match=r"none\.onnx"):
         backend.load()
 

@@ -77,4 +77,4 @@ def test_audio_with_nan_is_an_annotation_error(tmp_path: Path) -> None:
 
 def test_a_missing_model_is_named_with_its_remedy() -> None:
     with pytest.raises(BackendUnavailableError, match=r"nowhere\.onnx is missing; take nmp\.onnx out of"):
-        BasicPitch(path="nowhere.onnx").load()
+        BasicPitch(weights="nowhere.onnx").load()

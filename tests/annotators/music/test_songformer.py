@@ -118,7 +118,7 @@ def own_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_songformers_own_code_is_run_from_its_folder_and_leaves_nothing_behind(own_code: Path) -> None:
-    sections = sections_of(SongFormer(path=str(own_code), device="cpu", allow_non_commercial=True), 40)
+    sections = sections_of(SongFormer(weights=str(own_code), device="cpu", allow_non_commercial=True), 40)
     assert [(one.start_ms, one.end_ms, one.function) for one in sections] == [
         (0, 10_000, "intro"),
         (10_000, 20_000, "verse"),
@@ -132,15 +132,15 @@ def test_songformers_own_code_is_run_from_its_folder_and_leaves_nothing_behind(o
 
 def test_songformers_weights_are_refused_unless_non_commercial_use_is_allowed(own_code: Path) -> None:
     with pytest.raises(BackendUnavailableError, match="allow_non_commercial"):
-        SongFormer(path=str(own_code)).load()
+        SongFormer(weights=str(own_code)).load()
 
 
 def test_what_its_code_lacks_is_named(own_code: Path) -> None:
     (own_code / "modeling_songformer.py").write_text(f"import no_such_package\n{MODELING}")
     with pytest.raises(BackendUnavailableError, match=r"no_such_package.*requirements"):
-        SongFormer(path=str(own_code), device="cpu", allow_non_commercial=True).load()
+        SongFormer(weights=str(own_code), device="cpu", allow_non_commercial=True).load()
 
 
 def test_a_missing_model_names_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(BackendUnavailableError, match="download"):
-        SongFormer(path=str(tmp_path / "none")).load()
+        SongFormer(weights=str(tmp_path / "none")).load()

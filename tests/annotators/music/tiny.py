@@ -58,7 +58,7 @@ def basic_pitch(folder: Path) -> BasicPitch:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, str(folder / "nmp.onnx"))
-    return BasicPitch(path=str(folder / "nmp.onnx"))
+    return BasicPitch(weights=str(folder / "nmp.onnx"))
 
 
 def beat_this(folder: Path) -> BeatThis:
@@ -110,12 +110,12 @@ def songformer(folder: Path) -> SongFormer:
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, str(folder / "structure.onnx"))
     (folder / "functions.txt").write_text("intro\nverse\nchorus\noutro\n")
-    return SongFormer(path=str(folder / "structure.onnx"), labels=str(folder / "functions.txt"))
+    return SongFormer(weights=str(folder / "structure.onnx"), labels=str(folder / "functions.txt"))
 
 
 def tags(folder: Path) -> Tags:
     """The spectrogram transformer of the detectors' tests, asked for genres."""
-    return Tags(weights=ast(folder).path, device="cpu", min_score=0.0, window_s=1.0)
+    return Tags(weights=ast(folder).weights, device="cpu", min_score=0.0, window_s=1.0)
 
 
 def clap_tags(folder: Path) -> MusicClapTags:
