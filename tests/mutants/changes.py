@@ -63,6 +63,8 @@ def changes_of_line(source: str, line: int) -> list[Change]:
 
 
 def _decides_nothing(node: ast.AST) -> bool:
+    if isinstance(node, ast.Raise):
+        return True
     if isinstance(node, ast.If):
         return "TYPE_CHECKING" in ast.unparse(node.test)
     return isinstance(node, ast.Call) and bool(re.fullmatch(r"_?log(ger)?\.\w+|Field", ast.unparse(node.func)))
@@ -93,7 +95,7 @@ class Spans:
 
 
 def places_passed_over(tree: ast.Module) -> Spans:
-    """Annotations, what is imported for types alone, log messages, and settings' defaults and bounds."""
+    """Annotations, what is imported for types alone, messages, and settings' defaults and bounds."""
     found: list[ast.AST] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.AnnAssign | ast.arg) and node.annotation:
