@@ -64,7 +64,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--line", type=int, help="only this line, and every change of it")
     options = parser.parse_args()
-    settings.register_profile("mutants", derandomize=True, database=None, phases=[Phase.explicit, Phase.generate])
+    settings.register_profile(
+        "mutants", derandomize=True, database=None, max_examples=50, phases=[Phase.explicit, Phase.generate]
+    )
     settings.load_profile("mutants")
     table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
     names = [name for name in table if not options.modules or name.startswith(tuple(options.modules))]

@@ -260,3 +260,30 @@ def test_the_right_letter_goes_round_within_a_recording() -> None:
         assert f"{'ABCDEFGH'[spec.correct]}. {right}" in sample.question
         assert mark(sample, "ABCDEFGH"[spec.correct]) == 1.0
         assert len(spec.choices) <= 4
+
+
+def test_every_letter_is_right_in_some_recording_and_follows_the_one_before() -> None:
+    config = ENGLISH.only(("choice",))
+    right = []
+    for name in "abcdefgh":
+        segment = a_segment(name, end_ms=10_000, events=(*barks(0, 1_000), event(BELL, 3_000, 3_200)))
+        of = recording(material(segment), name=name)
+        questions = [one for one in config.tasks[0].asks(of) if one.kind == "choice"]  # type: ignore[union-attr]
+        made = {one.topic: one.answer_spec for one in samples(of, config)}
+        right.append([made[one.topic] for one in questions if len(made[one.topic].choices) == 4])
+    assert {spec.correct for specs in right for spec in specs} == {0, 1, 2, 3}
+    assert all((later.correct - earlier.correct) % 4 == 1 for earlier, later in right)
+
+
+def test_tempi_are_compared_from_the_confidence_that_is_set() -> None:
+    def count(*sure: float) -> int:
+        found = []
+        for index, confidence in enumerate(sure):
+            start_ms, end_ms = 4_000 * index, 4_000 * (index + 1)
+            segment = a_segment(start_ms=start_ms, end_ms=end_ms, events=(event(MUSIC, start_ms, end_ms),))
+            found.append(material(segment, musical(segment, 100.0 + 20 * index, confidence)))
+        config = ENGLISH.only(("comparison",))
+        task = config.tasks[0].model_copy(update={"min_confidence": 0.6})
+        return len(samples(recording(*found), config.model_copy(update={"tasks": (task,)})))
+
+    assert [count(0.6, 0.6), count(0.59, 0.6), count(0.6, 0.59)] == [1, 0, 0]
