@@ -14,6 +14,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from soundseam.annotators.base import Model
 from soundseam.annotators.chat.questions import Usage
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.plan import annotation_stage, stage_keys
@@ -24,7 +25,15 @@ from soundseam.schemas.record import Record
 
 DEFAULT_SPEEDS: Mapping[str, float] = {
     "segments": 250.0,
-    "pocketsphinx": 15.0,
+    "pocketsphinx": 8.0,
+    "pocketsphinx_alignment": 60.0,
+    "text_language": 5_000.0,
+    "agreement": 2_000.0,
+    "dnsmos": 20.0,
+    "onnx_diarization": 20.0,
+    "pyannote_diarization": 10.0,
+    "transformers_asr": 5.0,
+    "ctc_alignment": 5.0,
     "voice": 80.0,
     "mir": 300.0,
     "events": 500.0,
@@ -34,6 +43,10 @@ DEFAULT_SPEEDS: Mapping[str, float] = {
 """Default speeds on one core, in times real time, for stages without measurements: by stage or backend kind. Measured
 on samples/recordings, as whole recordings of mixed content.
 """
+WHISPER_SPEEDS = {"tiny": 12.0, "base": 8.0, "small": 3.0, "medium": 1.0, "turbo": 1.0, "large": 0.5}
+"""Of Whisper by the size in its name, in int8 on one core: tiny and base measured, the rest by their arithmetic."""
+MODEL_SPEED = 5.0
+"""Of any other model whose weights are a repository or a folder."""
 UNKNOWN_SPEED = 200.0
 
 
@@ -81,17 +94,26 @@ def _metrics_uri(output: str) -> str:
 
 def stage_costs(config: RunConfig, metrics: RunMetrics) -> dict[str, float]:
     """stage → seconds on one core per second of recordings, measured before or by default."""
-    kinds = {
-        annotation_stage(backend): backend.kind
+    speeds = {
+        annotation_stage(backend): default_speed(backend)
         for backends in config.branches.by_branch().values()
         for backend in backends
     }
-    kinds |= {SEGMENTS_STAGE: SEGMENTS_STAGE, CAPTIONS_STAGE: CAPTIONS_STAGE}
-    costs = {stage: 1 / DEFAULT_SPEEDS.get(kinds[stage], UNKNOWN_SPEED) for stage in stage_keys(config)}
+    speeds |= {stage: DEFAULT_SPEEDS[stage] for stage in (SEGMENTS_STAGE, CAPTIONS_STAGE)}
+    costs = {stage: 1 / speeds[stage] for stage in stage_keys(config)}
     measured = {
         stage.stage: stage.seconds * 1000 / stage.recording_ms for stage in metrics.stages if stage.recording_ms > 0
     }
     return {stage: measured.get(stage, cost) for stage, cost in costs.items()}
+
+
+def default_speed(backend: Model) -> float:
+    """What `backend` is expected to do on one core, in times real time."""
+    if backend.kind in DEFAULT_SPEEDS:
+        return DEFAULT_SPEEDS[backend.kind]
+    if "whisper" in backend.model.lower():
+        return next((speed for size, speed in WHISPER_SPEEDS.items() if size in backend.model.lower()), MODEL_SPEED)
+    return MODEL_SPEED if hasattr(backend, "weights") else UNKNOWN_SPEED
 
 
 State = Literal["start", "done", "alive"]
@@ -231,8 +253,11 @@ class Meter:
         self._recordings = len(self._left)
         self._audio_ms = sum(self._durations_ms.values())
         self._audio_ms_done = 0
-        self._work: float = sum(self._cost(name, bits) for name, bits in self._left.items())
-        self._work_done = 0.0
+        self._left_ms: Counter[str] = Counter()
+        """stage → length of the recordings that it still has to do."""
+        for name, bits in self._left.items():
+            self._count_left(bits, self._durations_ms[name])
+        self._share = 0.0
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._heard_ms: Counter[str] = Counter()
         self._passed_ms: Counter[str] = Counter()
@@ -264,16 +289,22 @@ class Meter:
     def read(self) -> Reading:
         now = time.monotonic()
         elapsed_s = now - self._begun_s
-        share = min(1.0, self._work_done / self._work) if self._work else 1.0
+        costs = self._learned_costs()
+        done, left = (
+            sum(lengths[stage] / 1000 * cost for stage, cost in costs.items())
+            for lengths in (self._passed_ms, self._left_ms)
+        )
+        # Never back, although what is learned of a stage may make the rest of the work larger.
+        self._share = max(self._share, min(1.0, done / (done + left)) if done + left > 0 else 1.0)
         working_s = now - (self._first_step_s or now)
-        slowness = (working_s + PRIOR_S) / (self._work_done / self._workers + PRIOR_S)
-        left_s = slowness * (1 - share) * self._work / self._workers
+        slowness = (working_s + PRIOR_S) / (done / self._workers + PRIOR_S)
+        left_s = slowness * left / self._workers
         return Reading(
             recordings=self._recordings,
             recordings_done=self._recordings - len(self._left),
             audio_ms=self._audio_ms,
             audio_ms_done=self._audio_ms_done,
-            share=share,
+            share=self._share,
             elapsed_s=elapsed_s,
             seconds_left=left_s,
         )
@@ -296,7 +327,7 @@ class Meter:
         if not bits:
             return
         self._left[name] &= ~bits
-        self._work_done += self._cost(name, bits)
+        self._count_left(bits, -self._durations_ms[name])
         for index, stage in enumerate(self._stages):
             if bits >> index & 1:
                 self._passed_ms[stage] += self._durations_ms[name]
@@ -304,11 +335,18 @@ class Meter:
     def _correct(self, name: str, duration_ms: int) -> None:
         """Replaces the estimate by a recording's true length."""
         if name in self._left:
-            before = self._cost(name, self._left[name])
+            self._count_left(self._left[name], duration_ms - self._durations_ms[name])
             self._audio_ms += duration_ms - self._durations_ms[name]
             self._durations_ms[name] = duration_ms
-            self._work += self._cost(name, self._left[name]) - before
 
-    def _cost(self, name: str, bits: int) -> float:
-        seconds = self._durations_ms[name] / 1000
-        return sum(seconds * cost for index, cost in enumerate(self._costs.values()) if bits >> index & 1)
+    def _count_left(self, bits: int, length_ms: int) -> None:
+        for index, stage in enumerate(self._stages):
+            if bits >> index & 1:
+                self._left_ms[stage] += length_ms
+
+    def _learned_costs(self) -> dict[str, float]:
+        """stage → seconds on one core per second of recordings: as expected, and ever more as measured in this run."""
+        return {
+            stage: (PRIOR_S + self._seconds[stage]) / (PRIOR_S / cost + self._passed_ms[stage] / 1000)
+            for stage, cost in self._costs.items()
+        }

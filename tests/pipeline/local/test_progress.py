@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundseam.pipeline.local.progress import Meter, ProgressLog, Step
+from soundseam.annotators.speech.faster_whisper import FasterWhisper
+from soundseam.annotators.speech.sherpa_onnx import SherpaOnnx
+from soundseam.annotators.speech.voice import VoiceMeasures
+from soundseam.pipeline.local.progress import Meter, ProgressLog, Step, default_speed
 from soundseam.pipeline.work import ShardTask, StageTask
 from tests.support.workloads import recording_id_of, source_of
 
@@ -55,8 +58,32 @@ def test_the_time_left_follows_the_pace_that_is_seen(monkeypatch: pytest.MonkeyP
 
 def test_the_share_grows_with_each_stage_by_its_cost() -> None:
     meter = meter_of(work_at(*COSTS))
-    meter.take_step(done("segments", "a", audio_ms=MINUTE), 1.0)
+    meter.take_step(done("segments", "a", audio_ms=MINUTE), 60 * COSTS["segments"])
     assert abs(meter.read().share - 0.01 / sum(COSTS.values()) / 2) < 1e-9
+
+
+def test_a_stage_that_turns_out_slow_is_expected_to_stay_slow_and_the_others_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("soundseam.pipeline.local.progress.time.monotonic", lambda: now)
+    meter = meter_of(work_at(*COSTS), minutes=600)
+    hours_s = 600 * 60
+    meter.take_step(done("segments", "z"), 0.0)
+    now += hours_s * (0.01 + 0.8)
+    meter.take_step(done("segments", "a", audio_ms=600 * MINUTE), hours_s * 0.01)
+    before = meter.read().share
+    meter.take_step(done("annotations/speech/voice", "a"), hours_s * 0.8)
+    expected_s = hours_s * (0.01 + 0.8 + 2 * 0.001)
+    assert 0.9 * expected_s < meter.read().seconds_left < 1.1 * expected_s
+    assert before <= meter.read().share < 0.6
+
+
+def test_large_models_are_expected_to_be_slower_than_small_ones_and_than_measures() -> None:
+    sizes = ["large-v3", "large-v3-turbo", "small", "base", "tiny.en"]
+    speeds = [default_speed(FasterWhisper(weights=size)) for size in sizes]
+    assert speeds == sorted(speeds)
+    assert default_speed(SherpaOnnx()) < default_speed(VoiceMeasures())
 
 
 def test_a_recording_counts_as_done_when_nothing_of_it_is_left() -> None:
