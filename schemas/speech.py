@@ -94,6 +94,14 @@ def _as_word(value: object) -> object:
 _Word = BeforeValidator(_as_word)
 
 
+UNCLEAR = "unclear"
+
+
+def is_unclear(value: str) -> bool:
+    """Whether a model did not answer a dimension."""
+    return value.lower().rstrip(".") == UNCLEAR
+
+
 class Dimensions(Record):
     """The thirteen dimensions of arXiv 2606.01802, in its order. "unclear" is an answer to each."""
 
@@ -110,6 +118,11 @@ class Dimensions(Record):
     tone: str = Field(max_length=120, description="the manner towards the listener, as in matter-of-fact")
     personality: str = Field(max_length=160, description="the impression that the speaker makes")
     summary: str = Field(max_length=500, description="one or two sentences that put it together")
+
+    def in_words(self) -> dict[str, str]:
+        """Each dimension with its value, as one says it: young adult."""
+        told = self.model_dump(mode="json", include=set(Dimensions.model_fields))
+        return {name: str(told[name]).replace("_", " ") for name in Dimensions.model_fields}
 
 
 class DimensionContradiction(Record):

@@ -17,6 +17,10 @@ _LASTING_MS, _LASTING_SHARE = 4_000, 0.6
 """A sound with at least this length and share of the segment is a stream, beside which others are described."""
 
 _SAME_SOUND = 0.8
+ALL_OF_IT = 0.9
+"""Share of the time from which something counts as throughout."""
+TOGETHER, APART = 0.6, 0.1
+"""Share of the shorter sound that the other one covers: from the first on "while", up to the second "then"."""
 SURE = 0.5
 """Minimum score for naming a class; below it, a sound is just a sound."""
 SURE_STREAM = 0.8

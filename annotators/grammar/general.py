@@ -11,6 +11,18 @@ _FEWEST = 3
 _QUIET_DBFS, _QUIET_BELOW_DB = -45.0, 20.0
 
 
+def is_steady(stationarity: float | None) -> bool:
+    return stationarity is not None and stationarity >= 0.75
+
+
+def rings_on(decay_time_ms: float | None) -> bool:
+    return decay_time_ms is not None and decay_time_ms >= 1_000
+
+
+def is_muffled(bandwidth_hz: float | None) -> bool:
+    return bandwidth_hz is not None and bandwidth_hz <= 3_800
+
+
 def _say_repetition(values: Values, pick: Pick) -> str | None:
     period, regularity = values.number("general:repetition.period_ms"), values.number("general:repetition.regularity")
     if period is None or regularity is None or regularity < _REGULAR:
@@ -80,7 +92,7 @@ def _is_quiet_behind(values: Values) -> bool:
 
 def _say_steady(values: Values, pick: Pick) -> str | None:
     steady = values.number("general:acoustics.stationarity")
-    if steady is None or steady < 0.75 or read_timeline(values, "segments").event_share < 0.9:
+    if not is_steady(steady) or read_timeline(values, "segments").event_share < 0.9:
         return None
     return pick(
         "the sound hardly changes from beginning to end",
@@ -94,7 +106,7 @@ def _say_steady(values: Values, pick: Pick) -> str | None:
 
 def _say_decay(values: Values, pick: Pick) -> str | None:
     decay = values.number("general:acoustics.decay_time_ms")
-    if decay is None or decay < 1_000:
+    if not rings_on(decay):
         return None
     return pick(
         "the sounds die away slowly",
@@ -109,7 +121,7 @@ def _say_decay(values: Values, pick: Pick) -> str | None:
 def _say_dull(values: Values, pick: Pick) -> str | None:
     bandwidth = values.number("general:acoustics.bandwidth_hz")
     sounds = read_timeline(values, "general").sounds
-    if bandwidth is None or bandwidth > 3_800 or any((sound.brightness_hz or 0) > 1_500 for sound in sounds):
+    if not is_muffled(bandwidth) or any((sound.brightness_hz or 0) > 1_500 for sound in sounds):
         return None
     return pick(
         "all of it sounds muffled",

@@ -6,24 +6,23 @@ import re
 from dataclasses import dataclass
 
 from soundseam.annotators.grammar.engine import Values
-from soundseam.annotators.grammar.events import SPAN_READS, SURE, SURE_STREAM, read_timeline, timeline_reads
+from soundseam.annotators.grammar.events import ALL_OF_IT, SPAN_READS, SURE, SURE_STREAM, read_timeline, timeline_reads
 from soundseam.annotators.grammar.words import with_article
 from soundseam.schemas.event import EventClass
 from soundseam.schemas.music import Mode, key_name
 
-_SURE_TEMPO, _SURE_KEY, _SURE_MODE = 0.3, 0.5, 0.2
+SURE_TEMPO, SURE_KEY, SURE_MODE = 0.3, 0.5, 0.2
 _BESIDE_SPEECH = 0.35
 """With speech over so much of the time, not even tempo and key are the music's."""
 _SHORTEST_MS = {"key": 8_000, "tempo": 4_000}
 _BESIDE_ANYTHING = 0.1
 """With other sounds over so much of the time, level, notes and colour are not the music's."""
 
-_ALL_OF_IT = 0.9
-
+_UNHURRIED_BPM, _MODERATE_BPM = 96.0, 122.0
 _TEMPI = (
     (72.0, "slow", "slowly"),
-    (96.0, "unhurried", "without hurry"),
-    (122.0, "moderately fast", "at a moderate tempo"),
+    (_UNHURRIED_BPM, "unhurried", "without hurry"),
+    (_MODERATE_BPM, "moderately fast", "at a moderate tempo"),
     (150.0, "lively", "at a lively tempo"),
     (999.0, "fast", "at a fast tempo"),
 )
@@ -57,7 +56,7 @@ def is_alone(values: Values) -> bool:
 def is_doubtful(values: Values) -> bool:
     """Whether only a detector's score indicates music, and not clearly: a grasshopper has a pulse, a horn a pitch."""
     tempo, key = (values.number(name) or 0 for name in SURE_SIGNS)
-    return not (tempo >= _SURE_TEMPO and key >= _SURE_KEY) and SURE <= music_strength(values) < SURE_STREAM
+    return not (tempo >= SURE_TEMPO and key >= SURE_KEY) and SURE <= music_strength(values) < SURE_STREAM
 
 
 def is_undisturbed(values: Values) -> bool:
@@ -115,7 +114,7 @@ def is_throughout(values: Values) -> bool:
     """Whether music fills the segment from start to end, according to its events."""
     timeline = read_timeline(values, "segments")
     return any(
-        stream.event_class is EventClass.MUSIC and stream.duration_ms >= _ALL_OF_IT * timeline.duration_ms
+        stream.event_class is EventClass.MUSIC and stream.duration_ms >= ALL_OF_IT * timeline.duration_ms
         for stream in timeline.streams
     )
 
@@ -164,10 +163,10 @@ def _tempo(values: Values) -> tuple[float, str, str] | None:
     tempo, density = values.number("music:rhythm.tempo_bpm"), values.number("music:rhythm.onset_rate_hz")
     if tempo is None or density is None or not is_long_enough(values, "tempo"):
         return None
-    if (values.number("music:rhythm.tempo_confidence") or 0) < _SURE_TEMPO:
+    if (values.number("music:rhythm.tempo_confidence") or 0) < SURE_TEMPO:
         return None
     # An octave error of the tempo shows in the notes: few of them in fast music, many in slow.
-    if (tempo > 122 and density < tempo / 60) or (tempo < 96 and density > 4.5):
+    if (tempo > _MODERATE_BPM and density < tempo / 60) or (tempo < _UNHURRIED_BPM and density > 4.5):
         return None
     return _step(tempo)
 
@@ -177,7 +176,7 @@ def _key(values: Values) -> str:
     confidence = values.number("music:tonality.confidence") or 0
     if tonic is None or mode is None or not is_long_enough(values, "key"):
         return ""
-    if confidence >= _SURE_KEY:
+    if confidence >= SURE_KEY:
         return key_name(tonic, Mode(mode))
     runner_up = values.text("music:tonality.runner_up") or ""
-    return with_article(f"{mode} key") if confidence >= _SURE_MODE and runner_up.endswith(mode) else ""
+    return with_article(f"{mode} key") if confidence >= SURE_MODE and runner_up.endswith(mode) else ""

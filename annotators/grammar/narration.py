@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from soundseam.annotators.grammar.engine import Pick, Rule, Values
-from soundseam.annotators.grammar.events import SegmentEvent, Timeline, read_timeline, timeline_reads
+from soundseam.annotators.grammar.events import (
+    ALL_OF_IT,
+    APART,
+    TOGETHER,
+    SegmentEvent,
+    Timeline,
+    read_timeline,
+    timeline_reads,
+)
 from soundseam.annotators.grammar.phrases import shared_phrase, sound_phrase
 from soundseam.annotators.grammar.scene import stream_words
 from soundseam.annotators.grammar.sound_names import SoundName
@@ -19,7 +27,7 @@ _ONE_CALL_MS = 900
 _COUNTED = 4
 _MAX_TOLD = 4
 """Maximum number of kinds of sound in one sentence."""
-_TOGETHER, _ALL_OF_IT, _NONE_OF_IT = 0.6, 0.8, 0.1
+_MOST_OF_IT = 0.8
 _WHOLE = 0.75
 _TOO_SHORT_FOR_PLACES_MS = 3_000
 
@@ -123,7 +131,7 @@ def _where(part: _Part, timeline: Timeline) -> str:
     whole = timeline.duration_ms
     if whole < _TOO_SHORT_FOR_PLACES_MS or part.end_ms - part.start_ms >= _WHOLE * whole:
         lasts = len(part.sounds) == 1 and whole >= 2 * _TOO_SHORT_FOR_PLACES_MS
-        return " throughout" if lasts and covered_ms(part.spans) >= 0.9 * whole else ""
+        return " throughout" if lasts and covered_ms(part.spans) >= ALL_OF_IT * whole else ""
     return f" {place_word((part.start_ms + part.end_ms) / 2 / whole)}"
 
 
@@ -151,7 +159,7 @@ def _say_several(parts: Sequence[_Part], pick: Pick) -> str:
 def _say_pair(first: _Part, second: _Part, pick: Pick) -> str:
     shared = covered_ms(first.spans) + covered_ms(second.spans) - covered_ms((*first.spans, *second.spans))
     share = shared / max(1, min(covered_ms(first.spans), covered_ms(second.spans)))
-    if share >= _TOGETHER:
+    if share >= TOGETHER:
         return pick(
             f"{first.clause} while {second.clause}",
             f"{second.clause} as {first.clause}",
@@ -191,7 +199,7 @@ def _say_beside(parts: Sequence[_Part], timeline: Timeline, pick: Pick, opens: b
     covered = stream.covered_ms(spans) / max(1, covered_ms(spans))
     clauses = [part.clause for part in parts]
     listed = clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"
-    if covered >= _ALL_OF_IT:
+    if covered >= _MOST_OF_IT:
         return pick(
             f"while {goes_on}, {listed}",
             f"{goes_on}, and meanwhile {listed}",
@@ -199,14 +207,14 @@ def _say_beside(parts: Sequence[_Part], timeline: Timeline, pick: Pick, opens: b
             f"as {goes_on}, {listed}",
             f"{listed} while {goes_on}",
         )
-    if covered <= _NONE_OF_IT and spans[-1].end_ms <= stream.start_ms + 200:
+    if covered <= APART and spans[-1].end_ms <= stream.start_ms + 200:
         return pick(
             f"{listed} before {goes_on}",
             f"{listed}, then {goes_on}",
             f"first {listed}, then {goes_on}",
             f"{listed}; then {goes_on}",
         )
-    if covered <= _NONE_OF_IT and spans[0].start_ms >= stream.end_ms - 200:
+    if covered <= APART and spans[0].start_ms >= stream.end_ms - 200:
         return pick(
             f"{goes_on}, then {listed}",
             f"{goes_on}, and after that {listed}",

@@ -6,12 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from soundseam.annotators.grammar.engine import Pick, Rule, Values
-from soundseam.annotators.grammar.events import SURE, Stream, Timeline, read_timeline, timeline_reads
+from soundseam.annotators.grammar.events import (
+    ALL_OF_IT,
+    APART,
+    SURE,
+    TOGETHER,
+    Stream,
+    Timeline,
+    read_timeline,
+    timeline_reads,
+)
 from soundseam.annotators.grammar.words import HEDGES, join_words, place_word
 from soundseam.schemas.event import EventClass
-
-_TOGETHER, _APART = 0.6, 0.1
-"""Share of the shorter stream that the other covers: at least the first for "while", at most the second for "then"."""
 
 _BRIEF = 0.45
 """Up to this share of the longer one's time, a stream is mentioned with its position."""
@@ -71,14 +77,14 @@ def _say_streams(timeline: Timeline, pick: Pick) -> str | None:
         return _say_mixture(timeline, pick)
     first, second = sorted(timeline.streams, key=lambda stream: stream.start_ms)
     overlap = first.covered_ms(second.spans) / max(1, min(first.duration_ms, second.duration_ms))
-    if overlap >= _TOGETHER:
+    if overlap >= TOGETHER:
         longer, shorter = timeline.streams
         if shorter.duration_ms <= _BRIEF * longer.duration_ms:
             when = _when(shorter, timeline)
             return _say_within(stream_words(shorter, pick), stream_words(longer, pick), when, pick)
         return _say_together(stream_words(shorter, pick), stream_words(longer, pick), pick)
     one, other = stream_words(first, pick), stream_words(second, pick)
-    if overlap > _APART:
+    if overlap > APART:
         return _say_both(one, other, "partly at the same time", pick)
     follows = first.end_ms <= second.start_ms + 500
     return _say_sequence(one, other, pick) if follows else _say_both(one, other, "by turns", pick)
@@ -156,7 +162,7 @@ def _say_stream(timeline: Timeline, pick: Pick) -> str | None:
         return None
     stream = timeline.streams[0]
     words = stream_words(stream, pick) if len(timeline.streams) == 1 else _SEVERAL_UNNAMED
-    extent = " throughout" if stream.duration_ms >= 0.9 * timeline.duration_ms else ""
+    extent = " throughout" if stream.duration_ms >= ALL_OF_IT * timeline.duration_ms else ""
     return pick(
         f"{words.noun} {words.are} heard{extent}",
         f"there {words.are} {words.noun}{extent}",

@@ -7,13 +7,20 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from soundseam.annotators.grammar.engine import Pick, Rule, Values
-from soundseam.annotators.grammar.events import SURE, SegmentEvent, Stream, Timeline, read_timeline, timeline_reads
+from soundseam.annotators.grammar.events import (
+    ALL_OF_IT,
+    SURE,
+    SegmentEvent,
+    Stream,
+    Timeline,
+    read_timeline,
+    timeline_reads,
+)
 from soundseam.annotators.grammar.phrases import follow_phrase, lasting_phrase, shared_phrase, sound_phrase
 from soundseam.annotators.grammar.words import number_word, place_word, plural, with_article
 from soundseam.schemas.event import EventClass
 from soundseam.schemas.timespan import covered_ms, union_spans
 
-_ALL_OF_IT = 0.9
 _CLEARLY_LOUDER_DB = 6.0
 _LOUDEST_DB = 3.0
 _ORDINALS = ("first", "second", "third")
@@ -50,9 +57,9 @@ class _Scene:
         during, before, after, besides = self._words(stream)
         spans = union_spans(sound.span for sound in sounds)
         covered = stream.covered_ms(spans) / covered_ms(spans)
-        if covered >= _ALL_OF_IT:
+        if covered >= ALL_OF_IT:
             return during
-        if covered <= 1 - _ALL_OF_IT:
+        if covered <= 1 - ALL_OF_IT:
             if spans[-1].start_ms < stream.start_ms:
                 return before
             if spans[0].end_ms > stream.end_ms:

@@ -7,10 +7,14 @@ from itertools import pairwise
 from soundseam.annotators.grammar.engine import Pick, Rule, Say, Values
 from soundseam.annotators.grammar.events import SURE_STREAM
 from soundseam.annotators.grammar.speech_manner import (
+    FAINT_DBFS,
+    LONG_PAUSE_MS,
+    LOUD_DBFS,
     MANNER_READS,
     MIN_VOICED_SHARE,
     ONE_VOICE_SEMITONES,
     SPEAKERS_READ,
+    background,
     enough_speech,
     is_one_voice,
     pitch_range_semitones,
@@ -123,10 +127,8 @@ def _say_melody(values: Values, pick: Pick) -> str | None:
 
 
 def _say_background(values: Values, pick: Pick) -> str | None:
-    snr, pauses = values.number("speech:voice.snr_db"), values.number("speech:voice.pause_count")
-    if snr is None:
-        return None
-    if snr >= 30 and _share_beside(values) <= _HARDLY_ANYTHING:
+    behind, pauses = background(values.number("speech:voice.snr_db")), values.number("speech:voice.pause_count")
+    if behind == "quiet" and _share_beside(values) <= _HARDLY_ANYTHING:
         options = [
             "the speech stands out clearly from a quiet background",
             "hardly anything is heard behind the words",
@@ -136,7 +138,7 @@ def _say_background(values: Values, pick: Pick) -> str | None:
             "little else is audible behind the speech",
         ]
         return pick(*options, *(["in the pauses it is quiet"] if (pauses or 0) >= 2 else []))
-    if snr < 8:
+    if behind == "noisy":
         options = [
             "the background is nearly as loud as the speech",
             "the speech barely rises above what is behind it",
@@ -150,9 +152,9 @@ def _say_background(values: Values, pick: Pick) -> str | None:
 
 def _say_level(values: Values, pick: Pick) -> str | None:
     level = values.number("speech:voice.level_dbfs")
-    if level is None or -38 <= level <= -12:
+    if level is None or FAINT_DBFS <= level <= LOUD_DBFS:
         return None
-    if level < -38:
+    if level < FAINT_DBFS:
         return pick(
             "the recording level is low",
             "the speech is faint",
@@ -170,7 +172,7 @@ def _say_level(values: Values, pick: Pick) -> str | None:
 
 def _say_long_pause(values: Values, pick: Pick) -> str | None:
     longest, count = values.number("speech:voice.longest_pause_ms"), values.number("speech:voice.pause_count")
-    if not longest or not count or longest < 1_800:
+    if not longest or not count or longest < LONG_PAUSE_MS:
         return None
     length = seconds_word(longest)
     frames = [

@@ -1,4 +1,7 @@
-"""The manner of speaking as parts of a sentence: pace, pitch and pauses in words."""
+"""What is said of a voice: the thresholds and words of pace, pitch, pauses, background and level.
+
+Captions, tool results, training questions and the check of what models say read them here.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,16 @@ ONE_VOICE_SEMITONES = 12.0
 """A wider pitch range means several voices, or octave errors of the tracker: then pitch is not mentioned."""
 NOTICED_PAUSE_MS = 350
 """Shorter gaps between words go unnoticed."""
+LISTED_PAUSE_MS, LONG_PAUSE_MS = 1_000, 1_800
+"""Pauses from here on are worth a word in a list of facts, and a sentence."""
+NOISY_DB, QUIET_DB = 8.0, 30.0
+"""Signal-to-noise ratios below and from which the background is mentioned."""
+FAINT_DBFS, LOUD_DBFS = -38.0, -12.0
+"""Levels of speech beyond these are mentioned."""
+SLOW_HZ, MODERATE_HZ, BRISK_HZ = 2.9, (3.7, 4.8), 5.6
+"""Syllable nuclei per second: slow up to, moderate between, rapid above. English runs at about six syllables per
+second, pauses apart (Pellegrino, Coupé and Marsico, Language 87, 2011), of which peaks of the level show about four
+fifths."""
 
 MANNER_READS = (
     "speech:voice.speech_ms",
@@ -44,14 +57,12 @@ class _Pitch(NamedTuple):
 
 
 _PACES = (
-    _Pace(2.9, "slow", ("slowly", "at a slow pace")),
-    _Pace(3.7, "unhurried", ("at an unhurried pace", "without hurry", "at a leisurely pace")),
-    _Pace(4.8, "moderately paced", ("at a moderate pace", "at an ordinary pace", "at a medium pace")),
-    _Pace(5.6, "brisk", ("at a brisk pace", "briskly", "fairly quickly")),
+    _Pace(SLOW_HZ, "slow", ("slowly", "at a slow pace")),
+    _Pace(MODERATE_HZ[0], "unhurried", ("at an unhurried pace", "without hurry", "at a leisurely pace")),
+    _Pace(MODERATE_HZ[1], "moderately paced", ("at a moderate pace", "at an ordinary pace", "at a medium pace")),
+    _Pace(BRISK_HZ, "brisk", ("at a brisk pace", "briskly", "fairly quickly")),
     _Pace(99.0, "rapid", ("rapidly", "at a fast pace", "quickly")),
 )
-"""Syllable nuclei per second of speech. English runs at about six syllables per second, pauses apart (Pellegrino, Coupé
-and Marsico, Language 87, 2011), of which peaks of the level show about four fifths."""
 
 _PITCHES = (
     _Pitch(110.0, "low-pitched voice", "low in pitch"),
@@ -148,6 +159,13 @@ def is_one_voice(values: Values) -> bool:
 
 def enough_speech(values: Values) -> bool:
     return (values.number("speech:voice.speech_ms") or 0) >= MIN_SPEECH_MS
+
+
+def background(snr_db: float | None) -> str:
+    """noisy or quiet; empty for what is ordinary or unknown."""
+    if snr_db is None or NOISY_DB <= snr_db < QUIET_DB:
+        return ""
+    return "noisy" if snr_db < NOISY_DB else "quiet"
 
 
 def _pace(values: Values) -> _Pace | None:

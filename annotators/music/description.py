@@ -21,17 +21,17 @@ from soundseam.annotators.chat.served import (
     told_claim,
 )
 from soundseam.annotators.grammar.engine import caption_text
-from soundseam.annotators.music.harmony import PITCH_CLASSES
+from soundseam.annotators.grammar.music_character import SURE_KEY, SURE_TEMPO
 from soundseam.annotators.wording.names import keys_in
 from soundseam.annotators.wording.prose import word_problems
 from soundseam.schemas.annotation import Annotation, MusicAnnotation
 from soundseam.schemas.event import Branch, EventClass, TagKind
-from soundseam.schemas.music import Contradiction, MusicDescription, MusicFacts, Topic
+from soundseam.schemas.music import PITCH_CLASSES, Contradiction, MusicDescription, MusicFacts, Topic
 from soundseam.schemas.record import Record
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.tables import Table
 
-SURE_TEMPO, SURE_KEY, SURE_TAG = 0.3, 0.5, 0.6
+SURE_TAG = 0.6
 """Minimum confidences of measurements that overrule a model."""
 SURE_SINGING_SHARE = 0.2
 TOLERANCE = 0.08

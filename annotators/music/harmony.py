@@ -10,9 +10,7 @@ import numpy as np
 
 from soundseam.annotators.music.fitted import load_weights
 from soundseam.annotators.music.spectra import FRAME_MS, SLOW_FRAME_MS, Array, Chroma, Indices
-from soundseam.schemas.music import Mode
-
-PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+from soundseam.schemas.music import PITCH_CLASSES, Mode
 
 # Distributions of scale degrees in a large corpus of Western music: Albrecht & Shanahan, The use of large corpora
 # to train a new type of key-finding algorithm, Music Perception 31 (2013).

@@ -13,7 +13,7 @@ from pydantic import Field
 from soundseam.annotators.base import Backend, RecordingAnnotator, Samples, checked_samples
 from soundseam.annotators.music.bars import find_bars
 from soundseam.annotators.music.fitted import weights_key
-from soundseam.annotators.music.harmony import PITCH_CLASSES, ChordPath, find_chords, find_key, step_edges_ms
+from soundseam.annotators.music.harmony import ChordPath, find_chords, find_key, step_edges_ms
 from soundseam.annotators.music.pieces import MIN_KEY_MS, Part, PieceFacts, SectionAnnotator, no_key
 from soundseam.annotators.music.pulse import find_pulse, gaussian
 from soundseam.annotators.music.spectra import (
@@ -30,7 +30,7 @@ from soundseam.annotators.music.spectra import (
     onset_strength,
 )
 from soundseam.schemas.event import Branch
-from soundseam.schemas.music import MusicFacts, Tonality
+from soundseam.schemas.music import PITCH_CLASSES, MusicFacts, Tonality
 
 _EMBEDDED = 4
 """Steps per embedded position, so that similarity includes the context."""

@@ -24,6 +24,7 @@ from soundseam.annotators.chat.served import (
 )
 from soundseam.annotators.flac import decode_flac
 from soundseam.annotators.grammar.engine import caption_text
+from soundseam.annotators.grammar.speech_manner import MIN_SPEECH_MS, MIN_VOICED_SHARE
 from soundseam.annotators.speech.pitch import load_tracker
 from soundseam.annotators.speech.prompts import prompt, prompts_key
 from soundseam.annotators.speech.transcripts import excerpt, speech_stretches
@@ -35,6 +36,7 @@ from soundseam.schemas.event import Branch, Event, EventClass
 from soundseam.schemas.record import Record
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.speech import (
+    UNCLEAR,
     AgeGroup,
     DimensionContradiction,
     Dimensions,
@@ -46,13 +48,11 @@ from soundseam.schemas.speech import (
     Speed,
     Voice,
     Volume,
+    is_unclear,
 )
 from soundseam.schemas.tables import Table
 from soundseam.schemas.timespan import TimeSpan, covered_ms
 
-MIN_SPEECH_MS = 1_500
-MIN_VOICED_SHARE = 0.25
-"""With a smaller voiced share, pitch and pace are too uncertain to contradict the model."""
 _LOWEST_FEMALE_HZ, _HIGHEST_MALE_HZ, _LOWEST_CHILD_HZ = 110.0, 250.0, 150.0
 """Medians beyond these are rare: adults' are about 120 and 210 Hz, with standard deviations of some 20 Hz (Traunmüller
 and Eriksson, 1995); children's above 200 Hz.
@@ -108,7 +108,6 @@ def _against_pace_and_level(told: Dimensions, voice: Voice) -> Iterator[tuple[st
 
 
 PROMPTS = ("paralinguistics_system", "paralinguistics")
-UNCLEAR = "unclear"
 MAX_WORDS = {"accent": 10, "texture": 15, "tone": 15, "personality": 20, "summary": 60}
 
 
@@ -117,7 +116,7 @@ class ParalinguisticsByModel(ServedBackend[SpeechFacts]):
     each speaker by a model; values that contradict the measured voice are marked and set to unclear."""
 
     kind: Literal["paralinguistics"] = "paralinguistics"
-    min_speech_ms: int = Field(alias="least_speech_ms", default=1_500, ge=200)
+    min_speech_ms: int = Field(alias="least_speech_ms", default=MIN_SPEECH_MS, ge=200)
     """Minimum time alone of a speaker in a segment; others are not described."""
     max_speakers: int = Field(alias="most_speakers", default=4, ge=1, le=16)
     """Maximum number of speakers per segment: those who speak longest."""
@@ -238,7 +237,7 @@ def told_problems(record: Record) -> Iterator[str]:
     assert isinstance(record, Dimensions)
     for name, max_words in MAX_WORDS.items():
         text = " ".join(str(getattr(record, name)).split())
-        if text.lower().rstrip(".") != UNCLEAR:
+        if not is_unclear(text):
             for problem in word_problems(text, max_words):
                 yield f"{name}: {problem}"
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+from soundseam.schemas.music import PITCH_CLASSES
+
 QUALITIES = {
     "maj": (0, 4, 7),
     "min": (0, 3, 7),

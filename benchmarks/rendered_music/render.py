@@ -11,10 +11,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from benchmarks.rendered_music.arrangement import arrange
-from benchmarks.rendered_music.harmony import PITCH_CLASSES
 from benchmarks.rendered_music.midi import midi_bytes
 from benchmarks.rendered_music.score import Score, draw_score
 from soundseam.pipeline.evaluation.music import MusicTruth, TrueSpan
+from soundseam.schemas.music import PITCH_CLASSES
 
 SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 _RATE_HZ = 44_100

@@ -16,7 +16,7 @@ from soundseam.pipeline.captions.priors import UNKNOWN_CONFIDENCE
 from soundseam.pipeline.captions.segment_results import primary_tag
 from soundseam.schemas.annotation import Annotation, MusicAnnotation, SpeechAnnotation
 from soundseam.schemas.caption import Conflict, Resolution
-from soundseam.schemas.music import Tonality
+from soundseam.schemas.music import PITCH_CLASSES, Tonality
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.tables import Table, annotation_table
 
@@ -26,9 +26,7 @@ _SAME_TEMPO = 0.04
 """Tempi this near are one, as MIREX's tempo task has it."""
 _LONGEST_SAYING = 120
 _MULTIPLES = (2.0, 3.0)
-_SEMITONES = {
-    name: index for index, name in enumerate(("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"))
-}
+_SEMITONES = {name: index for index, name in enumerate(PITCH_CLASSES)}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from soundseam.annotators.grammar.music_character import colours, loudness_course, tempo_words
+from soundseam.annotators.grammar.music_character import SURE_MODE, colours, loudness_course, tempo_words
 from soundseam.annotators.grammar.words import with_article
 from soundseam.pipeline.captions.segment_results import Source, listed, percent, rounded
 from soundseam.schemas.annotation import MusicAnnotation
@@ -12,8 +12,6 @@ from soundseam.schemas.caption import ResultKind, ToolResult
 from soundseam.schemas.event import TagKind
 from soundseam.schemas.music import PITCH_CLASSES, Dynamics, Rhythm, Timbre, Tonality, key_name
 from soundseam.schemas.timespan import TimeSpan
-
-_SURE_KEY = 0.2
 
 
 def music_results(source: Source, row: MusicAnnotation) -> Iterator[ToolResult]:
@@ -77,7 +75,7 @@ def _rhythm(source: Source, rhythm: Rhythm) -> Iterator[ToolResult]:
 def _tonality_words(tonality: Tonality) -> str:
     if tonality.tonic is None or tonality.mode is None:
         return "no key stands out"
-    if tonality.confidence < _SURE_KEY:
+    if tonality.confidence < SURE_MODE:
         return with_article(f"key that is hard to tell, perhaps {key_words(tonality)}")
     return f"in {key_words(tonality)}"
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from soundseam.annotators.grammar.engine import Json, Pick, Values
-from soundseam.annotators.grammar.speech_manner import MANNER_READS, SPEAKERS_READ, read_manner
+from soundseam.annotators.grammar.speech_manner import (
+    LISTED_PAUSE_MS,
+    MANNER_READS,
+    MIN_VOICED_SHARE,
+    SPEAKERS_READ,
+    background,
+    read_manner,
+)
 from soundseam.pipeline.captions.segment_results import Source, language_name, listed, percent, rounded, seconds
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.caption import ResultKind, ToolResult
-from soundseam.schemas.speech import Dimensions, Paralinguistics, Speakers, Voice
+from soundseam.schemas.speech import Dimensions, Paralinguistics, Speakers, Voice, is_unclear
 from soundseam.schemas.timespan import TimeSpan
 
 _DIMENSIONS = tuple(name for name in Dimensions.model_fields if name != "summary")
@@ -86,9 +93,12 @@ def _speakers(source: Source, speakers: Speakers) -> Iterator[ToolResult]:
 
 def _how_it_sounds(one: Paralinguistics) -> str:
     """The dimensions that a model could tell, and no measure contradicts; empty where it could tell none."""
-    values = {name: str(getattr(one, name)).replace("_", " ") for name in _DIMENSIONS}
-    told = listed([f"{name} {value}" for name, value in values.items() if value.lower().rstrip(".") != "unclear"])
+    values = [(name, value) for name, value in one.in_words().items() if name in _DIMENSIONS]
+    told = listed([f"{name} {value}" for name, value in values if not is_unclear(value)])
     return f"a speaker: {told}" if told else ""
+
+
+_BACKGROUNDS = {"noisy": "hardly louder than the background", "quiet": "over a quiet background"}
 
 
 def _voice_words(voice: Voice) -> str:
@@ -96,17 +106,14 @@ def _voice_words(voice: Voice) -> str:
     # What the grammar says of the same values: the words of pace and pitch are decided in one place.
     measures: dict[str, Json] = {name: dumped[name.partition(".")[2]] for name in MANNER_READS}
     manner = read_manner(Values({**measures, SPEAKERS_READ: None}), Pick("voice"))
-    noisy = voice.snr_db is not None and voice.snr_db < 8
-    quiet = voice.snr_db is not None and voice.snr_db >= 30
     return listed(
         [
             f"speech for {seconds(voice.speech_ms)}",
             manner.adverb,
             manner.predicate,
             manner.pause_noun and f"with {manner.pause_noun}",
-            f"the longest pause {seconds(voice.longest_pause_ms)}" if voice.longest_pause_ms >= 1_000 else "",
-            "hardly louder than the background" if noisy else "",
-            "over a quiet background" if quiet else "",
-            f"voiced for {percent(voice.voiced_share)} of it" if voice.voiced_share < 0.2 else "",
+            f"the longest pause {seconds(voice.longest_pause_ms)}" if voice.longest_pause_ms >= LISTED_PAUSE_MS else "",
+            _BACKGROUNDS.get(background(voice.snr_db), ""),
+            f"voiced for {percent(voice.voiced_share)} of it" if voice.voiced_share < MIN_VOICED_SHARE else "",
         ]
     )

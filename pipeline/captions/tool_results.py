@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from soundseam.annotators.general.anchor import COMPOSED
 from soundseam.annotators.grammar.engine import Rows
+from soundseam.annotators.grammar.general import is_muffled, is_steady, rings_on
 from soundseam.pipeline.captions.music_results import music_results
 from soundseam.pipeline.captions.segment_results import Source, event_results, listed, percent, seconds, segment_results
 from soundseam.pipeline.captions.speech_results import speech_results
@@ -47,13 +48,12 @@ def _repetition_words(repetition: Repetition) -> str:
 
 
 def _acoustics_words(acoustics: Acoustics) -> str:
-    steady, decay, width = acoustics.stationarity, acoustics.decay_time_ms, acoustics.bandwidth_hz
     return listed(
         [
             f"quiet over {percent(acoustics.silence_share)} of the time" if acoustics.silence_share >= 0.2 else "",
-            "hardly changing" if steady is not None and steady >= 0.75 else "",
-            "slow to die away" if decay is not None and decay >= 1_000 else "",
-            "muffled as a whole" if width is not None and width <= 3_800 else "",
+            "hardly changing" if is_steady(acoustics.stationarity) else "",
+            "slow to die away" if rings_on(acoustics.decay_time_ms) else "",
+            "muffled as a whole" if is_muffled(acoustics.bandwidth_hz) else "",
         ]
     )
 

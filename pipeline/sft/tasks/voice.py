@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from soundseam.annotators.grammar.speech_manner import BRISK_HZ, MODERATE_HZ, SLOW_HZ
 from soundseam.pipeline.sft.answers import exact, number
 from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade, open_turn, verdict_on
 from soundseam.pipeline.sft.material import Material
@@ -17,9 +18,11 @@ from soundseam.pipeline.sft.words import Words, language_of, seconds
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.claim import Claim, Verdict
 from soundseam.schemas.event import EventClass
-from soundseam.schemas.speech import Dimensions, Paralinguistics
+from soundseam.schemas.speech import Paralinguistics
 
 PACES = ("slow", "moderate", "fast")
+_CLEARLY_HZ = 0.2
+"""How far a pace that is asked about lies beyond the bounds of the words for it."""
 _MAX_BESIDE = 0.3
 """Share of the speech over which music, an animal or another class may sound, for its rate to be the speech's own."""
 
@@ -49,10 +52,18 @@ class VoiceTask(SegmentTask):
     min_speech_ms: int = Field(
         alias="least_speech_ms", default=3000, ge=0, description="less is too little to tell a pace by"
     )
-    slow_below_hz: float = Field(default=2.7, gt=0.0, description="syllable nuclei a second of speech")
-    moderate_from_hz: float = Field(default=3.7, gt=0.0, description="what lies between slow and moderate is not asked")
-    moderate_to_hz: float = Field(default=4.8, gt=0.0, description="what lies between moderate and fast is not asked")
-    fast_above_hz: float = Field(default=5.8, gt=0.0, description="syllable nuclei a second of speech")
+    slow_below_hz: float = Field(
+        default=round(SLOW_HZ - _CLEARLY_HZ, 1), gt=0.0, description="syllable nuclei a second of speech"
+    )
+    moderate_from_hz: float = Field(
+        default=MODERATE_HZ[0], gt=0.0, description="what lies between slow and moderate is not asked"
+    )
+    moderate_to_hz: float = Field(
+        default=MODERATE_HZ[1], gt=0.0, description="what lies between moderate and fast is not asked"
+    )
+    fast_above_hz: float = Field(
+        default=round(BRISK_HZ + _CLEARLY_HZ, 1), gt=0.0, description="syllable nuclei a second of speech"
+    )
     min_pause_ms: int = Field(
         alias="least_pause_ms", default=700, ge=0, description="of the longest pause, to be worth asking for"
     )
@@ -129,8 +140,7 @@ class VoiceDescriptionTask(SegmentTask):
 
 def _answers(voice: Paralinguistics) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """(kind, answer, the dimensions that it repeats)"""
-    told = voice.model_dump(mode="json", include=set(Dimensions.model_fields))
-    dimensions = {name: str(told[name]).replace("_", " ") for name in Dimensions.model_fields}
+    dimensions = voice.in_words()
     yield "dimensions", json.dumps(dimensions, ensure_ascii=False), tuple(dimensions)
     yield "summary", voice.summary, ("summary",)
 
