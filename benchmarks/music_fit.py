@@ -25,7 +25,6 @@ from soundseam.annotators.music import bars, pulse
 from soundseam.annotators.music.fitted import load_weights
 from soundseam.annotators.music.harmony import (
     KEYS,
-    PITCH_CLASSES,
     QUALITIES,
     find_chords,
     key_evidence,
@@ -43,6 +42,7 @@ from soundseam.annotators.music.spectra import (
 )
 from soundseam.pipeline.evaluation.labelled import read_list
 from soundseam.pipeline.evaluation.music import LIST, MusicTruth, clip_spans, cut_truth
+from soundseam.schemas.music import PITCH_CLASSES
 
 Floats = NDArray[np.float64]
 Choice = tuple[Floats, NDArray[np.bool_]]
