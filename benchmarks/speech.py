@@ -28,6 +28,7 @@ from benchmarks.speech_bare import (
     bare_pocketsphinx,
     bare_pocketsphinx_alignment,
     bare_pyannote,
+    bare_sherpa,
     bare_text_language,
     bare_transformers,
     bare_whisper,
@@ -42,6 +43,7 @@ from soundseam.annotators.speech.onnx_diarization import OnnxDiarization
 from soundseam.annotators.speech.pocketsphinx import Pocketsphinx
 from soundseam.annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
 from soundseam.annotators.speech.quality import SpeechQualityMeasures
+from soundseam.annotators.speech.sherpa_onnx import SherpaOnnx
 from soundseam.annotators.speech.text_language import TextLanguage
 from soundseam.annotators.speech.transformers_asr import TransformersAsr
 from soundseam.annotators.speech.voice import VoiceMeasures
@@ -163,6 +165,9 @@ def candidates(weights: dict[str, str], batch_size: int) -> list[Candidate]:
     if folder := weights.get("faster_whisper"):
         whisper = FasterWhisper(weights=folder, device="cpu")
         found.append(Candidate(whisper, lambda: bare_whisper(whisper, batch_size)))
+    if folder := weights.get("sherpa_onnx"):
+        sherpa = SherpaOnnx(weights=folder)
+        found.append(Candidate(sherpa, lambda: bare_sherpa(sherpa)))
     if folder := weights.get("transformers_asr"):
         recogniser = TransformersAsr(weights=folder, device="cpu")
         found.append(Candidate(recogniser, lambda: bare_transformers(recogniser)))

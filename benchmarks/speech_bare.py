@@ -6,6 +6,7 @@ What a backend does beside it is the branch's own: cutting out speech, times in 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from soundseam.annotators.speech.diarization import PyannoteDiarization
 from soundseam.annotators.speech.dnsmos import DnsmosAnnotator, DnsmosScores, windows_of
 from soundseam.annotators.speech.faster_whisper import FasterWhisper
 from soundseam.annotators.speech.pocketsphinx import SEARCH, as_pcm
+from soundseam.annotators.speech.sherpa_models import open_folder
+from soundseam.annotators.speech.sherpa_onnx import SherpaOnnx, open_recogniser
 from soundseam.annotators.speech.text_language import TextLanguage
 from soundseam.annotators.speech.transformers_asr import TransformersAsr
 from soundseam.schemas.annotation import SpeechAnnotation
@@ -104,6 +107,19 @@ def bare_whisper(backend: FasterWhisper, batch_size: int) -> BareCall:
             word_timestamps=True,
         )
         list(segments)
+
+    return run
+
+
+def bare_sherpa(backend: SherpaOnnx) -> BareCall:
+    model = open_folder(Path(backend.weights), backend.quantised)
+    recogniser = open_recogniser(backend, model)
+
+    def run(clips: Sequence[Clip]) -> None:
+        streams = [recogniser.create_stream() for _ in clips]
+        for stream, clip in zip(streams, clips, strict=True):
+            stream.accept_waveform(clip.sample_rate_hz, clip.samples)
+        recogniser.decode_streams(streams)
 
     return run
 

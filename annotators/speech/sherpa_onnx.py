@@ -121,7 +121,7 @@ class SherpaOnnx(NamedWeights, Backend[SpeechFacts]):
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
         model = open_folder(_folder_of(self), self.quantised)
-        return SherpaAnnotator(self, model, _open(self, model))
+        return SherpaAnnotator(self, model, open_recogniser(self, model))
 
 
 class SherpaAnnotator:
@@ -296,7 +296,8 @@ def _wanted(names: Sequence[str], quantised: bool) -> list[str]:
     ]
 
 
-def _open(backend: SherpaOnnx, model: SherpaModel) -> Recogniser:
+def open_recogniser(backend: SherpaOnnx, model: SherpaModel) -> Recogniser:
+    """Raises BackendUnavailableError if sherpa-onnx cannot open `model`."""
     from sherpa_onnx import OfflineRecognizer
 
     options: dict[str, str | int | bool] = {"num_threads": backend.threads, "provider": backend.provider}

@@ -12,7 +12,7 @@ from soundseam.pipeline.doctor import kind_of, members_of
 
 ELSEWHERE = {"openai_audio", "audio_caption", "paralinguistics", "clap_agreement", "diarizen", "speech_caption"}
 """Answered by servers (`benchmarks.chat`) or in another environment; and captions, which are composed from rows."""
-WEIGHTS = ("faster_whisper", "transformers_asr", "ctc_alignment", "pyannote_diarization")
+WEIGHTS = ("faster_whisper", "sherpa_onnx", "transformers_asr", "ctc_alignment", "pyannote_diarization")
 
 
 def test_every_backend_that_runs_here_has_its_speed_measured() -> None:
