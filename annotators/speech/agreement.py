@@ -68,7 +68,7 @@ class TranscriptAgreement(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return "4"
+        return "5"
 
     @property
     def priors(self) -> dict[str, float]:

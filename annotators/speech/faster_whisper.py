@@ -295,7 +295,7 @@ class FasterWhisper(Backend[SpeechFacts]):
     def revision(self) -> str:
         local = Path(self.weights)
         weights = folder_key(local) if local.is_dir() else self.weights_revision
-        return f"{weights}-{installed_version('faster-whisper')}-3"
+        return f"{weights}-{installed_version('faster-whisper')}-4"
 
     def check_available(self) -> None:
         refuse_non_commercial(self.backend, self.weights, self.weights_terms, self.allow_non_commercial)

@@ -36,7 +36,7 @@ class OpenaiAudio(ServedBackend[SpeechFacts]):
     branch: ClassVar[Branch] = Branch.SPEECH
     reads_language: ClassVar[bool] = True
     licence: ClassVar[str] = "Apache-2.0"
-    answers_revision: ClassVar[str] = "4"
+    answers_revision: ClassVar[str] = "5"
 
     def load(self) -> ServedAnnotator[SpeechFacts]:
         self.check_available()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -121,6 +122,8 @@ def _sample_range(clip: Clip, span: TimeSpan) -> tuple[int, int]:
 _JOIN_MS = 600
 """Longer gaps between words count as not covered."""
 _LONGEST_PHRASE = 12
+_LOOP_IN_A_WORD = re.compile(r"(.{1,4}?)\1{9,}")
+"""Ten times the same letters: more than in any word, and than anybody laughs."""
 _MIN_SPEECH_MS = 3_000
 """Less speech than this may contain only one short word."""
 
@@ -185,6 +188,8 @@ def repeats_endlessly(units: Sequence[str]) -> bool:
 
     People say "no, no, no"; a recogniser that is stuck does not stop.
     """
+    if any(_LOOP_IN_A_WORD.search(unit) for unit in units):
+        return True
     for length in range(1, min(_LONGEST_PHRASE, len(units) // 2) + 1):
         needed = (6 if length == 1 else 4) * length - length
         run = 0

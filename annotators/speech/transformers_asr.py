@@ -34,7 +34,7 @@ class TransformersAsr(TorchWeights, Backend[SpeechFacts]):
     reads_language: ClassVar[bool] = True
     reads_annotations: ClassVar[bool] = True
     licence: ClassVar[str] = "Apache-2.0"
-    answers_revision: ClassVar[str] = "2"
+    answers_revision: ClassVar[str] = "3"
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()

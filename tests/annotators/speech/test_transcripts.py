@@ -215,6 +215,14 @@ def test_people_repeat_themselves_a_little(text: str) -> None:
     assert not repeats_endlessly(text.split())
 
 
+@pytest.mark.parametrize(
+    ("word", "loops"),
+    [("Βου" + "ου" * 12, True), ("a" * 40, True), ("hahahahaha", False), ("aaaah", False), ("1000000", False)],
+)
+def test_a_loop_inside_one_word_is_one(word: str, loops: bool) -> None:
+    assert repeats_endlessly(["well", word]) == loops
+
+
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=12), st.lists(st.sampled_from("xyz"), max_size=5))
 def test_six_repeats_are_found_whatever_the_phrase_and_what_comes_before(phrase: list[str], before: list[str]) -> None:
     assert repeats_endlessly(before + phrase * 6)
