@@ -24,8 +24,8 @@ from soundseam.pipeline.work import ShardTask
 
 MAX_BYTES = 128 * 2**20
 """About two hours of speech as FLAC: the work of a worker between two commits, which it may lose."""
-MIN_BYTES = 2**20
-"""Below this, starting a pipeline costs more than balancing gains."""
+MIN_BYTES = 8 * 2**20
+"""Below this, the start of a pipeline costs more than balance gains: each worker then gets about one group."""
 MAX_RECORDINGS = 256
 GROUPS_A_WORKER = 4
 """So that workers finish at about the same time."""
@@ -42,7 +42,8 @@ def group_works(works: Sequence[ShardTask], workers: int) -> list[tuple[ShardTas
     A task larger than a group is split between recordings; a single larger recording is a group of its own.
     """
     total = sum(work.size_bytes for work in works)
-    limit = min(MAX_BYTES, max(MIN_BYTES, total // (workers * GROUPS_A_WORKER)))
+    each = -(-total // workers)
+    limit = min(MAX_BYTES, max(min(MIN_BYTES, each), total // (workers * GROUPS_A_WORKER)))
     groups: list[list[ShardTask]] = []
     room_bytes = room_recordings = 0
     for piece in (piece for work in works for piece in _pieces(work, limit)):
