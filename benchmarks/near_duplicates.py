@@ -79,7 +79,8 @@ def main(
     report(scores, len(clips), show_wrong)
     hours = audio_s / 3600
     print(
-        f"{hours:.2f} h on one core, without decoding: fingerprints {hours / seconds:.2f} h of audio a second, ", end=""
+        f"{hours:.2f} h on one core, without decoding: fingerprints {hours / seconds:.2f} h of audio per second, ",
+        end="",
     )
     print(f"with comparison {hours / (seconds + matching):.2f} h; {len(pairs)} pairs were found")
 

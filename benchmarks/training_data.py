@@ -1,6 +1,6 @@
 """Speed and memory of `sft`, every export, `dedup` and `report`, on a corpus of made-up rows over a few real clips.
 
-`python -m benchmarks.training_data` prints rows a second of each step, next to a bare pyarrow read and write of the
+`python -m benchmarks.training_data` prints rows per second of each step, next to a bare pyarrow read and write of the
 bytes that it reads, in the same run, and each step's peak memory at a fourth of the corpus and at the whole of it. Each
 step runs in a process of its own, with one worker. Seconds are of processor time, which a machine or a disk that does
 other work as well changes little.

@@ -35,7 +35,7 @@ def features_of(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def targets_of(scene: Scene) -> np.ndarray:
-    """(labels, FRAMES): 1 where at least half a frame has an event, 0 where none, 2 where nobody knows."""
+    """(labels, FRAMES): 1 if at least half a frame has an event, 0 if none, 2 if unknown."""
     targets = np.zeros((len(LABELS), FRAMES), dtype=np.uint8)
     for label, onset, offset in scene.events:
         first, stop = round(onset * RATE_HZ / FRAME_SAMPLES), round(offset * RATE_HZ / FRAME_SAMPLES)

@@ -75,7 +75,7 @@ def carried_model(source: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _stored(name: str, weight: NDArray[np.float32], scale: NDArray[np.float32]) -> list[onnx.TensorProto]:
-    """`weight` as int8 and its scales, one a channel or one for all. Raises ValueError if it is on no such grid."""
+    """`weight` as int8 and its scales, one per channel or one for all. Raises ValueError if it is on no such grid."""
     spread = scale.reshape(-1, *[1] * (weight.ndim - 1)).astype(np.float32)
     steps = weight / spread
     if np.abs(steps - np.round(steps)).max() > GRID_TOLERANCE:

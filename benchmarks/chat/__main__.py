@@ -83,7 +83,7 @@ def measure_ways(load: Load, latency_s: float, rounds: int) -> None:
         }
         kilobytes = sum(map(len, load.clips)) / len(load.clips) / 1000
         print(f"{load.count} requests with {kilobytes:.0f} kB of FLAC, {load.in_flight} at once, {latency_s:g} s each:")
-        print(f"at most {load.in_flight / latency_s:.0f} requests a second; medians of {rounds} rounds\n")
+        print(f"at most {load.in_flight / latency_s:.0f} requests per second; medians of {rounds} rounds\n")
         few = replace(load, count=SEGMENTS_A_RECORDING)
         for prepare in ways.values():
             prepare(few)()
@@ -118,7 +118,7 @@ def _fresh_corpus(folder: Path, segments: int) -> Path:
 
 
 def measure_cache(endpoint: Endpoint, clips: int, in_flight: int) -> None:
-    """Two questions a claim, all at once and then one after the other: what the server has cached of each."""
+    """Two questions per claim, all at once and then one after the other: what the server has cached of each."""
     endpoint = endpoint.model_copy(update={"in_flight": in_flight})
     for name, one_by_one in (("together", False), ("one after the other", True)):
         sounds = [_noisy_clip(number, salt=one_by_one) for number in range(clips)]

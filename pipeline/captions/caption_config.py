@@ -1,4 +1,4 @@
-"""How captions are written and verified, as one record."""
+"""The options for writing and verifying captions, as one record."""
 
 from __future__ import annotations
 
@@ -17,69 +17,79 @@ from soundseam.schemas.record import Record, content_key, key_content
 
 
 class WriterConfig(Record):
-    """A language model that writes captions from the plan and the evidence, without hearing the audio."""
+    """A language model that writes captions from the plan and the evidence, without the audio."""
 
     server: Endpoint = Endpoint()
-    sampling: Sampling = Field(default=Sampling(max_tokens=1024), description="how its answers are drawn")
+    sampling: Sampling = Field(default=Sampling(max_tokens=1024), description="how its answers are sampled")
 
 
 class VerifierConfig(Record):
-    """A model that hears the audio and is asked of every claim whether it is true."""
+    """A model that gets the audio and is asked whether each claim is true."""
 
     server: Endpoint = Endpoint()
-    confirm: float = Field(default=0.75, gt=0.5, lt=1.0, description="a claim at least this probable is confirmed")
+    confirm: float = Field(
+        default=0.75, gt=0.5, lt=1.0, description="a claim with at least this probability is confirmed"
+    )
     drop: float = Field(
-        default=0.25, gt=0.0, lt=0.5, description="one at most this probable is dropped; between them it is unsure"
+        default=0.25,
+        gt=0.0,
+        lt=0.5,
+        description="a claim with at most this probability is dropped; between the two it is unsure",
     )
     disagreement: float = Field(
         default=0.5,
         gt=0.0,
         le=1.0,
-        description="where the two phrasings of a question are further apart than this, the claim is unsure",
+        description="if the answers to the two phrasings differ by more than this, the claim is unsure",
     )
     silence_share: float = Field(
         default=0.1,
         ge=0.0,
         le=1.0,
-        description="share of the segments whose confirmed claims are also asked with silence in place of the audio",
+        description="share of the segments whose confirmed claims are also checked with silence in place of the audio",
     )
     believed: float = Field(
         default=0.75,
         gt=0.5,
         le=1.0,
-        description="a claim that is at least this probable in silence counts as unverified: it is unsure",
+        description="a claim with at least this probability in silence is unsure",
     )
-    seed: int = Field(default=0, description="another seed asks about other segments in silence")
+    seed: int = Field(default=0, description="another seed selects other segments for silence")
 
 
 class CaptionConfig(Record):
-    """How captions are written."""
+    """Options for captions."""
 
     composer: Literal["grammar", "writer", "captioner"] = Field(
         default="grammar",
-        description="what writes the caption: rules, the language model `writer`, or a backend that hears the audio",
+        description="who writes captions: the rules of the grammar, the language model `writer`, or a captioning "
+        "backend",
     )
-    language: CaptionLanguage = Field(default="en", description="of captions that `writer` writes; rules know English")
-    sentences: int = Field(default=5, ge=1, le=12, description="most sentences of a caption")
+    language: CaptionLanguage = Field(
+        default="en", description="of captions by `writer`; the grammar only writes English"
+    )
+    sentences: int = Field(default=5, ge=1, le=12, description="maximum number of sentences in a caption")
     captioner: str = Field(
-        default="", description="the backend whose claims are taken over by the composer captioner, by its name"
+        default="", description="for the composer captioner: the name of the backend whose claims are used"
     )
     writer: WriterConfig | None = Field(default=None, description="for the composer writer")
-    verifier: VerifierConfig | None = Field(default=None, description="null leaves claims unverified")
-    clap: CaptionClap | None = Field(default=None, description="keeps how near each caption lies to the sound")
+    verifier: VerifierConfig | None = Field(default=None, description="null: claims are not verified")
+    clap: CaptionClap | None = Field(default=None, description="stores the similarity of each caption and the audio")
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
         if self.composer == "writer" and self.writer is None:
-            raise ValueError("the composer writer needs captions.writer.server.model: name the model and its server")
+            raise ValueError("the composer writer needs captions.writer.server.model: set the model and its server")
         if self.composer == "captioner" and not self.captioner:
-            raise ValueError("the composer captioner needs captions.captioner: name the backend whose claims it takes")
+            raise ValueError(
+                "the composer captioner needs captions.captioner: set it to the backend whose claims it uses"
+            )
         if self.composer == "grammar" and self.language != "en":
             raise ValueError("the composer grammar writes English: set captions.language=en, or another composer")
         return self
 
     def check_available(self) -> None:
-        """Raises BackendUnavailableError, with the remedy, where what captions need cannot be asked from here."""
+        """Raises BackendUnavailableError, with the remedy, if the servers for captions cannot be used from here."""
         servers = {"captions.verifier": self.verifier, "captions.writer": self.writer}
         for name, asked in servers.items():
             if asked is not None and (name != "captions.writer" or self.composer == "writer"):
@@ -91,19 +101,19 @@ class CaptionConfig(Record):
 
     @property
     def hears_audio(self) -> bool:
-        """Whether whoever writes or holds captions needs the segments' sound."""
+        """Whether the segments' audio is needed for captions."""
         return self.verifier is not None or self.clap is not None
 
     @property
     def composer_name(self) -> str:
-        """What rows say of who wrote them; claims that no rule derives bear it as their rule."""
+        """The composer in rows; also the rule of claims that are not derived by a rule."""
         if self.composer == "writer" and self.writer is not None:
             return f"{self.writer.server.model}@{self.writer.server.revision}"
         return self.captioner if self.composer == "captioner" else GRAMMAR
 
     @property
     def key(self) -> str:
-        """Changes with all that captions depend on: models and prompts, never where models are served."""
+        """Changes with everything that captions depend on: models and prompts, but not the addresses of servers."""
         prompts = [prompts_key(WRITER_PROMPTS, self.language)] if self.composer == "writer" else []
         prompts += [prompts_key(VERIFIER_PROMPTS, self.language)] if self.verifier is not None else []
         prompts += [self.clap.config_key] if self.clap is not None else []

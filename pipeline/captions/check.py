@@ -1,6 +1,6 @@
-"""Whether a caption says only what its evidence shows, and says it as a listener would.
+"""Checks that a caption only says what its evidence shows, in a listener's words.
 
-Every claim is derived again: its evidence is looked up in the rows, compared, and given to its rule, which must say
+Every claim is derived again: its evidence is looked up in the rows, compared, and passed to its rule, which must give
 the same sentence.
 """
 
@@ -42,11 +42,11 @@ from soundseam.schemas.segment import Segment
 from soundseam.schemas.tables import Table
 
 _QUOTED_WORDS = 3
-"""So many consecutive words of a transcript that is not to be trusted are a quotation of it."""
+"""This many consecutive words of an untrusted transcript count as a quotation."""
 
 
 def check_caption(caption: Caption, segment: Segment, annotations: Sequence[Annotation]) -> tuple[Problem, ...]:
-    """All that is wrong with `caption`, whose evidence lies in `segment` and `annotations`; empty where it holds."""
+    """The problems of `caption`, whose evidence is in `segment` and `annotations`; empty if there are none."""
     return (
         *_check_row(caption, segment),
         *check_claims(caption.caption, caption.claims, segment, annotations, caption.composer, caption.language),
@@ -61,10 +61,10 @@ def check_claims(
     composer: str = GRAMMAR,
     language: str = "en",
 ) -> tuple[Problem, ...]:
-    """The same for any caption and its claims: a branch's own, for one.
+    """The same for any caption and its claims, such as a branch's own.
 
-    Claims whose rule is `composer` are held against what they cite, all others are derived again. Dropped claims are
-    checked too, but are no part of `text`.
+    Claims whose rule is `composer` are compared with the evidence that they cite, all others are derived again. Dropped
+    claims are checked too, but are not part of `text`.
     """
     rows = Rows(segment, annotations)
     grounds = _Grounds(rows)
@@ -73,7 +73,7 @@ def check_claims(
     if not kept:
         problems.append(Problem(Reason.NO_CLAIMS, "nothing could be said"))
     if text != caption_text(kept):
-        problems.append(Problem(Reason.NOT_ITS_CLAIMS, f"{text!r} is not its claims in order"))
+        problems.append(Problem(Reason.NOT_ITS_CLAIMS, f"{text!r} does not equal its claims in order"))
     unfounded: list[Claim] = []
     for claim in claims:
         free = claim.rule == composer != GRAMMAR
@@ -81,14 +81,14 @@ def check_claims(
         problems += found
         if found:
             unfounded.append(claim)
-    # A sentence that holds owes the transcript nothing, however alike a few words may be.
+    # A sentence that was derived again is not a quotation, even if it shares a few words with the transcript.
     problems += _check_quotations(unfounded, annotations)
     problems += _check_wording(text, claims, composer, language)
     return tuple(problems)
 
 
 class _Grounds:
-    """What claims that no rule derives may rest on; found out once a caption, and only where it has such."""
+    """The possible evidence of claims without a rule; computed once per caption, only if needed."""
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
@@ -99,7 +99,7 @@ class _Grounds:
 
     @cached_property
     def quotable(self) -> tuple[ToolResult, ...]:
-        """Words that may be quoted: of the transcript that systems agree on, of lyrics that may be trained on."""
+        """Texts that may be quoted: the transcript that systems agree on, and lyrics that are usable for training."""
         row = agreed_transcript(self.rows.annotations)
         return tuple(result for result in self.results if _is_quotable(result, row.backend if row else None))
 
@@ -114,7 +114,7 @@ def _is_quotable(result: ToolResult, agreed: str | None) -> bool:
 
 
 def _check_free_claim(claim: Claim, grounds: _Grounds, language: str) -> Iterator[Problem]:
-    """A claim that no rule derives: a writer's, which cites tool results, or a captioner's, which is one itself."""
+    """Checks a claim without a rule: a writer's, which cites tool results, or a captioner's, which is one itself."""
     if not claim.evidence:
         yield Problem(Reason.NO_EVIDENCE, claim.text)
         return
@@ -124,14 +124,14 @@ def _check_free_claim(claim: Claim, grounds: _Grounds, language: str) -> Iterato
         return
     cited = cited_results(claim, grounds.results)
     if set(claim.evidence) != {evidence for result in cited for evidence in result.evidence}:
-        yield Problem(Reason.WRONG_EVIDENCE, f"{claim.text!r} cites a part of what a tool says, not all of it")
+        yield Problem(Reason.WRONG_EVIDENCE, f"{claim.text!r} cites only a part of a tool result")
     words = [result for result in cited if result.kind in {*_WORDS, ResultKind.LYRICS}]
     if any(result not in grounds.quotable for result in words):
         yield Problem(Reason.WRONG_QUOTATION, f"{claim.text!r} cites words that may not be quoted")
     if any(result.kind is ResultKind.STATEMENT and result.content == claim.text for result in cited):
         yield from ground_claim(claim.text, (*cited, *grounds.quotable), grounds.rows.segment, language)
     else:
-        # A writer's sentences are held against their evidence before they get their capital.
+        # A writer's sentences are compared with their evidence before they get their capital letter.
         text = f"{claim.text[:1].lower()}{claim.text[1:]}"
         yield from ground_claim(text, cited, grounds.rows.segment, language)
         yield from ground_words(text, cited, language)
@@ -140,7 +140,7 @@ def _check_free_claim(claim: Claim, grounds: _Grounds, language: str) -> Iterato
 
 def _check_row(caption: Caption, segment: Segment) -> Iterator[Problem]:
     if (caption.segment_id, caption.recording_id) != (segment.segment_id, segment.recording_id):
-        yield Problem(Reason.WRONG_ROW, f"caption of {caption.segment_id} held against {segment.segment_id}")
+        yield Problem(Reason.WRONG_ROW, f"caption of {caption.segment_id} compared with {segment.segment_id}")
     if caption.branches != branches_of(segment, caption.kept):
         yield Problem(Reason.WRONG_BRANCHES, f"{', '.join(caption.branches)} are not the branches of its evidence")
 
@@ -166,7 +166,7 @@ def _derived(rule: Rule, claim: Claim, variant: int) -> str | None:
 
 
 def _check_places(claim: Claim, rule: Rule) -> Iterator[Problem]:
-    """The evidence is exactly what the rule reads, one row a table and top field."""
+    """Checks that the evidence is exactly what the rule reads, from one row per table and top field."""
     given = [(evidence.table, evidence.field) for evidence in claim.evidence]
     wanted = [(table.value, path) for table, path in map(read_place, rule.reads)]
     if given != wanted:

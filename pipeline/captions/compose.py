@@ -1,4 +1,4 @@
-"""From plans to captions, by whichever composer the configuration names."""
+"""From plans to captions, by the configured composer."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from soundseam.schemas.caption import Caption
 
 @dataclass(frozen=True)
 class Draft:
-    """A caption that was checked, and what is wrong with it: nothing, where it may be kept."""
+    """A checked caption with its problems; without any, it can be used."""
 
     planned: Planned
     caption: Caption
     problems: tuple[Problem, ...]
     refused: tuple[Problem, ...] = ()
-    """Why the writer's own caption was not kept, with its answer; `caption` is then the grammar's, and says so."""
+    """Why the writer's caption was refused, with its answer; `caption` and its `composer` are then the grammar's."""
 
 
 Composed = Draft | AnnotationError
@@ -41,10 +41,10 @@ Composed = Draft | AnnotationError
 def compose_captions(
     plans: Iterable[Planned], config: CaptionConfig, config_key: str, writer: ChatClient | None = None
 ) -> Iterator[tuple[Planned, Composed]]:
-    """Each plan with what was made of it, in order. Only the composer writer needs a `writer`."""
+    """Each plan with its result, in order. Only the composer writer needs a `writer`."""
     if config.composer == "writer":
         if writer is None or config.writer is None:
-            raise ValueError("the composer writer was given nobody to ask")
+            raise ValueError("the composer writer has no client")
         yield from _write_all(plans, config, config_key, config.writer, writer)
         return
     for planned in plans:
@@ -55,7 +55,7 @@ def _by_rule(planned: Planned, config: CaptionConfig, config_key: str) -> Draft:
     if config.composer == "captioner":
         claims, left_out = take_over_claims(planned, config)
         if not claims:
-            detail = f"{config.captioner} said nothing of the segment"
+            detail = f"{config.captioner} has no claims about the segment"
             problems = left_out or (Problem(Reason.NO_CLAIMS, detail),)
             return Draft(planned, caption_of(planned, (), config, config_key), problems)
     else:
@@ -77,7 +77,7 @@ class _Asked:
 def _write_all(
     plans: Iterable[Planned], config: CaptionConfig, config_key: str, writer: WriterConfig, asker: ChatClient
 ) -> Iterator[tuple[Planned, Composed]]:
-    """An answer that cannot be used is given back once, with what is wrong with it."""
+    """An answer that cannot be used is returned to the model once, with its problems."""
 
     def read(planned: Planned, replies: Sequence[Reply]) -> _Asked:
         (reply,) = replies
@@ -101,7 +101,7 @@ def _write_all(
 
 
 def _or_grammar(asked: _Asked, config: CaptionConfig, config_key: str) -> Composed:
-    """What a writer made, or, if that is refused, what the grammar says of the same facts."""
+    """The writer's caption or, if it is refused, the grammar's caption of the same facts."""
     draft = asked.composed
     if isinstance(draft, AnnotationError) or not draft.problems:
         return draft

@@ -1,8 +1,8 @@
-"""Where the sources of a segment say different things of one matter, and what comes of it.
+"""Finds and resolves conflicts between the sources of a segment on one topic.
 
-Readings that say the same are one side. A side wins by a rule of its topic (an octave between tempi is one pulse,
-relative keys are the same notes), by the majority of the sources, or by weight; where none wins, the matter is open and
-no caption says anything of it.
+Equal readings form a side. A side wins by a rule of its topic (an octave between tempi is the same pulse, relative keys
+have the same notes), by the majority of the sources, or by weight; otherwise the topic stays open and captions leave it
+out.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from soundseam.schemas.segment import Segment
 from soundseam.schemas.tables import Table, annotation_table
 
 CLEARLY_STRONGER = 1.5
-"""A side of so many times the weight of the next one wins."""
+"""A side with this many times the weight of the next one wins."""
 _SAME_TEMPO = 0.04
-"""Tempi this near are one, as MIREX's tempo task has it."""
+"""Relative tolerance of equal tempi, as in MIREX's tempo task."""
 _LONGEST_SAYING = 120
 _MULTIPLES = (2.0, 3.0)
 _SEMITONES = {name: index for index, name in enumerate(PITCH_CLASSES)}
@@ -31,7 +31,7 @@ _SEMITONES = {name: index for index, name in enumerate(PITCH_CLASSES)}
 
 @dataclass(frozen=True)
 class Reading:
-    """What one source says of a topic."""
+    """One source's value for a topic."""
 
     source: str
     """TABLE/BACKEND/FIELD."""
@@ -42,9 +42,9 @@ class Reading:
 
 @dataclass(frozen=True)
 class Topic:
-    """A matter that several sources may speak of.
+    """A topic on which several sources may have a value.
 
-    `kin` tells readings that differ by name and not by nature; `resolution` is what that is called.
+    `kin` says whether two readings differ only in notation; `resolution` is the name of that case.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Topic:
 
 
 def settle(topic: Topic, readings: Sequence[Reading]) -> Conflict | None:
-    """What came of it; None where all readings say the same."""
+    """The conflict and its resolution; None if all readings are equal."""
     sides = _sides(topic, readings)
     if len(sides) < 2:
         return None
@@ -76,7 +76,7 @@ def settle(topic: Topic, readings: Sequence[Reading]) -> Conflict | None:
 def conflict_of(
     topic: str, resolution: Resolution, kept: Reading, readings: Sequence[Reading], side: Sequence[Reading]
 ) -> Conflict:
-    """`kept` speaks for its `side`; in an open conflict nobody's word counts, and all stand against each other."""
+    """The conflict in which `kept` represents its `side`; in an open conflict no source counts."""
     is_open = resolution is Resolution.OPEN
     against = readings if is_open else [reading for reading in readings if reading not in side]
     return Conflict(
@@ -89,7 +89,7 @@ def conflict_of(
 
 
 def _sides(topic: Topic, readings: Sequence[Reading]) -> list[list[Reading]]:
-    """Readings that say the same, the side with the most weight first."""
+    """The readings grouped by equality, the side with the most weight first."""
     sides: list[list[Reading]] = []
     for reading in readings:
         side = next((side for side in sides if topic.same(side[0].value, reading.value)), None)
@@ -109,7 +109,7 @@ def same_tempo(one: object, other: object) -> bool:
 
 
 def same_pulse(one: object, other: object) -> bool:
-    """Whether one tempo is twice or three times the other: the same beats, counted otherwise."""
+    """Whether one tempo is two or three times the other: the same beats, counted differently."""
     return any(min(_apart(one, _times(other, n)), _apart(_times(one, n), other)) <= _SAME_TEMPO for n in _MULTIPLES)
 
 
@@ -192,7 +192,7 @@ def _counts(rows: Sequence[SpeechAnnotation]) -> Iterator[Reading]:
 
 
 def _language(segment: Segment, rows: Sequence[SpeechAnnotation]) -> Conflict | None:
-    """What the manifest says counts; among tools that disagree, the majority or the surer."""
+    """The manifest counts; if tools disagree, the majority or the more confident one."""
     readings = list(_languages(rows))
     if segment.language is None:
         return settle(LANGUAGE, readings)
@@ -219,8 +219,8 @@ def _languages(rows: Sequence[SpeechAnnotation]) -> Iterator[Reading]:
 
 
 def agreed_transcript(annotations: Sequence[Annotation]) -> SpeechAnnotation | None:
-    """The row whose transcript may be quoted: of those that systems agreed on where any were compared, else one that
-    may be trained on and that no other contradicts."""
+    """The row whose transcript may be quoted: one that systems agreed on if any were compared, else one that is usable
+    for training and contradicted by no other."""
     rows = [row for row in annotations if isinstance(row, SpeechAnnotation)]
     compared = [row for row in rows if row.agreement is not None]
     usable = [row for row in compared or rows if _is_usable(row)]

@@ -1,4 +1,4 @@
-"""Where sources hear different events: class by class, by the time that each of them hears it."""
+"""Conflicts between sources about events: class by class, by their times."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
 SEGMENT_EVENTS = f"{Table.SEGMENTS}//events"
 _SAME_TIME = 0.5
-"""Two sources hear the same where what both hear is so much of what either hears."""
+"""Two sources agree if the common time is at least this share of the time of either."""
 _MUCH_SPEECH = 0.3
 
 Spans = tuple[TimeSpan, ...]
 
 
 def same_time(one: object, other: object) -> bool:
-    """Whether two sources hear a class at about the same times; both not at all is the same too."""
+    """Whether two sources detect a class at about the same times; they also agree if neither detects it."""
     if not (isinstance(one, tuple) and isinstance(other, tuple)):
         return False
     either = covered_ms((*one, *other))
@@ -34,9 +34,9 @@ def same_time(one: object, other: object) -> bool:
 
 
 def event_conflicts(segment: Segment, annotations: Sequence[Annotation]) -> Iterator[Conflict]:
-    """One for each class that the segment's events and those of a general backend place otherwise.
+    """One conflict per class whose times differ between the segment's events and those of a general backend.
 
-    That a source hears no speech or music at all is no contradiction: it may not have listened for it.
+    A source without any speech or music is not a contradiction: it may not detect them at all.
     """
     sources = _refined(event_sources(segment, annotations))
     classes = {event.event_class for events in sources.values() for event in events}
@@ -51,7 +51,9 @@ def event_conflicts(segment: Segment, annotations: Sequence[Annotation]) -> Iter
 
 
 def _refined(sources: Mapping[str, Sequence[Event]]) -> dict[str, list[Event]]:
-    """`sources` with ambiguous events in the class that another source gives them: a name is no contradiction."""
+    """`sources` with ambiguous events in the class from another source: a more specific class is not a
+    contradiction.
+    """
     named = [
         event
         for events in sources.values()
@@ -70,7 +72,7 @@ def _as_named(event: Event, named: Sequence[Event]) -> Event:
 
 
 def event_sources(segment: Segment, annotations: Sequence[Annotation]) -> Mapping[str, Sequence[Event]]:
-    """TABLE/BACKEND/events → what it hears: the segment's own and those of each general backend that has events."""
+    """TABLE/BACKEND/events → its events: the segment's own and those of each general backend with events."""
     rows = [row for row in annotations if isinstance(row, GeneralAnnotation)]
     measured = {source_of(row, "events"): row.events for row in rows if row.events is not None}
     return {SEGMENT_EVENTS: segment.events, **measured}
@@ -88,7 +90,9 @@ def _reading(source: str, event_class: EventClass, events: Sequence[Event]) -> R
 
 
 def word_conflict(segment: Segment, annotations: Sequence[Annotation]) -> Conflict | None:
-    """Speech for sure, of which no recogniser knows a word. The detector counts: they do not know every language."""
+    """Certain speech without a word from any recogniser. The detector counts: recognisers do not support every
+    language.
+    """
     heard = next(
         (
             (index, entry)

@@ -1,4 +1,4 @@
-"""Whether a sentence that no rule derives says only what it cites: its numbers, names, keys and quotations."""
+"""Checks that a sentence without a rule only says what it cites: its numbers, names, keys, quotations and words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from soundseam.schemas.segment import Segment
 
 
 class Reason(StrEnum):
-    """Counted in the summary."""
+    """Reasons for refusing a claim; counted in the summary."""
 
     WRONG_ROW = "wrong_row"
     WRONG_BRANCHES = "wrong_branches"
@@ -49,39 +49,39 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Problem:
-    """`reason` can be counted, `detail` is for a person."""
+    """`reason` is a code, `detail` is for a person."""
 
     reason: Reason
     detail: str
 
 
 _SPOKEN = {ResultKind.TRANSCRIPT: "transcript.text", ResultKind.SENTENCE: "", ResultKind.LYRICS: "lyrics.text"}
-"""What is words of somebody's, and where they stand whole; empty for the place that names the result."""
+"""Results that contain spoken words, and the field with the whole text; empty for the result's own field."""
 
 
 def ground_claim(text: str, cited: Sequence[ToolResult], segment: Segment, language: str) -> Iterator[Problem]:
-    """What in `text` none of `cited` holds. `text` begins with a small letter where it begins with no name."""
+    """What `text` says without support in `cited`. `text` begins in lower case unless it begins with a name."""
     holds = "\n".join(map(_text_of, cited))
     yield from _unfounded_numbers(text, cited, segment, holds)
     known = set(re.findall(r"\w+", holds.lower()))
     for name in names_in(text, language):
         parts = re.findall(r"\w+", name.lower())
         if name not in holds and not all(part in known for part in parts):
-            yield Problem(Reason.UNFOUNDED_NAME, f"{name!r} in {text!r} stands in none of its evidence")
+            yield Problem(Reason.UNFOUNDED_NAME, f"{name!r} in {text!r} is in none of its evidence")
     keys = set(keys_in(holds))
     for key in keys_in(text):
         if key not in keys:
-            yield Problem(Reason.UNFOUNDED_NAME, f"a key in {text!r} stands in none of its evidence")
+            yield Problem(Reason.UNFOUNDED_NAME, f"a key in {text!r} is in none of its evidence")
     said = [_said(result) for result in cited if result.kind in _SPOKEN]
     for quotation in quotations_in(text):
         if not was_said(quotation, said):
-            yield Problem(Reason.WRONG_QUOTATION, f"{quotation!r} is not in what systems agree was said")
+            yield Problem(Reason.WRONG_QUOTATION, f"{quotation!r} is not in an agreed transcript")
 
 
 def ground_words(text: str, cited: Sequence[ToolResult], language: str) -> Iterator[Problem]:
-    """Words of an English sentence that `cited` does not hold and that are not everyday ones.
+    """Words of an English sentence that are neither in `cited` nor everyday words.
 
-    Chinese sentences are held against their numbers, names, keys and quotations alone.
+    For Chinese sentences only numbers, names, keys and quotations are checked.
     """
     if language != "en":
         return
@@ -93,7 +93,7 @@ def ground_words(text: str, cited: Sequence[ToolResult], language: str) -> Itera
             known |= {stem(word) for word in lists[topic]}
     words = dict.fromkeys(_WORD.findall(unquoted(text).lower()))
     if strange := [word for word in words if stem(word) not in known]:
-        yield Problem(Reason.UNFOUNDED_WORD, f"{', '.join(strange)} in {text!r}: none of its evidence speaks of it")
+        yield Problem(Reason.UNFOUNDED_WORD, f"{', '.join(strange)} in {text!r} is in none of its evidence")
 
 
 _WORD = re.compile(r"[a-z][a-z'\u2019]*")
@@ -101,7 +101,7 @@ _ENDINGS = ("ings", "ing", "ers", "er", "est", "ies", "ied", "ed", "es", "ly", "
 
 
 def stem(word: str) -> str:
-    """What forms of an English word have in common: bark of barks, barked and barking."""
+    """The common stem of an English word's forms: bark of barks, barked and barking."""
     word = word.partition("'")[0].partition("\u2019")[0]
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
@@ -112,20 +112,20 @@ def stem(word: str) -> str:
 
 @cache
 def _word_lists() -> dict[str, frozenset[str]]:
-    """Topic: its words; `everyday` ones may stand in any sentence."""
+    """Topic → its words; `everyday` ones are allowed in any sentence."""
     text = files("soundseam.annotators.wording").joinpath("plain_english.txt").read_text(encoding="utf-8")
     rows = (line.partition(": ") for line in text.splitlines() if line and not line.startswith("#"))
     return {topic: frozenset(words.split()) for topic, _, words in rows}
 
 
 def may_be_quoted(result: ToolResult) -> bool:
-    """Whether the words of a transcript or of lyrics may be trained on, as their own row has it."""
+    """Whether a transcript or lyrics are usable for training, according to their own row."""
     top = result.field.partition(".")[0]
     return result.value(f"{top}.usable_for_training") == "true"
 
 
 def cited_results(claim: Claim, results: Sequence[ToolResult]) -> tuple[ToolResult, ...]:
-    """The results all of whose evidence `claim` holds."""
+    """The results whose evidence is completely in `claim`."""
     held = set(claim.evidence)
     return tuple(result for result in results if held.issuperset(result.evidence))
 
@@ -136,11 +136,11 @@ def _unfounded_numbers(text: str, cited: Sequence[ToolResult], segment: Segment,
     seconds += [(ms - segment.start_ms) / 1000 for result in cited for ms in (result.start_ms, result.end_ms)]
     seconds += [result.span.duration_ms / 1000 for result in cited]
     others = [number.value for number in told if not number.is_seconds]
-    # How many were cited of each kind: two barks are two events.
+    # The number cited of each kind: two barks are two events.
     others += [float(count) for count in Counter(result.kind for result in cited).values()]
     for number in numbers_in(text):
         if not any(number.is_near(value) for value in (seconds if number.is_seconds else others)):
-            yield Problem(Reason.UNFOUNDED_NUMBER, f"{number.text!r} in {text!r} stands in none of its evidence")
+            yield Problem(Reason.UNFOUNDED_NUMBER, f"{number.text!r} in {text!r} is in none of its evidence")
 
 
 def _text_of(result: ToolResult) -> str:
@@ -148,7 +148,7 @@ def _text_of(result: ToolResult) -> str:
 
 
 def _said(result: ToolResult) -> str:
-    """All of a transcript, of which the content may be cut short."""
+    """The whole transcript; the result's content may be truncated."""
     path = _SPOKEN[result.kind] or result.field
     value: object = json.loads(result.value(path) or '""')
     return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""From what the branches measured to one caption for a segment, each sentence with its evidence."""
+"""From the branches' annotations to one caption for a segment, each sentence with its evidence."""
 
 from __future__ import annotations
 
@@ -47,24 +47,24 @@ _DETAILS: dict[Branch, tuple[Rule, ...]] = {
 def merge_segment(
     segment: Segment, annotations: Sequence[Annotation], config: CaptionConfig, config_key: str
 ) -> Caption:
-    """The caption of one segment by the grammar: what leads first, then what is heard beside it, then details by turns.
+    """The caption of one segment by the grammar: the leading sound first, then other sounds, then alternating details.
 
-    The same rows give the same caption. It has no claims only where the segment has no event.
+    Equal rows give equal captions. It has claims unless the segment has no event.
     """
     planned = plan_caption(segment, annotations)
     return caption_of(planned, compose_claims(planned, config), config, config_key)
 
 
 def compose_claims(planned: Planned, config: CaptionConfig) -> tuple[Claim, ...]:
-    """What the rules of the grammar say, in the plan's order."""
+    """The claims of the grammar's rules, in the plan's order."""
     return compose(_rules(planned.branches), planned.rows, config.sentences)
 
 
 def take_over_claims(planned: Planned, config: CaptionConfig) -> tuple[tuple[Claim, ...], tuple[Problem, ...]]:
-    """What the captioner said of the segment, and what is wrong with what is left out of it.
+    """The captioner's claims about the segment, and the problems of those left out.
 
-    A sentence is left out that quotes what no systems agree on, or that no listener would say; there is nothing else to
-    hold it against but the audio.
+    A sentence is left out if it quotes words on which no systems agree, or uses technical terms; otherwise it could
+    only be compared with the audio.
     """
     claims: list[Claim] = []
     problems: list[Problem] = []
@@ -84,7 +84,7 @@ def take_over_claims(planned: Planned, config: CaptionConfig) -> tuple[tuple[Cla
 def caption_of(
     planned: Planned, claims: tuple[Claim, ...], config: CaptionConfig, config_key: str, thinking: str | None = None
 ) -> Caption:
-    """The row that `claims` make, before anything is verified."""
+    """The caption row with `claims`, before verification."""
     return Caption(
         segment_id=planned.segment.segment_id,
         recording_id=planned.segment.recording_id,
@@ -101,7 +101,7 @@ def caption_of(
 
 
 def branches_of(segment: Segment, claims: Sequence[Claim]) -> tuple[Branch, ...]:
-    """Whose rows the claims point to, in the order of the segment's branches."""
+    """The branches whose rows the claims cite, in the order of the segment's branches."""
     tables = {evidence.table for claim in claims for evidence in claim.evidence}
     return tuple(branch for branch in segment.branches if f"annotations/{branch}" in tables)
 

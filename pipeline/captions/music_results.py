@@ -1,4 +1,4 @@
-"""What the music branch says."""
+"""Tool results of the music branch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from soundseam.schemas.timespan import TimeSpan
 
 
 def music_results(source: Source, row: MusicAnnotation) -> Iterator[ToolResult]:
-    """Each field that is not null, what is timed one by one; notes as one."""
+    """One result per field that is not null; timed items one by one, notes as one."""
     if row.rhythm is not None:
         yield from _rhythm(source, row.rhythm)
     if row.tonality is not None:
@@ -52,7 +52,7 @@ def _timed(source: Source, row: MusicAnnotation) -> Iterator[ToolResult]:
         paths = [f"lyrics.{name}" for name in ("text", "usable_for_training", "recogniser")]
         yield source.result(ResultKind.LYRICS, row.lyrics.text, *paths, confidence=row.lyrics.confidence)
     if row.description is not None:
-        # What stands of it is told as its row's caption.
+        # The rest of it is used as its row's caption.
         yield source.result(ResultKind.STATEMENT, "", "description.answer")
     if row.notes is not None:
         yield source.result(ResultKind.NOTES, f"{len(row.notes)} notes", "notes")
@@ -112,7 +112,7 @@ _QUALITIES = {"maj": "major", "min": "minor", "7": "seventh", "maj7": "major sev
 
 
 def chord_words(label: str) -> str:
-    """Harte's notation as a player says it."""
+    """Harte's notation in a player's words."""
     root, _, quality = label.partition(":")
     if root == "N":
         return "no chord"

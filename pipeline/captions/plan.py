@@ -1,4 +1,4 @@
-"""Which facts a caption may tell, in which order, and what became of those that contradict each other."""
+"""Plans a caption: its facts in order, and the resolution of conflicts between them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from soundseam.schemas.segment import Segment
 from soundseam.schemas.tables import Table
 
 MAX_FACTS = 40
-"""What a writer is given at most; the least weighty go first."""
+"""Maximum number of facts for a writer; those with the lowest weight are dropped first."""
 
 _NOT_TOLD = {
     ResultKind.AGREEMENT,
@@ -28,7 +28,7 @@ _NOT_TOLD = {
     ResultKind.OPINION,
     ResultKind.SIMILARITY,
 }
-"""What tools know of each other, and what no listener would say."""
+"""Results about other results, and those that no listener would mention."""
 _SPOKEN = {ResultKind.TRANSCRIPT, ResultKind.SENTENCE}
 _OF_TOPIC: Mapping[str, tuple[ResultKind, ...]] = {
     "tempo": (ResultKind.RHYTHM,),
@@ -37,23 +37,23 @@ _OF_TOPIC: Mapping[str, tuple[ResultKind, ...]] = {
     "speakers": (ResultKind.SPEAKERS, ResultKind.TURN),
     "language": (ResultKind.LANGUAGE,),
 }
-"""Which results speak of a topic: of them, only those of the source that counts are told."""
+"""The results about a topic: only those of the source that counts are used."""
 _PLACES = {"tempo": place_of(Table.MUSIC, "rhythm"), "key": place_of(Table.MUSIC, "tonality")}
-"""What the grammar reads of a topic."""
+"""The grammar's fields for a topic."""
 _EVENTS = place_of(Table.GENERAL, "events")
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan with what it is about: what a caption is written from."""
+    """A plan with its facts and rows: the input for writing a caption."""
 
     segment: Segment
     annotations: tuple[Annotation, ...]
     plan: CaptionPlan
     facts: tuple[ToolResult, ...]
-    """The tool results that `plan.facts` names, in the same order."""
+    """The tool results of `plan.facts`, in the same order."""
     rows: Rows
-    """What the grammar reads: of each field, the row whose word counts."""
+    """The input of the grammar: for each field, the row that counts."""
 
     @property
     def branches(self) -> tuple[Branch, ...]:
@@ -61,7 +61,7 @@ class Planned:
 
 
 def plan_caption(segment: Segment, annotations: Sequence[Annotation]) -> Planned:
-    """Pure: the same rows give the same plan."""
+    """Pure: equal rows give equal plans."""
     strengths = priors(segment)
     by_branch = {prior.branch: prior.strength for prior in strengths}
     conflicts = tuple(_conflicts(segment, annotations))
@@ -82,7 +82,7 @@ def plan_caption(segment: Segment, annotations: Sequence[Annotation]) -> Planned
 def _in_order(
     results: Sequence[ToolResult], weights: Mapping[str, float], branches: Sequence[Branch]
 ) -> list[ToolResult]:
-    """What leads first; of it, the kind with the weightiest result first; of one kind, in order of time."""
+    """The leading branch first; in it, the kind with the result of highest weight first; within a kind, by time."""
     heaviest: dict[tuple[Branch, ResultKind], float] = {}
     for result in results:
         group = (branch_of(result), result.kind)
@@ -108,7 +108,7 @@ def _conflicts(segment: Segment, annotations: Sequence[Annotation]) -> Iterator[
 def _chosen(
     segment: Segment, annotations: Sequence[Annotation], conflicts: Sequence[Conflict]
 ) -> Iterator[tuple[str, str | None]]:
-    """TABLE:FIELD → the backend that the grammar reads it from; None for what it must not tell."""
+    """TABLE:FIELD → the backend from which the grammar reads it; None if it must not be mentioned."""
     for conflict in conflicts:
         if conflict.topic in _PLACES:
             yield _PLACES[conflict.topic], _backend(conflict.kept)
@@ -123,7 +123,7 @@ def _backend(source: str | None) -> str | None:
 
 
 class _Admission:
-    """Whether a result may be told."""
+    """Decides whether a result may be mentioned."""
 
     def __init__(
         self,
@@ -168,6 +168,6 @@ class _Admission:
 
 
 def _is_by_rule(result: ToolResult) -> bool:
-    """Whether a statement follows from other results by the grammar, which then stand for themselves."""
+    """Whether a statement was derived by the grammar from other results, which are then used instead."""
     rule = (result.value(f"{result.field.rpartition('.')[0]}.rule") or "").strip('"')
     return rule.partition("#")[0].partition(WITHOUT)[0] in RULES

@@ -1,4 +1,4 @@
-"""How strongly a segment is speech, music or other sound: what decides which evidence leads, and what it weighs."""
+"""Priors of speech, music and other sound in a segment: they order and weight the evidence."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from soundseam.schemas.event import Branch, EventClass
 from soundseam.schemas.segment import Segment
 
 UNKNOWN_CONFIDENCE = 0.5
-"""What a tool that tells no confidence counts for."""
+"""The confidence assumed for a tool without one."""
 
 
 def priors(segment: Segment) -> tuple[Prior, ...]:
-    """Of each of the segment's branches, the strongest first: the same figures that routed it.
+    """The priors of the segment's branches, the strongest first: the same figures as in routing.
 
-    They sum to 1 over all branches that have events; a segment without events has priors of 0 in its branches' order.
+    They sum to 1 over all branches with events; a segment without events has priors of 0 in its branches' order.
     """
     weights = branch_weights(segment.events)
     total = sum(weights.values())
@@ -39,10 +39,10 @@ def weight(result: ToolResult, strengths: Mapping[Branch, float]) -> float:
 
 
 def branch_of(result: ToolResult) -> Branch:
-    """Whose kind of sound a result is about: an event's or a profile's by its class, else its branch's own."""
+    """The branch of a result: for an event or a profile by its class, else the tool's branch."""
     place = result.field.rpartition(".")[0]
     name = (result.value(f"{place}.class") or "").strip('"')
     if name:
         return BRANCH_OF[EventClass(name)]
-    # Of the segment's own, only the language has no class.
+    # Of the segment's own results, only the language has no class.
     return result.branch or Branch.SPEECH

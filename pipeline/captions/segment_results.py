@@ -1,4 +1,4 @@
-"""What the segment itself says: its profile, its events, the language that came with the recording."""
+"""Tool results of the segment itself: its profile, its events, and the recording's stated language."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from soundseam.schemas.tables import Table, annotation_table
 from soundseam.schemas.timespan import TimeSpan
 
 LONGEST_CONTENT = 600
-"""Characters: a transcript of 30 s fits; whatever a model has run on with does not."""
+"""Maximum number of characters: enough for a transcript of 30 s."""
 _TOO_LARGE = 1e12
-"""No measure of a sound; a backend that says so is wrong, and still must not stop a run."""
+"""Larger values are not plausible measurements; they are a backend's error, but must not stop a run."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A row and the rows it stands among; the segment's own for `row` None."""
+    """A row together with the other rows of its segment; `row` None means the segment itself."""
 
     rows: Rows
     row: Annotation | None = None
@@ -47,7 +47,9 @@ class Source:
         span: TimeSpan | None = None,
         confidence: float | None = None,
     ) -> ToolResult:
-        """What stands at `paths`, the first of which names the result; all of the segment's time without a `span`."""
+        """A result from the values at `paths`, the first of which identifies it; without `span`, for the whole
+        segment.
+        """
         when = span or self.rows.segment.span
         return ToolResult(
             kind=kind,
@@ -73,7 +75,7 @@ class Source:
 
 
 def rounded(value: float, decimals: int = 0) -> str:
-    """A number as it may be told, halves away from zero: 128, 2.5."""
+    """A rounded number, halves away from zero: 128, 2.5."""
     if abs(value) >= _TOO_LARGE:
         return f"{value:.3g}"
     return str(Decimal(repr(value)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP))
@@ -88,17 +90,17 @@ def percent(share: float) -> str:
 
 
 def listed(parts: list[str]) -> str:
-    """What is known, in a row; whatever is empty is left out."""
+    """The parts that are not empty, joined by commas."""
     return ", ".join(part for part in parts if part)
 
 
 def primary_tag(language: str) -> str:
-    """The language alone of a BCP 47 tag: en of en-GB."""
+    """The language of a BCP 47 tag: en of en-GB."""
     return language.replace("_", "-").partition("-")[0].lower()
 
 
 def language_name(language: str) -> str:
-    """As an English speaker calls it; the tag where no name is known."""
+    """The English name of a language; the tag if it is unknown."""
     return LANGUAGE_NAMES.get(primary_tag(language), language)
 
 
@@ -116,7 +118,7 @@ def segment_results(source: Source, segment: Segment) -> Iterator[ToolResult]:
 
 
 def event_results(source: Source, events: Sequence[Event], field: str = "events") -> Iterator[ToolResult]:
-    """The events in a field of one source, each under its own place in the row."""
+    """The events in a field of one source, each with its own path in the row."""
     for index, event in enumerate(events):
         yield source.result(
             ResultKind.EVENT,
@@ -128,7 +130,7 @@ def event_results(source: Source, events: Sequence[Event], field: str = "events"
 
 
 def event_words(event: Event) -> str:
-    """What is heard: the label, its class where the label is its own, hedged where the detector is not sure."""
+    """The words for an event: the label, or its class if the label is generic, hedged if the detector is not sure."""
     named = class_words(event.event_class) if event.label == event.event_class.value else event.label
     return named if event.score >= sure_from(event.event_class) else f"perhaps {named}"
 

@@ -1,4 +1,4 @@
-"""What the speech branch says."""
+"""Tool results of the speech branch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DIMENSIONS = tuple(name for name in Dimensions.model_fields if name != "summary
 
 
 def speech_results(source: Source, row: SpeechAnnotation) -> Iterator[ToolResult]:
-    """Each field that is not null, what is timed one by one."""
+    """One result per field that is not null; timed items one by one."""
     yield from _words(source, row)
     yield from _languages(source, row)
     if row.speakers is not None:
@@ -39,7 +39,7 @@ def speech_results(source: Source, row: SpeechAnnotation) -> Iterator[ToolResult
         content = f"listeners would rate the recording {rounded(row.dnsmos.overall, 1)} of 5"
         yield source.result(ResultKind.OPINION, content, "dnsmos.overall", "dnsmos.signal", "dnsmos.background")
     for index, one in enumerate(row.paralinguistics or ()):
-        # The summary is told as the row's caption.
+        # The summary is used as the row's caption.
         paths = [f"paralinguistics.{index}.{name}" for name in (*_DIMENSIONS, "speaker")]
         yield source.result(ResultKind.STATEMENT, _how_it_sounds(one), *paths)
 
@@ -103,7 +103,7 @@ _BACKGROUNDS = {"noisy": "hardly louder than the background", "quiet": "over a q
 
 def _voice_words(voice: Voice) -> str:
     dumped = voice.model_dump(mode="json")
-    # What the grammar says of the same values: the words of pace and pitch are decided in one place.
+    # The grammar's words for the same values, so that pace and pitch are worded in one place.
     measures: dict[str, Json] = {name: dumped[name.partition(".")[2]] for name in MANNER_READS}
     manner = read_manner(Values({**measures, SPEAKERS_READ: None}), Pick("voice"))
     return listed(

@@ -1,4 +1,4 @@
-"""Whatever any tool says of a segment, in one form: what the merge works from."""
+"""All tool results of a segment in one form: the input of the merge."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from soundseam.schemas.segment import Segment
 
 
 def general_results(source: Source, row: GeneralAnnotation) -> Iterator[ToolResult]:
-    """Each field that is not null, events one by one."""
+    """One result per field that is not null; events one by one."""
     yield from event_results(source, row.events or ())
     yield from event_results(source, row.tagged or (), "tagged")
     if row.repetition is not None:
@@ -31,8 +31,8 @@ def general_results(source: Source, row: GeneralAnnotation) -> Iterator[ToolResu
 
 
 def _told(source: Source, row: GeneralAnnotation) -> Iterator[ToolResult]:
-    """What models say of the scene. A line composed of events adds nothing to them; a description is told as its row's
-    caption, where it was accepted as one."""
+    """Models' statements about the scene. A line composed from events adds nothing to them; an accepted description is
+    used as its row's caption."""
     if row.anchor is not None:
         adds = row.anchor.composer != COMPOSED and not row.anchor.unheard
         paths = [f"anchor.{name}" for name in ("text", "composer", "unheard")]
@@ -61,13 +61,13 @@ def _acoustics_words(acoustics: Acoustics) -> str:
 def tool_results(segment: Segment, annotations: Sequence[Annotation]) -> tuple[ToolResult, ...]:
     """The segment's own profile, events and language, then every field of every row, in the rows' order.
 
-    Pure: the same rows give the same results, so that what points to one can be held against it again.
+    Pure: equal rows give equal results, so that references to a result can be checked again.
     """
     return results_of(Rows(segment, annotations))
 
 
 def results_of(rows: Rows) -> tuple[ToolResult, ...]:
-    """The same of rows that are there already."""
+    """The tool results of given rows."""
     return (
         *segment_results(Source(rows), rows.segment),
         *(result for row in rows.annotations for result in _row_results(Source(rows, row), row)),

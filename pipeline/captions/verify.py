@@ -1,8 +1,8 @@
-"""Claims held against the audio: every one becomes a question to a model that hears it, asked in two ways.
+"""Verifies claims against the audio: a model that gets the audio is asked about each claim in two ways.
 
-All questions about a segment go out together, the audio first, so that a server works the audio out once. On some of
-the segments the confirmed claims are asked about again with silence of the same length: what a model believes of
-silence, it did not hear.
+All questions about a segment are sent together, the audio first, so that a server encodes the audio once. For some
+segments, the confirmed claims are checked again with silence of the same length: if the model also believes a claim
+then, it does not depend on the audio.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from soundseam.schemas.record import draw
 from soundseam.schemas.segment import Segment
 
 CERTAIN = 1e-6
-"""Probabilities are taken to lie so far from 0 and 1: a model is never surer than its numbers."""
+"""Probabilities are clipped to this distance from 0 and 1."""
 
 
 def probability(affirmed: float, denied: float) -> float:
-    """That a claim holds, in (0, 1), from P(yes) to "is it true?" and P(yes) to "is it false?".
+    """The probability that a claim holds, in (0, 1), from P(yes) to "is it true?" and P(yes) to "is it false?".
 
-    It grows with `affirmed`, falls with `denied`, and a claim and its opposite add up to 1.
+    It rises with `affirmed`, falls with `denied`, and those of a claim and its opposite sum to 1.
     """
     odds = (_log_odds(affirmed) - _log_odds(denied)) / 2
     return 1 / (1 + exp(-odds))
 
 
 def disagreement(affirmed: float, denied: float) -> float:
-    """How far the two answers are apart, in [0, 1]: both are probabilities that the claim holds."""
+    """The difference of the two answers, in [0, 1], as probabilities that the claim holds."""
     return abs(affirmed - (1 - denied))
 
 
 def judge(affirmed: float, denied: float, config: VerifierConfig) -> tuple[Verdict, float, ClaimCheck]:
-    """What a verifier's two answers make of a claim."""
+    """The verdict on a claim from a verifier's two answers."""
     held = probability(affirmed, denied)
     verdict, doubt = Verdict.UNSURE, UnsureReason.UNDECIDED
     if disagreement(affirmed, denied) > config.disagreement:
@@ -62,8 +62,9 @@ def judge(affirmed: float, denied: float, config: VerifierConfig) -> tuple[Verdi
 def judge_silence(
     verdict: Verdict, check: ClaimCheck, silence: float, config: VerifierConfig
 ) -> tuple[Verdict, ClaimCheck]:
-    """What becomes of a verdict where the claim had the probability `silence` with nothing to hear: a confirmed claim
-    that is believed all the same was not heard at all."""
+    """The verdict after the check with silence, in which the claim had the probability `silence`: a confirmed claim
+    that is believed there too becomes unsure.
+    """
     believed = verdict is Verdict.CONFIRMED and silence >= config.believed
     doubt = UnsureReason.BELIEVED_IN_SILENCE if believed else check.doubt
     heard = check.model_copy(update={"silence": silence, "doubt": doubt})
@@ -76,13 +77,13 @@ def _log_odds(p: float) -> float:
 
 
 CHOICES: dict[CaptionLanguage, tuple[str, str]] = {"en": ("yes", "no"), "zh": ("是", "否")}
-"""The only possible answers, the affirmative first."""
+"""The only allowed answers, the affirmative first."""
 _SAMPLING = Sampling(max_tokens=16)
 
 
 @dataclass(frozen=True)
 class VerifierInput:
-    """A caption to verify, and what is heard: the segment's FLAC file."""
+    """A caption to verify, with the segment's FLAC file."""
 
     segment: Segment
     caption: Caption
@@ -90,7 +91,7 @@ class VerifierInput:
 
 
 Verified = Caption | AnnotationError
-"""The caption with its verdicts, or why the verifier could not be asked about it."""
+"""The caption with its verdicts, or why it could not be verified."""
 
 
 def verify_captions(
@@ -103,7 +104,7 @@ def verify_captions(
 
 
 def claim_questions(heard: VerifierInput) -> list[Question]:
-    """Two about each claim: whether it is true, whether it is false."""
+    """Two questions per claim: whether it is true, and whether it is false."""
     return [
         question
         for claim in heard.caption.claims
@@ -112,7 +113,7 @@ def claim_questions(heard: VerifierInput) -> list[Question]:
 
 
 def questions_about(claim: str, flac: bytes, language: str, about: str = "") -> tuple[Question, Question]:
-    """Whether `claim` is true of the sound in `flac`, and whether it is false."""
+    """Two questions: whether `claim` is true of the audio in `flac`, and whether it is false."""
     spoken: CaptionLanguage = "zh" if language == "zh" else "en"
     affirm, deny = (
         Question(
@@ -128,23 +129,23 @@ def questions_about(claim: str, flac: bytes, language: str, about: str = "") -> 
 
 
 def said_yes(reply: Reply, question: Question) -> float:
-    """The probability of the affirmative answer. Raises AnnotationError where there is none to be had."""
+    """The probability of the affirmative answer. Raises AnnotationError if there is none."""
     if isinstance(reply, AnnotationError):
         raise reply
     yes = question.choices[0]
     if yes not in reply.probabilities or not 0.0 <= reply.probabilities[yes] <= 1.0:
-        raise AnnotationError("no_probability", f"the server tells no probability of {yes!r}: {reply.text[:200]!r}")
+        raise AnnotationError("no_probability", f"the server gives no probability of {yes!r}: {reply.text[:200]!r}")
     return reply.probabilities[yes]
 
 
 def is_asked_in_silence(segment_id: str, config: VerifierConfig) -> bool:
-    """Whether a segment is one of those whose claims are also asked about in silence: the same in every run."""
+    """Whether a segment's claims are also checked with silence: the same in every run."""
     return draw(config.seed, "silence", segment_id) < config.silence_share
 
 
 @lru_cache(maxsize=64)
 def silence_like(samples: int) -> bytes:
-    """A FLAC file of so many samples in which nothing is heard."""
+    """A FLAC file with `samples` samples of silence."""
     return encode_flac(np.zeros(samples, np.float32))
 
 
@@ -204,7 +205,7 @@ def _after_silence(judged: _Judged, replies: Sequence[Reply], config: VerifierCo
 
 
 def verified_caption(heard: VerifierInput, claims: tuple[Claim, ...], checks: tuple[ClaimCheck, ...]) -> Caption:
-    """The caption of the claims that were not dropped; verified where all of these were confirmed."""
+    """The caption with the claims that were not dropped; verified if all of them were confirmed."""
     kept = kept_claims(claims)
     return heard.caption.model_copy(
         update={
@@ -218,6 +219,6 @@ def verified_caption(heard: VerifierInput, claims: tuple[Claim, ...], checks: tu
 
 
 def dropped_in_words(caption: Caption) -> str:
-    """What a verifier dropped, with its probabilities: for a person."""
+    """The dropped claims with their probabilities, for a person."""
     dropped = [claim for claim in caption.claims if claim.verdict is Verdict.DROPPED]
     return "; ".join(f"{claim.text!r} at {claim.probability or 0.0:.3f}" for claim in dropped)

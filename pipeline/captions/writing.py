@@ -1,4 +1,4 @@
-"""Captions by a language model: asked with the plan and the evidence alone, its answer held against both."""
+"""Captions by a language model: it gets the plan and the evidence, and its answer is checked against both."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from soundseam.schemas.claim import Claim
 from soundseam.schemas.record import Record
 
 MAX_CHARACTERS = 20_000
-"""Of an answer: what is longer is none."""
+"""Maximum length of an answer."""
 SHOWN_CHARACTERS = 2_000
 _END_MARKS = " \t.。"
 
@@ -41,7 +41,7 @@ class WrittenCaption(Record):
 
 @dataclass(frozen=True)
 class Written:
-    """What came of an answer: the claims it makes, and all that is wrong with them."""
+    """The claims of an answer, and their problems."""
 
     claims: tuple[Claim, ...]
     problems: tuple[Problem, ...]
@@ -49,7 +49,7 @@ class Written:
 
 
 def writer_question(planned: Planned, config: CaptionConfig, writer: WriterConfig) -> Question:
-    """Asks for a caption of `planned`; the evidence goes by ids e1, e2 ... in the plan's order."""
+    """Asks for a caption of `planned`; the evidence has ids e1, e2 ... in the plan's order."""
     return Question(
         text=_input(planned),
         system=prompt("write", config.language).replace("{sentences}", str(config.sentences)),
@@ -60,7 +60,7 @@ def writer_question(planned: Planned, config: CaptionConfig, writer: WriterConfi
 
 
 def repair_question(question: Question, answer: str, problems: Sequence[Problem], config: CaptionConfig) -> Question:
-    """Asks once more, with the answer and what is wrong with it."""
+    """Asks once more, with the answer and its problems."""
     filled = {
         "{input}": question.text,
         "{answer}": answer[:SHOWN_CHARACTERS],
@@ -72,7 +72,7 @@ def repair_question(question: Question, answer: str, problems: Sequence[Problem]
 
 
 def read_written(answer: Answer, planned: Planned, config: CaptionConfig) -> Written:
-    """The claims of an answer. Everything in it is checked: nothing is taken on trust."""
+    """The claims of an answer. Everything in it is checked, nothing is trusted."""
     try:
         found = WrittenCaption.model_validate_json(unfenced(answer.text[:MAX_CHARACTERS]))
     except ValidationError as error:
@@ -83,7 +83,7 @@ def read_written(answer: Answer, planned: Planned, config: CaptionConfig) -> Wri
     claims = tuple(_claim(one, planned, config) for one in found.claims)
     problems = [problem for one in found.claims for problem in _claim_problems(one, planned, config)]
     if len(claims) > config.sentences:
-        problems.append(Problem(Reason.TOO_LONG, f"{len(claims)} sentences, where {config.sentences} are the most"))
+        problems.append(Problem(Reason.TOO_LONG, f"{len(claims)} sentences; the maximum is {config.sentences}"))
     return Written(claims, tuple(problems), answer.thinking)
 
 
@@ -129,7 +129,7 @@ def _claim(written: WrittenClaim, planned: Planned, config: CaptionConfig) -> Cl
 
 
 def whole_sentence(text: str, language: str) -> str:
-    """A sentence with a capital at its beginning and a full stop at its end."""
+    """A sentence with a capital letter at its beginning and a full stop at its end."""
     plain = " ".join(text.split()).rstrip(_END_MARKS)
     end = "" if plain.endswith(("!", "?", "！", "？", "”", "」")) else "。" if language == "zh" else "."
     return f"{plain[:1].upper()}{plain[1:]}{end}"
@@ -139,7 +139,7 @@ def _claim_problems(written: WrittenClaim, planned: Planned, config: CaptionConf
     text, known = " ".join(written.text.split()), {_id(index) for index in range(len(planned.facts))}
     unknown = [name for name in written.evidence if name not in known]
     if unknown:
-        yield Problem(Reason.UNKNOWN_EVIDENCE, f"{', '.join(unknown[:5])}, cited by {text!r}, is no evidence")
+        yield Problem(Reason.UNKNOWN_EVIDENCE, f"{', '.join(unknown[:5])}, cited by {text!r}, does not exist")
     if not written.evidence:
         yield Problem(Reason.NO_EVIDENCE, f"{text!r} cites nothing")
     yield from ground_claim(text, _cited(written, planned), planned.segment, config.language)

@@ -37,7 +37,7 @@ class Calibration(Record):
     ece: float
     """Expected calibration error: mean distance of probability and share of truth over ten bins, by their sizes."""
     auc: float | None
-    """How often a true claim is more probable than a false one, halves for ties; None where there is only one kind."""
+    """How often a true claim is more probable than a false one, halves for ties; None if there is only one kind."""
     bins: tuple[Bin, ...]
     """Those that hold anything, from 0 to 1."""
 
@@ -127,7 +127,7 @@ def trials_of(captions: Sequence[Caption], segments: Mapping[str, Segment], seed
 
 
 def branch_of(claim: Claim) -> str:
-    """The branch whose rows a claim rests on, the first it cites."""
+    """The branch whose rows per claim rests on, the first it cites."""
     branches = (one.table.partition("/")[2] for one in claim.evidence if one.table != Table.SEGMENTS)
     return next(branches, SCENE)
 

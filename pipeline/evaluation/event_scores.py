@@ -28,7 +28,7 @@ class TrueEvent:
 
 @dataclass(frozen=True)
 class FoundSegment:
-    """One segment as a method under test made it; `branches` is empty where it does not route."""
+    """One segment as a method under test made it; `branches` is empty if it does not route."""
 
     span: TimeSpan
     branches: tuple[Branch, ...] = ()
@@ -47,7 +47,7 @@ class Share:
 
     @property
     def value(self) -> float | None:
-        """None where there was nothing to count."""
+        """None if there was nothing to count."""
         return round(self.part / self.whole, 4) if self.whole else None
 
 
@@ -177,7 +177,7 @@ class EventScores(NamedTuple):
 
 
 def score_events(scenes: Sequence[Scene], labels: Sequence[str]) -> EventScores | None:
-    """None where sed_eval is not installed, or nothing is there to be found."""
+    """None if sed_eval is not installed, or nothing is there to be found."""
     if find_spec("sed_eval") is None or not any(scene.truth for scene in scenes):
         return None
     import dcase_util

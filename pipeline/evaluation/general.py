@@ -72,7 +72,7 @@ class SoundTruth(Record):
     silence_share: float | None = None
     bandwidth_hz: int | None = None
     decay_time_ms: int | None = None
-    period_ms: int | None = Field(default=None, description="of a sound that comes again; 0 where none does")
+    period_ms: int | None = Field(default=None, description="of a sound that comes again; 0 if none does")
 
 
 def scene_of(truth: SoundTruth, found: Sequence[Event], by_class: bool) -> Scene:
@@ -124,7 +124,7 @@ DETECTION = "detection"
 
 
 class BackendScores(Record):
-    """What one backend reached over all recordings; None where it says nothing of the kind, or no truth is known."""
+    """What one backend reached over all recordings; None if it says nothing of the kind, or no truth is known."""
 
     backend: str
     rejected: int
@@ -136,7 +136,7 @@ class BackendScores(Record):
 
 
 class GeneralEvaluation(Record):
-    """One line a backend, the detection stage first."""
+    """One line per backend, the detection stage first."""
 
     recordings: int
     audio_s: float
@@ -158,7 +158,7 @@ def evaluate_general(
 ) -> GeneralEvaluation:
     """`detectors` say what happens, then `backends` hear each recording whole, in order.
 
-    Raises LabelledFolderError where the folder is not in the format.
+    Raises LabelledFolderError if the folder is not in the format.
     """
     truths = read_sounds(folder)
     loaded = [(backend, backend.load()) for backend in backends]
@@ -178,7 +178,7 @@ def evaluate_general(
 
 
 def read_sounds(folder: Path) -> tuple[SoundTruth, ...]:
-    """Raises LabelledFolderError where neither list is there, or a line does not fit."""
+    """Raises LabelledFolderError if neither list is there, or a line does not fit."""
     if (folder / LIST).is_file():
         return tuple(read_list(folder / LIST, SoundTruth))
     if not (folder / "scenes.jsonl").is_file():

@@ -44,7 +44,7 @@ class _Turn(BaseModel):
 
 class _SpeakersTurn(_Turn):
     speaker: str = ""
-    """Whose it is; empty where that is not known."""
+    """Whose it is; empty if that is not known."""
 
 
 class _SceneEvent(_Turn):
@@ -102,7 +102,7 @@ class LabelledFolder(BaseModel):
 
 
 def read_labelled_folder(root: Path) -> LabelledFolder:
-    """Raises LabelledFolderError where no list is there or a line does not fit."""
+    """Raises LabelledFolderError if no list is there or a line does not fit."""
     names = ("scenes.jsonl", "clips.jsonl", "ami.jsonl")
     if not any((root / name).is_file() for name in names):
         raise LabelledFolderError(f"{root} has none of {', '.join(names)}")
@@ -134,7 +134,7 @@ BackendT = TypeVar("BackendT", bound=Backend[Facts])
 
 
 def read_list(path: Path, record: type[RecordingLineT]) -> Iterator[RecordingLineT]:
-    """One `record` a line. Raises LabelledFolderError where the file is missing or a line does not fit."""
+    """One `record` a line. Raises LabelledFolderError if the file is missing or a line does not fit."""
     if not path.is_file():
         raise LabelledFolderError(f"{path.parent} has no {path.name}")
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):

@@ -182,7 +182,7 @@ _SHORTEST_MS = 5_000
 
 
 class PieceScores(Record):
-    """Each measure of one piece, in [0, 1]: the mean over its clips that have a truth for it; None where none has."""
+    """Each measure of one piece, in [0, 1]: the mean over its clips that have a truth for it; None if none has."""
 
     file: str
     scores: tuple[tuple[str, float | None], ...]
@@ -201,7 +201,7 @@ class BackendScores(Record):
 
 
 class MusicEvaluation(Record):
-    """One line a backend, in the configuration's order."""
+    """One line per backend, in the configuration's order."""
 
     pieces: int
     audio_s: float
@@ -215,7 +215,7 @@ def evaluate_music(
 
     Pieces are cut into clips of `clip_s`, as segments are (a last one under 5 s joins the one before); None, and a
     backend that hears whole recordings, take whole pieces. Of what a backend answers for any clip, a clip that it
-    leaves null scores 0. Raises LabelledFolderError where the folder is not in the format.
+    leaves null scores 0. Raises LabelledFolderError if the folder is not in the format.
     """
     truths = tuple(read_list(folder / LIST, MusicTruth))
     scored = tuple(_evaluate_backend(folder, truths, backend, clip_s) for backend in backends)

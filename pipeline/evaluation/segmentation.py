@@ -94,7 +94,7 @@ Method = Callable[["Waveform"], Answer]
 
 
 class MethodScores(Record):
-    """One line of the table; None where a way of cutting does not answer or nothing was there to measure."""
+    """One line of the table; None if a way of cutting does not answer or nothing was there to measure."""
 
     method: str
     cut: float | None
@@ -188,7 +188,7 @@ def _by_branch(shares: dict[Branch, Share]) -> tuple[tuple[Branch, float | None]
 
 
 def event_f1(pairs: Sequence[tuple[Sequence[TrueEvent], Sequence[Event]]]) -> float | None:
-    """Event-based F1 over all branches; None where sed_eval is not installed.
+    """Event-based F1 over all branches; None if sed_eval is not installed.
 
     Background events are not among the truth, so a bed that is found counts against it.
     """

@@ -47,7 +47,7 @@ class SpeakerScores(Record):
 
 
 class SpeakerEvaluation(Record):
-    """One line a backend, the one that knows nobody apart first."""
+    """One line per backend, the one that knows nobody apart first."""
 
     conversations: int
     audio_s: float

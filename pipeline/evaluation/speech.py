@@ -67,7 +67,7 @@ class SpokenClip(BaseModel):
 
 
 class BackendScores(Record):
-    """What one backend reached over all recordings; a measure is None where the backend has nothing to judge."""
+    """What one backend reached over all recordings; a measure is None if the backend has nothing to judge."""
 
     backend: str
     recordings: int = Field(description="that it answered with a transcript or an alignment")
@@ -87,7 +87,7 @@ class BackendScores(Record):
 
 
 class SpeechEvaluation(Record):
-    """One line a backend, in the configuration's order."""
+    """One line per backend, in the configuration's order."""
 
     recordings: int
     audio_s: float
@@ -125,7 +125,7 @@ def evaluate_speech(
 ) -> SpeechEvaluation:
     """The transcripts, alignments and agreement of `backends`, run in order on each recording of up to 30 s.
 
-    `detector` says where speech is. Raises LabelledFolderError where the folder is not in the format.
+    `detector` says where speech is. Raises LabelledFolderError if the folder is not in the format.
     """
     ears = detector.load()
     truths = [truth for truth in read_spoken_clips(folder) if truth.label is Branch.SPEECH and truth.text.strip()]
@@ -155,7 +155,7 @@ def evaluate_speech(
 def read_spoken_clips(folder: Path) -> Iterator[SpokenClip]:
     path = folder / "clips.jsonl"
     if not path.is_file():
-        raise LabelledFolderError(f"{folder} has no clips.jsonl: one line a recording, with file and text")
+        raise LabelledFolderError(f"{folder} has no clips.jsonl: one line per recording, with file and text")
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             if line.strip():
@@ -225,7 +225,7 @@ def _says(words: Sequence[Word], truth: SpokenClip) -> bool:
 
 
 def word_time_errors_ms(words: Sequence[Word], truth: Sequence[SpokenWord]) -> list[float]:
-    """|difference| of every start and end; none where the words are not those of the truth, in number and spelling."""
+    """|difference| of every start and end; none if the words are not those of the truth, in number and spelling."""
     if [plain(word.text) for word in words] != [plain(word.text) for word in truth]:
         return []
     pairs = zip(words, truth, strict=True)
@@ -277,7 +277,7 @@ SpeechTable = tuple[str, list[str], Rows]
 def speech_tables(folder: Path, backends: Sequence[Backend[SpeechFacts]]) -> Iterator[SpeechTable]:
     """A table for texts where there is a clips.jsonl, and one for speakers where turns of an ami.jsonl name them.
 
-    Raises LabelledFolderError where there is neither.
+    Raises LabelledFolderError if there is neither.
     """
     has_texts = (folder / "clips.jsonl").is_file()
     conversations = [

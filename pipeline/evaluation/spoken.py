@@ -41,7 +41,7 @@ class Phrase(BaseModel):
 
 @dataclass(frozen=True)
 class SpokenTruth:
-    """Of one recording; `phrases` are empty where their times are not known."""
+    """Of one recording; `phrases` are empty if their times are not known."""
 
     text: str
     language: str | None
@@ -129,7 +129,7 @@ class Outcomes:
         self._by_file.setdefault(file, Outcome(truth, segment)).rows.append(row)
 
     def tables(self, agreement: TranscriptAgreement | None) -> Iterator[OutcomeTable]:
-        """What all systems together come to; nothing where none transcribed."""
+        """What all systems together come to; nothing if none transcribed."""
         told = [one for one in self._by_file.values() if one.final is not None]
         if not told:
             return

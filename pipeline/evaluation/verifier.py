@@ -72,7 +72,7 @@ class VerifierEvaluation(Record):
     """Of all trials: how often claims of a probability are true."""
     silence_trials: int
     believed_in_silence: float | None
-    """Share of the true claims asked about in silence that were believed all the same; None where none were."""
+    """Share of the true claims asked about in silence that were believed all the same; None if none were."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Judged:
 def evaluate_verifier(
     output: str, config: VerifierConfig, asker: ChatClient, segments: int, seed: int
 ) -> VerifierEvaluation:
-    """Asks about the claims of up to `segments` segments of OUT, drawn by lot. Raises SetupError where OUT has none."""
+    """Asks about the claims of up to `segments` segments of OUT, drawn by lot. Raises SetupError if OUT has none."""
     corpus = _load(output)
     captions = _draw_captions(corpus, segments, seed)
     known = {caption.segment_id for caption in captions}
@@ -145,7 +145,7 @@ def _questions(trials: Sequence[Trial], flac: bytes) -> list[Question]:
 
 
 def _answers(questions: Sequence[Question], replies: Sequence[Reply]) -> list[tuple[float, float] | None]:
-    """P(yes) to the two phrasings of each claim; None where one of them has no answer."""
+    """P(yes) to the two phrasings of each claim; None if one of them has no answer."""
     found: list[tuple[float, float] | None] = []
     for at in range(0, len(questions), 2):
         try:

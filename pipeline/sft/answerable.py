@@ -39,7 +39,7 @@ def choice_question(prompt: str, language: str, about: str, choices: Sequence[st
 
 
 def probability_of(reply: Reply, question: Question, letter: str) -> float | None:
-    """Of a letter; 1 or 0 where the server tells none. None where there is no answer."""
+    """Of a letter; 1 or 0 if the server tells none. None if there is no answer."""
     if isinstance(reply, AnnotationError):
         return None
     if letter in reply.probabilities:

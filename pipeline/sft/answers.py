@@ -55,7 +55,7 @@ class AmbiguousTextError(ValueError):
 def write_timed(entries: Sequence[TimedText], style: TimestampFormat) -> str:
     """`entries` as text. White space inside a text becomes single spaces.
 
-    Raises AmbiguousTextError where reading back would give something else.
+    Raises AmbiguousTextError if reading back would give something else.
     """
     written = _joined(style, entries)
     if _parsed(style, written) != tuple(rounded(entry, style) for entry in entries):
@@ -188,7 +188,7 @@ _SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 
 def score_answer(spec: AnswerSpec, answer: str, style: TimestampFormat) -> float | None:
-    """How right `answer` is, in [0, 1]; None where no program can tell (open and refusal)."""
+    """How right `answer` is, in [0, 1]; None if no program can tell (open and refusal)."""
     score: float | None = None
     match spec.scoring:
         case Scoring.EXACT:

@@ -53,7 +53,7 @@ class Wording:
     spec: AnswerSpec
     reasoning: str | None = None
     rivals: tuple[str, ...] = ()
-    """Plausible wrong answers, as names beside `spec.reference`; none where the question has no such."""
+    """Plausible wrong answers, as names beside `spec.reference`; none if the question has no such."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class ServedTask(AnyTaskOptions):
     ) -> Iterator[QuestionDraft]:
         """Every question, in order of the recordings and their segments; recordings are drawn as answers come.
 
-        Raises ConnectionError where the servers stay away.
+        Raises ConnectionError if the servers stay away.
         """
 
 

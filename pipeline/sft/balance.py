@@ -17,7 +17,7 @@ from soundseam.schemas.record import draw
 from soundseam.schemas.sample import AnswerSpec, Sample, Scoring, Split
 
 CLOSED = frozenset({Scoring.EXACT, Scoring.CHOICE, Scoring.NUMBER, Scoring.LABELS})
-"""Whose answers a guess may hit: nobody guesses a transcript, and times are as good as never right."""
+"""Whose answers per guess may hit: nobody guesses a transcript, and times are as good as never right."""
 MIN_QUESTIONS = 8
 """Of fewer like questions nobody learns what to guess."""
 OVER_CHANCE = 0.05
@@ -70,7 +70,7 @@ def asked_of(sample_id: str, row: Mapping[str, object], spec: AnswerSpec) -> Ask
 
 
 def answer_class(spec: AnswerSpec) -> str | None:
-    """What a guess would have to be; None where nobody guesses."""
+    """What a guess would have to be; None if nobody guesses."""
     if spec.scoring not in CLOSED:
         return None
     if spec.scoring is Scoring.NUMBER and spec.tolerance and spec.value:

@@ -80,7 +80,7 @@ class SftConfig(Record):
         return Phrasing(self.languages, self.seed, self.timestamps)
 
     def check_available(self) -> None:
-        """Raises SetupError, with the remedy, where a model that is to be asked cannot be."""
+        """Raises SetupError, with the remedy, if a model that is to be asked cannot be."""
         asked: dict[str, tuple[Endpoint, ...]] = {
             task.task: task.endpoints() for task in self.tasks if isinstance(task, ServedTask)
         }

@@ -41,7 +41,7 @@ class SftJob:
 
 
 def prepare_sft(output: str, config: SftConfig, marks: Marks) -> SftJob:
-    """Plans without touching OUT. Raises SetupError where there is no corpus, or no model that is to be asked."""
+    """Plans without touching OUT. Raises SetupError if there is no corpus, or no model that is to be asked."""
     config.check_available()
     if SEGMENTS_STAGE not in source_stages(output):
         raise SetupError(f"there is no corpus in {output}: make one with soundseam run INPUTS --output {output}")

@@ -28,7 +28,7 @@ class Place(NamedTuple):
 
 
 def doubted_places(caption: Caption | None) -> frozenset[Place]:
-    """What the merge and the verifier of a segment left in doubt; nothing where neither has looked."""
+    """What the merge and the verifier of a segment left in doubt; nothing if neither has looked."""
     if caption is None:
         return frozenset()
     return _unconfirmed(caption.claims) | _contradicted(caption.plan.conflicts)
@@ -88,7 +88,7 @@ class Sighting:
 
     event: Event
     salience_db: float | None
-    """None where the source does not measure it."""
+    """None if the source does not measure it."""
     evidence: tuple[Evidence, ...]
 
     @property
@@ -182,7 +182,7 @@ class Material:
 
 @dataclass(frozen=True)
 class RecordingMaterial:
-    """A recording's segments, in order of time; `recording` is None where its row is gone."""
+    """A recording's segments, in order of time; `recording` is None if its row is gone."""
 
     recording_id: str
     recording: Recording | None

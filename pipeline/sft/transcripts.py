@@ -73,7 +73,7 @@ def cite_transcript(material: Material, said: Said, timed: bool = False) -> tupl
 
 
 def timed_texts(material: Material, parts: Iterable[Word | Sentence]) -> tuple[TimedText, ...]:
-    """Words or sentences with their times in the segment; empty where one of them has no time inside it."""
+    """Words or sentences with their times in the segment; empty if one of them has no time inside it."""
     entries = tuple(material.timed(part.start_ms, part.end_ms, part.text.strip()) for part in parts)
     fit = all(one.text and 0 <= one.segment_start_ms < one.segment_end_ms <= material.duration_ms for one in entries)
     return entries if fit else ()

@@ -30,7 +30,7 @@ class UnsayableError(Exception):
 
 @cache
 def wordings_of(task: str) -> Wordings:
-    """The templates of a task. Raises ValueError where a part lacks a language or its wordings differ in slots."""
+    """The templates of a task. Raises ValueError if a part lacks a language or its wordings differ in slots."""
     tree: Wordings = _read_yaml("templates", f"{task}.yaml")
     for kind, parts in tree.items():
         for part, languages in parts.items():

@@ -1,4 +1,4 @@
-"""Clips for a backend, and its answers as rows: everything about annotation that needs no Beam."""
+"""Reads clips for a backend, and turns its answers into rows: the part of annotation that does not need Beam."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_segments(output: str, work: ShardTask, config: RunConfig) -> list[Segme
 
 
 def read_heard_segments(output: str, work: ShardTask, config: RunConfig) -> Iterator[tuple[Segment, bytes]]:
-    """The same with each segment's FLAC file, one in memory at a time, in the order in which they are committed."""
+    """The same with each segment's FLAC file, one in memory at a time, in committed order."""
     corpus = Corpus.load(output, [SEGMENTS_STAGE], work.shard)
     keys = recording_keys(config, SEGMENTS_STAGE, work.sources)
     for row in corpus.rows(SEGMENTS_STAGE, Table.SEGMENTS, keys, [*SEGMENT_COLUMNS, "audio"]):
@@ -72,9 +72,8 @@ def read_annotations(
 def read_clips(output: str, work: ShardTask, config: RunConfig, backend: AnyBackend, lost: Lost) -> Iterator[Clip]:
     """The clips of `backend`'s branch that `work` has left to do, one in memory at a time.
 
-    A backend that wants 16 kHz mono hears the segment's own audio, as samples or as the FLAC file that it is; one that
-    wants another rate or all channels hears the same interval of the source. `lost` is called for each segment whose
-    source cannot be read.
+    A backend for 16 kHz mono gets the segment's own audio, as samples or as the FLAC file; one that needs another rate
+    or all channels gets the same interval of the source. `lost` is called for each segment whose source cannot be read.
     """
     todo = work.at(annotation_stage(backend))
     if todo is None:
@@ -96,7 +95,7 @@ def read_clips(output: str, work: ShardTask, config: RunConfig, backend: AnyBack
 
 
 def batch_by_length(clips: Iterable[Clip], batch_size: int, lookahead: int = 4) -> Iterator[list[Clip]]:
-    """`clips` in batches of like length: those within `lookahead` batches are sorted, so memory stays bounded."""
+    """`clips` in batches of similar length: only those within `lookahead` batches are sorted, to bound memory."""
     buffer: list[Clip] = []
     for clip in clips:
         buffer.append(clip)
@@ -107,7 +106,7 @@ def batch_by_length(clips: Iterable[Clip], batch_size: int, lookahead: int = 4) 
 
 
 def annotate_clips(annotator: Annotator[Facts], clips: Sequence[Clip]) -> list[Answer]:
-    """One answer for each clip, in order: if a batch fails, each clip is asked for alone."""
+    """One answer per clip, in order: if a batch fails, each clip is annotated alone."""
     try:
         answers: list[Answer] = list(annotator.annotate(clips))
     except AnnotationError as error:
@@ -124,7 +123,7 @@ def read_recordings(
 ) -> Iterator[tuple[Source, list[Segment]]]:
     """The recordings that `work` has left to do for a backend with `hears_recordings`, each with its branch's segments.
 
-    A recording without a segment of the branch is left out: nobody asks who speaks where nobody does.
+    A recording without a segment of the branch is skipped.
     """
     todo = work.at(annotation_stage(backend))
     if todo is None:
@@ -140,7 +139,7 @@ def read_recordings(
 def annotate_recording(
     annotator: RecordingAnnotator[Facts], source: Source, segments: Sequence[Segment], config: RunConfig
 ) -> list[Answer]:
-    """One answer for each of `segments`, from the whole recording; an error is the answer for all of them."""
+    """One answer per segment, from the whole recording; an error is the answer for all of them."""
     try:
         with open_source(source) as file, decode_recording(file.path, config.decode) as decoded:
             file.check()
@@ -153,7 +152,7 @@ def annotate_recording(
 
 
 def annotation_row(backend: AnyBackend, config_key: str, segment: Segment, answer: Answer) -> Annotation | Rejected:
-    """The row that `answer` becomes."""
+    """The row for `answer`."""
     if isinstance(answer, AnnotationError):
         return Rejected.of_segment(segment, annotation_stage(backend), answer.reason, answer.detail)
     return ANNOTATION_OF[backend.branch](
@@ -202,7 +201,7 @@ def _encoded(audio: object) -> bytes:
 
 
 def _downmixes(output: str, work: ShardTask, config: RunConfig) -> dict[str, Downmix]:
-    """recording_id → how its channels became one: a backend hears the mix that was cut."""
+    """recording_id → its downmix: backends get the same mix that was cut."""
     corpus = Corpus.load(output, [SEGMENTS_STAGE], work.shard)
     keys = recording_keys(config, SEGMENTS_STAGE, work.sources)
     rows = corpus.rows(SEGMENTS_STAGE, Table.RECORDINGS, keys)

@@ -1,4 +1,4 @@
-"""Backends whose models are behind servers: one stream of questions over many works, with answers kept in OUT."""
+"""Stages whose models are on servers: one stream of questions over many tasks, with answers cached in OUT."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from soundseam.schemas.annotation import Facts
 from soundseam.schemas.segment import Segment
 
 Answered = tuple[str, tuple[Segment, Answer]]
-"""The id of the work a segment belongs to, the segment, and what a backend answers for it."""
+"""The id of a segment's task, the segment, and a backend's answer for it."""
 
 
 @contextmanager
 def asking(client: ServerClient, output: str, stage: str, progress: ProgressLog) -> Iterator[CachedClient]:
-    """An asker that keeps its answers in OUT, and by whose signs of life `progress` tells that the stage goes on."""
+    """A client that caches its answers in OUT, and reports its activity to `progress`."""
     with AnswerCacheFiles(output) as store:
         yield CachedClient(client, store, Tally(pulse(stage, progress)))
 
@@ -44,7 +44,7 @@ def caption_clients(
     progress: ProgressLog,
     clap: AudioTextModel | None = None,
 ) -> Iterator[CaptionClients]:
-    """Whom captions are asked of, as their configuration has it, and the model that hears them."""
+    """The clients for captions according to their configuration, and the CLAP model."""
     with ExitStack() as stack:
 
         def asker(server: Endpoint) -> CachedClient:
@@ -60,7 +60,7 @@ def caption_clients(
 
 @dataclass(frozen=True)
 class ServedStage:
-    """The stage of one backend that asks a server."""
+    """The stage of one backend that uses a server."""
 
     backend: ServedBackend[Facts]
     config: RunConfig
@@ -74,8 +74,8 @@ class ServedStage:
         client: ServerClient,
         count: Callable[[Usage], None],
     ) -> Iterator[Answered]:
-        """What the backend answers for all clips of the works, in order, as one stream: it is as broad at the end of a
-        work as in its middle. `count` is told recording by recording what asking took.
+        """The backend's answers for all clips of the tasks, in order, as one stream, so that as many questions are in
+        flight at the end of a task as in its middle. `count` is called per recording with the use of servers.
         """
         stage = annotation_stage(self.backend)
         with asking(client, self.output, stage, self.progress) as asker:

@@ -1,4 +1,4 @@
-"""From the committed rows of a shard to its captions: plan, compose, check, verify, keep or reject."""
+"""From the committed rows of a shard to its captions: plan, compose, check, verify, accept or reject."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ Row = Caption | Rejected
 
 @dataclass(frozen=True)
 class CaptionClients:
-    """Whom to ask; None where the configuration asks nobody."""
+    """The clients to use; None if the configuration has no such server."""
 
     writer: ChatClient | None = None
     verifier: ChatClient | None = None
     clap: AudioTextModel | None = None
 
     def usage(self) -> Usage:
-        """What was asked of servers since the last call."""
+        """Use of servers since the last call."""
         keeping = [asker for asker in (self.writer, self.verifier) if isinstance(asker, CachedClient)]
         return sum((asker.tally.take() for asker in keeping), Usage())
 
@@ -47,11 +47,11 @@ class CaptionClients:
 def caption_works(
     output: str, works: Iterable[ShardTask], config: RunConfig, askers: CaptionClients | None = None
 ) -> Iterator[tuple[ShardTask, list[Row]]]:
-    """Each work that has captions left to do, with a caption for each of its segments or the reasons why it has none,
-    in order of segment.
+    """Each task with captions left to do, with a caption for each of its segments or the reasons why there is none, in
+    order of segment.
 
-    All works are one stream, so that as many questions are under way at the end of a work as in its middle. Memory
-    holds the rows of the works that are asked about, and the audio of those segments.
+    All tasks are one stream, so that as many questions are in flight at the end of a task as in its middle. The rows of
+    tasks in flight, and the audio of their segments, are in memory.
     """
     stream = _Stream(output, config)
     for segment_id, rows in _caption_all(stream.plans(works), stream.audio, config, askers or CaptionClients()):
@@ -61,13 +61,13 @@ def caption_works(
 
 
 class _Stream:
-    """Works on their way: which segment is of which, and which works are done."""
+    """The tasks in flight: which segment belongs to which, and which tasks are done."""
 
     def __init__(self, output: str, config: RunConfig) -> None:
         self._output, self._config = output, config
         self.audio: dict[str, bytes] = {}
         self._open: dict[str, _OpenWork] = {}
-        """work_id → work, in order."""
+        """work_id → task, in order."""
         self._work_of: dict[str, str] = {}
 
     def plans(self, works: Iterable[ShardTask]) -> Iterator[Planned]:
@@ -87,13 +87,13 @@ class _Stream:
             opened.is_whole = True
 
     def settle(self, segment_id: str, rows: Iterable[Row]) -> None:
-        """Takes in all that became of one segment."""
+        """Adds all rows for one segment."""
         opened = self._open[self._work_of.pop(segment_id)]
         opened.rows.extend(rows)
         opened.unsettled -= 1
 
     def finished(self) -> Iterator[tuple[ShardTask, list[Row]]]:
-        """The works of which nothing is left to wait for; each once."""
+        """The finished tasks, each once."""
         for work_id in [name for name, one in self._open.items() if one.is_whole and not one.unsettled]:
             done = self._open.pop(work_id)
             yield done.work, sorted(done.rows, key=attrgetter("segment_id"))
@@ -119,7 +119,7 @@ class _OpenWork:
 def _caption_all(
     plans: Iterable[Planned], audio: dict[str, bytes], config: RunConfig, askers: CaptionClients
 ) -> Iterator[tuple[str, list[Row]]]:
-    """segment_id and what became of it, once for each plan."""
+    """segment_id and its rows, once per plan."""
     key, verifier = stage_keys(config)[CAPTIONS_STAGE], config.captions.verifier
     rejected: deque[tuple[str, list[Row]]] = deque()
     sounds: dict[str, bytes] = {}
@@ -160,7 +160,7 @@ def _verified(
     if verifier is None:
         return ((heard.segment, heard.caption) for heard in captions)
     if askers.verifier is None:
-        raise ValueError("the verifier was given nobody to ask")
+        raise ValueError("the verifier has no client")
     return verify_captions(captions, verifier, askers.verifier)
 
 
@@ -175,7 +175,7 @@ def _row(segment: Segment, caption: Caption | AnnotationError) -> Row:
 
 
 def _with_similarity(row: Row, flac: bytes, clap: AudioTextModel) -> Row:
-    """A caption with how near it lies to the segment's sound, which CLAP hears at its own rate."""
+    """A caption with its similarity to the segment's audio, which is resampled to CLAP's rate."""
     if isinstance(row, Rejected):
         return row
     samples = soxr.resample(decode_flac(flac), DETECTION_RATE_HZ, CLAP_RATE_HZ)

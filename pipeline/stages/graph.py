@@ -1,4 +1,4 @@
-"""The whole job as one Beam graph: the same on a laptop and on a cluster; only the works passed to it differ."""
+"""The whole job as one Beam graph: the same on a laptop and on a cluster; only the tasks passed to it differ."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from soundseam.pipeline.work import ShardTask
 def build_graph(
     pipeline: beam.Pipeline, works: Sequence[ShardTask], config: RunConfig, output: str, progress: ProgressLog
 ) -> beam.PCollection[ShardTask]:
-    """Lays the job onto `pipeline`: segments first, the branches side by side, captions when all of them are done.
+    """Builds the job on `pipeline`: segments first, then all branches, and captions when all of them are done.
 
-    Every stage commits its rows to `output` itself; what flows between them is the works. Returns the finished ones.
+    Every stage commits its rows to `output` itself; only tasks are passed between them. Returns the finished tasks.
     """
     segmented = (
         pipeline
@@ -42,10 +42,10 @@ def run_graph(
     progress: ProgressLog | None = None,
     options: PipelineOptions | None = None,
 ) -> None:
-    """Runs the job over `works` and waits: in this process by default, on the runner that `options` name otherwise.
+    """Runs the job over `works` and waits: in this process by default, or on the runner in `options`.
 
     The local runner is FnApiRunner itself: DirectRunner would first try to download another one.
-    Can be the body of a task of Ray, Dask or Spark as well: all it needs arrives in its arguments.
+    It can also be the body of a task of Ray, Dask or Spark: everything it needs is in its arguments.
     """
     chosen = options or PipelineOptions([])
     name = chosen.get_all_options().get("runner")

@@ -24,7 +24,7 @@ SAMPLES_PER_MS = DETECTION_RATE_HZ // 1000
 
 @dataclass(frozen=True)
 class WaveformWindow:
-    """A part of a waveform, as a waveform of its own."""
+    """A part of a waveform, as a waveform."""
 
     waveform: Waveform
     start: int
@@ -45,7 +45,7 @@ class WaveformWindow:
 Row = Recording | SegmentRow | Rejected
 
 UNEXPECTED_ERROR = "unexpected_error"
-"""Reason of a row for an exception that is no judgement about the recording: a mistake of ours, met by its bytes."""
+"""Reason of a row for an unforeseen exception: probably a bug triggered by the recording's bytes."""
 
 
 def segment_source(
@@ -57,9 +57,9 @@ def segment_source(
 ) -> Iterator[Row]:
     """All rows of one source, its segments in order, one in memory at a time; the recording's row comes last.
 
-    What cannot be decoded or judged gives rows of `rejected` instead; nothing about the file raises, not even an error
-    that nobody foresaw. An OSError that is not the file's own, as when the temporary folder is full, does, and so does
-    what goes wrong once there are rows. `on_use` is called again and again while audio is decoded and read.
+    What cannot be decoded or processed gives rows of `rejected` instead; no problem of the file raises, not even an
+    unforeseen error. An OSError that is not the file's fault, such as a full temporary folder, does raise, and so do
+    errors after the first row. `on_use` is called repeatedly while audio is decoded and read.
     """
     has_rows = False
     try:
@@ -71,7 +71,7 @@ def segment_source(
                         has_rows = True
                         yield row
             except DecodeError:
-                file.check()  # a file that was changed meanwhile says nothing about the bytes that were listed
+                file.check()  # results of a file that was changed meanwhile do not belong to the listed bytes
                 raise
     except DecodeError as error:
         yield _rejected(source, "decode", error.reason, error.detail)
@@ -93,7 +93,7 @@ def _segment_decoded(
     whole = TimeSpan(0, decoded.duration_ms)
     parts = source.parts(whole)
     intervals = [part.span.intersection(whole) for part in parts]
-    # All drafts before the first row: an error on the way then leaves no half of a recording.
+    # All drafts before the first row, so that an error does not leave half a recording.
     drafts = [
         _segment_interval(decoded.waveform, interval, detectors, config) if interval.duration_ms else ()
         for interval in intervals
@@ -105,7 +105,7 @@ def _segment_decoded(
             continue
         if not interval.duration_ms:
             start_s, end_s = part.span.start_ms / 1000, whole.end_ms / 1000
-            detail = f"asked for from {start_s:.3f} s on; the recording ends at {end_s:.3f} s"
+            detail = f"requested from {start_s:.3f} s; the recording ends at {end_s:.3f} s"
             yield _rejected(source, "decode", "interval_outside_recording", detail, part.span)
         elif not found:
             detail = f"no sound event in {interval.duration_ms / 1000:.1f} s of audio"

@@ -1,7 +1,7 @@
-"""The stages as Beam transforms, each around the pure function of its name.
+"""The stages as Beam transforms, each around the pure function of the same name.
 
-Between transforms travel only `ShardTask` records and rows without audio: audio is read where it is used and written
-where it is made, so none ever goes through a shuffle.
+Only `ShardTask` records and rows without audio are passed between transforms: audio is read where it is used and
+written where it is made, so it never goes through a shuffle.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ _CLIENTS: dict[Endpoint, ServerClient] = {}
 
 
 class Loadable(Hashable, Protocol[LoadedT_co]):
-    """A model as data: a backend of a branch, a detector, a text-audio model."""
+    """The configuration of a model: a backend of a branch, a detector, a text-audio model."""
 
     def load(self) -> LoadedT_co: ...
 
 
 def loaded(model: Loadable[LoadedT], progress: ProgressLog) -> LoadedT:
-    """What `model.load()` returns, loaded once per process: pipelines that run one after another share their models.
+    """The result of `model.load()`, loaded once per process: consecutive pipelines share their models.
 
-    Weights may take minutes to arrive from a model hub; meanwhile `progress` shows that the process is alive.
+    Downloading weights from a model hub may take minutes; meanwhile `progress` shows that the process is alive.
     """
     with _LOADING:
         if model not in _LOADED:
@@ -70,7 +70,7 @@ def loaded(model: Loadable[LoadedT], progress: ProgressLog) -> LoadedT:
 
 
 def client_of(endpoint: Endpoint) -> ServerClient:
-    """The client of `endpoint`, one per process: whatever asks it shares its connections and its limit."""
+    """The client of `endpoint`, one per process: all users share its connections and its limit."""
     with _LOADING:
         return _CLIENTS.setdefault(endpoint, ServerClient(endpoint))
 
@@ -79,7 +79,7 @@ MAX_UNEXPECTED_IN_A_ROW = 8
 
 
 class SegmentShard(beam.DoFn):
-    """Decodes, cuts and commits a shard's recordings, and hands its work on."""
+    """Decodes, cuts and commits a shard's recordings, and passes its task on."""
 
     def __init__(self, config: RunConfig, output: str, progress: ProgressLog) -> None:
         self._config, self._output, self._progress = config, output, progress
@@ -116,7 +116,7 @@ class SegmentShard(beam.DoFn):
                 self._progress.write(SEGMENTS_STAGE, "done", [source.recording_id], audio_ms)
 
     def _note_unexpected(self, row: Row) -> None:
-        """Raises RuntimeError once one recording after another fails so: then it is not for their bytes."""
+        """Raises RuntimeError if several recordings in a row fail like this: then their bytes are not the cause."""
         if not (isinstance(row, Rejected) and row.reason == UNEXPECTED_ERROR):
             self._unexpected = 0
             return
@@ -136,11 +136,11 @@ _TABLE_OF: dict[type, Table] = {
 
 
 class AnnotateClips(beam.PTransform):
-    """What a backend answers for the works' clips, in batches of like length.
+    """A backend's answers for the tasks' clips, in batches of similar length.
 
-    Audio is read and heard in one step: a step of its own for reading would, where only the other one asks for an
-    accelerator, send the audio from one worker to another. RunInference is not used for that reason, and because
-    importing it loads torch wherever torch is installed.
+    Audio is read and annotated in one step: with a separate step for reading, which needs no accelerator, the audio
+    would be sent from one worker to another. RunInference is not used for that reason, and because importing it loads
+    torch if torch is installed.
     """
 
     def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
@@ -168,10 +168,11 @@ class AnnotateClips(beam.PTransform):
 
 
 class AskForClips(beam.DoFn):
-    """What a backend whose model is behind a server answers for the clips of all works of a bundle.
+    """The answers of a backend with a served model for the clips of all tasks of a bundle.
 
-    They are collected and asked about when it ends: within one work, or one batch of clips, fewer questions would be
-    under way than a server takes. What is collected are references; clips are read as answers come.
+    Tasks are collected, and questions sent at the end of the bundle: within one task, or one batch of clips, there
+    would be fewer questions in flight than a server can take. Only references are collected; clips are read as answers
+    arrive.
     """
 
     def __init__(self, stage: ServedStage) -> None:
@@ -197,7 +198,7 @@ class AskForClips(beam.DoFn):
 
 
 class AskServers(beam.PTransform):
-    """What a backend whose model is behind a server answers for the works' clips."""
+    """The answers of a backend with a served model for the tasks' clips."""
 
     def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
         super().__init__()
@@ -210,12 +211,12 @@ class AskServers(beam.PTransform):
 
 
 def resource_hints(backend: AnyBackend) -> dict[str, str]:
-    """What a backend asks of the workers that it runs on, as Beam takes it."""
+    """A backend's requirements for its workers, as Beam's resource hints."""
     return {"accelerator": backend.accelerator} if backend.accelerator else {}
 
 
 class AnnotateRecordings(beam.PTransform):
-    """What a backend that hears whole recordings answers for the works' segments."""
+    """The answers of a backend that processes whole recordings for the tasks' segments."""
 
     def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
         super().__init__()
@@ -239,7 +240,7 @@ class AnnotateRecordings(beam.PTransform):
 
 
 class AnnotateShards(beam.PTransform):
-    """Runs one backend over the shards' clips, commits its rows shard by shard, and hands the works on."""
+    """Runs one backend over the shards' clips, commits its rows shard by shard, and passes the tasks on."""
 
     def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
         super().__init__()
@@ -263,7 +264,7 @@ class AnnotateShards(beam.PTransform):
 
 
 class CommitRows(beam.DoFn):
-    """Commits the rows that one backend gave for one work."""
+    """Commits the rows of one backend for one task."""
 
     def __init__(self, backend: AnyBackend, output: str) -> None:
         self._backend, self._output = backend, output
@@ -276,7 +277,7 @@ class CommitRows(beam.DoFn):
         todo = work.at(stage)
         if todo is not None:
             with new_commit(self._output, Commit(stage=stage, shard=work.shard, covers=todo.keys, files=())) as writer:
-                # Rows arrive in the order in which bundles ended: sorted, the same work gives the same file.
+                # Rows arrive in the order in which bundles ended: sorting makes equal tasks give equal files.
                 for row in sorted(grouped[1]["rows"], key=attrgetter("segment_id")):
                     rejected = isinstance(row, Rejected)
                     (self._rejected if rejected else self._rows).inc()
@@ -285,9 +286,9 @@ class CommitRows(beam.DoFn):
 
 
 class CaptionWorks(beam.DoFn):
-    """Writes, checks and verifies captions of works whose branches are all committed, and commits them work by work.
+    """Writes, checks and verifies captions of tasks whose branches are all committed, and commits them task by task.
 
-    The works of a bundle are one stream, as they are for backends behind servers.
+    The tasks of a bundle are one stream, as for backends with served models.
     """
 
     def __init__(self, config: RunConfig, output: str, progress: ProgressLog) -> None:
@@ -327,14 +328,14 @@ class CaptionWorks(beam.DoFn):
 
 
 class KeyWorks(beam.PTransform):
-    """work → (its id, work)."""
+    """task → (its id, task)."""
 
     def expand(self, works: beam.PCollection[ShardTask]) -> beam.PCollection[tuple[str, ShardTask]]:
         return works | beam.Map(lambda work: (work.work_id, work)).with_output_types(tuple[str, Any])
 
 
 class CaptionShards(beam.PTransform):
-    """Waits for every branch of a work, then captions it."""
+    """Waits for all branches of a task, then captions it."""
 
     def __init__(self, config: RunConfig, output: str, progress: ProgressLog) -> None:
         super().__init__()

@@ -97,7 +97,7 @@ def test_a_backend_loads_or_says_in_one_line_why_not(name: str, backend: Any) ->
 
 
 def why_not(backend: Any) -> str:
-    """Why `backend` does not load here; empty where it does."""
+    """Why `backend` does not load here; empty if it does."""
     try:
         backend.load()
     except BackendUnavailableError as error:

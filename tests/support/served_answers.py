@@ -38,7 +38,7 @@ JUDGED = {
 
 
 def record_for(asked: Asked) -> str | None:
-    """The JSON of the record that `asked` asks for; None where it asks for none that is known here."""
+    """The JSON of the record that `asked` asks for; None if it asks for none that is known here."""
     title = (asked.json_schema or {}).get("title")
     answers: dict[str, Any] = {
         "DescribedMusic": MUSIC,

@@ -1,4 +1,4 @@
-"""What models are asked when captions are written and verified: one text file a prompt, hashed into keys."""
+"""Prompts for writing and verifying captions: one text file per prompt, hashed into keys."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def prompt(name: str, language: CaptionLanguage) -> str:
 
 
 def prompts_key(names: tuple[str, ...], language: CaptionLanguage) -> str:
-    """Changes with any word of the prompts."""
+    """Changes with the text of any of the prompts."""
     return content_key([[name, prompt(name, language)] for name in names])

@@ -1,4 +1,4 @@
-"""What language models are asked when samples are made: one text file a prompt, hashed into keys."""
+"""What language models are asked when samples are made: one text file per prompt, hashed into keys."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class CaptionTask(SegmentTask):
 
     task: Literal["caption"] = "caption"
     max_per_segment: int = Field(default=3, alias="most_per_segment")
-    min_detailed_claims: int = Field(default=3, ge=1, description="of a caption that answers a question for detail")
+    min_detailed_claims: int = Field(default=3, ge=1, description="of a caption that answers per question for detail")
 
     needs: ClassVar[tuple[str, ...]] = ("captions:caption", "captions:claims")
 

@@ -124,7 +124,7 @@ class SpeakerTranscriptTask(SegmentTask):
             yield QuestionDraft("timed", found.evidence, difficulty(timed=True), turn)
 
     def _entries(self, material: Material, utterances: Sequence[Utterance]) -> tuple[tuple[TimedText, int], ...]:
-        """(what is said when, by whom); nothing where a time lies outside the segment."""
+        """(what is said when, by whom); nothing if a time lies outside the segment."""
         entries = tuple((material.timed(one.start_ms, one.end_ms, one.text), one.speaker) for one in utterances)
         inside = all(0 <= one.segment_start_ms < one.segment_end_ms <= material.duration_ms for one, _ in entries)
         return entries if inside else ()

@@ -37,7 +37,7 @@ def plain(times: Ints, cut_cost: Ints, break_cost: Ints) -> Candidates:
 
 
 def cost_of(candidates: Candidates, path: tuple[int, ...], config: CutConfig) -> tuple[int, int] | None:
-    """What a way through the candidates costs, in plain Python; None where a segment breaks the length limits."""
+    """What a way through the candidates costs, in plain Python; None if a segment breaks the length limits."""
     cut = rest = 0
     for before, after in pairwise(path):
         length = int(candidates.time_ms[after] - candidates.time_ms[before])

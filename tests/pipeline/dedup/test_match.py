@@ -106,7 +106,7 @@ def test_memory_does_not_grow_with_the_corpus(monkeypatch: pytest.MonkeyPatch) -
 
 
 def peak_bytes(items: int) -> int:
-    """The most memory in use while `items` are compared, each second one a copy of the one before it."""
+    """The most memory in use while `items` are compared, each second one per copy of the one before it."""
     random = np.random.default_rng(0)
     with FingerprintIndex() as index:
         for number in range(items):

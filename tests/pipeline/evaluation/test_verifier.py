@@ -37,7 +37,7 @@ EVERY_SILENCE = VerifierConfig(silence_share=1.0)
 
 
 def a_corpus() -> dict[str, tuple[Segment, Caption]]:
-    """One segment a recording, each with a caption of its own."""
+    """One segment per recording, each with a caption of its own."""
     segments = {name: a_told_segment(name, 0) for name in NAMES}
     return {name: (one, a_told_caption(one, f"Sound {name} is heard.")) for name, one in segments.items()}
 
