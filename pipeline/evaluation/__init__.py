@@ -1,1 +1,1 @@
-"""How well detectors, cuts and backends do on labelled audio."""
+"""Evaluation of detectors, cuts and backends on labelled audio."""

@@ -1,4 +1,4 @@
-"""How good probabilities are: right or wrong, sharp or not, and whether they mean what they say."""
+"""Quality of probabilities: accuracy, sharpness and calibration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BINS = 10
 
 
 class Bin(Record):
-    """Probabilities that are nearly alike, and how often what they speak of was true."""
+    """Similar probabilities, and the share of true claims among them."""
 
     low: float
     high: float
@@ -27,19 +27,19 @@ class Bin(Record):
 
 
 class Calibration(Record):
-    """Figures of probabilities against the truth; the lower Brier and ECE, the better."""
+    """Scores of probabilities compared with the truth; lower Brier and ECE are better."""
 
     count: int
     accuracy: float
     """Share on the right side of 0.5."""
     brier: float
-    """Mean squared distance to the truth."""
+    """Mean squared distance from the truth."""
     ece: float
-    """Expected calibration error: mean distance of probability and share of truth over ten bins, by their sizes."""
+    """Expected calibration error: mean difference of probability and true share over ten bins, weighted by size."""
     auc: float | None
-    """How often a true claim is more probable than a false one, halves for ties; None if there is only one kind."""
+    """Probability that a true claim scores higher than a false one, ties count half; None if there is only one kind."""
     bins: tuple[Bin, ...]
-    """Those that hold anything, from 0 to 1."""
+    """The non-empty bins, from 0 to 1."""
 
 
 def calibrate(probabilities: Sequence[float], truths: Sequence[bool]) -> Calibration | None:
@@ -93,13 +93,13 @@ def _auc(pairs: Sequence[tuple[float, bool]]) -> float | None:
 
 
 SCENE = "scene"
-"""What a claim is about that rests on the segment's own row alone."""
+"""The branch of a claim that only rests on the segment's own row."""
 _TRIES = 20
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A claim held against a segment's audio, and whether it is the segment's own."""
+    """A claim to check against a segment's audio, and whether it is the segment's own."""
 
     segment_id: str
     recording_id: str
@@ -107,17 +107,17 @@ class Trial:
     language: str
     is_own: bool
     branch: str
-    """Whose rows the claim rests on, speech, music or general, or scene."""
+    """The branch whose rows the claim rests on, or scene."""
     event_class: EventClass | None
     """The segment's strongest class."""
 
 
 def trials_of(captions: Sequence[Caption], segments: Mapping[str, Segment], seed: int) -> list[Trial]:
-    """For each claim of each caption itself and one in its place, in the captions' order.
+    """For each claim of each caption, the claim itself and a substitute, in the captions' order.
 
-    The other claim is drawn from another recording: of the same branch and language, and in other words than any claim
-    of this caption. A caption whose claims no other recording can replace has no trials. The same captions and seed
-    give the same trials. What was swapped in may happen to be true here as well: figures are a lower bound.
+    The substitute is drawn from another recording: of the same branch and language, and worded differently from every
+    claim of this caption. A caption without possible substitutes has no trials. The same captions and seed give the
+    same trials. A substitute may happen to be true: figures are a lower bound.
     """
     pool: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for caption in captions:
@@ -127,7 +127,7 @@ def trials_of(captions: Sequence[Caption], segments: Mapping[str, Segment], seed
 
 
 def branch_of(claim: Claim) -> str:
-    """The branch whose rows per claim rests on, the first it cites."""
+    """The branch whose rows a claim rests on: the first that it cites."""
     branches = (one.table.partition("/")[2] for one in claim.evidence if one.table != Table.SEGMENTS)
     return next(branches, SCENE)
 

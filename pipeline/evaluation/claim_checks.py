@@ -1,7 +1,7 @@
-"""What labels say against a sentence of a caption, whoever wrote it: each check looks at one thing that it may tell.
+"""Checks of caption sentences against labels, whoever wrote them: each check covers one kind of statement.
 
-A check gives None for a sentence that tells nothing of its kind, or of which the labels know nothing; otherwise what
-contradicts the sentence, and nothing if it holds.
+A check returns None for a sentence without such a statement, or about which the labels know nothing; otherwise the
+contradictions, which are empty if the sentence holds.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _SPEECH = re.compile(r"\b(?:speech|speak\w*|spoken|talk\w*|says?|words (?:can|ar
 _MUSIC = re.compile(r"\b(?:music\w*|melod\w+(?! of the voice)|tempo|notes)\b")
 _SINGING = re.compile(r"\bsing(?:s|ing)?\b")
 _FIRST_ROOM_MS, _ROOM_SHARE = 1_500, 0.2
-"""So much later or earlier than labelled, or this share of the segment, is not yet wrong."""
+"""Allowed difference from the labelled time, in ms or as a share of the segment."""
 _BRIDGED_MS = 2_000
-"""Shorter gaps do not end what goes on throughout."""
+"""Shorter gaps do not interrupt a sound that goes on throughout."""
 _THROUGHOUT = 0.7
 _TEMPO_ROOM = 1.08
 _PAUSE_SHARE = 0.6
@@ -39,21 +39,21 @@ _MUCH_SPEECH = 0.2
 
 @dataclass(frozen=True)
 class Statement:
-    """One sentence, and what is known of the part of a recording that it stands for."""
+    """One sentence, and the truth about its part of a recording."""
 
     claim: Claim
     span: TimeSpan
     truth: Truth
-    """Of `span` alone."""
+    """The truth about `span` only."""
 
     @cached_property
     def text(self) -> str:
-        """In small letters, without what is quoted or said with reserve."""
+        """The text in lower case, without quotations and hedged parts."""
         return _HEDGED.sub(" ", unquoted(self.claim.text).lower())
 
     @cached_property
     def reserved(self) -> str:
-        """What is said with reserve."""
+        """The hedged parts."""
         return " ".join(_HEDGED.findall(unquoted(self.claim.text).lower()))
 
     def tells(self, branch: Branch) -> bool:
@@ -84,18 +84,18 @@ def _singing(statement: Statement) -> list[str] | None:
 
 
 def reserved(statement: Statement) -> list[str] | None:
-    """What may be, and is not: no false claim, but worth counting."""
+    """Hedged statements that are not true: not false claims, but worth counting."""
     said = {Branch.SPEECH: _SPEECH, Branch.MUSIC: _MUSIC}
     found = [branch for branch, pattern in said.items() if pattern.search(statement.reserved)]
     return [f"there is no {one}" for one in found if not statement.truth.has(one)] if found else None
 
 
 _SAYS_HOW = ("something", "something wet", "someone", "sound effect")
-"""Names that say how it sounds; labels say what it is."""
+"""Names for how a sound is perceived, whereas labels say what it is."""
 
 
 def stated_names(text: str, claim: Claim) -> list[SoundName]:
-    """The names among the evidence of `claim` that `text` gives."""
+    """The names in the evidence of `claim` that occur in `text`."""
     labels = {label for label in sound_names() if any(f'"{label}"' in one.value for one in claim.evidence)}
     names = [sound_names()[label] for label in sorted(labels)]
     return [
@@ -145,7 +145,7 @@ def _kinds(statement: Statement) -> list[str] | None:
 
 
 def stated_keys(text: str) -> set[tuple[int | None, str]]:
-    """Keys as (semitones over C, mode), None for those of which the mode alone is statement."""
+    """Keys as (semitones over C, mode); None as the tonic if only the mode is stated."""
     modes = {(None, mode) for mode in re.findall(r"\ba (major|minor) key\b", text)}
     return {*keys_in(text), *modes}
 
@@ -181,7 +181,7 @@ def _duration(statement: Statement) -> list[str] | None:
 
 
 def _lasting(statement: Statement) -> tuple[Branch, list[TimeSpan]] | None:
-    """Speech or music, whichever the sentence is about, and when it is labelled; None for both, neither or no times."""
+    """Speech or music, whichever the sentence is about, and its labelled times; None for both, neither or no times."""
     found = [branch for branch in (Branch.SPEECH, Branch.MUSIC) if statement.tells(branch)]
     if len(found) != 1 or not statement.truth.is_timed or not statement.truth.has(found[0]):
         return None
@@ -330,17 +330,17 @@ CHECKS: Mapping[str, Check] = {
     "quotation": _quotation,
     "quiet": _quiet,
 }
-"""By what they look at."""
+"""The checks by topic."""
 
 
 def contradictions(statement: Statement) -> tuple[bool, list[tuple[str, str]]]:
-    """Whether any check could judge the sentence, and (check, why) of each that says it is false."""
+    """Whether any check applies to the sentence, and (check, why) of each according to which it is false."""
     judged = [(name, found) for name, check in CHECKS.items() if (found := check(statement)) is not None]
     return bool(judged), [(name, why) for name, found in judged for why in found]
 
 
 def at_odds(claims: Sequence[Claim]) -> Iterator[tuple[Claim, str]]:
-    """Claims of one caption that contradict others of it: what goes on throughout neither begins nor ends."""
+    """Claims of one caption that contradict each other: a sound that goes on throughout neither begins nor ends."""
     lasting = [claim.text.lower() for claim in claims if THROUGHOUT.search(claim.text.lower())]
     for claim in claims:
         match = re.search(

@@ -1,4 +1,4 @@
-"""What the lists of a folder of labelled audio know of a recording, whichever of them it stands in.
+"""The truth about a recording from all lists of a folder of labelled audio.
 
 The lists are those of the other subjects: `clips.jsonl` (what it is, or what is said), `scenes.jsonl` (what sounds
 when), `ami.jsonl` (who speaks when) and `pieces.jsonl` (key and tempo).
@@ -19,39 +19,39 @@ from soundseam.schemas.timespan import TimeSpan
 
 LISTS = ("clips.jsonl", "scenes.jsonl", "ami.jsonl", "pieces.jsonl")
 WHOLE = TimeSpan(0, 2**53)
-"""Of an event whose times nobody wrote down: all of the recording, however long it is."""
+"""The span of an event without times: the whole recording, whatever its length."""
 
 
 @dataclass(frozen=True)
 class TruthEvent:
-    """Something that sounds in a recording."""
+    """A labelled event of a recording."""
 
     branch: Branch
     span: TimeSpan = WHOLE
     labels: frozenset[str] = frozenset()
-    """AudioSet's labels that are right for it; empty if nobody knows."""
+    """AudioSet's labels that are right for it; empty if unknown."""
     speaker: str = ""
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of one recording, or of a part of it."""
+    """The truth about one recording, or a part of it."""
 
     events: tuple[TruthEvent, ...] = ()
     is_timed: bool = False
     """Whether the events' times are known."""
     is_complete: bool = True
-    """Whether nothing but the events can be heard; a list of turns says nothing of other sounds."""
+    """Whether the events are complete; a list of turns says nothing about other sounds."""
     bed: str | None = None
-    """What lies under all of it: music, noise, quiet; None if nobody knows."""
+    """The background of the recording: music, noise, quiet; None if unknown."""
     text: str = ""
-    """What is said."""
+    """The transcript."""
     language: str | None = None
     key: str | None = None
     tempo_bpm: float | None = None
 
     def part(self, span: TimeSpan) -> Truth:
-        """What is known of `span` of the recording; times stay the recording's."""
+        """The truth about `span` of the recording; times stay in the recording's time."""
         parts = ((event, event.span.intersection(span)) for event in self.events)
         return replace(self, events=tuple(replace(event, span=part) for event, part in parts if part.duration_ms > 0))
 
@@ -59,7 +59,7 @@ class Truth:
         return [event.span for event in self.events if event.branch is branch]
 
     def has(self, branch: Branch) -> bool | None:
-        """Whether it holds any sound of `branch`; None if the labels cannot tell."""
+        """Whether it contains any sound of `branch`; None if the labels do not say."""
         if self.spans(branch) or (branch is Branch.MUSIC and self.bed == "music"):
             return True
         return None if branch is Branch.GENERAL and not self.is_complete else False
@@ -70,21 +70,21 @@ class Truth:
 
 
 def read_truths(folder: Path) -> dict[str, Truth]:
-    """recording_id → what is known of it. Raises LabelledFolderError if the folder is not in the format."""
+    """recording_id → its truth. Raises LabelledFolderError if the folder is not in the format."""
     if not any((folder / name).is_file() for name in LISTS):
         raise LabelledFolderError(f"{folder} has none of {', '.join(LISTS)}")
     found: dict[str, Truth] = {}
     for file, truth in (*_clips(folder), *_timed(folder), *_pieces(folder)):
         path = folder / file
         if not path.is_file():
-            raise LabelledFolderError(f"{path} is listed and not there")
+            raise LabelledFolderError(f"{path} is listed, but does not exist")
         name = recording_id_of(str(path))
         found[name] = _joined(found[name], truth) if name in found else truth
     return found
 
 
 def _joined(known: Truth, more: Truth) -> Truth:
-    """Both, where one recording stands in several lists or under several names; times win over none."""
+    """The combined truth of a recording in several lists or under several names; times win over missing ones."""
     if more.is_timed and not known.is_timed:
         known, more = more, known
     events = known.events if known.is_timed or not more.events else _same_sound(known.events, more.events)
@@ -99,7 +99,7 @@ def _joined(known: Truth, more: Truth) -> Truth:
 
 
 def _same_sound(events: Sequence[TruthEvent], others: Sequence[TruthEvent]) -> tuple[TruthEvent, ...]:
-    """One sound under two names may be called by either."""
+    """Merges a sound with two names: either name is then right."""
     labels = frozenset[str]().union(*(event.labels for event in (*events, *others)))
     branches = dict.fromkeys(event.branch for event in (*events, *others))
     return tuple(TruthEvent(branch, labels=labels if branch is Branch.GENERAL else frozenset()) for branch in branches)
@@ -138,7 +138,7 @@ def _timed(folder: Path) -> Iterator[tuple[str, Truth]]:
 
 
 def _labels(branch: Branch, text: str | None) -> frozenset[str]:
-    """AudioSet's labels for what is no speech and no music, whose text is what it is."""
+    """AudioSet's labels for a sound that is neither speech nor music, from its text."""
     return frozenset(labels_in(text or "")) if branch is Branch.GENERAL else frozenset()
 
 

@@ -1,4 +1,4 @@
-"""How many captions of a corpus say something that labels of its recordings contradict."""
+"""Counts captions of a corpus that contradict the labels of its recordings."""
 
 from __future__ import annotations
 
@@ -31,39 +31,39 @@ SHOWN = 20
 
 
 class FalseClaim(Record):
-    """A sentence that labels contradict."""
+    """A sentence that contradicts the labels."""
 
     segment_id: str
     source_uri: str
     kind: str
-    """What of it is false: one of KINDS."""
+    """What is false about it: one of KINDS."""
     text: str
     why: str
 
 
 class ClaimScores(Record):
-    """What labels say of a corpus's captions."""
+    """Scores of a corpus's captions compared with labels."""
 
     captions: int
-    """Of labelled recordings."""
+    """Captions of labelled recordings."""
     false_captions: int
-    """With a false claim at least."""
+    """Captions with at least one false claim."""
     claims: int
     judged: int
-    """Claims of which the labels know something."""
+    """Claims that could be judged by the labels."""
     false: tuple[FalseClaim, ...]
     reserved: int
-    """Claims of what may be, and is not; they count as not false."""
+    """Hedged claims that are not true; they do not count as false."""
 
     @property
     def false_share(self) -> float | None:
-        """Of captions, those with a false claim; None without captions."""
+        """Share of captions with a false claim; None without captions."""
         return self.false_captions / self.captions if self.captions else None
 
 
 @dataclass(frozen=True)
 class LabelledCaption:
-    """A caption, and what is known of the recording that it is of."""
+    """A caption, and the truth about its recording."""
 
     caption: Caption
     span: TimeSpan
@@ -76,7 +76,9 @@ class LabelledCaption:
 
 
 def evaluate_claims(output: str, labels: Path) -> ClaimScores:
-    """Raises LabelledFolderError if `labels` is not in the format, SetupError if no caption is of what it lists."""
+    """Raises LabelledFolderError if `labels` is not in the format, SetupError if no caption is of a listed
+    recording.
+    """
     require_corpus(output, CAPTIONS_STAGE)
     truths = read_truths(labels)
     corpus = Corpus.load_present(output, [SEGMENTS_STAGE, CAPTIONS_STAGE])
@@ -124,7 +126,7 @@ def _false(one: LabelledCaption, claim: Claim, kind: str, why: str) -> FalseClai
 
 
 def keys_at_odds(captions: Iterable[LabelledCaption]) -> Iterator[tuple[LabelledCaption, Claim, str]]:
-    """Claims of another key than most claims about the same piece: a piece is what one label covers."""
+    """Claims of another key than most claims about the same piece; a piece is the range of one label."""
     by_piece: defaultdict[tuple[str, TimeSpan], list[tuple[LabelledCaption, Claim, str]]] = defaultdict(list)
     for one in captions:
         pieces = [event.span for event in one.truth.events if event.branch is Branch.MUSIC]
@@ -140,9 +142,9 @@ def keys_at_odds(captions: Iterable[LabelledCaption]) -> Iterator[tuple[Labelled
 
 
 def claim_tables(scores: ClaimScores) -> Iterator[RenderableType]:
-    """The shares, what is false by kind, and the first false claims."""
+    """Tables of the shares, of false claims by kind, and of the first false claims."""
     share = "-" if scores.false_share is None else f"{scores.false_share:.1%}"
-    table = RichTable(title="Claims held against labels", title_justify="left")
+    table = RichTable(title="Claims compared with labels", title_justify="left")
     table.add_column("")
     table.add_column("", justify="right")
     table.add_row("captions", f"{scores.captions:,}")

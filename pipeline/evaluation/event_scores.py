@@ -11,16 +11,16 @@ from soundseam.schemas.event import Branch
 from soundseam.schemas.timespan import TimeSpan
 
 COLLAR_MS = 200
-"""What a boundary may be off, and how far inside an event it must lie to count as cutting it."""
+"""Tolerance of a boundary, and its minimum distance from the ends of an event to count as cutting it."""
 GAP_MS = 400
-"""A gap between events at least this long should hold a boundary where the class changes."""
+"""A gap of at least this length should contain a boundary if the class changes."""
 TOUCH_MS = 50
 """Less of an event than this in a segment does not count against its purity."""
 
 
 @dataclass(frozen=True)
 class TrueEvent:
-    """One event as a person or a mixing script labelled it."""
+    """One event, labelled by a person or a mixing script."""
 
     label: Branch
     span: TimeSpan
@@ -28,7 +28,7 @@ class TrueEvent:
 
 @dataclass(frozen=True)
 class FoundSegment:
-    """One segment as a method under test made it; `branches` is empty if it does not route."""
+    """One segment of a method under test; `branches` is empty if it does not route."""
 
     span: TimeSpan
     branches: tuple[Branch, ...] = ()
@@ -36,7 +36,7 @@ class FoundSegment:
 
 @dataclass
 class Share:
-    """A share counted up from parts: `part` of `whole`."""
+    """A share accumulated from parts: `part` of `whole`."""
 
     part: float = 0.0
     whole: float = 0.0
@@ -55,8 +55,8 @@ class Share:
 class SceneScore:
     """Counts over scenes. `cut` is the share of events with a boundary inside, `recall` that of gaps with a boundary,
 
-    `change` the same where the class changes, `lost` event time that no segment holds, `purity` the share that the
-    commonest class has of the event time in its segment.
+    `change` the same for gaps at a change of class, `lost` event time outside all segments, `purity` the share of the
+    most common class in the event time of its segment.
     """
 
     cut: Share = field(default_factory=Share)
@@ -102,24 +102,24 @@ class SceneScore:
 
 
 def inner_edges(segments: Sequence[FoundSegment], duration_ms: int) -> list[int]:
-    """All boundaries but those at the recording's own edges, ascending, each once."""
+    """All boundaries except those at the recording's edges, ascending, each once."""
     return sorted({edge for segment in segments for edge in segment.span if 1 < edge < duration_ms - 1})
 
 
 def cuts(edges: Sequence[int], span: TimeSpan) -> bool:
-    """Whether one of `edges` lies inside `span`, by more than the collar."""
+    """Whether one of `edges` is inside `span`, by more than the collar."""
     return any(span.start_ms + COLLAR_MS < edge < span.end_ms - COLLAR_MS for edge in edges)
 
 
 @dataclass
 class ConversationScore:
-    """Counts over conversations: boundaries inside a speaker's turn, and time called music."""
+    """Counts over conversations: boundaries inside a speaker's turn, and time labelled as music."""
 
     inside_turn: Share = field(default_factory=Share)
     music: Share = field(default_factory=Share)
 
     def add(self, turns: Sequence[TimeSpan], segments: Sequence[FoundSegment], music_ms: int, duration_ms: int) -> None:
-        # The outermost edges say where sound begins and ends, not where it was cut.
+        # The outermost edges are where sound begins and ends, not cuts.
         for edge in sorted({edge for segment in segments for edge in segment.span})[1:-1]:
             self.inside_turn.add(any(cuts([edge], turn) for turn in turns), 1)
         self.music.add(music_ms, duration_ms)
@@ -127,9 +127,9 @@ class ConversationScore:
 
 @dataclass
 class RoutingScore:
-    """Counts over clips with one label: among the branches, leading, and how many branches a segment has.
+    """Counts over clips with one label: right branch among all, right first branch, and number of branches per segment.
 
-    A branch is a clip's where segments that it hears cover at least half the time of the clip's segments.
+    A branch counts as a clip's if its segments cover at least half the time of the clip's segments.
     """
 
     among: dict[Branch, Share] = field(default_factory=dict)
@@ -150,18 +150,18 @@ class RoutingScore:
 
 
 STEP_S = 1.0
-"""Length of the stretches that segment-based scores compare."""
+"""Length of the stretches in segment-based scores."""
 
 
 class LabelledSpan(NamedTuple):
-    """One event: what it is called, and when it sounds."""
+    """One event: its label and its time."""
 
     label: str
     span: TimeSpan
 
 
 class Scene(NamedTuple):
-    """The events of one recording, and those that were found."""
+    """The true and the found events of one recording."""
 
     truth: Sequence[LabelledSpan]
     found: Sequence[LabelledSpan]
@@ -173,11 +173,11 @@ class EventScores(NamedTuple):
     by_event: float
     """Onset within the collar, offset within the collar or 20 % of the event's length."""
     by_second: float
-    """Of each second, which labels sound in it."""
+    """Which labels occur in each second."""
 
 
 def score_events(scenes: Sequence[Scene], labels: Sequence[str]) -> EventScores | None:
-    """None if sed_eval is not installed, or nothing is there to be found."""
+    """The scores; None if sed_eval is not installed, or there are no true events."""
     if find_spec("sed_eval") is None or not any(scene.truth for scene in scenes):
         return None
     import dcase_util

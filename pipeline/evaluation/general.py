@@ -1,7 +1,7 @@
-"""How well general-audio backends do on a folder of sounds of which something is known.
+"""Evaluates general-audio backends on a folder of labelled sounds.
 
-The folder holds audio files and `sounds.jsonl`, one `SoundTruth` a line, as `python -m benchmarks.rendered_sounds`
-writes it; or `scenes.jsonl`, whose events are known by branch alone.
+The folder has audio files and `sounds.jsonl`, one `SoundTruth` per line, as written by
+`python -m benchmarks.rendered_sounds`; or `scenes.jsonl`, whose events only have a branch.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _NAMED_SHARE = 0.5
 
 
 class TrueSound(Record):
-    """One event. Its class is known, or its branch alone."""
+    """One event, with its class, or only its branch."""
 
     event_class: EventClass | None = Field(default=None, alias="class")
     branch: Branch
@@ -64,7 +64,7 @@ class TrueSound(Record):
 
 
 class SoundTruth(Record):
-    """What is known of one file; what is null is not measured."""
+    """The truth about one file; null fields are not measured."""
 
     file: str
     events: tuple[TrueSound, ...] = ()
@@ -72,11 +72,11 @@ class SoundTruth(Record):
     silence_share: float | None = None
     bandwidth_hz: int | None = None
     decay_time_ms: int | None = None
-    period_ms: int | None = Field(default=None, description="of a sound that comes again; 0 if none does")
+    period_ms: int | None = Field(default=None, description="of a sound that repeats; 0 if none does")
 
 
 def scene_of(truth: SoundTruth, found: Sequence[Event], by_class: bool) -> Scene:
-    """The events of one recording, called by their classes, or by their branches."""
+    """The events of one recording, labelled by class or by branch."""
     called = [(str(event.event_class if by_class else event.branch), event.span) for event in truth.events]
     heard = [
         (str(event.event_class if by_class else BRANCH_OF[event.event_class]), event.span)
@@ -91,7 +91,7 @@ def knows_classes(truths: Sequence[SoundTruth]) -> bool:
 
 
 def named_shares(truth: SoundTruth, found: Sequence[Event]) -> Iterator[float]:
-    """For each event with a label, whether one of its name is found over half of it."""
+    """For each event with a label, whether an event with that name covers half of it."""
     for event in truth.events:
         if event.label is not None:
             same = [other.span for other in found if other.label.casefold() == event.label.casefold()]
@@ -124,13 +124,15 @@ DETECTION = "detection"
 
 
 class BackendScores(Record):
-    """What one backend reached over all recordings; None if it says nothing of the kind, or no truth is known."""
+    """One backend's scores over all recordings; None if it gives no such value, or the truth is unknown."""
 
     backend: str
     rejected: int
-    event_f1: float | None = Field(description="of its events by class, or by branch where no class is known")
+    event_f1: float | None = Field(description="of its events by class, or by branch if no class is known")
     second_f1: float | None = Field(description="the same, second by second")
-    named: float | None = Field(description="share of the true events that one of its events names, half of the time")
+    named: float | None = Field(
+        description="share of the true events of which half is covered by an event with the right name"
+    )
     measures: tuple[tuple[str, float | None], ...] = Field(description="mean error, or share, of each measure")
     times_real_time: float
 
@@ -145,7 +147,7 @@ class GeneralEvaluation(Record):
 
 @dataclass
 class _Tally:
-    """What is summed up for one backend."""
+    """The sums for one backend."""
 
     seconds: float = 0.0
     rejected: int = 0
@@ -156,7 +158,7 @@ class _Tally:
 def evaluate_general(
     folder: Path, backends: Sequence[Backend[GeneralFacts]], detectors: Sequence[Detector]
 ) -> GeneralEvaluation:
-    """`detectors` say what happens, then `backends` hear each recording whole, in order.
+    """Runs `detectors`, then `backends` on each whole recording, in order.
 
     Raises LabelledFolderError if the folder is not in the format.
     """
@@ -178,7 +180,7 @@ def evaluate_general(
 
 
 def read_sounds(folder: Path) -> tuple[SoundTruth, ...]:
-    """Raises LabelledFolderError if neither list is there, or a line does not fit."""
+    """The recordings. Raises LabelledFolderError if neither list exists, or a line is invalid."""
     if (folder / LIST).is_file():
         return tuple(read_list(folder / LIST, SoundTruth))
     if not (folder / "scenes.jsonl").is_file():
@@ -195,7 +197,7 @@ def _of_scene(scene: LabelledScene) -> SoundTruth:
 
 
 def _detect(truth: SoundTruth, audio: tuple[Samples, int], detectors: Sequence[Detector], tally: _Tally) -> Segment:
-    """The recording as one segment, with what the detectors find in it."""
+    """The recording as one segment, with the detectors' events."""
     mono, rate_hz = audio
     started = time.perf_counter()
     waveform = InMemory(at_rate(mono, rate_hz, DETECTION_RATE_HZ))

@@ -1,4 +1,4 @@
-"""Labelled recordings as backends hear them: each as one segment, at whatever rate a backend wants."""
+"""Labelled recordings as input for backends: each as one segment, at the backend's sample rate."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Turn(BaseModel):
 
 class _SpeakersTurn(_Turn):
     speaker: str = ""
-    """Whose it is; empty if that is not known."""
+    """The speaker; empty if unknown."""
 
 
 class _SceneEvent(_Turn):
@@ -54,11 +54,11 @@ class _SceneEvent(_Turn):
 
 
 class LabelledScene(_Line):
-    """A mixture and when what sounds in it."""
+    """A mixture with the times of its events."""
 
     duration: float
     bed: str | None = None
-    """What lies under all of it: music, noise or quiet; None if nobody knows."""
+    """The background: music, noise or quiet; None if unknown."""
     events: tuple[_SceneEvent, ...]
 
     @property
@@ -73,7 +73,7 @@ class LabelledClip(_Line):
 
 
 class Conversation(_Line):
-    """A conversation and who speaks when."""
+    """A conversation with its speaker turns."""
 
     turns: tuple[_SpeakersTurn, ...]
 
@@ -87,11 +87,11 @@ class Conversation(_Line):
 
 
 class LabelledFolderError(ValueError):
-    """The folder is not in the format; the message is one line and says what is wrong with it."""
+    """The folder is not in the format; the message is one line with the problem."""
 
 
 class LabelledFolder(BaseModel):
-    """What a folder of labelled audio lists; a missing list is empty."""
+    """The lists of a folder of labelled audio; a missing list is empty."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -102,7 +102,7 @@ class LabelledFolder(BaseModel):
 
 
 def read_labelled_folder(root: Path) -> LabelledFolder:
-    """Raises LabelledFolderError if no list is there or a line does not fit."""
+    """The lists. Raises LabelledFolderError if there are none, or a line is invalid."""
     names = ("scenes.jsonl", "clips.jsonl", "ami.jsonl")
     if not any((root / name).is_file() for name in names):
         raise LabelledFolderError(f"{root} has none of {', '.join(names)}")
@@ -134,7 +134,7 @@ BackendT = TypeVar("BackendT", bound=Backend[Facts])
 
 
 def read_list(path: Path, record: type[RecordingLineT]) -> Iterator[RecordingLineT]:
-    """One `record` a line. Raises LabelledFolderError if the file is missing or a line does not fit."""
+    """One `record` per line. Raises LabelledFolderError if the file is missing or a line is invalid."""
     if not path.is_file():
         raise LabelledFolderError(f"{path.parent} has no {path.name}")
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
@@ -148,7 +148,7 @@ def read_list(path: Path, record: type[RecordingLineT]) -> Iterator[RecordingLin
 
 
 def loadable(backends: Sequence[BackendT]) -> list[BackendT]:
-    """`backends` but for optional ones that cannot load here. Raises BackendUnavailableError for the others."""
+    """`backends` without optional ones that cannot load here. Raises BackendUnavailableError for required ones."""
     found = []
     for backend in backends:
         try:
@@ -162,7 +162,7 @@ def loadable(backends: Sequence[BackendT]) -> list[BackendT]:
 
 
 def read_mono(path: Path) -> tuple[Samples, int]:
-    """Samples (num_samples,), the mean of all channels, and their rate. Raises LabelledFolderError for no audio."""
+    """Samples (num_samples,), the mean of all channels, and their rate. Raises LabelledFolderError if unreadable."""
     try:
         with openers(path)[-1](path, None) as reader:
             blocks = [mean_channel(block) for block in reader.blocks()]
@@ -180,7 +180,7 @@ def at_rate(samples: Samples, rate_hz: int, wanted_hz: int) -> Samples:
 
 
 def clip_for(backend: Backend[Facts], segment: Segment, mono: Samples, rate_hz: int) -> Clip:
-    """`segment` of a recording, whose samples are `mono`, as `backend` wants to hear it."""
+    """The clip for `backend` of `segment` of a recording with samples `mono`."""
     if backend.sample_rate_hz is None:
         return Clip(segment, np.zeros(0, np.float32), rate_hz)
     part = mono[segment.start_ms * rate_hz // 1000 : segment.end_ms * rate_hz // 1000]

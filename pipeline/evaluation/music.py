@@ -1,7 +1,7 @@
-"""How well music backends do on a folder of pieces whose truth is known, with the measures of mir_eval.
+"""Evaluates music backends on a folder of labelled pieces, with the measures of mir_eval.
 
-The folder holds audio files and `pieces.jsonl`, one `MusicTruth` a line, as `python -m benchmarks.rendered_music`
-writes it.
+The folder has audio files and `pieces.jsonl`, one `MusicTruth` per line, as written by
+`python -m benchmarks.rendered_music`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ FIELD_OF = {
     **dict.fromkeys(("chords_root", "chords_majmin", "chords_sevenths"), "chords"),
     **dict.fromkeys(("sections_f_500ms", "sections_f_3s"), "sections"),
 }
-"""Which field of `MusicFacts` a measure judges."""
+"""measure → the field of `MusicFacts` that it scores."""
 _TEMPO_TOLERANCE = 0.04
 """As in MIREX's accuracy; its P-score allows 8 %."""
 
@@ -54,7 +54,7 @@ class TrueSpan(Record):
 
 
 class MusicTruth(Record):
-    """What is known of one file; whatever is null or empty is not measured."""
+    """The truth about one file; null or empty fields are not measured."""
 
     file: str
     key: str | None = Field(default=None, description="as in A minor")
@@ -83,10 +83,10 @@ def cut_truth(truth: MusicTruth, span: TimeSpan) -> MusicTruth:
 
 
 def score_facts(facts: MusicFacts, truth: MusicTruth, span: TimeSpan) -> dict[str, float]:
-    """Each of `MEASURES` that `truth` allows. What `facts` leave null scores 0."""
+    """Each of `MEASURES` that `truth` allows. A null field of `facts` scores 0."""
     scores: dict[str, float] = {}
     with warnings.catch_warnings():
-        # mir_eval warns of empty answers, which are counted here as 0.
+        # mir_eval warns about empty answers, which count as 0 here.
         warnings.simplefilter("ignore")
         scores |= _rhythm_scores(facts.rhythm, truth)
         if truth.key is not None:
@@ -129,7 +129,7 @@ def _tempo_scores(rhythm: Rhythm | None, true_bpm: float) -> dict[str, float]:
         return {"tempo_exact": 0.0, "tempo_octave": 0.0, "tempo_p": 0.0}
     alternative = next(iter(rhythm.tempo_alternatives_bpm), rhythm.tempo_bpm)
     guesses = np.array(sorted([rhythm.tempo_bpm, alternative]))
-    # One true tempo: the other of the pair that mir_eval wants carries no weight.
+    # There is one true tempo: the other one of mir_eval's pair has no weight.
     p_score, _, _ = mir_eval.tempo.detection(np.array([true_bpm / 2, true_bpm]), 0.0, guesses)
     ratios = [rhythm.tempo_bpm / (true_bpm * factor) for factor in (1.0, 0.5, 2.0)]
     within = [abs(ratio - 1) <= _TEMPO_TOLERANCE for ratio in ratios]
@@ -148,7 +148,7 @@ def _chord_scores(facts: MusicFacts, truth: MusicTruth, span: TimeSpan) -> dict[
     import mir_eval
 
     answered = [TrueSpan(start_ms=c.start_ms, end_ms=c.end_ms, label=c.label) for c in facts.chords or ()]
-    # mir_eval's own crop leaves an empty chord where one ends exactly at the truth's start, and then refuses it.
+    # mir_eval's own crop leaves an empty chord if one ends exactly at the truth's start, and then refuses it.
     chords = _cut_spans(answered, TimeSpan(truth.chords[0].start_ms, truth.chords[-1].end_ms))
     if not chords:
         chords = (TrueSpan(start_ms=span.start_ms, end_ms=span.end_ms, label="N"),)
@@ -189,7 +189,7 @@ class PieceScores(Record):
 
 
 class BackendScores(Record):
-    """`means` has the mean over the pieces, and over how many, of each measure that the backend answers."""
+    """`means` has, for each measure of the backend, the mean over the pieces and their number."""
 
     backend: str
     pieces: tuple[PieceScores, ...]
@@ -211,11 +211,11 @@ class MusicEvaluation(Record):
 def evaluate_music(
     folder: Path, backends: Sequence[Backend[MusicFacts]], clip_s: float | None = 30.0
 ) -> MusicEvaluation:
-    """Answers of each of `backends` against the truth.
+    """Scores of each of `backends`.
 
-    Pieces are cut into clips of `clip_s`, as segments are (a last one under 5 s joins the one before); None, and a
-    backend that hears whole recordings, take whole pieces. Of what a backend answers for any clip, a clip that it
-    leaves null scores 0. Raises LabelledFolderError if the folder is not in the format.
+    Pieces are cut into clips of `clip_s`, like segments (a last one under 5 s is joined to the one before); None, and a
+    backend for whole recordings, use whole pieces. If a backend fills a field for any clip, clips without it score 0.
+    Raises LabelledFolderError if the folder is not in the format.
     """
     truths = tuple(read_list(folder / LIST, MusicTruth))
     scored = tuple(_evaluate_backend(folder, truths, backend, clip_s) for backend in backends)
@@ -239,7 +239,7 @@ def clip_spans(duration_ms: int, clip_s: float | None) -> Iterator[TimeSpan]:
 def _evaluate_backend(
     folder: Path, truths: Sequence[MusicTruth], backend: Backend[MusicFacts], clip_s: float | None
 ) -> tuple[BackendScores, float]:
-    """Its scores, and the seconds of audio that it heard."""
+    """Its scores, and the seconds of audio processed."""
     annotator = backend.load()
     pieces, answered, seconds, audio_s = [], set[str](), 0.0, 0.0
     for truth in truths:

@@ -1,7 +1,7 @@
-"""Which of a folder's labelled sounds are named, and how rightly: for `clips.jsonl`, next to its other measures.
+"""Scores the names of a folder's labelled sounds, from `clips.jsonl`.
 
-A clip's line has `file`, `label` (its branch) and what it is: `names`, the labels of AudioSet that are right for it, or
-`text`, in which the nouns of the table of sounds are looked up. Clips of neither are left out.
+A clip's line has `file`, `label` (its branch) and either `names`, the right labels of AudioSet, or `text`, in which the
+nouns of the table of sounds are looked up. Clips with neither are left out.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ CLIPS = "clips.jsonl"
 DETECTION = "detection"
 _MUSIC = (EventClass.MUSIC, EventClass.SINGING)
 _MUCH_MUSIC = 0.25
-"""From this share of a clip on, events of music call it music."""
+"""With at least this share of music events, a clip counts as called music."""
 
 
 class ClipTruth(Record):
-    """What is known of one clip."""
+    """The truth about one clip."""
 
     file: str
     label: Branch
@@ -49,29 +49,29 @@ class ClipTruth(Record):
 
     @property
     def right_labels(self) -> frozenset[str]:
-        """AudioSet's labels that are as narrow as they may be; empty if nothing is known."""
+        """The most specific right labels of AudioSet; empty if unknown."""
         return frozenset(self.names or (labels_in(self.text) if self.text else ()))
 
 
 class NamedClips(Record):
-    """What one source of names reached over the labelled clips of a folder; None if there is nothing to count."""
+    """The scores of one source of names over the labelled clips of a folder; None if there is nothing to count."""
 
     source: str
     clips: int
     named: float | None
     right: float | None
-    """Of the names, broad ones too."""
+    """Share of right names, including broad ones."""
     narrow: int
     narrow_right: float | None
     broad: int
     broad_right: float | None
     called_music: int
-    """Clips of sounds that are no music, with music over a quarter of the time."""
+    """Clips of other sounds with music events over a quarter of the time."""
 
 
 @dataclass(frozen=True)
 class NamedClip:
-    """One clip, what it is, and what was found in it."""
+    """One clip, its truth, and its detected events."""
 
     truth: ClipTruth
     duration_ms: int
@@ -79,7 +79,7 @@ class NamedClip:
 
     @property
     def name(self) -> str | None:
-        """The label that most of the clip is named by, of those that a caption would tell; None for no name."""
+        """The label with the most time in the clip, of those that a caption would mention; None if there is none."""
         named = [event for event in self.found if _tells(event)]
         return max(named, key=lambda event: (event.span.duration_ms, event.score)).label if named else None
 
@@ -98,7 +98,7 @@ def _tells(event: Event) -> bool:
 def evaluate_named_clips(
     folder: Path, backends: Sequence[Backend[GeneralFacts]], detectors: Sequence[Detector]
 ) -> tuple[NamedClips, ...]:
-    """One line for each of `backends` that finds events, and one for `detectors`, which come first.
+    """One line per backend in `backends` that finds events, after one for `detectors`.
 
     Only clips of the general branch are read. Raises LabelledFolderError if the folder is not in the format.
     """
@@ -126,7 +126,7 @@ def evaluate_named_clips(
 
 
 def is_at_hand(backend: Backend[GeneralFacts]) -> bool:
-    """Whether `backend` loads without asking a model hub: its weights were fetched before."""
+    """Whether `backend` loads without a model hub because its weights were downloaded before."""
     try:
         backend.check_available()
     except BackendUnavailableError:
@@ -135,7 +135,7 @@ def is_at_hand(backend: Backend[GeneralFacts]) -> bool:
 
 
 def score_named_clips(source: str, clips: Sequence[NamedClip]) -> NamedClips:
-    """Of clips that are no speech and no music, and of which it is known what they are."""
+    """Scores over clips that are neither speech nor music and whose truth is known."""
     known = [clip for clip in clips if clip.truth.right_labels]
     verdicts = [(_is_broad(clip.name), is_right(clip.name, clip.truth)) for clip in known if clip.name is not None]
     narrow = [right for broad, right in verdicts if not broad]
@@ -159,7 +159,7 @@ def is_right(label: str, truth: ClipTruth) -> bool:
 
 
 def _is_broad(label: str | None) -> bool:
-    """Whether other names are narrower."""
+    """Whether there are more specific names."""
     return any(label == name.broader for name in sound_names().values())
 
 
@@ -168,7 +168,7 @@ def _share(part: float, whole: int) -> float | None:
 
 
 def labels_in(text: str) -> Iterator[str]:
-    """The labels that the nouns and names in `text` stand for."""
+    """The labels for the nouns and names in `text`."""
     words = f" {' '.join(re.findall(r'[a-z]+', text.lower()))} "
     for word, labels in _lexicon().items():
         if f" {word} " in words or f" {word}s " in words:
@@ -177,7 +177,7 @@ def labels_in(text: str) -> Iterator[str]:
 
 @cache
 def _lexicon() -> Mapping[str, tuple[str, ...]]:
-    """Nouns of the table of sounds, AudioSet's own words, and words that stand for a broader one: to labels."""
+    """Nouns of the table of sounds, AudioSet's own words, and words for a broader one → labels."""
     found: dict[str, list[str]] = {}
     for name in sound_names().values():
         spoken = {name.noun, *re.split(r", | \(|\)", name.label.lower())} - {"", "something", "someone", "people"}

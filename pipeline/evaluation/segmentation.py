@@ -1,4 +1,4 @@
-"""Segmentation and routing on a folder of labelled audio, next to simple ways of cutting, in one table."""
+"""Evaluates segmentation and routing on a folder of labelled audio, compared with simple ways of cutting."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ENERGY_HOP_MS = 20
 ENERGY_RANGE_DB = 40.0
 
 Baseline = Callable[[Waveform], tuple[list[TimeSpan], list[Event]]]
-"""From a waveform to its segments and the events it takes them for; a way that finds no events gives none."""
+"""From a waveform to its segments and events; a method without event detection returns no events."""
 
 
 def fixed(window_ms: int) -> Baseline:
@@ -51,7 +51,7 @@ def fixed(window_ms: int) -> Baseline:
 
 
 def energy(waveform: Waveform) -> tuple[list[TimeSpan], list[Event]]:
-    """Each stretch within 40 dB of the loudest 20 ms, as many an audio splitter does it."""
+    """Each stretch within 40 dB of the loudest 20 ms, like many audio splitters."""
     hop = ENERGY_HOP_MS * DETECTION_RATE_HZ // 1000
     powers = []
     for block in waveform.blocks():
@@ -64,7 +64,7 @@ def energy(waveform: Waveform) -> tuple[list[TimeSpan], list[Event]]:
 
 
 def speech_cuts(detector: Detector) -> Baseline:
-    """Segments of speech and what lies between them, as a voice activity detector alone would cut."""
+    """Segments of speech and the time between them, as cut by a voice activity detector alone."""
 
     def cut(waveform: Waveform) -> tuple[list[TimeSpan], list[Event]]:
         duration_ms = waveform.num_samples * 1000 // DETECTION_RATE_HZ
@@ -84,7 +84,7 @@ def _event(span: TimeSpan, event_class: EventClass) -> Event:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one way of cutting makes of one recording."""
+    """The result of one method for one recording."""
 
     segments: tuple[FoundSegment, ...]
     events: tuple[Event, ...]
@@ -94,7 +94,7 @@ Method = Callable[["Waveform"], Answer]
 
 
 class MethodScores(Record):
-    """One line of the table; None if a way of cutting does not answer or nothing was there to measure."""
+    """One line of the table; None if a method gives no such value or there was nothing to measure."""
 
     method: str
     cut: float | None
@@ -143,7 +143,7 @@ def _cut_only(baseline: Callable[[Waveform], tuple[list[TimeSpan], list[Event]]]
 
 
 def score_method(name: str, folder: LabelledFolder, method: Method) -> MethodScores:
-    """All figures of one way of cutting."""
+    """All scores of one method."""
     scenes, conversation, routing = SceneScore(), ConversationScore(), RoutingScore()
     pairs: list[tuple[list[TrueEvent], tuple[Event, ...]]] = []
     for scene in folder.scenes:
@@ -190,7 +190,7 @@ def _by_branch(shares: dict[Branch, Share]) -> tuple[tuple[Branch, float | None]
 def event_f1(pairs: Sequence[tuple[Sequence[TrueEvent], Sequence[Event]]]) -> float | None:
     """Event-based F1 over all branches; None if sed_eval is not installed.
 
-    Background events are not among the truth, so a bed that is found counts against it.
+    Background events are not part of the truth, so a detected bed counts as an error.
     """
     scenes = [
         Scene(
@@ -221,6 +221,6 @@ def table_cells(scores: MethodScores) -> list[str]:
 
 
 def table_columns() -> list[str]:
-    """Heads of the table: scenes, conversations, then routing of single clips."""
+    """Headings of the table: scenes, conversations, then routing of single clips."""
     routed = [f"{branch} routed" for branch in Branch] + [f"{branch} first" for branch in Branch]
     return [*COLUMNS, *TALK_COLUMNS, *routed, "branches"]

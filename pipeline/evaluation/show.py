@@ -1,4 +1,4 @@
-"""A picture of one recording: waveform, spectrogram, events, what cutting would cost, and the boundaries chosen."""
+"""Draws one recording: waveform, spectrogram, events, the cost of cutting, and the chosen boundaries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROW_MS = 60_000
 MAX_ROWS = 20
 MADE_BY = "soundseam show"
 _MARKS = {".png": "Software", ".pdf": "Creator", ".svg": "Creator"}
-"""Suffix of a picture → the metadata in which it bears MADE_BY."""
+"""Suffix of a picture → the metadata field with MADE_BY."""
 REMEDY = "pip install 'soundseam[show]'"
 
 COLOURS = {
@@ -46,12 +46,12 @@ COLOURS = {
 
 
 class PictureError(Exception):
-    """No picture can be drawn. The message is one line and names the remedy."""
+    """No picture can be drawn. The message is one line with the remedy."""
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """Everything of a recording that the picture shows."""
+    """The data of a recording for the picture."""
 
     scene: Scene
     drafts: tuple[SegmentDraft, ...]
@@ -63,11 +63,11 @@ class _Seen:
 def show_recording(
     path: Path, output: Path, detectors: Sequence[Detector], config: SegmentationConfig, span: TimeSpan | None = None
 ) -> int:
-    """Draws `span` of a recording, or all of it up to 20 minutes, into `output` (PNG, PDF or SVG by its name).
+    """Draws `span` of a recording, or all of it up to 20 minutes, into `output` (PNG, PDF or SVG by its suffix).
 
-    The whole recording is segmented, whatever part is drawn. Returns how many segments the picture shows. Raises
-    PictureError without matplotlib, for an `output` that is not ours to write or if the span holds nothing, DecodeError
-    for a file that cannot be read.
+    The whole recording is segmented, whatever part is drawn. Returns the number of segments in the picture. Raises
+    PictureError without matplotlib, for an `output` that must not be overwritten or for an empty span, DecodeError for
+    a file that cannot be read.
     """
     _check_target(output)
     if find_spec("matplotlib") is None:
@@ -86,11 +86,11 @@ def show_recording(
 
 
 def _check_target(output: Path) -> None:
-    """Raises PictureError for a format that is not drawn, and for a file that no `show` wrote."""
+    """Raises PictureError for an unsupported format, and for a file that was not written by `show`."""
     if output.suffix.lower() not in _MARKS:
-        raise PictureError(f"{output} is no name of a picture: end it in {', '.join(_MARKS)}")
+        raise PictureError(f"{output} is not a supported picture: use a name that ends in {', '.join(_MARKS)}")
     if output.is_dir() or (output.exists() and MADE_BY.encode() not in output.read_bytes()):
-        raise PictureError(f"{output} is there already, and is no picture of soundseam show: choose another --output")
+        raise PictureError(f"{output} exists and was not drawn by soundseam show: choose another --output")
 
 
 def _look(
@@ -107,7 +107,7 @@ def _look(
 
 
 def _draw(seen: _Seen, title: str) -> Figure:
-    # The object interface: pyplot would choose a window system and keep the figure for ever.
+    # The object interface: pyplot would choose a window system and keep the figure forever.
     from matplotlib.figure import Figure
 
     rows = -(-seen.span.duration_ms // ROW_MS)

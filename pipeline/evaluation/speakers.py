@@ -1,6 +1,6 @@
-"""How well diarization does on a folder of conversations whose turns are known.
+"""Evaluates diarization on a folder of labelled conversations.
 
-The folder holds audio files and `ami.jsonl`, one conversation a line: `file`, and `turns` with `onset`, `offset` (s)
+The folder has audio files and `ami.jsonl`, one line per conversation: `file`, and `turns` with `onset`, `offset` (s)
 and `speaker`. No collar, overlaps counted: the strictest form of the diarization error rate.
 """
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from pyannote.core import Annotation
 
 ONE_SPEAKER = "one speaker"
-"""What no diarization at all gives: whoever speaks is the same."""
+"""The baseline without diarization: all speech has the same speaker."""
 
 
 class SpeakerScores(Record):
-    """What one backend reached over all conversations, as shares of the time of all true turns."""
+    """One backend's scores over all conversations, as shares of the time of all true turns."""
 
     backend: str
-    diarization_error_rate: float = Field(description="the three below together")
-    missed: float = Field(description="time of turns that nobody was found for")
-    false_alarm: float = Field(description="time in which nobody, or fewer, spoke")
-    confusion: float = Field(description="time given to another speaker")
+    diarization_error_rate: float = Field(description="the sum of the three below")
+    missed: float = Field(description="time of turns without a detected speaker")
+    false_alarm: float = Field(description="time with more detected speakers than true ones")
+    confusion: float = Field(description="time assigned to a wrong speaker")
     speakers_off: float = Field(description="mean |difference| of the number of speakers")
     count_right: float = Field(description="share of conversations with the right number of speakers of 1 s and more")
     sure_share: float | None = Field(description="share of conversations in which it is sure who speaks")
@@ -47,7 +47,7 @@ class SpeakerScores(Record):
 
 
 class SpeakerEvaluation(Record):
-    """One line per backend, the one that knows nobody apart first."""
+    """One line per backend, the baseline first."""
 
     conversations: int
     audio_s: float
@@ -66,9 +66,9 @@ class _Evaluated:
 
 
 Turns = Sequence[tuple[str, TimeSpan]]
-"""Speaker and when."""
+"""Speakers with their times."""
 _MIN_SPOKEN_MS = 1_000
-"""Of a speaker who counts."""
+"""Minimum speech of a counted speaker."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class _Found:
 
 
 def count_speakers(turns: Turns) -> int:
-    """Those who speak for a second or more."""
+    """Number of speakers who speak for at least a second."""
     spoken: dict[str, int] = {}
     for speaker, span in turns:
         spoken[speaker] = spoken.get(speaker, 0) + span.duration_ms
@@ -86,7 +86,7 @@ def count_speakers(turns: Turns) -> int:
 
 
 def diarizing(backends: Sequence[Backend[SpeechFacts]]) -> list[Backend[SpeechFacts]]:
-    """Those of `backends` that tell speakers apart and can load here."""
+    """The diarization backends among `backends` that can load here."""
     return loadable([backend for backend in backends if backend.hears_recordings])
 
 
@@ -96,7 +96,7 @@ def evaluate_speakers(
     backends: Sequence[Backend[SpeechFacts]],
     detector: DetectionBackend,
 ) -> SpeakerEvaluation:
-    """The turns of `backends` over whole conversations, next to one speaker wherever `detector` finds speech."""
+    """Scores of `backends` on whole conversations, compared with one speaker wherever `detector` finds speech."""
     heard = [_open(folder, conversation) for conversation in conversations]
     ears = detector.load()
     found, seconds = [], 0.0
@@ -114,7 +114,7 @@ def evaluate_speakers(
 def _diarize(backend: Backend[SpeechFacts], heard: Sequence[_Evaluated]) -> tuple[list[_Found], float]:
     annotator = backend.load()
     if not isinstance(annotator, RecordingAnnotator):
-        raise TypeError(f"{backend.backend} hears recordings, and its annotator does not")
+        raise TypeError(f"{backend.backend} is for recordings, but its annotator is not")
     found: list[_Found] = []
     started = time.perf_counter()
     for one in heard:

@@ -1,4 +1,4 @@
-"""What `evaluate speech` prints: recognisers and aligners side by side, then diarization."""
+"""The tables of `evaluate speech`: recognisers and aligners side by side, then diarization."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LONGEST_MS = 30_000
 
 
 class SpokenWord(BaseModel):
-    """A word of the truth, and when it is said."""
+    """A word of the truth, with its time."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -67,21 +67,21 @@ class SpokenClip(BaseModel):
 
 
 class BackendScores(Record):
-    """What one backend reached over all recordings; a measure is None if the backend has nothing to judge."""
+    """One backend's scores over all recordings; a measure is None if it does not apply to the backend."""
 
     backend: str
-    recordings: int = Field(description="that it answered with a transcript or an alignment")
+    recordings: int = Field(description="number of recordings with a transcript or an alignment")
     rejected: int
     word_error_rate: float | None = Field(description="errors over words of the truth, all recordings together")
     character_error_rate: float | None = Field(description="the same over characters, spaces left out")
-    coverage: float | None = Field(description="mean share of the detected speech that words span")
+    coverage: float | None = Field(description="mean share of the detected speech that words cover")
     agreement: float | None = Field(description="mean")
     usable_share: float | None = Field(description="share of transcripts marked usable for training")
     word_time_aas_ms: float | None = Field(
-        description="average absolute shift of starts and ends, where the words are those of the truth"
+        description="average absolute shift of starts and ends, if the words match the truth"
     )
     time_source_difference_ms: float | None = Field(
-        description="mean distance of aligned times to the recogniser's own, where the text is that of the truth"
+        description="mean distance of aligned times from the recogniser's own, if the text matches the truth"
     )
     times_real_time: float
 
@@ -93,12 +93,12 @@ class SpeechEvaluation(Record):
     audio_s: float
     backends: tuple[BackendScores, ...]
     together: tuple[OutcomeTable, ...] = ()
-    """What they come to together."""
+    """Tables over all backends together."""
 
 
 @dataclass
 class _Tally:
-    """What is summed up for one backend."""
+    """The sums for one backend."""
 
     seconds: float = 0.0
     answered: int = 0
@@ -115,7 +115,7 @@ class _Tally:
 
 
 def transcribing(backends: Sequence[Backend[SpeechFacts]]) -> list[Backend[SpeechFacts]]:
-    """Those of `backends` that can load here and have to do with words, their times or the voice as measured."""
+    """The backends among `backends` for words, their times or the measured voice that can load here."""
     others = ("speech_caption", "clap_agreement", "audio_caption", "paralinguistics")
     return [one for one in loadable(backends) if one.kind not in others and not one.hears_recordings]
 
@@ -125,7 +125,7 @@ def evaluate_speech(
 ) -> SpeechEvaluation:
     """The transcripts, alignments and agreement of `backends`, run in order on each recording of up to 30 s.
 
-    `detector` says where speech is. Raises LabelledFolderError if the folder is not in the format.
+    `detector` finds the speech. Raises LabelledFolderError if the folder is not in the format.
     """
     ears = detector.load()
     truths = [truth for truth in read_spoken_clips(folder) if truth.label is Branch.SPEECH and truth.text.strip()]
@@ -218,14 +218,14 @@ def _count(text: str, truth: SpokenClip, tally: _Tally) -> None:
 
 
 def _says(words: Sequence[Word], truth: SpokenClip) -> bool:
-    """Whether `words` are those of the truth, as they are compared."""
+    """Whether `words` equal those of the truth, after normalisation."""
     unit, language = unit_of([truth.text]), truth.lang or "en"
     text = " ".join(word.text for word in words)
     return units_of(text, unit, language) == units_of(truth.text, unit, language)
 
 
 def word_time_errors_ms(words: Sequence[Word], truth: Sequence[SpokenWord]) -> list[float]:
-    """|difference| of every start and end; none if the words are not those of the truth, in number and spelling."""
+    """|difference| of every start and end; empty if the words differ from the truth in number or spelling."""
     if [plain(word.text) for word in words] != [plain(word.text) for word in truth]:
         return []
     pairs = zip(words, truth, strict=True)
@@ -271,11 +271,11 @@ def _open_clip(folder: Path, truth: SpokenClip, detector: Detector) -> Clip | No
 
 Rows = list[tuple[str, list[float | None]]]
 SpeechTable = tuple[str, list[str], Rows]
-"""A title, the backends, and each measure with a figure for each of them."""
+"""A title, the backends, and each measure with one figure per backend."""
 
 
 def speech_tables(folder: Path, backends: Sequence[Backend[SpeechFacts]]) -> Iterator[SpeechTable]:
-    """A table for texts where there is a clips.jsonl, and one for speakers where turns of an ami.jsonl name them.
+    """A table for texts if there is a clips.jsonl, and one for speakers if the turns of an ami.jsonl have speakers.
 
     Raises LabelledFolderError if there is neither.
     """

@@ -1,5 +1,5 @@
-"""What a whole chain of speech backends makes of each recording: what it keeps and how wrong that is, whether its words
-have true times, how it does on each language, and what it would be without one of its recognisers."""
+"""Evaluates a whole chain of speech backends: what it keeps and its error rate, accuracy of word times, results per
+language, and the effect of leaving out one of its recognisers."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from soundseam.schemas.segment import Segment
 from soundseam.schemas.speech import ErrorUnit, Transcript, Word
 
 FAR_MS = 200
-"""An edge of a word that is further away than this is wrong."""
+"""Edges of words with a larger difference are wrong."""
 KEPT_SHARES = (0.3, 0.5, 0.7, 0.8, 0.9, 1.0)
 NO_LANGUAGE = "?"
 
 Rows = list[tuple[str, list[float | None]]]
 OutcomeTable = tuple[str, list[str], Rows]
-"""A title, the columns, and each measure with a figure for each of them."""
+"""A title, the columns, and each measure with one figure per column."""
 
 
 class Phrase(BaseModel):
-    """What is said without a pause, and when: its first word starts at `onset`, its last one ends at `offset`, in s."""
+    """A phrase without a pause: its first word starts at `onset`, its last one ends at `offset`, in s."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -41,7 +41,7 @@ class Phrase(BaseModel):
 
 @dataclass(frozen=True)
 class SpokenTruth:
-    """Of one recording; `phrases` are empty if their times are not known."""
+    """The truth about one recording; `phrases` are empty if their times are unknown."""
 
     text: str
     language: str | None
@@ -50,7 +50,7 @@ class SpokenTruth:
 
 @dataclass
 class Outcome:
-    """One recording: what is true of it, and the rows of all backends in their order."""
+    """One recording: its truth, and the rows of all backends in order."""
 
     truth: SpokenTruth
     segment: Segment
@@ -58,26 +58,26 @@ class Outcome:
 
     @property
     def final(self) -> Transcript | None:
-        """The agreed transcript where systems were compared, else the last one."""
+        """The agreed transcript if systems were compared, else the last one."""
         told = [row for row in self.rows if row.transcript is not None]
         agreed = [row for row in told if row.agreement is not None] or told
         return agreed[-1].transcript if agreed else None
 
     @property
     def aligned(self) -> tuple[Word, ...]:
-        """The words of the last aligner that answered."""
+        """The words of the last aligner with an answer."""
         return next((row.alignment.words for row in reversed(self.rows) if row.alignment is not None), ())
 
     @property
     def heard_language(self) -> str | None:
-        """As the first system that names one from the sound heard it."""
+        """The language from the first system that detects one in the audio."""
         told = (row.transcript for row in self.rows if row.transcript is not None and row.agreement is None)
         return next((one.language for one in told if one.language and one.language_probability is not None), None)
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Edits, over words of the truth; characters where it is written without spaces."""
+    """Edits and words of the truth; characters if it is written without spaces."""
 
     edits: int
     units: int
@@ -92,7 +92,7 @@ def errors_of(text: str, truth: SpokenTruth) -> Errors:
 
 @dataclass(frozen=True)
 class EdgeErrors:
-    """|difference| in ms of first words' starts and last words' ends of phrases, where those words were heard right."""
+    """|difference| in ms of the starts of first words and ends of last words of phrases, if recognised correctly."""
 
     starts: tuple[float, ...]
     ends: tuple[float, ...]
@@ -129,7 +129,7 @@ class Outcomes:
         self._by_file.setdefault(file, Outcome(truth, segment)).rows.append(row)
 
     def tables(self, agreement: TranscriptAgreement | None) -> Iterator[OutcomeTable]:
-        """What all systems together come to; nothing if none transcribed."""
+        """The results of all systems together; nothing if none transcribed."""
         told = [one for one in self._by_file.values() if one.final is not None]
         if not told:
             return
@@ -149,7 +149,7 @@ def _language_of(one: Outcome) -> str:
 
 
 def _kept_curve(outcomes: Sequence[Outcome]) -> tuple[str, list[float | None]]:
-    """The word error rate of the recordings that systems agree on most, for each share of them."""
+    """The word error rate of the recordings with the highest agreement, for each share of them."""
     ranked = sorted(outcomes, key=lambda one: -((one.final.agreement if one.final else None) or 0.0))
     errors = [errors_of(one.final.text if one.final else "", one.truth) for one in ranked]
     kept = [errors[: max(1, round(share * len(errors)))] for share in KEPT_SHARES]
@@ -190,7 +190,7 @@ def _errors(outcomes: Sequence[Outcome]) -> float | None:
 
 
 def _without_one(outcomes: Sequence[Outcome], agreement: TranscriptAgreement) -> Iterator[OutcomeTable]:
-    """What is kept with all recognisers, and with each of them left out: what one of them spoils, or adds."""
+    """The results with all recognisers, and without each of them."""
     systems = list(
         dict.fromkeys(row.backend for one in outcomes for row in one.rows if row.transcript and row.agreement is None)
     )

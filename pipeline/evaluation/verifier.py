@@ -1,4 +1,4 @@
-"""What a terminal shows of a verifier's evaluation."""
+"""Evaluates a verifier on claims of a corpus, and shows the result."""
 
 from __future__ import annotations
 
@@ -53,26 +53,26 @@ class VerifierScores(Record):
     ece: float
     auc: float | None
     confirmed_own: float
-    """Share of the true claims that were confirmed, and so on."""
+    """Share of true claims that were confirmed; likewise below."""
     confirmed_swapped: float
     dropped_own: float
     dropped_swapped: float
     disagreement: float
-    """Mean distance between the answers to the two phrasings."""
+    """Mean difference between the answers to the two phrasings."""
 
 
 class VerifierEvaluation(Record):
-    """What `soundseam evaluate verifier` prints."""
+    """The result of `soundseam evaluate verifier`."""
 
     segments: int
     failed: int
-    """Trials that the server gave no answer for."""
+    """Trials without an answer from the server."""
     scores: tuple[VerifierScores, ...]
     bins: tuple[Bin, ...]
-    """Of all trials: how often claims of a probability are true."""
+    """Over all trials: how often claims with a given probability are true."""
     silence_trials: int
     believed_in_silence: float | None
-    """Share of the true claims asked about in silence that were believed all the same; None if none were."""
+    """Share of true claims that were also believed in silence; None if none were checked."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Judged:
 def evaluate_verifier(
     output: str, config: VerifierConfig, asker: ChatClient, segments: int, seed: int
 ) -> VerifierEvaluation:
-    """Asks about the claims of up to `segments` segments of OUT, drawn by lot. Raises SetupError if OUT has none."""
+    """Asks about the claims of up to `segments` randomly drawn segments of OUT. Raises SetupError if OUT has none."""
     corpus = _load(output)
     captions = _draw_captions(corpus, segments, seed)
     known = {caption.segment_id for caption in captions}
@@ -108,7 +108,7 @@ def evaluate_verifier(
 
 
 def judge_trials(heard: Iterable[SegmentTrials], config: VerifierConfig, asker: ChatClient) -> Iterator[Judged]:
-    """The trials of each segment, judged; those that fail are left out."""
+    """The judged trials of each segment; failed ones are left out."""
     first = (
         (one, list(_judge(one, replies, config))) for one, replies in ask_each(asker, heard, lambda one: one.questions)
     )
@@ -220,7 +220,7 @@ def _share(verdicts: Sequence[Verdict], wanted: Verdict) -> float:
 
 
 def _heard(corpus: Corpus, trials: Sequence[Trial]) -> Iterator[SegmentTrials]:
-    """In the order in which audio is read, one segment's in memory at a time."""
+    """The trials in the order in which audio is read, with one segment's audio in memory at a time."""
     by_segment = {name: list(group) for name, group in groupby(trials, key=attrgetter("segment_id"))}
     for row in segment_rows(corpus, Table.SEGMENTS, by_segment):
         audio = row["audio"]
@@ -257,7 +257,7 @@ _COLUMNS = {
 
 
 def verifier_tables(found: VerifierEvaluation) -> Iterator[RenderableType]:
-    """Figures group by group, then how often claims of a probability are true."""
+    """Scores by group, then how often claims with a given probability are true."""
     table = RichTable(
         title=f"Verifier: claims about {found.segments:,} segments, half of them swapped", title_justify="left"
     )
@@ -270,7 +270,7 @@ def verifier_tables(found: VerifierEvaluation) -> Iterator[RenderableType]:
     yield _reliability(found)
     if found.believed_in_silence is not None:
         believed = f"{found.believed_in_silence:.1%} of {found.silence_trials:,} true claims"
-        yield Text(f"In silence {believed} are believed all the same")
+        yield Text(f"In silence {believed} are still believed")
     if found.failed:
         yield Text(f"{found.failed:,} claims were not judged: the server had no answer")
 

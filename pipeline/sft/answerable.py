@@ -1,4 +1,4 @@
-"""What can be answered without the audio: every closed question, asked of a language model that does not hear it."""
+"""Which closed questions a language model can answer without the audio."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _SAMPLING = Sampling(max_tokens=64)
 
 
 def with_text_only(samples: Iterable[Sample], style: TimestampFormat, asker: ChatClient) -> Iterator[Sample]:
-    """The samples in order, those of closed questions with how right a model is that hears nothing.
+    """The samples in order; those of closed questions with the score of a model without the audio.
 
-    A question that the server refuses has no such figure. Samples are drawn as answers come.
+    A question refused by the server has no score. Samples are drawn as answers arrive.
     """
     for sample, replies in ask_each(asker, samples, _questions):
         if replies:
@@ -39,7 +39,7 @@ def choice_question(prompt: str, language: str, about: str, choices: Sequence[st
 
 
 def probability_of(reply: Reply, question: Question, letter: str) -> float | None:
-    """Of a letter; 1 or 0 if the server tells none. None if there is no answer."""
+    """The probability of a letter; 1 or 0 if the server gives none. None if there is no answer."""
     if isinstance(reply, AnnotationError):
         return None
     if letter in reply.probabilities:
@@ -60,7 +60,7 @@ def _questions(sample: Sample) -> Sequence[Question]:
     if spec.scoring not in CLOSED or sample.text_only is not None:
         return ()
     if spec.scoring is Scoring.CHOICE:
-        # The question holds its choices already.
+        # The question already contains its choices.
         text = filled("guess", sample.language, question=sample.question, choices="")
         return (
             Question(

@@ -1,4 +1,4 @@
-"""Answer specifications: what a right answer is, so that a program can tell."""
+"""Answer specifications for automatic scoring."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SLOTS = ("{start}", "{end}", "{text}")
 
 
 class TimedText(Record):
-    """Some text and when it is heard, counted from the beginning of the audio."""
+    """Some text with its time, counted from the beginning of the audio."""
 
     segment_start_ms: int
     segment_end_ms: int
@@ -27,9 +27,11 @@ class TimedText(Record):
 
 
 class TimestampFormat(Record):
-    """How timed text is written. Whatever can be written can be read back, to the precision of `decimals`."""
+    """The format of timed text. Everything that is written can be parsed again, to the precision of `decimals`."""
 
-    line: str = Field(default="{start} - {end}: {text}", description="one entry; {start}, {end} and {text} once each")
+    line: str = Field(
+        default="{start} - {end}: {text}", description="one entry, with {start}, {end} and {text} once each"
+    )
     joiner: str = Field(default="\n", min_length=1, description="between entries")
     decimals: int = Field(default=2, ge=0, le=3, description="of a second")
 
@@ -43,28 +45,28 @@ class TimestampFormat(Record):
         )
         if _parsed(self, _joined(self, sample)) != sample:
             raise ValueError(
-                f"timestamps.line {self.line!r} cannot be read back: set its parts apart, as in 0.00 - 1.00: x"
+                f"timestamps.line {self.line!r} cannot be parsed again: separate its parts, as in 0.00 - 1.00: x"
             )
         return self
 
 
 class AmbiguousTextError(ValueError):
-    """A text holds what would be taken for the format's own marks."""
+    """A text contains what would be parsed as the format's own marks."""
 
 
 def write_timed(entries: Sequence[TimedText], style: TimestampFormat) -> str:
     """`entries` as text. White space inside a text becomes single spaces.
 
-    Raises AmbiguousTextError if reading back would give something else.
+    Raises AmbiguousTextError if parsing would give something else.
     """
     written = _joined(style, entries)
     if _parsed(style, written) != tuple(rounded(entry, style) for entry in entries):
-        raise AmbiguousTextError(f"cannot be read back: {written[:80]!r}")
+        raise AmbiguousTextError(f"cannot be parsed again: {written[:80]!r}")
     return written
 
 
 def read_timed(text: str, style: TimestampFormat) -> tuple[TimedText, ...]:
-    """The entries of what `write_timed` wrote, or a model in the same form. ValueError for anything else."""
+    """The entries of text by `write_timed`, or by a model in the same format. Raises ValueError for anything else."""
     parsed = _parsed(style, text.strip("\n"))
     if parsed is None:
         raise ValueError(f"not timed text of the form {style.line!r}: {text[:80]!r}")
@@ -72,7 +74,7 @@ def read_timed(text: str, style: TimestampFormat) -> tuple[TimedText, ...]:
 
 
 def rounded(entry: TimedText, style: TimestampFormat) -> TimedText:
-    """`entry` as it comes back after writing."""
+    """`entry` after writing and parsing."""
     unit = 10 ** (3 - style.decimals)
     start, end = (round(ms / unit) * unit for ms in (entry.segment_start_ms, entry.segment_end_ms))
     return TimedText(segment_start_ms=start, segment_end_ms=end, text=" ".join(entry.text.split()))
@@ -100,7 +102,7 @@ def _pattern(style: TimestampFormat) -> re.Pattern[str]:
     number = r"\d+" + (rf"\.\d{{{style.decimals}}}" if style.decimals else "")
     groups = {"{start}": f"(?P<start>{number})", "{end}": f"(?P<end>{number})", "{text}": r"(?P<text>[^\n]*?)"}
     entry = "".join(groups.get(part, re.escape(part)) for part in _parts(style.line))
-    # What joins two entries ends one only where another follows: it may stand inside a text too.
+    # A separator only ends an entry if another one follows: it may also be inside a text.
     following = re.sub(r"\?P<\w+>", "?:", entry)
     return re.compile(rf"{entry}(?:{re.escape(style.joiner)}(?={following})|\Z)")
 
@@ -158,7 +160,7 @@ def wer(reference: str) -> AnswerSpec:
 
 
 def speaker_wer(reference: str) -> AnswerSpec:
-    """`reference` has a line `name: words` for each turn; how speakers are named does not matter."""
+    """`reference` has one line `name: words` per turn; the names of speakers do not matter."""
     return AnswerSpec(scoring=Scoring.SPEAKER_WER, reference=reference)
 
 
@@ -175,20 +177,20 @@ def choice(choices: Sequence[str], correct: int) -> AnswerSpec:
 
 
 LETTERS = "ABCDEF"
-"""Of choices, in order."""
+"""Letters of choices, in order."""
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _LETTER = re.compile(r"^\W*([A-F])(?![A-Za-z])")
 _TURN = re.compile(r"^\s*([^:\uff1a]{1,60})[:\uff1a](.*)$")
 _YES_OR_NO = frozenset({"yes", "no", "有", "没有"})
 _DENIED = re.compile(r"\b(not|nor|than|isn't|before|after)\b|不|比")
-"""Before an answer: then it is the other one that is given."""
+"""Words before an answer that mean the other one is given."""
 MAX_SPEAKERS = 20
-"""Of an answer that is scored: what names more is wrong anyway."""
+"""Maximum number of speakers in a scored answer: one with more is wrong anyway."""
 _SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 
 def score_answer(spec: AnswerSpec, answer: str, style: TimestampFormat) -> float | None:
-    """How right `answer` is, in [0, 1]; None if no program can tell (open and refusal)."""
+    """The score of `answer`, in [0, 1]; None if it cannot be scored automatically (open and refusal)."""
     score: float | None = None
     match spec.scoring:
         case Scoring.EXACT:
@@ -210,19 +212,19 @@ def score_answer(spec: AnswerSpec, answer: str, style: TimestampFormat) -> float
 
 
 def letter_of(answer: str) -> str | None:
-    """The letter of a choice that an answer begins with; None for none."""
+    """The letter of a choice at the beginning of an answer; None if there is none."""
     found = _LETTER.match(answer)
     return found[1] if found else None
 
 
 def error_rate(reference: str, answer: str) -> float:
-    """Word error rate, counting each character of scripts without spaces as a word; punctuation and case aside."""
+    """Word error rate, with each character of scripts without spaces as a word, ignoring punctuation and case."""
     wanted, given = _tokens(reference), _tokens(answer)
     return Levenshtein.distance(wanted, given) / max(len(wanted), 1)
 
 
 def speaker_error_rate(reference: str, answer: str) -> float:
-    """The same over turns `name: words`, speaker by speaker, with whoever fits best: cpWER (arXiv 2004.09249)."""
+    """The same over turns `name: words`, per speaker with the best assignment: cpWER (arXiv 2004.09249)."""
     wanted, given = (list(_by_speaker(text).values()) for text in (reference, answer))
     size = max(len(wanted), len(given))
     padded = [[*side, *([[]] * (size - len(side)))] for side in (wanted, given)]
@@ -232,7 +234,7 @@ def speaker_error_rate(reference: str, answer: str) -> float:
 
 
 def _by_speaker(text: str) -> dict[str, list[str]]:
-    """speaker → the words of all lines that begin with that name; a line without a name goes on with the last one."""
+    """speaker → the words of all lines with that name; a line without a name continues the last one."""
     words: dict[str, list[str]] = {}
     name = ""
     for line in text.splitlines():
@@ -245,7 +247,7 @@ def _by_speaker(text: str) -> dict[str, list[str]]:
 
 
 def _gives(answer: str, accepted: str) -> bool:
-    """Whether an answer begins with the accepted one; or holds it, not denied, where that is more than yes or no."""
+    """Whether an answer begins with the accepted one, or, unless that is yes or no, contains it without a denial."""
     text, wanted = _plain(answer), _plain(accepted)
     edges = [r"(?<![a-z0-9])" if wanted[:1].isascii() else "", r"(?![a-z0-9])" if wanted[-1:].isascii() else ""]
     pattern = f"{edges[0]}{re.escape(wanted)}{edges[1]}"
@@ -259,13 +261,13 @@ def _is_near(spec: AnswerSpec, answer: str) -> bool:
     found = _NUMBER.search(answer)
     if found is None or spec.value is None:
         return False
-    # Half of the last digit that an answer is given to is no error of the model's.
+    # Half of the last digit of an answer is rounding, not an error of the model.
     slack = (spec.tolerance or 0.0) + 0.051 * (spec.unit == "s")
     return abs(float(found[0]) - spec.value) <= max(slack, 0.5 if spec.unit == "bpm" else 0.0)
 
 
 def _span_score(spec: AnswerSpec, answer: str, style: TimestampFormat) -> float:
-    """Share of the reference's spans that stand in the answer in their order, over the longer of the two lists."""
+    """Number of the reference's spans that occur in the answer in order, divided by the longer list's length."""
     try:
         given = [AnswerSpan(**entry.model_dump()) for entry in read_timed(answer, style)]
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a task is: a frozen record from YAML that looks at a recording's rows and asks questions it can answer."""
+"""The interface of tasks: frozen records from YAML that turn a recording's rows into questions with answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Phrasing:
     style: TimestampFormat
 
     def languages_for(self, identity: str, allowed: Collection[str] | None = None) -> list[str]:
-        """The language drawn for one fact first, then the others that there are; only `allowed` ones, None for any."""
+        """The language drawn for one fact, then the other available ones; only `allowed` ones, None for any."""
         shares = {
             name: share
             for name, share in sorted(self.languages.items())
@@ -53,28 +53,28 @@ class Wording:
     spec: AnswerSpec
     reasoning: str | None = None
     rivals: tuple[str, ...] = ()
-    """Plausible wrong answers, as names beside `spec.reference`; none if the question has no such."""
+    """Plausible wrong answers, in the form of `spec.reference`; empty if the question has none."""
 
 
 @dataclass(frozen=True)
 class QuestionDraft:
-    """One fact worth asking for. `turn` puts it into words; it raises UnsayableError if a language has none."""
+    """One fact to ask about. `turn` puts it into words, or raises UnsayableError if a language has none."""
 
     kind: str
     evidence: tuple[Evidence, ...]
     difficulty: Difficulty
     turn: Callable[[Words], Wording]
     topic: str = ""
-    """What the question gives away, as in dog: samples of equal kind and topic share a prior of answers."""
+    """What the question itself reveals, as in dog: samples of equal kind and topic share an answer prior."""
     fact: str = ""
-    """Tells this fact from the others of its kind in the same audio; empty if the topic does."""
+    """Distinguishes this fact from others of its kind in the same audio; empty if the topic does."""
     materials: tuple[Material, ...] = ()
-    """The segments that are asked about, in order; a `SegmentTask` leaves it to its base class."""
+    """The segments in question, in order; for a `SegmentTask`, set by the base class."""
     languages: tuple[str, ...] | None = None
     """The only languages to ask in; None for any."""
     verdicts: tuple[SourceVerdict, ...] = ()
     text_only: float | None = None
-    """How right the question can be answered without the audio, if that was found out already."""
+    """The score of answering without the audio, if already known."""
 
     @property
     def identity(self) -> str:
@@ -82,24 +82,24 @@ class QuestionDraft:
 
 
 class AnyTaskOptions(Record, ABC):
-    """What all tasks have in common."""
+    """The common options of all tasks."""
 
     task: str
     max_per_segment: int = Field(
-        alias="most_per_segment", default=2, ge=1, description="most samples of this task from one segment"
+        alias="most_per_segment", default=2, ge=1, description="maximum number of samples of this task per segment"
     )
 
     needs: ClassVar[tuple[str, ...]]
-    """The columns without which there is nothing to ask, as TABLE:FIELD."""
+    """The columns that the task needs, as TABLE:FIELD."""
 
     @property
     def words_key(self) -> str:
-        """Key of all words that a task's samples are made of."""
+        """Key of the task's templates and names."""
         return words_key(self.task)
 
 
 class ServedTask(AnyTaskOptions):
-    """A task whose questions are written by a model behind a server. Its answers depend on that model alone."""
+    """A task whose questions are written by a served model. Its answers depend only on that model."""
 
     @abstractmethod
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -109,9 +109,9 @@ class ServedTask(AnyTaskOptions):
     def asks_from(
         self, recordings: Iterable[RecordingMaterial], phrasing: Phrasing, askers: Sequence[ChatClient]
     ) -> Iterator[QuestionDraft]:
-        """Every question, in order of the recordings and their segments; recordings are drawn as answers come.
+        """Every question, in order of the recordings and their segments; recordings are drawn as answers arrive.
 
-        Raises ConnectionError if the servers stay away.
+        Raises ConnectionError if the servers stay unreachable.
         """
 
 
@@ -120,11 +120,11 @@ class Task(AnyTaskOptions):
 
     @abstractmethod
     def asks(self, recording: RecordingMaterial) -> Iterator[QuestionDraft]:
-        """Every question that the recording's rows can answer."""
+        """All questions that the recording's rows can answer."""
 
 
 class SegmentTask(Task):
-    """A task that looks at one segment at a time."""
+    """A task about one segment at a time."""
 
     def asks(self, recording: RecordingMaterial) -> Iterator[QuestionDraft]:
         for material in recording.segments:
@@ -133,11 +133,11 @@ class SegmentTask(Task):
 
     @abstractmethod
     def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
-        """Every question that one segment's rows can answer."""
+        """All questions that one segment's rows can answer."""
 
 
 def text_turn(text: str, words: Words) -> Wording:
-    """Asks for all that is said or sung."""
+    """Asks for everything that is said or sung."""
     return Wording(words.say("question"), text, wer(text))
 
 
@@ -147,27 +147,27 @@ def open_turn(text: str, words: Words) -> Wording:
 
 
 def timed_turn(what: str, entries: Sequence[TimedText], tolerance_ms: int, words: Words) -> Wording:
-    """Asks for `entries` with their times, in the configured form, in which `what` stands for the text of each."""
+    """Asks for `entries` with their times, in the configured format; `what` describes the text of each."""
     text = words.timed(entries)
     return Wording(words.say("question", form=words.form(what)), text, spans(entries, text, tolerance_ms))
 
 
 def near_counts(count: int) -> tuple[str, ...]:
-    """What a number is easily taken for."""
+    """Numbers that `count` is easily mistaken for."""
     return tuple(str(other) for other in (count + 1, count - 1, count + 2, count + 3) if other > 0)
 
 
 def verdict_on(claim: Claim) -> SourceVerdict:
-    """What a verifier said of a claim that a sample repeats."""
+    """The verifier's verdict on a claim that a sample repeats."""
     return SourceVerdict(claim=claim.text, verdict=claim.verdict, probability=claim.probability)
 
 
 FAINT_DB = 10.0
-"""An event less salient than this is hard to hear out."""
+"""An event less salient than this is hard to hear."""
 
 
 def grade(facts: int = 1, *, crowded: bool = False, faint: bool = False, timed: bool = False) -> Difficulty:
-    """How hard a question is: one step harder for each fact over the first, for overlapping sounds, for a faint one
-    and for times in the answer; medium from one step, hard from two."""
+    """The difficulty of a question: one step more for each further fact, for overlapping sounds, for a faint sound and
+    for times in the answer; medium from one step, hard from two."""
     steps = facts - 1 + crowded + faint + timed
     return (Difficulty.EASY, Difficulty.MEDIUM, Difficulty.HARD)[min(steps, 2)]

@@ -1,4 +1,4 @@
-"""What is wrong with the samples that are there: answers that can be guessed, or that contradict themselves."""
+"""Audits samples: answers that can be guessed, and samples that contradict themselves."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _SUM = re.compile(r"(\d+\.\d+(?: \+ \d+\.\d+)+) = (\d+\.\d+)")
 
 
 class TaskAudit(Record):
-    """One task's samples, looked at together."""
+    """The audit of one task's samples."""
 
     task: str
     samples: int
     thinned: int
-    """Left out, since their answers could be guessed."""
+    """Number of samples left out because their answers could be guessed."""
     commonest: float | None
-    """Share of the commonest answer; None without closed questions."""
+    """Share of the most common answer; None without closed questions."""
     guessed: float | None
-    """How often one is right who knows all other answers and no audio."""
+    """Accuracy of guessing from all other answers, without the audio."""
     problems: tuple[str, ...]
-    """Rules that are broken, each in a clause."""
+    """Broken rules, one clause each."""
 
 
 def audit(output: str, config: SftConfig) -> tuple[TaskAudit, ...]:
@@ -59,7 +59,7 @@ def _problem(task: str, text: str) -> TaskAudit:
 def _audit_task(task: str, samples: Sequence[Sample], thinned: int, max_guessed: float) -> TaskAudit:
     asked = [one for sample in samples if (one := asked_of_sample(sample)).answer is not None]
     counts = _counts(asked)
-    # Of fewer like questions nobody learns what to guess.
+    # Fewer similar questions are too few to learn a guess from.
     learnt = [one for one in asked if any(counts[cell].total() >= MIN_QUESTIONS for cell, _ in one.classes())]
     guessed = guess_rate(learnt) if len(learnt) >= MIN_QUESTIONS else None
     problems = [problem for sample in samples for problem in contradictions(sample)]
@@ -78,9 +78,9 @@ def _audit_task(task: str, samples: Sequence[Sample], thinned: int, max_guessed:
 
 
 def guess_rate(asked: Sequence[Asked]) -> float:
-    """How often the commonest answer among all other like questions is right; ties count as far as they are drawn.
+    """How often the most common answer among all other similar questions is right; ties count proportionally.
 
-    Like questions are those of equal topic where there are enough of them, else all of the kind.
+    Similar questions have the same topic if there are enough of them, else the same kind.
     """
     counts = _counts(asked)
     return sum(_right(one, counts) for one in asked) / len(asked)
@@ -95,7 +95,7 @@ def _counts(asked: Sequence[Asked]) -> dict[Cell, Counter[str]]:
 
 
 def _limit(one: Asked, counts: dict[Cell, Counter[str]], max_guessed: float) -> float:
-    """How often it may be guessed: where only two answers occur, one of them is right half of the time."""
+    """The allowed guess rate: with only two answers, one of them is right half of the time."""
     two = any(len(counts[cell]) == 2 for cell, _ in one.classes())
     return max(max_guessed, one.chance, 0.5 if two else 0.0) + 2 * OVER_CHANCE
 
@@ -121,13 +121,13 @@ def _is_commonest(counts: Counter[str], answer: str) -> float:
 
 
 def contradictions(sample: Sample) -> Iterator[str]:
-    """What in a sample contradicts the sample itself."""
+    """Contradictions within a sample."""
     for parts, total in _SUM.findall(sample.reasoning or ""):
         if abs(sum(float(part) for part in parts.split(" + ")) - float(total)) > 0.001:
             yield f"{sample.sample_id}: {parts} is not {total}"
     spans = sample.answer_spec.spans
     if any(not 0 <= one.segment_start_ms <= one.segment_end_ms <= sample.audio_ms + 10 for one in spans):
-        yield f"{sample.sample_id}: a time lies outside the audio"
+        yield f"{sample.sample_id}: a time is outside the audio"
     if sample.task == "structure" and spans and not spans[0].text.startswith("A"):
         yield f"{sample.sample_id}: the first part is {spans[0].text}"
     spec = sample.answer_spec

@@ -1,8 +1,9 @@
-"""What may be learnt without listening: answers that a question gives away are thinned, and recordings held out.
+"""Thins out answers that can be guessed without listening, and holds out recordings.
 
-Every sample has a draw that depends on its id and the seed alone. Of each kind of answer the smallest draws are kept,
-so that a few thresholds say of any sample whether it stays: the same on every machine, in any order of shards, and
-nearly the same when the corpus grows. Samples that go are kept in OUT/thinned, so the thresholds can be found again.
+Every sample has a random number that only depends on its id and the seed. Of each kind of answer the samples with the
+smallest numbers are kept, so that a few thresholds decide for any sample whether it stays: the same on every machine,
+in any order of shards, and nearly the same when the corpus grows. Removed samples are stored in OUT/thinned, so that
+the thresholds can be computed again.
 """
 
 from __future__ import annotations
@@ -17,23 +18,23 @@ from soundseam.schemas.record import draw
 from soundseam.schemas.sample import AnswerSpec, Sample, Scoring, Split
 
 CLOSED = frozenset({Scoring.EXACT, Scoring.CHOICE, Scoring.NUMBER, Scoring.LABELS})
-"""Whose answers per guess may hit: nobody guesses a transcript, and times are as good as never right."""
+"""Scorings whose answers a guess may hit: transcripts and times cannot be guessed."""
 MIN_QUESTIONS = 8
-"""Of fewer like questions nobody learns what to guess."""
+"""Fewer similar questions are too few to learn a guess from."""
 OVER_CHANCE = 0.05
-"""By which the share of an answer may exceed chance, where a question offers so few that chance is over the limit."""
+"""Allowed excess of an answer's share over chance, if a question has so few options that chance is over the limit."""
 REFUSAL = "refusal"
 _RATIO = 1.2
-"""Numbers within this ratio are one answer to a guesser."""
+"""Numbers within this ratio count as one answer."""
 
 _COLUMNS = ("recording_id", "task", "kind", "topic", "language")
 
 Cell = tuple[str, ...]
-"""Like questions: task, kind, language, then the topic, or the option that they offer."""
+"""A group of similar questions: task, kind, language, then the topic, or an option that they offer."""
 
 
 class Asked(NamedTuple):
-    """What balance needs to know of a sample."""
+    """The fields of a sample needed for balance."""
 
     sample_id: str
     recording_id: str
@@ -42,7 +43,7 @@ class Asked(NamedTuple):
     topic: str
     language: str
     answer: str | None
-    """As a guesser sees it; None for open answers."""
+    """The class of the answer for guessing; None for open answers."""
     offered: tuple[str, ...]
     """The answers that the question itself names."""
 
@@ -51,7 +52,7 @@ class Asked(NamedTuple):
         return 1 / len(self.offered) if self.offered else 0.0
 
     def classes(self) -> Iterator[tuple[Cell, str]]:
-        """(like questions, class of answer) in each of the ways to guess it."""
+        """(group of questions, class of answer) for each way to guess it."""
         if self.answer is None:
             return
         base = (self.task, self.kind, self.language)
@@ -70,7 +71,7 @@ def asked_of(sample_id: str, row: Mapping[str, object], spec: AnswerSpec) -> Ask
 
 
 def answer_class(spec: AnswerSpec) -> str | None:
-    """What a guess would have to be; None if nobody guesses."""
+    """The class of the answer for guessing; None if it cannot be guessed."""
     if spec.scoring not in CLOSED:
         return None
     if spec.scoring is Scoring.NUMBER and spec.tolerance and spec.value:
@@ -84,9 +85,9 @@ class Balance:
 
     seed: int
     held_out_below: float
-    """The draw of a group of recordings up to which it is held out."""
+    """Groups of recordings with at most this random number are held out."""
     thresholds: Mapping[tuple[Cell, str], float] = field(default_factory=dict)
-    """(like questions, class of answer) → draw up to which a sample stays; without a limit where not named."""
+    """(group of questions, class of answer) → maximum random number of kept samples; no limit if missing."""
 
     def keeps(self, asked: Asked) -> bool:
         mine = draw(self.seed, "balance", asked.sample_id)
@@ -105,8 +106,9 @@ def asked_of_sample(sample: Sample) -> Asked:
 def thresholds_of(
     asked: Iterable[Asked], seed: int, max_guessed: float, max_refusals: float
 ) -> dict[tuple[Cell, str], float]:
-    """Draws up to which samples stay, so that no answer is right over `max_guessed` of the time, or much over chance
-    where that is more, and at most `max_refusals` of all samples are refusals."""
+    """Thresholds of the samples that stay, so that no answer is right more than `max_guessed` of the time, or much
+    above chance if that is more, and at most `max_refusals` of all samples are refusals.
+    """
     by_task: dict[str, list[Asked]] = {}
     for one in asked:
         by_task.setdefault(one.task, []).append(one)
@@ -125,9 +127,9 @@ def thresholds_of(
 def _thinned(
     members: Sequence[Asked], seed: int, max_guessed: float, found: dict[tuple[Cell, str], float]
 ) -> list[Asked]:
-    """What is left of one task; thresholds go into `found`.
+    """The remaining samples of one task; thresholds are added to `found`.
 
-    Thinning one answer changes the shares of others, so it goes on until nothing has to go.
+    Thinning one answer changes the shares of others, so it is repeated until nothing has to be removed.
     """
     left = [(draw(seed, "balance", one.sample_id), one) for one in members]
     while True:
@@ -152,7 +154,7 @@ def _thin_cell(
     if sizes.total() < MIN_QUESTIONS or limit >= 1:
         return
     if len(sizes) == 2:
-        # Two answers that occur are as if they were offered.
+        # If only two answers occur, they count as offered.
         limit = max(limit, 0.5 + OVER_CHANCE)
     most = most_of_each(sizes, limit)
     for answer, draws in answers.items():
@@ -160,7 +162,7 @@ def _thin_cell(
 
 
 def most_of_each(sizes: Mapping[str, int], limit: float) -> int:
-    """The largest number to keep of each answer, so that none has more than the share `limit` of what is left."""
+    """The largest number to keep of each answer, so that none has more than the share `limit` of the rest."""
     for most in range(max(sizes.values()), 0, -1):
         left = [min(size, most) for size in sizes.values()]
         if max(left) <= limit * sum(left):
@@ -176,13 +178,13 @@ def _cap(name: tuple[Cell, str], draws: Sequence[float], most: int, found: dict[
 def held_out_below(
     segments: Mapping[str, int], groups: Mapping[str, str], seed: int, share: float, floor: int
 ) -> float:
-    """The draw up to which groups of recordings are held out.
+    """The maximum random number of groups of recordings that are held out.
 
-    At least `share` of the segments and a quarter more, since not every segment gives equally many samples; and `floor`
-    recordings, but for that no more than one in five.
+    At least `share` of the segments plus a quarter, since segments give different numbers of samples; and at least
+    `floor` recordings, but for that no more than one in five.
 
-    `segments` is recording_id → how many it has, `groups` recording_id → its group. Whatever tasks are built, the same
-    recordings are held out.
+    `segments` is recording_id → number of segments, `groups` recording_id → its group. The same recordings are held out
+    whatever tasks are built.
     """
     drawn: dict[float, list[str]] = {}
     for name in segments:

@@ -22,39 +22,39 @@ from soundseam.schemas.record import Record, content_key, key_content
 from soundseam.schemas.sample import Message, MessageKind, Role, Sample, Split
 
 SFT_REVISION = "5"
-"""Raised whenever a task may ask or answer otherwise for equal rows and options."""
+"""Raise it whenever a task may give other questions or answers for equal rows and options."""
 
 
 _DECIDED_LATER = frozenset({"tasks", "validation_share", "validation_recordings", "max_guessed", "max_refusals"})
-"""What decides which samples stay and where, not what they are: keys name what was decided of a recording."""
+"""Options that decide which samples stay and where, not what they are: keys include the decisions instead."""
 
 
 class SftConfig(Record):
-    """Which tasks, in which languages, and what is held out."""
+    """Options for tasks, languages and the held-out part."""
 
     tasks: tuple[AnyTask, ...] = Field(min_length=1, description="the tasks and their options")
     languages: dict[str, float] = Field(
         default={"en": 0.5, "zh": 0.5}, description="language of the instruction → its share of the questions"
     )
-    seed: int = Field(default=0, description="another seed gives other wordings, another choice and another split")
+    seed: int = Field(default=0, description="another seed gives other wordings, choices and splits")
     validation_share: float = Field(
-        default=0.02, ge=0.0, le=1.0, description="of the samples at least; their recordings are held out whole"
+        default=0.02, ge=0.0, le=1.0, description="minimum share of held-out samples; whole recordings are held out"
     )
     validation_recordings: int = Field(
-        default=20, ge=0, description="as many are held out at least, but no more than one recording in five for it"
+        default=20, ge=0, description="minimum number of held-out recordings, but for this no more than one in five"
     )
     max_guessed: float = Field(
         default=0.4,
         gt=0.0,
         le=1.0,
-        description="how often one answer may be right for like questions, or just over chance where a question names "
-        "its answers; samples beyond it are left out; 1 for any",
+        description="maximum share of one answer among similar questions, or just over chance if a question names its "
+        "answers; samples beyond it are left out; 1 for no limit",
     )
-    max_refusals: float = Field(default=0.03, ge=0.0, lt=1.0, description="share of all samples that may be refusals")
-    timestamps: TimestampFormat = Field(default=TimestampFormat(), description="how timed answers are written")
+    max_refusals: float = Field(default=0.03, ge=0.0, lt=1.0, description="maximum share of refusals among all samples")
+    timestamps: TimestampFormat = Field(default=TimestampFormat(), description="the format of timed answers")
     answerer: Endpoint | None = Field(
         default=None,
-        description="a language model that is asked every closed question without the audio: how right it is stands in "
+        description="a language model that is asked every closed question without the audio: its score is stored in "
         "text_only; null for none",
     )
 
@@ -62,15 +62,15 @@ class SftConfig(Record):
     def _is_complete(self) -> SftConfig:
         names = [task.task for task in self.tasks]
         if len(set(names)) != len(names):
-            raise ValueError("tasks: a task stands twice")
+            raise ValueError("tasks: a task is listed twice")
         if not self.languages or set(self.languages) - set(LANGUAGES):
-            raise ValueError(f"languages: templates are written in {', '.join(LANGUAGES)}")
+            raise ValueError(f"languages: there are templates in {', '.join(LANGUAGES)}")
         if min(self.languages.values()) < 0 or sum(self.languages.values()) <= 0:
-            raise ValueError("languages: shares are positive numbers")
+            raise ValueError("languages: shares must be positive numbers")
         return self
 
     def task_key(self, task: AnyTaskOptions) -> str:
-        """Key of all that a task's samples depend on but for the rows themselves."""
+        """Key of everything that a task's samples depend on, except for the rows."""
         shared = {name: value for name, value in key_content(self).items() if name not in _DECIDED_LATER}
         asked = prompts_key(ANSWERER_PROMPTS) if self.answerer is not None else ""
         return content_key([SFT_REVISION, key_content(task), task.words_key, shared, asked])
@@ -80,19 +80,19 @@ class SftConfig(Record):
         return Phrasing(self.languages, self.seed, self.timestamps)
 
     def check_available(self) -> None:
-        """Raises SetupError, with the remedy, if a model that is to be asked cannot be."""
+        """Raises SetupError, with the remedy, if a configured model cannot be used."""
         asked: dict[str, tuple[Endpoint, ...]] = {
             task.task: task.endpoints() for task in self.tasks if isinstance(task, ServedTask)
         }
         asked |= {"answerer": (self.answerer,)} if self.answerer is not None else {}
         for name, endpoint in ((name, endpoint) for name, endpoints in asked.items() for endpoint in endpoints):
             if not endpoint.model:
-                raise SetupError(f"{name} names no model: write urls and model of its server, as docs/tasks.md shows")
+                raise SetupError(f"{name} has no model: set urls and model of its server, as in docs/tasks.md")
             if find_spec("aiohttp") is None:
                 raise SetupError(f"{name} needs aiohttp: {REMEDY}")
 
     def only(self, names: tuple[str, ...]) -> SftConfig:
-        """The same with some of the tasks. Raises SetupError for a name that is none."""
+        """The same with some of the tasks. Raises SetupError for an unknown task."""
         unknown = sorted(set(names) - {task.task for task in self.tasks})
         if unknown:
             known = ", ".join(task.task for task in self.tasks)
@@ -123,7 +123,7 @@ def samples_of(
 ) -> Iterator[Sample]:
     """A recording's samples of one task, in order of segment and id.
 
-    `split` is the same for all recordings that are near-duplicates.
+    `split` is the same for all near-duplicate recordings.
     """
     return samples_from(task, task.asks(recording), config, split, config_key)
 
@@ -131,7 +131,7 @@ def samples_of(
 def samples_from(
     task: AnyTaskOptions, found: Iterable[QuestionDraft], config: SftConfig, split: Split, config_key: str
 ) -> Iterator[Sample]:
-    """The same of questions that were `found` already, all of one recording."""
+    """The same for given questions, all of one recording."""
     asks = sorted(found, key=lambda ask: ask.materials[0].segment_id)
     for _, members in groupby(asks, key=lambda ask: ask.materials[0].segment_id):
         made = (sample for ask in members if (sample := _sample(task, ask, config, split, config_key)) is not None)
@@ -176,7 +176,7 @@ def _sample(
 
 
 def conversation(segment_ids: Sequence[str], question: str, answer: str) -> tuple[Message, ...]:
-    """Audio first: later questions on the same clip then hit a server's prefix cache."""
+    """Audio first, so that later questions on the same clip hit a server's prefix cache."""
     audio = [Message(role=Role.USER, kind=MessageKind.AUDIO, content=segment_id) for segment_id in segment_ids]
     asked = Message(role=Role.USER, kind=MessageKind.TEXT, content=question)
     answered = Message(role=Role.ASSISTANT, kind=MessageKind.TEXT, content=answer)
@@ -184,7 +184,7 @@ def conversation(segment_ids: Sequence[str], question: str, answer: str) -> tupl
 
 
 def _say(task: AnyTaskOptions, ask: QuestionDraft, config: SftConfig, identity: str) -> tuple[str, Wording] | None:
-    """The fact in the language drawn for it, or in another one where that has no words for it."""
+    """The fact in the language drawn for it, or in another one if that has no words for it."""
     for language in config.phrasing.languages_for(identity, ask.languages):
         pick = Pick(str(config.seed), identity, language)
         try:
@@ -196,7 +196,7 @@ def _say(task: AnyTaskOptions, ask: QuestionDraft, config: SftConfig, identity: 
 
 
 def _capitalised(turn: Wording) -> Wording:
-    """Sentences that begin with a sound's name begin with a capital; answers taken over as they are stay so."""
+    """Capitalises sentences that begin with a sound's name; answers that are taken over are unchanged."""
     if turn.answer == turn.spec.reference:
         return turn
     reasoning = None if turn.reasoning is None else _capital(turn.reasoning)

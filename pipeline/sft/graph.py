@@ -1,4 +1,4 @@
-"""Building samples as one Beam graph: a shard work in, a commit a task out."""
+"""Building samples as one Beam graph: shard tasks in, one commit per SFT task out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from soundseam.schemas.sample import Sample, Split
 
 @dataclass(frozen=True)
 class SftBuild:
-    """What samples of a corpus are made with."""
+    """The inputs for building samples of a corpus."""
 
     output: str
     config: SftConfig
@@ -46,14 +46,14 @@ class SftBuild:
 
 @dataclass(frozen=True)
 class ShardBuilder:
-    """Builds works of one corpus; `load` gives the client of an endpoint, the same one each time."""
+    """Builds tasks of one corpus; `load` returns the client of an endpoint, always the same one."""
 
     made_with: SftBuild
     progress: ProgressLog
     load: Callable[[Endpoint], ServerClient]
 
     def build(self, work: ShardTask) -> Iterator[tuple[str, int]]:
-        """Builds what `work` has left to do and commits it a task at a time; gives (task, its samples) as it goes."""
+        """Builds what `work` has left to do and commits it task by task; yields (task, number of samples)."""
         names = {name for stage in work.stages for name in stage.recording_ids}
         recordings = [
             recording.without(self.made_with.marks.left_out_of(recording.recording_id))
@@ -116,7 +116,7 @@ class ShardBuilder:
 
 
 class BuildShard(beam.DoFn):
-    """Builds and commits the samples of one work, task by task."""
+    """Builds and commits the samples of one shard task, SFT task by SFT task."""
 
     def __init__(self, made_with: SftBuild, progress: ProgressLog) -> None:
         self._made_with, self._progress = made_with, progress
@@ -129,10 +129,10 @@ class BuildShard(beam.DoFn):
 
 
 def beam_options(flags: Sequence[str], runner: str) -> PipelineOptions:
-    """Options of a pipeline from a command line's. Raises SetupError for what is no option."""
+    """Pipeline options from the command line. Raises SetupError for anything that is not an option."""
     for flag in flags:
         if not flag.startswith("--"):
-            raise SetupError(f"{flag} is no option: write Beam's as --name=value")
+            raise SetupError(f"{flag} is not an option: write Beam's options as --name=value")
     options = PipelineOptions([*flags])
     options.view_as(StandardOptions).runner = runner
     return options
@@ -144,7 +144,7 @@ def run_sft_graph(
     progress: ProgressLog | None = None,
     options: PipelineOptions | None = None,
 ) -> None:
-    """Builds the samples of `works` and waits, locally or on the runner that `options` name, as `run_graph` does."""
+    """Builds the samples of `works` and waits, locally or on the runner in `options`, like `run_graph`."""
     chosen = options or PipelineOptions([])
     name = chosen.get_all_options().get("runner")
     runner = FnApiRunner() if name in (None, "DirectRunner", "FnApiRunner") else None

@@ -1,4 +1,4 @@
-"""`soundseam sft` from its options to its summary."""
+"""Runs `soundseam sft`, from its options to its summary."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
 _COST = 0.001
-"""Seconds of one core for a second of audio and task, about: what a progress bar begins with."""
+"""Approximate seconds on one core per second of audio and task, for the initial progress bar."""
 
 
 @dataclass(frozen=True)
 class SftJob:
-    """What to build, planned."""
+    """A planned build of samples."""
 
     made_with: SftBuild
     decided: Decided
@@ -41,7 +41,7 @@ class SftJob:
 
 
 def prepare_sft(output: str, config: SftConfig, marks: Marks) -> SftJob:
-    """Plans without touching OUT. Raises SetupError if there is no corpus, or no model that is to be asked."""
+    """Plans without changing OUT. Raises SetupError if there is no corpus, or a configured model cannot be used."""
     config.check_available()
     if SEGMENTS_STAGE not in source_stages(output):
         raise SetupError(f"there is no corpus in {output}: make one with soundseam run INPUTS --output {output}")
@@ -59,16 +59,16 @@ def _planned(output: str, config: SftConfig, marks: Marks) -> SftJob:
 def run_sft(
     job: SftJob, workers: int, display: Display, options: PipelineOptions | None = None, runner: str = "DirectRunner"
 ) -> SftSummary:
-    """Builds what is left, leaves out what can be guessed, removes what is replaced, and sums up.
+    """Builds what is left, thins out what can be guessed, removes what was replaced, and writes the summary.
 
-    What can be guessed shows only once all samples are there, so those recordings that lose some are built once more;
-    what they lose depends on the rows alone, so that is all. The caller holds `output_in_use`.
+    What can be guessed is only known when all samples exist, so recordings that lose samples are built once more; what
+    they lose only depends on the rows, so once is enough. The caller holds `output_in_use`.
     """
     output, config, marks = job.made_with.output, job.made_with.config, job.made_with.marks
     _prepare_tables(output, config)
     for _ in range(_PASSES):
         _build(job, workers, display, options, runner)
-        # A run that was killed between its last commit and here leaves nothing to do and something to tidy up.
+        # A run that was killed between its last commit and here leaves nothing to do, but something to clean up.
         sweep(output, _wanted(job), only_wanted=True)
         job = _planned(output, config, marks)
         if job.plan.is_empty:
@@ -94,7 +94,7 @@ def _build(job: SftJob, workers: int, display: Display, options: PipelineOptions
 
 @dataclass(frozen=True)
 class SftGroup:
-    """Runs the graph over some works: the body of a local worker's task, and the whole of a cluster's job."""
+    """Runs the graph over some tasks: the body of a local worker's group, and the whole of a cluster's job."""
 
     made_with: SftBuild
     options: PipelineOptions | None
@@ -106,7 +106,7 @@ class SftGroup:
 
 
 def _wanted(job: SftJob) -> dict[str, dict[str, str]]:
-    """stage → recording_id → the key that `job` has built, or found."""
+    """stage → recording_id → the key that `job` has built or found."""
     made_with = job.made_with
     corpus = Corpus.load_present(made_with.output, source_stages(made_with.output))
     return wanted_keys(upstream_keys(corpus), made_with.config, made_with.marks, job.decided)

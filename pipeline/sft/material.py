@@ -1,4 +1,4 @@
-"""All that is known of a segment, as tasks see it: its rows, and the evidence that points into them."""
+"""Everything that is known about a segment, for tasks: its rows, and evidence that refers to them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from soundseam.schemas.timespan import TimeSpan
 
 
 class Place(NamedTuple):
-    """Where a value stands: a field of a row, or an item of a list with all that is in it."""
+    """The position of a value: a field of a row, or an item of a list with everything in it."""
 
     table: str
     backend: str | None
@@ -28,14 +28,14 @@ class Place(NamedTuple):
 
 
 def doubted_places(caption: Caption | None) -> frozenset[Place]:
-    """What the merge and the verifier of a segment left in doubt; nothing if neither has looked."""
+    """The places that the merge or the verifier of a segment left in doubt; empty if neither ran."""
     if caption is None:
         return frozenset()
     return _unconfirmed(caption.claims) | _contradicted(caption.plan.conflicts)
 
 
 def is_doubted(evidence: Iterable[Evidence], doubted: frozenset[Place]) -> bool:
-    """Whether any of the evidence stands at a doubted place, or in a doubted list."""
+    """Whether any of the evidence is at a doubted place, or in a doubted list."""
     return bool(doubted) and any(doubted & _around(place_of(one)) for one in evidence)
 
 
@@ -46,9 +46,9 @@ def place_of(evidence: Evidence) -> Place:
 
 
 def _unconfirmed(claims: Iterable[Claim]) -> frozenset[Place]:
-    """What unsure and dropped claims rest on, but for what a confirmed claim rests on too.
+    """The evidence of unsure and dropped claims, except evidence that a confirmed claim also has.
 
-    A claim that does not hold has something wrong in its evidence, and nobody knows what.
+    If a claim is false, something in its evidence is wrong, but it is unknown what.
     """
     doubted: set[Place] = set()
     confirmed: set[Place] = set()
@@ -60,19 +60,19 @@ def _unconfirmed(claims: Iterable[Claim]) -> frozenset[Place]:
 
 
 def _contradicted(conflicts: Iterable[Conflict]) -> frozenset[Place]:
-    """The losing sources; all of them where a conflict is open."""
+    """The losing sources; all of them if a conflict is open."""
     sources = (source for conflict in conflicts for source in conflict.against)
     return frozenset(map(_place_of_source, sources))
 
 
 def _place_of_source(source: str) -> Place:
-    """Of TABLE/BACKEND/FIELD, where a table's name may hold a stroke itself."""
+    """The place of TABLE/BACKEND/FIELD; the table's name may itself contain a slash."""
     table, backend, field = source.rsplit("/", 2)
     return Place(table, backend or None, field)
 
 
 def _around(place: Place) -> frozenset[Place]:
-    """The place, and where all items of its list stand."""
+    """The place, and the place of its whole list."""
     head, dot, index = place.field.partition(".")
     if not (dot and index.isdigit()):
         return frozenset({place})
@@ -84,7 +84,7 @@ AnnotationT = TypeVar("AnnotationT", bound=Annotation)
 
 @dataclass(frozen=True)
 class Sighting:
-    """An event and the place it was read from."""
+    """An event and the place from which it was read."""
 
     event: Event
     salience_db: float | None
@@ -104,7 +104,7 @@ class Material:
     annotations: tuple[Annotation, ...] = ()
     caption: Caption | None = None
     filtered: Caption | None = None
-    """A caption that was taken out of the corpus: what it says is not learnt, and what was found against it counts."""
+    """A filtered caption: it gives no samples, but doubts about its evidence count."""
 
     @property
     def segment_id(self) -> str:
@@ -119,7 +119,7 @@ class Material:
         return self.segment.profile[0].event_class if self.segment.profile else None
 
     def first(self, record: type[AnnotationT], field: str) -> AnnotationT | None:
-        """The first row of a branch where a backend has measured `field`, if there is one that nobody contradicts."""
+        """The first row of a branch with `field` that is not contradicted; None if there is none."""
         rows = [row for row in self.annotations if isinstance(row, record) and getattr(row, field) is not None]
         return min(rows, key=lambda row: self._is_contradicted(row, field), default=None)
 
@@ -131,7 +131,7 @@ class Material:
         return tuple(row for row in self.annotations if isinstance(row, record))
 
     def cite(self, row: Annotation | None, *paths: str) -> tuple[Evidence, ...]:
-        """What stands at `paths` of a row, of the segment's own for None."""
+        """The evidence at `paths` of a row; None means the segment's own row."""
         table = Table.SEGMENTS if row is None else annotation_table(row.branch)
         backend = None if row is None else row.backend
         return tuple(
@@ -150,12 +150,12 @@ class Material:
         return recording_ms - self.segment.start_ms
 
     def timed(self, start_ms: int, end_ms: int, text: str) -> TimedText:
-        """What is heard between two times of the recording, with its times in the clip."""
+        """Text between two times of the recording, with its times in the clip."""
         return TimedText(segment_start_ms=self.in_clip(start_ms), segment_end_ms=self.in_clip(end_ms), text=text)
 
     @cached_property
     def sightings(self) -> tuple[Sighting, ...]:
-        """The segment's events in order of onset: as the general branch measured them, else as they were detected."""
+        """The segment's events in order of onset: from the general branch, else from the detection stage."""
         row = self.first(GeneralAnnotation, "events")
         if row is not None and row.events is not None:
             heard: list[tuple[Event, float | None]] = [(event, event.salience_db) for event in row.events]
@@ -169,7 +169,7 @@ class Material:
 
     @cached_property
     def doubted(self) -> frozenset[Place]:
-        """What a verifier did not confirm, or another source contradicts."""
+        """Places that a verifier did not confirm, or that another source contradicts."""
         return doubted_places(self.caption or self.filtered)
 
     @cached_property
@@ -182,14 +182,14 @@ class Material:
 
 @dataclass(frozen=True)
 class RecordingMaterial:
-    """A recording's segments, in order of time; `recording` is None if its row is gone."""
+    """A recording's segments, in order of time; `recording` is None if its row is missing."""
 
     recording_id: str
     recording: Recording | None
     segments: tuple[Material, ...]
 
     def without(self, segment_ids: Collection[str]) -> RecordingMaterial:
-        """The same but for some segments."""
+        """The same without some segments."""
         kept = tuple(material for material in self.segments if material.segment_id not in segment_ids)
         return self if len(kept) == len(self.segments) else replace(self, segments=kept)
 

@@ -1,4 +1,4 @@
-"""What of the samples is left to build, as shard works."""
+"""Plans the samples that are left to build, as shard tasks."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from soundseam.schemas.sample import AnswerSpec
 from soundseam.schemas.tables import SAMPLES_FOLDER, THINNED_FOLDER, Table
 
 WORK_SEGMENTS = 20_000
-"""About so many segments' rows, without audio, are in a worker's memory at a time."""
+"""Approximate number of segments whose rows, without audio, are in a worker's memory at a time."""
 
 
 def sft_stage(task: str) -> str:
-    """The stage of a task, which is its table's name too."""
+    """The stage of a task, which is also its table's name."""
     return f"{SAMPLES_FOLDER}/{task}"
 
 
@@ -34,15 +34,15 @@ def thinned_table(task: str) -> str:
 
 @dataclass(frozen=True)
 class Decided:
-    """What the samples that there are decide of each recording: its side of the split, and what of it goes."""
+    """The decisions about each recording from all samples: its side of the split, and its thinned samples."""
 
     balance: Balance
     thinned: Mapping[str, Mapping[str, str]]
-    """task → recording_id → key of those of its samples that are left out; only where there are any."""
+    """task → recording_id → key of its thinned samples; only if there are any."""
 
 
 def decide(corpus: Corpus, config: SftConfig, marks: Marks) -> Decided:
-    """From the samples that are committed for `corpus`, kept ones and thinned ones alike."""
+    """The decisions from all committed samples of `corpus`, kept and thinned ones."""
     rows = committed_rows(corpus, Table.RECORDINGS, ["recording_id", "segment_count"])
     segments = {str(row["recording_id"]): int(str(row["segment_count"])) for row in rows}
     groups = {name: marks.group_of(name) for name in segments}
@@ -71,7 +71,7 @@ def _asked(output: str, config: SftConfig) -> Iterator[Asked]:
 def sft_keys(
     task: AnyTask, config: SftConfig, upstream: Mapping[str, str], marks: Marks, decided: Decided
 ) -> dict[str, str]:
-    """recording_id → the key that its samples of `task` bear."""
+    """recording_id → the key of its samples of `task`."""
     task_key, thinned = config.task_key(task), decided.thinned.get(task.task, {})
     return {
         name: content_key(
@@ -95,7 +95,7 @@ def wanted_keys(
 
 
 def plan_sft(corpus: Corpus, built: Corpus, config: SftConfig, shards: int, marks: Marks, decided: Decided) -> Plan:
-    """Holds what `config` wants of the rows in `corpus` against the samples in `built`."""
+    """Compares what `config` needs for the rows in `corpus` with the samples in `built`."""
     upstream = upstream_keys(corpus)
     wanted = wanted_keys(upstream, config, marks, decided)
     stages, missing = [], {}
@@ -123,7 +123,7 @@ def plan_sft(corpus: Corpus, built: Corpus, config: SftConfig, shards: int, mark
 
 
 def _chunks(corpus: Corpus, left: set[str], shards: int) -> Iterator[tuple[int, list[tuple[str, int]]]]:
-    """(shard, recordings with their number of segments, about), so that one task reads few files."""
+    """(shard, recordings with their approximate number of segments), so that one task reads few files."""
     for commit in sorted(corpus.commits[SEGMENTS_STAGE], key=lambda commit: (commit.shard, commit.commit_id)):
         mine = [name for name, _ in commit.covers if name in left and shard_of(name, shards) == commit.shard]
         each = _segments_of(commit) // max(len(commit.covers), 1) + 1
@@ -138,5 +138,5 @@ def _segments_of(commit: Commit) -> int:
 
 
 def _source(recording_id: str, segments: int) -> Source:
-    # Works are laid out by size: a segment's rows are about this long.
+    # Tasks are formed by size: a segment's rows have about this length.
     return Source(uri="", source_uri=recording_id, recording_id=recording_id, size_bytes=segments * 4096)

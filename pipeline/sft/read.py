@@ -1,4 +1,4 @@
-"""Recordings with all their committed rows, and the keys that these rows bear."""
+"""Reads recordings with all their committed rows and their keys."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from soundseam.schemas.tables import Table, annotation_table, arrow_schema
 
 @dataclass(frozen=True)
 class Marks:
-    """Recordings and segments that are not marked need not be named."""
+    """Marks of near-duplicates; recordings and segments without a mark may be missing."""
 
     groups: Mapping[str, str] = field(default_factory=dict)
-    """recording_id → the group of near-duplicates it belongs to."""
+    """recording_id → its group of near-duplicates."""
     left_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """recording_id → those of its segments of which no sample is made."""
+    """recording_id → its segments to leave out."""
 
     def group_of(self, recording_id: str) -> str:
         return self.groups.get(recording_id, recording_id)
@@ -49,14 +49,14 @@ class Marks:
         )
 
     def key_of(self, recording_id: str) -> str:
-        """Changes with whatever is marked of the recording."""
+        """Changes with the marks of the recording."""
         return content_key([self.group_of(recording_id), sorted(self.left_out_of(recording_id))])
 
 
 def read_marks(output: str, groups: str | None, leave_out: Iterable[LeaveOut]) -> Marks:
-    """The marks of OUT/duplicates, where there are any; groups from the Parquet file `groups` instead, if it is named.
+    """The marks in OUT/duplicates, if any; with groups from the Parquet file `groups` instead, if given.
 
-    Raises SetupError for what is to be left out without having been looked for.
+    Raises SetupError if segments are to be left out, but `dedup` has not looked for them.
     """
     chosen = frozenset(leave_out)
     marker = read_marker(output)
@@ -75,7 +75,7 @@ def read_marks(output: str, groups: str | None, leave_out: Iterable[LeaveOut]) -
 
 
 def are_outdated(output: str) -> bool:
-    """Whether the corpus has changed since duplicates were looked for."""
+    """Whether the corpus has changed since `dedup` ran."""
     marker = read_marker(output)
     if marker is None:
         return False
@@ -88,16 +88,16 @@ def read_groups(uri: str) -> dict[str, str]:
         with files.local_copy(uri) as path:
             table = pq.read_table(path, columns=["recording_id", "group"])
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise SetupError(f"{uri} is no Parquet file with columns recording_id and group: {error}") from error
+        raise SetupError(f"{uri} is not a Parquet file with columns recording_id and group: {error}") from error
     return {row["recording_id"]: row["group"] for row in table.to_pylist() if row["group"] is not None}
 
 
 def _check_looked_for(output: str, marker: DuplicatesMarker | None, chosen: frozenset[LeaveOut]) -> None:
     if chosen and marker is None:
-        raise SetupError(f"duplicates were not looked for in {output}: soundseam dedup {output} marks them")
+        raise SetupError(f"{output} has no marks of duplicates: run soundseam dedup {output} first")
     if LeaveOut.EVALUATION in chosen and marker is not None and not marker.against:
         raise SetupError(
-            f"{output} was compared with no evaluation set: soundseam dedup {output} --against SET marks what it has"
+            f"{output} was not compared with an evaluation set: run soundseam dedup {output} --against SET first"
         )
 
 
@@ -111,7 +111,7 @@ _SEGMENT_COLUMNS = tuple(arrow_schema(Segment).names)
 
 
 def source_stages(output: str) -> tuple[str, ...]:
-    """The stages whose rows samples are made of, in order of name."""
+    """The stages whose rows are used for samples, in order of name."""
     return tuple(
         stage
         for stage in stages_in(output)
@@ -120,7 +120,7 @@ def source_stages(output: str) -> tuple[str, ...]:
 
 
 def upstream_keys(corpus: Corpus) -> dict[str, str]:
-    """recording_id → key of all its rows: it changes with any of them. Only of recordings that have segments."""
+    """recording_id → key of all its rows, for recordings with segments."""
     bears: dict[str, list[list[str]]] = {}
     for stage in sorted(corpus.commits):
         owners = corpus.owners(stage, {})
@@ -135,7 +135,7 @@ def upstream_keys(corpus: Corpus) -> dict[str, str]:
 
 
 def read_recordings(output: str, shard: int, recording_ids: Collection[str]) -> list[RecordingMaterial]:
-    """Everything committed of some recordings of one shard but their audio, in order of id."""
+    """All committed rows of some recordings of one shard, without audio, in order of id."""
     corpus = Corpus.load(output, source_stages(output), shard)
     wanted = dict.fromkeys(recording_ids, "")
     recordings = {

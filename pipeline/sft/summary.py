@@ -1,4 +1,4 @@
-"""What the tables of samples hold: counts, hours, and how far a question gives its answer away."""
+"""Counts and hours of the tables of samples, and priors of answers."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from soundseam.schemas.tables import arrow_schema, table_of
 PRIORS_FILE = "answer_priors.parquet"
 SUMMARY_FILE = "sft.json"
 FEWEST_QUESTIONS = 20
-"""Of fewer like questions no prior is told."""
+"""Minimum number of similar questions for a prior."""
 _CLOSED = {Scoring.EXACT, Scoring.CHOICE, Scoring.NUMBER, Scoring.LABELS}
 _COLUMNS = ["recording_id", "task", "kind", "topic", "language", "answer_spec", "audio_ms", "split", "event_class"]
 
 
 class TaskCount(Record):
-    """How many samples a task has."""
+    """The number of samples of a task."""
 
     task: str
     train: int
     validation: int
     audio_ms: int
-    """A sample's audio, counted with every sample that plays it."""
+    """Length of audio, counted once per sample."""
     languages: dict[str, int]
 
 
@@ -96,7 +96,7 @@ def summarise(output: str, config: SftConfig) -> SftSummary:
 
 
 def read_priors(output: str) -> dict[tuple[Question, str], float]:
-    """(question, answer) → share of like questions that it answers: what can be had right without the audio."""
+    """(question, answer) → share of similar questions with this answer: the accuracy of guessing it."""
     uri = files.join(output, RUN_FOLDER, PRIORS_FILE)
     if not files.exists(uri):
         return {}

@@ -1,4 +1,4 @@
-"""What was said, where it may be trusted: only transcripts that their row calls usable for training."""
+"""Trusted transcripts: only those that are usable for training according to their row."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ NOISY_DB = 10.0
 MANY_WORDS = 40
 _GOOD_TIMES = ("pocketsphinx",)
 """Models with a mean error of 66 ms at a first word and 37 ms at a last one; Whisper's is some 200 ms at a last one,
-over what a sample may be off."""
+more than a sample's tolerance.
+"""
 
 
 @dataclass(frozen=True)
 class Said:
-    """A usable transcript, and the times of its words if they can be trained on: a forced aligner's, or those of a
-    recogniser whose own times are as good."""
+    """A usable transcript, and the times of its words if they are good enough for training: from a forced aligner, or
+    from a recogniser with equally good times."""
 
     transcript: Transcript
     row: SpeechAnnotation
     words: tuple[Word, ...]
-    """Empty if no trusted source timed them."""
+    """Empty if no trusted source gives times."""
     timing: SpeechAnnotation
-    """The row that `words` are of."""
+    """The row of `words`."""
 
     @property
     def sentences(self) -> tuple[Sentence, ...]:
@@ -42,9 +43,9 @@ class Said:
 
 
 def usable_transcript(material: Material) -> Said | None:
-    """The transcript of the segment that may be trained on.
+    """The transcript of the segment that is usable for training.
 
-    Where systems were compared, only what was agreed on counts, whatever one of them says of itself.
+    If systems were compared, only the agreed transcript counts, whatever the flags of a single one.
     """
     rows = material.all(SpeechAnnotation)
     compared = [row for row in rows if row.agreement is not None]
@@ -59,13 +60,13 @@ def usable_transcript(material: Material) -> Said | None:
 
 
 def _times_well(row: SpeechAnnotation, rows: Sequence[SpeechAnnotation]) -> bool:
-    """Whether the recogniser behind a transcript is one of those whose word times were measured and are good."""
+    """Whether the recogniser of a transcript is one of those with good measured word times."""
     chosen = row.agreement.chosen if row.agreement is not None else row.backend
     return any(one.backend == chosen and one.model.startswith(_GOOD_TIMES) for one in rows)
 
 
 def cite_transcript(material: Material, said: Said, timed: bool = False) -> tuple[Evidence, ...]:
-    """What a transcript rests on; with its words' times where they are told."""
+    """The evidence of a transcript; with its words' times if they are used."""
     base = material.cite(said.row, *(f"transcript.{path}" for path in ("text", "agreement", "usable_for_training")))
     if not timed:
         return base
@@ -80,18 +81,18 @@ def timed_texts(material: Material, parts: Iterable[Word | Sentence]) -> tuple[T
 
 
 def grade_transcript(material: Material, said: Said, timed: bool = False) -> Difficulty:
-    """Harder with many words, against noise, and with times."""
+    """Harder with many words, with noise, and with times."""
     voice = material.first(SpeechAnnotation, "voice")
     snr = voice.voice.snr_db if voice is not None and voice.voice is not None else None
     text = said.transcript.text
-    # Two characters of Chinese or Japanese make about a word.
+    # Two Chinese or Japanese characters are about one word.
     length = len(text) // 2 if unit_of([text]) is ErrorUnit.CHARACTERS else len(text.split())
     return grade(crowded=length > MANY_WORDS, faint=snr is not None and snr < NOISY_DB, timed=timed)
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """What one speaker says before another does. Speakers are numbered from 1 as they begin to speak."""
+    """The words of one speaker until another one speaks. Speakers are numbered from 1 in order of appearance."""
 
     speaker: int
     text: str
@@ -107,13 +108,13 @@ class Conversation:
 
 
 def turns_of(material: Material) -> tuple[SpeechAnnotation, Speakers] | None:
-    """The row that tells speakers apart, if there is one and it is not unsure."""
+    """The row with the speakers' turns, if there is one and it is not unsure."""
     row = material.first(SpeechAnnotation, "speakers")
     return None if row is None or row.speakers is None or row.speakers.sure is False else (row, row.speakers)
 
 
 def conversation_of(material: Material) -> Conversation | None:
-    """The conversation, where every usable word has a time and a speaker."""
+    """The conversation, if every usable word has a time and a speaker."""
     said, told = usable_transcript(material), turns_of(material)
     if said is None or told is None or not said.words:
         return None

@@ -18,14 +18,14 @@ from soundseam.schemas.record import content_key
 from soundseam.schemas.speech import ErrorUnit
 
 LANGUAGES = ("en", "zh")
-"""What every template is written in."""
+"""The languages of every template."""
 
 Wordings = Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]]
 """kind → part → language → wordings, as in a task's YAML."""
 
 
 class UnsayableError(Exception):
-    """A fact has no words in the language that is asked for, or cannot be written so that it can be read back."""
+    """A fact has no words in the requested language, or cannot be written so that it can be parsed again."""
 
 
 @cache
@@ -51,7 +51,7 @@ def sound_names() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
 
 @cache
 def words_key(task: str) -> str:
-    """Key of all words that a task's samples are made of."""
+    """Key of a task's templates and names."""
     return content_key([wordings_of(task), sound_names()])
 
 
@@ -61,12 +61,12 @@ def slots_of(wording: str) -> set[str]:
 
 
 def language_of(text: str) -> str:
-    """One of LANGUAGES: that of a text which is an answer as it stands."""
+    """One of LANGUAGES: that of a text that is used as an answer."""
     return "zh" if unit_of([text]) is ErrorUnit.CHARACTERS else "en"
 
 
 class Words:
-    """Speaks one language about one fact; `pick` chooses among wordings."""
+    """The words of one language for one fact; `pick` chooses among wordings."""
 
     def __init__(self, task: str, kind: str, language: str, pick: Pick, style: TimestampFormat) -> None:
         self.language = language
@@ -79,11 +79,11 @@ class Words:
         return self._pick(*wordings).format(**slots)
 
     def of(self, task: str, kind: str) -> Words:
-        """The same voice with another task's templates."""
+        """The same language and choices with another task's templates."""
         return Words(task, kind, self.language, self._pick, self.style)
 
     def sound(self, event_class: EventClass, label: str) -> str:
-        """What one hears, as a noun phrase: "speech", "a dog barking". Raises UnsayableError for an unknown label."""
+        """A sound as a noun phrase: "speech", "a dog barking". Raises UnsayableError for an unknown label."""
         names = sound_names()
         plain = label.strip().lower().replace("_", " ")
         found = names["labels"].get(plain) or (names["classes"][event_class] if _is_generic(plain, event_class) else {})
@@ -94,7 +94,7 @@ class Words:
         raise UnsayableError(f"no {self.language} word for {label}")
 
     def instrument(self, label: str) -> str:
-        """A tag of an instrument or a singer. Raises UnsayableError for one that the language has no word for."""
+        """A tag of an instrument or a singer. Raises UnsayableError if the language has no word for it."""
         plain = " ".join(label.lower().replace("_", " ").replace("-", " ").split())
         found = sound_names()["instruments"].get(plain, {})
         if self.language in found:
@@ -111,15 +111,15 @@ class Words:
         return joined[0].join(phrases[:-1]) + joined[1] + phrases[-1]
 
     def joined(self, sentences: Sequence[str]) -> str:
-        """Sentences one after another, each with a capital."""
+        """Sentences one after another, each with a capital letter."""
         return {"en": " ", "zh": ""}[self.language].join(text[:1].upper() + text[1:] for text in sentences)
 
     def form(self, text: str) -> str:
-        """How an entry of timed text is written, as a question shows it."""
+        """The format of an entry of timed text, for a question."""
         return self.style.line.format(start="start", end="end", text=text)
 
     def timed(self, entries: Sequence[TimedText]) -> str:
-        """Entries in the configured form."""
+        """Entries in the configured format."""
         try:
             return write_timed(entries, self.style)
         except AmbiguousTextError as error:

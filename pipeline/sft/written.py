@@ -1,4 +1,4 @@
-"""Questions that a language model writes from facts: what it is given, what it answers, and what is wrong with it."""
+"""Questions written by a language model from facts: its input, its answer, and the problems of the answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from soundseam.schemas.record import Record
 
 MAX_FACTS = 24
 NOT_MEASURED = frozenset({ResultKind.STATEMENT, ResultKind.PROFILE})
-"""What a model says in a sentence, and what a segment's events tell better."""
+"""Results that are not measurements: models' statements, and the profile, for which events are better."""
 
 
 class WrittenStep(Record):
@@ -45,7 +45,7 @@ class WrittenQuestion(Record):
 
 @dataclass(frozen=True)
 class Brief:
-    """The facts of one segment that a question may be written from, and the language it is written in."""
+    """The facts of one segment for a question, and its language."""
 
     material: Material
     facts: tuple[ToolResult, ...]
@@ -71,13 +71,13 @@ class Brief:
         return [by_id[name] for name in dict.fromkeys(ids) if name in by_id]
 
     def evidence(self, written: WrittenQuestion) -> tuple[Evidence, ...]:
-        """Of all facts that the steps cite."""
+        """The evidence of all facts that the steps cite."""
         cited = self.cited(name for step in written.steps for name in step.facts)
         return tuple(dict.fromkeys(one for fact in cited for one in fact.evidence))
 
 
 def brief_of(material: Material, language: str, min_confidence: float) -> Brief:
-    """What is measured, sure and undisputed of a segment."""
+    """The measured, confident and undisputed facts of a segment."""
     facts = (
         fact
         for fact in plan_caption(material.segment, material.annotations).facts
@@ -89,7 +89,7 @@ def brief_of(material: Material, language: str, min_confidence: float) -> Brief:
 
 
 def written_problems(written: WrittenQuestion, brief: Brief) -> Iterator[str]:
-    """What is wrong with an answer of the right form, each in a clause."""
+    """Problems of a valid answer, one clause each."""
     yield from _form_problems(written, brief)
     told: list[float] = []
     for step in written.steps:
@@ -107,32 +107,32 @@ def _form_problems(written: WrittenQuestion, brief: Brief) -> Iterator[str]:
     known = {_id(index) for index in range(len(brief.facts))}
     cited = [name for step in written.steps for name in step.facts]
     if unknown := [name for name in cited if name not in known]:
-        yield f"{', '.join(unknown[:5])} is the id of no fact"
+        yield f"{', '.join(unknown[:5])} is not the id of a fact"
     if len(set(cited)) < 2:
-        yield "fewer than two facts are joined"
+        yield "fewer than two facts are combined"
     for text in (written.question, *(step.says for step in written.steps), written.answer, *written.wrong):
         for word in find_jargon(text):
-            yield f"{word!r} in {text!r} is no listener's word"
+            yield f"{word!r} in {text!r} is a technical term"
         if any(name in text.split() for name in known):
-            yield f"{text!r} names the id of a fact"
+            yield f"{text!r} contains the id of a fact"
     if not all(is_in(text, brief.language) for text in (written.question, written.chain)):
-        yield f"the question or its steps are not in the language asked for, {brief.language}"
+        yield f"the question or its steps are not in the requested language, {brief.language}"
     yield from _choice_problems(written)
 
 
 def _choice_problems(written: WrittenQuestion) -> Iterator[str]:
     choices = [_plain(choice) for choice in (written.answer, *written.wrong)]
     if len(set(choices)) < len(choices) or not all(choices):
-        yield "the answers are not four different ones"
+        yield "the four answers are not all different"
     if any(len(choice) > 120 for choice in choices):
         yield "a wrong answer is longer than 120 characters"
     asked = _plain(written.question)
     if choices[0] in asked and not any(choice in asked for choice in choices[1:]):
-        yield "the question tells its answer"
+        yield "the question contains its answer"
 
 
 def _values_of(cited: Sequence[ToolResult], brief: Brief) -> list[float]:
-    """Every number that facts hold: told ones, their times, how long they last, and how many they are."""
+    """Every number in the facts: values, times, durations, and counts."""
     start_ms = brief.material.segment.start_ms
     values = [number.value for fact in cited for number in numbers_in(fact.content)]
     values += [(ms - start_ms) / 1000 for fact in cited for ms in (fact.start_ms, fact.end_ms)]
@@ -141,7 +141,7 @@ def _values_of(cited: Sequence[ToolResult], brief: Brief) -> list[float]:
 
 
 def _unfounded(text: str, told: Sequence[float]) -> Iterator[str]:
-    """Numbers of a text that were not told, and are no sum or difference of two that were."""
+    """Numbers of a text that are neither in `told` nor the sum or difference of two numbers there."""
     reckoned = [value for one, other in combinations(told, 2) for value in (one + other, abs(one - other))]
     for number in numbers_in(text):
         if not any(number.is_near(value) for value in (*told, *reckoned)):

@@ -1,4 +1,4 @@
-"""What language models are asked when samples are made: one text file per prompt, hashed into keys."""
+"""Prompts for making samples: one text file per prompt, hashed into keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LANGUAGES = ("en", "zh")
 
 
 def filled(name: str, language: str, **slots: str) -> str:
-    """The prompt with its `{slots}` filled at once: what a slot is filled with is never filled again."""
+    """The prompt with its `{slots}` filled in one pass: inserted texts are not filled again."""
     if not slots:
         return _text(name, language)
     pattern = re.compile("|".join(f"\\{{{re.escape(slot)}\\}}" for slot in slots))
@@ -22,7 +22,7 @@ def filled(name: str, language: str, **slots: str) -> str:
 
 
 def prompts_key(names: tuple[str, ...]) -> str:
-    """Changes with any word of the prompts."""
+    """Changes with the text of any of the prompts."""
     return content_key([[name, language, _text(name, language)] for name in names for language in _LANGUAGES])
 
 

@@ -1,4 +1,4 @@
-"""Tasks: one file a family, all named in `AnyTask`."""
+"""Tasks: one file per family, all listed in `AnyTask`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Captions: short, detailed, as a list, and of one branch alone."""
+"""Captions: short, detailed, as a list, and of a single branch."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from soundseam.schemas.claim import Claim, Verdict
 from soundseam.schemas.event import EventClass
 
 UNIFIED = frozenset({"plain", "detailed"})
-"""The kinds that repeat the merged caption whole: what pretraining takes."""
+"""The kinds with the whole merged caption, which are used for pretraining."""
 _SHORT_WORDS = 20
-"""A caption of so many words is short as it stands: the longest of Clotho's (arXiv 1910.09387)."""
+"""A caption with up to this many words is short: the longest of Clotho's (arXiv 1910.09387)."""
 _STRAYS = {
     "music": re.compile(
         r"\b(speech|speak\w*|spoken|voices?|talk\w*|says?|said|words?)\b|说话|语音|人声|讲话", re.IGNORECASE
@@ -33,22 +33,22 @@ _STRAYS = {
         re.IGNORECASE,
     ),
 }
-"""What a caption of one branch does not answer for: it is asked for its own part of the audio alone."""
+"""Words outside the topic of a branch's caption, which is only asked about its own part of the audio."""
 _MUSIC_IS_THERE = re.compile(
     r"\b(an?|and|is|are|be|can|there|here|what|it|only|just|nothing|but|else|one|thing|the|some|something|like|to|of|in|on"
     r"|music|passage|piece|play(s|ed|ing)?|heard?|hearing|we|i|audible|throughout|whole|time|recording|clip|audio|going"
     r"|all|way|through|from|beginning|end)\b",
     re.IGNORECASE,
 )
-"""Words that say no more of music than that it plays."""
+"""Words that only say that music plays."""
 
 
 class CaptionTask(SegmentTask):
-    """Eligible: every claim was confirmed, or none was judged and each is derived from measured values by a rule."""
+    """Eligible: every claim was confirmed, or none was verified and each is derived from measured values by a rule."""
 
     task: Literal["caption"] = "caption"
     max_per_segment: int = Field(default=3, alias="most_per_segment")
-    min_detailed_claims: int = Field(default=3, ge=1, description="of a caption that answers per question for detail")
+    min_detailed_claims: int = Field(default=3, ge=1, description="minimum number of claims of a detailed caption")
 
     needs: ClassVar[tuple[str, ...]] = ("captions:caption", "captions:claims")
 
@@ -71,7 +71,7 @@ class CaptionTask(SegmentTask):
 
 
 def _short(material: Material, caption: str, kept: Sequence[Claim]) -> Iterator[QuestionDraft]:
-    """The caption itself if it is short; its first sentence only if that leaves no other class of sound out."""
+    """The caption itself if it is short; its first sentence only if it covers all classes of sound."""
     if len(caption.split()) <= _SHORT_WORDS and language_of(caption) == "en":
         yield _ask("short", caption, kept)
     elif len(material.segment.profile) == 1:
@@ -79,7 +79,7 @@ def _short(material: Material, caption: str, kept: Sequence[Claim]) -> Iterator[
 
 
 def answers_for(branch: str, text: str) -> bool:
-    """Whether a branch's caption speaks of its own part of the audio, and of music more than that it plays."""
+    """Whether a branch's caption is about its own part of the audio, and says more about music than that it plays."""
     strays = _STRAYS.get(branch)
     if strays is not None and strays.search(text):
         return False
@@ -87,7 +87,7 @@ def answers_for(branch: str, text: str) -> bool:
 
 
 def is_trusted(claims: Sequence[Claim], composer: str) -> bool:
-    """Whether a text made of `claims` may be learnt from: there are some, and each is confirmed or derived."""
+    """Whether a text of `claims` is fit for training: there are some, and each is confirmed or derived."""
     return bool(claims) and all(_is_confirmed(claim) or _is_derived(claim, composer) for claim in claims)
 
 
@@ -105,7 +105,7 @@ def _ask(kind: str, text: str, claims: Sequence[Claim]) -> QuestionDraft:
         tuple(dict.fromkeys(one for claim in claims for one in claim.evidence)),
         grade(facts=min(len(claims), 3)),
         partial(open_turn, text),
-        # A branch's caption need not be in the language of the merged one.
+        # A branch's caption may be in another language than the merged one.
         languages=(language_of(text),),
         verdicts=tuple(map(verdict_on, claims)),
     )
@@ -121,18 +121,19 @@ _ABOUT: dict[str, EventClass | None] = {
     "weather_tomorrow": None,
     "owner": None,
 }
-"""Question → what has to be heard for it to make sense; None for anything, as long as nobody speaks."""
+"""Question → the class of sound that it presupposes; None for any sound, but without speech."""
 
 _HINTS: dict[str, tuple[str, ...]] = {
     "appearance": ("look", "tall", "hair", "eyes", "beard", "长", "头发", "眼睛"),
     "clothes": ("wear", "dress", "shirt", "coat", "cloth", "suit", "穿", "衣"),
 }
-"""Words that might give the answer away, were they said: then the question is not asked."""
+"""Spoken words that might reveal the answer: with them the question is not asked."""
 
 
 class RefusalTask(SegmentTask):
-    """Eligible: questions about what has no sound. Of speech, only what speakers hardly ever say of themselves, and
-    not where a transcript, trusted or not, holds a word of it."""
+    """Eligible: questions about inaudible things. For speech, only things that speakers hardly ever say about
+    themselves, and only if no transcript, trusted or not, contains a word about them.
+    """
 
     task: Literal["refusal"] = "refusal"
     max_per_segment: int = Field(

@@ -1,4 +1,4 @@
-"""Two segments of a recording side by side: which is faster, louder, spoken faster."""
+"""Comparisons of two segments of a recording: which is faster, louder, spoken faster; and multiple choice."""
 
 from __future__ import annotations
 
@@ -29,20 +29,24 @@ class _Measure(NamedTuple):
 
 
 class ComparisonTask(Task):
-    """Eligible: two segments that follow one another among those of a recording in which a value is measured well
-    enough to be asked for alone, and whose values lie clearly apart. Only within a recording: its levels are
-    comparable, and its rows depend on no other."""
+    """Eligible: two consecutive segments among those of a recording in which a value is measured well enough to ask for
+    it, with clearly different values. Only within a recording: its levels are comparable, and its rows depend on no
+    other."""
 
     task: Literal["comparison"] = "comparison"
     max_per_segment: int = Field(default=1, alias="most_per_segment")
-    tempo_ratio: float = Field(default=1.12, ge=1.0, description="of the faster tempo over the slower, under 1.7")
-    level_db: float = Field(default=6.0, ge=0.0, description="by which one is louder")
-    syllables_hz: float = Field(default=1.0, ge=0.0, description="by which one is spoken faster")
+    tempo_ratio: float = Field(
+        default=1.12,
+        ge=1.0,
+        description="minimum ratio of the faster to the slower tempo; ratios from 1.7 are not used",
+    )
+    level_db: float = Field(default=6.0, ge=0.0, description="minimum difference in level")
+    syllables_hz: float = Field(default=1.0, ge=0.0, description="minimum difference in syllable rate")
     min_confidence: float = Field(alias="least_confidence", default=0.5, ge=0.0, le=1.0, description="of both tempi")
     min_speech_ms: int = Field(
-        alias="least_speech_ms", default=3000, ge=0, description="in both, to compare how fast someone speaks"
+        alias="least_speech_ms", default=3000, ge=0, description="minimum speech in both, to compare pace"
     )
-    min_clip_ms: int = Field(default=2000, ge=0, description="of both, to compare how loud they are")
+    min_clip_ms: int = Field(default=2000, ge=0, description="minimum length of both, to compare levels")
 
     needs: ClassVar[tuple[str, ...]] = (
         "annotations/music:rhythm.tempo_bpm",
@@ -90,7 +94,7 @@ class ComparisonTask(Task):
 
     def _is_clear(self, kind: str, one: float, other: float) -> bool:
         if kind == "tempo":
-            # From 1.7 on, the two may be the same pulse taken at half or double.
+            # With a ratio of 1.7 or more, the two may be the same pulse at half or double tempo.
             return self.tempo_ratio <= max(one, other) / min(one, other) < 1.7
         return abs(one - other) >= (self.level_db if kind == "level" else self.syllables_hz)
 
@@ -107,12 +111,12 @@ def _comparison_turn(is_first: bool, words: Words) -> Wording:
 
 
 class ChoiceTask(Task):
-    """Eligible: a question of another task that comes with plausible wrong answers. Which letter is right goes round
-    within a recording, from a start drawn from its id."""
+    """Eligible: a question of another task with plausible wrong answers. The right letter rotates within a recording,
+    from a start drawn from its id."""
 
     task: Literal["choice"] = "choice"
     max_choices: int = Field(
-        alias="most_choices", default=4, ge=2, le=len(LETTERS), description="how many answers to offer at most"
+        alias="most_choices", default=4, ge=2, le=len(LETTERS), description="maximum number of choices"
     )
     counting: CountingTask = CountingTask()
     order: OrderTask = OrderTask()

@@ -1,4 +1,4 @@
-"""Questions about music: tempo, bar, key, chords, parts, instruments and the words that are sung."""
+"""Questions about music: tempo, meter, key, chords, structure, instruments and lyrics."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from soundseam.schemas.music import PITCH_CLASSES, Mode, Section, key_name, key_
 from soundseam.schemas.timespan import covered_ms
 
 _RIVAL_RATIOS = (0.72, 1.38, 0.82, 1.24)
-"""Of a tempo: not near a half or a double, which a listener may rightly tap."""
+"""Ratios of wrong tempi: not close to half or double, which a listener may rightly tap."""
 _FIFTH, _RELATIVE = 7, 9
 
 
 class TempoTask(SegmentTask):
-    """Eligible: a steady pulse that stands out."""
+    """Eligible: a clear, steady pulse."""
 
     task: Literal["tempo"] = "tempo"
     min_confidence: float = Field(alias="least_confidence", default=0.5, ge=0.0, le=1.0, description="of the tempo")
@@ -54,7 +54,7 @@ def _tempo_turn(tempo_bpm: float, tolerance_share: float, words: Words) -> Wordi
 
 
 class MeterTask(SegmentTask):
-    """Eligible: a steady pulse and a bar that stands out."""
+    """Eligible: a steady pulse and a clear meter."""
 
     task: Literal["meter"] = "meter"
     min_tempo_confidence: float = Field(
@@ -80,11 +80,11 @@ def _meter_turn(beats: int, words: Words) -> Wording:
 
 
 class KeyTask(SegmentTask):
-    """Eligible: a key that stands clearly over the next."""
+    """Eligible: a key that is clearly better than the next."""
 
     task: Literal["key"] = "key"
     min_confidence: float = Field(
-        alias="least_confidence", default=0.5, ge=0.0, le=1.0, description="how far the key stands over the next"
+        alias="least_confidence", default=0.5, ge=0.0, le=1.0, description="minimum confidence of the key"
     )
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/music:tonality",)
@@ -110,7 +110,7 @@ def _key_turn(tonic: str, mode: Mode, words: Words) -> Wording:
 
 
 def _neighbours(tonic: str, mode: Mode) -> tuple[tuple[str, Mode], ...]:
-    """What a key is easily taken for: the fifths above and below, the parallel, the relative key."""
+    """Keys with which a key is easily confused: the fifths above and below, the parallel, the relative key."""
     degree = PITCH_CLASSES.index(tonic)
     other = Mode.MINOR if mode is Mode.MAJOR else Mode.MAJOR
     relative = (degree + _RELATIVE) if mode is Mode.MAJOR else (degree - _RELATIVE)
@@ -123,15 +123,15 @@ def _neighbours(tonic: str, mode: Mode) -> tuple[tuple[str, Mode], ...]:
 
 
 class ChordsTask(SegmentTask):
-    """Eligible: several chords, each of them sure."""
+    """Eligible: several chords, all of them confident."""
 
     task: Literal["chords"] = "chords"
     max_per_segment: int = Field(default=1, alias="most_per_segment")
     min_confidence: float = Field(alias="least_confidence", default=0.5, ge=0.0, le=1.0, description="of every chord")
     max_chords: int = Field(
-        alias="most_chords", default=32, ge=1, description="a longer list is no question for a listener"
+        alias="most_chords", default=32, ge=1, description="a longer list is too much for a listener"
     )
-    tolerance_ms: int = Field(default=300, ge=0, description="by which an edge may differ from the reference")
+    tolerance_ms: int = Field(default=300, ge=0, description="allowed difference of an edge from the reference")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/music:chords",)
 
@@ -147,18 +147,27 @@ class ChordsTask(SegmentTask):
 
 
 class StructureTask(SegmentTask):
-    """Eligible: two parts or more, none of them short, in a clip long enough to have a form, with hardly any speech
-    over the music, which can look like another part. Parts are lettered anew from A: what came before the clip cannot
-    be heard."""
+    """Eligible: at least two parts, none of them short, in a clip long enough to have a structure, with hardly any
+    speech over the music, which can look like another part. Parts are lettered again from A, since the piece before the
+    clip is unknown to the listener.
+    """
 
     task: Literal["structure"] = "structure"
     max_per_segment: int = Field(default=1, alias="most_per_segment")
-    tolerance_ms: int = Field(default=500, ge=0, description="by which an edge may differ from the reference")
+    tolerance_ms: int = Field(default=500, ge=0, description="allowed difference of an edge from the reference")
     max_speech_share: float = Field(
-        alias="most_speech_share", default=0.2, ge=0.0, le=1.0, description="of the segment's time"
+        alias="most_speech_share",
+        default=0.2,
+        ge=0.0,
+        le=1.0,
+        description="maximum share of speech in the segment's time",
     )
-    min_part_ms: int = Field(default=3000, ge=0, description="of every part: a shorter one is no part to a listener")
-    min_clip_ms: int = Field(default=15000, ge=0, description="of the clip: a shorter one has no form to speak of")
+    min_part_ms: int = Field(
+        default=3000, ge=0, description="minimum length of every part: a listener would not notice a shorter one"
+    )
+    min_clip_ms: int = Field(
+        default=15000, ge=0, description="minimum length of the clip: a shorter one has no structure"
+    )
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/music:sections",)
 
@@ -184,7 +193,7 @@ def _speech_share(material: Material) -> float:
 
 
 def _lettered(material: Material, sections: Sequence[Section]) -> tuple[TimedText, ...]:
-    """The parts, with letters from A in the order in which they are first heard in the clip."""
+    """The parts, with letters from A in order of first appearance in the clip."""
     names = list(dict.fromkeys(section.label for section in sections))
     letters = {name: chr(ord("A") + index % 26) * (index // 26 + 1) for index, name in enumerate(names)}
     return tuple(
@@ -198,15 +207,19 @@ def _lettered(material: Material, sections: Sequence[Section]) -> tuple[TimedTex
 
 
 class InstrumentsTask(SegmentTask):
-    """Eligible: tags of instruments none of which is in doubt, whoever gave them, since a list must be complete."""
+    """Eligible: tags of instruments, none of them doubtful, from any source, since a list must be complete."""
 
     task: Literal["instruments"] = "instruments"
     max_per_segment: int = Field(default=1, alias="most_per_segment")
     min_score: float = Field(
-        alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="of every tag of an instrument"
+        alias="least_score",
+        default=MIN_SCORE,
+        ge=0.0,
+        le=1.0,
+        description="minimum score of every tag of an instrument",
     )
     max_instruments: int = Field(
-        alias="most_instruments", default=5, ge=1, description="a longer list is no question for a listener"
+        alias="most_instruments", default=5, ge=1, description="a longer list is too much for a listener"
     )
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/music:tags (instruments)",)
@@ -220,7 +233,7 @@ class InstrumentsTask(SegmentTask):
 
 
 def _instruments(material: Material) -> Iterator[tuple[Tag, tuple[Evidence, ...]]]:
-    """Every tag of an instrument, of all rows, surest first in each."""
+    """Every tag of an instrument in all rows, by descending score in each."""
     for row in material.all(MusicAnnotation):
         for index, tag in enumerate(row.tags or ()):
             if tag.kind is TagKind.INSTRUMENT:
@@ -233,11 +246,11 @@ def _instruments_turn(found: Sequence[str], words: Words) -> Wording:
 
 
 class LyricsTask(SegmentTask):
-    """Eligible: lyrics that their row calls usable for training; with times, if every line has one inside the
-    segment."""
+    """Eligible: lyrics that are usable for training according to their row; with times, if every line has a time inside
+    the segment."""
 
     task: Literal["lyrics"] = "lyrics"
-    tolerance_ms: int = Field(default=500, ge=0, description="by which an edge may differ from the reference")
+    tolerance_ms: int = Field(default=500, ge=0, description="allowed difference of an edge from the reference")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/music:lyrics (usable for training)",)
 

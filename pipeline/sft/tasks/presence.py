@@ -1,4 +1,4 @@
-"""Whether a sound is heard: true ones, and hard ones that no source has heard."""
+"""Whether a sound is present: true ones, and difficult ones that no source has detected."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _KIN = {
     EventClass.SINGING: _VOCAL | _MUSICAL,
     EventClass.MUSIC: _MUSICAL,
 }
-"""Classes that are taken for one another: where one is heard, the others are not said to be absent."""
+"""Classes that are easily confused: if one is detected, the others are not said to be absent."""
 _TOLD_APART = frozenset({EventClass.SPEECH, EventClass.MUSIC})
-"""Classes that a sound of unknown source is still known not to be."""
+"""Classes from which a sound of unknown source is still distinguished."""
 
 
 class PresenceTask(Task):
-    """True: a nameable sound none of whose events is in doubt. False: a sound that the recording's detectors know,
-    because they heard it elsewhere in the recording or `vocabularies` lists it, and that nothing known of the segment
+    """True: a nameable sound without doubtful events. False: a sound that the recording's detectors can detect, because
+    they detected it elsewhere in the recording or `vocabularies` lists it, and that nothing known about the segment
     names: no event however doubtful, no profile, transcript, measurement, caption or claim."""
 
     task: Literal["presence"] = "presence"
     max_per_segment: int = Field(default=4, alias="most_per_segment")
     min_score: float = Field(
-        alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="of every event of the sound"
+        alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="minimum score of every event of the sound"
     )
     vocabularies: dict[str, dict[str, EventClass]] = Field(
-        default={}, description="detector → label → class: what it would have named, had it been there"
+        default={}, description="detector → label → class: sounds that it would have detected"
     )
 
     needs: ClassVar[tuple[str, ...]] = ("segments:events", "recordings:detectors")
@@ -57,13 +57,13 @@ class PresenceTask(Task):
     def _absent(self, recording: RecordingMaterial, material: Material) -> Iterator[QuestionDraft]:
         for sound, is_near in self._candidates(recording, material).items():
             if may_be_absent(material, sound):
-                # A sound from elsewhere in the recording is a better trap than one from a list.
+                # A sound from elsewhere in the recording makes a harder question than one from a list.
                 difficulty = grade(1 + is_near)
                 evidence = material.cite(None, "events", "profile")
                 yield _draft(material, sound, evidence, difficulty, False)
 
     def _candidates(self, recording: RecordingMaterial, material: Material) -> dict[Sound, bool]:
-        """Sounds that would have been named → whether they are heard elsewhere in the recording."""
+        """Sounds that would have been detected → whether they occur elsewhere in the recording."""
         elsewhere = (sound for other in recording.others(material) for sound in sure_sounds(other, self.min_score))
         found = dict.fromkeys(elsewhere, True)
         detectors = recording.recording.detectors if recording.recording is not None else ()
@@ -81,7 +81,7 @@ def _draft(
 
 
 def may_be_absent(material: Material, sound: Sound) -> bool:
-    """Whether every source agrees that `sound` is not heard in the segment."""
+    """Whether every source agrees that `sound` is not in the segment."""
     event_class, label = sound
     heard = heard_classes(material)
     if heard & _KIN.get(event_class, frozenset({event_class})):
@@ -93,7 +93,7 @@ def may_be_absent(material: Material, sound: Sound) -> bool:
 
 
 def heard_classes(material: Material) -> frozenset[EventClass]:
-    """Every class that any source has so much as hinted at."""
+    """Every class that any source even hints at."""
     found = {event.event_class for event in material.segment.events}
     found |= {entry.event_class for entry in material.segment.profile}
     for general in material.all(GeneralAnnotation):

@@ -1,4 +1,4 @@
-"""Questions that join several facts, with the chain that leads from the evidence to the answer."""
+"""Questions that combine several facts, with the reasoning from the evidence to the answer."""
 
 from __future__ import annotations
 
@@ -39,16 +39,24 @@ Group = tuple[Sound, tuple[Sighting, ...]]
 
 
 class ReasoningTask(SegmentTask):
-    """Eligible: two nameable sounds none of whose events is in doubt, or a sure tempo with a sure bar. Every step of
-    the chain states a value of the evidence or what follows from those before it."""
+    """Eligible: two nameable sounds without doubtful events, or a confident tempo and meter. Every step of the chain
+    states a value of the evidence or what follows from earlier steps."""
 
     task: Literal["reasoning"] = "reasoning"
     min_score: float = Field(
-        alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="of every event of both sounds"
+        alias="least_score",
+        default=MIN_SCORE,
+        ge=0.0,
+        le=1.0,
+        description="minimum score of every event of both sounds",
     )
-    min_gap_ms: int = Field(alias="least_gap_ms", default=500, ge=0, description="between two sounds, to be asked for")
-    clear_ratio: float = Field(default=1.3, ge=1.0, description="of the longer duration over the shorter")
-    min_confidence: float = Field(alias="least_confidence", default=0.5, ge=0.0, le=1.0, description="of tempo and bar")
+    min_gap_ms: int = Field(
+        alias="least_gap_ms", default=500, ge=0, description="minimum gap between two sounds to ask for it"
+    )
+    clear_ratio: float = Field(default=1.3, ge=1.0, description="minimum ratio of the longer to the shorter duration")
+    min_confidence: float = Field(
+        alias="least_confidence", default=0.5, ge=0.0, le=1.0, description="minimum confidence of tempo and meter"
+    )
 
     needs: ClassVar[tuple[str, ...]] = ("segments:events", "or annotations/music:rhythm.beats_per_bar")
 
@@ -86,17 +94,17 @@ class ReasoningTask(SegmentTask):
 
 
 def _tenths(sighting: Sighting) -> int:
-    """How long an event lasts in tenths of a second, as the chain states it."""
+    """The length of an event in tenths of a second, as in the chain."""
     return round(sighting.span.duration_ms / 100)
 
 
 def _total_tenths(group: Group) -> int:
-    """The sum of what the chain states: parts and total are rounded once."""
+    """The sum of the chain's values: parts and total are rounded once."""
     return sum(map(_tenths, group[1]))
 
 
 def _never_overlap(group: Sequence[Sighting]) -> bool:
-    """Whether the durations of a sound's events may be added up."""
+    """Whether the durations of a sound's events may be added."""
     return all(one.span.overlap_ms(other.span) == 0 for one, other in pairwise(group))
 
 
@@ -139,7 +147,7 @@ def _longer_turn(one: Group, other: Group, words: Words) -> Wording:
 
 
 def _duration_step(group: Group, name: str, words: Words) -> str:
-    """One sentence: how long a sound lasts, as a sum where it has several events."""
+    """One sentence about the length of a sound, as a sum if it has several events."""
     total = _seconds(_total_tenths(group))
     if len(group[1]) == 1:
         return words.say("once", sound=name, total=total)
@@ -165,30 +173,31 @@ def _bar_turn(rhythm: Rhythm, words: Words) -> Wording:
 
 
 class WrittenReasoningTask(ServedTask):
-    """Eligible: a segment with several measured, sure and undisputed facts. Every number and name of the chain must
-    follow from the facts that it cites; a verifier that is given the facts must find the answer among four, and must
-    not find it without them."""
+    """Eligible: a segment with several measured, confident and undisputed facts. Every number and name of the chain
+    must follow from the facts that it cites; a verifier that gets the facts must find the answer among four, and must
+    not find it without them.
+    """
 
     task: Literal["written_reasoning"] = "written_reasoning"
     max_per_segment: int = Field(default=1, alias="most_per_segment")
-    writer: Endpoint = Field(default=Endpoint(), description="the language model that writes")
+    writer: Endpoint = Field(default=Endpoint(), description="the language model that writes the questions")
     verifier: Endpoint | None = Field(
         default=None, description="a language model that must find the answer; null for the writer itself"
     )
-    sampling: Sampling = Field(default=Sampling(max_tokens=1024), description="how the writer's answers are drawn")
-    min_facts: int = Field(alias="least_facts", default=4, ge=2, description="of a segment, to be asked about")
+    sampling: Sampling = Field(default=Sampling(max_tokens=1024), description="how the writer's answers are sampled")
+    min_facts: int = Field(alias="least_facts", default=4, ge=2, description="minimum number of facts of a segment")
     min_confidence: float = Field(
-        alias="least_confidence", default=0.6, ge=0.0, le=1.0, description="of a fact that has one"
+        alias="least_confidence", default=0.6, ge=0.0, le=1.0, description="minimum confidence of a fact, if it has one"
     )
     confirm: float = Field(
-        default=0.75, gt=0.5, le=1.0, description="probability of the right answer, from which a question is verified"
+        default=0.75, gt=0.5, le=1.0, description="minimum probability of the right answer for a verified question"
     )
     max_guessed: float = Field(
         alias="most_guessed",
         default=0.6,
         gt=0.0,
         le=1.0,
-        description="the same without the facts, up to which it is a question of hearing",
+        description="maximum probability of the right answer without the facts",
     )
 
     needs: ClassVar[tuple[str, ...]] = ("several facts of any table", "a model that is served")
@@ -216,7 +225,9 @@ class WrittenReasoningTask(ServedTask):
     def _drafts(
         self, recordings: Iterable[RecordingMaterial], phrasing: Phrasing, writer: ChatClient
     ) -> Iterator[_Draft]:
-        """What the writer wrote that holds, in order. What does not is asked for once more, and then given up."""
+        """The writer's valid questions, in order. For an invalid one, the writer is asked once more, then it is given
+        up.
+        """
         briefs = (
             brief
             for recording in recordings
@@ -231,14 +242,14 @@ class WrittenReasoningTask(ServedTask):
 
 @dataclass(frozen=True)
 class _Draft:
-    """A question as it was written, not yet verified."""
+    """A written question, not verified yet."""
 
     brief: Brief
     written: WrittenQuestion
 
     @property
     def correct(self) -> int:
-        """Where the right answer stands among the choices: everywhere equally often."""
+        """The position of the right answer among the choices, evenly distributed."""
         return int(content_key(["place", self.brief.material.segment_id, self.written.question]), 16) % 4
 
     @property
@@ -247,7 +258,7 @@ class _Draft:
         return (*wrong[: self.correct], self.written.answer, *wrong[self.correct :])
 
     def questions(self) -> tuple[Question, Question]:
-        """With the facts, and without."""
+        """The question with the facts, and without."""
         brief, asked = self.brief, self.written.question
         about = brief.material.segment.recording_id
         ask = partial(choice_question, language=brief.language, about=about, choices=self.choices, question=asked)

@@ -28,9 +28,9 @@ from soundseam.schemas.event import EventClass
 from soundseam.schemas.timespan import TimeSpan, covered_ms
 
 MIN_SCORE = 0.6
-"""Of an event that an answer may name."""
+"""Minimum score of an event in an answer."""
 LASTING = frozenset({EventClass.SPEECH, EventClass.SINGING, EventClass.MUSIC})
-"""Classes that go on rather than happen: nobody counts them."""
+"""Continuous classes, which are not counted."""
 _GRID_MS = 500
 """Asked times lie on a grid, as a listener's would."""
 
@@ -46,7 +46,7 @@ def are_sure(sightings: Iterable[Sighting], min_score: float) -> bool:
 
 
 def sure_sounds(material: Material, min_score: float) -> Sounds:
-    """The sounds with a name of which no event is in doubt, in order of first onset."""
+    """The sounds with a name and without doubtful events, in order of first onset."""
     found: Sounds = {}
     for one in material.sightings:
         name = (one.event.event_class, one.event.label)
@@ -55,7 +55,7 @@ def sure_sounds(material: Material, min_score: float) -> Sounds:
 
 
 def _is_nameable(sighting: Sighting) -> bool:
-    """Whether the sound can be told from others by its name."""
+    """Whether the sound's name distinguishes it from others."""
     return sighting.event.event_class is not EventClass.SOURCE_AMBIGUOUS and bool(sighting.event.label)
 
 
@@ -73,7 +73,7 @@ def evidence_of(sightings: Iterable[Sighting]) -> tuple[Evidence, ...]:
 
 
 def sound_words(sighting: Sighting, words: Words) -> str:
-    """What the event is called."""
+    """The name of the event."""
     return words.sound(sighting.event.event_class, sighting.event.label)
 
 
@@ -83,7 +83,7 @@ def timed_sounds(material: Material, sightings: Iterable[Sighting], words: Words
 
 
 class SoundTask(SegmentTask):
-    """A task that asks about one sound at a time, none of whose events is in doubt."""
+    """A task about one sound at a time, without doubtful events."""
 
     min_score: float = Field(
         alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="of every event of the sound"
@@ -97,15 +97,17 @@ class SoundTask(SegmentTask):
 
     @abstractmethod
     def asks_about(self, material: Material, sound: Sound, group: Sequence[Sighting]) -> Iterator[QuestionDraft]:
-        """What can be asked about `sound`, whose events are `group`."""
+        """The questions about `sound`, whose events are `group`."""
 
 
 class CountingTask(SoundTask):
-    """Eligible: a nameable sound that happens rather than goes on, none in doubt, with clear gaps between."""
+    """Eligible: a nameable sound of separate events, none doubtful, with clear gaps between them."""
 
     task: Literal["counting"] = "counting"
-    min_gap_ms: int = Field(alias="least_gap_ms", default=500, ge=0, description="between two that count as two")
-    max_times: int = Field(alias="most_times", default=8, ge=1, description="nobody counts further by ear")
+    min_gap_ms: int = Field(
+        alias="least_gap_ms", default=500, ge=0, description="minimum gap between two counted events"
+    )
+    max_times: int = Field(alias="most_times", default=8, ge=1, description="listeners do not count further")
 
     def asks_about(self, material: Material, sound: Sound, group: Sequence[Sighting]) -> Iterator[QuestionDraft]:
         if sound[0] not in LASTING and self._can_count(group):
@@ -130,11 +132,11 @@ def _counting_turn(sound: Sound, count: int, words: Words) -> Wording:
 
 
 class DurationTask(SoundTask):
-    """Eligible: a nameable sound, none of its events in doubt, long enough to be estimated."""
+    """Eligible: a nameable sound without doubtful events, long enough to be estimated."""
 
     task: Literal["duration"] = "duration"
     min_ms: int = Field(alias="least_ms", default=500, ge=1, description="shorter is not worth asking")
-    tolerance_share: float = Field(default=0.1, ge=0.0, description="of the duration, but 0.3 s at least")
+    tolerance_share: float = Field(default=0.1, ge=0.0, description="of the duration, but at least 0.3 s")
 
     def asks_about(self, material: Material, sound: Sound, group: Sequence[Sighting]) -> Iterator[QuestionDraft]:
         total_ms = covered_ms(one.span for one in group)
@@ -154,14 +156,14 @@ def _duration_turn(sound: Sound, total_ms: int, tolerance_share: float, words: W
 
 
 class EventWhenTask(SoundTask):
-    """Eligible: a nameable sound, heard a few times, none in doubt, that does not fill the audio."""
+    """Eligible: a nameable sound that occurs a few times, none doubtful, and does not fill the audio."""
 
     task: Literal["event_when"] = "event_when"
-    max_times: int = Field(alias="most_times", default=4, ge=1, description="how often the sound may be heard")
+    max_times: int = Field(alias="most_times", default=4, ge=1, description="maximum number of events of the sound")
     max_share: float = Field(
-        alias="most_share", default=0.9, ge=0.0, le=1.0, description="of the audio that the sound may fill"
+        alias="most_share", default=0.9, ge=0.0, le=1.0, description="maximum share of the audio that the sound fills"
     )
-    tolerance_ms: int = Field(default=300, ge=0, description="by which an edge may differ from the reference")
+    tolerance_ms: int = Field(default=300, ge=0, description="allowed difference of an edge from the reference")
 
     def asks_about(self, material: Material, sound: Sound, group: Sequence[Sighting]) -> Iterator[QuestionDraft]:
         filled = covered_ms(one.span for one in group) / max(material.duration_ms, 1)
@@ -183,15 +185,15 @@ def _event_when_turn(material: Material, group: Sequence[Sighting], tolerance_ms
 
 
 class EventListTask(SegmentTask):
-    """Eligible: a segment none of whose events is in doubt or without a name, since a list must be complete."""
+    """Eligible: a segment without doubtful or unnamed events, since a list must be complete."""
 
     task: Literal["event_list"] = "event_list"
     max_per_segment: int = Field(default=1, alias="most_per_segment")
     min_score: float = Field(alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="of every event")
     max_events: int = Field(
-        alias="most_events", default=20, ge=1, description="a longer list is no question for a listener"
+        alias="most_events", default=20, ge=1, description="a longer list is too much for a listener"
     )
-    tolerance_ms: int = Field(default=300, ge=0, description="by which an edge may differ from the reference")
+    tolerance_ms: int = Field(default=300, ge=0, description="allowed difference of an edge from the reference")
 
     needs: ClassVar[tuple[str, ...]] = ("segments:events",)
 
@@ -208,13 +210,19 @@ def _event_list_turn(material: Material, found: Sequence[Sighting], tolerance_ms
 
 
 class OrderTask(SegmentTask):
-    """Eligible: two nameable sounds whose first onsets lie clearly apart."""
+    """Eligible: two nameable sounds with clearly different first onsets."""
 
     task: Literal["order"] = "order"
     min_score: float = Field(
-        alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="of every event of both sounds"
+        alias="least_score",
+        default=MIN_SCORE,
+        ge=0.0,
+        le=1.0,
+        description="minimum score of every event of both sounds",
     )
-    min_apart_ms: int = Field(alias="least_apart_ms", default=500, ge=0, description="between the two onsets")
+    min_apart_ms: int = Field(
+        alias="least_apart_ms", default=500, ge=0, description="minimum time between the two onsets"
+    )
 
     needs: ClassVar[tuple[str, ...]] = ("segments:events",)
 
@@ -229,7 +237,7 @@ class OrderTask(SegmentTask):
 
 def _order_turn(first: Sighting, second: Sighting, words: Words) -> Wording:
     names = [sound_words(one, words) for one in (first, second)]
-    # In order of name, so that the question does not give the answer away.
+    # In order of name, so that the question does not reveal the answer.
     one, other = sorted(names)
     return Wording(
         words.say("question", one=one, other=other),
@@ -240,12 +248,14 @@ def _order_turn(first: Sighting, second: Sighting, words: Words) -> Wording:
 
 
 class TimeQaTask(SegmentTask):
-    """Eligible: a segment with several sounds, none in doubt; or a usable transcript with word times."""
+    """Eligible: a segment with several sounds, none doubtful; or a usable transcript with word times."""
 
     task: Literal["time_qa"] = "time_qa"
     min_score: float = Field(alias="least_score", default=MIN_SCORE, ge=0.0, le=1.0, description="of every event")
     clear_ms: int = Field(
-        default=250, ge=0, description="an event that reaches into or out of the asked time by less makes it unfair"
+        default=250,
+        ge=0,
+        description="an event that overlaps the edge of the requested time by less makes the question unfair",
     )
 
     needs: ClassVar[tuple[str, ...]] = (
@@ -258,7 +268,7 @@ class TimeQaTask(SegmentTask):
         yield from self._said(material)
 
     def _between(self, material: Material) -> Iterator[QuestionDraft]:
-        """What is heard between two times."""
+        """Questions about the sounds between two times."""
         names = {one.event.label for one in material.sightings}
         if len(names) < 2 or not are_sure(material.sightings, self.min_score):
             return
@@ -270,7 +280,7 @@ class TimeQaTask(SegmentTask):
                 yield QuestionDraft("between", evidence_of(inside), difficulty, turn, fact=fact)
 
     def _heard_in(self, material: Material, window: TimeSpan) -> tuple[Sighting, ...]:
-        """What sounds in `window` (in the clip's time); nothing if that cannot be said fairly."""
+        """The sounds in `window` (in the clip's time); empty if that is ambiguous."""
         inside = []
         for one in material.sightings:
             overlap = one.span.shift(-material.segment.start_ms).overlap_ms(window)
@@ -281,7 +291,7 @@ class TimeQaTask(SegmentTask):
         return tuple(inside)
 
     def _said(self, material: Material) -> Iterator[QuestionDraft]:
-        """What is said at one time."""
+        """Questions about the sentence at one time."""
         said = usable_transcript(material)
         if said is None:
             return

@@ -1,4 +1,4 @@
-"""Questions about who says what: transcripts, with times and speakers, and how many speak."""
+"""Transcripts, with times and speakers, and the number of speakers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from soundseam.schemas.timespan import TimeSpan, covered_ms
 
 
 class AsrTask(SegmentTask):
-    """Eligible: a transcript that its row calls usable for training."""
+    """Eligible: a transcript that is usable for training according to its row."""
 
     task: Literal["asr"] = "asr"
     max_per_segment: int = Field(default=1, alias="most_per_segment")
@@ -56,7 +56,7 @@ class AsrWordsTask(SegmentTask):
 
     task: Literal["asr_words"] = "asr_words"
     max_per_segment: int = Field(default=1, alias="most_per_segment")
-    tolerance_ms: int = Field(default=200, ge=0, description="by which an edge may differ from the reference")
+    tolerance_ms: int = Field(default=200, ge=0, description="allowed difference of an edge from the reference")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/speech:transcript.words (usable for training)",)
 
@@ -73,7 +73,7 @@ class AsrSentencesTask(SegmentTask):
 
     task: Literal["asr_sentences"] = "asr_sentences"
     max_per_segment: int = Field(default=1, alias="most_per_segment")
-    tolerance_ms: int = Field(default=300, ge=0, description="by which an edge may differ from the reference")
+    tolerance_ms: int = Field(default=300, ge=0, description="allowed difference of an edge from the reference")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/speech:transcript.words (usable for training)",)
 
@@ -94,15 +94,20 @@ def _timed_asks(
 
 
 class SpeakerTranscriptTask(SegmentTask):
-    """Eligible: a usable transcript of several speakers, each of whose words has a time and a speaker, with little
-    speech at once, which no list of turns tells rightly."""
+    """Eligible: a usable transcript of several speakers, with a time and a speaker for each word, and little
+    overlapping speech, which a list of turns cannot represent.
+    """
 
     task: Literal["speaker_transcript"] = "speaker_transcript"
-    max_speakers: int = Field(alias="most_speakers", default=6, ge=2, description="nobody tells more apart by ear")
+    max_speakers: int = Field(alias="most_speakers", default=6, ge=2, description="listeners cannot distinguish more")
     max_overlap: float = Field(
-        alias="most_overlap", default=0.1, ge=0.0, le=1.0, description="share of the segment with speech at once"
+        alias="most_overlap",
+        default=0.1,
+        ge=0.0,
+        le=1.0,
+        description="maximum share of overlapping speech in the segment",
     )
-    tolerance_ms: int = Field(default=500, ge=0, description="by which an edge may differ from the reference")
+    tolerance_ms: int = Field(default=500, ge=0, description="allowed difference of an edge from the reference")
 
     needs: ClassVar[tuple[str, ...]] = (
         "annotations/speech:transcript.words (usable for training)",
@@ -124,7 +129,7 @@ class SpeakerTranscriptTask(SegmentTask):
             yield QuestionDraft("timed", found.evidence, difficulty(timed=True), turn)
 
     def _entries(self, material: Material, utterances: Sequence[Utterance]) -> tuple[tuple[TimedText, int], ...]:
-        """(what is said when, by whom); nothing if a time lies outside the segment."""
+        """(timed text, speaker number); empty if a time is outside the segment."""
         entries = tuple((material.timed(one.start_ms, one.end_ms, one.text), one.speaker) for one in utterances)
         inside = all(0 <= one.segment_start_ms < one.segment_end_ms <= material.duration_ms for one, _ in entries)
         return entries if inside else ()
@@ -150,8 +155,8 @@ class SpeakerCountTask(SegmentTask):
 
     task: Literal["speaker_count"] = "speaker_count"
     max_per_segment: int = Field(default=1, alias="most_per_segment")
-    min_ms: int = Field(alias="least_ms", default=1000, ge=0, description="of speech of every speaker")
-    max_speakers: int = Field(alias="most_speakers", default=6, ge=1, description="nobody counts further by ear")
+    min_ms: int = Field(alias="least_ms", default=1000, ge=0, description="minimum speech of every speaker")
+    max_speakers: int = Field(alias="most_speakers", default=6, ge=1, description="listeners do not count further")
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/speech:speakers.turns",)
 
@@ -168,7 +173,7 @@ class SpeakerCountTask(SegmentTask):
 
 
 def speaking_times(speakers: Speakers) -> dict[str, int]:
-    """speaker → for how many milliseconds."""
+    """speaker → speaking time in ms."""
     names = sorted({turn.speaker for turn in speakers.turns})
     return {
         name: covered_ms(TimeSpan(turn.start_ms, turn.end_ms) for turn in speakers.turns if turn.speaker == name)

@@ -1,4 +1,4 @@
-"""Questions about how someone speaks: pace and pauses as they are measured, and a voice as a model describes it."""
+"""Questions about the manner of speaking: measured pace and pauses, and a model's description of a voice."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ PACES = ("slow", "moderate", "fast")
 _CLEARLY_HZ = 0.2
 """How far a pace that is asked about lies beyond the bounds of the words for it."""
 _MAX_BESIDE = 0.3
-"""Share of the speech over which music, an animal or another class may sound, for its rate to be the speech's own."""
+"""Maximum share of the speech with other sounds, so that the measured rate is that of the speech."""
 
 
 def clear_voice(material: Material, min_speech_ms: int) -> SpeechAnnotation | None:
-    """The row whose measured voice may be asked about: enough speech, and little else over it."""
+    """The row whose measured voice can be used: enough speech, and little else over it."""
     row = material.first(SpeechAnnotation, "voice")
     if row is None or row.voice is None or row.voice.speech_ms < min_speech_ms:
         return None
@@ -40,17 +40,17 @@ def clear_voice(material: Material, min_speech_ms: int) -> SpeechAnnotation | No
 
 
 def _may_be_one_voice(material: Material) -> bool:
-    """Whether nobody found several speakers, of whom a quieter one may speak in what looks like a pause."""
+    """Whether no source found several speakers, since a quieter one may speak in an apparent pause."""
     row = material.first(SpeechAnnotation, "speakers")
     return row is None or row.speakers is None or row.speakers.count <= 1
 
 
 class VoiceTask(SegmentTask):
-    """Eligible: enough speech, and a rate that is clearly on one side; pauses long enough to be heard."""
+    """Eligible: enough speech, and a rate clearly in one range; pauses long enough to be noticed."""
 
     task: Literal["voice"] = "voice"
     min_speech_ms: int = Field(
-        alias="least_speech_ms", default=3000, ge=0, description="less is too little to tell a pace by"
+        alias="least_speech_ms", default=3000, ge=0, description="minimum speech to judge the pace"
     )
     slow_below_hz: float = Field(
         default=round(SLOW_HZ - _CLEARLY_HZ, 1), gt=0.0, description="syllable nuclei a second of speech"
@@ -65,7 +65,7 @@ class VoiceTask(SegmentTask):
         default=round(BRISK_HZ + _CLEARLY_HZ, 1), gt=0.0, description="syllable nuclei a second of speech"
     )
     min_pause_ms: int = Field(
-        alias="least_pause_ms", default=700, ge=0, description="of the longest pause, to be worth asking for"
+        alias="least_pause_ms", default=700, ge=0, description="minimum length of the longest pause to ask for it"
     )
 
     needs: ClassVar[tuple[str, ...]] = ("annotations/speech:voice",)
@@ -86,7 +86,7 @@ class VoiceTask(SegmentTask):
     def _pace(self, rate_hz: float | None) -> str | None:
         if rate_hz is None:
             return None
-        # Between them captions speak of an unhurried or a brisk pace.
+        # Between them captions use unhurried or brisk.
         edges = (
             ("slow", 0.0, self.slow_below_hz),
             ("moderate", self.moderate_from_hz, self.moderate_to_hz),
@@ -114,8 +114,8 @@ _SUMMARY = "paralinguistics.0.summary"
 
 
 class VoiceDescriptionTask(SegmentTask):
-    """Eligible: a model described one voice, no measure gainsays it, and a verifier confirmed its summary. The answer
-    is a JSON object of all thirteen dimensions, as MOSS-Audio gives it, or the summary alone."""
+    """Eligible: a model described one voice, no measurement contradicts it, and a verifier confirmed its summary. The
+    answer is a JSON object of all thirteen dimensions, as in MOSS-Audio, or only the summary."""
 
     task: Literal["voice_description"] = "voice_description"
 

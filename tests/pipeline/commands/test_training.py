@@ -96,8 +96,8 @@ def test_a_wrong_option_is_one_line_and_exit_code_2(
     [
         (("--task", "dance"), "no task dance"),
         (("--config", "nowhere.yaml"), "cannot read the configuration"),
-        (("--groups", "nowhere.parquet"), "no Parquet file"),
-        (("elsewhere",), "is no option"),
+        (("--groups", "nowhere.parquet"), "not a Parquet file"),
+        (("elsewhere",), "is not an option"),
     ],
 )
 def test_wrong_options_of_sft_too(corpus: Path, arguments: tuple[str, ...], remedy: str) -> None:

@@ -175,7 +175,7 @@ def test_a_folder_without_lists_or_files_is_named(tmp_path: Path) -> None:
     with pytest.raises(LabelledFolderError, match=r"has none of clips\.jsonl"):
         read_truths(tmp_path)
     (tmp_path / "clips.jsonl").write_text('{"file": "away.wav", "label": "music"}')
-    with pytest.raises(LabelledFolderError, match=r"away\.wav is listed and not there"):
+    with pytest.raises(LabelledFolderError, match=r"away\.wav is listed, but does not exist"):
         read_truths(tmp_path)
 
 

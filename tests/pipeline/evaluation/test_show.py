@@ -65,7 +65,7 @@ def test_a_picture_is_drawn_again_over_itself_alone(recording: Path, tmp_path: P
 
 def test_a_name_of_no_picture_is_refused(recording: Path) -> None:
     before = recording.read_bytes()
-    with pytest.raises(PictureError, match="end it in"):
+    with pytest.raises(PictureError, match="use a name that ends in"):
         show_recording(recording, recording, DETECTORS, SegmentationConfig())
     assert recording.read_bytes() == before
 

@@ -157,5 +157,5 @@ def test_groups_are_read_from_a_table(tmp_path: Path) -> None:
     pq.write_table(pa.table({"recording_id": ["a", "b", "c"], "group": ["g", "g", None]}), path)
     assert read_groups(str(path)) == {"a": "g", "b": "g"}
     (tmp_path / "not.parquet").write_text("no")
-    with pytest.raises(SetupError, match="no Parquet file with columns"):
+    with pytest.raises(SetupError, match="not a Parquet file with columns"):
         read_groups(str(tmp_path / "not.parquet"))

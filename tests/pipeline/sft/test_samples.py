@@ -210,7 +210,7 @@ def test_a_language_may_have_no_share_beside_one_that_has() -> None:
 
 def test_a_model_that_is_asked_is_named() -> None:
     load_sft_config().check_available()
-    with pytest.raises(SetupError, match="answerer names no model"):
+    with pytest.raises(SetupError, match="answerer has no model"):
         CONFIG.model_copy(update={"answerer": Endpoint()}).check_available()
 
 

@@ -214,7 +214,7 @@ def test_an_outage_ends_the_run_and_commits_nothing(tmp_path: Path) -> None:
 def test_a_model_must_be_named(tmp_path: Path) -> None:
     commit_corpus(tmp_path, [recording(material(YARD, heard(YARD)))])
     config = CONFIG.model_copy(update={"tasks": (WrittenReasoningTask(),)})
-    with pytest.raises(SetupError, match="written_reasoning names no model"):
+    with pytest.raises(SetupError, match="written_reasoning has no model"):
         prepare_sft(str(tmp_path), config, Marks())
 
 
