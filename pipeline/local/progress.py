@@ -253,8 +253,7 @@ class Meter:
         self._recordings = len(self._left)
         self._audio_ms = sum(self._durations_ms.values())
         self._audio_ms_done = 0
-        self._left_ms: Counter[str] = Counter()
-        """stage → length of the recordings that it still has to do."""
+        self._left_ms: Counter[str] = Counter()  # stage → length of the recordings that it still has to do
         for name, bits in self._left.items():
             self._count_left(bits, self._durations_ms[name])
         self._share = 0.0
@@ -290,10 +289,8 @@ class Meter:
         now = time.monotonic()
         elapsed_s = now - self._begun_s
         costs = self._learned_costs()
-        done, left = (
-            sum(lengths[stage] / 1000 * cost for stage, cost in costs.items())
-            for lengths in (self._passed_ms, self._left_ms)
-        )
+        done = sum(self._passed_ms[stage] / 1000 * cost for stage, cost in costs.items())
+        left = sum(self._left_ms[stage] / 1000 * cost for stage, cost in costs.items())
         # Never back, although what is learned of a stage may make the rest of the work larger.
         self._share = max(self._share, min(1.0, done / (done + left)) if done + left > 0 else 1.0)
         working_s = now - (self._first_step_s or now)
