@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from soundseam.annotators.base import AnnotationError, Clip
-from soundseam.annotators.captioning.prompts import Prompt, PromptLanguage, PromptName, caption_prompt
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import ChatClient, Question, Reply, Sampling
 from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend, ask_about, flac_of, told_claim
 from soundseam.annotators.grammar.engine import caption_text
+from soundseam.annotators.prompts import AUDIO_CAPTION
 from soundseam.annotators.wording.normalise import sentences_in, unquoted
 from soundseam.annotators.wording.prose import (
     circle_in,
@@ -29,9 +31,41 @@ from soundseam.schemas.claim import CaptionCandidate, CaptionerOutput, Claim
 from soundseam.schemas.event import Branch
 from soundseam.schemas.general import GeneralFacts
 from soundseam.schemas.music import MusicFacts
+from soundseam.schemas.record import content_key
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.speech import SpeechFacts
 from soundseam.schemas.tables import annotation_table
+
+PromptName = Literal["speech", "music", "general", "unified"]
+PromptLanguage = Literal["en", "zh"]
+_VERSIONED = re.compile(r"version: (\d+)\n\n(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt. Its file begins with a line `version: N` and a blank line: raise N when you change the words.
+
+    Version and words are in the revision of the backends that use it, so that rows say which prompt made them.
+    """
+
+    name: PromptName
+    language: PromptLanguage
+    version: int
+    text: str
+
+    @property
+    def label(self) -> str:
+        """As rows name it: speech.en.v1-0a1b2c3d."""
+        return f"{self.name}.{self.language}.v{self.version}-{content_key(self.text)[:8]}"
+
+
+@cache
+def caption_prompt(name: PromptName, language: PromptLanguage) -> Prompt:
+    found = _VERSIONED.fullmatch(AUDIO_CAPTION.text(name, language))
+    if found is None:
+        raise ValueError(f"{name}.{language}.txt does not begin with its version")
+    return Prompt(name, language, int(found[1]), found[2])
+
 
 LONGEST = {"en": 160, "zh": 300}
 """Words of English, characters of Chinese."""

@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from docs.reference import markdown_table, option_table
-from soundseam.pipeline.captions.caption_config import CaptionConfig, VerifierConfig, WriterConfig
+from soundseam.annotators.prompts import CAPTIONS
+from soundseam.pipeline.captions.caption_config import (
+    VERIFIER_PROMPTS,
+    WRITER_PROMPTS,
+    CaptionConfig,
+    VerifierConfig,
+    WriterConfig,
+)
 from soundseam.pipeline.captions.plan import Planned, plan_caption
-from soundseam.pipeline.captions.prompts import VERIFIER_PROMPTS, WRITER_PROMPTS, prompt
 from soundseam.pipeline.captions.verify import judge
 from soundseam.pipeline.captions.writing import writer_question
 from soundseam.pipeline.config import load_config
@@ -65,7 +71,7 @@ def verdicts() -> str:
 def prompts() -> str:
     """The English prompts, as they are sent."""
     names = (*WRITER_PROMPTS, *VERIFIER_PROMPTS)
-    return "\n\n".join(f"`{name}.en.txt`\n\n```text\n{prompt(name, 'en')}\n```" for name in names)
+    return "\n\n".join(f"`{name}.en.txt`\n\n```text\n{CAPTIONS.text(name, 'en')}\n```" for name in names)
 
 
 def filter_options() -> str:

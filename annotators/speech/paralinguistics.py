@@ -25,8 +25,8 @@ from soundseam.annotators.chat.served import (
 from soundseam.annotators.flac import decode_flac
 from soundseam.annotators.grammar.engine import caption_text
 from soundseam.annotators.grammar.speech_manner import MIN_SPEECH_MS, MIN_VOICED_SHARE
+from soundseam.annotators.prompts import PARALINGUISTICS
 from soundseam.annotators.speech.pitch import load_tracker
-from soundseam.annotators.speech.prompts import prompt, prompts_key
 from soundseam.annotators.speech.transcripts import excerpt, speech_stretches
 from soundseam.annotators.speech.turns import alone_spans
 from soundseam.annotators.speech.voice import measure_voice
@@ -129,7 +129,7 @@ class ParalinguisticsByModel(ServedBackend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return f"{self.server.revision}-{prompts_key(*PROMPTS)}-1"
+        return f"{self.server.revision}-{PARALINGUISTICS.key(*PROMPTS)}-1"
 
     def load(self) -> ServedAnnotator[SpeechFacts]:
         self.check_available()
@@ -192,9 +192,9 @@ class ParalinguisticsAnnotator(ServedAnnotator[SpeechFacts]):
 
     def _question(self, segment: Segment, flac: bytes) -> CheckedQuestion:
         return CheckedQuestion(
-            text=prompt("paralinguistics"),
+            text=PARALINGUISTICS.text("paralinguistics"),
             audio=(flac,),
-            system=prompt("paralinguistics_system"),
+            system=PARALINGUISTICS.text("paralinguistics_system"),
             sampling=self._backend.sampling,
             about=segment.recording_id,
             check=told_problems,

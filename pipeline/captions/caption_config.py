@@ -12,8 +12,12 @@ from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
 from soundseam.annotators.chat.questions import Sampling
 from soundseam.annotators.clap import CaptionClap
 from soundseam.annotators.grammar.engine import GRAMMAR
-from soundseam.pipeline.captions.prompts import VERIFIER_PROMPTS, WRITER_PROMPTS, CaptionLanguage, prompts_key
+from soundseam.annotators.prompts import CAPTIONS
 from soundseam.schemas.record import Record, content_key, key_content
+
+CaptionLanguage = Literal["en", "zh"]
+WRITER_PROMPTS = ("write", "repair")
+VERIFIER_PROMPTS = ("affirm", "deny")
 
 
 class WriterConfig(Record):
@@ -114,8 +118,8 @@ class CaptionConfig(Record):
     @property
     def key(self) -> str:
         """Changes with everything that captions depend on: models and prompts, but not the addresses of servers."""
-        prompts = [prompts_key(WRITER_PROMPTS, self.language)] if self.composer == "writer" else []
-        prompts += [prompts_key(VERIFIER_PROMPTS, self.language)] if self.verifier is not None else []
+        prompts = [CAPTIONS.key(*WRITER_PROMPTS, language=self.language)] if self.composer == "writer" else []
+        prompts += [CAPTIONS.key(*VERIFIER_PROMPTS, language=self.language)] if self.verifier is not None else []
         prompts += [self.clap.config_key] if self.clap is not None else []
         unused = {"writer": None} if self.composer != "writer" else {}
         return content_key([key_content(self.model_copy(update=unused)), prompts])

@@ -19,9 +19,9 @@ from soundseam.annotators.chat.questions import ChatClient, Question, Reply, Sam
 from soundseam.annotators.chat.served import ask_each
 from soundseam.annotators.flac import encode_flac, num_flac_samples
 from soundseam.annotators.grammar.engine import caption_text
-from soundseam.pipeline.captions.caption_config import VerifierConfig
+from soundseam.annotators.prompts import CAPTIONS
+from soundseam.pipeline.captions.caption_config import CaptionLanguage, VerifierConfig
 from soundseam.pipeline.captions.merge import branches_of
-from soundseam.pipeline.captions.prompts import CaptionLanguage, prompt
 from soundseam.schemas.caption import Caption, ClaimCheck, UnsureReason
 from soundseam.schemas.claim import Claim, Verdict, kept_claims
 from soundseam.schemas.record import draw
@@ -117,7 +117,7 @@ def questions_about(claim: str, flac: bytes, language: str, about: str = "") -> 
     spoken: CaptionLanguage = "zh" if language == "zh" else "en"
     affirm, deny = (
         Question(
-            text=prompt(name, spoken).replace("{claim}", claim),
+            text=CAPTIONS.filled(name, spoken, claim=claim),
             audio=(flac,),
             sampling=_SAMPLING,
             choices=CHOICES[spoken],

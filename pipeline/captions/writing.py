@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,11 +10,11 @@ from pydantic import Field, ValidationError
 
 from soundseam.annotators.chat.questions import Answer, Question
 from soundseam.annotators.chat.served import schema_of, unfenced
+from soundseam.annotators.prompts import CAPTIONS
 from soundseam.pipeline.captions.caption_config import CaptionConfig, WriterConfig
 from soundseam.pipeline.captions.grounding import Problem, Reason, ground_claim, ground_words
 from soundseam.pipeline.captions.plainness import wording_problems
 from soundseam.pipeline.captions.plan import Planned
-from soundseam.pipeline.captions.prompts import prompt
 from soundseam.schemas.caption import Resolution, ToolResult
 from soundseam.schemas.claim import Claim
 from soundseam.schemas.record import Record
@@ -52,7 +51,7 @@ def writer_question(planned: Planned, config: CaptionConfig, writer: WriterConfi
     """Asks for a caption of `planned`; the evidence has ids e1, e2 ... in the plan's order."""
     return Question(
         text=_input(planned),
-        system=prompt("write", config.language).replace("{sentences}", str(config.sentences)),
+        system=CAPTIONS.filled("write", config.language, sentences=str(config.sentences)),
         sampling=writer.sampling,
         json_schema=schema_of(WrittenCaption),
         about=planned.segment.recording_id,
@@ -61,13 +60,13 @@ def writer_question(planned: Planned, config: CaptionConfig, writer: WriterConfi
 
 def repair_question(question: Question, answer: str, problems: Sequence[Problem], config: CaptionConfig) -> Question:
     """Asks once more, with the answer and its problems."""
-    filled = {
-        "{input}": question.text,
-        "{answer}": answer[:SHOWN_CHARACTERS],
-        "{problems}": "\n".join(f"- {problem.detail}" for problem in problems)[:SHOWN_CHARACTERS],
-    }
-    pattern = re.compile("|".join(map(re.escape, filled)))
-    text = pattern.sub(lambda match: filled[match.group()], prompt("repair", config.language))
+    text = CAPTIONS.filled(
+        "repair",
+        config.language,
+        input=question.text,
+        answer=answer[:SHOWN_CHARACTERS],
+        problems="\n".join(f"- {problem.detail}" for problem in problems)[:SHOWN_CHARACTERS],
+    )
     return replace(question, text=text)
 
 

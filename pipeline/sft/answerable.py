@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.questions import ChatClient, Question, Reply, Sampling
 from soundseam.annotators.chat.served import ask_each
+from soundseam.annotators.prompts import TRAINING
 from soundseam.pipeline.sft.answers import LETTERS, TimestampFormat, letter_of, score_answer
 from soundseam.pipeline.sft.balance import CLOSED
-from soundseam.pipeline.sft.prompts import filled
 from soundseam.schemas.sample import Sample, Scoring
 
+ANSWERER_PROMPTS = ("guess", "guess_open")
 _SAMPLING = Sampling(max_tokens=64)
 
 
@@ -31,7 +32,7 @@ def choice_question(prompt: str, language: str, about: str, choices: Sequence[st
     """Asks for the letter of one of `choices`."""
     lines = "\n".join(f"{letter}. {choice}" for letter, choice in zip(LETTERS, choices, strict=False))
     return Question(
-        text=filled(prompt, language, choices=lines, **slots),
+        text=TRAINING.filled(prompt, language, choices=lines, **slots),
         sampling=Sampling(max_tokens=8),
         choices=tuple(LETTERS[: len(choices)]),
         about=about,
@@ -61,7 +62,7 @@ def _questions(sample: Sample) -> Sequence[Question]:
         return ()
     if spec.scoring is Scoring.CHOICE:
         # The question already contains its choices.
-        text = filled("guess", sample.language, question=sample.question, choices="")
+        text = TRAINING.filled("guess", sample.language, question=sample.question, choices="")
         return (
             Question(
                 text=text,
@@ -70,5 +71,5 @@ def _questions(sample: Sample) -> Sequence[Question]:
                 about=sample.recording_id,
             ),
         )
-    text = filled("guess_open", sample.language, question=sample.question)
+    text = TRAINING.filled("guess_open", sample.language, question=sample.question)
     return (Question(text=text, sampling=_SAMPLING, about=sample.recording_id),)

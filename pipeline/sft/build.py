@@ -12,12 +12,12 @@ from pydantic import Field, ValidationError, model_validator
 from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
 from soundseam.annotators.grammar.engine import Pick
 from soundseam.pipeline.config import SetupError, first_problem, read_text, tree_of, with_servers
+from soundseam.pipeline.sft.answerable import ANSWERER_PROMPTS
 from soundseam.pipeline.sft.answers import TimestampFormat
 from soundseam.pipeline.sft.ask import AnyTaskOptions, Phrasing, QuestionDraft, ServedTask, Task, Wording
 from soundseam.pipeline.sft.material import RecordingMaterial, is_doubted
-from soundseam.pipeline.sft.prompts import ANSWERER_PROMPTS, prompts_key
 from soundseam.pipeline.sft.tasks import AnyTask
-from soundseam.pipeline.sft.words import LANGUAGES, UnsayableError, Words
+from soundseam.pipeline.sft.words import LANGUAGES, UnsayableError, Words, prompts_key
 from soundseam.schemas.record import Record, content_key, key_content
 from soundseam.schemas.sample import Message, MessageKind, Role, Sample, Split
 
@@ -72,7 +72,7 @@ class SftConfig(Record):
     def task_key(self, task: AnyTaskOptions) -> str:
         """Key of everything that a task's samples depend on, except for the rows."""
         shared = {name: value for name, value in key_content(self).items() if name not in _DECIDED_LATER}
-        asked = prompts_key(ANSWERER_PROMPTS) if self.answerer is not None else ""
+        asked = prompts_key(*ANSWERER_PROMPTS) if self.answerer is not None else ""
         return content_key([SFT_REVISION, key_content(task), task.words_key, shared, asked])
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from soundseam.annotators.grammar.engine import Pick
+from soundseam.annotators.prompts import TRAINING
 from soundseam.annotators.wording.normalise import unit_of
 from soundseam.pipeline.sft.answers import AmbiguousTextError, TimedText, TimestampFormat, write_timed
 from soundseam.schemas.event import EventClass
@@ -53,6 +54,11 @@ def sound_names() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
 def words_key(task: str) -> str:
     """Key of a task's templates and names."""
     return content_key([wordings_of(task), sound_names()])
+
+
+def prompts_key(*names: str) -> str:
+    """Key of all words that models are asked with, in every language."""
+    return content_key([TRAINING.key(*names, language=language) for language in LANGUAGES])
 
 
 def slots_of(wording: str) -> set[str]:

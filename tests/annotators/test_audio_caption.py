@@ -16,12 +16,14 @@ from pydantic import ValidationError
 from soundseam.annotators.audio_caption import (
     GeneralAudioCaption,
     MusicAudioCaption,
+    PromptLanguage,
+    PromptName,
     SpeechAudioCaption,
+    caption_prompt,
     choose,
     problem_of,
 )
 from soundseam.annotators.base import AnnotationError, Clip
-from soundseam.annotators.captioning.prompts import PromptLanguage, PromptName, caption_prompt
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.grammar.engine import Rows, as_json
 from soundseam.annotators.wording.normalise import sentences_in

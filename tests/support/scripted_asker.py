@@ -14,7 +14,7 @@ import soundfile
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.questions import Answer, Question, Reply
 from soundseam.annotators.flac import encode_flac
-from soundseam.pipeline.captions.prompts import prompt
+from soundseam.annotators.prompts import CAPTIONS
 
 NOISE = encode_flac(np.random.default_rng(0).uniform(-0.5, 0.5, 16_000).astype(np.float32))
 """A second in which something is heard."""
@@ -33,7 +33,7 @@ def claim_in(question: Question) -> str:
 
 def denies(question: Question) -> bool:
     """Whether it is asked whether the claim is false."""
-    return any(prompt("deny", language).splitlines()[-1] in question.text for language in ("en", "zh"))
+    return any(CAPTIONS.text("deny", language).splitlines()[-1] in question.text for language in ("en", "zh"))
 
 
 @dataclass

@@ -15,11 +15,11 @@ from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import ChatClient, Question, Sampling
 from soundseam.annotators.chat.served import CheckedQuestion, ask_each, ask_records
+from soundseam.annotators.prompts import TRAINING
 from soundseam.pipeline.sft.answerable import choice_question, probability_of
 from soundseam.pipeline.sft.answers import LETTERS, choice, exact, number
 from soundseam.pipeline.sft.ask import Phrasing, QuestionDraft, SegmentTask, ServedTask, Wording, grade
 from soundseam.pipeline.sft.material import Material, RecordingMaterial, Sighting
-from soundseam.pipeline.sft.prompts import WRITER_PROMPTS, filled, prompts_key
 from soundseam.pipeline.sft.tasks.sounds import (
     MIN_SCORE,
     Sound,
@@ -29,12 +29,13 @@ from soundseam.pipeline.sft.tasks.sounds import (
     sound_words,
     sure_sounds,
 )
-from soundseam.pipeline.sft.words import Words, words_key
+from soundseam.pipeline.sft.words import Words, prompts_key, words_key
 from soundseam.pipeline.sft.written import Brief, WrittenQuestion, brief_of, written_problems
 from soundseam.schemas.annotation import MusicAnnotation
 from soundseam.schemas.music import Rhythm
 from soundseam.schemas.record import Record, content_key
 
+WRITER_PROMPTS = ("write", "solve", "guess")
 Group = tuple[Sound, tuple[Sighting, ...]]
 
 
@@ -204,7 +205,7 @@ class WrittenReasoningTask(ServedTask):
 
     @property
     def words_key(self) -> str:
-        return content_key([words_key("choice"), prompts_key(WRITER_PROMPTS)])
+        return content_key([words_key("choice"), prompts_key(*WRITER_PROMPTS)])
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         return self.writer, self.verifier or self.writer
@@ -310,7 +311,7 @@ def _writer_question(brief: Brief, sampling: Sampling) -> CheckedQuestion:
 
     return CheckedQuestion(
         text=brief.told(),
-        system=filled("write", brief.language),
+        system=TRAINING.filled("write", brief.language),
         sampling=sampling,
         about=brief.material.segment.recording_id,
         check=check,

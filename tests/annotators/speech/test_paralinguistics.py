@@ -11,9 +11,9 @@ import soundfile
 
 from soundseam.annotators.base import AnnotationError, Clip
 from soundseam.annotators.chat.served import flac_of
+from soundseam.annotators.prompts import PARALINGUISTICS, Prompts
 from soundseam.annotators.speech.paralinguistics import ParalinguisticsByModel
 from soundseam.annotators.speech.pitch import load_tracker
-from soundseam.annotators.speech.prompts import prompt
 from soundseam.annotators.speech.voice import measure_voice
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.speech import Dimensions, Paralinguistics, Speakers, SpeechFacts, Turn
@@ -193,6 +193,9 @@ def test_an_answer_that_is_mended_when_asked_again_is_taken() -> None:
 
 def test_other_words_in_the_prompt_are_another_revision(monkeypatch: pytest.MonkeyPatch) -> None:
     before = ParalinguisticsByModel().revision
-    texts = {"paralinguistics": "Say how it sounds.", "paralinguistics_system": prompt("paralinguistics_system")}
-    monkeypatch.setattr("soundseam.annotators.speech.prompts.prompt", texts.__getitem__)
+    texts = {
+        "paralinguistics": "Say how it sounds.",
+        "paralinguistics_system": PARALINGUISTICS.text("paralinguistics_system"),
+    }
+    monkeypatch.setattr(Prompts, "text", lambda _, name, language="": texts[name])
     assert ParalinguisticsByModel().revision != before

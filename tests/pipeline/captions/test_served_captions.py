@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from soundseam.pipeline.captions.prompts import prompt
+from soundseam.annotators.prompts import CAPTIONS
 from soundseam.pipeline.config import RunConfig, SetupError, available, load_config
 from soundseam.pipeline.input.sources import list_sources
 from soundseam.pipeline.local.progress import ProgressLog, Step
@@ -77,7 +77,7 @@ def run(inputs: Path, output: Path, config: RunConfig, progress: ProgressLog | N
 
 def judging(holds: Callable[[str], float], silent: float = 0.05) -> Callable[[Asked], float]:
     """P(yes) of a model that holds claims as told, whichever way it is asked, and in silence all alike."""
-    denial = prompt("deny", "en").splitlines()[-1]
+    denial = CAPTIONS.text("deny", "en").splitlines()[-1]
 
     def p_yes(asked: Asked) -> float:
         claim = asked.text.split('"')[1]
