@@ -23,6 +23,8 @@ class Change:
     """One small change of a module: where, and the whole source with it."""
 
     line: int
+    function: str | None
+    """`line:name` of the innermost function whose body it lies in; None for what runs at import."""
     operator: str
     source: str
 
@@ -52,7 +54,16 @@ def changed_at(source: str, line: int, operator: str, number: int) -> Change | N
         compile(changed, "changed", "exec")
     except (SyntaxError, ValueError):
         return None
-    return Change(line, operator.partition("/")[2], changed)
+    return Change(line, function_at(source, line), operator.partition("/")[2], changed)
+
+
+def function_at(source: str, line: int) -> str | None:
+    inner = None
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.body[0].lineno <= line <= (node.end_lineno or 0):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            inner = max(inner or (0, ""), (first, node.name))
+    return f"{inner[0]}:{inner[1]}" if inner else None
 
 
 def changes_of_line(source: str, line: int) -> list[Change]:
@@ -67,7 +78,7 @@ def _decides_nothing(node: ast.AST) -> bool:
         return True
     if isinstance(node, ast.If):
         return "TYPE_CHECKING" in ast.unparse(node.test)
-    return isinstance(node, ast.Call) and bool(re.fullmatch(r"_?log(ger)?\.\w+|Field", ast.unparse(node.func)))
+    return isinstance(node, ast.Call) and bool(re.fullmatch(r"_?log(ger)?\.\w+|Field|Problem", ast.unparse(node.func)))
 
 
 def sample(source: str, count: int, seed: int) -> list[Change]:

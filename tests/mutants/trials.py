@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import gc
 import importlib
@@ -122,16 +121,6 @@ def run_tests(items: Sequence[pytest.Item]) -> int:
 def module_name(path: Path) -> str:
     """The name that a file of the product is imported by."""
     return ".".join(("soundseam", *path.relative_to(ROOT).with_suffix("").parts))
-
-
-def function_at(source: str, line: int) -> str | None:
-    """`line:name` of the innermost function whose body holds a line; None for what runs at import."""
-    inner = None
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef) and node.body[0].lineno <= line <= (node.end_lineno or 0):
-            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            inner = max(inner or (0, ""), (first, node.name))
-    return f"{inner[0]}:{inner[1]}" if inner else None
 
 
 class Functions:
@@ -265,7 +254,7 @@ def forget(*packages: str) -> None:
 
 
 def outcome_of(path: Path, change: Change, items: Sequence[pytest.Item], reach: Reach, functions: Functions) -> str:
-    function = function_at(change.source, change.line)
+    function = change.function
     chosen = reach.in_order(items, function)
     if not chosen:
         return UNREACHED
