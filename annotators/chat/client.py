@@ -13,7 +13,15 @@ from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.pool import Request, Sent, ServerPool
 from soundseam.annotators.chat.questions import Answer, Question, Reply, Tally
-from soundseam.annotators.chat.wire import body_of, kind_of, other_dialects, path_of, read_answer, simple_question
+from soundseam.annotators.chat.wire import (
+    body_of,
+    kind_of,
+    other_dialects,
+    path_of,
+    probe_question,
+    read_answer,
+    simple_question,
+)
 
 
 class ServerClient:
@@ -55,6 +63,7 @@ class ServerClient:
             body=lambda: body_of(question, model, dialect),
             kind=kind_of(question),
             other_dialects=lambda: other_dialects(question, model, dialect),
+            probe=lambda: body_of(probe_question(question), model, dialect),
             simple=lambda: body_of(simple_question(question), model, dialect),
         )
 

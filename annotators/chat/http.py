@@ -56,7 +56,7 @@ class Failure:
 
 
 _BUSY = frozenset({429, 503})
-_SET_UP = frozenset({401, 403, 404, 405})
+_SET_UP = frozenset({401, 403, 404, 405, 501})
 _AGAIN = frozenset({408, 409, 425})
 
 

@@ -115,6 +115,8 @@ class Request:
     """What a server must support for it; the first failing request of a kind is tried in other dialects too."""
     other_dialects: Callable[[], Mapping[str, Body]] = dict
     """dialect → the same question in that dialect, if it differs."""
+    probe: Callable[[], Body] | None = None
+    """The least question of its kind."""
     simple: Callable[[], Body] | None = None
     """A question of the same interface that any server can answer."""
 
@@ -238,6 +240,20 @@ class ServerPool:
                 )
                 raise ConnectionError(self._misunderstood)
             return
+        if await self._lacks(server, request):
+            self._misunderstood = (
+                f"{server.url} answers questions, but not {request.kind}, in no dialect ({failure.detail}): serve a "
+                f"model that takes it, or leave out what asks {self._endpoint.model}"
+            )
+            raise ConnectionError(self._misunderstood)
+
+    async def _lacks(self, server: Server, request: Request) -> bool:
+        """Whether a server that works cannot answer even the least question of this kind."""
+        if request.probe is None or request.simple is None or request.path != "chat/completions":
+            return False
+        probed = await self._post(server, request, request.probe())
+        is_refused = isinstance(probed, Failure) and probed.fault in (Fault.QUESTION, Fault.UNKNOWN)
+        return is_refused and await self._answers_simply(server, request)
 
     async def _next_server(self, seat: _Seat, avoid: Server | None, trouble: _Trouble) -> Server:
         """Waits for an available server. Raises ConnectionError if there is none in time."""

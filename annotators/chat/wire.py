@@ -94,6 +94,28 @@ def simple_question(question: Question) -> Question:
     return Question("Answer with the word yes.")
 
 
+_YES_OR_NO = json.dumps(
+    {
+        "type": "object",
+        "properties": {"yes": {"type": "boolean"}},
+        "required": ["yes"],
+        "additionalProperties": False,
+    }
+)
+
+
+def probe_question(question: Question) -> Question:
+    """The shortest question that asks a server for the same abilities."""
+    if question.interface == "transcriptions":
+        return simple_question(question)
+    return Question(
+        'Answer with {"yes": true}.' if question.json_schema else "Answer with the word yes.",
+        (_second_of_tone(),) if question.audio else (),
+        json_schema=_YES_OR_NO if question.json_schema else "",
+        choices=("yes", "no") if question.choices else (),
+    )
+
+
 @lru_cache(maxsize=1)
 def _second_of_tone() -> bytes:
     import numpy as np

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -85,6 +86,10 @@ for module in (run, corpus, training, evaluation, serving):
     _add_commands(module.COMMANDS)
 
 
+_CLICK_ERROR = typer.BadParameter.__mro__[2]
+"""What all errors of the command line's own parser are, wherever this version of typer has it."""
+
+
 @contextmanager
 def _exit_codes() -> Iterator[None]:
     """Turns known errors into one line on standard error and the exit code that the help names."""
@@ -115,6 +120,11 @@ def _exit_codes() -> Iterator[None]:
         if error.trace:
             print(redact_text(error.trace), file=sys.stderr)
         _leave(FAILED, f"the run has ended: {error}. What was committed stays; the same command resumes")
+    except (typer.Exit, typer.Abort, _CLICK_ERROR):
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug, shown in full but for the secrets in it
+        print(redact_text(traceback.format_exc()), file=sys.stderr)
+        _leave(FAILED, f"a bug: {type(error).__name__}: {error}. What was committed stays; please report it")
     except KeyboardInterrupt:
         _leave(INTERRUPTED, "interrupted; what was committed stays, and the same command resumes")
     except Terminated:

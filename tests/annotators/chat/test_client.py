@@ -7,16 +7,20 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
+import numpy as np
 import pytest
 
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.client import ServerClient
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Answer, Question, Reply, Sampling, Tally
+from soundseam.pipeline.stages.segment import encode_flac
 from tests.support.chat_models import Scripted
 from tests.support.chat_server import Asked, ChatServer, Fault
 
 SOUND = b"fLaC and more"
+
+TONE = encode_flac(np.sin(np.arange(16_000, dtype=np.float32) * 0.2) / 10)
 
 
 @contextmanager
@@ -306,6 +310,33 @@ def test_a_server_that_takes_another_dialect_alone_ends_the_run_with_its_name() 
         pytest.raises(ConnectionError, match=r"a question with a JSON schema .*set server.dialect=plain"),
     ):
         ask_all(client, [Question(str(number), json_schema=schema) for number in range(200)])
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_server_that_takes_no_sound_at_all_ends_the_run_and_says_so(status: int) -> None:
+    fail = lambda number, asked: Fault(status) if asked.audio else None  # noqa: E731
+    with (
+        ChatServer(Scripted(), fail) as server,
+        client_of(server) as client,
+        pytest.raises(ConnectionError, match=r"answers questions, but not a question about a sound, in no dialect"),
+    ):
+        ask_all(client, [Question(str(number), (TONE,)) for number in range(200)])
+
+
+def test_a_server_that_refuses_one_sound_and_takes_others_rejects_that_one_alone() -> None:
+    fail = lambda number, asked: Fault(400) if asked.text == "too long" else None  # noqa: E731
+    with ChatServer(Scripted(), fail) as server, client_of(server) as client:
+        replies = ask_all(client, [Question("too long", (TONE,)), Question("fine", (TONE,))])
+    assert reasons_of(replies) == ["refused_by_server", ""]
+
+
+def test_a_server_that_cannot_transcribe_ends_the_run_at_once() -> None:
+    with (
+        ChatServer(Scripted(), lambda number, asked: Fault(501)) as server,
+        client_of(server) as client,
+        pytest.raises(ConnectionError, match="HTTP 501"),
+    ):
+        ask_all(client, [Question("", (TONE,), interface="transcriptions")])
 
 
 def test_a_plain_server_is_sent_no_format_and_words_alone_as_a_string() -> None:

@@ -277,3 +277,17 @@ def test_an_option_of_beam_passes_through(tmp_path: Path) -> None:
 
 def test_the_version_is_told() -> None:
     assert re.fullmatch(r"soundseam \d+\.\d+\.\d+\S*\n", invoke("--version").output)
+
+
+def test_a_bug_in_the_parent_process_shows_where_it_is_and_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> None:
+        raise RuntimeError("cannot parse https://someone:hunter22@example.org/a.wav?token=abcdef0123")
+
+    with pytest.raises(typer.Exit) as left:
+        cli._with_exit_codes(command)()
+    shown = capsys.readouterr().err
+    assert left.value.exit_code == 1
+    assert "test_cli.py" in shown
+    assert "example.org" in shown
+    assert "hunter22" not in shown
+    assert "abcdef0123" not in shown
