@@ -76,7 +76,7 @@ def _add_commands(commands: Mapping[Callable[..., None], Sequence[str]]) -> None
 def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run_command(*arguments: object, **options: object) -> None:
-        with _exit_codes():
+        with _bugs_without_secrets(), _exit_codes():
             command(*arguments, **options)
 
     return run_command
@@ -87,7 +87,21 @@ for module in (run, corpus, training, evaluation, serving):
 
 
 _CLICK_ERROR = typer.BadParameter.__mro__[2]
-"""What all errors of the command line's own parser are, wherever this version of typer has it."""
+"""The base of all errors of the command line's own parser, wherever this version of typer has it."""
+
+
+@contextmanager
+def _bugs_without_secrets() -> Iterator[None]:
+    """Shows an error that nobody foresaw in full, except for the passwords and keys in it."""
+    from soundseam.pipeline.storage.redact import redact_text
+
+    try:
+        yield
+    except (typer.Exit, typer.Abort, _CLICK_ERROR):
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug: its traceback is printed
+        print(redact_text(traceback.format_exc()), file=sys.stderr)
+        _leave(FAILED, f"a bug: {type(error).__name__}: {error}. Committed work stays; please report it")
 
 
 @contextmanager
@@ -120,11 +134,6 @@ def _exit_codes() -> Iterator[None]:
         if error.trace:
             print(redact_text(error.trace), file=sys.stderr)
         _leave(FAILED, f"the run has ended: {error}. What was committed stays; the same command resumes")
-    except (typer.Exit, typer.Abort, _CLICK_ERROR):
-        raise
-    except Exception as error:  # noqa: BLE001 - a bug, shown in full but for the secrets in it
-        print(redact_text(traceback.format_exc()), file=sys.stderr)
-        _leave(FAILED, f"a bug: {type(error).__name__}: {error}. What was committed stays; please report it")
     except KeyboardInterrupt:
         _leave(INTERRUPTED, "interrupted; what was committed stays, and the same command resumes")
     except Terminated:
