@@ -86,8 +86,10 @@ for module in (run, corpus, training, evaluation, serving):
     _add_commands(module.COMMANDS)
 
 
-_CLICK_ERROR = typer.BadParameter.__mro__[2]
-"""The base of all errors of the command line's own parser, wherever this version of typer has it."""
+_PARSER_ERRORS = tuple(
+    kind for kind in typer.BadParameter.__mro__ if issubclass(kind, Exception) and kind is not Exception
+)
+"""Errors of the command line's own parser, wherever this version of typer has their base."""
 
 
 @contextmanager
@@ -97,7 +99,7 @@ def _bugs_without_secrets() -> Iterator[None]:
 
     try:
         yield
-    except (typer.Exit, typer.Abort, _CLICK_ERROR):
+    except (typer.Exit, typer.Abort, *_PARSER_ERRORS):
         raise
     except Exception as error:  # noqa: BLE001 - a bug: its traceback is printed
         print(redact_text(traceback.format_exc()), file=sys.stderr)
