@@ -86,8 +86,10 @@ for module in (run, corpus, training, evaluation, serving):
     _add_commands(module.COMMANDS)
 
 
-_PARSER_ERRORS = tuple(
-    kind for kind in typer.BadParameter.__mro__ if issubclass(kind, Exception) and kind is not Exception
+_PARSER_ERRORS: tuple[type[Exception], ...] = (
+    typer.Exit,
+    typer.Abort,
+    *(kind for kind in typer.BadParameter.__mro__ if issubclass(kind, Exception) and kind is not Exception),
 )
 """Errors of the command line's own parser, wherever this version of typer has their base."""
 
@@ -99,7 +101,7 @@ def _bugs_without_secrets() -> Iterator[None]:
 
     try:
         yield
-    except (typer.Exit, typer.Abort, *_PARSER_ERRORS):
+    except _PARSER_ERRORS:
         raise
     except Exception as error:  # noqa: BLE001 - a bug: its traceback is printed
         print(redact_text(traceback.format_exc()), file=sys.stderr)
