@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from math import ceil, exp
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import ClassVar, Literal, NamedTuple, Protocol, cast
 import numpy as np
 from pydantic import Field
 
-from soundseam.annotators.base import Annotator, Backend, Clip, Samples
+from soundseam.annotators.base import Annotator, Backend, BackendUnavailableError, Clip, Samples
 from soundseam.annotators.onnx import in_halves
 from soundseam.annotators.speech.alignment import within_speech
 from soundseam.annotators.speech.sherpa_models import SherpaModel, files_to_load, open_folder
@@ -274,14 +275,23 @@ def _folder_of(backend: SherpaOnnx) -> Path:
 
     where = {"repo_id": backend.weights, "revision": backend.weights_revision}
     try:
-        names = HfApi().list_repo_files(**where)
-    except (HfHubHTTPError, OSError):  # no network: use what was downloaded before
-        names = []
+        cached = Path(snapshot_download(**where, local_files_only=True))
+        open_folder(cached, backend.quantised)
+    except (LocalEntryNotFoundError, BackendUnavailableError):
+        pass  # nothing of it was fetched before, or not all
+    else:
+        return cached
     try:
-        wanted = _wanted(names, backend.quantised) if names else None
-        return Path(snapshot_download(**where, allow_patterns=wanted, local_files_only=not names))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        return Path(
+            snapshot_download(**where, allow_patterns=_wanted(HfApi().list_repo_files(**where), backend.quantised))
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError, *_no_answer()) as error:
         raise cannot_open(backend.backend, backend.weights, error) from error
+
+
+def _no_answer() -> tuple[type[Exception], ...]:
+    """What the hub's client raises if no server answers: an error of the HTTP library that it is built on."""
+    return tuple(sys.modules[name].HTTPError for name in ("httpx", "httpx2") if name in sys.modules)
 
 
 def _wanted(names: Sequence[str], quantised: bool) -> list[str]:

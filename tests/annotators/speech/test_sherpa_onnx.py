@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -231,6 +233,23 @@ def test_a_damaged_file_is_refused_with_its_folder(tmp_path: Path) -> None:
     model.write_bytes(content[:8] + bytes(64) + content[72:])
     with pytest.raises(BackendUnavailableError, match=str(tmp_path)):
         backend.load()
+
+
+def test_a_hub_that_nobody_answers_for_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = import_module(next(name for name in ("httpx2", "httpx") if find_spec(name)))
+    hub = pytest.importorskip("huggingface_hub")
+    pytest.importorskip("sherpa_onnx")
+
+    def no_network(*_: object, **__: object) -> list[str]:
+        raise client.ConnectError("Name or service not known")
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setattr(hub.HfApi, "list_repo_files", no_network)
+    with pytest.raises(
+        BackendUnavailableError, match=r"cannot open owner/model \(Name or service not known\): set weights"
+    ):
+        SherpaOnnx(weights="owner/model").load()
 
 
 def test_weights_that_are_nowhere_are_refused_with_the_option_that_names_them() -> None:
