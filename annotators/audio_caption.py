@@ -13,8 +13,8 @@ from pydantic import Field, model_validator
 
 from soundseam.annotators.base import AnnotationError, Clip
 from soundseam.annotators.chat.endpoint import Endpoint
-from soundseam.annotators.chat.questions import ChatClient, Question, Reply, Sampling
-from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend, ask_about, flac_of, told_claim
+from soundseam.annotators.chat.questions import ChatClient, ContextT, Question, Reply, Sampling
+from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend, flac_of, told_claim
 from soundseam.annotators.grammar.engine import caption_text
 from soundseam.annotators.prompts import AUDIO_CAPTION
 from soundseam.annotators.wording.normalise import sentences_in, unquoted
@@ -161,9 +161,12 @@ class AudioCaptioner(ServedAnnotator[FactsT], Generic[FactsT]):
         self._facts: type[FactsT] = facts
         self._prompt = backend.words
 
-    def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[FactsT | AnnotationError]:
-        for segment, replies in ask_about(clips, asker, self._questions):
-            yield self._read(segment, replies) if replies else self._facts()
+    def annotate_stream(
+        self, clips: Iterable[tuple[ContextT, Clip]], client: ChatClient
+    ) -> Iterator[tuple[ContextT, FactsT | AnnotationError]]:
+        groups = (((context, clip.segment), self._questions(clip)) for context, clip in clips)
+        for (context, segment), replies in client.ask(groups):
+            yield context, self._read(segment, replies) if replies else self._facts()
 
     def _questions(self, clip: Clip) -> Sequence[Question]:
         """One question per candidate; none about a segment that another branch describes."""

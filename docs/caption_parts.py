@@ -18,10 +18,10 @@ from soundseam.pipeline.captions.verify import judge
 from soundseam.pipeline.captions.writing import writer_question
 from soundseam.pipeline.config import load_config
 from soundseam.pipeline.filters.config import FilterConfig
-from soundseam.pipeline.inspection import committed_rows
 from soundseam.pipeline.sft.material import Material
 from soundseam.pipeline.sft.read import read_recordings
-from soundseam.pipeline.storage.commits import Corpus, read_layout, shard_of
+from soundseam.pipeline.storage.commits import read_layout, shard_of
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.work import SEGMENTS_STAGE
 from soundseam.schemas.tables import Table
 
@@ -80,9 +80,7 @@ def filter_options() -> str:
 
 def _shown(corpus: Path) -> Material:
     output = str(corpus)
-    segments = committed_rows(
-        Corpus.load_present(output, [SEGMENTS_STAGE]), Table.SEGMENTS, ["recording_id", "source_uri"]
-    )
+    segments = Corpus.load_present(output, [SEGMENTS_STAGE]).rows(Table.SEGMENTS, ["recording_id", "source_uri"])
     recording_id = next(str(row["recording_id"]) for row in segments if str(row["source_uri"]).endswith(f"/{SHOWN}"))
     (recording,) = read_recordings(output, shard_of(recording_id, read_layout(output).shards), [recording_id])
     shown = recording.segments[SHOWN_SEGMENT]

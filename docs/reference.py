@@ -80,7 +80,11 @@ def command_line() -> str:
     """Every command with its options, as `--help` has them."""
     # typer carries its own copy of click, which has no public name.
     commands: Mapping[str, Any] = getattr(typer.main.get_command(app), "commands", {})
-    return "\n\n".join(_command(name, command) for name, command in commands.items())
+    return "\n\n".join(
+        _command(f"{name} {sub}".strip(), part)
+        for name, command in commands.items()
+        for sub, part in {"": command, **getattr(command, "commands", {})}.items()
+    )
 
 
 def option_table(fields: Mapping[str, FieldInfo]) -> str:
@@ -200,14 +204,16 @@ def _command(name: str, command: Any) -> str:
     rows += [
         (", ".join(f"`{flag}`" for flag in option.opts), _option_default(option), option.help or "")
         for option in command.params
-        if option.param_type_name == "option"
+        if option.param_type_name == "option" and not option.hidden
     ]
     help_text = "\n\n".join(paragraph(part) for part in (command.help or "").split("\n\n"))
     lines = (command.epilog or "").splitlines()
     examples = "\n".join(line.removeprefix("- ").strip("`") for line in lines if line.startswith("- "))
     title = f"### `soundseam {f'{name} {usage}'.strip()}`"
-    table = markdown_table(("option", "default", "meaning"), rows)
-    return f"{title}\n\n{help_text}\n\n{table}\n\n```bash help\n{examples}\n```"
+    parts = [title, help_text]
+    parts += [markdown_table(("option", "default", "meaning"), rows)] if rows else []
+    parts += [f"```bash help\n{examples}\n```"] if examples else []
+    return "\n\n".join(parts)
 
 
 def _option_default(option: Any) -> str:

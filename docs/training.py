@@ -11,7 +11,8 @@ from soundseam.pipeline.sft.ask import Task
 from soundseam.pipeline.sft.build import load_sft_config, samples_of
 from soundseam.pipeline.sft.read import read_recordings, source_stages, upstream_keys
 from soundseam.pipeline.sft.tasks.reasoning import WrittenReasoningTask
-from soundseam.pipeline.storage.commits import Corpus, read_layout, shard_of
+from soundseam.pipeline.storage.commits import read_layout, shard_of
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.schemas.duplicate import Duplicate, Fingerprint
 from soundseam.schemas.sample import Sample, Split
 from tests.pipeline.sft.builders import a_rich_recording

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from soundseam.pipeline.inspection import Inspection, RunSummary
     from soundseam.pipeline.local.progress import Reading
     from soundseam.pipeline.sft.summary import SftSummary
+    from soundseam.pipeline.storage.corpus import Corpus
 
 StrPath = str | os.PathLike[str]
 
@@ -63,7 +64,7 @@ def run(inputs: StrPath | Iterable[StrPath], output: StrPath, options: RunOption
     Raises SetupError, one line with the remedy, if the run cannot begin.
     """
     from soundseam.pipeline.launch import Launch, RunRequest, output_in_use, prepare_run
-    from soundseam.pipeline.sft.graph import beam_options
+    from soundseam.pipeline.stages.graph import beam_options
     from soundseam.pipeline.storage.ownership import check_output
 
     chosen = options or RunOptions()
@@ -146,16 +147,14 @@ class CorpusView:
         return inspect_corpus(self.output)
 
     def rows(self, table: str, columns: Sequence[str] | None = None) -> Iterator[Mapping[str, object]]:
-        """The rows of a table as dictionaries, one file in memory at a time; `columns` of them, or all.
+        """The rows of a table as dictionaries, a batch in memory at a time; `columns` of them, or all.
 
         Raises ValueError for an unknown table.
         """
-        from soundseam.pipeline.inspection import committed_rows
-        from soundseam.pipeline.storage.commits import Corpus, stages_in
         from soundseam.schemas.tables import table_schema
 
         wanted = dict.fromkeys([*(columns or table_schema(table).names), "recording_id"])
-        return committed_rows(Corpus.load_present(self.output, stages_in(self.output)), table, list(wanted))
+        return self._corpus().rows(table, list(wanted))
 
     def records(self, table: str) -> Iterator[BaseModel]:
         """The rows of a table as the records of `soundseam.schemas`, validated."""
@@ -179,26 +178,29 @@ class CorpusView:
 
     def segment(self, segment_id: str) -> SegmentView:
         """One segment with its audio, annotations and caption. Raises KeyError for an unknown id."""
-        row = self._row_of("segments", segment_id)
-        if row is None:
-            raise KeyError(segment_id)
         from soundseam.schemas.annotation import ANNOTATION_OF
 
+        corpus, chosen = self._corpus(), {segment_id}
+        row = next(corpus.rows_about("segments", chosen), None)
+        if row is None:
+            raise KeyError(segment_id)
         annotations = [
             ANNOTATION_OF[branch].model_validate(found)
             for branch in Branch
-            for found in self.rows(f"annotations/{branch}")
-            if found["segment_id"] == segment_id
+            for found in corpus.rows_about(f"annotations/{branch}", chosen)
         ]
-        caption = self._row_of("captions", segment_id)
+        caption = next(corpus.rows_about("captions", chosen), None)
         return SegmentView(
             segment=SegmentRow.model_validate(row),
             annotations=tuple(annotations),
             caption=None if caption is None else Caption.model_validate(caption),
         )
 
-    def _row_of(self, table: str, segment_id: str) -> Mapping[str, object] | None:
-        return next((row for row in self.rows(table) if row["segment_id"] == segment_id), None)
+    def _corpus(self) -> Corpus:
+        from soundseam.pipeline.storage.commits import stages_in
+        from soundseam.pipeline.storage.corpus import Corpus
+
+        return Corpus.load_present(self.output, stages_in(self.output))
 
 
 def open_corpus(output: StrPath) -> CorpusView:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-
-import pyarrow.parquet as pq
+from collections.abc import Collection, Iterator, Mapping
 
 from soundseam.annotators.chat.questions import Usage
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.doctor import examine_machine
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, Corpus, stages_in
+from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, stages_in
+from soundseam.pipeline.storage.corpus import ANNOTATIONS, Corpus
 from soundseam.pipeline.work import LEFT_OUT, LIST_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.record import Record
 from soundseam.schemas.tables import Table
 
-BATCH_ROWS = 4096
 NOT_LOST = ("duplicate", "conflicting_entries", "unknown_language", LEFT_OUT)
 """Reasons of rejects in the listing whose audio is nevertheless in the corpus."""
 
@@ -79,7 +77,7 @@ def inspect_corpus(output: str) -> Inspection:
     recordings = _Recordings(corpus)
     segments = _Segments(corpus)
     captions, filtered = (
-        sum(1 for _ in committed_rows(corpus, table, ["recording_id"])) for table in (Table.CAPTIONS, Table.FILTERED)
+        sum(1 for _ in corpus.rows(table, ["recording_id"])) for table in (Table.CAPTIONS, Table.FILTERED)
     )
     rejects = Counter((str(row["stage"]), str(row["reason"])) for row in _rejected(corpus))
     lost_in_list = sum(
@@ -110,7 +108,7 @@ def inspect_corpus(output: str) -> Inspection:
 def count_with_segments(output: str, recording_ids: Collection[str]) -> int:
     """Number of these recordings with a segment."""
     corpus = Corpus.load_present(output, [SEGMENTS_STAGE])
-    rows = committed_rows(corpus, Table.RECORDINGS, ["recording_id", "segment_count"])
+    rows = corpus.rows(Table.RECORDINGS, ["recording_id", "segment_count"])
     return sum(row["recording_id"] in recording_ids and _number(row["segment_count"]) > 0 for row in rows)
 
 
@@ -121,40 +119,19 @@ def sample_captions(output: str, count: int, seed: int) -> list[SampleCaption]:
         return hashlib.sha256(f"{seed}:{segment_id}".encode()).digest()
 
     corpus = Corpus.load_present(output, stages_in(output))
-    rows = committed_rows(corpus, Table.CAPTIONS, ["recording_id", "segment_id", "caption"])
+    rows = corpus.rows(Table.CAPTIONS, ["recording_id", "segment_id", "caption"])
     captions = (SampleCaption(segment_id=str(row["segment_id"]), caption=str(row["caption"])) for row in rows)
     return heapq.nsmallest(count, captions, key=lambda sample: rank(sample.segment_id))
 
 
-def committed_rows(
-    corpus: Corpus, table: Table | str, columns: Sequence[str], batch_rows: int = BATCH_ROWS
-) -> Iterator[Row]:
-    """The valid rows of `table`, read in batches; only `columns`, which include `recording_id`."""
-    for stage, commits in corpus.commits.items():
-        owners = corpus.owners(stage, {})
-        for commit in commits:
-            live = {name for name in commit.recording_ids if owners[name] is commit}
-            for name in (entry.name for entry in commit.files if live and entry.table == table):
-                for row in _rows_of_file(files.join(corpus.output, table, name), columns, batch_rows):
-                    # Rejects of the listing have no recording, or that of another file: all of them are kept.
-                    if stage == LIST_STAGE or row["recording_id"] in live:
-                        yield row
-
-
-def _rows_of_file(uri: str, columns: Sequence[str], batch_rows: int) -> Iterator[Row]:
-    with files.open_read(uri) as file, pq.ParquetFile(file) as parquet:
-        for batch in parquet.iter_batches(batch_size=batch_rows, columns=list(columns)):
-            yield from batch.to_pylist()
-
-
 def _rejected(corpus: Corpus) -> Iterator[Row]:
-    return committed_rows(corpus, Table.REJECTED, ["recording_id", "stage", "reason"])
+    return corpus.rows(Table.REJECTED, ["recording_id", "stage", "reason"])
 
 
 class _Recordings:
     def __init__(self, corpus: Corpus) -> None:
         self.count = self.audio_ms = self.with_segments = 0
-        for row in committed_rows(corpus, Table.RECORDINGS, ["recording_id", "duration_ms", "segment_count"]):
+        for row in corpus.rows(Table.RECORDINGS, ["recording_id", "duration_ms", "segment_count"]):
             self.count += 1
             self.audio_ms += _number(row["duration_ms"])
             self.with_segments += _number(row["segment_count"]) > 0
@@ -167,7 +144,7 @@ class _Segments:
         self.branches: Counter[str] = Counter()
         self._class_ms: Counter[str] = Counter()
         columns = ["recording_id", "start_ms", "end_ms", "branches", "profile"]
-        for row in committed_rows(corpus, Table.SEGMENTS, columns):
+        for row in corpus.rows(Table.SEGMENTS, columns):
             self._add(row)
 
     def _add(self, row: Row) -> None:
@@ -187,7 +164,7 @@ class _Segments:
 def _annotation_rows(corpus: Corpus) -> Iterator[tuple[str, int]]:
     for stage, commits in corpus.commits.items():
         rows = sum(_rows_of_commit(commit) for commit in commits)
-        if stage.startswith("annotations/"):
+        if stage.startswith(ANNOTATIONS):
             yield stage, rows
 
 

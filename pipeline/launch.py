@@ -40,13 +40,12 @@ from soundseam.pipeline.storage.commits import (
     LAYOUT_FILE,
     RUN_FOLDER,
     Commit,
-    Corpus,
-    Damaged,
     commit_listing,
     commit_rejection,
     prepare_output,
     read_layout,
 )
+from soundseam.pipeline.storage.corpus import Corpus, Damaged
 from soundseam.pipeline.storage.ownership import check_output
 from soundseam.pipeline.storage.sweep import sweep
 from soundseam.pipeline.work import LIST_STAGE, ShardTask, StageTask
@@ -256,10 +255,11 @@ class GraphGroup:
     options: PipelineOptions
 
     def __call__(self, works: Sequence[ShardTask], progress: ProgressLog) -> None:
+        from soundseam.pipeline.stages.context import RunContext
         from soundseam.pipeline.stages.graph import run_graph
 
         files.use_options(self.options)
-        run_graph(works, self.config, self.output, progress, self.options)
+        run_graph(works, RunContext(self.output, progress, config=self.config), self.options)
 
 
 class RunWatcher:

@@ -9,7 +9,8 @@ from soundseam.annotators.base import AnyBackend
 from soundseam.annotators.grammar.engine import GRAMMAR_REVISION
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import Corpus, shard_of
+from soundseam.pipeline.storage.commits import shard_of
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardTask, StageTask
 from soundseam.schemas.record import Record, content_key, key_content
 from soundseam.schemas.recording import Source

@@ -8,12 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pydantic import Field, ValidationError
 
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import RUN_FOLDER, Corpus, stages_in
+from soundseam.pipeline.storage.commits import RUN_FOLDER, stages_in
+from soundseam.pipeline.storage.corpus import ANNOTATIONS, Corpus
 from soundseam.pipeline.storage.sweep import forget
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.record import Record
 
-ANNOTATIONS = "annotations/"
 MAX_RETRIES = 3
 _FILE = "retries.json"
 

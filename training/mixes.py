@@ -33,7 +33,7 @@ from soundseam.annotators.detection.silero_vad import SILERO_FILE, SileroVad
 from soundseam.annotators.onnx import carried_weights, open_session
 from soundseam.pipeline.cutting.segmentation import SegmentationConfig
 from soundseam.pipeline.evaluation.labelled import read_labelled_folder
-from soundseam.pipeline.evaluation.segmentation import MethodScores, evaluate_segmentation, score_method, soundseam
+from soundseam.pipeline.evaluation.segmentation import MethodScores, evaluate_segmentation, score_methods, soundseam
 from training.dataset import HELD_OUT
 from training.material import is_held_out, trim
 from training.scenes import coded
@@ -227,7 +227,7 @@ def measure(folder: Path, detector: Detector, baselines: bool) -> Iterator[Metho
     if baselines:
         yield from evaluate_segmentation(labelled, [detector], config, SileroVad().load())
     else:
-        yield score_method("soundseam", labelled, soundseam([detector], config))
+        yield from score_methods(labelled, {"soundseam": soundseam([detector], config)})
 
 
 def print_scenes(kind: str, lines: Iterator[MethodScores]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Protocol
@@ -12,7 +11,7 @@ from typing import Protocol
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.pool import Request, Sent, ServerPool
-from soundseam.annotators.chat.questions import Answer, Question, Reply, Tally
+from soundseam.annotators.chat.questions import Answer, ContextT, Question, Reply, Tally
 from soundseam.annotators.chat.wire import (
     body_of,
     kind_of,
@@ -35,23 +34,18 @@ class ServerClient:
         self._pool = ServerPool(endpoint)
 
     def ask(
-        self, groups: Iterable[Sequence[Question]], tally: Tally | None = None
-    ) -> Generator[list[Reply], None, None]:
+        self, groups: Iterable[tuple[ContextT, Sequence[Question]]], tally: Tally | None = None
+    ) -> Generator[tuple[ContextT, list[Reply]], None, None]:
         """Like `ChatClient.ask`, counted in `tally`. Raises ConnectionError if all servers are unreachable or refuse
         us.
         """
         tally = tally or Tally()
-        asked: deque[Sequence[Question]] = deque()
-
-        def requests() -> Iterator[list[Request]]:
-            for group in groups:
-                asked.append(group)
-                yield [self._request(question) for question in group]
-
-        with closing(self._pool.send(requests(), tally)) as sent:
-            for bodies in sent:
-                questions = asked.popleft()
-                yield [self._reply(*pair, tally) for pair in zip(questions, bodies, strict=True)]
+        requests = (
+            ((context, questions), [self._request(question) for question in questions]) for context, questions in groups
+        )
+        with closing(self._pool.send(requests, tally)) as sent:
+            for (context, questions), bodies in sent:
+                yield context, [self._reply(*pair, tally) for pair in zip(questions, bodies, strict=True)]
 
     def close(self) -> None:
         self._pool.close()
@@ -103,21 +97,15 @@ class CachedClient:
         self._store = store
         self.tally = tally or Tally()
 
-    def ask(self, groups: Iterable[Sequence[Question]]) -> Iterator[list[Reply]]:
+    def ask(self, groups: Iterable[tuple[ContextT, Sequence[Question]]]) -> Iterator[tuple[ContextT, list[Reply]]]:
         if self._store is None:
             yield from self._client.ask(groups, self.tally)
             return
-        drawn: deque[_Group] = deque()
-
-        def unanswered() -> Iterator[tuple[Question, ...]]:
-            # Also if nothing is left to ask: groups are completed in order, before more are drawn.
-            for questions in groups:
-                drawn.append(self._look_up(questions))
-                yield drawn[-1].unanswered
-
-        with closing(self._client.ask(unanswered(), self.tally)) as answered:
-            for replies in answered:
-                yield self._complete(drawn.popleft(), replies)
+        looked_up = ((context, self._look_up(questions)) for context, questions in groups)
+        unanswered = (((context, group), group.unanswered) for context, group in looked_up)
+        with closing(self._client.ask(unanswered, self.tally)) as answered:
+            for (context, group), replies in answered:
+                yield context, self._complete(group, replies)
 
     def _look_up(self, questions: Sequence[Question]) -> _Group:
         assert self._store is not None

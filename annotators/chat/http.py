@@ -194,6 +194,7 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__} {error}".strip()
 
 
+ContextT = TypeVar("ContextT")
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
@@ -239,49 +240,56 @@ def _run(loop: asyncio.AbstractEventLoop, at_end: Callable[[], Awaitable[None]])
         loop.close()
 
 
-class Flow(Generic[ResultT]):
-    """One stream of groups through an event loop: draws them as fast as they are answered, and keeps their order."""
+class Flow(Generic[ContextT, ResultT]):
+    """One stream of groups through an event loop: draws them as fast as they are answered, and keeps their order.
+
+    A group comes with a context, which comes back with its result: so no caller has to remember what it asked.
+    """
 
     def __init__(self, thread: LoopThread, in_flight: int) -> None:
         self._thread = thread
         self._max_unanswered = in_flight + max(1, round(AHEAD * in_flight))
         self._max_waiting = MAX_WAITING * in_flight
-        self._pending: deque[Future[ResultT]] = deque()
+        self._pending: deque[tuple[ContextT, Future[ResultT]]] = deque()
         self._unanswered = 0
         self._lock = threading.Lock()
         self._moved = threading.Event()
 
     def run(
-        self, groups: Iterable[Sequence[ItemT]], answer: Callable[[Sequence[ItemT]], Coroutine[Any, Any, ResultT]]
-    ) -> Generator[ResultT, None, None]:
-        """The result of `answer` for each group, in order. Closing the iterator cancels what is not answered."""
+        self,
+        groups: Iterable[tuple[ContextT, Sequence[ItemT]]],
+        answer: Callable[[Sequence[ItemT]], Coroutine[Any, Any, ResultT]],
+    ) -> Generator[tuple[ContextT, ResultT], None, None]:
+        """Each context with the result of `answer` for its group, in order. Closing it cancels what is not answered."""
         source = iter(groups)
         drained = False
         try:
             while self._pending or not drained:
                 self._moved.clear()
-                if self._pending and self._pending[0].done():
-                    yield self._pending.popleft().result()
+                if self._pending and self._pending[0][1].done():
+                    context, future = self._pending.popleft()
+                    yield context, future.result()
                 elif not drained and self._has_room():
-                    group = next(source, None)
-                    if group is None:
+                    pair = next(source, None)
+                    if pair is None:
                         drained = True
                     else:
-                        self._add(self._thread.submit(answer(group)), len(group))
+                        context, group = pair
+                        self._add(context, self._thread.submit(answer(group)), len(group))
                 else:
                     self._moved.wait(LOOK_AGAIN_S)
         finally:
-            for future in self._pending:
+            for _, future in self._pending:
                 future.cancel()
 
     def _has_room(self) -> bool:
         with self._lock:
             return self._unanswered < self._max_unanswered and len(self._pending) < self._max_waiting
 
-    def _add(self, future: Future[ResultT], questions: int) -> None:
+    def _add(self, context: ContextT, future: Future[ResultT], questions: int) -> None:
         with self._lock:
             self._unanswered += questions
-        self._pending.append(future)
+        self._pending.append((context, future))
 
         def done(_: Future[ResultT]) -> None:
             with self._lock:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.http import NO_ANSWER, Attempts, Body, Failure, Fault, Flow, LoopThread, no_answer
-from soundseam.annotators.chat.questions import Tally
+from soundseam.annotators.chat.questions import ContextT, Tally
 
 FIRST_REST_S = 0.5
 LONGEST_REST_S = 30.0
@@ -162,12 +162,14 @@ class ServerPool:
     def close(self) -> None:
         self._thread.stop()
 
-    def send(self, groups: Iterable[Sequence[Request]], tally: Tally) -> Generator[list[Sent], None, None]:
-        """For each group, in order, the results of its requests, in order.
+    def send(
+        self, groups: Iterable[tuple[ContextT, Sequence[Request]]], tally: Tally
+    ) -> Generator[tuple[ContextT, list[Sent]], None, None]:
+        """Each context, in order, with the results of its group's requests, in order.
 
         Raises ConnectionError if all servers stay unreachable. Closing the iterator cancels open requests.
         """
-        flow: Flow[list[Sent]] = Flow(self._thread, self._endpoint.in_flight)
+        flow: Flow[ContextT, list[Sent]] = Flow(self._thread, self._endpoint.in_flight)
         return flow.run(groups, lambda group: self._send_group(group, tally))
 
     async def _send_group(self, group: Sequence[Request], tally: Tally) -> list[Sent]:

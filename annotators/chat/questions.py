@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from pydantic import Field
 
@@ -78,14 +78,19 @@ Reply = Answer | AnnotationError
 """An answer, or why this question has none; an outage of all servers is raised instead."""
 
 
+ContextT = TypeVar("ContextT")
+
+
 class ChatClient(Protocol):
     """Answers questions: a client of servers, or in tests a model in the same process."""
 
-    def ask(self, groups: Iterable[Sequence[Question]]) -> Iterator[list[Reply]]:
-        """One list of replies per group, in order, with one reply per question, in order.
+    def ask(self, groups: Iterable[tuple[ContextT, Sequence[Question]]]) -> Iterator[tuple[ContextT, list[Reply]]]:
+        """Each group's context, in order, with one reply for each of the group's questions, in order.
 
-        A group's questions begin with the same audio, so that they share the server's prefix cache. Groups are drawn
-        no faster than questions are answered: only those in flight are in memory.
+        The context is whatever the caller wants back with the replies: it does not affect the answer. A group without
+        questions comes back in its turn, without replies. A group's questions begin with the same audio, so that they
+        share the server's prefix cache. Groups are drawn no faster than questions are answered: only those in flight
+        are in memory.
         """
         ...
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 from soundseam.annotators.base import AnnotationError, Backend, Clip, FactsT_co
 from soundseam.annotators.chat.client import CachedClient, ServerClient
 from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
-from soundseam.annotators.chat.questions import Answer, ChatClient, Question, Reply
+from soundseam.annotators.chat.questions import Answer, ChatClient, ContextT, Question, Reply
 from soundseam.annotators.flac import encode_flac
 from soundseam.schemas.annotation import Facts
 from soundseam.schemas.claim import BranchFacts, Claim, Evidence
@@ -24,6 +23,8 @@ from soundseam.schemas.segment import Segment
 from soundseam.schemas.tables import Table
 
 RecordT = TypeVar("RecordT", bound=Record)
+FactsT = TypeVar("FactsT", bound=Facts)
+KnownT = TypeVar("KnownT")
 
 MAX_PROBLEMS = 5
 PROBLEM_CHARACTERS = 500
@@ -60,39 +61,27 @@ def schema_of(record: type[Record]) -> str:
 
 
 def ask_records(
-    asker: ChatClient, groups: Iterable[Sequence[Question]], record: type[RecordT]
-) -> Iterator[list[Parsed[RecordT] | AnnotationError]]:
-    """For each question of each group, in order, a `record` or why there is none.
+    client: ChatClient, groups: Iterable[tuple[ContextT, Sequence[Question]]], record: type[RecordT]
+) -> Iterator[tuple[ContextT, list[Parsed[RecordT] | AnnotationError]]]:
+    """Each group's context, in order, with a `record` for each of its questions, or why there is none.
 
     If an answer is not a valid record, the question is asked once more with the problems. The second questions are a
     separate stream behind the first, so that neither waits for the other.
     """
-    drawn: deque[list[Parsed[RecordT] | Question | AnnotationError]] = deque()
-
-    def second_questions() -> Iterator[list[Question]]:
-        for questions, replies in _asked(asker, groups, record):
-            pairs = zip(questions, replies, strict=True)
-            drawn.append([_read_or_repair(question, reply, record) for question, reply in pairs])
-            yield [one for one in drawn[-1] if isinstance(one, Question)]
-
-    for replies in asker.ask(second_questions()):
-        repaired = iter(replies)
-        yield [_read(one, next(repaired), record) if isinstance(one, Question) else one for one in drawn.popleft()]
-
-
-def _asked(
-    asker: ChatClient, groups: Iterable[Sequence[Question]], record: type[RecordT]
-) -> Iterator[tuple[Sequence[Question], list[Reply]]]:
     schema = schema_of(record)
-    drawn: deque[Sequence[Question]] = deque()
-
-    def first_questions() -> Iterator[Sequence[Question]]:
-        for group in groups:
-            drawn.append([replace(question, json_schema=schema) for question in group])
-            yield drawn[-1]
-
-    for replies in asker.ask(first_questions()):
-        yield drawn.popleft(), replies
+    first = ((context, [replace(question, json_schema=schema) for question in group]) for context, group in groups)
+    asked = client.ask(((context, questions), questions) for context, questions in first)
+    parsed = (
+        (context, [_read_or_repair(*pair, record) for pair in zip(questions, replies, strict=True)])
+        for (context, questions), replies in asked
+    )
+    repaired = client.ask(
+        ((context, results), [result for result in results if isinstance(result, Question)])
+        for context, results in parsed
+    )
+    for (context, results), replies in repaired:
+        left = iter(replies)
+        yield context, [_read(one, next(left), record) if isinstance(one, Question) else one for one in results]
 
 
 def _read_or_repair(
@@ -145,69 +134,6 @@ def _problems(error: ValidationError | UnfitAnswerError) -> str:
     return told[:PROBLEM_CHARACTERS]
 
 
-ItemT = TypeVar("ItemT")
-KeptT = TypeVar("KeptT")
-ContextT = TypeVar("ContextT")
-FactsT = TypeVar("FactsT", bound=Facts)
-
-
-def ask_each(
-    asker: ChatClient, items: Iterable[ItemT], questions: Callable[[ItemT], Sequence[Question]]
-) -> Iterator[tuple[ItemT, list[Reply]]]:
-    """Each item with the replies to its `questions`, in order."""
-    return ask_keeping(asker, items, questions, lambda item: item)
-
-
-def ask_keeping(
-    asker: ChatClient,
-    items: Iterable[ItemT],
-    questions: Callable[[ItemT], Sequence[Question]],
-    keep: Callable[[ItemT], KeptT],
-) -> Iterator[tuple[KeptT, list[Reply]]]:
-    """For each item, in order, `keep(item)` and the replies to its `questions`; no replies if nothing is asked.
-
-    Items are drawn as questions are answered; of those in flight, only `keep(item)` stays in memory.
-    """
-    drawn: deque[KeptT] = deque()
-
-    def groups() -> Iterator[Sequence[Question]]:
-        for item in items:
-            drawn.append(keep(item))
-            yield questions(item)
-
-    for replies in asker.ask(groups()):
-        yield drawn.popleft(), replies
-
-
-def ask_for_records(
-    clips: Iterable[Clip],
-    asker: ChatClient,
-    record: type[RecordT],
-    prepare: Callable[[Clip], ContextT | FactsT | AnnotationError],
-    question: Callable[[Clip, ContextT], CheckedQuestion],
-    facts: Callable[[Parsed[RecordT], ContextT], FactsT | AnnotationError],
-) -> Iterator[FactsT | AnnotationError]:
-    """One answer per clip, in order.
-
-    `prepare` returns the context of a clip for `question` and `facts`, or the answer itself, and then nothing is asked.
-    Of the clips in flight, only the context stays in memory.
-    """
-    drawn: deque[ContextT | FactsT | AnnotationError] = deque()
-
-    def groups() -> Iterator[Sequence[Question]]:
-        for clip in clips:
-            drawn.append(context := prepare(clip))
-            yield [] if isinstance(context, BranchFacts | AnnotationError) else [question(clip, context)]
-
-    for answers in ask_records(asker, groups(), record):
-        context = drawn.popleft()
-        if isinstance(context, BranchFacts | AnnotationError):
-            yield context  # type: ignore[misc]  # which facts, isinstance cannot tell
-        else:
-            (told,) = answers
-            yield told if isinstance(told, AnnotationError) else with_thinking(facts(told, context), [told.answer])
-
-
 def with_thinking(facts: FactsT | AnnotationError, answers: Sequence[Answer]) -> FactsT | AnnotationError:
     """`facts` with the thoughts of the answers that they were parsed from."""
     thoughts = [answer.thinking for answer in answers if answer.thinking]
@@ -229,25 +155,69 @@ class ServedAnnotator(ABC, Generic[FactsT]):
 
     def __init__(self, server: Endpoint) -> None:
         self._server = server
-        self._own_asker: ChatClient | None = None
+        self._own_client: ChatClient | None = None
 
     @abstractmethod
-    def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[FactsT | AnnotationError]:
-        """One answer per clip, in order, or why it has none; clips are drawn as answers arrive.
+    def annotate_stream(
+        self, clips: Iterable[tuple[ContextT, Clip]], client: ChatClient
+    ) -> Iterator[tuple[ContextT, FactsT | AnnotationError]]:
+        """Each clip's context, in order, with the clip's facts or why it has none; clips are drawn as answers come.
 
-        Raises ConnectionError if the servers stay unreachable.
+        Of the clips in flight only the context stays, and what the answer is read with. Raises ConnectionError if the
+        servers stay away.
         """
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[FactsT]:
-        """Like `Annotator.annotate`, with its own client and no cache."""
-        if self._own_asker is None:
-            self._own_asker = CachedClient(ServerClient(self._server))
+        """As `Annotator.annotate`, with a client of its own, and nothing stored."""
+        if self._own_client is None:
+            self._own_client = CachedClient(ServerClient(self._server))
         answers: list[FactsT] = []
-        for answer in self.annotate_stream(clips, self._own_asker):
+        for _, answer in self.annotate_stream(((None, clip) for clip in clips), self._own_client):
             if isinstance(answer, AnnotationError):
                 raise answer
             answers.append(answer)
         return answers
+
+
+class RecordAnnotator(ServedAnnotator[FactsT], Generic[FactsT, KnownT, RecordT]):
+    """An annotator that asks for one `record` about each clip."""
+
+    def __init__(self, server: Endpoint, record: type[RecordT]) -> None:
+        super().__init__(server)
+        self._record = record
+
+    @abstractmethod
+    def prepare(self, clip: Clip) -> KnownT | FactsT | AnnotationError:
+        """What the question and the facts need to know of a clip; or the answer itself, and then nothing is asked."""
+
+    @abstractmethod
+    def question(self, clip: Clip, known: KnownT) -> CheckedQuestion:
+        """What is asked about a clip."""
+
+    @abstractmethod
+    def facts(self, parsed: Parsed[RecordT], known: KnownT) -> FactsT | AnnotationError:
+        """What an answer says of its clip."""
+
+    def annotate_stream(
+        self, clips: Iterable[tuple[ContextT, Clip]], client: ChatClient
+    ) -> Iterator[tuple[ContextT, FactsT | AnnotationError]]:
+        for (context, known), answers in ask_records(client, self._groups(clips), self._record):
+            if isinstance(known, BranchFacts | AnnotationError):
+                yield context, known  # type: ignore[misc]  # which facts, isinstance cannot tell
+                continue
+            (parsed,) = answers
+            if isinstance(parsed, AnnotationError):
+                yield context, parsed
+            else:
+                yield context, with_thinking(self.facts(parsed, known), [parsed.answer])
+
+    def _groups(
+        self, clips: Iterable[tuple[ContextT, Clip]]
+    ) -> Iterator[tuple[tuple[ContextT, KnownT | FactsT | AnnotationError], list[CheckedQuestion]]]:
+        for context, clip in clips:
+            known = self.prepare(clip)
+            is_answer = isinstance(known, BranchFacts | AnnotationError)
+            yield (context, known), [] if is_answer else [self.question(clip, cast("KnownT", known))]
 
 
 class ServedBackend(Backend[FactsT_co]):
@@ -277,15 +247,6 @@ class ServedBackend(Backend[FactsT_co]):
     @abstractmethod
     def load(self) -> ServedAnnotator[FactsT_co]:
         """The annotator. It connects at the first question."""
-
-
-def ask_about(
-    clips: Iterable[Clip], asker: ChatClient, questions: Callable[[Clip], Sequence[Question]]
-) -> Iterator[tuple[Segment, list[Reply]]]:
-    """Each clip's segment with the replies to its `questions`, in order. Only segments of clips in flight stay in
-    memory.
-    """
-    return ask_keeping(asker, clips, questions, lambda clip: clip.segment)
 
 
 def flac_of(clip: Clip) -> bytes:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from soundseam.annotators.base import AnnotationError, Annotator, Backend, Clip
-from soundseam.annotators.chat.questions import ChatClient, Sampling
+from soundseam.annotators.chat.questions import Sampling
 from soundseam.annotators.chat.served import (
     CheckedQuestion,
     Parsed,
+    RecordAnnotator,
     ServedAnnotator,
     ServedBackend,
-    ask_for_records,
     flac_of,
 )
 from soundseam.annotators.general.scene import Scene, is_salient, named_families, scene_of, unheard_in
@@ -146,17 +146,17 @@ class ServedAnchor(ServedBackend[GeneralFacts]):
         return AnchorAnnotator(self)
 
 
-class AnchorAnnotator(ServedAnnotator[GeneralFacts]):
+class AnchorAnnotator(RecordAnnotator[GeneralFacts, Scene, AnchorAnswer]):
     """The annotator of `ServedAnchor`."""
 
     def __init__(self, backend: ServedAnchor) -> None:
-        super().__init__(backend.server)
+        super().__init__(backend.server, AnchorAnswer)
         self._backend = backend
 
-    def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[GeneralFacts | AnnotationError]:
-        return ask_for_records(clips, asker, AnchorAnswer, scene_of, self._question, self._facts)
+    def prepare(self, clip: Clip) -> Scene | AnnotationError:
+        return scene_of(clip)
 
-    def _question(self, clip: Clip, _: Scene) -> CheckedQuestion:
+    def question(self, clip: Clip, _: Scene) -> CheckedQuestion:
         return CheckedQuestion(
             text=TEXT,
             audio=(flac_of(clip),),
@@ -166,8 +166,8 @@ class AnchorAnnotator(ServedAnnotator[GeneralFacts]):
             check=anchor_problems,
         )
 
-    def _facts(self, told: Parsed[AnchorAnswer], scene: Scene) -> GeneralFacts:
-        line = _one_line(told.record.scene)
+    def facts(self, parsed: Parsed[AnchorAnswer], scene: Scene) -> GeneralFacts:
+        line = _one_line(parsed.record.scene)
         unheard = tuple(unheard_in(line, scene))
         return GeneralFacts(anchor=Anchor(text=line, composer=self._backend.model, unheard=unheard))
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from soundseam.annotators.base import AnnotationError, Clip
-from soundseam.annotators.chat.questions import ChatClient, Sampling
+from soundseam.annotators.chat.questions import Sampling
 from soundseam.annotators.chat.served import (
     CheckedQuestion,
     Parsed,
+    RecordAnnotator,
     ServedAnnotator,
     ServedBackend,
-    ask_for_records,
     flac_of,
     told_claim,
 )
@@ -72,17 +72,17 @@ class Describe(ServedBackend[GeneralFacts]):
         return SceneDescriber(self)
 
 
-class SceneDescriber(ServedAnnotator[GeneralFacts]):
+class SceneDescriber(RecordAnnotator[GeneralFacts, Scene, DescribedScene]):
     """The annotator of `Describe`."""
 
     def __init__(self, backend: Describe) -> None:
-        super().__init__(backend.server)
+        super().__init__(backend.server, DescribedScene)
         self._backend = backend
 
-    def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[GeneralFacts | AnnotationError]:
-        return ask_for_records(clips, asker, DescribedScene, scene_of, self._question, self._facts)
+    def prepare(self, clip: Clip) -> Scene | AnnotationError:
+        return scene_of(clip)
 
-    def _question(self, clip: Clip, scene: Scene) -> CheckedQuestion:
+    def question(self, clip: Clip, scene: Scene) -> CheckedQuestion:
         return CheckedQuestion(
             text=f"The events:\n{scene.as_evidence()}\n\nDescribe what is heard.",
             audio=(flac_of(clip),),
@@ -92,14 +92,14 @@ class SceneDescriber(ServedAnnotator[GeneralFacts]):
             check=partial(description_problems, scene=scene),
         )
 
-    def _facts(self, told: Parsed[DescribedScene], scene: Scene) -> GeneralFacts:
-        text = " ".join(told.record.description.split())
-        mentions = sorted((_position(one), one.words) for one in told.record.sounds)
+    def facts(self, parsed: Parsed[DescribedScene], scene: Scene) -> GeneralFacts:
+        text = " ".join(parsed.record.description.split())
+        mentions = sorted((_position(one), one.words) for one in parsed.record.sounds)
         description = SceneDescription(
             text=text,
             mentions=tuple(Mention(event=event, words=words) for event, words in mentions),
             salient_events=len(scene.salient),
-            answer=told.answer.text,
+            answer=parsed.answer.text,
         )
         if not self._backend.gives_caption:
             return GeneralFacts(description=description)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import fmean
 from typing import ClassVar, Literal
@@ -10,13 +9,13 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from soundseam.annotators.base import AnnotationError, Clip
-from soundseam.annotators.chat.questions import ChatClient, Sampling
+from soundseam.annotators.chat.questions import Sampling
 from soundseam.annotators.chat.served import (
     CheckedQuestion,
     Parsed,
+    RecordAnnotator,
     ServedAnnotator,
     ServedBackend,
-    ask_for_records,
     flac_of,
     told_claim,
 )
@@ -86,17 +85,17 @@ class Case:
     description: SceneDescription
 
 
-class SceneJudge(ServedAnnotator[GeneralFacts]):
+class SceneJudge(RecordAnnotator[GeneralFacts, Case, Verdicts]):
     """The annotator of `Judge`."""
 
     def __init__(self, backend: Judge) -> None:
-        super().__init__(backend.server)
+        super().__init__(backend.server, Verdicts)
         self._backend = backend
 
-    def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[GeneralFacts | AnnotationError]:
-        return ask_for_records(clips, asker, Verdicts, case_of, self._question, self._facts)
+    def prepare(self, clip: Clip) -> Case | GeneralFacts | AnnotationError:
+        return case_of(clip)
 
-    def _question(self, clip: Clip, case: Case) -> CheckedQuestion:
+    def question(self, clip: Clip, case: Case) -> CheckedQuestion:
         return CheckedQuestion(
             text=(
                 f"The events:\n{case.scene.as_evidence()}\n\nThe description, between the lines:\n-----\n"
@@ -108,10 +107,10 @@ class SceneJudge(ServedAnnotator[GeneralFacts]):
             about=clip.segment.recording_id,
         )
 
-    def _facts(self, told: Parsed[Verdicts], case: Case) -> GeneralFacts | AnnotationError:
-        verdicts = {criterion: getattr(told.record, criterion) for criterion in Criterion}
+    def facts(self, parsed: Parsed[Verdicts], case: Case) -> GeneralFacts | AnnotationError:
+        verdicts = {criterion: getattr(parsed.record, criterion) for criterion in Criterion}
         mean = fmean(verdict.score for verdict in verdicts.values())
-        if mean < self._backend.min_mean or told.record.faithful.score < self._backend.min_faithful:
+        if mean < self._backend.min_mean or parsed.record.faithful.score < self._backend.min_faithful:
             marks = "; ".join(f"{name} {verdict.score}: {verdict.reason}" for name, verdict in verdicts.items())
             return AnnotationError("below_threshold", f"{marks}; of {case.description.text!r}"[:SHOWN_CHARACTERS])
         marks_of = tuple(

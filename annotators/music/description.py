@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from soundseam.annotators.base import AnnotationError, Clip
-from soundseam.annotators.chat.questions import ChatClient, Sampling
+from soundseam.annotators.base import Clip
+from soundseam.annotators.chat.questions import Sampling
 from soundseam.annotators.chat.served import (
     CheckedQuestion,
     Parsed,
+    RecordAnnotator,
     ServedAnnotator,
     ServedBackend,
-    ask_for_records,
     flac_of,
     told_claim,
 )
@@ -193,21 +193,18 @@ class MeasuredSegment:
     measured: Measured
 
 
-class MusicDescriber(ServedAnnotator[MusicFacts]):
+class MusicDescriber(RecordAnnotator[MusicFacts, MeasuredSegment, DescribedMusic]):
     """The annotator of `DescribeMusic`."""
 
     def __init__(self, backend: DescribeMusic) -> None:
-        super().__init__(backend.server)
+        super().__init__(backend.server, DescribedMusic)
         self._backend = backend
 
-    def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[MusicFacts | AnnotationError]:
-        return ask_for_records(clips, asker, DescribedMusic, self._prepare, self._question, self._facts)
-
-    def _prepare(self, clip: Clip) -> MeasuredSegment:
+    def prepare(self, clip: Clip) -> MeasuredSegment:
         measured = measured_of(clip.segment, clip.annotations, self._backend.detectors_hear_singing)
         return MeasuredSegment(clip.segment, measured)
 
-    def _question(self, clip: Clip, heard: MeasuredSegment) -> CheckedQuestion:
+    def question(self, clip: Clip, heard: MeasuredSegment) -> CheckedQuestion:
         return CheckedQuestion(
             text=TEXT,
             audio=(flac_of(clip),),
@@ -217,8 +214,8 @@ class MusicDescriber(ServedAnnotator[MusicFacts]):
             check=told_problems,
         )
 
-    def _facts(self, told: Parsed[DescribedMusic], heard: MeasuredSegment) -> MusicFacts:
-        description = held_against(told.record, heard.measured, told.answer.text)
+    def facts(self, parsed: Parsed[DescribedMusic], heard: MeasuredSegment) -> MusicFacts:
+        description = held_against(parsed.record, heard.measured, parsed.answer.text)
         claims = tuple(
             told_claim(text, Table.MUSIC, heard.segment, self._backend.backend, f"description.{part}")
             for part in PARTS

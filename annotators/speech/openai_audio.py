@@ -10,8 +10,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from soundseam.annotators.base import AnnotationError, Clip
-from soundseam.annotators.chat.questions import Answer, ChatClient, Question, Reply, Sampling, TimedWord
-from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend, ask_about, flac_of, with_thinking
+from soundseam.annotators.chat.questions import Answer, ChatClient, ContextT, Question, Reply, Sampling, TimedWord
+from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend, flac_of, with_thinking
 from soundseam.annotators.speech.alignment import in_order
 from soundseam.annotators.speech.transcripts import told_by_one
 from soundseam.annotators.wording.normalise import primary_language
@@ -50,9 +50,12 @@ class OpenaiAudioAnnotator(ServedAnnotator[SpeechFacts]):
         super().__init__(backend.server)
         self._backend = backend
 
-    def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[SpeechFacts | AnnotationError]:
-        for segment, (reply,) in ask_about(clips, asker, lambda clip: [self._question(clip)]):
-            yield self._facts(reply, segment)
+    def annotate_stream(
+        self, clips: Iterable[tuple[ContextT, Clip]], client: ChatClient
+    ) -> Iterator[tuple[ContextT, SpeechFacts | AnnotationError]]:
+        groups = (((context, clip.segment), [self._question(clip)]) for context, clip in clips)
+        for (context, segment), (reply,) in client.ask(groups):
+            yield context, self._facts(reply, segment)
 
     def _question(self, clip: Clip) -> Question:
         about, flac = clip.segment.recording_id, flac_of(clip)

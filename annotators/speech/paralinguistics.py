@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -11,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from soundseam.annotators.base import AnnotationError, Clip, Samples
-from soundseam.annotators.chat.questions import Answer, ChatClient, Sampling
+from soundseam.annotators.chat.questions import Answer, ChatClient, ContextT, Sampling
 from soundseam.annotators.chat.served import (
     CheckedQuestion,
     Parsed,
@@ -153,17 +152,18 @@ class ParalinguisticsAnnotator(ServedAnnotator[SpeechFacts]):
         self._backend = backend
         self._tracker = load_tracker()
 
-    def annotate_stream(self, clips: Iterable[Clip], asker: ChatClient) -> Iterator[SpeechFacts | AnnotationError]:
-        drawn: deque[tuple[Segment, list[KnownVoice]]] = deque()
-
-        def groups() -> Iterator[Sequence[CheckedQuestion]]:
-            for clip in clips:
-                voices = self._voices(clip)
-                drawn.append((clip.segment, [known for known, _ in voices]))
-                yield [self._question(clip.segment, flac) for _, flac in voices]
-
-        for answers in ask_records(asker, groups(), Dimensions):
-            yield self._facts(*drawn.popleft(), answers)
+    def annotate_stream(
+        self, clips: Iterable[tuple[ContextT, Clip]], client: ChatClient
+    ) -> Iterator[tuple[ContextT, SpeechFacts | AnnotationError]]:
+        groups = (
+            (
+                (context, clip.segment, [known for known, _ in voices]),
+                [self._question(clip.segment, flac) for _, flac in voices],
+            )
+            for context, clip, voices in ((context, clip, self._voices(clip)) for context, clip in clips)
+        )
+        for (context, segment, voices), answers in ask_records(client, groups, Dimensions):
+            yield context, self._facts(segment, voices, answers)
 
     def _voices(self, clip: Clip) -> list[tuple[KnownVoice, bytes]]:
         """The voices to describe, with their audio: each speaker alone if several are known, else the segment."""

@@ -126,9 +126,10 @@ def measure_cache(endpoint: Endpoint, clips: int, in_flight: int) -> None:
         began_s = time.monotonic()
         with closing(ServerClient(endpoint)) as client:
             for groups in _streams(sounds, one_by_one):
-                for reply in (reply for replies in client.ask(groups, tally) for reply in replies):
-                    if isinstance(reply, Exception):
-                        raise reply
+                for _, replies in client.ask(((None, group) for group in groups), tally):
+                    for reply in replies:
+                        if isinstance(reply, Exception):
+                            raise reply
         usage, took_s = tally.take(), time.monotonic() - began_s
         share = usage.cached_tokens / max(1, usage.prompt_tokens)
         print(

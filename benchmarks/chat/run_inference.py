@@ -39,7 +39,7 @@ def chat_handler(endpoint: Endpoint) -> ModelHandler[Sequence[Question], list[Re
             model: ServerClient,
             inference_args: Mapping[str, Any] | None = None,  # noqa: ARG002 - RunInference passes it
         ) -> Iterable[list[Reply]]:
-            return list(model.ask(batch))
+            return [replies for _, replies in model.ask((None, group) for group in batch)]
 
         def get_num_bytes(self, batch: Sequence[Sequence[Question]]) -> int:
             return sum(len(flac) for group in batch for question in group for flac in question.audio)

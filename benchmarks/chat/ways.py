@@ -15,7 +15,8 @@ from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Question
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.plan import annotation_stage
-from soundseam.pipeline.storage.commits import DEFAULT_SHARDS, Corpus, shard_of
+from soundseam.pipeline.storage.commits import DEFAULT_SHARDS, shard_of
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.work import SEGMENTS_STAGE, ShardTask, StageTask
 from soundseam.schemas.recording import Source
 
@@ -66,7 +67,7 @@ async def _ask_bare(load: Load) -> None:
 
 def ask_by_client(load: Load) -> None:
     client = ServerClient(load.endpoint)
-    for (reply,) in client.ask(map(load.questions_of, range(load.count))):
+    for _, (reply,) in client.ask((number, load.questions_of(number)) for number in range(load.count)):
         if isinstance(reply, Exception):
             raise reply
     client.close()
@@ -90,7 +91,7 @@ def ask_by_graph(load: Load, corpus: Path) -> None:
     import apache_beam as beam
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-    from soundseam.pipeline.local.progress import ProgressLog
+    from soundseam.pipeline.stages.context import RunContext
     from soundseam.pipeline.stages.transforms import AnnotateShards
 
     server = load.endpoint.model_dump(mode="json")
@@ -99,7 +100,7 @@ def ask_by_graph(load: Load, corpus: Path) -> None:
     (backend,) = config.branches.speech
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         works = pipeline | beam.Create(_works(str(corpus), annotation_stage(backend)))
-        _ = works | AnnotateShards(backend, config, str(corpus), ProgressLog())
+        _ = works | AnnotateShards(backend, RunContext(str(corpus), config=config))
 
 
 def _works(output: str, stage: str) -> list[ShardTask]:

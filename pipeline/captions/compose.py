@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.annotators.chat.questions import ChatClient, Question, Reply
-from soundseam.annotators.chat.served import ask_each
+from soundseam.annotators.chat.questions import ChatClient, ContextT, Question, Reply
 from soundseam.pipeline.captions.caption_config import CaptionConfig, WriterConfig
 from soundseam.pipeline.captions.check import check_caption
 from soundseam.pipeline.captions.grounding import Problem, Reason
@@ -39,16 +38,19 @@ Composed = Draft | AnnotationError
 
 
 def compose_captions(
-    plans: Iterable[Planned], config: CaptionConfig, config_key: str, writer: ChatClient | None = None
-) -> Iterator[tuple[Planned, Composed]]:
-    """Each plan with its result, in order. Only the composer writer needs a `writer`."""
+    plans: Iterable[tuple[ContextT, Planned]],
+    config: CaptionConfig,
+    config_key: str,
+    writer: ChatClient | None = None,
+) -> Iterator[tuple[ContextT, Composed]]:
+    """Each plan's context with what was made of the plan, in order. Only the composer writer needs a `writer`."""
     if config.composer == "writer":
         if writer is None or config.writer is None:
             raise ValueError("the composer writer has no client")
         yield from _write_all(plans, config, config_key, config.writer, writer)
         return
-    for planned in plans:
-        yield planned, _by_rule(planned, config, config_key)
+    for context, planned in plans:
+        yield context, _by_rule(planned, config, config_key)
 
 
 def _by_rule(planned: Planned, config: CaptionConfig, config_key: str) -> Draft:
@@ -75,29 +77,30 @@ class _Asked:
 
 
 def _write_all(
-    plans: Iterable[Planned], config: CaptionConfig, config_key: str, writer: WriterConfig, asker: ChatClient
-) -> Iterator[tuple[Planned, Composed]]:
-    """An answer that cannot be used is returned to the model once, with its problems."""
+    plans: Iterable[tuple[ContextT, Planned]],
+    config: CaptionConfig,
+    config_key: str,
+    writer: WriterConfig,
+    client: ChatClient,
+) -> Iterator[tuple[ContextT, Composed]]:
+    """An answer that cannot be used is given back once, with what is wrong with it."""
 
-    def read(planned: Planned, replies: Sequence[Reply]) -> _Asked:
-        (reply,) = replies
+    def read(planned: Planned, reply: Reply) -> _Asked:
         if isinstance(reply, AnnotationError):
             return _Asked(planned, reply)
         return _Asked(planned, _drafted(planned, read_written(reply, planned, config), config, config_key), reply.text)
 
-    def ask(planned: Planned) -> Sequence[Question]:
-        return [writer_question(planned, config, writer)]
-
-    def ask_again(asked: _Asked) -> Sequence[Question]:
+    def repairs(asked: _Asked) -> Sequence[Question]:
         if isinstance(asked.composed, AnnotationError) or not asked.composed.problems:
             return []
-        (question,) = ask(asked.planned)
+        question = writer_question(asked.planned, config, writer)
         return [repair_question(question, asked.answer, asked.composed.problems, config)]
 
-    first = (read(planned, replies) for planned, replies in ask_each(asker, plans, ask))
-    for asked, replies in ask_each(asker, first, ask_again):
-        last = read(asked.planned, replies) if replies else asked
-        yield last.planned, _or_grammar(last, config, config_key)
+    answered = client.ask((pair, [writer_question(pair[1], config, writer)]) for pair in plans)
+    first = ((context, read(planned, reply)) for (context, planned), (reply,) in answered)
+    for (context, asked), replies in client.ask((pair, repairs(pair[1])) for pair in first):
+        last = read(asked.planned, *replies) if replies else asked
+        yield context, _or_grammar(last, config, config_key)
 
 
 def _or_grammar(asked: _Asked, config: CaptionConfig, config_key: str) -> Composed:

@@ -15,8 +15,7 @@ from math import exp, log
 import numpy as np
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.annotators.chat.questions import ChatClient, Question, Reply, Sampling
-from soundseam.annotators.chat.served import ask_each
+from soundseam.annotators.chat.questions import ChatClient, ContextT, Question, Reply, Sampling
 from soundseam.annotators.flac import encode_flac, num_flac_samples
 from soundseam.annotators.grammar.engine import caption_text
 from soundseam.annotators.prompts import CAPTIONS
@@ -95,12 +94,20 @@ Verified = Caption | AnnotationError
 
 
 def verify_captions(
-    captions: Iterable[VerifierInput], config: VerifierConfig, asker: ChatClient
-) -> Iterator[tuple[Segment, Verified]]:
-    """Each segment with its verified caption, in order. Captions are drawn as questions are answered."""
-    judged = (_judge_all(heard, replies, config) for heard, replies in ask_each(asker, captions, claim_questions))
-    for one, replies in ask_each(asker, judged, lambda one: _silent_questions(one, config)):
-        yield one.heard.segment, _after_silence(one, replies, config)
+    captions: Iterable[tuple[ContextT, VerifierInput | None]], config: VerifierConfig, client: ChatClient
+) -> Iterator[tuple[ContextT, Verified | None]]:
+    """Each caption's context with the verified caption, in order; None, of which nothing is asked, stays None.
+
+    Captions are drawn as questions are answered.
+    """
+    asked = client.ask((pair, [] if pair[1] is None else claim_questions(pair[1])) for pair in captions)
+    judged = (
+        (context, None if caption is None else _judge_all(caption, replies, config))
+        for (context, caption), replies in asked
+    )
+    again = client.ask((pair, [] if pair[1] is None else _silent_questions(pair[1], config)) for pair in judged)
+    for (context, one), replies in again:
+        yield context, None if one is None else _after_silence(one, replies, config)
 
 
 def claim_questions(heard: VerifierInput) -> list[Question]:

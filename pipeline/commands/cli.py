@@ -63,14 +63,15 @@ def describe(
         raise typer.Exit
 
 
-def _add_commands(commands: Mapping[Callable[..., None], Sequence[str]]) -> None:
+def _add_commands(to: typer.Typer, commands: Mapping[Callable[..., None], Sequence[str]]) -> None:
     """Adds the commands of a module, each with the examples for its help, and the exit codes that all share.
 
     A command that takes typer's context passes unknown options on.
     """
     for command, lines in commands.items():
         passes_on = PASS_OPTIONS_ON if "context" in signature(command).parameters else {}
-        app.command(context_settings=HELP_OPTIONS | passes_on, epilog=examples(*lines))(_with_exit_codes(command))
+        epilog = examples(*lines) if lines else None
+        to.command(context_settings=HELP_OPTIONS | passes_on, epilog=epilog)(_with_exit_codes(command))
 
 
 def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
@@ -82,8 +83,18 @@ def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
     return run_command
 
 
-for module in (run, corpus, training, evaluation, serving):
-    _add_commands(module.COMMANDS)
+for module in (run, corpus, training, evaluation):
+    _add_commands(app, module.COMMANDS)
+serve = typer.Typer(
+    name="serve",
+    cls=serving.ServeGroup,
+    help=serving.HELP,
+    no_args_is_help=True,
+    context_settings=HELP_OPTIONS | PASS_OPTIONS_ON,
+    epilog=examples(*(line for lines in serving.COMMANDS.values() for line in lines)),
+)
+_add_commands(serve, serving.COMMANDS)
+app.add_typer(serve)
 
 
 _PARSER_ERRORS: tuple[type[Exception], ...] = (

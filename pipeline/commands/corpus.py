@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from soundseam.pipeline.commands.options import Corpus, Overrides, Workers
+
 if TYPE_CHECKING:
     from soundseam.pipeline.filters.launch import FilterSummary
-
-Corpus = Annotated[str, typer.Argument(metavar="OUT", show_default=False, help="Folder of the corpus.")]
 
 
 def report(
@@ -61,9 +61,7 @@ def dedup(
             help="Also write the corpus's fingerprints to this file, to publish them without the audio.",
         ),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Local processes.", show_default="all cores")
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Find segments that occur again in the corpus or in evaluation sets, and mark them in OUT/duplicates.
 
@@ -112,9 +110,7 @@ def filter(  # noqa: A001 - the command's name
         str | None,
         typer.Option("--config", help="YAML file of options; see docs/captions.md.", show_default="built in"),
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Changes one option; may be repeated.")
-    ] = None,
+    overrides: Overrides = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; change nothing.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Bring back all captions that were filtered.")] = False,
 ) -> None:

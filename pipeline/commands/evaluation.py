@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,14 +11,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from soundseam.pipeline.commands.options import Overrides, Profile
 from soundseam.schemas.timespan import TimeSpan
 
 if TYPE_CHECKING:
-    from soundseam.annotators.base import Backend
     from soundseam.annotators.detection.base import Detector
     from soundseam.pipeline.config import RunConfig
-    from soundseam.pipeline.evaluation.segmentation import MethodScores
-    from soundseam.schemas.general import GeneralFacts
+    from soundseam.pipeline.evaluation.loop import ScoreTable
 
 
 class Subject(StrEnum):
@@ -30,17 +29,6 @@ class Subject(StrEnum):
     GENERAL = "general"
     VERIFIER = "verifier"
     CLAIMS = "claims"
-
-
-Profile = Annotated[
-    str,
-    typer.Option(
-        "--profile", help="Configuration: embedded, laptop, local, cluster, or the path of a .yaml file like them."
-    ),
-]
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Changes one value of the configuration.")
-]
 
 
 def evaluate(
@@ -80,109 +68,62 @@ def evaluate(
     if subject is Subject.VERIFIER:
         _evaluate_verifier(folder, config, segments, seed)
     else:
-        _EVALUATIONS[subject](Path(folder), config)
+        _print_tables(subject, Path(folder), config)
 
 
-def _evaluate_segmentation(folder: Path, config: RunConfig) -> None:
+def _segmentation_tables(folder: Path, config: RunConfig) -> Iterator[ScoreTable]:
     from soundseam.annotators.detection.silero_vad import SileroVad
-    from soundseam.pipeline.config import SetupError
-    from soundseam.pipeline.evaluation.labelled import LabelledFolderError, read_labelled_folder
+    from soundseam.pipeline.evaluation.labelled import read_labelled_folder
+    from soundseam.pipeline.evaluation.loop import score_table
     from soundseam.pipeline.evaluation.segmentation import evaluate_segmentation
 
-    try:
-        labelled = read_labelled_folder(folder)
-    except LabelledFolderError as error:
-        raise SetupError(f"{error}: give a folder in the format that docs/segmentation.md describes") from error
-    lines = list(evaluate_segmentation(labelled, _detectors(config), config.segmentation, SileroVad().load()))
-    Console(width=None).print(_turned(lines))
+    labelled = read_labelled_folder(folder)
+    scores = evaluate_segmentation(labelled, _detectors(config), config.segmentation, SileroVad().load())
+    yield score_table("Segmentation", scores)
 
 
-def _evaluate_speech(folder: Path, config: RunConfig) -> None:
-    from soundseam.annotators.base import BackendUnavailableError
-    from soundseam.pipeline.config import SetupError
-    from soundseam.pipeline.evaluation.labelled import LabelledFolderError
+def _speech_tables(folder: Path, config: RunConfig) -> Iterator[ScoreTable]:
     from soundseam.pipeline.evaluation.speech import speech_tables
 
-    try:
-        for title, backends, rows in speech_tables(folder, config.branches.speech):
-            Console(width=None).print(_side_by_side(title, backends, rows))
-    except LabelledFolderError as error:
-        raise SetupError(f"{error}: give a folder in the format that docs/speech.md describes") from error
-    except (BackendUnavailableError, ModuleNotFoundError) as error:
-        raise SetupError(f"{error}; the measures need: pip install 'soundseam[speech,evaluate]'") from error
+    return speech_tables(folder, config.branches.speech)
 
 
-def _evaluate_music(folder: Path, config: RunConfig) -> None:
-    from soundseam.annotators.base import BackendUnavailableError
-    from soundseam.pipeline.config import SetupError
-    from soundseam.pipeline.evaluation.labelled import LabelledFolderError, loadable
-    from soundseam.pipeline.evaluation.music import MEASURES, evaluate_music
+def _music_tables(folder: Path, config: RunConfig) -> Iterator[ScoreTable]:
+    from soundseam.pipeline.evaluation.labelled import loadable
+    from soundseam.pipeline.evaluation.loop import score_table
+    from soundseam.pipeline.evaluation.music import evaluate_music
 
-    backends = [
-        backend for backend in config.branches.music if not backend.reads_annotations and not backend.hears_flac
-    ]
-    try:
-        found = evaluate_music(folder, loadable(backends))
-    except LabelledFolderError as error:
-        raise SetupError(f"{error}: give a folder in the format that docs/music.md describes") from error
-    except (BackendUnavailableError, ModuleNotFoundError) as error:
-        raise SetupError(f"{error}; the measures need: pip install 'soundseam[evaluate]'") from error
-    rows = [(measure, [scores.mean(measure) for scores in found.backends]) for measure in MEASURES]
-    rows.append(("times_real_time", [scores.times_real_time for scores in found.backends]))
-    title = f"Music: {found.pieces} pieces, {found.audio_s:.0f} s"
-    Console(width=None).print(_side_by_side(title, [scores.backend for scores in found.backends], rows))
+    backends = [one for one in config.branches.music if not one.reads_annotations and not one.hears_flac]
+    found = evaluate_music(folder, loadable(backends))
+    yield score_table(f"Music: {found.pieces} pieces, {found.audio_s:.0f} s", found.backends)
 
 
-def _evaluate_general(folder: Path, config: RunConfig) -> None:
-    from soundseam.annotators.base import BackendUnavailableError
-    from soundseam.pipeline.config import SetupError
-    from soundseam.pipeline.evaluation.general import BackendScores, evaluate_general
-    from soundseam.pipeline.evaluation.labelled import LabelledFolderError, loadable
-    from soundseam.pipeline.evaluation.named_clips import CLIPS
-
-    try:
-        backends, detectors = loadable(config.branches.general), _detectors(config)
-        if (folder / CLIPS).is_file():
-            _evaluate_names(folder, backends, detectors)
-            if not any((folder / name).is_file() for name in ("sounds.jsonl", "scenes.jsonl")):
-                return
-        found = evaluate_general(folder, backends, detectors)
-    except LabelledFolderError as error:
-        raise SetupError(f"{error}: give a folder in the format that docs/general.md describes") from error
-    except BackendUnavailableError as error:
-        raise SetupError(str(error)) from error
-    plain = [name for name in BackendScores.model_fields if name not in ("backend", "measures", "times_real_time")]
-    rows = [(name, [getattr(scores, name) for scores in found.backends]) for name in plain]
-    measured = [dict(scores.measures) for scores in found.backends]
-    rows += [(name, [values[name] for values in measured]) for name in measured[0]]
-    rows.append(("times_real_time", [scores.times_real_time for scores in found.backends]))
-    title = f"General: {found.recordings} recordings, {found.audio_s:.0f} s"
-    Console(width=None).print(_side_by_side(title, [scores.backend for scores in found.backends], rows))
-
-
-def _evaluate_names(folder: Path, backends: Sequence[Backend[GeneralFacts]], detectors: Sequence[Detector]) -> None:
-    """Names of labelled clips by the profile's backends, and by AST for comparison if its weights are on this
-    machine.
-    """
+def _general_tables(folder: Path, config: RunConfig) -> Iterator[ScoreTable]:
+    """Names of labelled clips by the profile's backends, and by AST beside them if its weights are on this machine."""
     from soundseam.annotators.general.tagger import Tagger
-    from soundseam.pipeline.evaluation.named_clips import NamedClips, evaluate_named_clips, is_at_hand
+    from soundseam.pipeline.evaluation.general import evaluate_general
+    from soundseam.pipeline.evaluation.labelled import loadable
+    from soundseam.pipeline.evaluation.loop import score_table
+    from soundseam.pipeline.evaluation.named_clips import CLIPS, evaluate_named_clips, is_at_hand
 
-    beside = Tagger(name="ast")
-    if is_at_hand(beside) and beside.backend not in {backend.backend for backend in backends}:
-        backends = [*backends, beside]
-    found = evaluate_named_clips(folder, backends, detectors)
-    plain = [name for name in NamedClips.model_fields if name != "source"]
-    rows = [(name, [getattr(scores, name) for scores in found]) for name in plain]
-    Console(width=None).print(_side_by_side("Names of labelled clips", [scores.source for scores in found], rows))
+    backends, detectors = loadable(config.branches.general), _detectors(config)
+    has_names = (folder / CLIPS).is_file()
+    if has_names:
+        beside = Tagger(name="ast")
+        is_new = is_at_hand(beside) and beside.backend not in {backend.backend for backend in backends}
+        found = evaluate_named_clips(folder, [*backends, *([beside] if is_new else [])], detectors)
+        yield score_table("Names of labelled clips", found)
+    if not has_names or any((folder / name).is_file() for name in ("sounds.jsonl", "scenes.jsonl")):
+        measured = evaluate_general(folder, backends, detectors)
+        title = f"General: {measured.recordings} recordings, {measured.audio_s:.0f} s"
+        yield score_table(title, measured.backends)
 
 
 def _evaluate_verifier(output: str, config: RunConfig, segments: int, seed: int) -> None:
     from soundseam.annotators.base import BackendUnavailableError
-    from soundseam.annotators.chat.client import ServerClient
     from soundseam.pipeline.config import SetupError
     from soundseam.pipeline.evaluation.verifier import evaluate_verifier, verifier_tables
-    from soundseam.pipeline.local.progress import ProgressLog
-    from soundseam.pipeline.stages.asking import asking
+    from soundseam.pipeline.stages.context import StageContext
 
     verifier = config.captions.verifier
     if verifier is None:
@@ -194,8 +135,8 @@ def _evaluate_verifier(output: str, config: RunConfig, segments: int, seed: int)
         config.captions.check_available()
     except BackendUnavailableError as error:
         raise SetupError(str(error)) from error
-    with asking(ServerClient(verifier.server), output, "evaluate", ProgressLog()) as asker:
-        found = evaluate_verifier(output, verifier, asker, segments, seed)
+    with StageContext(output).client(verifier.server, "evaluate") as client:
+        found = evaluate_verifier(output, verifier, client, segments, seed)
     for table in verifier_tables(found):
         Console(width=None).print(table)
 
@@ -215,12 +156,30 @@ def _evaluate_claims(output: str, labels: Path | None) -> None:
         Console(width=None).print(table)
 
 
-_EVALUATIONS = {
-    Subject.SEGMENTATION: _evaluate_segmentation,
-    Subject.SPEECH: _evaluate_speech,
-    Subject.MUSIC: _evaluate_music,
-    Subject.GENERAL: _evaluate_general,
+_EVALUATIONS: Mapping[Subject, tuple[Callable[[Path, RunConfig], Iterator[ScoreTable]], str]] = {
+    Subject.SEGMENTATION: (_segmentation_tables, "evaluate"),
+    Subject.SPEECH: (_speech_tables, "speech,evaluate"),
+    Subject.MUSIC: (_music_tables, "evaluate"),
+    Subject.GENERAL: (_general_tables, "evaluate"),
 }
+"""The tables of a subject, and the extras of the package that its measures need."""
+
+
+def _print_tables(subject: Subject, folder: Path, config: RunConfig) -> None:
+    from soundseam.annotators.base import BackendUnavailableError
+    from soundseam.pipeline.config import SetupError
+    from soundseam.pipeline.evaluation.labelled import LabelledFolderError
+
+    tables, extras = _EVALUATIONS[subject]
+    try:
+        for table in tables(folder, config):
+            Console(width=None).print(_side_by_side(*table))
+    except LabelledFolderError as error:
+        raise SetupError(f"{error}: give a folder in the format that docs/{subject}.md describes") from error
+    except BackendUnavailableError as error:
+        raise SetupError(str(error)) from error
+    except ModuleNotFoundError as error:
+        raise SetupError(f"{error}; the measures need: pip install 'soundseam[{extras}]'") from error
 
 
 def show(
@@ -267,20 +226,6 @@ def _detectors(config: RunConfig) -> list[Detector]:
         return [backend.load() for backend in config.detectors]
     except BackendUnavailableError as error:
         raise SetupError(str(error)) from error
-
-
-def _turned(lines: list[MethodScores]) -> Table:
-    """Ways of cutting side by side, one row per figure: a terminal is not wide enough for the transposed table."""
-    from soundseam.pipeline.evaluation.segmentation import table_cells, table_columns
-
-    cells = [table_cells(line) for line in lines]
-    table = Table(title="Segmentation", title_justify="left")
-    for index, heading in enumerate(["", *(row[0] for row in cells)]):
-        table.add_column(heading, justify="right" if index else "left")
-    for number, name in enumerate(table_columns()):
-        if number:
-            table.add_row(name, *(row[number] for row in cells))
-    return table
 
 
 def _side_by_side(title: str, backends: Sequence[str], rows: Sequence[tuple[str, Sequence[float | None]]]) -> Table:

@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from soundseam.pipeline.commands.options import Overrides, Profile, Runner
+
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -31,24 +33,11 @@ Inputs = Annotated[
 Output = Annotated[
     str, typer.Option("--output", "-o", help="Folder of the corpus, local or remote; created or continued.")
 ]
-Profile = Annotated[
-    str,
-    typer.Option(
-        "--profile", help="Configuration: embedded, laptop, local, cluster, or the path of a .yaml file like them."
-    ),
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Changes one value of the configuration; may be repeated."),
-]
 Workers = Annotated[
     int | None,
     typer.Option(
         "--workers", min=1, help="Local processes.", show_default="all cores; where models run on GPUs, 2 each"
     ),
-]
-Runner = Annotated[
-    str, typer.Option("--runner", help="Beam runner. DirectRunner means local processes, without a network.")
 ]
 
 
@@ -177,13 +166,12 @@ def doctor(
     profile: Annotated[
         str | None,
         typer.Option(
-            "--profile", help="Check only the backends of this profile; exit with 1 if a required one cannot load."
+            "--profile",
+            "--config",
+            help="Check only the backends of this configuration; exit with 1 if a required one cannot load.",
         ),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Changes one value of the profile; may be repeated."),
-    ] = None,
+    overrides: Overrides = None,
     servers: Annotated[
         bool,
         typer.Option(

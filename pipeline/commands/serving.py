@@ -1,4 +1,4 @@
-"""The command `serve`: serves MOSS-Audio, or compares a running server with the checkpoint."""
+"""The commands `serve start` and `serve check`: serve MOSS-Audio, or compare a running server with the checkpoint."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import shlex
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
+from typer.core import TyperGroup
 
 if TYPE_CHECKING:
     from soundseam.pipeline.serving.vllm_command import ServeRequest
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
 INTERRUPTED, FAILED = 130, 1
 
 
-def serve(
+Model = Annotated[
+    str,
+    typer.Argument(show_default=False, help="A MOSS-Audio checkpoint: a folder, or a repository on the model hub."),
+]
+Device = Annotated[str, typer.Option("--device", help="Where to compute the reference: cpu or cuda.")]
+
+
+def start(
     context: typer.Context,
-    model: Annotated[
-        str,
-        typer.Argument(show_default=False, help="A MOSS-Audio checkpoint: a folder, or a repository on the model hub."),
-    ],
+    model: Model,
     *,
     python: Annotated[
         str | None,
@@ -66,35 +71,21 @@ def serve(
     show_command: Annotated[
         bool, typer.Option("--print", help="Print the command that would start vLLM, and exit.")
     ] = False,
-    check: Annotated[
-        str | None,
-        typer.Option(
-            "--check",
-            metavar="URL",
-            help="Start nothing: compare the vLLM server at URL with MODEL, and exit with 1 if their results differ.",
-        ),
+    old_check: Annotated[
+        str | None, typer.Option("--check", hidden=True, metavar="URL", help="Old name of `soundseam serve check`.")
     ] = None,
-    dtype: Annotated[
-        str | None,
-        typer.Option(
-            "--dtype",
-            help="The server's precision: float32, bfloat16 or float16.",
-            show_default="with --check, as in MODEL",
-        ),
-    ] = None,
-    device: Annotated[
-        str, typer.Option("--device", help="With --check: where to compute the reference: cpu or cuda.")
-    ] = "cpu",
+    dtype: Annotated[str | None, typer.Option("--dtype", hidden=True, help="Passed to vLLM.")] = None,
+    device: Annotated[str, typer.Option("--device", hidden=True, help="With --check.")] = "cpu",
 ) -> None:
-    """Serve MOSS-Audio with vLLM, or check that a vLLM server computes the same as the checkpoint.
+    """Start a vLLM server of MOSS-Audio, wait until it answers, and show how clients reach it. Stop it with Ctrl-C.
 
     vLLM needs its own environment with the plugin soundseam-serving: see docs/serving.md. Further options are passed
-    to vLLM. Stop it with Ctrl-C.
+    to vLLM.
     """
     from soundseam.pipeline.serving.vllm_command import ServeRequest
 
-    if check is not None:
-        _check(check, model, dtype, device)
+    if old_check is not None:
+        check(model, url=old_check, dtype=dtype, device=device)
         return
     options = (*(("--dtype", dtype) if dtype else ()), *context.args)
     request = ServeRequest(
@@ -170,10 +161,22 @@ def _tell_clients(request: ServeRequest, version: str, log: Path) -> None:
     typer.echo(f"server:\n  urls: [{root}]\n  model: {request.served_name}\n  revision: {revision}\n")
     if request.cannot_verify:
         typer.echo("# It separates thoughts from answers: use another server to verify claims.\n")
-    typer.echo(f"# to check it: soundseam serve {shlex.quote(request.model)} --check {request.root}")
+    typer.echo(f"# to check it: soundseam serve check {shlex.quote(request.model)} --url {request.root}")
 
 
-def _check(url: str, name: str, dtype: str | None, device: str) -> None:
+def check(
+    model: Model,
+    *,
+    url: Annotated[str, typer.Option("--url", help="Address of the server.")] = "http://localhost:8000",
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            "--dtype", help="The server's precision: float32, bfloat16 or float16.", show_default="as in MODEL"
+        ),
+    ] = None,
+    device: Device = "cpu",
+) -> None:
+    """Check that a running vLLM server computes the same as the checkpoint. Exits with 1 if their results differ."""
     from soundseam.annotators.moss.checkpoint import CheckpointError, find_checkpoint
     from soundseam.annotators.moss.forward import MossAudio
     from soundseam.pipeline.config import SetupError
@@ -185,12 +188,12 @@ def _check(url: str, name: str, dtype: str | None, device: str) -> None:
     errors = Console(stderr=True)
     clips = []
     try:
-        model = MossAudio.load(find_checkpoint(name), device)
-        precision = dtype or model.config.dtype
+        reference = MossAudio.load(find_checkpoint(model), device)
+        precision = dtype or reference.config.dtype
         with errors.status(f"asking {served}") as status:
             for duration_ms in CHECKED_MS:
                 status.update(f"asking {served} about {duration_ms / 1000:g} s")
-                clips.append(check_clip(model, root, served, duration_ms, precision))
+                clips.append(check_clip(reference, root, served, duration_ms, precision))
     except CheckpointError as error:
         raise SetupError(str(error)) from error
     console = Console()
@@ -200,13 +203,23 @@ def _check(url: str, name: str, dtype: str | None, device: str) -> None:
         for problem in problems:
             errors.print(Text(f"soundseam: {url} is not right: {problem}"), soft_wrap=True)
         raise typer.Exit(FAILED)
-    console.print(Text(f"{url} computes the same as {name}"))
+    console.print(Text(f"{url} computes the same as {model}"))
 
 
+class ServeGroup(TyperGroup):
+    """`soundseam serve MODEL` is `soundseam serve start MODEL`, as it was before there were sub-commands."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        named = args if args and args[0] in self.commands else ["start", *args]
+        return super().resolve_command(ctx, named)
+
+
+HELP = "Serve MOSS-Audio with vLLM, or check a server. `soundseam serve MODEL` is `soundseam serve start MODEL`."
 COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
-    serve: (
-        "soundseam serve OpenMOSS-Team/MOSS-Audio-4B-Instruct --print",
-        "soundseam serve OpenMOSS-Team/MOSS-Audio-8B-Instruct --longest 60 --print --data-parallel-size 2",
+    start: (
+        "soundseam serve start OpenMOSS-Team/MOSS-Audio-4B-Instruct --print",
+        "soundseam serve start OpenMOSS-Team/MOSS-Audio-8B-Instruct --longest 60 --print --data-parallel-size 2",
     ),
+    check: (),
 }
-"""Each with examples for its help, which tests run."""
+"""The sub-commands of `serve`, each with examples for its help, which tests run."""

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from soundseam.pipeline.commands.options import Corpus, Overrides, Runner, Workers
 from soundseam.schemas.duplicate import LeaveOut
 
 if TYPE_CHECKING:
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
     from soundseam.pipeline.sft.build import SftConfig
     from soundseam.pipeline.sft.summary import SftSummary
 
-Corpus = Annotated[str, typer.Argument(metavar="OUT", show_default=False, help="Folder of the corpus.")]
 Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only this task; may be repeated.", show_default="all")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Local processes.", show_default="all cores")]
 
 
 def sft(
@@ -32,12 +31,7 @@ def sft(
             "--config", help="YAML file of tasks and their options; see docs/tasks.md.", show_default="built in"
         ),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY.PATH=VALUE", help="Changes one value of the configuration; may be repeated."
-        ),
-    ] = None,
+    overrides: Overrides = None,
     seed: Annotated[
         int | None,
         typer.Option("--seed", help="Another seed gives other wordings and splits.", show_default="0"),
@@ -64,9 +58,7 @@ def sft(
         typer.Option("--audit", help="Build nothing: show how many answers can be guessed, and any problems."),
     ] = False,
     workers: Workers = None,
-    runner: Annotated[
-        str, typer.Option("--runner", help="Beam runner. DirectRunner means local processes, without network.")
-    ] = "DirectRunner",
+    runner: Runner = "DirectRunner",
 ) -> None:
     """Build training samples of many tasks from a corpus.
 
@@ -77,9 +69,9 @@ def sft(
     from soundseam.pipeline.doctor import usable_cores
     from soundseam.pipeline.launch import output_in_use
     from soundseam.pipeline.sft.build import load_sft_config
-    from soundseam.pipeline.sft.graph import beam_options
     from soundseam.pipeline.sft.launch import prepare_sft, run_sft
     from soundseam.pipeline.sft.read import Marks, are_outdated, read_marks
+    from soundseam.pipeline.stages.graph import beam_options
     from soundseam.pipeline.storage.ownership import require_corpus
 
     chosen = load_sft_config(config, overrides or ())

@@ -27,7 +27,8 @@ from soundseam.pipeline.dedup.fingerprint import (
 )
 from soundseam.pipeline.local.pool import in_order
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import RUN_FOLDER, Corpus
+from soundseam.pipeline.storage.commits import RUN_FOLDER
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.work import SEGMENTS_STAGE
 from soundseam.schemas.duplicate import Fingerprint
 from soundseam.schemas.record import content_key
@@ -127,13 +128,11 @@ class SegmentsFile(NamedTuple):
 
 def segment_files(corpus: Corpus) -> list[SegmentsFile]:
     """In order of name."""
-    owners = corpus.owners(SEGMENTS_STAGE, {})
     return sorted(
         SegmentsFile(entry.name, live, entry.bytes)
-        for commit in corpus.commits[SEGMENTS_STAGE]
-        if (live := frozenset(name for name in commit.recording_ids if owners[name] is commit))
+        for commit, live in corpus.live(SEGMENTS_STAGE)
         for entry in commit.files
-        if entry.table == Table.SEGMENTS
+        if live and entry.table == Table.SEGMENTS
     )
 
 

@@ -23,7 +23,7 @@ from soundseam.pipeline.dedup.match import FingerprintIndex
 from soundseam.pipeline.dedup.sources import evaluation_fingerprints, evaluation_key
 from soundseam.pipeline.dedup.store import Found, MadeOf, read_marker, write_duplicates
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import Corpus
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.ownership import require_corpus
 from soundseam.pipeline.work import SEGMENTS_STAGE
 from soundseam.schemas.duplicate import Duplicate

@@ -13,8 +13,7 @@ from rich.table import Table as RichTable
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.evaluation.claim_checks import CHECKS, Statement, at_odds, contradictions, reserved, stated_keys
 from soundseam.pipeline.evaluation.claim_truth import Truth, read_truths
-from soundseam.pipeline.inspection import committed_rows
-from soundseam.pipeline.storage.commits import Corpus
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.ownership import require_corpus
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.caption import Caption
@@ -92,10 +91,10 @@ def _labelled(corpus: Corpus, truths: Mapping[str, Truth]) -> Iterator[LabelledC
     columns = ["segment_id", "recording_id", "start_ms", "end_ms", "source_uri"]
     places = {
         str(row["segment_id"]): (TimeSpan(int(str(row["start_ms"])), int(str(row["end_ms"]))), str(row["source_uri"]))
-        for row in committed_rows(corpus, Table.SEGMENTS, columns)
+        for row in corpus.rows(Table.SEGMENTS, columns)
         if row["recording_id"] in truths
     }
-    for row in committed_rows(corpus, Table.CAPTIONS, list(Caption.model_fields)):
+    for row in corpus.rows(Table.CAPTIONS, list(Caption.model_fields)):
         if str(row["segment_id"]) in places:
             caption = Caption.model_validate(row)
             yield LabelledCaption(caption, *places[caption.segment_id], truths[caption.recording_id])

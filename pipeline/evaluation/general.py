@@ -6,35 +6,40 @@ The folder has audio files and `sounds.jsonl`, one `SoundTruth` per line, as wri
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
 from pydantic import Field
 
-from soundseam.annotators.base import DETECTION_RATE_HZ, Annotator, Backend, InMemory, Samples
+from soundseam.annotators.base import Backend
 from soundseam.annotators.detection.base import Detector
-from soundseam.pipeline.cutting.route import BRANCH_OF, profile_of
-from soundseam.pipeline.cutting.segmentation import combine
+from soundseam.pipeline.cutting.route import BRANCH_OF
 from soundseam.pipeline.evaluation.event_scores import LabelledSpan, Scene, score_events
 from soundseam.pipeline.evaluation.labelled import (
     LabelledFolderError,
     LabelledScene,
-    at_rate,
-    clip_for,
     read_labelled_folder,
     read_list,
-    read_mono,
-    segment_for,
 )
-from soundseam.pipeline.stages.annotate import annotate_clips, annotation_row
+from soundseam.pipeline.evaluation.loop import (
+    DETECTION,
+    Annotating,
+    Detecting,
+    Finding,
+    Labelled,
+    Scorer,
+    Scores,
+    Timing,
+    TruthT,
+    evaluate,
+    read_labelled,
+)
 from soundseam.schemas.annotation import GeneralAnnotation
 from soundseam.schemas.event import Branch, Event, EventClass
 from soundseam.schemas.general import GeneralFacts
 from soundseam.schemas.record import Record
-from soundseam.schemas.segment import Segment
 from soundseam.schemas.timespan import TimeSpan
 
 MEASURES = (
@@ -120,11 +125,10 @@ def measure_facts(facts: GeneralFacts, truth: SoundTruth, is_repetition_measured
 
 
 LIST = "sounds.jsonl"
-DETECTION = "detection"
 
 
-class BackendScores(Record):
-    """One backend's scores over all recordings; None if it gives no such value, or the truth is unknown."""
+class BackendScores(Scores):
+    """What one backend reached over all recordings; None where it says nothing of the kind, or no truth is known."""
 
     backend: str
     rejected: int
@@ -136,6 +140,10 @@ class BackendScores(Record):
     measures: tuple[tuple[str, float | None], ...] = Field(description="mean error, or share, of each measure")
     times_real_time: float
 
+    def figures(self) -> Iterator[tuple[str, float | None]]:
+        for name, value in super().figures():
+            yield from self.measures if name == "measures" else [(name, value)]
+
 
 class GeneralEvaluation(Record):
     """One line per backend, the detection stage first."""
@@ -143,16 +151,6 @@ class GeneralEvaluation(Record):
     recordings: int
     audio_s: float
     backends: tuple[BackendScores, ...]
-
-
-@dataclass
-class _Tally:
-    """The sums for one backend."""
-
-    seconds: float = 0.0
-    rejected: int = 0
-    found: list[tuple[SoundTruth, tuple[Event, ...]]] = field(default_factory=list)
-    values: dict[str, list[float]] = field(default_factory=dict)
 
 
 def evaluate_general(
@@ -163,20 +161,71 @@ def evaluate_general(
     Raises LabelledFolderError if the folder is not in the format.
     """
     truths = read_sounds(folder)
-    loaded = [(backend, backend.load()) for backend in backends]
-    tallies = {name: _Tally() for name in (DETECTION, *(backend.backend for backend in backends))}
-    audio_s = 0.0
-    for truth in truths:
-        audio = read_mono(folder / truth.file)
-        audio_s += audio[0].size / audio[1]
-        segment = _detect(truth, audio, detectors, tallies[DETECTION])
-        _annotate(truth, segment, audio, loaded, tallies)
-    by_class = knows_classes(truths)
+    systems = systems_of(backends, detectors)
+    scorer = GeneralScorer(systems, by_class=knows_classes(truths))
+    timing = evaluate(read_labelled(folder, truths, Branch.GENERAL), systems, scorer)
     return GeneralEvaluation(
-        recordings=len(truths),
-        audio_s=round(audio_s, 1),
-        backends=tuple(_scores(name, tally, audio_s, by_class) for name, tally in tallies.items()),
+        recordings=timing.items, audio_s=round(timing.audio_s, 1), backends=tuple(scorer.scores(timing))
     )
+
+
+def systems_of(
+    backends: Sequence[Backend[GeneralFacts]], detectors: Sequence[Detector]
+) -> dict[str, Callable[[Labelled[TruthT]], list[Finding]]]:
+    """The detection stage, then each of `backends`."""
+    return {DETECTION: Detecting(detectors), **{backend.backend: Annotating(backend) for backend in backends}}
+
+
+def events_of(finding: Finding) -> tuple[Event, ...] | None:
+    """The events that a system found; None for one that finds none."""
+    if not isinstance(finding.row, GeneralAnnotation):
+        return finding.events
+    found = finding.row.events if finding.row.events is not None else finding.row.tagged
+    return None if found is None else tuple(found)
+
+
+@dataclass
+class _Tally:
+    """What is summed up for one system."""
+
+    rejected: int = 0
+    found: list[tuple[SoundTruth, tuple[Event, ...]]] = field(default_factory=list)
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+
+class GeneralScorer(Scorer[Labelled[SoundTruth], list[Finding]]):
+    """Counts events and measures against the truth."""
+
+    def __init__(self, systems: Iterable[str], by_class: bool) -> None:
+        self._tallies = {name: _Tally() for name in systems}
+        self._by_class = by_class
+
+    def add(self, system: str, item: Labelled[SoundTruth], answer: list[Finding]) -> None:
+        tally, (finding,) = self._tallies[system], answer
+        if (events := events_of(finding)) is not None:
+            tally.found.append((item.truth, events))
+        row = finding.row
+        if isinstance(row, GeneralAnnotation):
+            for measure, value in measure_facts(row, item.truth, is_repetition_measured=row.events is not None):
+                tally.values.setdefault(measure, []).append(value)
+        elif finding.events is None:
+            tally.rejected += 1
+
+    def scores(self, timing: Timing) -> Iterator[BackendScores]:
+        """One a system, in order."""
+        labels = list(map(str, EventClass if self._by_class else Branch))
+        for name, tally in self._tallies.items():
+            scenes = [scene_of(truth, found, self._by_class) for truth, found in tally.found]
+            events = score_events(scenes, labels)
+            yield BackendScores(
+                backend=name,
+                rejected=tally.rejected,
+                event_f1=events.by_event if events else None,
+                second_f1=events.by_second if events else None,
+                named=_mean([share for truth, found in tally.found for share in named_shares(truth, found)]),
+                measures=tuple((measure, _mean(tally.values.get(measure, []))) for measure in MEASURES),
+                times_real_time=timing.times_real_time(name),
+            )
 
 
 def read_sounds(folder: Path) -> tuple[SoundTruth, ...]:
@@ -193,59 +242,6 @@ def _of_scene(scene: LabelledScene) -> SoundTruth:
     return SoundTruth(
         file=scene.file,
         events=tuple(TrueSound(branch=event.cls, onset=event.onset, offset=event.offset) for event in events),
-    )
-
-
-def _detect(truth: SoundTruth, audio: tuple[Samples, int], detectors: Sequence[Detector], tally: _Tally) -> Segment:
-    """The recording as one segment, with the detectors' events."""
-    mono, rate_hz = audio
-    started = time.perf_counter()
-    waveform = InMemory(at_rate(mono, rate_hz, DETECTION_RATE_HZ))
-    events = combine([detector.detect(waveform) for detector in detectors]).events
-    tally.seconds += time.perf_counter() - started
-    tally.found.append((truth, events))
-    span = TimeSpan(0, mono.size * 1000 // rate_hz)
-    return segment_for(truth.file, span, Branch.GENERAL, events, profile_of(events, span))
-
-
-def _annotate(
-    truth: SoundTruth,
-    segment: Segment,
-    audio: tuple[Samples, int],
-    loaded: Sequence[tuple[Backend[GeneralFacts], Annotator[GeneralFacts]]],
-    tallies: Mapping[str, _Tally],
-) -> None:
-    rows: list[GeneralAnnotation] = []
-    for backend, annotator in loaded:
-        tally = tallies[backend.backend]
-        before = tuple(rows) if backend.reads_annotations else ()
-        clip = replace(clip_for(backend, segment, *audio), annotations=before)
-        started = time.perf_counter()
-        (answer,) = annotate_clips(annotator, [clip])
-        tally.seconds += time.perf_counter() - started
-        row = annotation_row(backend, "", segment, answer)
-        if not isinstance(row, GeneralAnnotation):
-            tally.rejected += 1
-            continue
-        rows.append(row)
-        if (events := row.events if row.events is not None else row.tagged) is not None:
-            tally.found.append((truth, tuple(events)))
-        for measure, value in measure_facts(row, truth, is_repetition_measured=row.events is not None):
-            tally.values.setdefault(measure, []).append(value)
-
-
-def _scores(backend: str, tally: _Tally, audio_s: float, by_class: bool) -> BackendScores:
-    labels = list(EventClass) if by_class else list(Branch)
-    events = score_events([scene_of(truth, found, by_class) for truth, found in tally.found], list(map(str, labels)))
-    named = [share for truth, found in tally.found for share in named_shares(truth, found)]
-    return BackendScores(
-        backend=backend,
-        rejected=tally.rejected,
-        event_f1=events.by_event if events else None,
-        second_f1=events.by_second if events else None,
-        named=_mean(named),
-        measures=tuple((measure, _mean(tally.values.get(measure, []))) for measure in MEASURES),
-        times_real_time=round(audio_s / max(tally.seconds, 1e-6), 1),
     )
 
 

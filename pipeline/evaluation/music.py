@@ -6,17 +6,28 @@ The folder has audio files and `pieces.jsonl`, one `MusicTruth` per line, as wri
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from soundseam.annotators.base import DETECTION_RATE_HZ, Annotator, Backend, InMemory, Samples
-from soundseam.pipeline.evaluation.labelled import at_rate, clip_for, read_list, read_mono, segment_for
+from soundseam.annotators.base import Backend
+from soundseam.pipeline.evaluation.labelled import read_list
+from soundseam.pipeline.evaluation.loop import (
+    Annotating,
+    Finding,
+    Labelled,
+    Scorer,
+    Scores,
+    Timing,
+    evaluate,
+    read_labelled,
+)
+from soundseam.schemas.annotation import MusicAnnotation
 from soundseam.schemas.event import Branch
 from soundseam.schemas.music import MusicFacts, Rhythm, Tonality
 from soundseam.schemas.record import Record
@@ -188,8 +199,8 @@ class PieceScores(Record):
     scores: tuple[tuple[str, float | None], ...]
 
 
-class BackendScores(Record):
-    """`means` has, for each measure of the backend, the mean over the pieces and their number."""
+class BackendScores(Scores):
+    """`means` has the mean over the pieces, and over how many, of each measure that the backend answers."""
 
     backend: str
     pieces: tuple[PieceScores, ...]
@@ -198,6 +209,10 @@ class BackendScores(Record):
 
     def mean(self, measure: str) -> float | None:
         return next((mean for name, mean, _ in self.means if name == measure), None)
+
+    def figures(self) -> Iterator[tuple[str, float | None]]:
+        yield from ((measure, self.mean(measure)) for measure in MEASURES)
+        yield "times_real_time", self.times_real_time
 
 
 class MusicEvaluation(Record):
@@ -213,16 +228,16 @@ def evaluate_music(
 ) -> MusicEvaluation:
     """Scores of each of `backends`.
 
-    Pieces are cut into clips of `clip_s`, like segments (a last one under 5 s is joined to the one before); None, and a
-    backend for whole recordings, use whole pieces. If a backend fills a field for any clip, clips without it score 0.
-    Raises LabelledFolderError if the folder is not in the format.
+    Pieces are cut into clips of `clip_s`, as segments are (a last one under 5 s joins the one before); None, and a
+    backend that hears whole recordings, take whole pieces. Of what a backend answers for any clip, a clip that it
+    leaves null, or rejects, scores 0. Raises LabelledFolderError where the folder is not in the format.
     """
+    cut = partial(clip_spans, clip_s=clip_s)
     truths = tuple(read_list(folder / LIST, MusicTruth))
-    scored = tuple(_evaluate_backend(folder, truths, backend, clip_s) for backend in backends)
-    audio_s = sum(duration for _, duration in scored[:1])
-    return MusicEvaluation(
-        pieces=len(truths), audio_s=round(audio_s, 1), backends=tuple(scores for scores, _ in scored)
-    )
+    systems = {one.backend: Annotating(one, None if one.hears_recordings else cut) for one in backends}
+    scorer = MusicScorer(systems)
+    timing = evaluate(read_labelled(folder, truths if systems else (), Branch.MUSIC), systems, scorer)
+    return MusicEvaluation(pieces=len(truths), audio_s=round(timing.audio_s, 1), backends=tuple(scorer.scores(timing)))
 
 
 def clip_spans(duration_ms: int, clip_s: float | None) -> Iterator[TimeSpan]:
@@ -236,47 +251,34 @@ def clip_spans(duration_ms: int, clip_s: float | None) -> Iterator[TimeSpan]:
         start = end
 
 
-def _evaluate_backend(
-    folder: Path, truths: Sequence[MusicTruth], backend: Backend[MusicFacts], clip_s: float | None
-) -> tuple[BackendScores, float]:
-    """Its scores, and the seconds of audio processed."""
-    annotator = backend.load()
-    pieces, answered, seconds, audio_s = [], set[str](), 0.0, 0.0
-    for truth in truths:
-        mono, rate_hz = read_mono(folder / truth.file)
-        audio_s += mono.size / rate_hz
+class MusicScorer(Scorer[Labelled[MusicTruth], list[Finding]]):
+    """Judges the facts of each clip by the part of the truth inside it."""
+
+    def __init__(self, systems: Iterable[str]) -> None:
+        self._pieces: dict[str, list[PieceScores]] = {name: [] for name in systems}
+        self._answered: dict[str, set[str]] = {name: set() for name in self._pieces}
+
+    def add(self, system: str, item: Labelled[MusicTruth], answer: list[Finding]) -> None:
         found: dict[str, list[float]] = {measure: [] for measure in MEASURES}
-        for span in clip_spans(round(1000 * mono.size / rate_hz), None if backend.hears_recordings else clip_s):
-            started = time.perf_counter()
-            facts = _answer(annotator, backend, truth.file, span, (mono, rate_hz))
-            seconds += time.perf_counter() - started
-            answered |= {name for name in type(facts).model_fields if getattr(facts, name) is not None}
-            for measure, value in score_facts(facts, cut_truth(truth, span), span).items():
+        for finding in answer:
+            facts = finding.row if isinstance(finding.row, MusicAnnotation) else MusicFacts()
+            self._answered[system] |= {name for name in MusicFacts.model_fields if getattr(facts, name) is not None}
+            span = finding.segment.span
+            for measure, value in score_facts(facts, cut_truth(item.truth, span), span).items():
                 found[measure].append(value)
         means = tuple((name, round(float(np.mean(values)), 4) if values else None) for name, values in found.items())
-        pieces.append(PieceScores(file=truth.file, scores=means))
-    scores = BackendScores(
-        backend=backend.backend,
-        pieces=tuple(pieces),
-        means=_means(pieces, [measure for measure in MEASURES if FIELD_OF[measure] in answered]),
-        times_real_time=round(audio_s / max(seconds, 1e-6), 1),
-    )
-    return scores, audio_s
+        self._pieces[system].append(PieceScores(file=item.truth.file, scores=means))
 
-
-def _answer(
-    annotator: Annotator[MusicFacts],
-    backend: Backend[MusicFacts],
-    file: str,
-    span: TimeSpan,
-    audio: tuple[Samples, int],
-) -> MusicFacts:
-    mono, rate_hz = audio
-    segment = segment_for(file, span, Branch.MUSIC)
-    if backend.hears_recordings:
-        waveform = InMemory(at_rate(mono, rate_hz, DETECTION_RATE_HZ))
-        return annotator.annotate_recording(waveform, [segment])[0]  # type: ignore[attr-defined, no-any-return]
-    return annotator.annotate([clip_for(backend, segment, mono, rate_hz)])[0]
+    def scores(self, timing: Timing) -> Iterator[BackendScores]:
+        """One a backend, in order."""
+        for name, pieces in self._pieces.items():
+            answered = [measure for measure in MEASURES if FIELD_OF[measure] in self._answered[name]]
+            yield BackendScores(
+                backend=name,
+                pieces=tuple(pieces),
+                means=_means(pieces, answered),
+                times_real_time=timing.times_real_time(name),
+            )
 
 
 def _means(pieces: Sequence[PieceScores], measures: Sequence[str]) -> tuple[tuple[str, float, int], ...]:

@@ -8,30 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 import yaml
 
-from soundseam.annotators.base import DETECTION_RATE_HZ, Backend, BackendUnavailableError, InMemory
+from soundseam.annotators.base import Backend, BackendUnavailableError
 from soundseam.annotators.detection.base import Detector
 from soundseam.annotators.grammar.events import SURE
 from soundseam.annotators.grammar.sound_names import broader_labels, sound_names
 from soundseam.annotators.hub import is_here
-from soundseam.pipeline.cutting.route import profile_of
-from soundseam.pipeline.cutting.segmentation import combine
-from soundseam.pipeline.evaluation.labelled import at_rate, clip_for, read_list, read_mono, segment_for
-from soundseam.pipeline.stages.annotate import annotate_clips, annotation_row
-from soundseam.schemas.annotation import GeneralAnnotation
+from soundseam.pipeline.evaluation.general import events_of, systems_of
+from soundseam.pipeline.evaluation.labelled import read_list
+from soundseam.pipeline.evaluation.loop import Finding, Labelled, Scorer, Scores, evaluate, read_labelled
 from soundseam.schemas.event import Branch, Event, EventClass
 from soundseam.schemas.general import GeneralFacts
 from soundseam.schemas.record import Record
-from soundseam.schemas.timespan import TimeSpan
 
 CLIPS = "clips.jsonl"
-DETECTION = "detection"
 _MUSIC = (EventClass.MUSIC, EventClass.SINGING)
 _MUCH_MUSIC = 0.25
 """With at least this share of music events, a clip counts as called music."""
@@ -53,8 +49,8 @@ class ClipTruth(Record):
         return frozenset(self.names or (labels_in(self.text) if self.text else ()))
 
 
-class NamedClips(Record):
-    """The scores of one source of names over the labelled clips of a folder; None if there is nothing to count."""
+class NamedClips(Scores):
+    """What one source of names reached over the labelled clips of a folder; None if there is nothing to count."""
 
     source: str
     clips: int
@@ -102,27 +98,22 @@ def evaluate_named_clips(
 
     Only clips of the general branch are read. Raises LabelledFolderError if the folder is not in the format.
     """
-    loaded = [(backend, backend.load()) for backend in backends]
-    found: dict[str, list[NamedClip]] = {}
-    for truth in read_list(folder / CLIPS, ClipTruth):
-        if truth.label is not Branch.GENERAL:
-            continue
-        mono, rate_hz = read_mono(folder / truth.file)
-        waveform = InMemory(at_rate(mono, rate_hz, DETECTION_RATE_HZ))
-        events = combine([detector.detect(waveform) for detector in detectors]).events
-        span = TimeSpan(0, mono.size * 1000 // rate_hz)
-        segment = segment_for(truth.file, span, Branch.GENERAL, events, profile_of(events, span))
-        found.setdefault(DETECTION, []).append(NamedClip(truth, span.duration_ms, tuple(events)))
-        rows: list[GeneralAnnotation] = []
-        for backend, annotator in loaded:
-            before = tuple(rows) if backend.reads_annotations else ()
-            clip = replace(clip_for(backend, segment, mono, rate_hz), annotations=before)
-            row = annotation_row(backend, "", segment, annotate_clips(annotator, [clip])[0])
-            if isinstance(row, GeneralAnnotation):
-                rows.append(row)
-                if (own := row.events if row.events is not None else row.tagged) is not None:
-                    found.setdefault(backend.backend, []).append(NamedClip(truth, span.duration_ms, tuple(own)))
-    return tuple(score_named_clips(source, clips) for source, clips in found.items())
+    truths = [truth for truth in read_list(folder / CLIPS, ClipTruth) if truth.label is Branch.GENERAL]
+    scorer = NameScorer()
+    evaluate(read_labelled(folder, truths, Branch.GENERAL), systems_of(backends, detectors), scorer)
+    return tuple(score_named_clips(source, clips) for source, clips in scorer.found.items())
+
+
+class NameScorer(Scorer[Labelled[ClipTruth], list[Finding]]):
+    """Collects what each system that finds events finds in each clip."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[NamedClip]] = {}
+
+    def add(self, system: str, item: Labelled[ClipTruth], answer: list[Finding]) -> None:
+        for finding in answer:
+            if (events := events_of(finding)) is not None:
+                self.found.setdefault(system, []).append(NamedClip(item.truth, item.duration_ms, events))
 
 
 def is_at_hand(backend: Backend[GeneralFacts]) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -27,9 +27,9 @@ from soundseam.pipeline.evaluation.event_scores import (
     TrueEvent,
     score_events,
 )
-from soundseam.pipeline.evaluation.labelled import LabelledFolder
+from soundseam.pipeline.evaluation.labelled import Conversation, LabelledClip, LabelledFolder, LabelledScene
+from soundseam.pipeline.evaluation.loop import Scorer, Scores, evaluate
 from soundseam.schemas.event import Branch, Event, EventClass
-from soundseam.schemas.record import Record
 from soundseam.schemas.timespan import TimeSpan, covered_ms
 
 ENERGY_HOP_MS = 20
@@ -93,8 +93,8 @@ class Answer:
 Method = Callable[["Waveform"], Answer]
 
 
-class MethodScores(Record):
-    """One line of the table; None if a method gives no such value or there was nothing to measure."""
+class MethodScores(Scores):
+    """One line of the table; None where a way of cutting does not answer or nothing was there to measure."""
 
     method: str
     cut: float | None
@@ -112,16 +112,63 @@ class MethodScores(Record):
     leading: tuple[tuple[Branch, float | None], ...]
     branches_per_segment: float | None
 
+    def figures(self) -> Iterator[tuple[str, float | None]]:
+        """Scenes, conversations, then routing of single clips."""
+        for name, value in super().figures():
+            if name in _ROUTED:
+                shares = dict(getattr(self, name))
+                yield from ((f"{branch} {_ROUTED[name]}", shares.get(branch)) for branch in Branch)
+            else:
+                yield name, value
+
+
+_ROUTED = {"among": "routed", "leading": "first"}
+
 
 def evaluate_segmentation(
     folder: LabelledFolder, detectors: Sequence[Detector], config: SegmentationConfig, silero: Detector
-) -> Iterator[MethodScores]:
+) -> list[MethodScores]:
     """The configured detectors and cut first, then fixed windows, energy and speech alone, by `silero`."""
-    yield score_method("soundseam", folder, soundseam(detectors, config))
-    yield score_method("fixed 10 s", folder, _cut_only(fixed(10_000)))
-    yield score_method("fixed 30 s", folder, _cut_only(fixed(30_000)))
-    yield score_method("energy", folder, _cut_only(energy))
-    yield score_method("silero only", folder, _cut_only(speech_cuts(silero)))
+    return score_methods(
+        folder,
+        {
+            "soundseam": soundseam(detectors, config),
+            "fixed 10 s": _cut_only(fixed(10_000)),
+            "fixed 30 s": _cut_only(fixed(30_000)),
+            "energy": _cut_only(energy),
+            "silero only": _cut_only(speech_cuts(silero)),
+        },
+    )
+
+
+def score_methods(folder: LabelledFolder, methods: Mapping[str, Method]) -> list[MethodScores]:
+    """All figures of ways of cutting, in their order."""
+    systems = {name: partial(_cut_recording, method) for name, method in methods.items()}
+    scorer = CutScorer(systems)
+    evaluate(_recordings(folder), systems, scorer)
+    return list(scorer.scores())
+
+
+@dataclass(frozen=True)
+class _Recording:
+    truth: LabelledScene | Conversation | LabelledClip
+    waveform: Waveform
+    duration_ms: int
+
+    @property
+    def seconds(self) -> float:
+        return self.duration_ms / 1000
+
+
+def _recordings(folder: LabelledFolder) -> Iterator[_Recording]:
+    truths: list[LabelledScene | Conversation | LabelledClip] = [*folder.scenes, *folder.conversations, *folder.clips]
+    for truth in truths:
+        with decode_recording(folder.root / truth.file, DecodeConfig(min_recording_ms=0)) as decoded:
+            yield _Recording(truth, decoded.waveform, decoded.duration_ms)
+
+
+def _cut_recording(method: Method, recording: _Recording) -> Answer:
+    return method(recording.waveform)
 
 
 def soundseam(detectors: Sequence[Detector], config: SegmentationConfig) -> Method:
@@ -142,22 +189,40 @@ def _cut_only(baseline: Callable[[Waveform], tuple[list[TimeSpan], list[Event]]]
     return answer
 
 
-def score_method(name: str, folder: LabelledFolder, method: Method) -> MethodScores:
-    """All scores of one method."""
-    scenes, conversation, routing = SceneScore(), ConversationScore(), RoutingScore()
-    pairs: list[tuple[list[TrueEvent], tuple[Event, ...]]] = []
-    for scene in folder.scenes:
-        answer = _answer(folder.root / scene.file, method)
-        scenes.add(scene.foreground, answer.segments, round(1000 * scene.duration))
-        pairs.append((scene.foreground, answer.events))
-    for talk in folder.conversations:
-        with decode_recording(folder.root / talk.file, DecodeConfig()) as decoded:
-            answer, duration_ms = method(decoded.waveform), decoded.duration_ms
-        music = covered_ms(event.span for event in answer.events if event.event_class is EventClass.MUSIC)
-        conversation.add(talk.spans, answer.segments, music, duration_ms)
-    for clip in folder.clips:
-        routing.add(clip.label, _answer(folder.root / clip.file, method).segments)
-    has_events = any(events for _, events in pairs)
+@dataclass
+class _Tally:
+    scenes: SceneScore = field(default_factory=SceneScore)
+    conversations: ConversationScore = field(default_factory=ConversationScore)
+    routing: RoutingScore = field(default_factory=RoutingScore)
+    pairs: list[tuple[list[TrueEvent], tuple[Event, ...]]] = field(default_factory=list)
+
+
+class CutScorer(Scorer[_Recording, Answer]):
+    """Scores cuts by scenes, turns by conversations, and routing by clips of one kind of sound."""
+
+    def __init__(self, systems: Iterable[str]) -> None:
+        self._tallies = {name: _Tally() for name in systems}
+
+    def add(self, system: str, item: _Recording, answer: Answer) -> None:
+        tally, truth = self._tallies[system], item.truth
+        if isinstance(truth, LabelledScene):
+            tally.scenes.add(truth.foreground, answer.segments, round(1000 * truth.duration))
+            tally.pairs.append((truth.foreground, answer.events))
+        elif isinstance(truth, Conversation):
+            music = covered_ms(event.span for event in answer.events if event.event_class is EventClass.MUSIC)
+            tally.conversations.add(truth.spans, answer.segments, music, item.duration_ms)
+        else:
+            tally.routing.add(truth.label, answer.segments)
+
+    def scores(self) -> Iterator[MethodScores]:
+        """One a method, in order."""
+        for name, tally in self._tallies.items():
+            yield _scores(name, tally)
+
+
+def _scores(name: str, tally: _Tally) -> MethodScores:
+    scenes, routing = tally.scenes, tally.routing
+    has_events = any(events for _, events in tally.pairs)
     routes = bool(routing.branches.part)
     return MethodScores(
         method=name,
@@ -169,18 +234,13 @@ def score_method(name: str, folder: LabelledFolder, method: Method) -> MethodSco
         segments=len(scenes.lengths_ms),
         median_s=round(median(scenes.lengths_ms) / 1000, 2) if scenes.lengths_ms else None,
         longest_s=round(max(scenes.lengths_ms) / 1000, 2) if scenes.lengths_ms else None,
-        event_f1=event_f1(pairs) if has_events else None,
-        inside_turn=conversation.inside_turn.value,
-        called_music=conversation.music.value if has_events else None,
+        event_f1=event_f1(tally.pairs) if has_events else None,
+        inside_turn=tally.conversations.inside_turn.value,
+        called_music=tally.conversations.music.value if has_events else None,
         among=_by_branch(routing.among) if routes else (),
         leading=_by_branch(routing.leading) if routes else (),
         branches_per_segment=routing.branches.value if routes else None,
     )
-
-
-def _answer(path: Path, method: Method) -> Answer:
-    with decode_recording(path, DecodeConfig(min_recording_ms=0)) as decoded:
-        return method(decoded.waveform)
 
 
 def _by_branch(shares: dict[Branch, Share]) -> tuple[tuple[Branch, float | None], ...]:
@@ -201,26 +261,3 @@ def event_f1(pairs: Sequence[tuple[Sequence[TrueEvent], Sequence[Event]]]) -> fl
     ]
     scores = score_events(scenes, list(Branch))
     return None if scores is None else scores.by_event
-
-
-COLUMNS = ("method", "cut", "recall", "change", "lost", "purity", "segments", "median s", "longest s", "event F1")
-TALK_COLUMNS = ("in a turn", "music")
-
-
-def table_cells(scores: MethodScores) -> list[str]:
-    """The cells of one line, under `table_columns()`."""
-    branches = dict(scores.among), dict(scores.leading)
-    values: list[str | float | None] = [
-        scores.method, scores.cut, scores.recall, scores.change, scores.lost, scores.purity, scores.segments,
-        scores.median_s, scores.longest_s, scores.event_f1, scores.inside_turn, scores.called_music,
-    ]  # fmt: skip
-    values += [branches[0].get(branch) for branch in Branch]
-    values += [branches[1].get(branch) for branch in Branch]
-    values.append(scores.branches_per_segment)
-    return ["-" if value is None else str(value) for value in values]
-
-
-def table_columns() -> list[str]:
-    """Headings of the table: scenes, conversations, then routing of single clips."""
-    routed = [f"{branch} routed" for branch in Branch] + [f"{branch} first" for branch in Branch]
-    return [*COLUMNS, *TALK_COLUMNS, *routed, "branches"]

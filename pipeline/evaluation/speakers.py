@@ -6,21 +6,30 @@ and `speaker`. No collar, overlaps counted: the strictest form of the diarizatio
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import Field
 
-from soundseam.annotators.base import DETECTION_RATE_HZ, Backend, InMemory, RecordingAnnotator, Samples
+from soundseam.annotators.base import Backend
 from soundseam.annotators.detection.base import DetectionBackend
-from soundseam.pipeline.evaluation.labelled import Conversation, at_rate, loadable, read_mono, segment_for
+from soundseam.pipeline.evaluation.labelled import Conversation, loadable
+from soundseam.pipeline.evaluation.loop import (
+    Annotating,
+    Detecting,
+    Finding,
+    Labelled,
+    Scorer,
+    Scores,
+    Timing,
+    evaluate,
+    read_labelled,
+)
+from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.event import Branch, EventClass
 from soundseam.schemas.record import Record
-from soundseam.schemas.segment import Segment
 from soundseam.schemas.speech import SpeechFacts
 from soundseam.schemas.timespan import TimeSpan
 
@@ -31,8 +40,8 @@ ONE_SPEAKER = "one speaker"
 """The baseline without diarization: all speech has the same speaker."""
 
 
-class SpeakerScores(Record):
-    """One backend's scores over all conversations, as shares of the time of all true turns."""
+class SpeakerScores(Scores):
+    """What one backend reached over all conversations, as shares of the time of all true turns."""
 
     backend: str
     diarization_error_rate: float = Field(description="the sum of the three below")
@@ -54,27 +63,10 @@ class SpeakerEvaluation(Record):
     backends: tuple[SpeakerScores, ...]
 
 
-@dataclass(frozen=True)
-class _Evaluated:
-    conversation: Conversation
-    samples: Samples
-    segment: Segment
-
-    @property
-    def seconds(self) -> float:
-        return len(self.samples) / DETECTION_RATE_HZ
-
-
 Turns = Sequence[tuple[str, TimeSpan]]
 """Speakers with their times."""
 _MIN_SPOKEN_MS = 1_000
 """Minimum speech of a counted speaker."""
-
-
-@dataclass(frozen=True)
-class _Found:
-    turns: Turns
-    sure: bool | None = None
 
 
 def count_speakers(turns: Turns) -> int:
@@ -96,62 +88,86 @@ def evaluate_speakers(
     backends: Sequence[Backend[SpeechFacts]],
     detector: DetectionBackend,
 ) -> SpeakerEvaluation:
-    """Scores of `backends` on whole conversations, compared with one speaker wherever `detector` finds speech."""
-    heard = [_open(folder, conversation) for conversation in conversations]
-    ears = detector.load()
-    found, seconds = [], 0.0
-    for one in heard:
-        started = time.perf_counter()
-        events = ears.detect(InMemory(one.samples)).events
-        seconds += time.perf_counter() - started
-        found.append(_Found([("one", event.span) for event in events if event.event_class is EventClass.SPEECH]))
-    scores = [_scores(ONE_SPEAKER, heard, found, seconds)]
-    scores += [_scores(backend.backend, heard, *_diarize(backend, heard)) for backend in backends]
-    audio_s = sum(one.seconds for one in heard)
-    return SpeakerEvaluation(conversations=len(heard), audio_s=round(audio_s, 1), backends=tuple(scores))
-
-
-def _diarize(backend: Backend[SpeechFacts], heard: Sequence[_Evaluated]) -> tuple[list[_Found], float]:
-    annotator = backend.load()
-    if not isinstance(annotator, RecordingAnnotator):
-        raise TypeError(f"{backend.backend} is for recordings, but its annotator is not")
-    found: list[_Found] = []
-    started = time.perf_counter()
-    for one in heard:
-        (facts,) = annotator.annotate_recording(InMemory(one.samples), [one.segment])
-        turns = facts.speakers.turns if facts.speakers is not None else ()
-        sure = facts.speakers.sure if facts.speakers is not None else None
-        found.append(_Found([(turn.speaker, TimeSpan(turn.start_ms, turn.end_ms)) for turn in turns], sure))
-    return found, time.perf_counter() - started
-
-
-def _scores(backend: str, heard: Sequence[_Evaluated], found: Sequence[_Found], seconds: float) -> SpeakerScores:
-    from pyannote.core import Segment as Extent
-    from pyannote.core import Timeline
-    from pyannote.metrics.diarization import DiarizationErrorRate
-
-    metric = DiarizationErrorRate(collar=0.0, skip_overlap=False)
-    off, right = [], []
-    for one, turns in zip(heard, (answer.turns for answer in found), strict=True):
-        truth = [(turn.speaker, turn.span) for turn in one.conversation.turns]
-        metric(_annotation(truth), _annotation(turns), uem=Timeline([Extent(0.0, one.seconds)]))
-        off.append(abs(len({name for name, _ in truth}) - len({name for name, _ in turns})))
-        right.append(count_speakers(truth) == count_speakers(turns))
-    sure = [one.sure for one in found if one.sure is not None]
-    right_if_sure = [counted for counted, one in zip(right, found, strict=True) if one.sure]
-    total = metric.accumulated_["total"]
-    return SpeakerScores(
-        backend=backend,
-        diarization_error_rate=round(abs(metric), 4),
-        missed=round(metric.accumulated_["missed detection"] / total, 4),
-        false_alarm=round(metric.accumulated_["false alarm"] / total, 4),
-        confusion=round(metric.accumulated_["confusion"] / total, 4),
-        speakers_off=round(sum(off) / len(off), 2),
-        count_right=round(fmean(right), 4),
-        sure_share=round(fmean(sure), 4) if sure else None,
-        count_right_if_sure=round(fmean(right_if_sure), 4) if right_if_sure else None,
-        times_real_time=round(sum(one.seconds for one in heard) / max(seconds, 1e-6), 1),
+    """The turns of `backends` over whole conversations, next to one speaker wherever `detector` finds speech."""
+    systems: dict[str, Callable[[Labelled[Conversation]], list[Finding]]] = {
+        ONE_SPEAKER: Detecting([detector.load()]),
+        **{backend.backend: Annotating(backend) for backend in backends},
+    }
+    scorer = SpeakerScorer(systems)
+    timing = evaluate(read_labelled(folder, conversations, Branch.SPEECH), systems, scorer)
+    return SpeakerEvaluation(
+        conversations=timing.items, audio_s=round(timing.audio_s, 1), backends=tuple(scorer.scores(timing))
     )
+
+
+def turns_of(finding: Finding) -> Turns:
+    """Who speaks when: one speaker for whatever detectors hear."""
+    if isinstance(finding.row, SpeechAnnotation):
+        turns = finding.row.speakers.turns if finding.row.speakers is not None else ()
+        return [(turn.speaker, TimeSpan(turn.start_ms, turn.end_ms)) for turn in turns]
+    events = finding.events or ()
+    return [("one", event.span) for event in events if event.event_class is EventClass.SPEECH]
+
+
+def is_sure(finding: Finding) -> bool | None:
+    """Whether it is sure who speaks; None for a system that does not say."""
+    speakers = finding.row.speakers if isinstance(finding.row, SpeechAnnotation) else None
+    return None if speakers is None else speakers.sure
+
+
+class SpeakerCount(NamedTuple):
+    """How many speakers a system found in one conversation, against the truth."""
+
+    off: int
+    right: bool
+    sure: bool | None
+
+
+class SpeakerScorer(Scorer[Labelled[Conversation], list[Finding]]):
+    """Adds up the diarization error of conversations."""
+
+    def __init__(self, systems: Iterable[str]) -> None:
+        from pyannote.metrics.diarization import DiarizationErrorRate
+
+        self._metrics = {name: DiarizationErrorRate(collar=0.0, skip_overlap=False) for name in systems}
+        self._counts: dict[str, list[SpeakerCount]] = {name: [] for name in self._metrics}
+
+    def add(self, system: str, item: Labelled[Conversation], answer: list[Finding]) -> None:
+        from pyannote.core import Segment as Extent
+        from pyannote.core import Timeline
+
+        truth = [(turn.speaker, turn.span) for turn in item.truth.turns]
+        turns = [turn for finding in answer for turn in turns_of(finding)]
+        self._metrics[system](_annotation(truth), _annotation(turns), uem=Timeline([Extent(0.0, item.seconds)]))
+        self._counts[system].append(
+            SpeakerCount(
+                off=abs(len({name for name, _ in truth}) - len({name for name, _ in turns})),
+                right=count_speakers(truth) == count_speakers(turns),
+                sure=next(map(is_sure, answer), None),
+            )
+        )
+
+    def scores(self, timing: Timing) -> Iterator[SpeakerScores]:
+        """One a system, in order."""
+        for name, metric in self._metrics.items():
+            total, counts = metric.accumulated_["total"], self._counts[name]
+            sure = [count for count in counts if count.sure]
+            yield SpeakerScores(
+                backend=name,
+                diarization_error_rate=round(abs(metric), 4),
+                missed=round(metric.accumulated_["missed detection"] / total, 4),
+                false_alarm=round(metric.accumulated_["false alarm"] / total, 4),
+                confusion=round(metric.accumulated_["confusion"] / total, 4),
+                speakers_off=round(fmean(count.off for count in counts), 2),
+                count_right=round(fmean(count.right for count in counts), 4),
+                sure_share=_mean([count.sure for count in counts if count.sure is not None]),
+                count_right_if_sure=_mean([count.right for count in sure]),
+                times_real_time=timing.times_real_time(name),
+            )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(fmean(values), 4) if values else None
 
 
 def _annotation(turns: Turns) -> Annotation:
@@ -163,9 +179,3 @@ def _annotation(turns: Turns) -> Annotation:
         if span.duration_ms > 0:
             made[Extent(span.start_ms / 1000, span.end_ms / 1000), index] = speaker
     return made
-
-
-def _open(folder: Path, conversation: Conversation) -> _Evaluated:
-    samples = at_rate(*read_mono(folder / conversation.file), DETECTION_RATE_HZ)
-    span = TimeSpan(0, len(samples) * 1000 // DETECTION_RATE_HZ)
-    return _Evaluated(conversation, samples, segment_for(conversation.file, span, Branch.SPEECH))

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rapidfuzz.distance import Levenshtein
 
-from soundseam.annotators.base import DETECTION_RATE_HZ, Annotator, Backend, Clip, InMemory
-from soundseam.annotators.detection.base import DetectionBackend, Detector
+from soundseam.annotators.base import Backend
+from soundseam.annotators.detection.base import DetectionBackend
 from soundseam.annotators.detection.silero_vad import SileroVad
 from soundseam.annotators.speech.agreement import TranscriptAgreement
 from soundseam.annotators.speech.transcripts import measure, speech_stretches
 from soundseam.annotators.wording.normalise import plain, unit_of, units_of
 from soundseam.pipeline.evaluation.labelled import (
     LabelledFolderError,
-    at_rate,
-    clip_for,
     loadable,
     read_labelled_folder,
-    read_mono,
-    segment_for,
 )
-from soundseam.pipeline.evaluation.speakers import SpeakerScores, diarizing, evaluate_speakers
-from soundseam.pipeline.evaluation.spoken import Outcomes, OutcomeTable, Phrase, SpokenTruth
-from soundseam.pipeline.stages.annotate import annotate_clips, annotation_row
+from soundseam.pipeline.evaluation.loop import (
+    Annotating,
+    Detecting,
+    Finding,
+    Labelled,
+    Scorer,
+    Scores,
+    ScoreTable,
+    Timing,
+    evaluate,
+    read_labelled,
+    score_table,
+)
+from soundseam.pipeline.evaluation.speakers import diarizing, evaluate_speakers
+from soundseam.pipeline.evaluation.spoken import Outcomes, Phrase, SpokenTruth
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.event import Branch
 from soundseam.schemas.record import Record
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.speech import ErrorUnit, SpeechFacts, Word
-from soundseam.schemas.timespan import TimeSpan
 
 LONGEST_MS = 30_000
 
@@ -66,8 +72,8 @@ class SpokenClip(BaseModel):
         return SpokenTruth(self.text, self.lang, self.phrases)
 
 
-class BackendScores(Record):
-    """One backend's scores over all recordings; a measure is None if it does not apply to the backend."""
+class BackendScores(Scores):
+    """What one backend reached over all recordings; a measure is None where the backend has nothing to judge."""
 
     backend: str
     recordings: int = Field(description="number of recordings with a transcript or an alignment")
@@ -92,15 +98,14 @@ class SpeechEvaluation(Record):
     recordings: int
     audio_s: float
     backends: tuple[BackendScores, ...]
-    together: tuple[OutcomeTable, ...] = ()
-    """Tables over all backends together."""
+    together: tuple[ScoreTable, ...] = ()
+    """What they come to together."""
 
 
 @dataclass
 class _Tally:
     """The sums for one backend."""
 
-    seconds: float = 0.0
     answered: int = 0
     rejected: int = 0
     word_errors: int = 0
@@ -127,29 +132,47 @@ def evaluate_speech(
 
     `detector` finds the speech. Raises LabelledFolderError if the folder is not in the format.
     """
-    ears = detector.load()
     truths = [truth for truth in read_spoken_clips(folder) if truth.label is Branch.SPEECH and truth.text.strip()]
-    clips = [(truth, clip) for truth in truths if (clip := _open_clip(folder, truth, ears)) is not None]
-    rows: dict[str, tuple[SpeechAnnotation, ...]] = {}
-    scores = []
-    outcomes = Outcomes()
-    for backend in backends:
-        tally = _Tally()
-        annotator = backend.load()
-        for truth, clip in clips:
-            heard = replace(clip, annotations=rows.get(truth.file, ()) if backend.reads_annotations else ())
-            if (row := _annotate(backend, annotator, heard, tally)) is not None:
-                rows[truth.file] = (*rows.get(truth.file, ()), row)
-                _judge(row, truth, clip.segment, tally)
-                outcomes.add(truth.file, truth.truth, clip.segment, row)
-        scores.append(_scores(backend.backend, tally, _audio_s(clips)))
+    detect = Detecting([detector.load()])
+    systems = {backend.backend: Annotating(backend) for backend in backends}
+    scorer = SpeechScorer(systems)
+    timing = evaluate(_short_ones(folder, truths, detect), systems, scorer)
     agreement = next((one for one in backends if isinstance(one, TranscriptAgreement)), None)
     return SpeechEvaluation(
-        recordings=len(clips),
-        audio_s=round(_audio_s(clips), 1),
-        backends=tuple(scores),
-        together=tuple(outcomes.tables(agreement)),
+        recordings=timing.items,
+        audio_s=round(timing.audio_s, 1),
+        backends=tuple(scorer.scores(timing)),
+        together=tuple(scorer.outcomes.tables(agreement)),
     )
+
+
+def _short_ones(folder: Path, truths: Sequence[SpokenClip], detect: Detecting) -> Iterator[Labelled[SpokenClip]]:
+    """Recordings of up to 30 s, with what `detect` finds in them."""
+    for item in read_labelled(folder, truths, Branch.SPEECH):
+        if 0 < item.duration_ms <= LONGEST_MS:
+            detect(item)
+            yield item
+
+
+class SpeechScorer(Scorer[Labelled[SpokenClip], list[Finding]]):
+    """Counts words, times and flags against the text of each recording."""
+
+    def __init__(self, systems: Iterable[str]) -> None:
+        self._tallies = {name: _Tally() for name in systems}
+        self.outcomes = Outcomes()
+
+    def add(self, system: str, item: Labelled[SpokenClip], answer: list[Finding]) -> None:
+        for finding in answer:
+            if isinstance(finding.row, SpeechAnnotation):
+                _judge(finding.row, item.truth, finding.segment, self._tallies[system])
+                self.outcomes.add(item.truth.file, item.truth.truth, finding.segment, finding.row)
+            else:
+                self._tallies[system].rejected += 1
+
+    def scores(self, timing: Timing) -> Iterator[BackendScores]:
+        """One a backend, in order."""
+        for name, tally in self._tallies.items():
+            yield _scores(name, tally, timing.times_real_time(name))
 
 
 def read_spoken_clips(folder: Path) -> Iterator[SpokenClip]:
@@ -171,20 +194,6 @@ def _without_nulls(line: str) -> SpokenClip:
     if isinstance(values, Mapping):
         values = {name: value for name, value in values.items() if value is not None}
     return SpokenClip.model_validate(values)
-
-
-def _annotate(
-    backend: Backend[SpeechFacts], annotator: Annotator[SpeechFacts], clip: Clip, tally: _Tally
-) -> SpeechAnnotation | None:
-    heard = replace(clip_for(backend, clip.segment, clip.samples, clip.sample_rate_hz), annotations=clip.annotations)
-    started = time.perf_counter()
-    (answer,) = annotate_clips(annotator, [heard])
-    tally.seconds += time.perf_counter() - started
-    row = annotation_row(backend, "", clip.segment, answer)
-    if isinstance(row, SpeechAnnotation):
-        return row
-    tally.rejected += 1
-    return None
 
 
 def _judge(row: SpeechAnnotation, truth: SpokenClip, segment: Segment, tally: _Tally) -> None:
@@ -236,7 +245,7 @@ def word_time_errors_ms(words: Sequence[Word], truth: Sequence[SpokenWord]) -> l
     ]
 
 
-def _scores(backend: str, tally: _Tally, audio_s: float) -> BackendScores:
+def _scores(backend: str, tally: _Tally, times_real_time: float) -> BackendScores:
     return BackendScores(
         backend=backend,
         recordings=tally.answered,
@@ -248,7 +257,7 @@ def _scores(backend: str, tally: _Tally, audio_s: float) -> BackendScores:
         usable_share=_mean([float(usable) for usable in tally.usable]),
         word_time_aas_ms=_mean(tally.time_errors_ms),
         time_source_difference_ms=_mean(tally.source_differences_ms),
-        times_real_time=round(audio_s / max(tally.seconds, 1e-6), 1),
+        times_real_time=times_real_time,
     )
 
 
@@ -256,26 +265,8 @@ def _mean(values: Sequence[float]) -> float | None:
     return round(float(np.mean(values)), 4) if values else None
 
 
-def _audio_s(clips: Sequence[tuple[SpokenClip, Clip]]) -> float:
-    return sum(clip.segment.span.duration_ms for _, clip in clips) / 1000
-
-
-def _open_clip(folder: Path, truth: SpokenClip, detector: Detector) -> Clip | None:
-    mono = at_rate(*read_mono(folder / truth.file), DETECTION_RATE_HZ)
-    span = TimeSpan(0, len(mono) * 1000 // DETECTION_RATE_HZ)
-    if not 0 < span.duration_ms <= LONGEST_MS:
-        return None
-    events = detector.detect(InMemory(mono)).events
-    return Clip(segment_for(truth.file, span, Branch.SPEECH, events), mono, DETECTION_RATE_HZ)
-
-
-Rows = list[tuple[str, list[float | None]]]
-SpeechTable = tuple[str, list[str], Rows]
-"""A title, the backends, and each measure with one figure per backend."""
-
-
-def speech_tables(folder: Path, backends: Sequence[Backend[SpeechFacts]]) -> Iterator[SpeechTable]:
-    """A table for texts if there is a clips.jsonl, and one for speakers if the turns of an ami.jsonl have speakers.
+def speech_tables(folder: Path, backends: Sequence[Backend[SpeechFacts]]) -> Iterator[ScoreTable]:
+    """A table for texts where there is a clips.jsonl, and one for speakers where turns of an ami.jsonl name them.
 
     Raises LabelledFolderError if there is neither.
     """
@@ -288,16 +279,9 @@ def speech_tables(folder: Path, backends: Sequence[Backend[SpeechFacts]]) -> Ite
     if not has_texts and not conversations:
         raise LabelledFolderError(f"{folder} has no clips.jsonl, and no ami.jsonl with the speakers of turns")
     if has_texts:
-        told = evaluate_speech(folder, transcribing(backends), SileroVad())
-        title = f"Speech: {told.recordings} recordings, {told.audio_s:.0f} s"
-        yield title, [one.backend for one in told.backends], _rows(BackendScores, told.backends)
-        yield from told.together
+        texts = evaluate_speech(folder, transcribing(backends), SileroVad())
+        yield score_table(f"Speech: {texts.recordings} recordings, {texts.audio_s:.0f} s", texts.backends)
+        yield from texts.together
     if conversations:
         found = evaluate_speakers(folder, conversations, diarizing(backends), SileroVad())
-        title = f"Speakers: {found.conversations} conversations, {found.audio_s:.0f} s"
-        yield title, [one.backend for one in found.backends], _rows(SpeakerScores, found.backends)
-
-
-def _rows(record: type[Record], scores: Sequence[Record]) -> Rows:
-    names = [name for name in record.model_fields if name != "backend"]
-    return [(name, [getattr(one, name) for one in scores]) for name in names]
+        yield score_table(f"Speakers: {found.conversations} conversations, {found.audio_s:.0f} s", found.backends)

@@ -15,6 +15,7 @@ from rapidfuzz.distance import Levenshtein
 from soundseam.annotators.base import Clip
 from soundseam.annotators.speech.agreement import TranscriptAgreement
 from soundseam.annotators.wording.normalise import primary_language, unit_of, units_of
+from soundseam.pipeline.evaluation.loop import ScoreTable
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.speech import ErrorUnit, Transcript, Word
@@ -23,10 +24,6 @@ FAR_MS = 200
 """Edges of words with a larger difference are wrong."""
 KEPT_SHARES = (0.3, 0.5, 0.7, 0.8, 0.9, 1.0)
 NO_LANGUAGE = "?"
-
-Rows = list[tuple[str, list[float | None]]]
-OutcomeTable = tuple[str, list[str], Rows]
-"""A title, the columns, and each measure with one figure per column."""
 
 
 class Phrase(BaseModel):
@@ -128,18 +125,18 @@ class Outcomes:
     def add(self, file: str, truth: SpokenTruth, segment: Segment, row: SpeechAnnotation) -> None:
         self._by_file.setdefault(file, Outcome(truth, segment)).rows.append(row)
 
-    def tables(self, agreement: TranscriptAgreement | None) -> Iterator[OutcomeTable]:
-        """The results of all systems together; nothing if none transcribed."""
+    def tables(self, agreement: TranscriptAgreement | None) -> Iterator[ScoreTable]:
+        """What all systems together come to; nothing where none transcribed."""
         told = [one for one in self._by_file.values() if one.final is not None]
         if not told:
             return
-        yield "Kept, best agreement first", [f"{share:.0%}" for share in KEPT_SHARES], [_kept_curve(told)]
+        yield ScoreTable("Kept, best agreement first", [f"{share:.0%}" for share in KEPT_SHARES], [_kept_curve(told)])
         languages = sorted({_language_of(one) for one in told})
         by_language = [[one for one in told if _language_of(one) == language] for language in languages]
         columns = ["all", *languages] if len(languages) > 1 else languages
         groups = [told, *by_language] if len(languages) > 1 else by_language
         measured = [_figures(group) for group in groups]
-        yield "Languages", columns, [(name, [one[name] for one in measured]) for name in measured[0]]
+        yield ScoreTable("Languages", columns, [(name, [one[name] for one in measured]) for name in measured[0]])
         if agreement is not None:
             yield from _without_one(told, agreement)
 
@@ -189,8 +186,8 @@ def _errors(outcomes: Sequence[Outcome]) -> float | None:
     return _rate([errors_of(one.final.text if one.final else "", one.truth) for one in outcomes])
 
 
-def _without_one(outcomes: Sequence[Outcome], agreement: TranscriptAgreement) -> Iterator[OutcomeTable]:
-    """The results with all recognisers, and without each of them."""
+def _without_one(outcomes: Sequence[Outcome], agreement: TranscriptAgreement) -> Iterator[ScoreTable]:
+    """What is kept with all recognisers, and with each of them left out: what one of them spoils, or adds."""
     systems = list(
         dict.fromkeys(row.backend for one in outcomes for row in one.rows if row.transcript and row.agreement is None)
     )
@@ -209,12 +206,12 @@ def _without_one(outcomes: Sequence[Outcome], agreement: TranscriptAgreement) ->
             for one in outcomes
         ]
         columns.append([facts.transcript for facts in annotator.annotate(clips)])
-    rows: Rows = []
+    rows: list[tuple[str, list[float | None]]] = []
     for name, only_usable in (("word_error_rate", False), ("word_error_rate_of_usable", True)):
         rows.append((name, [_rate(list(_judged(outcomes, column, only_usable))) for column in columns]))
     shares = [[bool(one and one.usable_for_training) for one in column] for column in columns]
     rows.append(("usable_share", [round(fmean(column), 4) for column in shares]))
-    yield "Agreement", ["all", *(f"without {system}" for system in systems)], rows
+    yield ScoreTable("Agreement", ["all", *(f"without {system}" for system in systems)], rows)
 
 
 def _judged(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
@@ -15,7 +15,6 @@ from rich.text import Text
 
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.questions import ChatClient, Question, Reply
-from soundseam.annotators.chat.served import ask_each
 from soundseam.annotators.flac import num_flac_samples
 from soundseam.pipeline.captions.caption_config import VerifierConfig
 from soundseam.pipeline.captions.verify import (
@@ -29,10 +28,7 @@ from soundseam.pipeline.captions.verify import (
 )
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.evaluation.calibration import Bin, Calibration, Trial, calibrate, trials_of
-from soundseam.pipeline.inspection import committed_rows
-from soundseam.pipeline.report.launch import segment_rows
-from soundseam.pipeline.stages.annotate import SEGMENT_COLUMNS
-from soundseam.pipeline.storage.commits import Corpus
+from soundseam.pipeline.storage.corpus import SEGMENT_COLUMNS, Corpus, flac_in
 from soundseam.pipeline.storage.ownership import require_corpus
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.caption import Caption
@@ -97,7 +93,7 @@ def evaluate_verifier(
     corpus = _load(output)
     captions = _draw_captions(corpus, segments, seed)
     known = {caption.segment_id for caption in captions}
-    rows = segment_rows(corpus, Table.SEGMENTS, known)
+    rows = corpus.rows_about(Table.SEGMENTS, known)
     plain = {
         str(row["segment_id"]): Segment.model_validate({name: row[name] for name in SEGMENT_COLUMNS}) for row in rows
     }
@@ -108,16 +104,15 @@ def evaluate_verifier(
 
 
 def judge_trials(heard: Iterable[SegmentTrials], config: VerifierConfig, asker: ChatClient) -> Iterator[Judged]:
-    """The judged trials of each segment; failed ones are left out."""
-    first = (
-        (one, list(_judge(one, replies, config))) for one, replies in ask_each(asker, heard, lambda one: one.questions)
-    )
+    """The trials of each segment, judged; those that fail are left out."""
+    asked = asker.ask((one, one.questions) for one in heard)
+    first = ((one, list(_judge(one, replies, config))) for one, replies in asked)
 
     def ask_silence(pair: tuple[SegmentTrials, list[Judged]]) -> list[Question]:
         silence = silence_like(num_flac_samples(pair[0].flac))
         return _questions([one.trial for one in pair[1] if _is_asked_in_silence(one.trial, config)], silence)
 
-    for (one, judged), replies in ask_each(asker, first, ask_silence):
+    for (one, judged), replies in asker.ask((pair, ask_silence(pair)) for pair in first):
         silent = iter(_answers(ask_silence((one, judged)), replies))
         for each in judged:
             answer = next(silent) if _is_asked_in_silence(each.trial, config) else None
@@ -222,18 +217,16 @@ def _share(verdicts: Sequence[Verdict], wanted: Verdict) -> float:
 def _heard(corpus: Corpus, trials: Sequence[Trial]) -> Iterator[SegmentTrials]:
     """The trials in the order in which audio is read, with one segment's audio in memory at a time."""
     by_segment = {name: list(group) for name, group in groupby(trials, key=attrgetter("segment_id"))}
-    for row in segment_rows(corpus, Table.SEGMENTS, by_segment):
-        audio = row["audio"]
-        if isinstance(audio, Mapping) and isinstance(flac := audio.get("bytes"), bytes):
-            yield SegmentTrials(by_segment[str(row["segment_id"])], flac)
+    for row in corpus.rows_about(Table.SEGMENTS, by_segment):
+        yield SegmentTrials(by_segment[str(row["segment_id"])], flac_in(row))
 
 
 def _draw_captions(corpus: Corpus, segments: int, seed: int) -> list[Caption]:
-    rows = committed_rows(corpus, Table.CAPTIONS, ["recording_id", "segment_id"])
+    rows = corpus.rows(Table.CAPTIONS, ["recording_id", "segment_id"])
     names = heapq.nsmallest(
         segments, (str(row["segment_id"]) for row in rows), key=lambda name: (draw(seed, "verifier", name), name)
     )
-    found = map(Caption.model_validate, segment_rows(corpus, Table.CAPTIONS, frozenset(names)))
+    found = map(Caption.model_validate, corpus.rows_about(Table.CAPTIONS, frozenset(names)))
     return sorted(found, key=attrgetter("segment_id"))
 
 

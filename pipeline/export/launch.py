@@ -33,7 +33,8 @@ from soundseam.pipeline.export.target import (
 )
 from soundseam.pipeline.local.pool import in_order
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import Corpus, stages_in
+from soundseam.pipeline.storage.commits import stages_in
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.redact import redact_uri
 from soundseam.pipeline.storage.tables import is_table_file
 from soundseam.schemas.record import Record

@@ -13,11 +13,11 @@ from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.export.base import Clip, ExportOptions, Item, Stage
 from soundseam.pipeline.export.formats import format_named
 from soundseam.pipeline.export.mixing import PRETRAIN_SHARES, MixConfig, Stratum, copies_of, take_rates
-from soundseam.pipeline.inspection import committed_rows
 from soundseam.pipeline.sft.summary import Question, read_priors
 from soundseam.pipeline.sft.tasks.caption import UNIFIED
 from soundseam.pipeline.sft.words import LANGUAGES
-from soundseam.pipeline.storage.commits import Commit, Corpus, stages_in
+from soundseam.pipeline.storage.commits import Commit, stages_in
+from soundseam.pipeline.storage.corpus import Corpus, flac_in
 from soundseam.pipeline.storage.ownership import require_corpus
 from soundseam.pipeline.work import SEGMENTS_STAGE
 from soundseam.schemas.event import EventClass
@@ -122,8 +122,7 @@ def _rates(samples: Corpus, tasks: Sequence[str], options: ExportOptions) -> tup
     counts: Counter[Stratum] = Counter()
     for task in tasks:
         stage = f"{SAMPLES_FOLDER}/{task}"
-        one = Corpus(samples.output, {stage: samples.commits[stage]})
-        for row in committed_rows(one, stage, ["recording_id", "kind", "language", "event_class"]):
+        for row in samples.rows(stage, ["kind", "language", "event_class"]):
             if is_taken(options.stage, str(row["kind"]), task):
                 counts[Stratum(task, str(row["language"]), str(row["event_class"]))] += 1
     rates = take_rates(counts, mix_of(options))
@@ -214,7 +213,7 @@ class PartReader:
         options = self.plan.options
         found = []
         for stage in samples.commits:
-            for row in samples.rows(stage, stage, mine):
+            for row in samples.rows(stage, None, mine):
                 sample = Sample.model_validate(row)
                 stratum = Stratum(sample.task, sample.language, str(sample.event_class))
                 rate = rates.get(stratum, 0.0) if rates else 1.0
@@ -237,7 +236,7 @@ class PartReader:
             waiting.setdefault(max(pair[0].segment_ids), []).append(pair)
             for segment_id in set(pair[0].segment_ids):
                 needed[segment_id] = needed.get(segment_id, 0) + 1
-        for row in segments.rows(SEGMENTS_STAGE, Table.SEGMENTS, mine, _SEGMENT_COLUMNS):
+        for row in segments.rows(Table.SEGMENTS, _SEGMENT_COLUMNS, mine):
             clip = _clip(row)
             if clip.segment_id in needed:
                 self._clips[clip.segment_id] = clip
@@ -314,10 +313,7 @@ CONVERSATION = "conversation"
 
 
 def _clip(row: Mapping[str, object]) -> Clip:
-    audio = row["audio"]
-    if not isinstance(audio, Mapping) or not isinstance(data := audio.get("bytes"), bytes):
-        raise TypeError("a segment's audio is a struct with the bytes of a FLAC file")
     if not _PLAIN_NAME.fullmatch(name := str(row["segment_id"])):
-        # It becomes a file name: in a corpus from elsewhere it might lead out of the folder.
-        raise SetupError(f"{name!r} is not the id of a segment: was this corpus made by Soundseam?")
-    return Clip(name, data, int(str(row["end_ms"])) - int(str(row["start_ms"])))
+        # Files of an export are named by it: from a corpus of somebody else it might lead out of the folder.
+        raise SetupError(f"{name!r} is no id of a segment: was this corpus made by Soundseam?")
+    return Clip(name, flac_in(row), int(str(row["end_ms"])) - int(str(row["start_ms"])))

@@ -10,21 +10,81 @@ import json
 import re
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from soundseam.pipeline.filters.checks import FilterReason, Finding, check_alone
 from soundseam.pipeline.filters.config import Collapse, FilterConfig
-from soundseam.pipeline.filters.held import HOLDING, HeldCommit, commits_of, segments_of, shards_of
 from soundseam.pipeline.filters.near_duplicates import NearDuplicateIndex
-from soundseam.pipeline.storage.commits import Corpus
-from soundseam.pipeline.work import FILTER_STAGE
+from soundseam.pipeline.storage.commits import Commit
+from soundseam.pipeline.storage.corpus import Corpus, rows_of_file
+from soundseam.pipeline.work import CAPTIONS_STAGE, FILTER_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.caption import Caption
 from soundseam.schemas.record import draw
 from soundseam.schemas.recording import Rejected
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.tables import Table
+
+HOLDING = (Table.CAPTIONS, Table.FILTERED)
+"""Where captions are, kept and filtered ones."""
+
+
+class CaptionText(NamedTuple):
+    """A caption without its claims."""
+
+    segment_id: str
+    recording_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class HeldCommit:
+    """What one commit holds. Of dead recordings, which another commit covers, nothing is decided."""
+
+    output: str
+    commit: Commit
+    live: frozenset[str]
+
+    def captions(self) -> list[Caption]:
+        """All of them, whether they are filtered now or not, in order of segment."""
+        rows = (row for table in HOLDING for row in self._rows(table))
+        return sorted(map(Caption.model_validate, rows), key=attrgetter("segment_id"))
+
+    def told(self) -> dict[Table, list[CaptionText]]:
+        """The same without their claims, by where they are."""
+        return {
+            table: [
+                CaptionText(str(row["segment_id"]), str(row["recording_id"]), str(row["caption"]))
+                for row in self._rows(table, ("segment_id", "recording_id", "caption"))
+            ]
+            for table in HOLDING
+        }
+
+    def rejected(self) -> tuple[list[Rejected], list[Rejected]]:
+        """What the stage captions rejected, in its order, and what filters did."""
+        rows = [Rejected.model_validate(row) for row in self._rows(Table.REJECTED)]
+        return [row for row in rows if row.stage != FILTER_STAGE], [row for row in rows if row.stage == FILTER_STAGE]
+
+    def _rows(self, table: Table, columns: Sequence[str] | None = None) -> Iterator[Mapping[str, object]]:
+        for entry in self.commit.files:
+            if entry.table == table:
+                yield from rows_of_file(self.output, entry, columns)
+
+
+def commits_of(corpus: Corpus, shard: int) -> list[HeldCommit]:
+    """The commits of one shard's captions."""
+    return [HeldCommit(corpus.output, *pair) for pair in corpus.of_shard(shard).live(CAPTIONS_STAGE)]
+
+
+def segments_of(output: str, shard: int, held: Iterable[HeldCommit]) -> dict[str, Segment]:
+    """segment_id → segment, without audio, of the live recordings in `held`."""
+    wanted = {name: "" for one in held for name in one.live}
+    corpus = Corpus.load(output, [SEGMENTS_STAGE], shard)
+    return {segment.segment_id: segment for segment in corpus.segments(wanted)}
+
 
 _UNIT = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]|[^\W_]+(?:['\u2019][^\W_]+)*")
 
@@ -107,7 +167,7 @@ class Decisions:
 
     def __call__(self, progress: Progress) -> Iterator[Decided]:
         """Every commit, in order of shard."""
-        shards = shards_of(self._corpus)
+        shards = self._corpus.shards()
         limits = self._first_pass(shards, progress)
         for done, shard in enumerate(shards, len(shards) + 1):
             held = commits_of(self._corpus, shard)

@@ -12,7 +12,8 @@ from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.filters.config import FILTER_REVISION, FilterConfig
 from soundseam.pipeline.filters.decide import Decided, Decisions, Progress
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import RUN_FOLDER, Corpus, read_layout, renewed_commit
+from soundseam.pipeline.storage.commits import RUN_FOLDER, read_layout, renewed_commit
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.ownership import require_corpus
 from soundseam.pipeline.storage.sweep import sweep
 from soundseam.pipeline.work import CAPTIONS_STAGE

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files as package_files
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-import pyarrow.parquet as pq
 import soundfile
 
 from soundseam.annotators.flac import read_flac
@@ -29,9 +28,8 @@ from soundseam.pipeline.report.page_data import ListItem
 from soundseam.pipeline.report.picture import peaks_of, spectrogram_png
 from soundseam.pipeline.report.totals import Totals, summary_of
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import Corpus
+from soundseam.pipeline.storage.corpus import Corpus, flac_in
 from soundseam.pipeline.storage.ownership import require_corpus
-from soundseam.pipeline.work import LIST_STAGE
 from soundseam.schemas.record import Record
 from soundseam.schemas.tables import Table
 
@@ -126,54 +124,6 @@ def _json_of(record: Record) -> object:
     return record.model_dump(mode="json")
 
 
-BATCH_ROWS = 32
-"""Rows per batch: with audio they are some hundred kB each."""
-
-Row = Mapping[str, object]
-
-
-def shards_of(corpus: Corpus) -> list[int]:
-    return sorted({commit.shard for commits in corpus.commits.values() for commit in commits})
-
-
-def shard_corpus(corpus: Corpus, shard: int) -> Corpus:
-    """The part of `corpus` in one shard: all rows of a recording are in one shard."""
-    return Corpus(
-        corpus.output,
-        {
-            stage: [commit for commit in commits if commit.shard == shard]
-            for stage, commits in corpus.commits.items()
-            if stage != LIST_STAGE
-        },
-    )
-
-
-def segment_rows(corpus: Corpus, table: Table, segment_ids: Collection[str]) -> Iterator[Row]:
-    """The committed rows of `table` about `segment_ids`, a few in memory at a time; other row groups stay unread."""
-    for stage, commits in corpus.commits.items():
-        owners = corpus.owners(stage, {})
-        for commit in commits:
-            live = {name for name in commit.recording_ids if owners[name] is commit}
-            for entry in commit.files:
-                if live and entry.table == table:
-                    with files.open_read(files.join(corpus.output, table, entry.name)) as file:
-                        rows = _wanted_rows(file, segment_ids)
-                        yield from (row for row in rows if row["recording_id"] in live)
-
-
-def _wanted_rows(file: BinaryIO, segment_ids: Collection[str]) -> Iterator[Row]:
-    with pq.ParquetFile(file) as parquet:
-        for group in range(parquet.num_row_groups):
-            ids = parquet.read_row_group(group, columns=["segment_id"])["segment_id"].to_pylist()
-            if not any(name in segment_ids for name in ids):
-                continue
-            start = 0
-            for batch in parquet.iter_batches(batch_size=BATCH_ROWS, row_groups=[group]):
-                places = [at for at in range(batch.num_rows) if ids[start + at] in segment_ids]
-                start += batch.num_rows
-                yield from batch.take(places).to_pylist() if places else ()
-
-
 BESIDE = (Table.CAPTIONS, Table.SPEECH, Table.MUSIC, Table.GENERAL, Table.REJECTED)
 """The tables that are joined to the segments."""
 MAX_SEGMENTS = 5000
@@ -225,19 +175,18 @@ def _target(request: ReportRequest) -> Path:
 
 def _segment_items(corpus: Corpus, chosen: frozenset[str], folder: ReportFolder) -> Iterator[ListItem]:
     marked = marked_among(corpus.output, chosen)
-    for shard in shards_of(corpus):
-        part = shard_corpus(corpus, shard)
+    for shard in corpus.shards():
+        part = corpus.of_shard(shard)
         beside = {name: SegmentRows(duplicate=marked.get(name)) for name in chosen}
         for table in BESIDE:
-            for row in segment_rows(part, table, chosen):
+            for row in part.rows_about(table, chosen):
                 beside[str(row["segment_id"])].add(table, row)
-        for row in segment_rows(part, Table.SEGMENTS, chosen):
+        for row in part.rows_about(Table.SEGMENTS, chosen):
             yield _add_segment(row, beside.pop(str(row["segment_id"])), folder)
 
 
 def _add_segment(row: PageRow, rows: SegmentRows, folder: ReportFolder) -> ListItem:
-    audio = row["audio"]
-    data = audio["bytes"] if isinstance(audio, dict) else b""
+    data = flac_in(row)
     stem = file_stem(str(row["segment_id"]))
     try:
         samples, rate_hz = read_flac(data)

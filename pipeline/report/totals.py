@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 
-from soundseam.pipeline.inspection import committed_rows
 from soundseam.pipeline.report.page_data import Bar, Bars, HistogramView, Summary, Tile
-from soundseam.pipeline.storage.commits import Corpus
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.schemas.tables import RECORD_OF, SAMPLES_FOLDER, Table, arrow_schema
 
 MAX_BINS, FEWEST_BINS = 60, 8
@@ -118,16 +117,16 @@ class Totals:
         self._read(corpus)
 
     def _read(self, corpus: Corpus) -> None:
-        for row in committed_rows(corpus, Table.RECORDINGS, ["recording_id", "duration_ms", "license"]):
+        for row in corpus.rows(Table.RECORDINGS, ["recording_id", "duration_ms", "license"]):
             self.recordings += 1
             self.audio_ms += _number(row["duration_ms"])
-        for row in committed_rows(corpus, Table.SEGMENTS, _SEGMENT_COLUMNS):
+        for row in corpus.rows(Table.SEGMENTS, _SEGMENT_COLUMNS):
             self._add_segment(row)
-        for row in committed_rows(corpus, Table.SPEECH, ["recording_id", *_known(Table.SPEECH, SPEECH_COLUMNS)]):
+        for row in corpus.rows(Table.SPEECH, ["recording_id", *_known(Table.SPEECH, SPEECH_COLUMNS)]):
             self._add_speech(row)
-        for row in committed_rows(corpus, Table.CAPTIONS, ["recording_id", "verified", *CLAIM_COLUMNS]):
+        for row in corpus.rows(Table.CAPTIONS, ["recording_id", "verified", *CLAIM_COLUMNS]):
             self._add_caption(row)
-        for row in committed_rows(corpus, Table.REJECTED, list(arrow_schema(RECORD_OF[Table.REJECTED]).names)):
+        for row in corpus.rows(Table.REJECTED, list(arrow_schema(RECORD_OF[Table.REJECTED]).names)):
             self.rejected[str(row["stage"]), str(row["reason"])] += 1
             if row["segment_id"] is None:
                 self.rejects.offer(f"{row['source_uri']} {row['stage']} {row['start_ms']} {row['detail']}", row)

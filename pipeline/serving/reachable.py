@@ -59,7 +59,9 @@ async def _ask_all(config: RunConfig) -> list[ServerReport]:
 
 
 def _problem(server: ServerReport, heard: bytes | Failure, variable: str) -> str:
-    start = f"start it there with `soundseam serve {server.model or 'MODEL'}`, or set server.urls to where it runs"
+    start = (
+        f"start it there with `soundseam serve start {server.model or 'MODEL'}`, or set server.urls to where it runs"
+    )
     if isinstance(heard, Failure):
         if heard.fault is Fault.SET_UP:
             return f"{server.url} refuses ({heard.detail}): set {variable} to its key, and server.urls to end in /v1"

@@ -101,7 +101,7 @@ def served_model(root: str) -> str:
     """The name of the server's first model."""
     models = _read(_Models, _request(f"{root}/models"), root).data
     if not models:
-        raise SetupError(f"{root} serves no model: start one with soundseam serve MODEL")
+        raise SetupError(f"{root} serves no model: start one with soundseam serve start MODEL")
     return models[0].id
 
 

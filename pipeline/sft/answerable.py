@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.questions import ChatClient, Question, Reply, Sampling
-from soundseam.annotators.chat.served import ask_each
 from soundseam.annotators.prompts import TRAINING
 from soundseam.pipeline.sft.answers import LETTERS, TimestampFormat, letter_of, score_answer
 from soundseam.pipeline.sft.balance import CLOSED
@@ -16,12 +15,12 @@ ANSWERER_PROMPTS = ("guess", "guess_open")
 _SAMPLING = Sampling(max_tokens=64)
 
 
-def with_text_only(samples: Iterable[Sample], style: TimestampFormat, asker: ChatClient) -> Iterator[Sample]:
-    """The samples in order; those of closed questions with the score of a model without the audio.
+def with_text_only(samples: Iterable[Sample], style: TimestampFormat, client: ChatClient) -> Iterator[Sample]:
+    """The samples in order, those of closed questions with how right a model is that hears nothing.
 
     A question refused by the server has no score. Samples are drawn as answers arrive.
     """
-    for sample, replies in ask_each(asker, samples, _questions):
+    for sample, replies in client.ask((sample, _questions(sample)) for sample in samples):
         if replies:
             yield sample.model_copy(update={"text_only": rightness(sample, replies[0], style)})
         else:

@@ -6,11 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from soundseam.pipeline.inspection import committed_rows
 from soundseam.pipeline.sft.balance import MIN_QUESTIONS, OVER_CHANCE, REFUSAL, Asked, Cell, asked_of_sample
 from soundseam.pipeline.sft.build import SftConfig
 from soundseam.pipeline.sft.plan import sft_stage, thinned_table
-from soundseam.pipeline.storage.commits import Corpus
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.schemas.record import Record
 from soundseam.schemas.sample import Sample, Scoring, Split
 
@@ -38,9 +37,9 @@ def audit(output: str, config: SftConfig) -> tuple[TaskAudit, ...]:
     for task in config.tasks:
         stage = sft_stage(task.task)
         built = Corpus.load_present(output, [stage])
-        thinned = sum(1 for _ in committed_rows(built, thinned_table(task.task), ["recording_id"]))
+        thinned = sum(1 for _ in built.rows(thinned_table(task.task), ["recording_id"]))
         columns = list(Sample.model_fields)
-        samples = [Sample.model_validate(row) for row in committed_rows(built, stage, columns)]
+        samples = [Sample.model_validate(row) for row in built.rows(stage, columns)]
         found.append(_audit_task(task.task, samples, thinned, config.max_guessed))
         total += len(samples)
         refusals += len(samples) if task.task == REFUSAL else 0

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.options.pipeline_options import PipelineOptions
 
-from soundseam.annotators.chat.client import CachedClient, ServerClient
+from soundseam.annotators.chat.client import CachedClient
 from soundseam.annotators.chat.endpoint import Endpoint
-from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.local.progress import ProgressLog
 from soundseam.pipeline.sft.answerable import with_text_only
 from soundseam.pipeline.sft.ask import ServedTask
@@ -24,8 +22,8 @@ from soundseam.pipeline.sft.material import RecordingMaterial
 from soundseam.pipeline.sft.plan import sft_stage, thinned_table
 from soundseam.pipeline.sft.read import Marks, read_recordings
 from soundseam.pipeline.sft.tasks import AnyTask
-from soundseam.pipeline.stages.asking import asking
-from soundseam.pipeline.stages.transforms import client_of
+from soundseam.pipeline.stages.context import StageContext
+from soundseam.pipeline.stages.graph import run_pipeline
 from soundseam.pipeline.storage.commits import Commit, new_commit
 from soundseam.pipeline.work import ShardTask
 from soundseam.schemas.sample import Sample, Split
@@ -46,11 +44,10 @@ class SftBuild:
 
 @dataclass(frozen=True)
 class ShardBuilder:
-    """Builds tasks of one corpus; `load` returns the client of an endpoint, always the same one."""
+    """Builds tasks of one corpus."""
 
     made_with: SftBuild
-    progress: ProgressLog
-    load: Callable[[Endpoint], ServerClient]
+    context: StageContext
 
     def build(self, work: ShardTask) -> Iterator[tuple[str, int]]:
         """Builds what `work` has left to do and commits it task by task; yields (task, number of samples)."""
@@ -65,7 +62,7 @@ class ShardBuilder:
             if todo is None:
                 continue
             ids = sorted(todo.recording_ids)
-            self.progress.write(stage, "start", ids)
+            self.context.progress.write(stage, "start", ids)
             count = audio_ms = 0
             mine = [recording for recording in recordings if recording.recording_id in todo.recording_ids]
             commit = Commit(stage=stage, shard=work.shard, covers=todo.keys, files=())
@@ -75,18 +72,17 @@ class ShardBuilder:
                     writer.append(stage if stays else thinned_table(task.task), sample)
                     count += stays
                     audio_ms += sample.audio_ms
-            self.progress.write(stage, "done", ids, audio_ms)
+            self.context.progress.write(stage, "done", ids, audio_ms)
             yield task.task, count
 
     def _samples(self, task: AnyTask, recordings: Iterable[RecordingMaterial]) -> Iterator[Sample]:
         with ExitStack() as stack:
 
-            def asker(endpoint: Endpoint) -> CachedClient:
-                client = self.load(endpoint)
-                return stack.enter_context(asking(client, self.made_with.output, sft_stage(task.task), self.progress))
+            def client(endpoint: Endpoint) -> CachedClient:
+                return stack.enter_context(self.context.client(endpoint, sft_stage(task.task)))
 
             if isinstance(task, ServedTask):
-                samples = self._written(task, recordings, [asker(endpoint) for endpoint in task.endpoints()])
+                samples = self._written(task, recordings, [client(endpoint) for endpoint in task.endpoints()])
             else:
                 samples = (
                     sample
@@ -101,7 +97,7 @@ class ShardBuilder:
                 )
             if self.made_with.config.answerer is not None:
                 samples = with_text_only(
-                    samples, self.made_with.config.timestamps, asker(self.made_with.config.answerer)
+                    samples, self.made_with.config.timestamps, client(self.made_with.config.answerer)
                 )
             yield from samples
 
@@ -118,24 +114,13 @@ class ShardBuilder:
 class BuildShard(beam.DoFn):
     """Builds and commits the samples of one shard task, SFT task by SFT task."""
 
-    def __init__(self, made_with: SftBuild, progress: ProgressLog) -> None:
-        self._made_with, self._progress = made_with, progress
+    def __init__(self, made_with: SftBuild, context: StageContext) -> None:
+        self._builder = ShardBuilder(made_with, context)
 
     def process(self, work: ShardTask) -> Iterator[ShardTask]:
-        builder = ShardBuilder(self._made_with, self._progress, client_of)
-        for task, samples in builder.build(work):
+        for task, samples in self._builder.build(work):
             Metrics.counter("soundseam", f"sft/{task} samples").inc(samples)
         yield work
-
-
-def beam_options(flags: Sequence[str], runner: str) -> PipelineOptions:
-    """Pipeline options from the command line. Raises SetupError for anything that is not an option."""
-    for flag in flags:
-        if not flag.startswith("--"):
-            raise SetupError(f"{flag} is not an option: write Beam's options as --name=value")
-    options = PipelineOptions([*flags])
-    options.view_as(StandardOptions).runner = runner
-    return options
 
 
 def run_sft_graph(
@@ -144,13 +129,6 @@ def run_sft_graph(
     progress: ProgressLog | None = None,
     options: PipelineOptions | None = None,
 ) -> None:
-    """Builds the samples of `works` and waits, locally or on the runner in `options`, like `run_graph`."""
-    chosen = options or PipelineOptions([])
-    name = chosen.get_all_options().get("runner")
-    runner = FnApiRunner() if name in (None, "DirectRunner", "FnApiRunner") else None
-    with beam.Pipeline(runner=runner, options=chosen) as pipeline:
-        (
-            pipeline
-            | "Works" >> beam.Create(list(works), reshuffle=True)
-            | "Build" >> beam.ParDo(BuildShard(made_with, progress or ProgressLog()))
-        )
+    """Builds the samples of `works` and waits, as `run_pipeline` does."""
+    build = beam.ParDo(BuildShard(made_with, StageContext(made_with.output, progress or ProgressLog())))
+    run_pipeline(lambda graph: graph | "Works" >> beam.Create(list(works), reshuffle=True) | "Build" >> build, options)

@@ -19,7 +19,8 @@ from soundseam.pipeline.sft.plan import Decided, decide, plan_sft, sft_stage, wa
 from soundseam.pipeline.sft.read import Marks, source_stages, upstream_keys
 from soundseam.pipeline.sft.summary import SftSummary, summarise
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import Corpus, read_layout
+from soundseam.pipeline.storage.commits import read_layout
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.sweep import sweep
 from soundseam.pipeline.storage.tables import SCHEMA_FILE, write_schema_file
 from soundseam.pipeline.work import SEGMENTS_STAGE, ShardTask

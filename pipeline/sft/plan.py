@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from soundseam.pipeline.inspection import committed_rows
 from soundseam.pipeline.plan import Plan, StagePlan
 from soundseam.pipeline.sft.balance import Asked, Balance, asked_of, held_out_below, thresholds_of
 from soundseam.pipeline.sft.build import SftConfig
 from soundseam.pipeline.sft.read import Marks, upstream_keys
 from soundseam.pipeline.sft.tasks import AnyTask
-from soundseam.pipeline.storage.commits import Commit, Corpus, shard_of
+from soundseam.pipeline.storage.commits import Commit, shard_of
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.work import SEGMENTS_STAGE, ShardTask, StageTask
 from soundseam.schemas.record import content_key
 from soundseam.schemas.recording import Source
@@ -42,8 +42,8 @@ class Decided:
 
 
 def decide(corpus: Corpus, config: SftConfig, marks: Marks) -> Decided:
-    """The decisions from all committed samples of `corpus`, kept and thinned ones."""
-    rows = committed_rows(corpus, Table.RECORDINGS, ["recording_id", "segment_count"])
+    """From the samples that are committed for `corpus`, kept ones and thinned ones alike."""
+    rows = corpus.rows(Table.RECORDINGS, ["recording_id", "segment_count"])
     segments = {str(row["recording_id"]): int(str(row["segment_count"])) for row in rows}
     groups = {name: marks.group_of(name) for name in segments}
     below = held_out_below(segments, groups, config.seed, config.validation_share, config.validation_recordings)
@@ -64,7 +64,7 @@ def _asked(output: str, config: SftConfig) -> Iterator[Asked]:
     for task in config.tasks:
         built = Corpus.load_present(output, [sft_stage(task.task)])
         for table in (sft_stage(task.task), thinned_table(task.task)):
-            for row in committed_rows(built, table, columns):
+            for row in built.rows(table, columns):
                 yield asked_of(str(row["sample_id"]), row, AnswerSpec.model_validate(row["answer_spec"]))
 
 

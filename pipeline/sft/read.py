@@ -14,16 +14,14 @@ from soundseam.pipeline.dedup.fingerprint_files import segment_files, segments_k
 from soundseam.pipeline.dedup.store import DuplicatesMarker, read_duplicates, read_marker
 from soundseam.pipeline.sft.material import Material, RecordingMaterial
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import Corpus, stages_in
+from soundseam.pipeline.storage.commits import stages_in
+from soundseam.pipeline.storage.corpus import ANNOTATIONS, Corpus
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
-from soundseam.schemas.annotation import ANNOTATION_OF, Annotation
 from soundseam.schemas.caption import Caption
 from soundseam.schemas.duplicate import Duplicate, LeaveOut
-from soundseam.schemas.event import Branch
 from soundseam.schemas.record import content_key
-from soundseam.schemas.recording import Recording
 from soundseam.schemas.segment import Segment
-from soundseam.schemas.tables import Table, annotation_table, arrow_schema
+from soundseam.schemas.tables import Table
 
 
 @dataclass(frozen=True)
@@ -106,10 +104,6 @@ def _is_left_out(row: Duplicate, chosen: frozenset[LeaveOut]) -> bool:
     return is_copy or (LeaveOut.EVALUATION in chosen and row.evaluation is not None)
 
 
-ANNOTATIONS = "annotations/"
-_SEGMENT_COLUMNS = tuple(arrow_schema(Segment).names)
-
-
 def source_stages(output: str) -> tuple[str, ...]:
     """The stages whose rows are used for samples, in order of name."""
     return tuple(
@@ -138,15 +132,14 @@ def read_recordings(output: str, shard: int, recording_ids: Collection[str]) -> 
     """All committed rows of some recordings of one shard, without audio, in order of id."""
     corpus = Corpus.load(output, source_stages(output), shard)
     wanted = dict.fromkeys(recording_ids, "")
-    recordings = {
-        str(row["recording_id"]): Recording.model_validate(row)
-        for row in corpus.rows(SEGMENTS_STAGE, Table.RECORDINGS, wanted)
-    }
-    annotations = _annotations(corpus, wanted)
+    recordings = {recording.recording_id: recording for recording in corpus.recordings(wanted)}
+    annotations = corpus.annotations(
+        {stage: wanted for stage in sorted(corpus.commits) if stage.startswith(ANNOTATIONS)}
+    )
     captions, filtered = (_captions(corpus, table, wanted) for table in (Table.CAPTIONS, Table.FILTERED))
     segments: dict[str, list[Segment]] = {recording_id: [] for recording_id in sorted(recording_ids)}
-    for row in corpus.rows(SEGMENTS_STAGE, Table.SEGMENTS, wanted, _SEGMENT_COLUMNS):
-        segments[str(row["recording_id"])].append(Segment.model_validate(row))
+    for segment in corpus.segments(wanted):
+        segments[segment.recording_id].append(segment)
     return [
         RecordingMaterial(
             recording_id,
@@ -167,16 +160,4 @@ def read_recordings(output: str, shard: int, recording_ids: Collection[str]) -> 
 
 def _captions(corpus: Corpus, table: Table, wanted: Mapping[str, str]) -> dict[str, Caption]:
     """segment_id → its caption in `table`."""
-    rows = corpus.rows(CAPTIONS_STAGE, table, wanted)
-    return {str(row["segment_id"]): Caption.model_validate(row) for row in rows}
-
-
-def _annotations(corpus: Corpus, wanted: Mapping[str, str]) -> dict[str, tuple[Annotation, ...]]:
-    found: dict[str, tuple[Annotation, ...]] = {}
-    for stage in sorted(corpus.commits):
-        if stage.startswith(ANNOTATIONS):
-            branch = Branch(stage.split("/")[1])
-            for row in corpus.rows(stage, annotation_table(branch), wanted):
-                annotation = ANNOTATION_OF[branch].model_validate(row)
-                found[annotation.segment_id] = (*found.get(annotation.segment_id, ()), annotation)
-    return found
+    return {str(row["segment_id"]): Caption.model_validate(row) for row in corpus.rows(table, None, wanted)}

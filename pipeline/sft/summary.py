@@ -10,11 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from soundseam.pipeline.inspection import committed_rows
 from soundseam.pipeline.sft.build import SftConfig
 from soundseam.pipeline.sft.plan import sft_stage
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import RUN_FOLDER, Corpus
+from soundseam.pipeline.storage.commits import RUN_FOLDER
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.schemas.record import Record
 from soundseam.schemas.sample import Scoring, Split
 from soundseam.schemas.tables import arrow_schema, table_of
@@ -113,7 +113,7 @@ def _rows(output: str, config: SftConfig) -> Iterator[tuple[str, Mapping[str, ob
     for task in config.tasks:
         stage = sft_stage(task.task)
         corpus = Corpus.load_present(output, [stage])
-        yield from ((task.task, row) for row in committed_rows(corpus, stage, _COLUMNS))
+        yield from ((task.task, row) for row in corpus.rows(stage, _COLUMNS))
 
 
 def _write_priors(output: str, answers: Mapping[Question, Counter[str]]) -> None:

@@ -22,54 +22,18 @@ from soundseam.pipeline.audio.decode import DecodeError, decode_recording
 from soundseam.pipeline.audio.intervals import read_intervals
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.input.source_file import open_source
-from soundseam.pipeline.plan import annotation_stage, recording_keys
-from soundseam.pipeline.storage.commits import Corpus
-from soundseam.pipeline.work import SEGMENTS_STAGE, ShardTask
+from soundseam.pipeline.plan import annotation_stage
+from soundseam.pipeline.stages.context import RunContext
+from soundseam.pipeline.work import ShardTask
 from soundseam.schemas.annotation import ANNOTATION_OF, Annotation, Facts
-from soundseam.schemas.recording import Downmix, Recording, Rejected, Source
+from soundseam.schemas.recording import Downmix, Rejected, Source
 from soundseam.schemas.segment import Segment
-from soundseam.schemas.tables import Table, annotation_table, arrow_schema
-
-SEGMENT_COLUMNS = tuple(arrow_schema(Segment).names)
 
 Answer = Facts | AnnotationError
 Lost = Callable[[Segment, AnnotationError], None]
 
 
-def read_segments(output: str, work: ShardTask, config: RunConfig) -> list[Segment]:
-    """The committed segments of `work`'s recordings, without audio, in order of recording and time."""
-    corpus = Corpus.load(output, [SEGMENTS_STAGE], work.shard)
-    keys = recording_keys(config, SEGMENTS_STAGE, work.sources)
-    rows = corpus.rows(SEGMENTS_STAGE, Table.SEGMENTS, keys, SEGMENT_COLUMNS)
-    return sorted((Segment.model_validate(row) for row in rows), key=attrgetter("segment_id"))
-
-
-def read_heard_segments(output: str, work: ShardTask, config: RunConfig) -> Iterator[tuple[Segment, bytes]]:
-    """The same with each segment's FLAC file, one in memory at a time, in committed order."""
-    corpus = Corpus.load(output, [SEGMENTS_STAGE], work.shard)
-    keys = recording_keys(config, SEGMENTS_STAGE, work.sources)
-    for row in corpus.rows(SEGMENTS_STAGE, Table.SEGMENTS, keys, [*SEGMENT_COLUMNS, "audio"]):
-        flac = _encoded(row.pop("audio"))
-        yield Segment.model_validate(row), flac
-
-
-def read_annotations(
-    output: str, work: ShardTask, config: RunConfig, backends: Sequence[AnyBackend]
-) -> dict[str, tuple[Annotation, ...]]:
-    """segment_id → the committed rows of `backends`, in that order, for `work`'s recordings."""
-    stages = [annotation_stage(backend) for backend in backends]
-    corpus = Corpus.load(output, stages, work.shard)
-    found: dict[str, tuple[Annotation, ...]] = {}
-    for stage, backend in zip(stages, backends, strict=True):
-        wanted = recording_keys(config, stage, work.sources)
-        record = ANNOTATION_OF[backend.branch]
-        for row in corpus.rows(stage, annotation_table(backend.branch), wanted):
-            annotation = record.model_validate(row)
-            found[annotation.segment_id] = (*found.get(annotation.segment_id, ()), annotation)
-    return found
-
-
-def read_clips(output: str, work: ShardTask, config: RunConfig, backend: AnyBackend, lost: Lost) -> Iterator[Clip]:
+def read_clips(context: RunContext, work: ShardTask, backend: AnyBackend, lost: Lost) -> Iterator[Clip]:
     """The clips of `backend`'s branch that `work` has left to do, one in memory at a time.
 
     A backend for 16 kHz mono gets the segment's own audio, as samples or as the FLAC file; one that needs another rate
@@ -79,17 +43,17 @@ def read_clips(output: str, work: ShardTask, config: RunConfig, backend: AnyBack
     if todo is None:
         return
     mine = work.only(todo.recording_ids)
-    before = _backends_before(backend, config) if backend.reads_annotations else ()
-    annotations = read_annotations(output, mine, config, before) if before else {}
+    before = _backends_before(backend, context.config) if backend.reads_annotations else ()
+    annotations = context.annotations(mine, before) if before else {}
     if backend.sample_rate_hz == DETECTION_RATE_HZ and backend.mono:
-        clips = _clips_of_segments(output, mine, config, backend)
+        clips = _clips_of_segments(context, mine, backend)
     else:
-        segments = [segment for segment in read_segments(output, mine, config) if backend.branch in segment.branches]
+        segments = [segment for segment in context.segments(mine) if backend.branch in segment.branches]
         if backend.sample_rate_hz is None:
             clips = _clips_without_audio(segments)
         else:
-            downmixes = _downmixes(output, mine, config)
-            clips = _clips_of_sources(segments, mine.sources, downmixes, backend.sample_rate_hz, backend.mono, lost)
+            downmixes = {one.recording_id: one.quality.downmix for one in context.recordings(mine)}
+            clips = _clips_of_sources(segments, mine.sources, downmixes, backend, lost)
     for clip in clips:
         yield replace(clip, annotations=annotations.get(clip.segment.segment_id, ()))
 
@@ -119,7 +83,7 @@ def annotate_clips(annotator: Annotator[Facts], clips: Sequence[Clip]) -> list[A
 
 
 def read_recordings(
-    output: str, work: ShardTask, config: RunConfig, backend: AnyBackend
+    context: RunContext, work: ShardTask, backend: AnyBackend
 ) -> Iterator[tuple[Source, list[Segment]]]:
     """The recordings that `work` has left to do for a backend with `hears_recordings`, each with its branch's segments.
 
@@ -130,7 +94,7 @@ def read_recordings(
         return
     mine = work.only(todo.recording_ids)
     by_id = {source.recording_id: source for source in mine.sources}
-    for recording_id, group in groupby(read_segments(output, mine, config), key=attrgetter("recording_id")):
+    for recording_id, group in groupby(context.segments(mine), key=attrgetter("recording_id")):
         segments = [segment for segment in group if backend.branch in segment.branches]
         if segments:
             yield by_id[recording_id], segments
@@ -183,9 +147,9 @@ def _clips_without_audio(segments: Sequence[Segment]) -> Iterator[Clip]:
     return (Clip(segment, nothing, DETECTION_RATE_HZ) for segment in segments)
 
 
-def _clips_of_segments(output: str, work: ShardTask, config: RunConfig, backend: AnyBackend) -> Iterator[Clip]:
+def _clips_of_segments(context: RunContext, work: ShardTask, backend: AnyBackend) -> Iterator[Clip]:
     nothing = np.zeros(0, np.float32)
-    for segment, flac in read_heard_segments(output, work, config):
+    for segment, flac in context.segments_with_audio(work):
         if backend.branch not in segment.branches:
             continue
         if backend.hears_flac:
@@ -194,28 +158,15 @@ def _clips_of_segments(output: str, work: ShardTask, config: RunConfig, backend:
             yield Clip(segment, decode_flac(flac), DETECTION_RATE_HZ)
 
 
-def _encoded(audio: object) -> bytes:
-    if isinstance(audio, Mapping) and isinstance(data := audio.get("bytes"), bytes):
-        return data
-    raise TypeError("a segment's audio is a struct with the bytes of a FLAC file")
-
-
-def _downmixes(output: str, work: ShardTask, config: RunConfig) -> dict[str, Downmix]:
-    """recording_id → its downmix: backends get the same mix that was cut."""
-    corpus = Corpus.load(output, [SEGMENTS_STAGE], work.shard)
-    keys = recording_keys(config, SEGMENTS_STAGE, work.sources)
-    rows = corpus.rows(SEGMENTS_STAGE, Table.RECORDINGS, keys)
-    return {recording.recording_id: recording.quality.downmix for recording in map(Recording.model_validate, rows)}
-
-
 def _clips_of_sources(
     segments: Sequence[Segment],
     sources: Sequence[Source],
     downmixes: Mapping[str, Downmix],
-    sample_rate_hz: int,
-    mono: bool,
+    backend: AnyBackend,
     lost: Lost,
 ) -> Iterator[Clip]:
+    """What `backend` hears of each segment: the mix that was cut, at its own rate, or all channels."""
+    rate_hz = backend.sample_rate_hz or DETECTION_RATE_HZ
     by_id = {source.recording_id: source for source in sources}
     for recording_id, group in groupby(segments, key=attrgetter("recording_id")):
         members = list(group)
@@ -223,9 +174,9 @@ def _clips_of_sources(
         left = iter(members)
         try:
             with open_source(by_id[recording_id]) as file:
-                audio = read_intervals(file.path, spans, sample_rate_hz, mono, downmixes[recording_id])
+                audio = read_intervals(file.path, spans, rate_hz, backend.mono, downmixes[recording_id])
                 for samples in audio:
-                    yield Clip(next(left), samples, sample_rate_hz)
+                    yield Clip(next(left), samples, rate_hz)
         except DecodeError as error:
             for segment in left:
                 lost(segment, AnnotationError(error.reason, error.detail))

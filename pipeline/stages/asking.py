@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
 from soundseam.annotators.base import AnnotationError, Clip
-from soundseam.annotators.chat.client import CachedClient, ServerClient
+from soundseam.annotators.chat.client import CachedClient
 from soundseam.annotators.chat.endpoint import Endpoint
-from soundseam.annotators.chat.questions import Tally, Usage
+from soundseam.annotators.chat.questions import Usage
 from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend
-from soundseam.annotators.clap import AudioTextModel
-from soundseam.pipeline.captions.caption_config import CaptionConfig
-from soundseam.pipeline.config import RunConfig
-from soundseam.pipeline.local.progress import ProgressLog, pulse
 from soundseam.pipeline.plan import annotation_stage
 from soundseam.pipeline.stages.annotate import Answer, read_clips
 from soundseam.pipeline.stages.caption import CaptionClients
-from soundseam.pipeline.storage.answers import AnswerCacheFiles
+from soundseam.pipeline.stages.context import RunContext
 from soundseam.pipeline.work import CAPTIONS_STAGE, ShardTask
 from soundseam.schemas.annotation import Facts
 from soundseam.schemas.segment import Segment
@@ -30,31 +25,19 @@ Answered = tuple[str, tuple[Segment, Answer]]
 
 
 @contextmanager
-def asking(client: ServerClient, output: str, stage: str, progress: ProgressLog) -> Iterator[CachedClient]:
-    """A client that caches its answers in OUT, and reports its activity to `progress`."""
-    with AnswerCacheFiles(output) as store:
-        yield CachedClient(client, store, Tally(pulse(stage, progress)))
-
-
-@contextmanager
-def caption_clients(
-    config: CaptionConfig,
-    load: Callable[[Endpoint], ServerClient],
-    output: str,
-    progress: ProgressLog,
-    clap: AudioTextModel | None = None,
-) -> Iterator[CaptionClients]:
-    """The clients for captions according to their configuration, and the CLAP model."""
+def caption_clients(context: RunContext) -> Iterator[CaptionClients]:
+    """The clients and the model that the configuration's captions ask."""
+    config = context.config.captions
     with ExitStack() as stack:
 
-        def asker(server: Endpoint) -> CachedClient:
-            return stack.enter_context(asking(load(server), output, CAPTIONS_STAGE, progress))
+        def client(server: Endpoint) -> CachedClient:
+            return stack.enter_context(context.client(server, CAPTIONS_STAGE))
 
         writes = config.composer == "writer" and config.writer is not None
         yield CaptionClients(
-            writer=asker(config.writer.server) if writes and config.writer else None,
-            verifier=asker(config.verifier.server) if config.verifier else None,
-            clap=clap,
+            writer=client(config.writer.server) if writes and config.writer else None,
+            verifier=client(config.verifier.server) if config.verifier else None,
+            clap=None if config.clap is None else context.loaded(config.clap),
         )
 
 
@@ -63,51 +46,40 @@ class ServedStage:
     """The stage of one backend that uses a server."""
 
     backend: ServedBackend[Facts]
-    config: RunConfig
-    output: str
-    progress: ProgressLog
+    context: RunContext
 
-    def answer(
-        self,
-        works: Sequence[ShardTask],
-        annotator: ServedAnnotator[Facts],
-        client: ServerClient,
-        count: Callable[[Usage], None],
-    ) -> Iterator[Answered]:
-        """The backend's answers for all clips of the tasks, in order, as one stream, so that as many questions are in
-        flight at the end of a task as in its middle. `count` is called per recording with the use of servers.
+    def answer(self, works: Sequence[ShardTask], count: Callable[[Usage], None]) -> Iterator[Answered]:
+        """What the backend answers for all clips of the tasks, in order, as one stream: concurrency does not drop at
+        the end of a task. `count` is called recording by recording with what asking took.
         """
-        stage = annotation_stage(self.backend)
-        with asking(client, self.output, stage, self.progress) as asker:
-            stream = self._stream(works, annotator, asker)
+        stage, progress = annotation_stage(self.backend), self.context.progress
+        annotator = self.context.loaded(self.backend)
+        with self.context.client(self.backend.server, stage) as client:
+            stream = self._stream(works, annotator, client)
             for recording_id, answers in groupby(stream, key=lambda answered: answered[1][0].recording_id):
-                self.progress.write(stage, "start", [recording_id])
+                progress.write(stage, "start", [recording_id])
                 audio_ms = 0
                 for answered in answers:
                     audio_ms += answered[1][0].span.duration_ms
                     yield answered
-                usage = asker.tally.take()
+                usage = client.tally.take()
                 count(usage)
-                self.progress.write(stage, "done", [recording_id], audio_ms, usage)
+                progress.write(stage, "done", [recording_id], audio_ms, usage)
 
     def _stream(
-        self, works: Sequence[ShardTask], annotator: ServedAnnotator[Facts], asker: CachedClient
+        self, works: Sequence[ShardTask], annotator: ServedAnnotator[Facts], client: CachedClient
     ) -> Iterator[Answered]:
-        drawn: deque[tuple[str, Segment]] = deque()
-
         lost: list[Answered] = []
 
-        def clips() -> Iterator[Clip]:
+        def clips() -> Iterator[tuple[tuple[str, Segment], Clip]]:
             for work in works:
 
                 def lose(segment: Segment, error: AnnotationError, work_id: str = work.work_id) -> None:
                     lost.append((work_id, (segment, error)))
 
-                for clip in read_clips(self.output, work, self.config, self.backend, lose):
-                    drawn.append((work.work_id, clip.segment))
-                    yield clip
+                for clip in read_clips(self.context, work, self.backend, lose):
+                    yield (work.work_id, clip.segment), clip
 
-        for answer in annotator.annotate_stream(clips(), asker):
-            work_id, segment = drawn.popleft()
+        for (work_id, segment), answer in annotator.annotate_stream(clips(), client):
             yield work_id, (segment, answer)
         yield from lost

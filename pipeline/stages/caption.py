@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from operator import attrgetter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
 import soxr
 
-from soundseam.annotators.base import DETECTION_RATE_HZ, AnnotationError, AnyBackend
+from soundseam.annotators.base import DETECTION_RATE_HZ, AnnotationError
 from soundseam.annotators.chat.client import CachedClient
-from soundseam.annotators.chat.questions import ChatClient, Usage
+from soundseam.annotators.chat.questions import ChatClient, ContextT, Usage
 from soundseam.annotators.clap import CLAP_RATE_HZ, AudioTextModel, text_audio_similarity
 from soundseam.annotators.flac import decode_flac
 from soundseam.pipeline.captions.caption_config import VerifierConfig
-from soundseam.pipeline.captions.compose import compose_captions
+from soundseam.pipeline.captions.compose import Composed, compose_captions
 from soundseam.pipeline.captions.grounding import Reason
-from soundseam.pipeline.captions.plan import Planned, plan_caption
-from soundseam.pipeline.captions.verify import VerifierInput, dropped_in_words, verify_captions
+from soundseam.pipeline.captions.plan import plan_caption
+from soundseam.pipeline.captions.verify import Verified, VerifierInput, dropped_in_words, verify_captions
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.plan import stage_keys
-from soundseam.pipeline.stages.annotate import read_annotations, read_heard_segments, read_segments
+from soundseam.pipeline.stages.context import RunContext
 from soundseam.pipeline.work import CAPTIONS_STAGE, ShardTask
+from soundseam.schemas.annotation import Annotation
 from soundseam.schemas.caption import Caption
 from soundseam.schemas.recording import Rejected
 from soundseam.schemas.segment import Segment
@@ -32,152 +32,113 @@ Row = Caption | Rejected
 
 @dataclass(frozen=True)
 class CaptionClients:
-    """The clients to use; None if the configuration has no such server."""
+    """The clients that the configuration asks; None for one that it does not."""
 
     writer: ChatClient | None = None
     verifier: ChatClient | None = None
     clap: AudioTextModel | None = None
 
     def usage(self) -> Usage:
-        """Use of servers since the last call."""
-        keeping = [asker for asker in (self.writer, self.verifier) if isinstance(asker, CachedClient)]
-        return sum((asker.tally.take() for asker in keeping), Usage())
+        """What was asked of servers since the last call."""
+        cached = [client for client in (self.writer, self.verifier) if isinstance(client, CachedClient)]
+        return sum((client.tally.take() for client in cached), Usage())
 
 
 def caption_works(
-    output: str, works: Iterable[ShardTask], config: RunConfig, askers: CaptionClients | None = None
+    context: RunContext, works: Iterable[ShardTask], clients: CaptionClients | None = None
 ) -> Iterator[tuple[ShardTask, list[Row]]]:
-    """Each task with captions left to do, with a caption for each of its segments or the reasons why there is none, in
-    order of segment.
+    """Each task that has captions left to do, with a caption for each of its segments or the reasons why it has none,
+    in order of segment.
 
-    All tasks are one stream, so that as many questions are in flight at the end of a task as in its middle. The rows of
-    tasks in flight, and the audio of their segments, are in memory.
+    All tasks are one stream, so that as many questions are under way at the end of a task as in its middle. Memory
+    holds the rows of the task that is being answered, and the audio of the segments that are asked about.
     """
-    stream = _Stream(output, config)
-    for segment_id, rows in _caption_all(stream.plans(works), stream.audio, config, askers or CaptionClients()):
-        stream.settle(segment_id, rows)
-        yield from stream.finished()
-    yield from stream.finished()
+    todo = tuple(work for work in works if work.at(CAPTIONS_STAGE))
+    left = list(todo)
+    stream = _captions(_places(context, todo), context.config, clients or CaptionClients())
+    for work, captioned in groupby(stream, key=lambda pair: pair[0].work):
+        left.remove(work)
+        yield work, [row for _, rows in sorted(captioned, key=lambda pair: pair[0].segment.segment_id) for row in rows]
+    for work in left:
+        yield work, []
 
 
-class _Stream:
-    """The tasks in flight: which segment belongs to which, and which tasks are done."""
+@dataclass(frozen=True)
+class _Place:
+    """A segment on its way, with the task that it belongs to. `flac` is empty if nothing hears it."""
 
-    def __init__(self, output: str, config: RunConfig) -> None:
-        self._output, self._config = output, config
-        self.audio: dict[str, bytes] = {}
-        self._open: dict[str, _OpenWork] = {}
-        """work_id → task, in order."""
-        self._work_of: dict[str, str] = {}
-
-    def plans(self, works: Iterable[ShardTask]) -> Iterator[Planned]:
-        """A plan for each segment, drawn as captions come."""
-        for work in works:
-            todo = work.at(CAPTIONS_STAGE)
-            if todo is None:
-                continue
-            opened = self._open[work.work_id] = _OpenWork(work)
-            mine = work.only(todo.recording_ids)
-            annotations = read_annotations(self._output, mine, self._config, self._backends())
-            for segment, flac in self._segments(mine):
-                self.audio[segment.segment_id] = flac
-                self._work_of[segment.segment_id] = work.work_id
-                opened.unsettled += 1
-                yield plan_caption(segment, annotations.get(segment.segment_id, ()))
-            opened.is_whole = True
-
-    def settle(self, segment_id: str, rows: Iterable[Row]) -> None:
-        """Adds all rows for one segment."""
-        opened = self._open[self._work_of.pop(segment_id)]
-        opened.rows.extend(rows)
-        opened.unsettled -= 1
-
-    def finished(self) -> Iterator[tuple[ShardTask, list[Row]]]:
-        """The finished tasks, each once."""
-        for work_id in [name for name, one in self._open.items() if one.is_whole and not one.unsettled]:
-            done = self._open.pop(work_id)
-            yield done.work, sorted(done.rows, key=attrgetter("segment_id"))
-
-    def _backends(self) -> list[AnyBackend]:
-        return [backend for group in self._config.branches.by_branch().values() for backend in group]
-
-    def _segments(self, work: ShardTask) -> Iterable[tuple[Segment, bytes]]:
-        if self._config.captions.hears_audio:
-            return read_heard_segments(self._output, work, self._config)
-        return ((segment, b"") for segment in read_segments(self._output, work, self._config))
-
-
-@dataclass
-class _OpenWork:
     work: ShardTask
-    rows: list[Row] = field(default_factory=list)
-    unsettled: int = 0
-    is_whole: bool = False
-    """Whether all of its segments have been drawn."""
+    segment: Segment
+    annotations: Sequence[Annotation]
+    flac: bytes
 
 
-def _caption_all(
-    plans: Iterable[Planned], audio: dict[str, bytes], config: RunConfig, askers: CaptionClients
-) -> Iterator[tuple[str, list[Row]]]:
-    """segment_id and its rows, once per plan."""
+def _places(context: RunContext, works: Iterable[ShardTask]) -> Iterator[_Place]:
+    """The segments of each task, drawn as captions come."""
+    backends = [backend for group in context.config.branches.by_branch().values() for backend in group]
+    for work in works:
+        todo = work.at(CAPTIONS_STAGE)
+        mine = work.only(todo.recording_ids if todo else frozenset())
+        annotations = context.annotations(mine, backends)
+        for segment, flac in _segments(context, mine):
+            yield _Place(work, segment, annotations.get(segment.segment_id, ()), flac)
+
+
+def _segments(context: RunContext, work: ShardTask) -> Iterable[tuple[Segment, bytes]]:
+    if context.config.captions.hears_audio:
+        return context.segments_with_audio(work)
+    return ((segment, b"") for segment in context.segments(work))
+
+
+def _captions(
+    places: Iterable[_Place], config: RunConfig, clients: CaptionClients
+) -> Iterator[tuple[_Place, list[Row]]]:
+    """What became of each segment, in order."""
     key, verifier = stage_keys(config)[CAPTIONS_STAGE], config.captions.verifier
-    rejected: deque[tuple[str, list[Row]]] = deque()
-    sounds: dict[str, bytes] = {}
-    refused: dict[str, list[Row]] = {}
+    plans = ((place, plan_caption(place.segment, place.annotations)) for place in places)
+    drafts = (
+        ((place, _rejects(place.segment, composed)), _to_verify(place, composed))
+        for place, composed in compose_captions(plans, config.captions, key, clients.writer)
+    )
+    for (place, rejects), caption in _verified(drafts, verifier, clients):
+        yield place, [*(() if caption is None else [_row(place, caption, clients.clap)]), *rejects]
 
-    def kept() -> Iterator[VerifierInput]:
-        for planned, draft in compose_captions(plans, config.captions, key, askers.writer):
-            segment = planned.segment
-            flac = audio.pop(segment.segment_id)
-            if isinstance(draft, AnnotationError):
-                rejected.append(
-                    (segment.segment_id, [Rejected.of_segment(segment, CAPTIONS_STAGE, draft.reason, draft.detail)])
-                )
-            elif draft.problems:
-                reasons: list[Row] = [
-                    Rejected.of_segment(segment, CAPTIONS_STAGE, one.reason, one.detail) for one in draft.problems
-                ]
-                rejected.append((segment.segment_id, reasons))
-            else:
-                sounds[segment.segment_id] = flac
-                refused[segment.segment_id] = [
-                    Rejected.of_segment(segment, CAPTIONS_STAGE, one.reason, one.detail) for one in draft.refused
-                ]
-                yield VerifierInput(segment, draft.caption, flac)
 
-    for segment, caption in _verified(kept(), verifier, askers):
-        row, flac = _row(segment, caption), sounds.pop(segment.segment_id)
-        row = row if askers.clap is None else _with_similarity(row, flac, askers.clap)
-        yield segment.segment_id, [row, *refused.pop(segment.segment_id)]
-        while rejected:
-            yield rejected.popleft()
-    yield from rejected
+def _rejects(segment: Segment, composed: Composed) -> list[Row]:
+    """Why there is no caption of a segment, or why the writer's own was refused."""
+    problems = [composed] if isinstance(composed, AnnotationError) else composed.problems or composed.refused
+    return [Rejected.of_segment(segment, CAPTIONS_STAGE, problem.reason, problem.detail) for problem in problems]
+
+
+def _to_verify(place: _Place, composed: Composed) -> VerifierInput | None:
+    if isinstance(composed, AnnotationError) or composed.problems:
+        return None
+    return VerifierInput(place.segment, composed.caption, place.flac)
 
 
 def _verified(
-    captions: Iterable[VerifierInput], verifier: VerifierConfig | None, askers: CaptionClients
-) -> Iterable[tuple[Segment, Caption | AnnotationError]]:
+    captions: Iterable[tuple[ContextT, VerifierInput | None]],
+    verifier: VerifierConfig | None,
+    clients: CaptionClients,
+) -> Iterable[tuple[ContextT, Verified | None]]:
     if verifier is None:
-        return ((heard.segment, heard.caption) for heard in captions)
-    if askers.verifier is None:
+        return ((context, None if heard is None else heard.caption) for context, heard in captions)
+    if clients.verifier is None:
         raise ValueError("the verifier has no client")
-    return verify_captions(captions, verifier, askers.verifier)
+    return verify_captions(captions, verifier, clients.verifier)
 
 
-def _row(segment: Segment, caption: Caption | AnnotationError) -> Row:
+def _row(place: _Place, caption: Verified, clap: AudioTextModel | None) -> Row:
     if isinstance(caption, AnnotationError):
-        return Rejected.of_segment(segment, CAPTIONS_STAGE, caption.reason, caption.detail)
+        return Rejected.of_segment(place.segment, CAPTIONS_STAGE, caption.reason, caption.detail)
     if not caption.kept:
-        return Rejected.of_segment(
-            segment, CAPTIONS_STAGE, Reason.NOT_HEARD, f"the verifier dropped every claim: {dropped_in_words(caption)}"
-        )
-    return caption
+        detail = f"the verifier dropped every claim: {dropped_in_words(caption)}"
+        return Rejected.of_segment(place.segment, CAPTIONS_STAGE, Reason.NOT_HEARD, detail)
+    return caption if clap is None else _with_similarity(caption, place.flac, clap)
 
 
-def _with_similarity(row: Row, flac: bytes, clap: AudioTextModel) -> Row:
-    """A caption with its similarity to the segment's audio, which is resampled to CLAP's rate."""
-    if isinstance(row, Rejected):
-        return row
+def _with_similarity(caption: Caption, flac: bytes, clap: AudioTextModel) -> Caption:
+    """The caption with how near it lies to the segment's sound, which CLAP hears at its own rate."""
     samples = soxr.resample(decode_flac(flac), DETECTION_RATE_HZ, CLAP_RATE_HZ)
-    (similarity,) = text_audio_similarity(clap, samples, [row.caption])
-    return row.model_copy(update={"clap_similarity": round(float(similarity), 4)})
+    (similarity,) = text_audio_similarity(clap, samples, [caption.caption])
+    return caption.model_copy(update={"clap_similarity": round(float(similarity), 4)})

@@ -2,53 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from soundseam.pipeline.config import RunConfig
-from soundseam.pipeline.local.progress import ProgressLog
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.stages.context import RunContext
 from soundseam.pipeline.stages.transforms import AnnotateShards, CaptionShards, SegmentShard
 from soundseam.pipeline.work import ShardTask
 
 
 def build_graph(
-    pipeline: beam.Pipeline, works: Sequence[ShardTask], config: RunConfig, output: str, progress: ProgressLog
+    pipeline: beam.Pipeline, works: Sequence[ShardTask], context: RunContext
 ) -> beam.PCollection[ShardTask]:
     """Builds the job on `pipeline`: segments first, then all branches, and captions when all of them are done.
 
-    Every stage commits its rows to `output` itself; only tasks are passed between them. Returns the finished tasks.
+    Every stage commits its rows to OUT itself; what flows between them is the tasks. Returns the finished ones.
     """
     segmented = (
-        pipeline
-        | "Works" >> beam.Create(list(works), reshuffle=True)
-        | "Segment" >> beam.ParDo(SegmentShard(config, output, progress))
+        pipeline | "Works" >> beam.Create(list(works), reshuffle=True) | "Segment" >> beam.ParDo(SegmentShard(context))
     )
     branches = []
-    for branch, backends in config.branches.by_branch().items():
+    for branch, backends in context.config.branches.by_branch().items():
         annotated = segmented
         for backend in backends:
-            annotated |= f"{branch}/{backend.backend}" >> AnnotateShards(backend, config, output, progress)
+            annotated |= f"{branch}/{backend.backend}" >> AnnotateShards(backend, context)
         branches.append(annotated)
-    return tuple(branches) | "Caption" >> CaptionShards(config, output, progress)
+    return tuple(branches) | "Caption" >> CaptionShards(context)
 
 
-def run_graph(
-    works: Sequence[ShardTask],
-    config: RunConfig,
-    output: str,
-    progress: ProgressLog | None = None,
-    options: PipelineOptions | None = None,
-) -> None:
-    """Runs the job over `works` and waits: in this process by default, or on the runner in `options`.
+def run_graph(works: Sequence[ShardTask], context: RunContext, options: PipelineOptions | None = None) -> None:
+    """Runs the job over `works` and waits, as `run_pipeline` does.
+
+    Can be the body of a task of Ray, Dask or Spark as well: all it needs arrives in its arguments.
+    """
+    run_pipeline(lambda pipeline: build_graph(pipeline, works, context), options)
+
+
+def run_pipeline(build: Callable[[beam.Pipeline], object], options: PipelineOptions | None = None) -> None:
+    """Runs what `build` lays and waits: in this process by default, on the runner that `options` name otherwise.
 
     The local runner is FnApiRunner itself: DirectRunner would first try to download another one.
-    It can also be the body of a task of Ray, Dask or Spark: everything it needs is in its arguments.
     """
     chosen = options or PipelineOptions([])
     name = chosen.get_all_options().get("runner")
     runner = FnApiRunner() if name in (None, "DirectRunner", "FnApiRunner") else None
     with beam.Pipeline(runner=runner, options=chosen) as pipeline:
-        build_graph(pipeline, works, config, output, progress or ProgressLog())
+        build(pipeline)
+
+
+def beam_options(flags: Sequence[str], runner: str) -> PipelineOptions:
+    """Pipeline options from the command line. Raises SetupError for anything that is not an option."""
+    for flag in flags:
+        if not flag.startswith("--"):
+            raise SetupError(f"{flag} is not an option: write Beam's options as --name=value")
+    options = PipelineOptions([*flags])
+    options.view_as(StandardOptions).runner = runner
+    return options

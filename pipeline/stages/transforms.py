@@ -6,10 +6,9 @@ written where it is made, so it never goes through a shuffle.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -17,12 +16,9 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from soundseam.annotators.base import AnnotationError, AnyBackend, RecordingAnnotator
-from soundseam.annotators.chat.client import ServerClient
-from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Usage
 from soundseam.annotators.chat.served import ServedBackend
-from soundseam.pipeline.config import RunConfig
-from soundseam.pipeline.local.progress import ProgressLog, pulse
+from soundseam.pipeline.local.progress import pulse
 from soundseam.pipeline.plan import annotation_stage, stage_keys
 from soundseam.pipeline.stages.annotate import (
     annotate_clips,
@@ -34,6 +30,7 @@ from soundseam.pipeline.stages.annotate import (
 )
 from soundseam.pipeline.stages.asking import Answered, ServedStage, caption_clients
 from soundseam.pipeline.stages.caption import caption_works
+from soundseam.pipeline.stages.context import RunContext
 from soundseam.pipeline.stages.segment import UNEXPECTED_ERROR, Row, segment_source
 from soundseam.pipeline.storage.commits import Commit, new_commit
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardTask, StageTask
@@ -43,52 +40,20 @@ from soundseam.schemas.recording import Recording, Rejected
 from soundseam.schemas.segment import Segment, SegmentRow
 from soundseam.schemas.tables import Table, annotation_table
 
-LoadedT = TypeVar("LoadedT")
-LoadedT_co = TypeVar("LoadedT_co", covariant=True)
-
-_LOADING = threading.Lock()
-_LOADED: dict[Hashable, object] = {}
-_CLIENTS: dict[Endpoint, ServerClient] = {}
-
-
-class Loadable(Hashable, Protocol[LoadedT_co]):
-    """The configuration of a model: a backend of a branch, a detector, a text-audio model."""
-
-    def load(self) -> LoadedT_co: ...
-
-
-def loaded(model: Loadable[LoadedT], progress: ProgressLog) -> LoadedT:
-    """The result of `model.load()`, loaded once per process: consecutive pipelines share their models.
-
-    Downloading weights from a model hub may take minutes; meanwhile `progress` shows that the process is alive.
-    """
-    with _LOADING:
-        if model not in _LOADED:
-            with progress.alive("load"):
-                _LOADED[model] = model.load()
-        return cast(LoadedT, _LOADED[model])
-
-
-def client_of(endpoint: Endpoint) -> ServerClient:
-    """The client of `endpoint`, one per process: all users share its connections and its limit."""
-    with _LOADING:
-        return _CLIENTS.setdefault(endpoint, ServerClient(endpoint))
-
-
 MAX_UNEXPECTED_IN_A_ROW = 8
 
 
 class SegmentShard(beam.DoFn):
     """Decodes, cuts and commits a shard's recordings, and passes its task on."""
 
-    def __init__(self, config: RunConfig, output: str, progress: ProgressLog) -> None:
-        self._config, self._output, self._progress = config, output, progress
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
         self._recordings = Metrics.counter("soundseam", "recordings")
         self._segments = Metrics.counter("soundseam", "segments")
 
     def setup(self) -> None:
         self._unexpected = 0
-        self._detectors = [loaded(detector, self._progress) for detector in self._config.detectors]
+        self._detectors = [self._context.loaded(detector) for detector in self._context.config.detectors]
 
     def process(self, work: ShardTask) -> Iterator[ShardTask]:
         todo = work.at(SEGMENTS_STAGE)
@@ -98,22 +63,23 @@ class SegmentShard(beam.DoFn):
 
     def _commit(self, work: ShardTask, todo: StageTask) -> None:
         commit = Commit(stage=SEGMENTS_STAGE, shard=work.shard, covers=todo.keys, files=())
-        config_key = stage_keys(self._config)[SEGMENTS_STAGE]
-        with new_commit(self._output, commit) as writer:
+        config, progress = self._context.config, self._context.progress
+        config_key = stage_keys(config)[SEGMENTS_STAGE]
+        with new_commit(self._context.output, commit) as writer:
             for source in work.sources:
                 if source.recording_id not in todo.recording_ids:
                     continue
-                self._progress.write(SEGMENTS_STAGE, "start", [source.recording_id])
+                progress.write(SEGMENTS_STAGE, "start", [source.recording_id])
                 audio_ms = 0
-                on_use = pulse(SEGMENTS_STAGE, self._progress)
-                for row in segment_source(source, self._detectors, self._config, config_key, on_use):
+                on_use = pulse(SEGMENTS_STAGE, progress)
+                for row in segment_source(source, self._detectors, config, config_key, on_use):
                     self._note_unexpected(row)
                     audio_ms += row.duration_ms if isinstance(row, Recording) else 0
                     size = len(row.audio.bytes) if isinstance(row, SegmentRow) else 0
                     writer.append(_TABLE_OF[type(row)], row, size)
                     self._segments.inc(isinstance(row, SegmentRow))
                 self._recordings.inc()
-                self._progress.write(SEGMENTS_STAGE, "done", [source.recording_id], audio_ms)
+                progress.write(SEGMENTS_STAGE, "done", [source.recording_id], audio_ms)
 
     def _note_unexpected(self, row: Row) -> None:
         """Raises RuntimeError if several recordings in a row fail like this: then their bytes are not the cause."""
@@ -143,19 +109,19 @@ class AnnotateClips(beam.PTransform):
     torch if torch is installed.
     """
 
-    def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
+    def __init__(self, backend: AnyBackend, context: RunContext) -> None:
         super().__init__()
-        self._backend, self._config, self._output, self._progress = backend, config, output, progress
+        self._backend, self._context = backend, context
 
     def expand(self, works: beam.PCollection[ShardTask]) -> beam.PCollection[Answered]:
-        backend, config, output, progress = self._backend, self._config, self._output, self._progress
-        stage = annotation_stage(backend)
+        backend, context = self._backend, self._context
+        stage, progress = annotation_stage(backend), context.progress
 
         def answers(work: ShardTask) -> Iterator[Answered]:
             lost: list[tuple[Segment, AnnotationError]] = []
-            found_clips = read_clips(output, work, config, backend, lambda *one: lost.append(one))
+            found_clips = read_clips(context, work, backend, lambda *one: lost.append(one))
             for clips in batch_by_length(found_clips, backend.batch_size):
-                annotator = loaded(backend, progress)
+                annotator = context.loaded(backend)
                 recording_ids = sorted({clip.segment.recording_id for clip in clips})
                 audio_ms = sum(clip.segment.span.duration_ms for clip in clips)
                 progress.write(stage, "start", recording_ids, audio_ms)
@@ -187,9 +153,7 @@ class AskForClips(beam.DoFn):
         self._works.append(work)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        backend, progress = self._stage.backend, self._stage.progress
-        annotator, client = loaded(backend, progress), client_of(backend.server)
-        for answered in self._stage.answer(self._works, annotator, client, self._count):
+        for answered in self._stage.answer(self._works, self._count):
             yield GlobalWindows.windowed_value(answered)
 
     def _count(self, usage: Usage) -> None:
@@ -200,10 +164,10 @@ class AskForClips(beam.DoFn):
 class AskServers(beam.PTransform):
     """The answers of a backend with a served model for the tasks' clips."""
 
-    def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
+    def __init__(self, backend: AnyBackend, context: RunContext) -> None:
         super().__init__()
         assert isinstance(backend, ServedBackend)
-        self._stage = ServedStage(backend, config, output, progress)
+        self._stage = ServedStage(backend, context)
 
     def expand(self, works: beam.PCollection[ShardTask]) -> beam.PCollection[Answered]:
         hints = resource_hints(self._stage.backend)
@@ -218,21 +182,21 @@ def resource_hints(backend: AnyBackend) -> dict[str, str]:
 class AnnotateRecordings(beam.PTransform):
     """The answers of a backend that processes whole recordings for the tasks' segments."""
 
-    def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
+    def __init__(self, backend: AnyBackend, context: RunContext) -> None:
         super().__init__()
-        self._backend, self._config, self._output, self._progress = backend, config, output, progress
+        self._backend, self._context = backend, context
 
     def expand(self, works: beam.PCollection[ShardTask]) -> beam.PCollection[Answered]:
-        backend, config, output, progress = self._backend, self._config, self._output, self._progress
-        stage = annotation_stage(backend)
+        backend, context = self._backend, self._context
+        stage, progress = annotation_stage(backend), context.progress
 
         def answers(work: ShardTask) -> Iterator[Answered]:
-            for source, segments in read_recordings(output, work, config, backend):
-                annotator = loaded(backend, progress)
+            for source, segments in read_recordings(context, work, backend):
+                annotator = context.loaded(backend)
                 assert isinstance(annotator, RecordingAnnotator)
                 audio_ms = sum(segment.span.duration_ms for segment in segments)
                 progress.write(stage, "start", [source.recording_id], audio_ms)
-                found = annotate_recording(annotator, source, segments, config)
+                found = annotate_recording(annotator, source, segments, context.config)
                 progress.write(stage, "done", [source.recording_id], audio_ms)
                 yield from ((work.work_id, pair) for pair in zip(segments, found, strict=True))
 
@@ -242,13 +206,13 @@ class AnnotateRecordings(beam.PTransform):
 class AnnotateShards(beam.PTransform):
     """Runs one backend over the shards' clips, commits its rows shard by shard, and passes the tasks on."""
 
-    def __init__(self, backend: AnyBackend, config: RunConfig, output: str, progress: ProgressLog) -> None:
+    def __init__(self, backend: AnyBackend, context: RunContext) -> None:
         super().__init__()
-        self._backend, self._config, self._output, self._progress = backend, config, output, progress
+        self._backend, self._context = backend, context
 
     def expand(self, works: beam.PCollection[ShardTask]) -> beam.PCollection[ShardTask]:
-        backend, config, output = self._backend, self._config, self._output
-        config_key = stage_keys(config)[annotation_stage(backend)]
+        backend, context = self._backend, self._context
+        config_key = stage_keys(context.config)[annotation_stage(backend)]
 
         def row(answered: Answered) -> tuple[str, Annotation | Rejected]:
             work_id, (segment, answer) = answered
@@ -256,10 +220,12 @@ class AnnotateShards(beam.PTransform):
 
         answers = AnnotateRecordings if backend.hears_recordings else AnnotateClips
         answers = AskServers if isinstance(backend, ServedBackend) else answers
-        answered = works | answers(backend, config, output, self._progress)
+        answered = works | answers(backend, context)
         rows = answered | "MakeRows" >> beam.Map(row).with_output_types(tuple[str, Any])
         return (
-            {"rows": rows, "works": works | KeyWorks()} | beam.CoGroupByKey() | beam.ParDo(CommitRows(backend, output))
+            {"rows": rows, "works": works | KeyWorks()}
+            | beam.CoGroupByKey()
+            | beam.ParDo(CommitRows(backend, context.output))
         )
 
 
@@ -291,8 +257,8 @@ class CaptionWorks(beam.DoFn):
     The tasks of a bundle are one stream, as for backends with served models.
     """
 
-    def __init__(self, config: RunConfig, output: str, progress: ProgressLog) -> None:
-        self._config, self._output, self._progress = config, output, progress
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
         self._captions = Metrics.counter("soundseam", "captions")
         self._counters = {field: Metrics.counter("soundseam", f"captions {field}") for field in Usage.model_fields}
 
@@ -303,11 +269,9 @@ class CaptionWorks(beam.DoFn):
         self._works.append(next(iter(grouped[1])))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        captions, client = self._config.captions, client_of
-        clap = None if captions.clap is None else loaded(captions.clap, self._progress)
-        with caption_clients(captions, client, self._output, self._progress, clap) as askers:
-            for work, rows in caption_works(self._output, self._works, self._config, askers):
-                self._commit(work, rows, askers.usage())
+        with caption_clients(self._context) as clients:
+            for work, rows in caption_works(self._context, self._works, clients):
+                self._commit(work, rows, clients.usage())
         for work in self._works:
             yield GlobalWindows.windowed_value(work)
 
@@ -316,15 +280,15 @@ class CaptionWorks(beam.DoFn):
         if todo is None:
             return
         recording_ids = sorted(todo.recording_ids)
-        self._progress.write(CAPTIONS_STAGE, "start", recording_ids)
+        self._context.progress.write(CAPTIONS_STAGE, "start", recording_ids)
         commit = Commit(stage=CAPTIONS_STAGE, shard=work.shard, covers=todo.keys, files=())
-        with new_commit(self._output, commit) as writer:
+        with new_commit(self._context.output, commit) as writer:
             for row in rows:
                 writer.append(_TABLE_OF[type(row)], row)
                 self._captions.inc(isinstance(row, Caption))
         for field, counter in self._counters.items():
             counter.inc(getattr(usage, field))
-        self._progress.write(CAPTIONS_STAGE, "done", recording_ids, usage=usage)
+        self._context.progress.write(CAPTIONS_STAGE, "done", recording_ids, usage=usage)
 
 
 class KeyWorks(beam.PTransform):
@@ -337,14 +301,14 @@ class KeyWorks(beam.PTransform):
 class CaptionShards(beam.PTransform):
     """Waits for all branches of a task, then captions it."""
 
-    def __init__(self, config: RunConfig, output: str, progress: ProgressLog) -> None:
+    def __init__(self, context: RunContext) -> None:
         super().__init__()
-        self._config, self._output, self._progress = config, output, progress
+        self._context = context
 
     def expand(self, branches: Sequence[beam.PCollection[ShardTask]]) -> beam.PCollection[ShardTask]:
         return (
             [branch | f"Key{index}" >> KeyWorks() for index, branch in enumerate(branches)]
             | beam.Flatten()
             | "AllBranchesOfWork" >> beam.GroupByKey()
-            | beam.ParDo(CaptionWorks(self._config, self._output, self._progress))
+            | beam.ParDo(CaptionWorks(self._context))
         )

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, Corpus, Damaged, read_commits, read_layout, stages_in
+from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, read_commits, read_layout, stages_in
+from soundseam.pipeline.storage.corpus import Corpus, Damaged
 from soundseam.pipeline.storage.tables import FileEntry
 from soundseam.schemas.record import Record
 from soundseam.schemas.tables import SAMPLES_FOLDER, table_schema

@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,7 +22,6 @@ from soundseam.pipeline.storage.tables import (
     FileEntry,
     TableWriter,
     entry_of,
-    read_rows,
     write_schema_file,
 )
 from soundseam.pipeline.work import LIST_STAGE
@@ -163,90 +161,6 @@ def _read_commit(uri: str) -> Commit:
             f"{uri} is not a commit marker of this version: choose another --output, or delete the file to have its "
             "recordings done again"
         ) from error
-
-
-class Damaged(NamedTuple):
-    """A committed file that is missing or truncated, and the recordings of its commit."""
-
-    uri: str
-    recording_ids: frozenset[str]
-
-
-class Corpus:
-    """The state of OUT according to its markers: which commit covers which recording, stage by stage."""
-
-    def __init__(self, output: str, commits: Mapping[str, Sequence[Commit]], damaged: tuple[Damaged, ...] = ()) -> None:
-        self.output = output
-        self.commits = commits
-        self.damaged = damaged
-
-    @classmethod
-    def load(cls, output: str, stages: Iterable[str], shard: int | None = None) -> Corpus:
-        """The state of `stages`, of one shard or of all, according to the markers."""
-        return cls(output, {stage: read_commits(output, stage, shard) for stage in stages})
-
-    @classmethod
-    def load_present(cls, output: str, stages: Iterable[str], shard: int | None = None) -> Corpus:
-        """The same without commits whose files are missing or truncated: their recordings must be done again."""
-        commits: dict[str, list[Commit]] = {}
-        sizes: dict[str, dict[str, int]] = {}
-        damaged: list[Damaged] = []
-        for stage in stages:
-            commits[stage] = []
-            for commit in read_commits(output, stage, shard):
-                for table in {str(entry.table) for entry in commit.files} - sizes.keys():
-                    stats = files.list_files(files.join(output, table))
-                    sizes[table] = {files.name_of(stat.uri): stat.size_bytes for stat in stats}
-                bad = [entry for entry in commit.files if sizes[str(entry.table)].get(entry.name) != entry.bytes]
-                damaged += [Damaged(files.join(output, entry.table, entry.name), commit.recording_ids) for entry in bad]
-                if not bad:
-                    commits[stage].append(commit)
-        return cls(output, commits, tuple(damaged))
-
-    def without(self, recordings: Mapping[str, Collection[str]]) -> Corpus:
-        """The state as if some `recordings` (stage → recording_ids) had never been committed."""
-        return Corpus(
-            self.output,
-            {
-                stage: [commit.without(recordings.get(stage, ())) for commit in commits]
-                for stage, commits in self.commits.items()
-            },
-            self.damaged,
-        )
-
-    def keys(self, stage: str) -> dict[str, frozenset[str]]:
-        """The keys under which each recording is covered at `stage`; more than one only after a crash."""
-        keys: dict[str, frozenset[str]] = {}
-        for commit in self.commits.get(stage, ()):
-            for recording_id, key in commit.covers:
-                keys[recording_id] = keys.get(recording_id, frozenset()) | {key}
-        return keys
-
-    def owners(self, stage: str, wanted: Mapping[str, str]) -> dict[str, Commit]:
-        """The valid commit of each recording: the one with the wanted key if there is one, else the last."""
-        owners: dict[str, Commit] = {}
-        fits: set[str] = set()
-        for commit in self.commits.get(stage, ()):
-            for recording_id, key in commit.covers:
-                if wanted.get(recording_id) == key:
-                    owners[recording_id] = commit
-                    fits.add(recording_id)
-                elif recording_id not in fits:
-                    owners[recording_id] = commit
-        return owners
-
-    def rows(
-        self, stage: str, table: Table | str, wanted: Mapping[str, str], columns: Sequence[str] | None = None
-    ) -> Iterator[dict[str, object]]:
-        """Rows of `table` that `stage` committed for the recordings of `wanted` (recording_id → key), file by file."""
-        owners = self.owners(stage, wanted)
-        asked = columns if columns is None or "recording_id" in columns else [*columns, "recording_id"]
-        for commit in self.commits.get(stage, ()):
-            mine = {name for name in commit.recording_ids if name in wanted and owners.get(name) is commit}
-            for entry in commit.files:
-                if mine and entry.table == table:
-                    with files.local_copy(files.join(self.output, table, entry.name)) as path:
-                        yield from (row for row in read_rows(path, asked) if row["recording_id"] in mine)
 
 
 class Layout(Record):

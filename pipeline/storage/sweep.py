@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, Corpus, marker_uri, read_commits, stages_in
+from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, marker_uri, read_commits, stages_in
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.tables import (
     SCHEMA_FILE,
     drop_recordings,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -108,9 +109,9 @@ def entry_of(table: Table | str, path: Path, stem: str) -> FileEntry:
     )
 
 
-def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, object]]:
-    """The rows of a local file in order, one row group in memory at a time."""
-    with pq.ParquetFile(path) as file:
+def read_rows(source: Path | BinaryIO, columns: Sequence[str] | None = None) -> Iterator[dict[str, object]]:
+    """The rows of a file in order, one row group in memory at a time."""
+    with pq.ParquetFile(source) as file:
         for batch in file.iter_batches(batch_size=ROW_GROUP_ROWS, columns=columns):
             yield from batch.to_pylist()
 

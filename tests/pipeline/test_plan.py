@@ -29,7 +29,8 @@ from soundseam.pipeline.plan import (
     stage_keys,
     wanted_keys,
 )
-from soundseam.pipeline.storage.commits import Commit, Corpus, shard_of
+from soundseam.pipeline.storage.commits import Commit, shard_of
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.recording import Source
 from soundseam.schemas.timespan import TimeSpan

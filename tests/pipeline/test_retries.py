@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from soundseam.pipeline.retries import Lost, begin_retries, end_retries, find_lost, read_retries
-from soundseam.pipeline.storage.commits import Commit, Corpus, commit_rejection, new_commit, prepare_output
+from soundseam.pipeline.storage.commits import Commit, commit_rejection, new_commit, prepare_output
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.sweep import sweep
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.recording import PASSING_REASONS, Rejected

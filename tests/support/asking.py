@@ -52,7 +52,8 @@ def ask(
         there = backend.server.model_copy(update={"urls": (server.url,), "model": "tiny"})
         moved = backend.model_copy(update={"server": there})
         asker = CachedClient(ServerClient(Endpoint.model_validate(there.model_dump())))
-        return list(moved.load().annotate_stream(clips, asker)), model.asked
+        answers = moved.load().annotate_stream(((None, clip) for clip in clips), asker)
+        return [answer for _, answer in answers], model.asked
 
 
 def as_json(**fields: object) -> str:

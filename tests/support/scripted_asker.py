@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.annotators.chat.questions import Answer, Question, Reply
+from soundseam.annotators.chat.questions import Answer, ContextT, Question, Reply
 from soundseam.annotators.flac import encode_flac
 from soundseam.annotators.prompts import CAPTIONS
 
@@ -56,16 +56,17 @@ class ScriptedAsker:
     def asked(self) -> list[Question]:
         return [question for group in self.groups for question in group]
 
-    def ask(self, groups: Iterable[Sequence[Question]]) -> Iterator[list[Reply]]:
-        source, drawn = iter(groups), deque[tuple[Question, ...]]()
+    def ask(self, groups: Iterable[tuple[ContextT, Sequence[Question]]]) -> Iterator[tuple[ContextT, list[Reply]]]:
+        source, drawn = iter(groups), deque[tuple[ContextT, tuple[Question, ...]]]()
         while True:
-            while len(drawn) < self.ahead and (group := next(source, None)) is not None:
-                drawn.append(tuple(group))
-                self.groups.append(drawn[-1])
+            while len(drawn) < self.ahead and (pair := next(source, None)) is not None:
+                drawn.append((pair[0], tuple(pair[1])))
+                self.groups.append(drawn[-1][1])
             self.max_drawn = max(self.max_drawn, len(drawn))
             if not drawn:
                 return
-            yield [self._reply(question) for question in drawn.popleft()]
+            context, group = drawn.popleft()
+            yield context, [self._reply(question) for question in group]
 
     def _reply(self, question: Question) -> Reply:
         error = self.fails(question)

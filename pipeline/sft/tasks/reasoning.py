@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,10 +10,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import ChatClient, Question, Sampling
-from soundseam.annotators.chat.served import CheckedQuestion, ask_each, ask_records
+from soundseam.annotators.chat.served import CheckedQuestion, Parsed, ask_records
 from soundseam.annotators.prompts import TRAINING
 from soundseam.pipeline.sft.answerable import choice_question, probability_of
 from soundseam.pipeline.sft.answers import LETTERS, choice, exact, number
@@ -215,7 +213,7 @@ class WrittenReasoningTask(ServedTask):
     ) -> Iterator[QuestionDraft]:
         writer, verifier = askers
         drafts = self._drafts(recordings, phrasing, writer)
-        for draft, replies in ask_each(verifier, drafts, _Draft.questions):
+        for draft, replies in verifier.ask((draft, draft.questions()) for draft in drafts):
             known, guessed = (
                 probability_of(reply, question, LETTERS[draft.correct])
                 for reply, question in zip(replies, draft.questions(), strict=True)
@@ -236,9 +234,10 @@ class WrittenReasoningTask(ServedTask):
             for language in phrasing.languages_for(material.segment_id)[:1]
             if len((brief := brief_of(material, language, self.min_confidence)).facts) >= self.min_facts
         )
-        for brief, written in _ask_writer(writer, briefs, self.sampling):
-            if isinstance(written, WrittenQuestion):
-                yield _Draft(brief, written)
+        questions = ((brief, (_writer_question(brief, self.sampling),)) for brief in briefs)
+        for brief, (parsed,) in ask_records(writer, questions, WrittenQuestion):
+            if isinstance(parsed, Parsed):
+                yield _Draft(brief, parsed.record)
 
 
 @dataclass(frozen=True)
@@ -288,20 +287,6 @@ def _turn(written: WrittenQuestion, choices: Sequence[str], correct: int, words:
         choice(choices, correct),
         reasoning=written.chain,
     )
-
-
-def _ask_writer(
-    writer: ChatClient, briefs: Iterable[Brief], sampling: Sampling
-) -> Iterator[tuple[Brief, WrittenQuestion | AnnotationError]]:
-    drawn: deque[Brief] = deque()
-
-    def groups() -> Iterator[Sequence[Question]]:
-        for brief in briefs:
-            drawn.append(brief)
-            yield (_writer_question(brief, sampling),)
-
-    for (told,) in ask_records(writer, groups(), WrittenQuestion):
-        yield drawn.popleft(), told if isinstance(told, AnnotationError) else told.record
 
 
 def _writer_question(brief: Brief, sampling: Sampling) -> CheckedQuestion:

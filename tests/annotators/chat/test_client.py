@@ -42,7 +42,7 @@ def echo(asked: Asked) -> str:
 
 def ask_all(client: ServerClient, questions: Sequence[Question], tally: Tally | None = None) -> list[Reply]:
     """Each question as a group of its own."""
-    return [reply for replies in client.ask(([question] for question in questions), tally) for reply in replies]
+    return [reply for _, replies in client.ask(((None, [one]) for one in questions), tally) for reply in replies]
 
 
 def reasons_of(replies: Sequence[Reply]) -> list[str]:
@@ -80,11 +80,11 @@ def test_so_many_requests_are_in_flight_as_are_allowed_and_never_more() -> None:
 def test_questions_are_drawn_no_faster_than_they_are_answered() -> None:
     drawn = 0
 
-    def groups() -> Iterator[list[Question]]:
+    def groups() -> Iterator[tuple[int, list[Question]]]:
         nonlocal drawn
-        for _ in range(1000):
+        for number in range(1000):
             drawn += 1
-            yield [a_question()]
+            yield number, [a_question()]
 
     with ChatServer(Scripted(), latency_s=0.05) as server, client_of(server, in_flight=8) as client:
         answers = client.ask(groups())
@@ -97,7 +97,7 @@ def test_questions_are_drawn_no_faster_than_they_are_answered() -> None:
 def test_a_slow_answer_does_not_hold_up_the_others() -> None:
     stall = lambda number, asked: Fault(stall_s=1.0) if number == 0 else None  # noqa: E731
     with ChatServer(Scripted(), stall, latency_s=0.01) as server, client_of(server, in_flight=8) as client:
-        answers = client.ask([a_question()] for _ in range(60))
+        answers = client.ask((number, [a_question()]) for number in range(60))
         next(answers)
         assert server.count >= 60
         answers.close()
@@ -109,8 +109,8 @@ def test_the_questions_of_a_group_go_to_one_server_and_groups_to_all() -> None:
         ChatServer(Scripted(), latency_s=0.02) as other,
         client_of(one, other) as client,
     ):
-        groups = [[a_question(f"{clip}") for _ in range(4)] for clip in range(20)]
-        assert [len(replies) for replies in client.ask(groups)] == [4] * 20
+        groups = [(clip, [a_question(f"{clip}") for _ in range(4)]) for clip in range(20)]
+        assert [(clip, len(replies)) for clip, replies in client.ask(groups)] == [(clip, 4) for clip in range(20)]
     of_one, of_other = ({asked.text for asked in server.model.asked} for server in (one, other))  # type: ignore[attr-defined]
     assert not of_one & of_other
     assert len(of_one) == len(of_other) == 10
@@ -118,7 +118,8 @@ def test_the_questions_of_a_group_go_to_one_server_and_groups_to_all() -> None:
 
 def test_an_empty_group_has_an_empty_answer() -> None:
     with ChatServer(Scripted()) as server, client_of(server) as client:
-        assert [len(replies) for replies in client.ask([[], [a_question()], []])] == [0, 1, 0]
+        groups: list[tuple[str, list[Question]]] = [("a", []), ("b", [a_question()]), ("c", [])]
+        assert [(name, len(replies)) for name, replies in client.ask(groups)] == [("a", 0), ("b", 1), ("c", 0)]
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
@@ -226,17 +227,17 @@ def test_a_dead_server_of_two_costs_nothing_but_time() -> None:
 
 def test_a_server_that_is_killed_and_started_again_costs_nothing_but_time() -> None:
     with ChatServer(Scripted(echo), latency_s=0.05) as server, client_of(server, in_flight=8) as client:
-        answers = client.ask([a_question(str(number))] for number in range(100))
-        replies = [next(answers)[0] for _ in range(10)]
+        answers = client.ask((number, [a_question(str(number))]) for number in range(100))
+        replies = [next(answers)[1][0] for _ in range(10)]
         server.stop()
         threading.Timer(1.0, server.start).start()
-        replies += [replies[0] for replies in answers]
+        replies += [reply for _, (reply,) in answers]
     assert [reply.text for reply in replies if isinstance(reply, Answer)] == [f"You said {n}" for n in range(100)]
 
 
 def test_closing_the_iterator_cancels_what_is_under_way() -> None:
     with ChatServer(Scripted(), latency_s=0.2) as server, client_of(server, in_flight=4) as client:
-        answers = client.ask([a_question()] for _ in range(1000))
+        answers = client.ask((number, [a_question()]) for number in range(1000))
         next(answers)
         answers.close()
         time.sleep(0.1)
@@ -357,8 +358,8 @@ def test_a_server_that_sends_our_key_back_in_an_answer_has_told_nobody(monkeypat
 
 
 def test_an_error_while_questions_are_made_rises_and_cancels_the_rest() -> None:
-    def groups() -> Iterator[list[Question]]:
-        yield [a_question()]
+    def groups() -> Iterator[tuple[None, list[Question]]]:
+        yield None, [a_question()]
         raise OSError("the disk is gone")
 
     with ChatServer(Scripted(), latency_s=0.5) as server, client_of(server) as client:

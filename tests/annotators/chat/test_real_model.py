@@ -63,7 +63,7 @@ def a_clip(duration_ms: int = 3_000, shift: int = 0) -> bytes:
 
 
 def answers_to(client: ServerClient, *questions: Question, tally: Tally | None = None) -> list[Answer]:
-    (replies,) = client.ask([questions], tally)
+    ((_, replies),) = client.ask([(None, questions)], tally)
     answers = [reply for reply in replies if isinstance(reply, Answer)]
     assert len(answers) == len(questions), replies
     return answers
@@ -107,7 +107,7 @@ def test_a_verdict_is_what_the_model_makes_of_both_phrasings(client: ServerClien
     affirmed, denied = expected_yes(tiny, affirm), expected_yes(tiny, deny)
     # So that the claim is confirmed, and asked about in silence too.
     config = VerifierConfig(confirm=0.51, drop=0.01, disagreement=1.0, silence_share=1.0)
-    ((_, caption),) = verify_captions([heard], config, CachedClient(client))
+    ((_, caption),) = verify_captions([(None, heard)], config, CachedClient(client))
     assert isinstance(caption, Caption), caption
     (claim,), (check,) = caption.claims, caption.checks
     assert (check.affirmed, check.denied) == pytest.approx((affirmed, denied), abs=CLOSE)
@@ -116,7 +116,7 @@ def test_a_verdict_is_what_the_model_makes_of_both_phrasings(client: ServerClien
 
 def test_a_free_answer_is_the_likeliest_one(client: ServerClient, tiny: TinyMoss) -> None:
     flac, text = a_clip(), "What is heard?"
-    ((reply,),) = client.ask([[Question(text, (flac,), SYSTEM, Sampling(max_tokens=6))]])
+    ((_, (reply,)),) = client.ask([(None, [Question(text, (flac,), SYSTEM, Sampling(max_tokens=6))])])
     clips = [samples_of(flac)]
     said, _ = tiny.generate(tiny.token_ids(prompt_text(text, SYSTEM, 1), clips), clips, 6)
     # A model of random weights hardly ever ends by itself: the client then says that it was cut off, and shows it.
@@ -134,7 +134,7 @@ class Voice(Record):
 
 def test_a_record_comes_out_of_a_schema(client: ServerClient) -> None:
     question = Question("Describe the voice.", (a_clip(),), SYSTEM, Sampling(max_tokens=200))
-    ((told,),) = ask_records(client, [[question]], Voice)
+    ((_, (told,)),) = ask_records(client, [(None, [question])], Voice)
     assert isinstance(told, Parsed), told
     assert told.record.pitch in {"low", "medium", "high"}
 

@@ -34,8 +34,8 @@ def ask(model: Scripted, count: int = 1, faults: object = None) -> list[Parsed[S
     with ChatServer(model, faults or nothing, latency_s=0.05) as server:  # type: ignore[arg-type]
         endpoint = Endpoint(urls=(server.url,), model="tiny", in_flight=16)
         with closing(ServerClient(endpoint)) as client:
-            groups = ([Question(f"Who speaks in {number}?", (b"fLaC",))] for number in range(count))
-            return [told for (told,) in ask_records(client, groups, Speaker)]
+            groups = ((number, [Question(f"Who speaks in {number}?", (b"fLaC",))]) for number in range(count))
+            return [told for _, (told,) in ask_records(client, groups, Speaker)]
 
 
 @pytest.mark.parametrize("text", [GOOD, f"```json\n{GOOD}\n```", f"  {GOOD}\n"])

@@ -59,7 +59,7 @@ def answer(*claims: tuple[str, Sequence[str]]) -> str:
 
 def write(planned: Planned, say: Say, config: CaptionConfig = ENGLISH) -> tuple[Composed, ScriptedAsker]:
     asker = ScriptedAsker(say=say)
-    ((_, composed),) = compose_captions([planned], config, "k", asker)
+    ((_, composed),) = compose_captions([(None, planned)], config, "k", asker)
     return composed, asker
 
 

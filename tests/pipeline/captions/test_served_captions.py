@@ -15,8 +15,10 @@ from soundseam.pipeline.config import RunConfig, SetupError, available, load_con
 from soundseam.pipeline.input.sources import list_sources
 from soundseam.pipeline.local.progress import ProgressLog, Step
 from soundseam.pipeline.plan import Plan, plan_run, stage_keys, wanted_keys
+from soundseam.pipeline.stages.context import RunContext
 from soundseam.pipeline.stages.graph import run_graph
-from soundseam.pipeline.storage.commits import Corpus, prepare_output
+from soundseam.pipeline.storage.commits import prepare_output
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.sweep import sweep
 from soundseam.pipeline.work import CAPTIONS_STAGE
 from tests.support.chat_models import Scripted
@@ -71,7 +73,7 @@ def plan_of(inputs: Path, output: Path, config: RunConfig) -> Plan:
 
 
 def run(inputs: Path, output: Path, config: RunConfig, progress: ProgressLog | None = None) -> None:
-    run_graph(plan_of(inputs, output, config).works, config, str(output), progress)
+    run_graph(plan_of(inputs, output, config).works, RunContext(str(output), progress, config=config))
     sweep(str(output), wanted_keys(config, list_sources([str(inputs)], None).sources))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 import soundfile
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.annotators.chat.questions import Answer, Question, Reply
+from soundseam.annotators.chat.questions import Answer, ContextT, Question, Reply
 from soundseam.annotators.grammar.engine import caption_text
 from soundseam.pipeline.captions.caption_config import CaptionConfig, VerifierConfig
 from soundseam.pipeline.captions.check import check_caption
@@ -27,6 +27,7 @@ from soundseam.pipeline.captions.verify import (
 )
 from soundseam.schemas.caption import Caption, UnsureReason
 from soundseam.schemas.claim import Verdict
+from soundseam.schemas.segment import Segment
 from tests.support.caption_rows import plausible, with_captions
 from tests.support.scripted_asker import NOISE, ScriptedAsker, is_silent
 
@@ -45,7 +46,7 @@ def heard(seed: int) -> VerifierInput:
 
 
 def verify(one: VerifierInput, asker: ScriptedAsker, config: VerifierConfig = NO_SILENCE) -> Caption:
-    ((_, caption),) = verify_captions([one], config, asker)
+    ((_, caption),) = verify_captions([(None, one)], config, asker)
     assert isinstance(caption, Caption)
     return caption
 
@@ -171,11 +172,11 @@ def test_captions_come_in_order_and_are_drawn_as_questions_are_answered() -> Non
     cases = [heard(seed) for seed in range(30)]
     drawn = 0
 
-    def captions() -> Iterator[VerifierInput]:
+    def captions() -> Iterator[tuple[Segment, VerifierInput]]:
         nonlocal drawn
         for one in cases:
             drawn += 1
-            yield one
+            yield one.segment, one
 
     asker = ScriptedAsker(ahead=4)
     seen = []
@@ -192,7 +193,10 @@ def test_a_question_that_fails_fails_its_own_segment_alone() -> None:
     def fails(question: Question) -> AnnotationError | None:
         return failure if question.about == cases[1].segment.recording_id else None
 
-    found = [verified for _, verified in verify_captions(cases, NO_SILENCE, ScriptedAsker(fails=fails))]
+    found = [
+        verified
+        for _, verified in verify_captions([(None, one) for one in cases], NO_SILENCE, ScriptedAsker(fails=fails))
+    ]
     assert isinstance(found[0], Caption)
     assert found[1] is failure
     assert isinstance(found[2], Caption)
@@ -204,7 +208,7 @@ def test_a_silent_question_that_fails_fails_its_segment_too() -> None:
     def fails(question: Question) -> AnnotationError | None:
         return AnnotationError("timed_out", "") if is_silent(question.audio[0]) else None
 
-    ((_, found),) = verify_captions([one], ALL_SILENCE, ScriptedAsker(fails=fails))
+    ((_, found),) = verify_captions([(None, one)], ALL_SILENCE, ScriptedAsker(fails=fails))
     assert isinstance(found, AnnotationError)
 
 
@@ -213,17 +217,17 @@ class WithoutProbabilities(ScriptedAsker):
 
     told: float | None = None
 
-    def ask(self, groups: object) -> Iterator[list[Reply]]:
-        assert isinstance(groups, Iterator)
-        for group in groups:
-            yield [Answer("yes", probabilities={} if self.told is None else {"yes": self.told}) for _ in group]
+    def ask(self, groups: Iterable[tuple[ContextT, Sequence[Question]]]) -> Iterator[tuple[ContextT, list[Reply]]]:
+        probabilities = {} if self.told is None else {"yes": self.told}
+        for context, group in groups:
+            yield context, [Answer("yes", probabilities=probabilities) for _ in group]
 
 
 @pytest.mark.parametrize("told", [None, 1.5, float("nan")])
 def test_an_answer_without_a_probability_is_none(told: float | None) -> None:
     asker = WithoutProbabilities()
     asker.told = told
-    ((_, found),) = verify_captions(iter([heard(1)]), NO_SILENCE, asker)
+    ((_, found),) = verify_captions([(None, heard(1))], NO_SILENCE, asker)
     assert isinstance(found, AnnotationError)
     assert found.reason == "no_probability"
 

@@ -145,9 +145,9 @@ def test_answers_come_in_the_order_of_the_segments() -> None:
         return "no" if texts[json.dumps(json.loads(first))] in wrong else answer(("something is heard", ["e1"]))
 
     asker = ScriptedAsker(say=say, ahead=3)
-    found = list(compose_captions(plans, ENGLISH, "k", asker))
-    assert [planned.segment.segment_id for planned, _ in found] == [one.segment.segment_id for one in plans]
-    assert {one.segment.segment_id for one, draft in found if isinstance(draft, Draft) and draft.refused} == wrong
+    found = list(compose_captions(((one.segment.segment_id, one) for one in plans), ENGLISH, "k", asker))
+    assert [segment_id for segment_id, _ in found] == [one.segment.segment_id for one in plans]
+    assert {segment_id for segment_id, draft in found if isinstance(draft, Draft) and draft.refused} == wrong
 
 
 def _input_of(planned: Planned) -> str:
@@ -161,7 +161,7 @@ def test_a_captioner_s_claims_are_taken_over_with_their_place_as_evidence() -> N
     texts = ["A dog barks twice.", "Someone says \u201clines are busy\u201d.", "Someone says \u201cgood bye\u201d."]
     claims = tuple(Claim(text=text, rule="moss", evidence=()) for text in texts)
     heard = row(one, GeneralFacts(caption=" ".join(texts), caption_claims=claims), "moss", Branch.GENERAL)
-    ((_, composed),) = compose_captions([plan_caption(one, [*rows, heard])], config, "k")
+    ((_, composed),) = compose_captions([(None, plan_caption(one, [*rows, heard]))], config, "k")
     assert isinstance(composed, Draft)
     assert wrong_with(composed) == ()
     assert [claim.text for claim in composed.caption.claims] == texts[:2]

@@ -112,7 +112,7 @@ def test_a_sentence_that_is_told_twice_is_found() -> None:
 def test_a_server_that_refuses_leaves_a_reason() -> None:
     failure = AnnotationError("refused_by_server", "HTTP 400")
     asker = ScriptedAsker(fails=lambda question: failure)
-    ((_, composed),) = compose_captions([planned_scene()], ENGLISH, "k", asker)
+    ((_, composed),) = compose_captions([(None, planned_scene())], ENGLISH, "k", asker)
     assert composed is failure
 
 
@@ -125,7 +125,7 @@ def test_a_captioner_that_said_nothing_usable_leaves_a_reason(texts: list[str], 
     claims = tuple(Claim(text=text, rule="moss", evidence=()) for text in texts)
     heard = row(one, GeneralFacts(caption_claims=claims), "moss", Branch.GENERAL)
     config = CaptionConfig(composer="captioner", captioner="moss")
-    ((_, composed),) = compose_captions([plan_caption(one, [*rows, heard])], config, "k")
+    ((_, composed),) = compose_captions([(None, plan_caption(one, [*rows, heard]))], config, "k")
     assert isinstance(composed, Draft)
     assert [problem.reason for problem in wrong_with(composed)] == [reason]
 

@@ -14,14 +14,13 @@ from soundseam.annotators.detection.silero_vad import SileroVad
 from soundseam.pipeline.cutting.segmentation import SegmentationConfig
 from soundseam.pipeline.evaluation.event_scores import TrueEvent
 from soundseam.pipeline.evaluation.labelled import LabelledFolderError, read_labelled_folder
+from soundseam.pipeline.evaluation.loop import score_table
 from soundseam.pipeline.evaluation.segmentation import (
     energy,
     evaluate_segmentation,
     event_f1,
     fixed,
     speech_cuts,
-    table_cells,
-    table_columns,
 )
 from soundseam.schemas.event import Branch, EventClass
 from soundseam.schemas.timespan import TimeSpan
@@ -62,7 +61,9 @@ def test_all_ways_of_cutting_are_measured_in_one_run(folder: Path) -> None:
     assert dict(lines["soundseam"].among) == {Branch.MUSIC: 1.0, Branch.GENERAL: 1.0}
     assert lines["fixed 10 s"].cut == pytest.approx(1 / 3, abs=1e-3)
     assert lines["fixed 10 s"].branches_per_segment is None
-    assert all(len(table_cells(line)) == len(table_columns()) for line in lines.values())
+    table = score_table("Segmentation", list(lines.values()))
+    assert table.systems == list(lines)
+    assert dict(table.rows)["music routed"] == [1.0, None, None, None, None]
 
 
 def test_a_list_that_is_missing_is_empty_and_none_at_all_is_refused(folder: Path, tmp_path: Path) -> None:

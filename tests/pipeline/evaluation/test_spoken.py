@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from soundseam.annotators.speech.agreement import TranscriptAgreement
+from soundseam.pipeline.evaluation.loop import ScoreTable
 from soundseam.pipeline.evaluation.speakers import count_speakers
-from soundseam.pipeline.evaluation.spoken import Outcomes, OutcomeTable, Phrase, SpokenTruth, edge_errors
+from soundseam.pipeline.evaluation.spoken import Outcomes, Phrase, SpokenTruth, edge_errors
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.speech import Alignment, Word
 from soundseam.schemas.timespan import TimeSpan
@@ -29,7 +30,7 @@ def agreed(rows: list[SpeechAnnotation]) -> SpeechAnnotation:
     return a_row("agreement", transcript=facts.transcript, agreement=facts.agreement)
 
 
-def tables(*recordings: tuple[SpokenTruth, list[SpeechAnnotation]]) -> Mapping[str, OutcomeTable]:
+def tables(*recordings: tuple[SpokenTruth, list[SpeechAnnotation]]) -> Mapping[str, ScoreTable]:
     outcomes = Outcomes()
     for index, (truth, rows) in enumerate(recordings):
         for row in rows:
@@ -37,7 +38,7 @@ def tables(*recordings: tuple[SpokenTruth, list[SpeechAnnotation]]) -> Mapping[s
     return {table[0].split(",")[0]: table for table in outcomes.tables(TranscriptAgreement())}
 
 
-def figure(table: OutcomeTable, name: str, column: str) -> float | None:
+def figure(table: ScoreTable, name: str, column: str) -> float | None:
     return dict(table[2])[name][table[1].index(column)]
 
 

@@ -155,7 +155,7 @@ def test_a_corpus_of_one_recording_cannot_be_swapped(tmp_path: Path) -> None:
 
 def test_a_folder_without_captions_is_told_of(tmp_path: Path) -> None:
     prepare_output(str(tmp_path / "out"))
-    with pytest.raises(SetupError, match="holds no captions"):
+    with pytest.raises(SetupError, match="holds no corpus"):
         evaluate_verifier(str(tmp_path / "out"), VerifierConfig(), Knowing(), 20, 0)
 
 

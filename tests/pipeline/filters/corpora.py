@@ -9,7 +9,8 @@ import pyarrow.dataset as ds
 
 from soundseam.pipeline.filters.config import FilterConfig
 from soundseam.pipeline.filters.launch import FilterRequest, FilterSummary, run_filter
-from soundseam.pipeline.storage.commits import Commit, Corpus, new_commit, prepare_output, shard_of
+from soundseam.pipeline.storage.commits import Commit, new_commit, prepare_output, shard_of
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.caption import Caption
 from soundseam.schemas.claim import Claim, Evidence
@@ -92,8 +93,7 @@ def marked_texts(output: Path) -> dict[Table, dict[str, str]]:
     wanted = {name: "" for commit in corpus.commits[CAPTIONS_STAGE] for name in commit.recording_ids}
     return {
         table: {
-            str(row["segment_id"]): str(row["caption"])
-            for row in corpus.rows(CAPTIONS_STAGE, table, wanted, ["segment_id", "caption"])
+            str(row["segment_id"]): str(row["caption"]) for row in corpus.rows(table, ["segment_id", "caption"], wanted)
         }
         for table in (Table.CAPTIONS, Table.FILTERED)
     }

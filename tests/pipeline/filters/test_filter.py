@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.filters.config import NOTHING, Collapse, FilterConfig, NearDuplicates, load_filter_config
 from soundseam.pipeline.sft.read import upstream_keys
-from soundseam.pipeline.storage.commits import Corpus
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.sweep import sweep
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.tables import Table

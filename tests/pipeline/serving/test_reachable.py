@@ -59,7 +59,7 @@ def test_a_server_that_serves_the_model_has_no_problem_and_others_say_what_to_do
     tiny, away, moss, _ = (report.problem for report in reports)
     assert tiny == ""
     assert "does not answer" in away
-    assert "soundseam serve tiny" in away
+    assert "soundseam serve start tiny" in away
     assert "serves tiny, other, not moss" in moss
 
 
@@ -78,7 +78,7 @@ def test_the_command_shows_servers_and_asks_them_when_told_to(tmp_path: Path) ->
         assert f"tiny at {server.url}, for speech/openai_audio, captions/verifier: answers" in run_cli(
             "doctor", "--profile", path, "--servers"
         )
-    assert "soundseam serve tiny" in run_cli("doctor", "--profile", path, "--servers", expect=1)
+    assert "soundseam serve start tiny" in run_cli("doctor", "--profile", path, "--servers", expect=1)
 
 
 def test_servers_are_those_of_a_profile() -> None:

@@ -32,6 +32,7 @@ from tests.pipeline.serving.stand_in import make_environment
 
 ROOT = Path(__file__).parents[3]
 VLLM = Interpreter(path="/opt/vllm/bin/python", version="0.33.0")
+TWO_GPUS = ("--tensor-parallel-size", "2")
 VLLM_CPU = Interpreter(path="/opt/vllm/bin/python", version="")
 
 
@@ -124,6 +125,18 @@ def test_print_shows_the_command_without_any_vllm(monkeypatch: pytest.MonkeyPatc
     assert words[:4] == [word for word in words if word.startswith("VLLM_")]
     assert words[4:7] == ["python", "-m", "vllm.entrypoints.cli.main"]
     assert words[-4:] == ["--reasoning-parser", "qwen3", "--tensor-parallel-size", "2"]
+
+
+def test_a_model_without_a_sub_command_is_started_as_before() -> None:
+    old = serve("--longest", "60", "m", "--print", "--tensor-parallel-size", "2")
+    assert (old.exit_code, old.stdout) == (0, serve("start", "m", "--longest", "60", "--print", *TWO_GPUS).stdout)
+
+
+def test_a_server_is_checked_by_its_old_option_as_by_its_sub_command() -> None:
+    old, new = serve("m", "--check", "http://localhost:1"), serve("check", "m", "--url", "http://localhost:1")
+    assert old.exit_code == new.exit_code == 2
+    assert old.stderr == new.stderr
+    assert "cannot be reached" in new.stderr
 
 
 def test_an_address_for_all_is_told_to_clients_as_one_that_answers() -> None:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.annotators.chat.questions import Answer, Question, Reply
+from soundseam.annotators.chat.questions import Answer, ContextT, Question, Reply
 from soundseam.pipeline.sft.answerable import CLOSED, choice_question, probability_of, with_text_only
 from soundseam.schemas.sample import Sample, Scoring
 from tests.pipeline.sft.builders import CONFIG, a_rich_recording, samples
@@ -30,16 +30,15 @@ class Saying:
         self.asked: list[Question] = []
         self.max_drawn = 0
 
-    def ask(self, groups: Iterable[Sequence[Question]]) -> Iterator[list[Reply]]:
-        waiting: deque[Sequence[Question]] = deque()
-        for group in groups:
-            waiting.append(group)
+    def ask(self, groups: Iterable[tuple[ContextT, Sequence[Question]]]) -> Iterator[tuple[ContextT, list[Reply]]]:
+        waiting: deque[tuple[ContextT, list[Reply]]] = deque()
+        for context, group in groups:
+            waiting.append((context, [self._reply for _ in group]))
             self.asked += group
             self.max_drawn = max(self.max_drawn, len(waiting))
             if len(waiting) == 4:
-                yield [self._reply for _ in waiting.popleft()]
-        while waiting:
-            yield [self._reply for _ in waiting.popleft()]
+                yield waiting.popleft()
+        yield from waiting
 
 
 def figures(reply: Reply, of: Iterable[Sample] = SAMPLES) -> dict[str, float | None]:

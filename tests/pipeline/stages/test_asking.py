@@ -17,8 +17,10 @@ from soundseam.pipeline.input.sources import list_sources
 from soundseam.pipeline.local.progress import ProgressLog, Step
 from soundseam.pipeline.plan import Plan, plan_run, stage_keys
 from soundseam.pipeline.stages.annotate import read_clips
+from soundseam.pipeline.stages.context import RunContext
 from soundseam.pipeline.stages.graph import run_graph
-from soundseam.pipeline.storage.commits import Corpus, prepare_output
+from soundseam.pipeline.storage.commits import prepare_output
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.schemas.segment import Segment
 from tests.support.chat_models import Scripted
 from tests.support.chat_server import ChatServer, Fault
@@ -66,7 +68,7 @@ def plan_of(inputs: Path, output: Path | str, config: RunConfig) -> Plan:
 
 
 def run(inputs: Path, output: Path | str, config: RunConfig, progress: ProgressLog | None = None) -> None:
-    run_graph(plan_of(inputs, output, config).works, config, str(output), progress)
+    run_graph(plan_of(inputs, output, config).works, RunContext(str(output), progress, config=config))
 
 
 def test_questions_of_many_works_are_under_way_together(
@@ -164,7 +166,7 @@ def test_a_backend_that_asks_a_server_gets_the_segments_own_file(
     clips: list[Clip] = [
         clip
         for work in plan_of(recordings, output, config).works
-        for clip in read_clips(str(output), work, config, backend, lambda *_: None)
+        for clip in read_clips(RunContext(str(output), config=config), work, backend, lambda *_: None)
     ]
     audio = {row["segment_id"]: row["audio"]["bytes"] for row in rows_of(output, "segments")}  # type: ignore[index]
     assert {clip.segment.segment_id: clip.flac for clip in clips} == audio

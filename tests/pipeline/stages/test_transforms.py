@@ -5,7 +5,7 @@ from __future__ import annotations
 import apache_beam as beam
 
 from soundseam.pipeline.config import load_config
-from soundseam.pipeline.local.progress import ProgressLog
+from soundseam.pipeline.stages.context import RunContext
 from soundseam.pipeline.stages.graph import build_graph
 
 ACCELERATOR = "beam:resources:accelerator:v1"
@@ -14,7 +14,7 @@ ACCELERATOR = "beam:resources:accelerator:v1"
 def hints(*overrides: str) -> dict[str, str]:
     """transform → the accelerator that its workers should have, for those that ask for one."""
     pipeline = beam.Pipeline()
-    build_graph(pipeline, [], load_config("embedded", overrides), "out", ProgressLog())
+    build_graph(pipeline, [], RunContext("out", config=load_config("embedded", overrides)))
     components = pipeline.to_runner_api().components
     asked = {
         transform.unique_name: components.environments[transform.environment_id].resource_hints.get(ACCELERATOR)

@@ -12,7 +12,8 @@ import pytest
 
 from soundseam.pipeline.launch import remaining_work
 from soundseam.pipeline.storage.check import DAMAGED_FOLDER, check_corpus, damage_of, set_aside, without_altered
-from soundseam.pipeline.storage.commits import Commit, Corpus, new_commit, prepare_output
+from soundseam.pipeline.storage.commits import Commit, new_commit, prepare_output
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.sweep import sweep
 from soundseam.pipeline.work import ShardTask, StageTask
 from soundseam.schemas.recording import Source

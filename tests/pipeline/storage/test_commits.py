@@ -16,13 +16,13 @@ from pydantic import BaseModel
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.storage.commits import (
     Commit,
-    Corpus,
     commit_listing,
     new_commit,
     prepare_output,
     read_commits,
     shard_of,
 )
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.sweep import sweep
 from soundseam.pipeline.work import LIST_STAGE
 from soundseam.schemas.tables import Table, table_schema
@@ -65,8 +65,8 @@ def as_the_pipeline_reads(output: str, keys: Mapping[str, str]) -> tuple[Counter
     corpus = Corpus.load(output, [STAGE])
     wanted = ids(keys)
     return (
-        Counter(row["caption"] for row in corpus.rows(STAGE, Table.CAPTIONS, wanted)),
-        Counter(row["detail"] for row in corpus.rows(STAGE, Table.REJECTED, wanted)),
+        Counter(row["caption"] for row in corpus.rows(Table.CAPTIONS, None, wanted)),
+        Counter(row["detail"] for row in corpus.rows(Table.REJECTED, None, wanted)),
     )
 
 
