@@ -68,7 +68,7 @@ def plan_of(inputs: Path, output: Path | str, config: RunConfig) -> Plan:
 
 
 def run(inputs: Path, output: Path | str, config: RunConfig, progress: ProgressLog | None = None) -> None:
-    run_graph(plan_of(inputs, output, config).works, RunContext(str(output), progress, config=config))
+    run_graph(plan_of(inputs, output, config).works, RunContext(str(output), progress or ProgressLog(), config=config))
 
 
 def test_questions_of_many_works_are_under_way_together(
