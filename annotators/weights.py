@@ -58,8 +58,7 @@ class NamedWeights(Model):
 
     @property
     def revision(self) -> str:
-        local = Path(self.weights)
-        weights = folder_key(local) if local.is_dir() else self.weights_revision
+        weights = weights_key(self.weights, self.weights_revision)
         return "-".join((weights, *map(installed_version, self.runs_on), self.answers_revision))
 
     @property
@@ -69,7 +68,7 @@ class NamedWeights(Model):
 
     @property
     def repository(self) -> str | None:
-        return None if Path(self.weights).is_dir() else self.weights
+        return repository_of(self.weights)
 
     @property
     def weights_terms(self) -> str:
@@ -130,6 +129,17 @@ def torch_device(device: str) -> str:
     if device != "auto":
         return device
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def weights_key(weights: str, revision: str) -> str:
+    """Which weights are used: the content of a local folder, else `revision`, the commit on the hub."""
+    local = Path(weights)
+    return folder_key(local) if local.is_dir() else revision
+
+
+def repository_of(weights: str) -> str | None:
+    """The repository on the hub; None for a local folder."""
+    return None if Path(weights).is_dir() else weights
 
 
 def folder_key(folder: Path) -> str:

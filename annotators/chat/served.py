@@ -16,6 +16,7 @@ from soundseam.annotators.chat.client import CachedClient, ServerClient
 from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
 from soundseam.annotators.chat.questions import Answer, ChatClient, ContextT, Question, Reply
 from soundseam.annotators.flac import encode_flac
+from soundseam.annotators.prompts import SERVED
 from soundseam.schemas.annotation import Facts
 from soundseam.schemas.claim import BranchFacts, Claim, Evidence
 from soundseam.schemas.record import Record
@@ -229,6 +230,9 @@ class ServedBackend(Backend[FactsT_co]):
     requires: ClassVar[tuple[str, ...]] = ("aiohttp",)
     remedy: ClassVar[str] = REMEDY
     hears_flac: ClassVar[bool] = True
+    licence: ClassVar[str] = "LicenseRef-of-the-served-model"
+    prompts: ClassVar[tuple[str, ...]] = ()
+    """The prompts of the folder `served` that it sends: their words are part of the revision."""
     answers_revision: ClassVar[str] = "2"
     """Raise it whenever the same model's answers may give different rows."""
 
@@ -238,7 +242,8 @@ class ServedBackend(Backend[FactsT_co]):
 
     @property
     def revision(self) -> str:
-        return f"{self.server.revision}-{self.answers_revision}"
+        words = (SERVED.key(*self.prompts),) if self.prompts else ()
+        return "-".join((self.server.revision, self.answers_revision, *words))
 
     def check_available(self) -> None:
         super().check_available()

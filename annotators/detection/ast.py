@@ -16,7 +16,7 @@ from soundseam.annotators.detection.label_table import carried_table, classes_of
 from soundseam.annotators.detection.tagging import TaggingDetector, sigmoid
 from soundseam.annotators.hub import refuse_unreachable
 from soundseam.annotators.onnx import Floats
-from soundseam.annotators.weights import cannot_open, folder_key, licence_of, torch_device
+from soundseam.annotators.weights import cannot_open, licence_of, repository_of, torch_device, weights_key
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -52,12 +52,11 @@ class Ast(DetectionBackend):
 
     @property
     def revision(self) -> str:
-        local = Path(self.weights)
-        return folder_key(local) if local.is_dir() else self.weights_revision
+        return weights_key(self.weights, self.weights_revision)
 
     @property
     def repository(self) -> str | None:
-        return None if Path(self.weights).is_dir() else self.weights
+        return repository_of(self.weights)
 
     @property
     def weights_terms(self) -> str:

@@ -44,4 +44,5 @@ def _read(folder: str, file: str) -> str:
 AUDIO_CAPTION = Prompts("audio_caption")
 CAPTIONS = Prompts("captions")
 PARALINGUISTICS = Prompts("paralinguistics")
+SERVED = Prompts("served")
 TRAINING = Prompts("training")

@@ -22,7 +22,7 @@ from soundseam.annotators.base import (
 )
 from soundseam.annotators.speech import diarizen_process
 from soundseam.annotators.speech.turns import SpeakerSpan, WindowedDiarizer, WindowTurns, span_in
-from soundseam.annotators.weights import UNKNOWN, folder_key, licence_of, refuse_non_commercial
+from soundseam.annotators.weights import UNKNOWN, licence_of, refuse_non_commercial, repository_of, weights_key
 from soundseam.schemas.event import Branch
 from soundseam.schemas.speech import SpeechFacts
 from soundseam.schemas.timespan import TimeSpan
@@ -67,12 +67,11 @@ class Diarizen(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        local = Path(self.weights)
-        return f"{folder_key(local) if local.is_dir() else self.weights_revision}-1"
+        return f"{weights_key(self.weights, self.weights_revision)}-1"
 
     @property
     def repository(self) -> str | None:
-        return None if Path(self.weights).is_dir() else self.weights
+        return repository_of(self.weights)
 
     @property
     def weights_terms(self) -> str:

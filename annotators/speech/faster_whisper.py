@@ -18,7 +18,7 @@ from soundseam.annotators.onnx import in_halves
 from soundseam.annotators.speech.alignment import timed_words
 from soundseam.annotators.speech.pocketsphinx import speaks_english
 from soundseam.annotators.speech.transcripts import an_empty_transcript, language_of, speech_stretches, told_by_one
-from soundseam.annotators.weights import folder_key, installed_version, licence_of, refuse_non_commercial
+from soundseam.annotators.weights import installed_version, licence_of, refuse_non_commercial, weights_key
 from soundseam.annotators.wording.normalise import primary_language
 from soundseam.schemas.event import Branch
 from soundseam.schemas.segment import Segment
@@ -293,8 +293,7 @@ class FasterWhisper(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        local = Path(self.weights)
-        weights = folder_key(local) if local.is_dir() else self.weights_revision
+        weights = weights_key(self.weights, self.weights_revision)
         return f"{weights}-{installed_version('faster-whisper')}-4"
 
     def check_available(self) -> None:

@@ -124,7 +124,6 @@ class ParalinguisticsByModel(ServedBackend[SpeechFacts]):
 
     branch: ClassVar[Branch] = Branch.SPEECH
     reads_annotations: ClassVar[bool] = True
-    licence: ClassVar[str] = "LicenseRef-of-the-served-model"
 
     @property
     def revision(self) -> str:

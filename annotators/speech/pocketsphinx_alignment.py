@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from soundseam.annotators.base import Annotator, Backend, Clip
+from soundseam.annotators.base import Annotator, Clip
 from soundseam.annotators.speech.alignment import aligned_facts, in_order, text_to_align
-from soundseam.annotators.speech.pocketsphinx import FRAME_MS, MARGIN_MS, as_pcm, is_filler, speaks_english
+from soundseam.annotators.speech.pocketsphinx import (
+    FRAME_MS,
+    MARGIN_MS,
+    PocketsphinxBackend,
+    as_pcm,
+    is_filler,
+    speaks_english,
+)
 from soundseam.annotators.speech.spoken_forms import Reading, has_digits, phones_of, spoken_pieces
 from soundseam.annotators.speech.transcripts import Excerpt, excerpt, speech_stretches, widen
-from soundseam.annotators.weights import installed_version
-from soundseam.schemas.event import Branch
 from soundseam.schemas.speech import SpeechFacts, Word
 
 if TYPE_CHECKING:
@@ -22,26 +27,10 @@ _MIN_PART = 2
 """Minimum length of a word inside a compound: un in unmute."""
 
 
-class PocketsphinxAlignment(Backend[SpeechFacts]):
+class PocketsphinxAlignment(PocketsphinxBackend):
     """Word and sentence times of an English transcript; the pronunciation of unknown words follows spelling rules."""
 
     kind: Literal["pocketsphinx_alignment"] = "pocketsphinx_alignment"
-
-    branch: ClassVar[Branch] = Branch.SPEECH
-    reads_annotations: ClassVar[bool] = True
-    requires: ClassVar[tuple[str, ...]] = ("pocketsphinx",)
-    remedy: ClassVar[str] = (
-        "pip install 'soundseam[speech]' on Python 3.11 or 3.13, which have wheels, or leave this backend out"
-    )
-    licence: ClassVar[str] = "BSD-2-Clause"
-
-    @property
-    def model(self) -> str:
-        return "pocketsphinx-en-us"
-
-    @property
-    def revision(self) -> str:
-        return f"{installed_version('pocketsphinx')}-2"
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()

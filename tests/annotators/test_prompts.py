@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from soundseam.annotators import prompts
-from soundseam.annotators.prompts import AUDIO_CAPTION, CAPTIONS, PARALINGUISTICS, TRAINING, Prompts
+from soundseam.annotators.prompts import AUDIO_CAPTION, CAPTIONS, PARALINGUISTICS, SERVED, TRAINING, Prompts
 
-FOLDERS = (AUDIO_CAPTION, CAPTIONS, PARALINGUISTICS, TRAINING)
+FOLDERS = (AUDIO_CAPTION, CAPTIONS, PARALINGUISTICS, SERVED, TRAINING)
 FILES = [path for folder in FOLDERS for path in (Path(prompts.__file__).parent / folder.folder).iterdir()]
 
 
