@@ -8,11 +8,12 @@ import pytest
 import soundfile
 
 from soundseam.annotators.detection.silero_vad import SileroVad
+from soundseam.annotators.speech.onnx_diarization import OnnxDiarization
 from soundseam.annotators.speech.voice import VoiceMeasures
 from soundseam.pipeline.evaluation.labelled import Conversation, LabelledFolderError, read_labelled_folder
 from soundseam.pipeline.evaluation.speakers import ONE_SPEAKER, diarizing, evaluate_speakers
 from soundseam.pipeline.evaluation.speech import speech_tables
-from tests.annotators.speech.builders import RATE_HZ
+from tests.annotators.speech.builders import RATE_HZ, read_sample
 from tests.annotators.speech.tiny import diarizen
 
 pytest.importorskip("pyannote.metrics")
@@ -55,6 +56,18 @@ def test_overlapped_speech_is_missed_by_one_speaker_alone(tmp_path: Path) -> Non
     ).backends
     assert told.missed == pytest.approx(1 / 3, abs=1e-4)
     assert told.speakers_off == 1.0
+
+
+def test_a_diarization_that_listens_where_speech_was_detected_is_told_where_it_was(tmp_path: Path) -> None:
+    samples = read_sample("speech-congratulations.opus")[: 4_500 * 16]
+    soundfile.write(tmp_path / "a.flac", samples, RATE_HZ)
+    (tmp_path / "ami.jsonl").write_text(
+        json.dumps({"file": "a.flac", "turns": [{"speaker": "anna", "onset": 0.2, "offset": 4.4}]})
+    )
+    conversations = list(read_labelled_folder(tmp_path).conversations)
+    (_, found) = evaluate_speakers(tmp_path, conversations, [OnnxDiarization()], SileroVad()).backends
+    assert found.missed < 0.3
+    assert (found.speakers_off, found.count_right) == (0.0, 1.0)
 
 
 def test_only_backends_that_hear_recordings_tell_speakers_apart(tmp_path: Path) -> None:
