@@ -123,7 +123,7 @@ def _bugs_without_secrets() -> Iterator[None]:
 def _exit_codes() -> Iterator[None]:
     """Turns known errors into one line on standard error and the exit code that the help names."""
     from soundseam.pipeline.config import DamagedError, SetupError, os_problem
-    from soundseam.pipeline.local.supervisor import WorkerFailedError, WorkerStartError
+    from soundseam.pipeline.local.supervisor import WorkerFailedError
     from soundseam.pipeline.storage.redact import redact_text
 
     def terminate(*_: object) -> NoReturn:
@@ -145,7 +145,7 @@ def _exit_codes() -> Iterator[None]:
         raise typer.Exit(FAILED) from None
     except OSError as error:
         _leave(WRONG_SETUP, os_problem(error))
-    except (WorkerFailedError, WorkerStartError) as error:
+    except WorkerFailedError as error:
         if error.trace:
             print(redact_text(error.trace), file=sys.stderr)
         _leave(FAILED, f"the run has ended: {error}. What was committed stays; the same command resumes")

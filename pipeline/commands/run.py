@@ -15,6 +15,7 @@ from soundseam.pipeline.commands.options import Overrides, Profile, Runner
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
+    from soundseam.pipeline.inspection import RunSummary
     from soundseam.pipeline.launch import Prepared, RunRequest
 
 CANNOT_RUN = 1
@@ -82,11 +83,10 @@ def run(
 
     Exit codes: 0 done, 1 failed, 2 wrong set-up, 3 too many or all rejected, 130 interrupted, 143 terminated.
     """
-    from soundseam.pipeline.commands.display import ProgressDisplay, inspection_view, lost_lines, usage_line
+    from soundseam.pipeline.commands.display import ProgressDisplay
     from soundseam.pipeline.launch import Launch, RunRequest, output_in_use
     from soundseam.pipeline.storage.files import use_options
     from soundseam.pipeline.storage.ownership import check_output
-    from soundseam.pipeline.storage.redact import redact_uri
 
     recordings, options = split_beam_options(inputs, runner, own_options(context))
     use_options(options)
@@ -105,9 +105,17 @@ def run(
         prepared = _show_plan(request)
         with ProgressDisplay(Console(stderr=True)) as display:
             summary = Launch(request, prepared, options, display).run()
+    _show_summary(summary, output, not prepared.plan.is_empty)
+    _check_rejects(summary, output, max_reject_rate)
+
+
+def _show_summary(summary: RunSummary, output: str, has_run: bool) -> None:
+    from soundseam.pipeline.commands.display import inspection_view, lost_lines, usage_line
+    from soundseam.pipeline.storage.redact import redact_uri
+
     console = Console()
     console.print(inspection_view(summary.corpus))
-    if not prepared.plan.is_empty:
+    if has_run:
         speed = summary.audio_ms / 1000 / summary.seconds if summary.seconds else 0.0
         console.print(f"{summary.recordings_done} recordings in {summary.seconds:.1f} s, {speed:.1f} x real time")
     for asked in summary.asked:
@@ -116,6 +124,13 @@ def run(
         console.print(Text(line))
     place = redact_uri(output)
     console.print(Text(f"Tables are in {place}, a summary in {place}/_run/summary.json"))
+
+
+def _check_rejects(summary: RunSummary, output: str, max_reject_rate: float | None) -> None:
+    """Ends the command with TOO_MANY_REJECTED if all or too much was rejected."""
+    from soundseam.pipeline.storage.redact import redact_uri
+
+    place = redact_uri(output)
     if not summary.inputs_with_segments:
         typer.echo(
             f"soundseam: none of these inputs gave a segment: see the reasons above and in {place}/rejected", err=True

@@ -14,6 +14,7 @@ from soundseam.schemas.duplicate import LeaveOut
 
 if TYPE_CHECKING:
     from soundseam.pipeline.export.counts import Counts
+    from soundseam.pipeline.export.launch import ExportSummary
     from soundseam.pipeline.sft.build import SftConfig
     from soundseam.pipeline.sft.summary import SftSummary
 
@@ -211,8 +212,7 @@ def export(
             "mix": mix,
         }
     )
-    console, errors = Console(), Console(stderr=True)
-    with errors.status("reading samples") as status:
+    with Console(stderr=True).status("reading samples") as status:
         plan = plan_export(output, target, options)
         check_export(plan, replace)
         summary = run_export(
@@ -220,10 +220,15 @@ def export(
             workers or usable_cores(),
             lambda done, parts: status.update(f"{done:,} of {parts:,} parts"),
         )
+    _show_export(summary, output, target, all_tasks=not tasks)
+
+
+def _show_export(summary: ExportSummary, output: str, target: str, all_tasks: bool) -> None:
+    console, errors = Console(), Console(stderr=True)
     console.print(_export_table(summary.counts))
     console.print(f"{summary.counts.total:,} samples are in {target}", markup=False)
     held = {name.rpartition("/")[0] for name in summary.counts.samples}
-    if missing := [task for task in summary.shares if task not in held and not tasks]:
+    if missing := [task for task in summary.shares if task not in held and all_tasks]:
         errors.print(
             f"No samples of {', '.join(missing)}, which should have a share of the mix: docs/tasks.md says what "
             "each needs",

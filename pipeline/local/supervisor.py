@@ -152,12 +152,8 @@ class WorkerFailedError(Exception):
         self.trace = trace
 
 
-class WorkerStartError(Exception):
+class WorkerStartError(WorkerFailedError):
     """Workers die before their first step. `trace` is the end of the last one's output."""
-
-    def __init__(self, message: str, trace: str) -> None:
-        super().__init__(message)
-        self.trace = trace
 
 
 @dataclass(frozen=True)

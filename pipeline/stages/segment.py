@@ -110,13 +110,19 @@ def _segment_decoded(
         elif not found:
             detail = f"no sound event in {interval.duration_ms / 1000:.1f} s of audio"
             yield _rejected(source, "detect", "no_events", detail, interval)
-    segment_ms = 0
+    lengths_ms = []
     for part, found in zip(parts, drafts, strict=True):
         for draft in found:
             row = _segment_row(source, decoded, part, draft, config_key)
-            segment_ms += row.span.duration_ms
+            lengths_ms.append(row.span.duration_ms)
             yield row
-    yield Recording(
+    yield _recording_row(source, decoded, config, config_key, lengths_ms)
+
+
+def _recording_row(
+    source: Source, decoded: Decoded, config: RunConfig, config_key: str, lengths_ms: Sequence[int]
+) -> Recording:
+    return Recording(
         recording_id=source.recording_id,
         source_uri=source.source_uri,
         manifest_id=source.manifest_id,
@@ -131,8 +137,8 @@ def _segment_decoded(
         metadata=source.metadata,
         quality=decoded.quality,
         detectors=tuple(detector.use for detector in config.detectors),
-        segment_count=sum(map(len, drafts)),
-        segment_ms=segment_ms,
+        segment_count=len(lengths_ms),
+        segment_ms=sum(lengths_ms),
         config_key=config_key,
     )
 
