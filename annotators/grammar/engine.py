@@ -125,11 +125,18 @@ class Rows:
         if name not in self._evidence:
             table, path = read_place(name)
             backend = self.backend_with(table, path)
-            value = as_json(self.value(table, backend, path))
-            self._evidence[name] = Evidence(
-                table=table, segment_id=self.segment.segment_id, backend=backend, field=path, value=value
-            )
+            self._evidence[name] = self._cited(table, backend, path)
         return self._evidence[name]
+
+    def cite(self, row: Annotation | None, *paths: str) -> tuple[Evidence, ...]:
+        """The evidence at `paths` of a row; None means the segment's own row. Raises LookupError if there is none."""
+        table = Table.SEGMENTS if row is None else annotation_table(row.branch)
+        backend = None if row is None else row.backend
+        return tuple(self._cited(table, backend, path) for path in paths)
+
+    def _cited(self, table: Table, backend: str | None, path: str) -> Evidence:
+        value = as_json(self.value(table, backend, path))
+        return Evidence(table=table, segment_id=self.segment.segment_id, backend=backend, field=path, value=value)
 
     def backend_with(self, table: Table, path: str) -> str | None:
         """The backend of `table` that counts for the first field of `path`: the chosen one, else the first that

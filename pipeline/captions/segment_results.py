@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 
-from soundseam.annotators.grammar.engine import Rows, as_json
+from soundseam.annotators.grammar.engine import Rows
 from soundseam.annotators.grammar.events import sure_from
 from soundseam.annotators.wording.language_names import LANGUAGE_NAMES
 from soundseam.schemas.annotation import Annotation
 from soundseam.schemas.caption import ResultKind, ToolResult
-from soundseam.schemas.claim import Evidence
 from soundseam.schemas.event import Event
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.tables import Table, annotation_table
@@ -61,16 +60,7 @@ class Source:
             end_ms=when.end_ms,
             content=content if len(content) <= LONGEST_CONTENT else f"{content[: LONGEST_CONTENT - 1]}…",
             confidence=confidence,
-            evidence=tuple(map(self._evidence, paths)),
-        )
-
-    def _evidence(self, path: str) -> Evidence:
-        return Evidence(
-            table=self.table,
-            segment_id=self.rows.segment.segment_id,
-            backend=self.backend,
-            field=path,
-            value=as_json(self.rows.value(self.table, self.backend, path)),
+            evidence=self.rows.cite(self.row, *paths),
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
-from soundseam.annotators.grammar.engine import Rows, as_json
+from soundseam.annotators.grammar.engine import Rows
 from soundseam.pipeline.sft.answers import TimedText
 from soundseam.schemas.annotation import Annotation, GeneralAnnotation
 from soundseam.schemas.caption import Caption, Conflict
@@ -15,7 +15,7 @@ from soundseam.schemas.claim import Claim, Evidence, Verdict
 from soundseam.schemas.event import Event, EventClass
 from soundseam.schemas.recording import Recording
 from soundseam.schemas.segment import Segment
-from soundseam.schemas.tables import Table, annotation_table
+from soundseam.schemas.tables import annotation_table
 from soundseam.schemas.timespan import TimeSpan
 
 
@@ -132,18 +132,7 @@ class Material:
 
     def cite(self, row: Annotation | None, *paths: str) -> tuple[Evidence, ...]:
         """The evidence at `paths` of a row; None means the segment's own row."""
-        table = Table.SEGMENTS if row is None else annotation_table(row.branch)
-        backend = None if row is None else row.backend
-        return tuple(
-            Evidence(
-                table=table,
-                segment_id=self.segment_id,
-                backend=backend,
-                field=path,
-                value=as_json(self._rows.value(table, backend, path)),
-            )
-            for path in paths
-        )
+        return self._rows.cite(row, *paths)
 
     def in_clip(self, recording_ms: int) -> int:
         """A time of the recording, counted from the segment's start."""
