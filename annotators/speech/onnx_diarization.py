@@ -45,7 +45,7 @@ _MIN_SURE_MS = 1_000
 """Minimum speech of each speaker for `sure`: a speaker with less may be a fragment of another one."""
 _MIN_LOCAL_MS = 300
 _MIN_COVERED = 0.8
-_MAX_DOUBT, _MAX_DOUBT_OF_ONE = 0.08, 0.035
+_MAX_DOUBT, _MAX_DOUBT_OF_ONE = 0.08, 0.025
 """Maximum mean doubt of the segmentation model during speech. For a single speaker it must be lower: distant voices are
 missed where the model is in doubt."""
 
@@ -78,7 +78,7 @@ class OnnxDiarization(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return f"{SEGMENTATION_SHA256[:8]}{EMBEDDING_SHA256[:8]}-1"
+        return f"{SEGMENTATION_SHA256[:8]}{EMBEDDING_SHA256[:8]}-2"
 
     def load(self) -> RecordingAnnotator[SpeechFacts]:
         self.check_available()
