@@ -195,6 +195,11 @@ def test_a_segment_costs_its_length_its_other_classes_and_its_changes() -> None:
         ([(0, 1_000), (5_001, 6_000)], 6_000, [(0, 1_500), (4_501, 6_000)]),
         ([(0, 1_000), (500, 2_000), (7_000, 8_000)], 8_000, [(0, 2_500), (6_500, 8_000)]),
         ([(9_000, 9_100)], 20_000, [(8_500, 9_600)]),
+        (
+            [(0, 1_000), (8_000, 9_000), (11_000, 12_000), (20_000, 21_000)],
+            21_000,
+            [(0, 1_500), (7_500, 12_500), (19_500, 21_000)],
+        ),
         ([(19_000, 25_000)], 20_000, [(18_500, 20_000)]),
         ([], 20_000, []),
     ],
@@ -242,6 +247,9 @@ def test_of_equal_ways_the_one_with_the_earlier_last_boundary_is_taken() -> None
     candidates = Candidates(np.array([0, 2_000, 3_000, 4_000, 5_000, 7_000]), zero, zero, zero[:, None], zero, zero)
     path = choose_boundaries(candidates, CutConfig(min_ms=1_000, target_ms=3_500, max_ms=5_000))
     assert path.tolist() == [0, 2, 5]
+    longer = Candidates(np.array([0, 400, 1_000, 2_000]), *(zero[:4],) * 2, zero[:4, None], zero[:4], zero[:4])
+    at_once = CutConfig(min_ms=1_000, target_ms=1_000, max_ms=5_000)
+    assert choose_boundaries(longer, at_once).tolist() == [0, 2, 3]
     alone = Candidates(np.array([0, 500, 1_000]), *(zero[:3],) * 2, zero[:3, None], zero[:3], zero[:3])
     assert choose_boundaries(alone, CutConfig(min_ms=1_000)).tolist() == [0, 2]
 
