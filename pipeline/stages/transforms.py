@@ -222,9 +222,12 @@ class AnnotateShards(beam.PTransform):
         answers = AskServers if isinstance(backend, ServedBackend) else answers
         answered = works | answers(backend, context)
         rows = answered | "MakeRows" >> beam.Map(row).with_output_types(tuple[str, Any])
+        # Each task is grouped with its rows as one more element: a CoGroupByKey would do the same with more transforms,
+        # and every local graph pays for each of them when it starts.
         return (
-            {"rows": rows, "works": works | KeyWorks()}
-            | beam.CoGroupByKey()
+            (rows, works | KeyWorks())
+            | beam.Flatten()
+            | beam.GroupByKey()
             | beam.ParDo(CommitRows(backend, context.output))
         )
 
@@ -237,14 +240,16 @@ class CommitRows(beam.DoFn):
         self._rows = Metrics.counter("soundseam", f"{annotation_stage(backend)} rows")
         self._rejected = Metrics.counter("soundseam", f"{annotation_stage(backend)} rejected")
 
-    def process(self, grouped: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[ShardTask]:
-        (work,) = grouped[1]["works"]
+    def process(self, grouped: tuple[str, Iterable[Annotation | Rejected | ShardTask]]) -> Iterator[ShardTask]:
+        elements = list(grouped[1])
+        (work,) = (element for element in elements if isinstance(element, ShardTask))
+        rows = [element for element in elements if not isinstance(element, ShardTask)]
         stage = annotation_stage(self._backend)
         todo = work.at(stage)
         if todo is not None:
             with new_commit(self._output, Commit(stage=stage, shard=work.shard, covers=todo.keys, files=())) as writer:
                 # Rows arrive in the order in which bundles ended: sorting makes equal tasks give equal files.
-                for row in sorted(grouped[1]["rows"], key=attrgetter("segment_id")):
+                for row in sorted(rows, key=attrgetter("segment_id")):
                     rejected = isinstance(row, Rejected)
                     (self._rejected if rejected else self._rows).inc()
                     writer.append(Table.REJECTED if rejected else annotation_table(self._backend.branch), row)
