@@ -212,6 +212,13 @@ def test_a_model_that_is_asked_is_named() -> None:
     load_sft_config().check_available()
     with pytest.raises(SetupError, match="answerer has no model"):
         CONFIG.model_copy(update={"answerer": Endpoint()}).check_available()
+    pytest.importorskip("aiohttp")
+    CONFIG.model_copy(update={"answerer": Endpoint(model="m")}).check_available()
+
+
+def test_a_configuration_that_cannot_be_names_its_file_and_the_problem() -> None:
+    with pytest.raises(SetupError, match=r"configuration default: .*validation_share"):
+        load_sft_config(overrides=["validation_share=2"])
 
 
 def test_the_split_is_the_one_that_is_given() -> None:
