@@ -4,49 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
 
-import numpy as np
 import pytest
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.annotators.chat.client import ServerClient
-from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Answer, Question, Reply, Sampling, Tally
-from soundseam.pipeline.stages.segment import encode_flac
+from tests.annotators.chat.clients import a_question, ask_all, client_of, echo, reasons_of
 from tests.support.chat_models import Scripted
-from tests.support.chat_server import Asked, ChatServer, Fault
-
-SOUND = b"fLaC and more"
-
-TONE = encode_flac(np.sin(np.arange(16_000, dtype=np.float32) * 0.2) / 10)
-
-
-@contextmanager
-def client_of(*servers: ChatServer, **options: object) -> Iterator[ServerClient]:
-    fields = {"model": "tiny", "timeout_s": 10, **options}
-    with closing(
-        ServerClient(Endpoint.model_validate({"urls": [server.url for server in servers], **fields}))
-    ) as client:
-        yield client
-
-
-def a_question(text: str = "What is heard?", **fields: object) -> Question:
-    return Question(**{"text": text, "audio": (SOUND,), **fields})
-
-
-def echo(asked: Asked) -> str:
-    return f"You said {asked.text}"
-
-
-def ask_all(client: ServerClient, questions: Sequence[Question], tally: Tally | None = None) -> list[Reply]:
-    """Each question as a group of its own."""
-    return [reply for _, replies in client.ask(((None, [one]) for one in questions), tally) for reply in replies]
-
-
-def reasons_of(replies: Sequence[Reply]) -> list[str]:
-    return [reply.reason if isinstance(reply, AnnotationError) else "" for reply in replies]
+from tests.support.chat_server import ChatServer, Fault
 
 
 def test_a_question_goes_out_with_its_sound_before_its_words() -> None:
@@ -274,87 +240,6 @@ def test_a_key_comes_from_the_environment_and_stays_out_of_what_is_told(monkeypa
     assert isinstance(reply, AnnotationError)
     assert server.received[0].headers["authorization"] == "Bearer sesame"
     assert "sesame" not in reply.detail
-
-
-ERRORS_WITH_200 = [
-    b'{"object": "error", "message": "audio decoding failed", "code": 400}',
-    b'{"error": {"message": "overloaded", "code": 500}}',
-    b"<html><body>Bad Gateway</body></html>",
-    b"[]",
-]
-
-
-@pytest.mark.parametrize("body", ERRORS_WITH_200)
-def test_a_success_without_an_answer_ends_the_run_and_rejects_nothing(body: bytes) -> None:
-    with (
-        ChatServer(Scripted(), lambda number, asked: Fault(body=body)) as server,
-        client_of(server, attempts=2) as client,
-        pytest.raises(ConnectionError, match="success without an answer"),
-    ):
-        ask_all(client, [a_question(str(number)) for number in range(3)])
-
-
-@pytest.mark.parametrize("body", ERRORS_WITH_200)
-def test_one_question_whose_success_holds_no_answer_is_rejected_alone(body: bytes) -> None:
-    bad = lambda number, asked: Fault(body=body) if asked.text == "1" else None  # noqa: E731
-    with ChatServer(Scripted(), bad) as server, client_of(server, attempts=2) as client:
-        replies = ask_all(client, [a_question(str(number)) for number in range(4)])
-    assert reasons_of(replies) == ["", "no_answer", "", ""]
-
-
-def test_a_server_that_takes_another_dialect_alone_ends_the_run_with_its_name() -> None:
-    fail = lambda number, asked: Fault(500) if asked.json_schema or asked.choices else None  # noqa: E731
-    schema = '{"type":"object"}'
-    with (
-        ChatServer(Scripted(), fail) as server,
-        client_of(server) as client,
-        pytest.raises(ConnectionError, match=r"a question with a JSON schema .*set server.dialect=plain"),
-    ):
-        ask_all(client, [Question(str(number), json_schema=schema) for number in range(200)])
-
-
-@pytest.mark.parametrize("status", [400, 500])
-def test_a_server_that_takes_no_sound_at_all_ends_the_run_and_says_so(status: int) -> None:
-    fail = lambda number, asked: Fault(status) if asked.audio else None  # noqa: E731
-    with (
-        ChatServer(Scripted(), fail) as server,
-        client_of(server) as client,
-        pytest.raises(ConnectionError, match=r"answers questions, but not a question about a sound, in no dialect"),
-    ):
-        ask_all(client, [Question(str(number), (TONE,)) for number in range(200)])
-
-
-def test_a_server_that_refuses_one_sound_and_takes_others_rejects_that_one_alone() -> None:
-    fail = lambda number, asked: Fault(400) if asked.text == "too long" else None  # noqa: E731
-    with ChatServer(Scripted(), fail) as server, client_of(server) as client:
-        replies = ask_all(client, [Question("too long", (TONE,)), Question("fine", (TONE,))])
-    assert reasons_of(replies) == ["refused_by_server", ""]
-
-
-def test_a_server_that_cannot_transcribe_ends_the_run_at_once() -> None:
-    with (
-        ChatServer(Scripted(), lambda number, asked: Fault(501)) as server,
-        client_of(server) as client,
-        pytest.raises(ConnectionError, match="HTTP 501"),
-    ):
-        ask_all(client, [Question("", (TONE,), interface="transcriptions")])
-
-
-def test_a_plain_server_is_sent_no_format_and_words_alone_as_a_string() -> None:
-    with ChatServer(Scripted(echo)) as server, client_of(server, dialect="plain") as client:
-        ask_all(client, [Question("hello", json_schema='{"type":"object"}')])
-    (received,) = server.received
-    assert "response_format" not in received.json
-    assert received.json["messages"] == [{"role": "user", "content": "hello"}]
-
-
-def test_a_server_that_sends_our_key_back_in_an_answer_has_told_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("THE_KEY", "sk-secret-1234")
-    repeat = Scripted(lambda asked: "Authorization: Bearer sk-secret-1234")
-    with ChatServer(repeat) as server, client_of(server, api_key_variable="THE_KEY") as client:
-        (answer,) = ask_all(client, [a_question()])
-    assert isinstance(answer, Answer)
-    assert answer.text == "Authorization: Bearer [key]"
 
 
 def test_an_error_while_questions_are_made_rises_and_cancels_the_rest() -> None:
