@@ -25,6 +25,10 @@ class WriterConfig(Record):
 
     server: Endpoint = Endpoint()
     sampling: Sampling = Field(default=Sampling(max_tokens=1024), description="how its answers are sampled")
+    grammar_if_refused: bool = Field(
+        default=False,
+        description="a segment whose written caption is refused gets the grammar's, else none",
+    )
 
 
 class VerifierConfig(Record):

@@ -100,11 +100,11 @@ def _write_all(
     first = ((context, read(planned, reply)) for (context, planned), (reply,) in answered)
     for (context, asked), replies in client.ask((pair, repairs(pair[1])) for pair in first):
         last = read(asked.planned, *replies) if replies else asked
-        yield context, _or_grammar(last, config, config_key)
+        yield context, _or_grammar(last, config, config_key) if writer.grammar_if_refused else last.composed
 
 
 def _or_grammar(asked: _Asked, config: CaptionConfig, config_key: str) -> Composed:
-    """The writer's caption or, if it is refused, the grammar's caption of the same facts."""
+    """The writer's caption or, if it is refused, the grammar's of the same facts, with the refused answer beside it."""
     draft = asked.composed
     if isinstance(draft, AnnotationError) or not draft.problems:
         return draft

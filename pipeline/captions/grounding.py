@@ -95,7 +95,16 @@ def ground_words(text: str, cited: Sequence[ToolResult], language: str) -> Itera
     if strange := [word for word in words if stem(word) not in known]:
         yield Problem(Reason.UNFOUNDED_WORD, f"{', '.join(strange)} in {text!r} is in none of its evidence")
 
+    for pattern, what in ((_DENIES, "denies"), (_SEVERAL, "speaks of several people")):
+        stated = pattern.search(unquoted(text).lower())
+        if stated and not pattern.search(held):
+            yield Problem(Reason.UNFOUNDED_WORD, f"{stated.group()} in {text!r}: none of its evidence {what}")
 
+
+_DENIES = re.compile(r"\b(?:no|not|nobody|nothing|never|none|neither|nor|without|\w+n['\u2019]t|hardly|absent)\b")
+_SEVERAL = re.compile(
+    r"\b(?:people|persons|voices|speakers|each other|one another|conversations?|dialogues?|discuss\w*)\b"
+)
 _WORD = re.compile(r"[a-z][a-z'\u2019]*")
 _ENDINGS = ("ings", "ing", "ers", "er", "est", "ies", "ied", "ed", "es", "ly", "s", "y", "e")
 

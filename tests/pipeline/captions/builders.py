@@ -19,7 +19,7 @@ from tests.support.caption_rows import event, music, row, segment, transcript, v
 from tests.support.scripted_asker import ScriptedAsker
 
 SERVER = Endpoint(model="writer", revision="r1")
-ENGLISH = CaptionConfig(composer="writer", writer=WriterConfig(server=SERVER))
+ENGLISH = CaptionConfig(composer="writer", writer=WriterConfig(server=SERVER, grammar_if_refused=True))
 CHINESE = ENGLISH.model_copy(update={"language": "zh"})
 SAID = "all the lines are busy so please call again in 20 minutes"
 Say = Callable[[Question], str]

@@ -37,6 +37,7 @@ WRITER = """
 captions:
   composer: writer
   writer:
+    grammar_if_refused: true
     server: {{urls: ["{url}"], model: author, revision: r7, outage_s: 2}}
 """
 

@@ -218,7 +218,7 @@ def test_a_composer_without_what_it_needs_says_so(fields: dict[str, str], remedy
 def test_the_key_knows_models_prompts_and_thresholds_but_not_where_models_are_served() -> None:
     elsewhere = Endpoint(model="writer", revision="r1", urls=("http://other:9/v1",), in_flight=3)
     verified = ENGLISH.model_copy(update={"verifier": VerifierConfig(server=SERVER)})
-    same = ENGLISH.model_copy(update={"writer": WriterConfig(server=elsewhere)})
+    same = ENGLISH.model_copy(update={"writer": WriterConfig(server=elsewhere, grammar_if_refused=True)})
     assert same.key == ENGLISH.key
     others = [
         ENGLISH.model_copy(update={"writer": WriterConfig(server=Endpoint(model="writer", revision="r2"))}),

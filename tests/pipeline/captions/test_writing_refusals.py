@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.pipeline.captions.caption_config import CaptionConfig
+from soundseam.pipeline.captions.caption_config import CaptionConfig, WriterConfig
 from soundseam.pipeline.captions.compose import Draft, compose_captions
-from soundseam.pipeline.captions.grounding import Reason
+from soundseam.pipeline.captions.grounding import Reason, ground_words
 from soundseam.pipeline.captions.plan import plan_caption
 from soundseam.schemas.claim import Claim
 from soundseam.schemas.event import Branch
@@ -17,6 +17,7 @@ from tests.pipeline.captions.builders import (
     CHINESE,
     ENGLISH,
     MUSIC,
+    SERVER,
     SPOKEN,
     VOICE,
     answer,
@@ -152,3 +153,20 @@ def test_a_refused_answer_leaves_the_grammar_s_caption_and_is_kept_for_inspectio
     assert composed.caption.composer == "grammar"
     assert composed.caption.caption
     assert "a gunshot rings out" in composed.refused[0].detail
+
+
+def test_a_segment_whose_written_caption_is_refused_has_none_unless_the_grammar_is_to_stand_in() -> None:
+    asker = ScriptedAsker(say=lambda question: answer((INVENTED[0], MUSIC)))
+    writer = WriterConfig(server=SERVER)
+    config = ENGLISH.model_copy(update={"writer": writer})
+    ((_, draft),) = compose_captions([("a", planned_scene())], config, "k", asker)
+    assert isinstance(draft, Draft)
+    assert Reason.UNFOUNDED_WORD in {problem.reason for problem in draft.problems}
+
+
+@pytest.mark.parametrize(
+    "text", ["nobody speaks", "the speech is not there", "people are talking to each other", "a conversation goes on"]
+)
+def test_a_denial_or_several_people_rest_on_evidence_that_says_so(text: str) -> None:
+    cited = next(result for result in planned_scene().facts if result.content.startswith("speech"))
+    assert [problem.reason for problem in ground_words(text, [cited], "en")] == [Reason.UNFOUNDED_WORD]
