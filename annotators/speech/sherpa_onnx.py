@@ -163,7 +163,7 @@ class SherpaAnnotator:
             self._expect(language_of(clips[0]))
         streams = [self._recogniser.create_stream() for _ in clips]
         for stream, clip in zip(streams, clips, strict=True):
-            stream.accept_waveform(clip.sample_rate_hz, _padded(clip))
+            stream.accept_waveform(clip.sample_rate_hz, _padded(clip, self._model.family.batches))
         self._recogniser.decode_streams(streams)
         return [
             SpeechFacts(transcript=self._transcript(clip, stream.result))
@@ -261,8 +261,10 @@ def _whole_seconds(clip: Clip) -> int:
     return _STEP_S * max(1, ceil(len(clip.samples) / clip.sample_rate_hz / _STEP_S))
 
 
-def _padded(clip: Clip) -> Samples:
-    return np.pad(clip.samples, (0, _whole_seconds(clip) * clip.sample_rate_hz - len(clip.samples)))
+def _padded(clip: Clip, to_batch: bool) -> Samples:
+    """The clip with silence up to whole seconds for a batch, else up to one second: some models need a few frames."""
+    seconds = _whole_seconds(clip) if to_batch else _STEP_S
+    return np.pad(clip.samples, (0, max(0, seconds * clip.sample_rate_hz - len(clip.samples))))
 
 
 def _folder_of(backend: SherpaOnnx) -> Path:
