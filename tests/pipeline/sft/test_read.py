@@ -118,7 +118,7 @@ def test_samples_of_a_recording_without_some_segments_name_none_of_them() -> Non
 
 def test_what_was_not_looked_for_cannot_be_left_out(tmp_path: Path) -> None:
     commit_sounds(tmp_path, {"a": [MELODY]})
-    with pytest.raises(SetupError, match=r"has no marks of duplicates .*soundseam dedup"):
+    with pytest.raises(SetupError, match=r"has no marks of duplicates.*soundseam dedup"):
         read_marks(str(tmp_path), None, [LeaveOut.COPIES])
     find_duplicates(DedupRequest(output=str(tmp_path)), lambda done, parts: None)
     read_marks(str(tmp_path), None, [LeaveOut.COPIES])
