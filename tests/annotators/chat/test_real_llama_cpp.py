@@ -1,4 +1,4 @@
-"""The client in front of servers of llama.cpp, which no one here wrote: text alone, and no sound."""
+"""The client against real servers of llama.cpp, with text only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from soundseam.annotators.chat.client import ServerClient
 from soundseam.annotators.chat.endpoint import Dialect, Endpoint
 from soundseam.annotators.chat.questions import Answer, Question, Reply, Sampling
-from tests.annotators.chat.test_client import TONE
+from tests.annotators.chat.clients import TONE
 from tests.support.llama_cpp import needs_llama_cpp, real_llama_cpp
 
 pytestmark = needs_llama_cpp
