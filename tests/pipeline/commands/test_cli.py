@@ -4,6 +4,8 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -276,7 +278,10 @@ def test_an_option_of_beam_passes_through(tmp_path: Path) -> None:
 
 
 def test_the_version_is_told() -> None:
-    assert re.fullmatch(r"soundseam \d+\.\d+\.\d+\S*\n", invoke("--version").output)
+    told = invoke("--version").output
+    assert re.fullmatch(r"soundseam \d+\.\d+\.\d+\S*\n", told)
+    run_as_module = [sys.executable, "-m", "soundseam", "--version"]
+    assert subprocess.run(run_as_module, capture_output=True, text=True, check=True).stdout == told
 
 
 def test_a_bug_in_the_parent_process_shows_where_it_is_and_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
