@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from soundseam.annotators.base import AnnotationError, Clip
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import ChatClient, ContextT, Question, Reply, Sampling
-from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend, flac_of, told_claim
+from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend, flac_of, model_claim
 from soundseam.annotators.grammar.engine import caption_text
 from soundseam.annotators.prompts import AUDIO_CAPTION
 from soundseam.annotators.wording.normalise import sentences_in, unquoted
@@ -203,7 +203,7 @@ class AudioCaptioner(ServedAnnotator[FactsT], Generic[FactsT]):
         """One claim per sentence, whose only evidence is the answer itself: it can only be verified by listening."""
         table, field = annotation_table(self._backend.branch), f"told.candidates.{chosen}.text"
         for sentence in sentences_in(text):
-            yield told_claim(sentence, table, segment, self._backend.backend, field, text)
+            yield model_claim(sentence, table, segment, self._backend.backend, field, text)
 
 
 class SpeechAudioCaption(AudioCaptionBackend[SpeechFacts]):

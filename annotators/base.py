@@ -103,7 +103,7 @@ class Clip:
     annotations: tuple[Annotation, ...] = ()
     """Rows of the same segment and branch by earlier backends, if `reads_annotations` asks for them."""
     flac: bytes = b""
-    """The segment's own FLAC file instead of samples, if `hears_flac` asks for it."""
+    """The segment's own FLAC file instead of samples, if `takes_flac` asks for it."""
 
 
 class Annotator(Protocol[FactsT_co]):
@@ -119,7 +119,7 @@ class Annotator(Protocol[FactsT_co]):
 
 @runtime_checkable
 class RecordingAnnotator(Annotator[FactsT_co], Protocol[FactsT_co]):
-    """What the `load()` of a backend with `hears_recordings` returns."""
+    """What the `load()` of a backend with `takes_recordings` returns."""
 
     def annotate_recording(self, waveform: Waveform, segments: Sequence[Segment]) -> Sequence[FactsT_co]:
         """One answer per segment in `segments`, in order, computed from the whole recording.
@@ -210,13 +210,13 @@ class Backend(Model, Generic[FactsT_co]):
     sample_rate_hz: ClassVar[int | None] = 16_000
     """Sample rate of the clips it needs; None for a backend that only reads annotations."""
     mono: ClassVar[bool] = True
-    hears_flac: ClassVar[bool] = False
+    takes_flac: ClassVar[bool] = False
     """True for a backend that forwards a segment's FLAC file unchanged, and so needs no samples."""
     reads_annotations: ClassVar[bool] = False
     """True for a backend that reads the rows of the backends listed before it in its branch."""
     reads_language: ClassVar[bool] = False
     """True for a backend whose answers depend on the segment's stated language."""
-    hears_recordings: ClassVar[bool] = False
+    takes_recordings: ClassVar[bool] = False
     """True if `load()` returns a RecordingAnnotator, which annotates whole recordings instead of clips."""
     batch_size: int = Field(default=16, ge=1, le=4096)
     """Maximum number of clips in one call of `annotate`."""

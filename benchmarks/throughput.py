@@ -176,9 +176,9 @@ def run_workers(inputs: Path, output: Path, workers: int) -> None:
     from apache_beam.options.pipeline_options import PipelineOptions
 
     sources = list_sources([str(inputs)]).sources
-    works = [work_of(source, index) for index, source in enumerate(sources)]
+    tasks = [work_of(source, index) for index, source in enumerate(sources)]
     group = GraphGroup(segmenting_config(), str(output), PipelineOptions([]))
-    run_local(works, LocalJob(group, Bystander(), workers))
+    run_local(tasks, LocalJob(group, Bystander(), workers))
 
 
 class Bystander:

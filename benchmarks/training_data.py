@@ -75,7 +75,7 @@ def build(corpus: Path) -> Measured:
     """All samples of all tasks."""
     job = prepare_sft(str(corpus), load_sft_config(), Marks())
     began = time.process_time()
-    SftGroup(job.made_with, None)(job.plan.works, ProgressLog())
+    SftGroup(job.made_with, None)(job.plan.tasks, ProgressLog())
     seconds = time.process_time() - began
     files = list((corpus / "sft").rglob("*.parquet"))
     return Measured(sum(pq.read_metadata(file).num_rows for file in files), seconds, peak_mb(), megabytes(files))

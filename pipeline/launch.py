@@ -96,7 +96,7 @@ class Prepared:
     @property
     def audio_ms(self) -> int:
         """Estimated length of the recordings with something left to do."""
-        return sum(self.durations_ms[source.recording_id] for work in self.plan.works for source in work.sources)
+        return sum(self.durations_ms[source.recording_id] for work in self.plan.tasks for source in work.sources)
 
     @property
     def recording_ids(self) -> frozenset[str]:
@@ -106,7 +106,7 @@ class Prepared:
     def stage_seconds(self) -> dict[str, float]:
         """stage → expected seconds on one core."""
         seconds = dict.fromkeys(self.costs, 0.0)
-        for work in self.plan.works:
+        for work in self.plan.tasks:
             for stage in work.stages:
                 for recording_id, _ in stage.keys:
                     seconds[stage.stage] += self.durations_ms[recording_id] / 1000 * self.costs[stage.stage]
@@ -200,7 +200,7 @@ class Launch:
         write_configuration(output, config)
         self.prepared.index.save()
         listed = commit_listing(output, self.request.inputs, self.prepared.listing.rejected)
-        meter = Meter(plan.works, self.prepared.durations_ms, self.prepared.costs, self.prepared.workers)
+        meter = Meter(plan.tasks, self.prepared.durations_ms, self.prepared.costs, self.prepared.workers)
         watcher = RunWatcher(output, meter, self.display)
         begin_retries(output, self.prepared.lost)
         if files.is_local(output):
@@ -208,7 +208,7 @@ class Launch:
             names = self.prepared.recording_ids
             set_aside(output, (file.uri for file in self.prepared.damaged if file.recording_ids <= names))
         if not plan.is_empty:
-            self._run_works(watcher)
+            self._run_tasks(watcher)
             write_metrics(output, read_metrics(output).updated(meter.stage_metrics()))
         sweep(output, {**wanted_keys(config, self.prepared.listing.sources), LIST_STAGE: listed})
         corpus = inspect_corpus(output)
@@ -237,13 +237,13 @@ class Launch:
         end_retries(self.request.output, lost)
         return lost
 
-    def _run_works(self, watcher: RunWatcher) -> None:
-        works = self.prepared.plan.works
+    def _run_tasks(self, watcher: RunWatcher) -> None:
+        tasks = self.prepared.plan.tasks
         group = GraphGroup(self.prepared.config, self.request.output, self.options)
         if self.request.is_local:
-            run_local(works, LocalJob(group, watcher, self.prepared.workers, self.request.stall_timeout_s))
+            run_local(tasks, LocalJob(group, watcher, self.prepared.workers, self.request.stall_timeout_s))
         else:
-            group(works, ProgressLog())
+            group(tasks, ProgressLog())
 
 
 @dataclass(frozen=True)
@@ -254,12 +254,12 @@ class GraphGroup:
     output: str
     options: PipelineOptions
 
-    def __call__(self, works: Sequence[ShardTask], progress: ProgressLog) -> None:
+    def __call__(self, tasks: Sequence[ShardTask], progress: ProgressLog) -> None:
         from soundseam.pipeline.stages.context import RunContext
         from soundseam.pipeline.stages.graph import run_graph
 
         files.use_options(self.options)
-        run_graph(works, RunContext(self.output, progress, config=self.config), self.options)
+        run_graph(tasks, RunContext(self.output, progress, config=self.config), self.options)
 
 
 class RunWatcher:

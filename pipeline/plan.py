@@ -172,17 +172,17 @@ class Plan(Record):
     """Everything that is left to do, as tasks, with reasons."""
 
     stages: tuple[StagePlan, ...]
-    works: tuple[ShardTask, ...]
+    tasks: tuple[ShardTask, ...]
     kept: int
     """Recordings in OUT from earlier runs that are not among the inputs; their rows stay."""
 
     @property
     def recordings(self) -> int:
-        return sum(len(work.sources) for work in self.works)
+        return sum(len(work.sources) for work in self.tasks)
 
     @property
     def is_empty(self) -> bool:
-        return not self.works
+        return not self.tasks
 
 
 def plan_run(sources: Sequence[Source], config: RunConfig, corpus: Corpus, shards: int) -> Plan:
@@ -198,10 +198,10 @@ def plan_run(sources: Sequence[Source], config: RunConfig, corpus: Corpus, shard
         )
     listed = {source.recording_id for source in sources}
     kept = {recording_id for stage in wanted for recording_id in corpus.keys(stage)} - listed
-    return Plan(stages=tuple(stages), works=_works(sources, wanted, missing, shards), kept=len(kept))
+    return Plan(stages=tuple(stages), tasks=_tasks(sources, wanted, missing, shards), kept=len(kept))
 
 
-def _works(
+def _tasks(
     sources: Sequence[Source],
     wanted: Mapping[str, Mapping[str, str]],
     missing: Mapping[str, set[str]],

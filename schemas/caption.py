@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from soundseam.schemas.claim import Claim, Evidence, kept_claims
+from soundseam.schemas.claim import Claim, Evidence, remaining_claims
 from soundseam.schemas.event import Branch
 from soundseam.schemas.record import Record
 from soundseam.schemas.timespan import TimeSpan
@@ -192,4 +192,4 @@ class Caption(Record):
     @property
     def kept(self) -> tuple[Claim, ...]:
         """The claims that the caption consists of."""
-        return kept_claims(self.claims)
+        return remaining_claims(self.claims)

@@ -61,7 +61,7 @@ class Claim(Record):
     )
 
 
-def kept_claims(claims: Sequence[Claim]) -> tuple[Claim, ...]:
+def remaining_claims(claims: Sequence[Claim]) -> tuple[Claim, ...]:
     """The claims that a caption consists of: all except those that a verifier dropped."""
     return tuple(claim for claim in claims if claim.verdict is not Verdict.DROPPED)
 

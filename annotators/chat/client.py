@@ -111,7 +111,7 @@ class CachedClient:
         assert self._store is not None
         keys = [answer_key(question, self._client.endpoint) for question in questions]
         found = [
-            self._store.find(question.about, key) if _may_be_kept(question) else None
+            self._store.find(question.about, key) if _is_cacheable(question) else None
             for question, key in zip(questions, keys, strict=True)
         ]
         self.tally.add(kept_answers=sum(answer is not None for answer in found))
@@ -123,7 +123,7 @@ class CachedClient:
         complete: list[Reply] = []
         for question, key, found in zip(group.questions, group.keys, group.found, strict=True):
             reply = next(fresh) if found is None else found
-            if found is None and isinstance(reply, Answer) and _may_be_kept(question):
+            if found is None and isinstance(reply, Answer) and _is_cacheable(question):
                 self._store.keep(question.about, key, reply)
             complete.append(reply)
         return complete
@@ -137,7 +137,7 @@ class _Group:
         self.found = found
 
 
-def _may_be_kept(question: Question) -> bool:
+def _is_cacheable(question: Question) -> bool:
     return bool(question.about)
 
 

@@ -143,7 +143,9 @@ def with_thinking(facts: FactsT | AnnotationError, answers: Sequence[Answer]) ->
     return cast("FactsT", facts.model_copy(update={"thinking": "\n\n".join(thoughts)}))
 
 
-def told_claim(text: str, table: Table, segment: Segment, backend: str, field: str, answer: str | None = None) -> Claim:
+def model_claim(
+    text: str, table: Table, segment: Segment, backend: str, field: str, answer: str | None = None
+) -> Claim:
     """A claim whose only evidence is the model's own words, so that it can only be verified by listening. The words are
     at `field` of the backend's own row, alone or within `answer`."""
     value = json.dumps(text if answer is None else answer, ensure_ascii=False)
@@ -229,7 +231,7 @@ class ServedBackend(Backend[FactsT_co]):
 
     requires: ClassVar[tuple[str, ...]] = ("aiohttp",)
     remedy: ClassVar[str] = REMEDY
-    hears_flac: ClassVar[bool] = True
+    takes_flac: ClassVar[bool] = True
     licence: ClassVar[str] = "LicenseRef-of-the-served-model"
     prompts: ClassVar[tuple[str, ...]] = ()
     """The prompts of the folder `served` that it sends: their words are part of the revision."""

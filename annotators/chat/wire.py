@@ -17,8 +17,8 @@ from soundseam.annotators.chat.questions import Answer, Question, Step, TimedWor
 from soundseam.annotators.flac import encode_flac, wav_of
 
 _AS_WAV: frozenset[Dialect] = frozenset({"openai", "plain"})
-KEPT_WAVS = 32
-_kept_wav_of = lru_cache(maxsize=KEPT_WAVS)(wav_of)
+MAX_CACHED_WAVS = 32
+_cached_wav_of = lru_cache(maxsize=MAX_CACHED_WAVS)(wav_of)
 """Cached for the other questions about the same audio."""
 
 
@@ -31,7 +31,7 @@ def sound_part(data: str, dialect: Dialect) -> dict[str, object]:
 
 def sound_file(flac: bytes, dialect: Dialect) -> bytes:
     """The file to send: the FLAC file, or the same samples as WAV."""
-    return _kept_wav_of(flac) if dialect in _AS_WAV else flac
+    return _cached_wav_of(flac) if dialect in _AS_WAV else flac
 
 
 TOP_LOGPROBS = 20

@@ -17,7 +17,7 @@ from soundseam.annotators.chat.served import (
     ServedAnnotator,
     ServedBackend,
     flac_of,
-    told_claim,
+    model_claim,
 )
 from soundseam.annotators.general.scene import Scene, event_id, families_in, named_families, scene_of, unheard_in
 from soundseam.annotators.prompts import SERVED
@@ -96,7 +96,7 @@ class SceneDescriber(RecordAnnotator[GeneralFacts, Scene, DescribedScene]):
         )
         if not self._backend.gives_caption:
             return GeneralFacts(description=description)
-        claim = told_claim(text, Table.GENERAL, scene.segment, self._backend.backend, "description.text")
+        claim = model_claim(text, Table.GENERAL, scene.segment, self._backend.backend, "description.text")
         return GeneralFacts(description=description, caption=text, caption_claims=(claim,))
 
 

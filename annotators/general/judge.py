@@ -17,7 +17,7 @@ from soundseam.annotators.chat.served import (
     ServedAnnotator,
     ServedBackend,
     flac_of,
-    told_claim,
+    model_claim,
 )
 from soundseam.annotators.general.scene import Scene, scene_of
 from soundseam.annotators.prompts import SERVED
@@ -111,7 +111,7 @@ class SceneJudge(RecordAnnotator[GeneralFacts, Case, Verdicts]):
             for criterion, verdict in verdicts.items()
         )
         text, segment = case.description.text, case.scene.segment
-        claim = told_claim(text, Table.GENERAL, segment, case.backend, "description.text")
+        claim = model_claim(text, Table.GENERAL, segment, case.backend, "description.text")
         return GeneralFacts(
             judgement=Judgement(described_by=case.backend, marks=marks_of, mean=round(mean, 2)),
             caption=text,

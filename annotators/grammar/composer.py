@@ -94,8 +94,8 @@ RULES: Mapping[str, Rule] = {
 
 def rule_named(name: str) -> Rule:
     """The rule named by a claim, without the fields that the claim left out. Raises KeyError for an unknown name."""
-    base, told_without, places = name.partition(WITHOUT)
-    rule = without(RULES[base], places.split("+")) if told_without else RULES[base]
+    base, is_without, places = name.partition(WITHOUT)
+    rule = without(RULES[base], places.split("+")) if is_without else RULES[base]
     if rule.name != name:
         raise KeyError(name)
     return rule

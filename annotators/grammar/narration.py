@@ -25,7 +25,7 @@ from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 _ONE_CALL_MS = 900
 """An event up to this long counts as one call, so that calls can be counted."""
 _COUNTED = 4
-_MAX_TOLD = 4
+_MAX_KINDS = 4
 """Maximum number of kinds of sound in one sentence."""
 _MOST_OF_IT = 0.8
 _WHOLE = 0.75
@@ -94,8 +94,8 @@ def _parts(sounds: Sequence[SegmentEvent]) -> list[_Part]:
     """One part per name, and one for all unnamed events, in order of first appearance."""
     kinds = sorted(sounds, key=_kind)
     parts = [_Part(tuple(own)) for _, own in groupby(kinds, key=_kind)]
-    if len(parts) > _MAX_TOLD:
-        parts = sorted(parts, key=lambda part: (part.name is None, -covered_ms(part.spans)))[:_MAX_TOLD]
+    if len(parts) > _MAX_KINDS:
+        parts = sorted(parts, key=lambda part: (part.name is None, -covered_ms(part.spans)))[:_MAX_KINDS]
     return sorted(parts, key=lambda part: (part.start_ms, part.end_ms))
 
 

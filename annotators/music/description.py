@@ -18,7 +18,7 @@ from soundseam.annotators.chat.served import (
     ServedAnnotator,
     ServedBackend,
     flac_of,
-    told_claim,
+    model_claim,
 )
 from soundseam.annotators.grammar.engine import caption_text
 from soundseam.annotators.grammar.music_character import SURE_KEY, SURE_TEMPO
@@ -63,8 +63,8 @@ class Measured:
     vocals: tuple[bool, str] | None = None
 
 
-def measured_of(segment: Segment, annotations: Sequence[Annotation], hears_singing: bool) -> Measured:
-    """`hears_singing`: the detectors distinguish singing from music, so that no detected singing means that nobody
+def measured_of(segment: Segment, annotations: Sequence[Annotation], detects_singing: bool) -> Measured:
+    """`detects_singing`: the detectors distinguish singing from music, so that no detected singing means that nobody
     sings.
     """
     rows = [row for row in annotations if isinstance(row, MusicAnnotation)]
@@ -82,11 +82,11 @@ def measured_of(segment: Segment, annotations: Sequence[Annotation], hears_singi
     return Measured(
         tempo_bpm=tempi[0] if tempi else None,
         key=keys[0] if keys else None,
-        vocals=_vocals(segment, rows, hears_singing),
+        vocals=_vocals(segment, rows, detects_singing),
     )
 
 
-def _vocals(segment: Segment, rows: Sequence[MusicAnnotation], hears_singing: bool) -> tuple[bool, str] | None:
+def _vocals(segment: Segment, rows: Sequence[MusicAnnotation], detects_singing: bool) -> tuple[bool, str] | None:
     share = sum(entry.share for entry in segment.profile if entry.event_class is EventClass.SINGING)
     if share >= SURE_SINGING_SHARE:
         return True, "profile"
@@ -97,7 +97,7 @@ def _vocals(segment: Segment, rows: Sequence[MusicAnnotation], hears_singing: bo
             is_singer = tag.kind is TagKind.INSTRUMENT and _SINGER_TAGS.search(tag.label)
             if is_singer and tag.score >= SURE_TAG:
                 return True, row.backend
-    return (False, "profile") if hears_singing and share == 0 else None
+    return (False, "profile") if detects_singing and share == 0 else None
 
 
 def contradiction(text: str, measured: Measured) -> Contradiction | None:
@@ -201,20 +201,20 @@ class MusicDescriber(RecordAnnotator[MusicFacts, MeasuredSegment, DescribedMusic
             system=SERVED.text("music_description_system"),
             sampling=self._backend.sampling,
             about=heard.segment.recording_id,
-            check=told_problems,
+            check=answer_problems,
         )
 
     def facts(self, parsed: Parsed[DescribedMusic], heard: MeasuredSegment) -> MusicFacts:
-        description = held_against(parsed.record, heard.measured, parsed.answer.text)
+        description = checked_against(parsed.record, heard.measured, parsed.answer.text)
         claims = tuple(
-            told_claim(text, Table.MUSIC, heard.segment, self._backend.backend, f"description.{part}")
+            model_claim(text, Table.MUSIC, heard.segment, self._backend.backend, f"description.{part}")
             for part in PARTS
             if (text := getattr(description, part)) is not None
         )
         return MusicFacts(description=description, caption=caption_text(claims) or None, caption_claims=claims)
 
 
-def told_problems(record: Record) -> Iterator[str]:
+def answer_problems(record: Record) -> Iterator[str]:
     """Problems of an answer, one clause each."""
     assert isinstance(record, DescribedMusic)
     for part in PARTS:
@@ -225,7 +225,7 @@ def told_problems(record: Record) -> Iterator[str]:
         yield f"key: {record.key!r} is not a key such as A minor"
 
 
-def held_against(told: DescribedMusic, measured: Measured, answer: str) -> MusicDescription:
+def checked_against(told: DescribedMusic, measured: Measured, answer: str) -> MusicDescription:
     """`told` without the sentences and values that contradict the measurements; these are listed as contradictions."""
     found: list[Contradiction] = []
     parts = {part: _what_stands(str(getattr(told, part)), measured, found) for part in PARTS}

@@ -124,7 +124,7 @@ class SongFormer(Backend[MusicFacts]):
 
     branch: ClassVar[Branch] = Branch.MUSIC
     sample_rate_hz: ClassVar[int | None] = RATE_HZ
-    hears_recordings: ClassVar[bool] = True
+    takes_recordings: ClassVar[bool] = True
     remedy: ClassVar[str] = "pip install 'soundseam[models]'"
     licence: ClassVar[str] = _WITH_MUQ
 

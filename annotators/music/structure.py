@@ -219,7 +219,7 @@ class Structure(Backend[MusicFacts]):
 
     branch: ClassVar[Branch] = Branch.MUSIC
     sample_rate_hz: ClassVar[int | None] = RATE_HZ
-    hears_recordings: ClassVar[bool] = True
+    takes_recordings: ClassVar[bool] = True
     licence: ClassVar[str] = "Apache-2.0"
 
     @property

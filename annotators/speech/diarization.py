@@ -43,7 +43,7 @@ class PyannoteDiarization(TorchWeights, Backend[SpeechFacts]):
     """Maximum number of speakers per window; null for no limit."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
-    hears_recordings: ClassVar[bool] = True
+    takes_recordings: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = ("torch", "pyannote.audio")
     runs_on: ClassVar[tuple[str, ...]] = ("pyannote.audio",)
     licence: ClassVar[str] = "CC-BY-4.0"

@@ -27,7 +27,7 @@ from soundseam.schemas.event import Branch
 from soundseam.schemas.speech import SpeechFacts
 from soundseam.schemas.timespan import TimeSpan
 
-_TOLD = 400
+_LAST_CHARACTERS = 400
 """Characters of a process's last output in an error message."""
 
 
@@ -58,7 +58,7 @@ class Diarizen(Backend[SpeechFacts]):
 
     not_in_key: ClassVar[frozenset[str]] = Backend.not_in_key | {"python"}
     branch: ClassVar[Branch] = Branch.SPEECH
-    hears_recordings: ClassVar[bool] = True
+    takes_recordings: ClassVar[bool] = True
     licence: ClassVar[str] = "CC-BY-NC-4.0"
 
     @property
@@ -178,4 +178,4 @@ class DiarizenProcess:
     def _last_words(self) -> str:
         """The last line of the process's standard error."""
         said = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return said[-1][-_TOLD:] if said else "it said nothing"
+        return said[-1][-_LAST_CHARACTERS:] if said else "it said nothing"

@@ -17,7 +17,12 @@ from soundseam.annotators.hub import refuse_unreachable
 from soundseam.annotators.onnx import in_halves
 from soundseam.annotators.speech.alignment import timed_words
 from soundseam.annotators.speech.pocketsphinx import speaks_english
-from soundseam.annotators.speech.transcripts import an_empty_transcript, language_of, speech_stretches, told_by_one
+from soundseam.annotators.speech.transcripts import (
+    an_empty_transcript,
+    language_of,
+    single_transcript,
+    speech_stretches,
+)
 from soundseam.annotators.weights import installed_version, licence_of, refuse_non_commercial, weights_key
 from soundseam.annotators.wording.normalise import primary_language
 from soundseam.schemas.event import Branch
@@ -201,7 +206,7 @@ class WhisperAnnotator:
             language_probability=None if language.probability is None else round(min(1.0, language.probability), 3),
             no_speech_probability=round(min(1.0, decoded.no_speech_probability), 3),
         )
-        return told_by_one(heard, self._decoding.trust_single_system)
+        return single_transcript(heard, self._decoding.trust_single_system)
 
     def _prompt(self, code: str) -> list[int]:
         tokenizer = self._tokenizer(code)

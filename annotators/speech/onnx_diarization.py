@@ -66,7 +66,7 @@ class OnnxDiarization(Backend[SpeechFacts]):
     """Maximum pause within a turn."""
 
     branch: ClassVar[Branch] = Branch.SPEECH
-    hears_recordings: ClassVar[bool] = True
+    takes_recordings: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime",)
     remedy: ClassVar[str] = "pip install onnxruntime"
     carries: ClassVar[tuple[str, ...]] = (f"speech/weights/{SEGMENTATION_FILE}", f"speech/weights/{EMBEDDING_FILE}")

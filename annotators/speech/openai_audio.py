@@ -13,7 +13,7 @@ from soundseam.annotators.base import AnnotationError, Clip
 from soundseam.annotators.chat.questions import Answer, ChatClient, ContextT, Question, Reply, Sampling, TimedWord
 from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend, flac_of, with_thinking
 from soundseam.annotators.speech.alignment import in_order
-from soundseam.annotators.speech.transcripts import told_by_one
+from soundseam.annotators.speech.transcripts import single_transcript
 from soundseam.annotators.wording.normalise import primary_language
 from soundseam.schemas.event import Branch
 from soundseam.schemas.segment import Segment
@@ -77,7 +77,7 @@ class OpenaiAudioAnnotator(ServedAnnotator[SpeechFacts]):
             flags=(),
         )
         try:
-            told = told_by_one(heard, self._backend.trust_single_system, self._backend.max_characters)
+            told = single_transcript(heard, self._backend.trust_single_system, self._backend.max_characters)
         except AnnotationError as error:
             return error
         return with_thinking(SpeechFacts(transcript=told), [reply])

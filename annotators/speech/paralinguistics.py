@@ -18,7 +18,7 @@ from soundseam.annotators.chat.served import (
     ServedBackend,
     ask_records,
     flac_of,
-    told_claim,
+    model_claim,
     with_thinking,
 )
 from soundseam.annotators.flac import decode_flac
@@ -196,7 +196,7 @@ class ParalinguisticsAnnotator(ServedAnnotator[SpeechFacts]):
             system=PARALINGUISTICS.text("paralinguistics_system"),
             sampling=self._backend.sampling,
             about=segment.recording_id,
-            check=told_problems,
+            check=answer_problems,
         )
 
     def _facts(
@@ -207,10 +207,10 @@ class ParalinguisticsAnnotator(ServedAnnotator[SpeechFacts]):
         for known, told in zip(voices, answers, strict=True):
             if isinstance(told, AnnotationError):
                 return told
-            described.append(held_against(told, known))
+            described.append(checked_against(told, known))
             heard.append(told.answer)
         claims = tuple(
-            told_claim(one.summary, Table.SPEECH, segment, self._backend.backend, f"paralinguistics.{index}.summary")
+            model_claim(one.summary, Table.SPEECH, segment, self._backend.backend, f"paralinguistics.{index}.summary")
             for index, one in enumerate(described)
             if one.summary != UNCLEAR and not one.contradictions
         )
@@ -220,7 +220,7 @@ class ParalinguisticsAnnotator(ServedAnnotator[SpeechFacts]):
         return with_thinking(facts, heard)
 
 
-def held_against(told: Parsed[Dimensions], known: KnownVoice) -> Paralinguistics:
+def checked_against(told: Parsed[Dimensions], known: KnownVoice) -> Paralinguistics:
     """`told`, with unclear for values that contradict the measurements, which are listed as contradictions."""
     wrong = contradictions(told.record, known.voice, known.measured_by) if known.voice is not None else ()
     values = {
@@ -231,7 +231,7 @@ def held_against(told: Parsed[Dimensions], known: KnownVoice) -> Paralinguistics
     return Paralinguistics(**values, speaker=known.speaker, contradictions=wrong, answer=told.answer.text)
 
 
-def told_problems(record: Record) -> Iterator[str]:
+def answer_problems(record: Record) -> Iterator[str]:
     """Problems of a valid answer, one clause each."""
     assert isinstance(record, Dimensions)
     for name, max_words in MAX_WORDS.items():

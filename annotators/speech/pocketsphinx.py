@@ -16,8 +16,8 @@ from soundseam.annotators.speech.transcripts import (
     an_empty_transcript,
     excerpt,
     language_of,
+    single_transcript,
     speech_stretches,
-    told_by_one,
     widen,
 )
 from soundseam.annotators.weights import installed_version
@@ -90,7 +90,7 @@ class PocketsphinxAnnotator:
         if not stretches or not as_pcm(clip.samples).any():  # it recognises a word in digital silence
             return an_empty_transcript("no_speech")
         heard = excerpt(clip, widen(stretches, MARGIN_MS, clip.segment.span))
-        return told_by_one(_transcript(words_of(self._decode(as_pcm(heard.samples)), heard)), self._trusted)
+        return single_transcript(_transcript(words_of(self._decode(as_pcm(heard.samples)), heard)), self._trusted)
 
     def _decode(self, pcm: NDArray[np.int16]) -> list[_Decoded]:
         # Noise removal adapts from one utterance to the next until the front end is rebuilt: without this, words would

@@ -16,7 +16,7 @@ from soundseam.annotators.base import Annotator, Backend, BackendUnavailableErro
 from soundseam.annotators.onnx import in_halves
 from soundseam.annotators.speech.alignment import within_speech
 from soundseam.annotators.speech.sherpa_models import SherpaModel, files_to_load, open_folder
-from soundseam.annotators.speech.transcripts import an_empty_transcript, language_of, told_by_one
+from soundseam.annotators.speech.transcripts import an_empty_transcript, language_of, single_transcript
 from soundseam.annotators.weights import NamedWeights, cannot_open
 from soundseam.annotators.wording.normalise import primary_language
 from soundseam.schemas.event import Branch
@@ -189,7 +189,7 @@ class SherpaAnnotator:
             usable_for_training=False,
             flags=("cut_short",) if cut else (),
         )
-        return told_by_one(heard, self._backend.trust_single_system)
+        return single_transcript(heard, self._backend.trust_single_system)
 
     def _language(self, clip: Clip, answer: Answer) -> str | None:
         named = _CLASSES.sub(r"\1", answer.lang)

@@ -208,7 +208,7 @@ NO_LANGUAGE = "und"
 _SHOWN = 200
 
 
-def told_by_one(heard: Transcript, trusted: bool, max_characters: int = MAX_CHARACTERS) -> Transcript:
+def single_transcript(heard: Transcript, trusted: bool, max_characters: int = MAX_CHARACTERS) -> Transcript:
     """`heard` as the row of one recogniser, with more flags; usable for training if there are none and the
     configuration has `trusted` this recogniser alone.
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from soundseam.annotators.base import Annotator, Backend, Clip, Samples
 from soundseam.annotators.onnx import in_halves
 from soundseam.annotators.speech.alignment import in_order
-from soundseam.annotators.speech.transcripts import an_empty_transcript, language_of, told_by_one
+from soundseam.annotators.speech.transcripts import an_empty_transcript, language_of, single_transcript
 from soundseam.annotators.weights import TorchWeights, cannot_open, torch_device
 from soundseam.annotators.wording.normalise import primary_language
 from soundseam.schemas.event import Branch
@@ -78,7 +78,7 @@ class TransformersAnnotator:
             usable_for_training=False,
             flags=(),
         )
-        return told_by_one(heard, self._backend.trust_single_system)
+        return single_transcript(heard, self._backend.trust_single_system)
 
 
 def _open(backend: TransformersAsr) -> Recogniser:

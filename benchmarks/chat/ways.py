@@ -99,11 +99,11 @@ def ask_by_graph(load: Load, corpus: Path) -> None:
     config = RunConfig.model_validate({"detectors": [{"kind": "embedded"}], "branches": {"speech": [speech]}})
     (backend,) = config.branches.speech
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        works = pipeline | beam.Create(_works(str(corpus), annotation_stage(backend)))
-        _ = works | AnnotateShards(backend, RunContext(str(corpus), config=config))
+        tasks = pipeline | beam.Create(_tasks(str(corpus), annotation_stage(backend)))
+        _ = tasks | AnnotateShards(backend, RunContext(str(corpus), config=config))
 
 
-def _works(output: str, stage: str) -> list[ShardTask]:
+def _tasks(output: str, stage: str) -> list[ShardTask]:
     """All recordings of a corpus, a work a shard, with nothing to do but `stage`."""
     by_shard: dict[int, list[str]] = {}
     for recording_id in sorted(Corpus.load(output, [SEGMENTS_STAGE]).keys(SEGMENTS_STAGE)):

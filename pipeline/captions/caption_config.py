@@ -108,7 +108,7 @@ class CaptionConfig(Record):
             self.clap.check_available()
 
     @property
-    def hears_audio(self) -> bool:
+    def needs_audio(self) -> bool:
         """Whether the segments' audio is needed for captions."""
         return self.verifier is not None or self.clap is not None
 

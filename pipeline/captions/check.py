@@ -37,7 +37,7 @@ from soundseam.pipeline.captions.plainness import LONGEST_CAPTION, wording_probl
 from soundseam.pipeline.captions.tool_results import results_of
 from soundseam.schemas.annotation import Annotation, SpeechAnnotation
 from soundseam.schemas.caption import Caption, ResultKind, ToolResult
-from soundseam.schemas.claim import Claim, kept_claims
+from soundseam.schemas.claim import Claim, remaining_claims
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.tables import Table
 
@@ -68,7 +68,7 @@ def check_claims(
     """
     rows = Rows(segment, annotations)
     grounds = _Grounds(rows)
-    kept = kept_claims(claims)
+    kept = remaining_claims(claims)
     problems: list[Problem] = []
     if not kept:
         problems.append(Problem(Reason.NO_CLAIMS, "nothing could be said"))

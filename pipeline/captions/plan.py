@@ -21,7 +21,7 @@ from soundseam.schemas.tables import Table
 MAX_FACTS = 40
 """Maximum number of facts for a writer; those with the lowest weight are dropped first."""
 
-_NOT_TOLD = {
+_NOT_MENTIONED = {
     ResultKind.AGREEMENT,
     ResultKind.ALIGNMENT,
     ResultKind.NOTES,
@@ -154,7 +154,7 @@ class _Admission:
 
     def allows(self, result: ToolResult) -> bool:
         source = f"{result.table}/{result.backend or ''}"
-        if not result.content or result.kind in _NOT_TOLD or result.kind in self._open:
+        if not result.content or result.kind in _NOT_MENTIONED or result.kind in self._open:
             return False
         if result.kind in _SPOKEN:
             return source == self._agreed

@@ -22,7 +22,7 @@ from soundseam.annotators.prompts import CAPTIONS
 from soundseam.pipeline.captions.caption_config import CaptionLanguage, VerifierConfig
 from soundseam.pipeline.captions.merge import branches_of
 from soundseam.schemas.caption import Caption, ClaimCheck, UnsureReason
-from soundseam.schemas.claim import Claim, Verdict, kept_claims
+from soundseam.schemas.claim import Claim, Verdict, remaining_claims
 from soundseam.schemas.record import draw
 from soundseam.schemas.segment import Segment
 
@@ -213,7 +213,7 @@ def _after_silence(judged: _Judged, replies: Sequence[Reply], config: VerifierCo
 
 def verified_caption(heard: VerifierInput, claims: tuple[Claim, ...], checks: tuple[ClaimCheck, ...]) -> Caption:
     """The caption with the claims that were not dropped; verified if all of them were confirmed."""
-    kept = kept_claims(claims)
+    kept = remaining_claims(claims)
     return heard.caption.model_copy(
         update={
             "caption": caption_text(kept),

@@ -93,7 +93,7 @@ def _music_tables(folder: Path, config: RunConfig) -> Iterator[ScoreTable]:
     from soundseam.pipeline.evaluation.loop import score_table
     from soundseam.pipeline.evaluation.music import evaluate_music
 
-    backends = [one for one in config.branches.music if not one.reads_annotations and not one.hears_flac]
+    backends = [one for one in config.branches.music if not one.reads_annotations and not one.takes_flac]
     found = evaluate_music(folder, loadable(backends))
     yield score_table(f"Music: {found.pieces} pieces, {found.audio_s:.0f} s", found.backends)
 

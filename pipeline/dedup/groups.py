@@ -185,7 +185,7 @@ class Links:
         corpus, evaluation = self._best["corpus"], self._best["evaluation"]
         marked = np.flatnonzero((corpus["other"] != NONE) | (evaluation["other"] != NONE)).tolist()
         names = {segment: self._items.name(segment) for segment in marked}
-        first_of = _least((self._clusters.find(segment), name) for segment, name in names.items())
+        first_of = _first_names((self._clusters.find(segment), name) for segment, name in names.items())
         group_of = self._group_names(segment for segment in marked if corpus["other"][segment] != NONE)
         for segment in sorted(marked, key=names.__getitem__):
             recording_id, in_corpus = self._recording_id(segment), corpus["other"][segment] != NONE
@@ -207,7 +207,7 @@ class Links:
             number = self._items.recording_of(segment)
             # If a recording's segments were not consecutive, it would have several numbers.
             self._groups.join(numbers.setdefault(self._recording_id(segment), number), number)
-        least = _least((self._groups.find(number), name) for name, number in numbers.items())
+        least = _first_names((self._groups.find(number), name) for name, number in numbers.items())
         return {name: least[self._groups.find(number)] for name, number in numbers.items()}
 
     def _recording_id(self, segment: int) -> str:
@@ -233,7 +233,7 @@ def _nothing(count: int) -> NDArray[np.void]:
     return best
 
 
-def _least(named: Iterable[tuple[int, str]]) -> dict[int, str]:
+def _first_names(named: Iterable[tuple[int, str]]) -> dict[int, str]:
     """number → the first of its names."""
     least: dict[int, str] = {}
     for number, name in named:

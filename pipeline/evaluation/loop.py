@@ -194,7 +194,7 @@ class Annotating:
         return [self._finding(item, *pair) for pair in self._answers(item, segments)]
 
     def _answers(self, item: Labelled[TruthT], segments: Sequence[Segment]) -> Iterator[tuple[Segment, Answer]]:
-        if self._backend.hears_recordings:
+        if self._backend.takes_recordings:
             if not isinstance(self._annotator, RecordingAnnotator):
                 raise TypeError(f"{self._backend.backend} hears recordings, and its annotator does not")
             try:

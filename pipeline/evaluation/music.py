@@ -234,7 +234,7 @@ def evaluate_music(
     """
     cut = partial(clip_spans, clip_s=clip_s)
     truths = tuple(read_list(folder / LIST, MusicTruth))
-    systems = {one.backend: Annotating(one, None if one.hears_recordings else cut) for one in backends}
+    systems = {one.backend: Annotating(one, None if one.takes_recordings else cut) for one in backends}
     scorer = MusicScorer(systems)
     timing = evaluate(read_labelled(folder, truths if systems else (), Branch.MUSIC), systems, scorer)
     return MusicEvaluation(pieces=len(truths), audio_s=round(timing.audio_s, 1), backends=tuple(scorer.scores(timing)))

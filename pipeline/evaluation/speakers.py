@@ -79,7 +79,7 @@ def count_speakers(turns: Turns) -> int:
 
 def diarizing(backends: Sequence[Backend[SpeechFacts]]) -> list[Backend[SpeechFacts]]:
     """The diarization backends among `backends` that can load here."""
-    return loadable([backend for backend in backends if backend.hears_recordings])
+    return loadable([backend for backend in backends if backend.takes_recordings])
 
 
 def evaluate_speakers(

@@ -122,7 +122,7 @@ class _Tally:
 def transcribing(backends: Sequence[Backend[SpeechFacts]]) -> list[Backend[SpeechFacts]]:
     """The backends among `backends` for words, their times or the measured voice that can load here."""
     others = ("speech_caption", "clap_agreement", "audio_caption", "paralinguistics")
-    return [one for one in loadable(backends) if one.kind not in others and not one.hears_recordings]
+    return [one for one in loadable(backends) if one.kind not in others and not one.takes_recordings]
 
 
 def evaluate_speech(

@@ -87,7 +87,7 @@ class Judged:
 
 
 def evaluate_verifier(
-    output: str, config: VerifierConfig, asker: ChatClient, segments: int, seed: int
+    output: str, config: VerifierConfig, client: ChatClient, segments: int, seed: int
 ) -> VerifierEvaluation:
     """Asks about the claims of up to `segments` randomly drawn segments of OUT. Raises SetupError if OUT has none."""
     corpus = _load(output)
@@ -100,19 +100,19 @@ def evaluate_verifier(
     trials = trials_of([caption for caption in captions if caption.segment_id in plain], plain, seed)
     if not trials:
         raise SetupError(f"{output} has too few claims to swap: it needs captions of several recordings")
-    return summarise(list(judge_trials(_heard(corpus, trials), config, asker)), len(trials))
+    return summarise(list(judge_trials(_heard(corpus, trials), config, client)), len(trials))
 
 
-def judge_trials(heard: Iterable[SegmentTrials], config: VerifierConfig, asker: ChatClient) -> Iterator[Judged]:
+def judge_trials(heard: Iterable[SegmentTrials], config: VerifierConfig, client: ChatClient) -> Iterator[Judged]:
     """The trials of each segment, judged; those that fail are left out."""
-    asked = asker.ask((one, one.questions) for one in heard)
+    asked = client.ask((one, one.questions) for one in heard)
     first = ((one, list(_judge(one, replies, config))) for one, replies in asked)
 
     def ask_silence(pair: tuple[SegmentTrials, list[Judged]]) -> list[Question]:
         silence = silence_like(num_flac_samples(pair[0].flac))
         return _questions([one.trial for one in pair[1] if _is_asked_in_silence(one.trial, config)], silence)
 
-    for (one, judged), replies in asker.ask((pair, ask_silence(pair)) for pair in first):
+    for (one, judged), replies in client.ask((pair, ask_silence(pair)) for pair in first):
         silent = iter(_answers(ask_silence((one, judged)), replies))
         for each in judged:
             answer = next(silent) if _is_asked_in_silence(each.trial, config) else None

@@ -22,15 +22,15 @@ AHEAD = 4
 """Maximum number of finished results per worker that wait for their turn."""
 
 
-def in_order(make: Callable[[Work], Made], works: Sequence[Work], workers: int) -> Iterator[Made]:
+def in_order(make: Callable[[Work], Made], tasks: Sequence[Work], workers: int) -> Iterator[Made]:
     """`make` of each work. In this process for one worker or one work."""
-    if workers == 1 or len(works) < 2:
-        yield from map(make, works)
+    if workers == 1 or len(tasks) < 2:
+        yield from map(make, tasks)
         return
     # The initializer: a killed parent runs no clean-up, and its processes would wait for it forever.
-    with ProcessPoolExecutor(min(workers, len(works)), get_context("spawn"), die_with, (os.getpid(),)) as pool:
+    with ProcessPoolExecutor(min(workers, len(tasks)), get_context("spawn"), die_with, (os.getpid(),)) as pool:
         waiting: deque[Future[Made]] = deque()
-        for work in works:
+        for work in tasks:
             waiting.append(pool.submit(make, work))
             if len(waiting) >= AHEAD * workers:
                 yield waiting.popleft().result()

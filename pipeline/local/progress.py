@@ -234,7 +234,7 @@ class Meter:
 
     def __init__(
         self,
-        works: Sequence[ShardTask],
+        tasks: Sequence[ShardTask],
         durations_ms: Mapping[str, int],
         costs: Mapping[str, float],
         workers: int,
@@ -244,7 +244,7 @@ class Meter:
         self._stages = list(costs)
         self._left: dict[str, int] = {}
         """recording_id → its unfinished stages, one bit each: so millions of recordings fit in memory."""
-        for work in works:
+        for work in tasks:
             for stage in work.stages:
                 bit = 1 << self._stages.index(stage.stage)
                 for recording_id, _ in stage.keys:

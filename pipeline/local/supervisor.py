@@ -31,22 +31,22 @@ GROUPS_A_WORKER = 4
 """So that workers finish at about the same time."""
 
 
-def recordings_of(works: Iterable[ShardTask]) -> tuple[str, ...]:
-    """The recordings with something left to do in `works`, each once, in order."""
-    return tuple(dict.fromkeys(name for work in works for stage in work.stages for name, _ in stage.keys))
+def recordings_of(tasks: Iterable[ShardTask]) -> tuple[str, ...]:
+    """The recordings with something left to do in `tasks`, each once, in order."""
+    return tuple(dict.fromkeys(name for work in tasks for stage in work.stages for name, _ in stage.keys))
 
 
-def group_works(works: Sequence[ShardTask], workers: int) -> list[tuple[ShardTask, ...]]:
-    """All of `works`, in groups for one worker at a time, the largest first.
+def group_tasks(tasks: Sequence[ShardTask], workers: int) -> list[tuple[ShardTask, ...]]:
+    """All of `tasks`, in groups for one worker at a time, the largest first.
 
     A task larger than a group is split between recordings; a single larger recording is a group of its own.
     """
-    total = sum(work.size_bytes for work in works)
+    total = sum(work.size_bytes for work in tasks)
     each = -(-total // workers)
     limit = min(MAX_BYTES, max(min(MIN_BYTES, each), total // (workers * GROUPS_A_WORKER)))
     groups: list[list[ShardTask]] = []
     room_bytes = room_recordings = 0
-    for piece in (piece for work in works for piece in _pieces(work, limit)):
+    for piece in (piece for work in tasks for piece in _pieces(work, limit)):
         if piece.size_bytes > room_bytes or len(piece.sources) > room_recordings:
             groups.append([])
             room_bytes, room_recordings = limit, MAX_RECORDINGS
@@ -67,19 +67,19 @@ def _pieces(work: ShardTask, limit_bytes: int) -> list[ShardTask]:
         room_bytes -= source.size_bytes
     if len(runs) == 1:
         return [work]
-    return list(chain.from_iterable(take_from_works([work], frozenset(run)) for run in runs))
+    return list(chain.from_iterable(take_from_tasks([work], frozenset(run)) for run in runs))
 
 
-def halve_works(works: Sequence[ShardTask]) -> list[tuple[ShardTask, ...]]:
-    """`works` in two groups; in one if there is only one recording."""
-    names = recordings_of(works)
+def halve_tasks(tasks: Sequence[ShardTask]) -> list[tuple[ShardTask, ...]]:
+    """`tasks` in two groups; in one if there is only one recording."""
+    names = recordings_of(tasks)
     halves = [names[: len(names) // 2], names[len(names) // 2 :]]
-    return [group for half in halves if (group := take_from_works(works, frozenset(half)))]
+    return [group for half in halves if (group := take_from_tasks(tasks, frozenset(half)))]
 
 
-def take_from_works(works: Sequence[ShardTask], recording_ids: frozenset[str]) -> tuple[ShardTask, ...]:
+def take_from_tasks(tasks: Sequence[ShardTask], recording_ids: frozenset[str]) -> tuple[ShardTask, ...]:
     """The tasks with only these recordings, without tasks in which nothing is left to do."""
-    return tuple(part for work in works if (part := work.only(recording_ids)).stages)
+    return tuple(part for work in tasks if (part := work.only(recording_ids)).stages)
 
 
 TICK_S = 0.2
@@ -160,7 +160,7 @@ class WorkerStartError(WorkerFailedError):
 class Task:
     """A group that a worker processes."""
 
-    works: tuple[ShardTask, ...]
+    shard_tasks: tuple[ShardTask, ...]
     lone: bool = False
     """Its only recording is suspected: it gets a new process, and no third try."""
     exclusive: bool = False
@@ -168,8 +168,8 @@ class Task:
     lost_unexplained: int = 0
 
 
-def run_local(works: Sequence[ShardTask], job: LocalJob) -> None:
-    """Runs all `works` with `job.workers` processes.
+def run_local(tasks: Sequence[ShardTask], job: LocalJob) -> None:
+    """Runs all `tasks` with `job.workers` processes.
 
     Raises WorkerFailedError, WorkerStartError, or SetupError if a model cannot load; in any case, no process started
     here remains.
@@ -177,7 +177,7 @@ def run_local(works: Sequence[ShardTask], job: LocalJob) -> None:
     with tempfile.TemporaryDirectory(prefix="soundseam-run-") as folder:
         supervisor = _Supervisor(job, Path(folder))
         try:
-            supervisor.run(deque(Task(group) for group in group_works(works, job.workers)))
+            supervisor.run(deque(Task(group) for group in group_tasks(tasks, job.workers)))
         finally:
             supervisor.stop()
 
@@ -218,7 +218,7 @@ class _Supervisor:
             self._tasks.popleft()
             worker = self._start() if task.lone else self._idle_worker() or self._start()
             self._workers[worker] = task
-            worker.give(task.works)
+            worker.give(task.shard_tasks)
 
     def _idle_worker(self) -> Worker | None:
         return next((worker for worker, task in self._workers.items() if task is None), None)
@@ -266,7 +266,7 @@ class _Supervisor:
             task = self._workers[worker]
             self._workers[worker] = None
             if task is not None:
-                self._job.watcher.finish(recordings_of(task.works))
+                self._job.watcher.finish(recordings_of(task.shard_tasks))
                 if task.lone:
                     self._dismiss(worker)
 
@@ -289,7 +289,7 @@ class _Supervisor:
         step = worker.open_steps[-1]
         if step.audio_ms:
             return self._job.stall_timeout_s + step.audio_ms / 1000 / SLOWEST_SPEED
-        sizes = {source.recording_id: source.size_bytes for work in task.works for source in work.sources}
+        sizes = {source.recording_id: source.size_bytes for work in task.shard_tasks for source in work.sources}
         return self._job.stall_timeout_s + sum(sizes.get(name, 0) for name in step.recording_ids) / SLOWEST_BYTES_S
 
     def _lose(self, worker: Worker, reason: LossReason, detail: str) -> None:
@@ -312,34 +312,34 @@ class _Supervisor:
             self._try_again(task, worker, exclusive=reason == "worker_died" and "SIGKILL" in detail)
 
     def _give_up(self, task: Task, worker: Worker, reason: LossReason, detail: str) -> None:
-        (recording_id,) = recordings_of(task.works)
-        for work in task.works:
+        (recording_id,) = recordings_of(task.shard_tasks)
+        for work in task.shard_tasks:
             self._job.watcher.give_up(Poison(work, recording_id, worker.last_stage, reason, detail))
         # Other stages of the recording may still be done; a task without any settled part would come back forever.
-        settled = [work for work in task.works if self._job.watcher.remaining(work) != work]
+        settled = [work for work in task.shard_tasks if self._job.watcher.remaining(work) != work]
         self._queue(settled, lone=True, exclusive=task.exclusive)
 
     def _try_again(self, task: Task, worker: Worker, exclusive: bool) -> None:
-        known = frozenset(recordings_of(task.works))
+        known = frozenset(recordings_of(task.shard_tasks))
         suspects = known & frozenset(worker.open_steps[-1].recording_ids if worker.open_steps else ())
         if suspects:
-            self._queue(take_from_works(task.works, known - suspects))
+            self._queue(take_from_tasks(task.shard_tasks, known - suspects))
         elif task.lost_unexplained == 0:
-            self._queue(task.works, lost_unexplained=1)
+            self._queue(task.shard_tasks, lost_unexplained=1)
         elif len(known) > 1:
-            for half in halve_works(task.works):
+            for half in halve_tasks(task.shard_tasks):
                 self._queue(half, lost_unexplained=1)
         else:
             suspects = known
         for name in sorted(suspects):
-            self._queue(take_from_works(task.works, frozenset({name})), lone=True, exclusive=exclusive)
+            self._queue(take_from_tasks(task.shard_tasks, frozenset({name})), lone=True, exclusive=exclusive)
 
     def _queue(
-        self, works: Sequence[ShardTask], lone: bool = False, exclusive: bool = False, lost_unexplained: int = 0
+        self, tasks: Sequence[ShardTask], lone: bool = False, exclusive: bool = False, lost_unexplained: int = 0
     ) -> None:
-        """Queues the rest of `works`: groups first, then lone recordings, and exclusive ones last."""
-        left = tuple(work for given in works if (work := self._job.watcher.remaining(given)) is not None)
-        self._job.watcher.finish(frozenset(recordings_of(works)) - frozenset(recordings_of(left)))
+        """Queues the rest of `tasks`: groups first, then lone recordings, and exclusive ones last."""
+        left = tuple(work for given in tasks if (work := self._job.watcher.remaining(given)) is not None)
+        self._job.watcher.finish(frozenset(recordings_of(tasks)) - frozenset(recordings_of(left)))
         if not left:
             return
         task = Task(left, lone, exclusive, lost_unexplained)

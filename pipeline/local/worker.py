@@ -38,7 +38,7 @@ LOG_TAIL_BYTES = 2000
 class RunGroup(Protocol):
     """Runs every stage of some tasks up to their commits, reporting each step to `progress`. Must be picklable."""
 
-    def __call__(self, works: Sequence[ShardTask], progress: ProgressLog) -> None: ...
+    def __call__(self, tasks: Sequence[ShardTask], progress: ProgressLog) -> None: ...
 
 
 _BEAMS_REMARK = re.compile(r"\s*\[while running .*\]$")
@@ -76,14 +76,14 @@ class Worker:
         # Sent, not an argument of the process: imports may print or fail, so the log must exist first.
         self._send(run_group)
 
-    def give(self, works: Sequence[ShardTask]) -> None:
+    def give(self, tasks: Sequence[ShardTask]) -> None:
         """Passes one group, after the process has started: before it reads, a large message would block this
         process.
         """
         self.open_steps.clear()
         self._last_done_s = None
         self.last_sign_s = time.monotonic()
-        self._waiting = tuple(works)
+        self._waiting = tuple(tasks)
         if self.ready:
             self._send_waiting()
 
@@ -204,9 +204,9 @@ def serve_groups(connection: Connection, steps: str, log: str, parent: int) -> N
     threading.Thread(target=_receive_groups, args=(connection, groups), daemon=True).start()
     connection.send(Answer(state="ready"))
     while True:
-        works = groups.get()
+        tasks = groups.get()
         try:
-            run_group(works, ProgressLog(path=steps))
+            run_group(tasks, ProgressLog(path=steps))
         except BackendUnavailableError as error:
             connection.send(Answer(state="unavailable", error=_BEAMS_REMARK.sub("", str(error).strip())))
         except ConnectionError as error:

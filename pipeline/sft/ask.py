@@ -103,11 +103,11 @@ class ServedTask(AnyTaskOptions):
 
     @abstractmethod
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Whom it asks; `askers` are of these, in this order."""
+        """Whom it asks; `clients` are of these, in this order."""
 
     @abstractmethod
     def asks_from(
-        self, recordings: Iterable[RecordingMaterial], phrasing: Phrasing, askers: Sequence[ChatClient]
+        self, recordings: Iterable[RecordingMaterial], phrasing: Phrasing, clients: Sequence[ChatClient]
     ) -> Iterator[QuestionDraft]:
         """Every question, in order of the recordings and their segments; recordings are drawn as answers arrive.
 

@@ -156,12 +156,12 @@ def _thin_cell(
     if len(sizes) == 2:
         # If only two answers occur, they count as offered.
         limit = max(limit, 0.5 + OVER_CHANCE)
-    most = most_of_each(sizes, limit)
+    most = max_of_each(sizes, limit)
     for answer, draws in answers.items():
         _cap((cell, answer), draws, most, found)
 
 
-def most_of_each(sizes: Mapping[str, int], limit: float) -> int:
+def max_of_each(sizes: Mapping[str, int], limit: float) -> int:
     """The largest number to keep of each answer, so that none has more than the share `limit` of the rest."""
     for most in range(max(sizes.values()), 0, -1):
         left = [min(size, most) for size in sizes.values()]

@@ -102,9 +102,9 @@ class ShardBuilder:
             yield from samples
 
     def _written(
-        self, task: ServedTask, recordings: Iterable[RecordingMaterial], askers: list[CachedClient]
+        self, task: ServedTask, recordings: Iterable[RecordingMaterial], clients: list[CachedClient]
     ) -> Iterator[Sample]:
-        asks = task.asks_from(recordings, self.made_with.config.phrasing, askers)
+        asks = task.asks_from(recordings, self.made_with.config.phrasing, clients)
         key = self.made_with.config.task_key(task)
         for recording_id, mine in groupby(asks, key=lambda ask: ask.materials[0].segment.recording_id):
             split = self.made_with.split_of(recording_id)
@@ -124,11 +124,13 @@ class BuildShard(beam.DoFn):
 
 
 def run_sft_graph(
-    works: Sequence[ShardTask],
+    shard_tasks: Sequence[ShardTask],
     made_with: SftBuild,
     progress: ProgressLog | None = None,
     options: PipelineOptions | None = None,
 ) -> None:
-    """Builds the samples of `works` and waits, as `run_pipeline` does."""
+    """Builds the samples of `shard_tasks` and waits, as `run_pipeline` does."""
     build = beam.ParDo(BuildShard(made_with, StageContext(made_with.output, progress or ProgressLog())))
-    run_pipeline(lambda graph: graph | "Works" >> beam.Create(list(works), reshuffle=True) | "Build" >> build, options)
+    run_pipeline(
+        lambda graph: graph | "Tasks" >> beam.Create(list(shard_tasks), reshuffle=True) | "Build" >> build, options
+    )

@@ -85,12 +85,12 @@ def _build(job: SftJob, workers: int, display: Display, options: PipelineOptions
         return
     group = SftGroup(job.made_with, options)
     if runner not in LOCAL_RUNNERS:
-        group(job.plan.works, ProgressLog())
+        group(job.plan.tasks, ProgressLog())
         return
     costs = {stage.stage: _COST for stage in job.plan.stages}
-    durations = {source.recording_id: 60_000 for work in job.plan.works for source in work.sources}
-    watcher = RunWatcher(job.made_with.output, Meter(job.plan.works, durations, costs, workers), display)
-    run_local(job.plan.works, LocalJob(group, watcher, workers))
+    durations = {source.recording_id: 60_000 for work in job.plan.tasks for source in work.sources}
+    watcher = RunWatcher(job.made_with.output, Meter(job.plan.tasks, durations, costs, workers), display)
+    run_local(job.plan.tasks, LocalJob(group, watcher, workers))
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,10 @@ class SftGroup:
     made_with: SftBuild
     options: PipelineOptions | None
 
-    def __call__(self, works: Sequence[ShardTask], progress: ProgressLog) -> None:
+    def __call__(self, tasks: Sequence[ShardTask], progress: ProgressLog) -> None:
         from soundseam.pipeline.sft.graph import run_sft_graph
 
-        run_sft_graph(works, self.made_with, progress, self.options)
+        run_sft_graph(tasks, self.made_with, progress, self.options)
 
 
 def _wanted(job: SftJob) -> dict[str, dict[str, str]]:

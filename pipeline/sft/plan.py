@@ -107,7 +107,7 @@ def plan_sft(corpus: Corpus, built: Corpus, config: SftConfig, shards: int, mark
             StagePlan(stage=stage, todo=len(todo), done=len(keys) - len(todo), changed=len(todo & have.keys()))
         )
     left = set().union(*missing.values())
-    works = tuple(
+    shard_tasks = tuple(
         ShardTask(
             shard=shard,
             sources=tuple(_source(recording_id, segments) for recording_id, segments in chunk),
@@ -119,7 +119,7 @@ def plan_sft(corpus: Corpus, built: Corpus, config: SftConfig, shards: int, mark
         )
         for shard, chunk in _chunks(corpus, left, shards)
     )
-    return Plan(stages=tuple(stages), works=works, kept=0)
+    return Plan(stages=tuple(stages), tasks=shard_tasks, kept=0)
 
 
 def _chunks(corpus: Corpus, left: set[str], shards: int) -> Iterator[tuple[int, list[tuple[str, int]]]]:

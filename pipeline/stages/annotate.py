@@ -85,7 +85,7 @@ def annotate_clips(annotator: Annotator[Facts], clips: Sequence[Clip]) -> list[A
 def read_recordings(
     context: RunContext, work: ShardTask, backend: AnyBackend
 ) -> Iterator[tuple[Source, list[Segment]]]:
-    """The recordings that `work` has left to do for a backend with `hears_recordings`, each with its branch's segments.
+    """The recordings that `work` has left to do for a backend with `takes_recordings`, each with its branch's segments.
 
     A recording without a segment of the branch is skipped.
     """
@@ -152,7 +152,7 @@ def _clips_of_segments(context: RunContext, work: ShardTask, backend: AnyBackend
     for segment, flac in context.segments_with_audio(work):
         if backend.branch not in segment.branches:
             continue
-        if backend.hears_flac:
+        if backend.takes_flac:
             yield Clip(segment, nothing, DETECTION_RATE_HZ, flac=flac)
         else:
             yield Clip(segment, decode_flac(flac), DETECTION_RATE_HZ)

@@ -48,14 +48,14 @@ class ServedStage:
     backend: ServedBackend[Facts]
     context: RunContext
 
-    def answer(self, works: Sequence[ShardTask], count: Callable[[Usage], None]) -> Iterator[Answered]:
+    def answer(self, tasks: Sequence[ShardTask], count: Callable[[Usage], None]) -> Iterator[Answered]:
         """What the backend answers for all clips of the tasks, in order, as one stream: concurrency does not drop at
         the end of a task. `count` is called recording by recording with what asking took.
         """
         stage, progress = annotation_stage(self.backend), self.context.progress
         annotator = self.context.loaded(self.backend)
         with self.context.client(self.backend.server, stage) as client:
-            stream = self._stream(works, annotator, client)
+            stream = self._stream(tasks, annotator, client)
             for recording_id, answers in groupby(stream, key=lambda answered: answered[1][0].recording_id):
                 progress.write(stage, "start", [recording_id])
                 audio_ms = 0
@@ -67,12 +67,12 @@ class ServedStage:
                 progress.write(stage, "done", [recording_id], audio_ms, usage)
 
     def _stream(
-        self, works: Sequence[ShardTask], annotator: ServedAnnotator[Facts], client: CachedClient
+        self, tasks: Sequence[ShardTask], annotator: ServedAnnotator[Facts], client: CachedClient
     ) -> Iterator[Answered]:
         lost: list[Answered] = []
 
         def clips() -> Iterator[tuple[tuple[str, Segment], Clip]]:
-            for work in works:
+            for work in tasks:
 
                 def lose(segment: Segment, error: AnnotationError, work_id: str = work.work_id) -> None:
                     lost.append((work_id, (segment, error)))

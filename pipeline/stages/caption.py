@@ -44,8 +44,8 @@ class CaptionClients:
         return sum((client.tally.take() for client in cached), Usage())
 
 
-def caption_works(
-    context: RunContext, works: Iterable[ShardTask], clients: CaptionClients | None = None
+def caption_tasks(
+    context: RunContext, tasks: Iterable[ShardTask], clients: CaptionClients | None = None
 ) -> Iterator[tuple[ShardTask, list[Row]]]:
     """Each task that has captions left to do, with a caption for each of its segments or the reasons why it has none,
     in order of segment.
@@ -53,7 +53,7 @@ def caption_works(
     All tasks are one stream, so that as many questions are under way at the end of a task as in its middle. Memory
     holds the rows of the task that is being answered, and the audio of the segments that are asked about.
     """
-    todo = tuple(work for work in works if work.at(CAPTIONS_STAGE))
+    todo = tuple(work for work in tasks if work.at(CAPTIONS_STAGE))
     left = list(todo)
     stream = _captions(_places(context, todo), context.config, clients or CaptionClients())
     for work, captioned in groupby(stream, key=lambda pair: pair[0].work):
@@ -73,10 +73,10 @@ class _Place:
     flac: bytes
 
 
-def _places(context: RunContext, works: Iterable[ShardTask]) -> Iterator[_Place]:
+def _places(context: RunContext, tasks: Iterable[ShardTask]) -> Iterator[_Place]:
     """The segments of each task, drawn as captions come."""
     backends = [backend for group in context.config.branches.by_branch().values() for backend in group]
-    for work in works:
+    for work in tasks:
         todo = work.at(CAPTIONS_STAGE)
         mine = work.only(todo.recording_ids if todo else frozenset())
         annotations = context.annotations(mine, backends)
@@ -85,7 +85,7 @@ def _places(context: RunContext, works: Iterable[ShardTask]) -> Iterator[_Place]
 
 
 def _segments(context: RunContext, work: ShardTask) -> Iterable[tuple[Segment, bytes]]:
-    if context.config.captions.hears_audio:
+    if context.config.captions.needs_audio:
         return context.segments_with_audio(work)
     return ((segment, b"") for segment in context.segments(work))
 

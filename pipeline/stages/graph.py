@@ -15,14 +15,14 @@ from soundseam.pipeline.work import ShardTask
 
 
 def build_graph(
-    pipeline: beam.Pipeline, works: Sequence[ShardTask], context: RunContext
+    pipeline: beam.Pipeline, tasks: Sequence[ShardTask], context: RunContext
 ) -> beam.PCollection[ShardTask]:
     """Builds the job on `pipeline`: segments first, then all branches, and captions when all of them are done.
 
     Every stage commits its rows to OUT itself; what flows between them is the tasks. Returns the finished ones.
     """
     segmented = (
-        pipeline | "Works" >> beam.Create(list(works), reshuffle=True) | "Segment" >> beam.ParDo(SegmentShard(context))
+        pipeline | "Tasks" >> beam.Create(list(tasks), reshuffle=True) | "Segment" >> beam.ParDo(SegmentShard(context))
     )
     branches = []
     for branch, backends in context.config.branches.by_branch().items():
@@ -33,12 +33,12 @@ def build_graph(
     return tuple(branches) | "Caption" >> CaptionShards(context)
 
 
-def run_graph(works: Sequence[ShardTask], context: RunContext, options: PipelineOptions | None = None) -> None:
-    """Runs the job over `works` and waits, as `run_pipeline` does.
+def run_graph(tasks: Sequence[ShardTask], context: RunContext, options: PipelineOptions | None = None) -> None:
+    """Runs the job over `tasks` and waits, as `run_pipeline` does.
 
     Can be the body of a task of Ray, Dask or Spark as well: all it needs arrives in its arguments.
     """
-    run_pipeline(lambda pipeline: build_graph(pipeline, works, context), options)
+    run_pipeline(lambda pipeline: build_graph(pipeline, tasks, context), options)
 
 
 def run_pipeline(build: Callable[[beam.Pipeline], object], options: PipelineOptions | None = None) -> None:

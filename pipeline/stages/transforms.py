@@ -29,7 +29,7 @@ from soundseam.pipeline.stages.annotate import (
     read_recordings,
 )
 from soundseam.pipeline.stages.asking import Answered, ServedStage, caption_clients
-from soundseam.pipeline.stages.caption import caption_works
+from soundseam.pipeline.stages.caption import caption_tasks
 from soundseam.pipeline.stages.context import RunContext
 from soundseam.pipeline.stages.segment import UNEXPECTED_ERROR, Row, segment_source
 from soundseam.pipeline.storage.commits import Commit, new_commit
@@ -113,7 +113,7 @@ class AnnotateClips(beam.PTransform):
         super().__init__()
         self._backend, self._context = backend, context
 
-    def expand(self, works: beam.PCollection[ShardTask]) -> beam.PCollection[Answered]:
+    def expand(self, tasks: beam.PCollection[ShardTask]) -> beam.PCollection[Answered]:
         backend, context = self._backend, self._context
         stage, progress = annotation_stage(backend), context.progress
 
@@ -130,7 +130,7 @@ class AnnotateClips(beam.PTransform):
                 yield from ((work.work_id, (clip.segment, answer)) for clip, answer in zip(clips, found, strict=True))
             yield from ((work.work_id, pair) for pair in lost)
 
-        return works | beam.FlatMap(answers).with_resource_hints(**resource_hints(backend))
+        return tasks | beam.FlatMap(answers).with_resource_hints(**resource_hints(backend))
 
 
 class AskForClips(beam.DoFn):
@@ -147,13 +147,13 @@ class AskForClips(beam.DoFn):
         self._counters = {field: Metrics.counter("soundseam", f"{name} {field}") for field in Usage.model_fields}
 
     def start_bundle(self) -> None:
-        self._works: list[ShardTask] = []
+        self._tasks: list[ShardTask] = []
 
     def process(self, work: ShardTask) -> None:
-        self._works.append(work)
+        self._tasks.append(work)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        for answered in self._stage.answer(self._works, self._count):
+        for answered in self._stage.answer(self._tasks, self._count):
             yield GlobalWindows.windowed_value(answered)
 
     def _count(self, usage: Usage) -> None:
@@ -169,9 +169,9 @@ class AskServers(beam.PTransform):
         assert isinstance(backend, ServedBackend)
         self._stage = ServedStage(backend, context)
 
-    def expand(self, works: beam.PCollection[ShardTask]) -> beam.PCollection[Answered]:
+    def expand(self, tasks: beam.PCollection[ShardTask]) -> beam.PCollection[Answered]:
         hints = resource_hints(self._stage.backend)
-        return works | beam.ParDo(AskForClips(self._stage)).with_resource_hints(**hints)
+        return tasks | beam.ParDo(AskForClips(self._stage)).with_resource_hints(**hints)
 
 
 def resource_hints(backend: AnyBackend) -> dict[str, str]:
@@ -186,7 +186,7 @@ class AnnotateRecordings(beam.PTransform):
         super().__init__()
         self._backend, self._context = backend, context
 
-    def expand(self, works: beam.PCollection[ShardTask]) -> beam.PCollection[Answered]:
+    def expand(self, tasks: beam.PCollection[ShardTask]) -> beam.PCollection[Answered]:
         backend, context = self._backend, self._context
         stage, progress = annotation_stage(backend), context.progress
 
@@ -200,7 +200,7 @@ class AnnotateRecordings(beam.PTransform):
                 progress.write(stage, "done", [source.recording_id], audio_ms)
                 yield from ((work.work_id, pair) for pair in zip(segments, found, strict=True))
 
-        return works | beam.FlatMap(answers).with_resource_hints(**resource_hints(backend))
+        return tasks | beam.FlatMap(answers).with_resource_hints(**resource_hints(backend))
 
 
 class AnnotateShards(beam.PTransform):
@@ -210,7 +210,7 @@ class AnnotateShards(beam.PTransform):
         super().__init__()
         self._backend, self._context = backend, context
 
-    def expand(self, works: beam.PCollection[ShardTask]) -> beam.PCollection[ShardTask]:
+    def expand(self, tasks: beam.PCollection[ShardTask]) -> beam.PCollection[ShardTask]:
         backend, context = self._backend, self._context
         config_key = stage_keys(context.config)[annotation_stage(backend)]
 
@@ -218,14 +218,14 @@ class AnnotateShards(beam.PTransform):
             work_id, (segment, answer) = answered
             return work_id, annotation_row(backend, config_key, segment, answer)
 
-        answers = AnnotateRecordings if backend.hears_recordings else AnnotateClips
+        answers = AnnotateRecordings if backend.takes_recordings else AnnotateClips
         answers = AskServers if isinstance(backend, ServedBackend) else answers
-        answered = works | answers(backend, context)
+        answered = tasks | answers(backend, context)
         rows = answered | "MakeRows" >> beam.Map(row).with_output_types(tuple[str, Any])
         # Each task is grouped with its rows as one more element: a CoGroupByKey would do the same with more transforms,
         # and every local graph pays for each of them when it starts.
         return (
-            (rows, works | KeyWorks())
+            (rows, tasks | KeyTasks())
             | beam.Flatten()
             | beam.GroupByKey()
             | beam.ParDo(CommitRows(backend, context.output))
@@ -256,7 +256,7 @@ class CommitRows(beam.DoFn):
         yield work
 
 
-class CaptionWorks(beam.DoFn):
+class CaptionTasks(beam.DoFn):
     """Writes, checks and verifies captions of tasks whose branches are all committed, and commits them task by task.
 
     The tasks of a bundle are one stream, as for backends with served models.
@@ -268,16 +268,16 @@ class CaptionWorks(beam.DoFn):
         self._counters = {field: Metrics.counter("soundseam", f"captions {field}") for field in Usage.model_fields}
 
     def start_bundle(self) -> None:
-        self._works: list[ShardTask] = []
+        self._tasks: list[ShardTask] = []
 
     def process(self, grouped: tuple[str, Iterable[ShardTask]]) -> None:
-        self._works.append(next(iter(grouped[1])))
+        self._tasks.append(next(iter(grouped[1])))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         with caption_clients(self._context) as clients:
-            for work, rows in caption_works(self._context, self._works, clients):
+            for work, rows in caption_tasks(self._context, self._tasks, clients):
                 self._commit(work, rows, clients.usage())
-        for work in self._works:
+        for work in self._tasks:
             yield GlobalWindows.windowed_value(work)
 
     def _commit(self, work: ShardTask, rows: Sequence[Caption | Rejected], usage: Usage) -> None:
@@ -296,11 +296,11 @@ class CaptionWorks(beam.DoFn):
         self._context.progress.write(CAPTIONS_STAGE, "done", recording_ids, usage=usage)
 
 
-class KeyWorks(beam.PTransform):
+class KeyTasks(beam.PTransform):
     """task → (its id, task)."""
 
-    def expand(self, works: beam.PCollection[ShardTask]) -> beam.PCollection[tuple[str, ShardTask]]:
-        return works | beam.Map(lambda work: (work.work_id, work)).with_output_types(tuple[str, Any])
+    def expand(self, tasks: beam.PCollection[ShardTask]) -> beam.PCollection[tuple[str, ShardTask]]:
+        return tasks | beam.Map(lambda work: (work.work_id, work)).with_output_types(tuple[str, Any])
 
 
 class CaptionShards(beam.PTransform):
@@ -312,8 +312,8 @@ class CaptionShards(beam.PTransform):
 
     def expand(self, branches: Sequence[beam.PCollection[ShardTask]]) -> beam.PCollection[ShardTask]:
         return (
-            [branch | f"Key{index}" >> KeyWorks() for index, branch in enumerate(branches)]
+            [branch | f"Key{index}" >> KeyTasks() for index, branch in enumerate(branches)]
             | beam.Flatten()
             | "AllBranchesOfWork" >> beam.GroupByKey()
-            | beam.ParDo(CaptionWorks(self._context))
+            | beam.ParDo(CaptionTasks(self._context))
         )

@@ -266,7 +266,7 @@ def a_corpus(sources: Sequence[Source], stages: Sequence[str] = STAGES) -> Corpu
 def planned(plan: Plan) -> Counter[tuple[str, str]]:
     """(stage, recording) → how often it is to be done."""
     return Counter(
-        (stage.stage, recording_id) for work in plan.works for stage in work.stages for recording_id, _ in stage.keys
+        (stage.stage, recording_id) for work in plan.tasks for stage in work.stages for recording_id, _ in stage.keys
     )
 
 
@@ -275,7 +275,7 @@ def test_a_new_output_needs_every_stage_of_every_recording_once(sources: list[So
     plan = plan_run(sources, CONFIG, a_corpus([]), SHARDS)
     assert planned(plan) == Counter((stage, source.recording_id) for stage in STAGES for source in sources)
     assert plan.recordings == len(sources)
-    assert all(shard_of(source.recording_id, SHARDS) == work.shard for work in plan.works for source in work.sources)
+    assert all(shard_of(source.recording_id, SHARDS) == work.shard for work in plan.tasks for source in work.sources)
 
 
 @given(sources_of)
@@ -324,11 +324,11 @@ def test_recordings_that_are_not_asked_for_now_are_counted_as_kept() -> None:
 
 def test_a_task_is_bounded_by_recordings_and_by_bytes() -> None:
     many = [a_planned_source(f"{number:032x}") for number in range(WORK_RECORDINGS + 1)]
-    assert [len(work.sources) for work in plan_run(many, CONFIG, a_corpus([]), 1).works] == [WORK_RECORDINGS, 1]
+    assert [len(work.sources) for work in plan_run(many, CONFIG, a_corpus([]), 1).tasks] == [WORK_RECORDINGS, 1]
     large = [a_planned_source(f"{number:032x}", WORK_BYTES // 2) for number in range(5)]
-    assert [len(work.sources) for work in plan_run(large, CONFIG, a_corpus([]), 1).works] == [2, 2, 1]
+    assert [len(work.sources) for work in plan_run(large, CONFIG, a_corpus([]), 1).tasks] == [2, 2, 1]
 
 
 def test_a_recording_larger_than_a_task_is_a_task_alone() -> None:
     sources = [a_planned_source("0" * 32), a_planned_source("1" * 32, 3 * WORK_BYTES), a_planned_source("2" * 32)]
-    assert [len(work.sources) for work in plan_run(sources, CONFIG, a_corpus([]), 1).works] == [1, 1, 1]
+    assert [len(work.sources) for work in plan_run(sources, CONFIG, a_corpus([]), 1).tasks] == [1, 1, 1]

@@ -51,8 +51,8 @@ def ask(
     with ChatServer(model) as server:
         there = backend.server.model_copy(update={"urls": (server.url,), "model": "tiny"})
         moved = backend.model_copy(update={"server": there})
-        asker = CachedClient(ServerClient(Endpoint.model_validate(there.model_dump())))
-        answers = moved.load().annotate_stream(((None, clip) for clip in clips), asker)
+        chat_client = CachedClient(ServerClient(Endpoint.model_validate(there.model_dump())))
+        answers = moved.load().annotate_stream(((None, clip) for clip in clips), chat_client)
         return [answer for _, answer in answers], model.asked
 
 

@@ -37,7 +37,7 @@ def denies(question: Question) -> bool:
 
 
 @dataclass
-class ScriptedAsker:
+class ScriptedClient:
     """Answers at once, but draws some groups ahead, as a client does that keeps many questions in flight.
 
     `holds` is the probability that a claim is true of a sound, by which both phrasings are answered; `leans` is added

@@ -47,8 +47,8 @@ class Workload(Record):
     recording_ms: int = 1000
     with_steps: bool = True
 
-    def __call__(self, works: Sequence[ShardTask], progress: ProgressLog) -> None:
-        for source in (source for work in works for source in work.sources):
+    def __call__(self, tasks: Sequence[ShardTask], progress: ProgressLog) -> None:
+        for source in (source for work in tasks for source in work.sources):
             if self.with_steps:
                 progress.write(STAGE, "start", [source.recording_id], self.recording_ms)
             self._note("tried", source)
@@ -96,6 +96,6 @@ class Workload(Record):
 class DiesAtStart(Record):
     """A group that ends its process before any step."""
 
-    def __call__(self, works: Sequence[ShardTask], progress: ProgressLog) -> None:
+    def __call__(self, tasks: Sequence[ShardTask], progress: ProgressLog) -> None:
         os.write(2, b"libsomething.so.1: cannot open shared object file\n")
         os._exit(127)

@@ -12,7 +12,7 @@ from pydantic import Field
 from soundseam.pipeline.sft.answers import refusal
 from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade, open_turn, verdict_on
 from soundseam.pipeline.sft.material import Material
-from soundseam.pipeline.sft.tasks.presence import heard_classes
+from soundseam.pipeline.sft.tasks.presence import detected_classes
 from soundseam.pipeline.sft.words import LANGUAGES, Words, language_of
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.claim import Claim, Verdict
@@ -143,7 +143,7 @@ class RefusalTask(SegmentTask):
     needs: ClassVar[tuple[str, ...]] = ("segments:events",)
 
     def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
-        heard = heard_classes(material)
+        heard = detected_classes(material)
         said = " ".join(_said(material)).lower()
         for kind, about in _ABOUT.items():
             fits = about in heard if about is not None else EventClass.SPEECH not in heard

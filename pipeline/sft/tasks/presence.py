@@ -27,7 +27,7 @@ _KIN = {
     EventClass.MUSIC: _MUSICAL,
 }
 """Classes that are easily confused: if one is detected, the others are not said to be absent."""
-_TOLD_APART = frozenset({EventClass.SPEECH, EventClass.MUSIC})
+_DISTINGUISHED = frozenset({EventClass.SPEECH, EventClass.MUSIC})
 """Classes from which a sound of unknown source is still distinguished."""
 
 
@@ -83,16 +83,16 @@ def _draft(
 def may_be_absent(material: Material, sound: Sound) -> bool:
     """Whether every source agrees that `sound` is not in the segment."""
     event_class, label = sound
-    heard = heard_classes(material)
+    heard = detected_classes(material)
     if heard & _KIN.get(event_class, frozenset({event_class})):
         return False
-    if EventClass.SOURCE_AMBIGUOUS in heard and event_class not in _TOLD_APART:
+    if EventClass.SOURCE_AMBIGUOUS in heard and event_class not in _DISTINGUISHED:
         return False
     text = " ".join(_texts(material)).lower()
     return not any(name in text for name in {label.lower(), event_class.value.replace("_", " ")} if name)
 
 
-def heard_classes(material: Material) -> frozenset[EventClass]:
+def detected_classes(material: Material) -> frozenset[EventClass]:
     """Every class that any source even hints at."""
     found = {event.event_class for event in material.segment.events}
     found |= {entry.event_class for entry in material.segment.profile}

@@ -209,9 +209,9 @@ class WrittenReasoningTask(ServedTask):
         return self.writer, self.verifier or self.writer
 
     def asks_from(
-        self, recordings: Iterable[RecordingMaterial], phrasing: Phrasing, askers: Sequence[ChatClient]
+        self, recordings: Iterable[RecordingMaterial], phrasing: Phrasing, clients: Sequence[ChatClient]
     ) -> Iterator[QuestionDraft]:
-        writer, verifier = askers
+        writer, verifier = clients
         drafts = self._drafts(recordings, phrasing, writer)
         for draft, replies in verifier.ask((draft, draft.questions()) for draft in drafts):
             known, guessed = (

@@ -16,7 +16,7 @@ from soundseam.schemas.event import Branch, EventClass
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.speech import SpeechFacts
 from tests.support.caption_rows import event, music, row, segment, transcript, voice
-from tests.support.scripted_asker import ScriptedAsker
+from tests.support.scripted_client import ScriptedClient
 
 SERVER = Endpoint(model="writer", revision="r1")
 ENGLISH = CaptionConfig(composer="writer", writer=WriterConfig(server=SERVER, grammar_if_refused=True))
@@ -57,10 +57,10 @@ def answer(*claims: tuple[str, Sequence[str]]) -> str:
     return json.dumps({"claims": [{"text": text, "evidence": list(evidence)} for text, evidence in claims]})
 
 
-def write(planned: Planned, say: Say, config: CaptionConfig = ENGLISH) -> tuple[Composed, ScriptedAsker]:
-    asker = ScriptedAsker(say=say)
-    ((_, composed),) = compose_captions([(None, planned)], config, "k", asker)
-    return composed, asker
+def write(planned: Planned, say: Say, config: CaptionConfig = ENGLISH) -> tuple[Composed, ScriptedClient]:
+    client = ScriptedClient(say=say)
+    ((_, composed),) = compose_captions([(None, planned)], config, "k", client)
+    return composed, client
 
 
 def wrong_with(draft: Draft) -> tuple[Problem, ...]:
@@ -71,9 +71,9 @@ def wrong_with(draft: Draft) -> tuple[Problem, ...]:
 
 def problems_of(*claims: tuple[str, Sequence[str]], config: CaptionConfig = ENGLISH) -> set[Reason]:
     """What is wrong with an answer that is given again when it is given back."""
-    composed, asker = write(planned_scene(), lambda question: answer(*claims), config)
+    composed, client = write(planned_scene(), lambda question: answer(*claims), config)
     assert isinstance(composed, Draft)
-    assert len(asker.asked) == (2 if wrong_with(composed) else 1)
+    assert len(client.asked) == (2 if wrong_with(composed) else 1)
     return {problem.reason for problem in wrong_with(composed)}
 
 

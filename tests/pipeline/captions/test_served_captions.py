@@ -74,7 +74,7 @@ def plan_of(inputs: Path, output: Path, config: RunConfig) -> Plan:
 
 
 def run(inputs: Path, output: Path, config: RunConfig, progress: ProgressLog | None = None) -> None:
-    run_graph(plan_of(inputs, output, config).works, RunContext(str(output), progress or ProgressLog(), config=config))
+    run_graph(plan_of(inputs, output, config).tasks, RunContext(str(output), progress or ProgressLog(), config=config))
     sweep(str(output), wanted_keys(config, list_sources([str(inputs)], None).sources))
 
 

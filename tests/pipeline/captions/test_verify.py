@@ -29,7 +29,7 @@ from soundseam.schemas.caption import Caption, UnsureReason
 from soundseam.schemas.claim import Verdict
 from soundseam.schemas.segment import Segment
 from tests.support.caption_rows import plausible, with_captions
-from tests.support.scripted_asker import NOISE, ScriptedAsker, is_silent
+from tests.support.scripted_client import NOISE, ScriptedClient, is_silent
 
 ALL_SILENCE = VerifierConfig(silence_share=1.0)
 NO_SILENCE = VerifierConfig(silence_share=0.0)
@@ -45,16 +45,16 @@ def heard(seed: int) -> VerifierInput:
     return VerifierInput(one, caption, NOISE)
 
 
-def verify(one: VerifierInput, asker: ScriptedAsker, config: VerifierConfig = NO_SILENCE) -> Caption:
-    ((_, caption),) = verify_captions([(None, one)], config, asker)
+def verify(one: VerifierInput, client: ScriptedClient, config: VerifierConfig = NO_SILENCE) -> Caption:
+    ((_, caption),) = verify_captions([(None, one)], config, client)
     assert isinstance(caption, Caption)
     return caption
 
 
-def by_claim(one: VerifierInput, *probabilities: float, silent: float = 0.0) -> ScriptedAsker:
+def by_claim(one: VerifierInput, *probabilities: float, silent: float = 0.0) -> ScriptedClient:
     """Holds the first claims as told and the others surely; in silence, all alike."""
     told = {claim.text: p for claim, p in zip(one.caption.claims, probabilities, strict=False)}
-    return ScriptedAsker(lambda claim, silence: silent if silence else told.get(claim, 0.99))
+    return ScriptedClient(lambda claim, silence: silent if silence else told.get(claim, 0.99))
 
 
 def test_what_is_surely_heard_is_confirmed() -> None:
@@ -89,9 +89,9 @@ def test_what_is_in_doubt_stays_and_is_marked() -> None:
 @pytest.mark.parametrize(("lean", "verdict"), [(0.1, Verdict.CONFIRMED), (0.95, Verdict.UNSURE)])
 def test_a_model_that_says_yes_to_a_claim_and_to_its_opposite_is_unsure(lean: float, verdict: Verdict) -> None:
     one = heard(1)
-    asker = by_claim(one)
-    asker.leans = lean
-    caption = verify(one, asker)
+    client = by_claim(one)
+    client.leans = lean
+    caption = verify(one, client)
     assert {claim.verdict for claim in caption.claims} == {verdict}
     if verdict is Verdict.UNSURE:
         assert {check.doubt for check in caption.checks} == {UnsureReason.INCONSISTENT}
@@ -116,11 +116,11 @@ def test_a_claim_that_is_not_believed_in_silence_was_heard() -> None:
 
 def test_only_confirmed_claims_are_asked_about_in_silence_and_they_as_long_as_the_audio() -> None:
     one = heard(1)
-    asker = by_claim(one, 0.99, 0.5, 0.01)
-    caption = verify(one, asker, ALL_SILENCE)
-    silent = [question for question in asker.asked if is_silent(question.audio[0])]
+    client = by_claim(one, 0.99, 0.5, 0.01)
+    caption = verify(one, client, ALL_SILENCE)
+    silent = [question for question in client.asked if is_silent(question.audio[0])]
     assert len(silent) == 2 * (len(caption.claims) - 2)
-    lengths = {soundfile.info(io.BytesIO(question.audio[0])).frames for question in asker.asked}
+    lengths = {soundfile.info(io.BytesIO(question.audio[0])).frames for question in client.asked}
     assert lengths == {soundfile.info(io.BytesIO(NOISE)).frames}
     assert [check.silence is None for check in caption.checks[:3]] == [False, True, True]
 
@@ -136,9 +136,9 @@ def test_the_same_share_of_segments_is_asked_about_in_silence_in_every_run() -> 
 
 def test_all_that_is_asked_of_a_segment_is_one_group_about_its_audio() -> None:
     one = heard(1)
-    asker = by_claim(one)
-    verify(one, asker)
-    first = asker.groups[0]
+    client = by_claim(one)
+    verify(one, client)
+    first = client.groups[0]
     assert len(first) == 2 * len(one.caption.claims)
     assert {question.audio for question in first} == {(NOISE,)}
     assert {question.about for question in first} == {one.segment.recording_id}
@@ -152,10 +152,10 @@ def test_chinese_claims_are_asked_about_in_chinese() -> None:
         claim.model_copy(update={"text": f"有人在说话{index}。"}) for index, claim in enumerate(one.caption.claims)
     )
     chinese = one.caption.model_copy(update={"claims": claims, "language": "zh"})
-    asker = ScriptedAsker(lambda claim, silent: 0.9)
-    caption = verify(VerifierInput(one.segment, chinese, NOISE), asker)
+    client = ScriptedClient(lambda claim, silent: 0.9)
+    caption = verify(VerifierInput(one.segment, chinese, NOISE), client)
     assert caption.verified is True
-    assert {question.choices for question in asker.asked} == {("是", "否")}
+    assert {question.choices for question in client.asked} == {("是", "否")}
     assert "有人在说话0。有人在说话1。" in caption.caption
 
 
@@ -163,9 +163,9 @@ def test_a_claim_that_is_quoted_braces_and_all_is_asked_as_it_is() -> None:
     one = heard(1)
     claim = one.caption.claims[0].model_copy(update={"text": "Someone says {claim} {input}."})
     odd = one.caption.model_copy(update={"claims": (claim,)})
-    asker = ScriptedAsker()
-    verify(VerifierInput(one.segment, odd, NOISE), asker)
-    assert all('"Someone says {claim} {input}."' in question.text for question in asker.asked)
+    client = ScriptedClient()
+    verify(VerifierInput(one.segment, odd, NOISE), client)
+    assert all('"Someone says {claim} {input}."' in question.text for question in client.asked)
 
 
 def test_captions_come_in_order_and_are_drawn_as_questions_are_answered() -> None:
@@ -178,11 +178,11 @@ def test_captions_come_in_order_and_are_drawn_as_questions_are_answered() -> Non
             drawn += 1
             yield one.segment, one
 
-    asker = ScriptedAsker(ahead=4)
+    client = ScriptedClient(ahead=4)
     seen = []
-    for segment, _ in verify_captions(captions(), ALL_SILENCE, asker):
+    for segment, _ in verify_captions(captions(), ALL_SILENCE, client):
         seen.append(segment.segment_id)
-        assert drawn - len(seen) <= 2 * asker.ahead
+        assert drawn - len(seen) <= 2 * client.ahead
     assert seen == [one.segment.segment_id for one in cases]
 
 
@@ -195,7 +195,7 @@ def test_a_question_that_fails_fails_its_own_segment_alone() -> None:
 
     found = [
         verified
-        for _, verified in verify_captions([(None, one) for one in cases], NO_SILENCE, ScriptedAsker(fails=fails))
+        for _, verified in verify_captions([(None, one) for one in cases], NO_SILENCE, ScriptedClient(fails=fails))
     ]
     assert isinstance(found[0], Caption)
     assert found[1] is failure
@@ -208,11 +208,11 @@ def test_a_silent_question_that_fails_fails_its_segment_too() -> None:
     def fails(question: Question) -> AnnotationError | None:
         return AnnotationError("timed_out", "") if is_silent(question.audio[0]) else None
 
-    ((_, found),) = verify_captions([(None, one)], ALL_SILENCE, ScriptedAsker(fails=fails))
+    ((_, found),) = verify_captions([(None, one)], ALL_SILENCE, ScriptedClient(fails=fails))
     assert isinstance(found, AnnotationError)
 
 
-class WithoutProbabilities(ScriptedAsker):
+class WithoutProbabilities(ScriptedClient):
     """A server that answers and tells no log-probabilities, or ones that are none."""
 
     told: float | None = None
@@ -225,16 +225,16 @@ class WithoutProbabilities(ScriptedAsker):
 
 @pytest.mark.parametrize("told", [None, 1.5, float("nan")])
 def test_an_answer_without_a_probability_is_none(told: float | None) -> None:
-    asker = WithoutProbabilities()
-    asker.told = told
-    ((_, found),) = verify_captions([(None, heard(1))], NO_SILENCE, asker)
+    client = WithoutProbabilities()
+    client.told = told
+    ((_, found),) = verify_captions([(None, heard(1))], NO_SILENCE, client)
     assert isinstance(found, AnnotationError)
     assert found.reason == "no_probability"
 
 
 def test_a_caption_of_which_nothing_is_left_is_empty() -> None:
     one = heard(1)
-    caption = verify(one, ScriptedAsker(lambda claim, silent: 0.01))
+    caption = verify(one, ScriptedClient(lambda claim, silent: 0.01))
     assert (caption.caption, caption.kept, caption.branches, caption.verified) == ("", (), (), False)
     assert {claim.verdict for claim in caption.claims} == {Verdict.DROPPED}
 
@@ -244,8 +244,8 @@ def test_a_verified_caption_still_holds_against_its_rows() -> None:
         one, rows = plausible(seed)
         rows = with_captions(one, rows)
         caption = merge_segment(one, rows, CaptionConfig(), "k")
-        asker = ScriptedAsker(lambda claim, silent: (len(claim) % 10) / 10)
-        verified = verify(VerifierInput(one, caption, NOISE), asker)
+        client = ScriptedClient(lambda claim, silent: (len(claim) % 10) / 10)
+        verified = verify(VerifierInput(one, caption, NOISE), client)
         if verified.kept:
             assert check_caption(verified, one, rows) == ()
 

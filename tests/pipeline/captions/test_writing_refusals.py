@@ -28,7 +28,7 @@ from tests.pipeline.captions.builders import (
     wrong_with,
 )
 from tests.support.caption_rows import row
-from tests.support.scripted_asker import ScriptedAsker
+from tests.support.scripted_client import ScriptedClient
 
 
 @pytest.mark.parametrize(
@@ -93,11 +93,11 @@ def test_the_same_holds_in_chinese(claim: tuple[str, list[str]], reason: Reason)
     ],
 )
 def test_an_answer_that_is_no_caption_is_given_back_once_and_then_rejected(text: str) -> None:
-    composed, asker = write(planned_scene(), lambda question: text)
+    composed, client = write(planned_scene(), lambda question: text)
     assert isinstance(composed, Draft)
     assert [problem.reason for problem in wrong_with(composed)] == [Reason.BAD_ANSWER]
     assert composed.caption.composer == "grammar"
-    assert len(asker.asked) == 2
+    assert len(client.asked) == 2
 
 
 def test_more_sentences_than_asked_for_are_too_many() -> None:
@@ -112,8 +112,8 @@ def test_a_sentence_that_is_told_twice_is_found() -> None:
 
 def test_a_server_that_refuses_leaves_a_reason() -> None:
     failure = AnnotationError("refused_by_server", "HTTP 400")
-    asker = ScriptedAsker(fails=lambda question: failure)
-    ((_, composed),) = compose_captions([(None, planned_scene())], ENGLISH, "k", asker)
+    client = ScriptedClient(fails=lambda question: failure)
+    ((_, composed),) = compose_captions([(None, planned_scene())], ENGLISH, "k", client)
     assert composed is failure
 
 
@@ -156,10 +156,10 @@ def test_a_refused_answer_leaves_the_grammar_s_caption_and_is_kept_for_inspectio
 
 
 def test_a_segment_whose_written_caption_is_refused_has_none_unless_the_grammar_is_to_stand_in() -> None:
-    asker = ScriptedAsker(say=lambda question: answer((INVENTED[0], MUSIC)))
+    client = ScriptedClient(say=lambda question: answer((INVENTED[0], MUSIC)))
     writer = WriterConfig(server=SERVER)
     config = ENGLISH.model_copy(update={"writer": writer})
-    ((_, draft),) = compose_captions([("a", planned_scene())], config, "k", asker)
+    ((_, draft),) = compose_captions([("a", planned_scene())], config, "k", client)
     assert isinstance(draft, Draft)
     assert Reason.UNFOUNDED_WORD in {problem.reason for problem in draft.problems}
 

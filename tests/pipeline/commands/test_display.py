@@ -51,7 +51,7 @@ def test_a_plan_tells_why_a_stage_is_to_be_done() -> None:
         StagePlan(stage="annotations/speech/voice", todo=3, done=0, changed=0),
         StagePlan(stage="captions", todo=3, done=0, changed=2),
     )
-    text = shown(plan_view(Plan(stages=stages, works=(), kept=4), 3_600_000, {"captions": 20.0}, workers=2))
+    text = shown(plan_view(Plan(stages=stages, tasks=(), kept=4), 3_600_000, {"captions": 20.0}, workers=2))
     assert "up to date" in text
     assert "new" in text
     assert "1 new, 2 with another configuration or manifest" in text

@@ -30,7 +30,7 @@ from tests.support.builders import recording_id_of, with_audio
 from tests.support.chat_models import Scripted
 from tests.support.chat_server import Asked, ChatServer
 from tests.support.corpora import quick_profile
-from tests.support.scripted_asker import ScriptedAsker, claim_in
+from tests.support.scripted_client import ScriptedClient, claim_in
 
 NAMES = "abcdefghijklmnopqrstuvwxyz"
 EVERY_SILENCE = VerifierConfig(silence_share=1.0)
@@ -69,7 +69,7 @@ def is_true(question: Question) -> bool:
     return claim_in(question) == f"Sound {NAME_OF.get(question.audio[0], '-')} is heard."
 
 
-class Knowing(ScriptedAsker):
+class Knowing(ScriptedClient):
     """Knows each sound: holds a true claim with `sure`, a false one with the rest."""
 
     sure = 0.95
@@ -93,7 +93,7 @@ def test_a_verifier_that_knows_is_right_and_sharp(output: Path) -> None:
 
 
 def test_a_verifier_that_believes_everything_is_seen_through(output: Path) -> None:
-    found = evaluate_verifier(str(output), EVERY_SILENCE, ScriptedAsker(lambda claim, silent: 0.9), 20, 0)
+    found = evaluate_verifier(str(output), EVERY_SILENCE, ScriptedClient(lambda claim, silent: 0.9), 20, 0)
     everything = found.scores[0]
     assert (everything.accuracy, everything.auc) == (0.5, 0.5)
     assert everything.confirmed_swapped == 1.0
@@ -103,7 +103,7 @@ def test_a_verifier_that_believes_everything_is_seen_through(output: Path) -> No
 
 def test_a_verifier_that_always_says_yes_disagrees_with_itself(output: Path) -> None:
     found = evaluate_verifier(
-        str(output), VerifierConfig(), ScriptedAsker(lambda claim, silent: 0.5, leans=0.45), 20, 0
+        str(output), VerifierConfig(), ScriptedClient(lambda claim, silent: 0.5, leans=0.45), 20, 0
     )
     everything = found.scores[0]
     assert everything.disagreement == pytest.approx(0.9)

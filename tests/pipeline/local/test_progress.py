@@ -24,9 +24,9 @@ def work_at(*stages: str, names: tuple[str, ...] = ("a", "b")) -> ShardTask:
     return ShardTask(shard=0, sources=sources, stages=tuple(StageTask(stage=stage, keys=keys) for stage in stages))
 
 
-def meter_of(*works: ShardTask, minutes: int = 1, workers: int = 1) -> Meter:
-    durations = {source.recording_id: minutes * MINUTE for work in works for source in work.sources}
-    return Meter(works, durations, COSTS, workers)
+def meter_of(*tasks: ShardTask, minutes: int = 1, workers: int = 1) -> Meter:
+    durations = {source.recording_id: minutes * MINUTE for work in tasks for source in work.sources}
+    return Meter(tasks, durations, COSTS, workers)
 
 
 def done(stage: str, *names: str, audio_ms: int = 0) -> Step:

@@ -22,8 +22,8 @@ from soundseam.pipeline.local.supervisor import (
     Poison,
     WorkerFailedError,
     WorkerStartError,
-    group_works,
-    halve_works,
+    group_tasks,
+    halve_tasks,
     recordings_of,
     run_local,
 )
@@ -35,7 +35,7 @@ sizes = st.integers(0, 3 * MAX_BYTES)
 
 
 @st.composite
-def shard_works(draw: st.DrawFn) -> list[ShardTask]:
+def task_lists(draw: st.DrawFn) -> list[ShardTask]:
     shards = draw(st.lists(st.lists(sizes, min_size=1, max_size=8), max_size=8))
     return [
         work_of(*(source_of(f"{shard}-{index}", size_bytes=size) for index, size in enumerate(members)), shard=shard)
@@ -43,38 +43,38 @@ def shard_works(draw: st.DrawFn) -> list[ShardTask]:
     ]
 
 
-@given(shard_works(), st.integers(1, 64))
-def test_every_recording_is_in_exactly_one_group(works: list[ShardTask], workers: int) -> None:
-    grouped = [name for group in group_works(works, workers) for name in recordings_of(group)]
-    assert sorted(grouped) == sorted(recordings_of(works))
+@given(task_lists(), st.integers(1, 64))
+def test_every_recording_is_in_exactly_one_group(tasks: list[ShardTask], workers: int) -> None:
+    grouped = [name for group in group_tasks(tasks, workers) for name in recordings_of(group)]
+    assert sorted(grouped) == sorted(recordings_of(tasks))
 
 
-@given(shard_works(), st.integers(1, 64))
-def test_a_group_is_over_the_limit_only_where_one_recording_is(works: list[ShardTask], workers: int) -> None:
-    for group in group_works(works, workers):
+@given(task_lists(), st.integers(1, 64))
+def test_a_group_is_over_the_limit_only_where_one_recording_is(tasks: list[ShardTask], workers: int) -> None:
+    for group in group_tasks(tasks, workers):
         assert sum(work.size_bytes for work in group) <= MAX_BYTES or len(recordings_of(group)) == 1
 
 
-@given(shard_works(), st.integers(1, 64))
-def test_the_largest_group_comes_first(works: list[ShardTask], workers: int) -> None:
-    group_sizes = [sum(work.size_bytes for work in group) for group in group_works(works, workers)]
+@given(task_lists(), st.integers(1, 64))
+def test_the_largest_group_comes_first(tasks: list[ShardTask], workers: int) -> None:
+    group_sizes = [sum(work.size_bytes for work in group) for group in group_tasks(tasks, workers)]
     assert group_sizes == sorted(group_sizes, reverse=True)
 
 
 def test_a_group_holds_no_more_than_so_many_recordings() -> None:
-    works = [work_of(*(source_of(str(index), size_bytes=1) for index in range(3 * MAX_RECORDINGS)))]
-    assert [len(recordings_of(group)) for group in group_works(works, 1)] == [MAX_RECORDINGS] * 3
+    tasks = [work_of(*(source_of(str(index), size_bytes=1) for index in range(3 * MAX_RECORDINGS)))]
+    assert [len(recordings_of(group)) for group in group_tasks(tasks, 1)] == [MAX_RECORDINGS] * 3
 
 
 def test_every_worker_gets_work_where_there_is_enough() -> None:
-    works = [work_of(source_of(str(shard), size_bytes=MIN_BYTES), shard=shard) for shard in range(16)]
-    assert len(group_works(works, 4)) >= 4
+    tasks = [work_of(source_of(str(shard), size_bytes=MIN_BYTES), shard=shard) for shard in range(16)]
+    assert len(group_tasks(tasks, 4)) >= 4
 
 
 def test_halves_hold_the_same_recordings() -> None:
-    works = [work_of(*(source_of(f"{shard}-{index}") for index in range(3)), shard=shard) for shard in range(3)]
-    first, second = halve_works(works)
-    assert recordings_of([*first, *second]) == recordings_of(works)
+    tasks = [work_of(*(source_of(f"{shard}-{index}") for index in range(3)), shard=shard) for shard in range(3)]
+    first, second = halve_tasks(tasks)
+    assert recordings_of([*first, *second]) == recordings_of(tasks)
     assert len(recordings_of(first)) == 4
 
 
@@ -122,14 +122,14 @@ def group_with(behaviour: str | None, culprit: str = "r2") -> ShardTask:
 
 
 def test_every_recording_is_done_once(workload: Workload) -> None:
-    works = [work_of(source_of(name), shard=index) for index, name in enumerate(NAMES)]
-    run_local(works, Watched(workload, workers=2).job)
+    tasks = [work_of(source_of(name), shard=index) for index, name in enumerate(NAMES)]
+    run_local(tasks, Watched(workload, workers=2).job)
     assert sorted(workload.noted("done")) == NAMES
 
 
 def test_works_are_spread_over_the_workers(workload: Workload) -> None:
-    works = [work_of(source_of(name, "slow", size_bytes=2**20), shard=index) for index, name in enumerate(NAMES[:4])]
-    run_local(works, Watched(workload, workers=2).job)
+    tasks = [work_of(source_of(name, "slow", size_bytes=2**20), shard=index) for index, name in enumerate(NAMES[:4])]
+    run_local(tasks, Watched(workload, workers=2).job)
     assert len(set(workload.pids("done"))) == 2
 
 
@@ -147,8 +147,8 @@ def test_every_recording_is_finished_once_whatever_becomes_of_it(workload: Workl
 
 
 def test_one_worker_takes_many_groups(workload: Workload) -> None:
-    works = [work_of(source_of(name, size_bytes=2**21), shard=index) for index, name in enumerate(NAMES)]
-    run_local(works, Watched(workload).job)
+    tasks = [work_of(source_of(name, size_bytes=2**21), shard=index) for index, name in enumerate(NAMES)]
+    run_local(tasks, Watched(workload).job)
     assert len(set(workload.pids("done"))) == 1
 
 

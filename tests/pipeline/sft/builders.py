@@ -93,7 +93,7 @@ def spoken(
     return SpeechAnnotation.model_validate({**_key(segment, Branch.SPEECH, "asr"), **facts})
 
 
-def told_apart(segment: Segment, *spans: tuple[str, int, int], sure: bool | None = True) -> SpeechAnnotation:
+def with_speakers(segment: Segment, *spans: tuple[str, int, int], sure: bool | None = True) -> SpeechAnnotation:
     """A row that says who speaks when, and whether it is sure: (speaker, start, end), from the segment's start."""
     turns = tuple(
         Turn(speaker=name, start_ms=segment.start_ms + start, end_ms=segment.start_ms + end, overlapped=False)
@@ -316,7 +316,7 @@ def a_rich_recording(name: str = "a", shift_ms: int = 0) -> RecordingMaterial:
         material(
             talk,
             spoken(talk, words),
-            told_apart(talk, ("a", 0, 2_350), ("b", 2_350, 4_800)),
+            with_speakers(talk, ("a", 0, 2_350), ("b", 2_350, 4_800)),
             heard(talk),
             voice,
             caption=confirming(captioned(talk, "Someone speaks without hurry.", "Then something rings."), voice),

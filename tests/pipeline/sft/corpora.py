@@ -70,12 +70,12 @@ class Silent:
     def note(self, message: str) -> None: ...
 
 
-def build_samples(output: Path | str, config: SftConfig, works: int | None = None, marks: Marks = NONE) -> SftSummary:
-    """Plans and builds in this process; only the first `works` of the plan where it says so, as if killed then."""
+def build_samples(output: Path | str, config: SftConfig, tasks: int | None = None, marks: Marks = NONE) -> SftSummary:
+    """Plans and builds in this process; only the first `tasks` of the plan where it says so, as if killed then."""
     job = prepare_sft(str(output), config, marks)
-    if works is None:
+    if tasks is None:
         return run_sft(job, 1, Silent(), runner="InProcess")
-    SftGroup(job.made_with, None)(job.plan.works[:works], ProgressLog())
+    SftGroup(job.made_with, None)(job.plan.tasks[:tasks], ProgressLog())
     return summarise(str(output), config)
 
 

@@ -47,20 +47,20 @@ def figures(reply: Reply, of: Iterable[Sample] = SAMPLES) -> dict[str, float | N
 
 
 def test_samples_come_back_in_order_and_only_closed_ones_are_asked() -> None:
-    asker = Saying(Answer("no"))
-    made = list(with_text_only(SAMPLES, CONFIG.timestamps, asker))
+    client = Saying(Answer("no"))
+    made = list(with_text_only(SAMPLES, CONFIG.timestamps, client))
     assert [sample.sample_id for sample in made] == [sample.sample_id for sample in SAMPLES]
-    assert len(asker.asked) == len(ASKED) > 10
-    assert all(not question.audio for question in asker.asked)
+    assert len(client.asked) == len(ASKED) > 10
+    assert all(not question.audio for question in client.asked)
     assert {sample.answer_spec.scoring for sample in ASKED} >= CLOSED - {Scoring.LABELS}
     assert all(sample.text_only is None for sample in made if sample.answer_spec.scoring not in CLOSED)
-    assert asker.max_drawn <= 4
+    assert client.max_drawn <= 4
 
 
 def test_questions_are_put_without_their_answers() -> None:
-    asker = Saying(Answer("no"))
-    list(with_text_only(ASKED, CONFIG.timestamps, asker))
-    for sample, question in zip(ASKED, asker.asked, strict=True):
+    client = Saying(Answer("no"))
+    list(with_text_only(ASKED, CONFIG.timestamps, client))
+    for sample, question in zip(ASKED, client.asked, strict=True):
         assert sample.question in question.text
         assert sample.answer not in question.text or sample.answer_spec.scoring is Scoring.CHOICE
 

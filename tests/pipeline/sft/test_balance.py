@@ -15,7 +15,7 @@ from soundseam.pipeline.sft.balance import (
     Balance,
     answer_class,
     held_out_below,
-    most_of_each,
+    max_of_each,
     thresholds_of,
 )
 from soundseam.schemas.sample import Split
@@ -82,7 +82,7 @@ def test_numbers_that_are_near_are_one_answer() -> None:
 
 @pytest.mark.parametrize(("sizes", "limit", "most"), [((10, 10, 10), 0.4, 10), ((10, 1), 0.55, 1), ((10,), 0.4, 0)])
 def test_as_many_stay_as_the_limit_allows(sizes: tuple[int, ...], limit: float, most: int) -> None:
-    assert most_of_each({str(index): size for index, size in enumerate(sizes)}, limit) == most
+    assert max_of_each({str(index): size for index, size in enumerate(sizes)}, limit) == most
 
 
 @pytest.mark.parametrize(("recordings", "at_least"), [(4, 1), (82, 16), (200, 20), (2_000, 50)])

@@ -68,13 +68,13 @@ def plan_of(inputs: Path, output: Path | str, config: RunConfig) -> Plan:
 
 
 def run(inputs: Path, output: Path | str, config: RunConfig, progress: ProgressLog | None = None) -> None:
-    run_graph(plan_of(inputs, output, config).works, RunContext(str(output), progress or ProgressLog(), config=config))
+    run_graph(plan_of(inputs, output, config).tasks, RunContext(str(output), progress or ProgressLog(), config=config))
 
 
 def test_questions_of_many_works_are_under_way_together(
     server: ChatServer, config: RunConfig, recordings: Path, tmp_path: Path
 ) -> None:
-    assert len(plan_of(recordings, tmp_path / "out", config).works) > 12
+    assert len(plan_of(recordings, tmp_path / "out", config).tasks) > 12
     server.latency_s = 2.0  # longer than a busy machine needs to ask all of them
     run(recordings, tmp_path / "out", config)
     assert len(rows_of(tmp_path / "out", "annotations/speech")) == server.count == 24
@@ -165,7 +165,7 @@ def test_a_backend_that_asks_a_server_gets_the_segments_own_file(
     shutil.rmtree(output / "_run" / "commits" / STAGE.replace("/", "."))
     clips: list[Clip] = [
         clip
-        for work in plan_of(recordings, output, config).works
+        for work in plan_of(recordings, output, config).tasks
         for clip in read_clips(RunContext(str(output), config=config), work, backend, lambda *_: None)
     ]
     audio = {row["segment_id"]: row["audio"]["bytes"] for row in rows_of(output, "segments")}  # type: ignore[index]

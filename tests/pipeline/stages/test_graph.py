@@ -64,7 +64,7 @@ def test_a_job_from_one_remote_folder_into_another_gives_the_rows_of_a_local_one
         (local / name).write_bytes((RECORDINGS / name).read_bytes())
     outputs = {remote: "mem://bucket/out", str(local): str(tmp_path / "out")}
     for inputs, output in outputs.items():
-        run_graph(plan_of(inputs, output, config).works, RunContext(output, config=config))
+        run_graph(plan_of(inputs, output, config).tasks, RunContext(output, config=config))
     there, here = outputs.values()
     for table in (Table.SPEECH, Table.GENERAL, Table.CAPTIONS):
         assert rows_of(there, table) == rows_of(here, table) != []
@@ -75,16 +75,16 @@ def test_a_job_from_one_remote_folder_into_another_gives_the_rows_of_a_local_one
 
 def test_what_a_job_has_done_is_not_planned_again(remote: str, config: RunConfig) -> None:
     output = "mem://bucket/out"
-    run_graph(plan_of(remote, output, config).works, RunContext(output, config=config))
+    run_graph(plan_of(remote, output, config).tasks, RunContext(output, config=config))
     assert plan_of(remote, output, config).is_empty
 
 
 def test_works_run_in_several_jobs_give_what_one_job_gives(remote: str, config: RunConfig) -> None:
     together, apart = "mem://bucket/together", "mem://bucket/apart"
-    works = plan_of(remote, together, config).works
-    run_graph(works, RunContext(together, config=config))
+    tasks = plan_of(remote, together, config).tasks
+    run_graph(tasks, RunContext(together, config=config))
     prepare_output(apart)
-    for work in works:
+    for work in tasks:
         run_graph([work], RunContext(apart, config=config))
     for table in Table:
         assert rows_of(together, table) == rows_of(apart, table)
@@ -92,10 +92,10 @@ def test_works_run_in_several_jobs_give_what_one_job_gives(remote: str, config: 
 
 def test_the_same_work_done_twice_stands_once_after_sweeping(remote: str, config: RunConfig) -> None:
     output = "mem://bucket/out"
-    works = plan_of(remote, output, config).works
-    run_graph(works, RunContext(output, config=config))
+    tasks = plan_of(remote, output, config).tasks
+    run_graph(tasks, RunContext(output, config=config))
     once = {table: rows_of(output, table) for table in Table}
-    run_graph(works, RunContext(output, config=config))
+    run_graph(tasks, RunContext(output, config=config))
     sweep(output, wanted_keys(config, list_sources([remote], None).sources))
     assert {table: rows_of(output, table) for table in Table} == once
 
@@ -118,7 +118,7 @@ class WholeListener(Backend[SpeechFacts]):
 
     kind: Literal["whole_listener"] = "whole_listener"
     branch: ClassVar[Branch] = Branch.SPEECH
-    hears_recordings: ClassVar[bool] = True
+    takes_recordings: ClassVar[bool] = True
     licence: ClassVar[str] = "Apache-2.0"
 
     @property
@@ -140,7 +140,7 @@ def test_a_backend_of_recordings_hears_the_whole_and_answers_for_each_segment(
     branches = config.branches.model_copy(update={"speech": (WholeListener(),)})
     listening = config.model_copy(update={"branches": branches})
     output = "mem://bucket/out"
-    run_graph(plan_of(remote, output, listening).works, RunContext(output, config=listening))
+    run_graph(plan_of(remote, output, listening).tasks, RunContext(output, config=listening))
     spoken = [row for row in rows_of(output, Table.SEGMENTS) if "speech" in str(row["branches"])]
     short = [row for row in spoken if "circuits" in str(row["source_uri"])]
     assert [row["caption"] for row in rows_of(output, Table.SPEECH)] == [

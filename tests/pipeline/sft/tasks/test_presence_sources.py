@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from soundseam.pipeline.sft.material import Material
-from soundseam.pipeline.sft.tasks.presence import heard_classes, may_be_absent
+from soundseam.pipeline.sft.tasks.presence import detected_classes, may_be_absent
 from soundseam.schemas.annotation import Annotation, GeneralAnnotation, SpeechAnnotation
 from soundseam.schemas.caption import Caption
 from soundseam.schemas.event import Branch, EventClass, ProfileEntry
@@ -45,7 +45,7 @@ def general(**changes: object) -> GeneralAnnotation:
 
 
 def classes(*rows: Annotation, **changes: object) -> set[EventClass]:
-    return {*heard_classes(material(YARD.model_copy(update=changes), *rows))}
+    return {*detected_classes(material(YARD.model_copy(update=changes), *rows))}
 
 
 BARK = heard(YARD, [event(DOG, 0, 50)]).events

@@ -23,7 +23,7 @@ from tests.pipeline.sft.builders import (
     recording,
     samples,
     spoken,
-    told_apart,
+    with_speakers,
 )
 from tests.support.builders import a_segment
 
@@ -105,13 +105,13 @@ def test_a_voice_is_asked_about_if_it_speaks_long_enough_and_little_else_is_hear
     # Two sounds over the same speech count twice.
     both = talk(event(MUSIC, 0, 1_600), event(BELL, 0, 1_600))
     assert not kinds(measured(both), segment=both)
-    assert not asked("voice", told_apart(TALK, ("a", 0, 2_000)))
+    assert not asked("voice", with_speakers(TALK, ("a", 0, 2_000)))
 
 
 def test_the_longest_pause_is_asked_for_if_it_is_heard_as_one_and_nobody_else_may_speak_in_it() -> None:
     assert "longest_pause" in kinds(measured(longest_pause_ms=700), min_pause_ms=700)
     assert "longest_pause" not in kinds(measured(longest_pause_ms=699), min_pause_ms=700)
-    alone, two = told_apart(TALK, ("a", 0, 9_000)), told_apart(TALK, ("a", 0, 4_000), ("b", 4_000, 9_000))
+    alone, two = with_speakers(TALK, ("a", 0, 9_000)), with_speakers(TALK, ("a", 0, 4_000), ("b", 4_000, 9_000))
     assert "longest_pause" in kinds(measured(), alone)
     assert "longest_pause" not in kinds(measured(), two)
     for count, difficulty in ((1, Difficulty.MEDIUM), (2, Difficulty.HARD)):
@@ -193,7 +193,7 @@ def test_what_is_said_at_a_time_is_the_sentence_around_its_middle() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_speakers_are_counted_and_taken_for_one_more_or_less(count: int) -> None:
-    row = told_apart(TALK, *((f"s{i}", 2_000 * i, 2_000 * i + 1_000) for i in range(count)))
+    row = with_speakers(TALK, *((f"s{i}", 2_000 * i, 2_000 * i + 1_000) for i in range(count)))
     (sample,) = asked("speaker_count", row)
     assert [mark(sample, str(count)), mark(sample, str(count + 1))] == [1.0, 0.0]
     assert sample.difficulty is (Difficulty.EASY, Difficulty.MEDIUM, Difficulty.HARD)[min(count, 3) - 1]
@@ -205,7 +205,7 @@ def test_speakers_are_counted_and_taken_for_one_more_or_less(count: int) -> None
 
 def test_speakers_are_counted_if_each_is_heard_long_enough_and_they_are_sure_and_not_too_many() -> None:
     def count(*lengths_ms: int, sure: bool | None = True, **options: object) -> int:
-        row = told_apart(
+        row = with_speakers(
             TALK, *((f"s{i}", 2_000 * i, 2_000 * i + length) for i, length in enumerate(lengths_ms)), sure=sure
         )
         return len(asked("speaker_count", row, **options))
@@ -214,9 +214,9 @@ def test_speakers_are_counted_if_each_is_heard_long_enough_and_they_are_sure_and
     assert [count(1_500, 1_500, max_speakers=2), count(*[1_500] * 3, max_speakers=2)] == [1, 0]
     assert [count(1_500, sure=None), count(1_500, sure=False), count()] == [0, 0, 0]
     # Turns of one speaker add up, and what overlaps itself counts once.
-    row = told_apart(TALK, ("a", 0, 600), ("b", 600, 2_000), ("a", 2_000, 2_400))
+    row = with_speakers(TALK, ("a", 0, 600), ("b", 600, 2_000), ("a", 2_000, 2_400))
     assert asked("speaker_count", row, min_ms=1_000)
-    twice = told_apart(TALK, ("a", 0, 900), ("a", 100, 900), ("b", 1_000, 3_000))
+    twice = with_speakers(TALK, ("a", 0, 900), ("a", 100, 900), ("b", 1_000, 3_000))
     assert not asked("speaker_count", twice, min_ms=1_000)
 
 
@@ -224,7 +224,7 @@ TURNS = (("a", 0, 750), ("b", 750, 2_000))
 
 
 def conversation(overlap_ms: int = 0, **options: object) -> list[Sample]:
-    row = told_apart(TALK, *TURNS)
+    row = with_speakers(TALK, *TURNS)
     assert row.speakers is not None
     row = row.model_copy(update={"speakers": row.speakers.model_copy(update={"overlap_ms": overlap_ms})})
     return asked("speaker_transcript", spoken(TALK, WORDS), row, **options)
@@ -246,16 +246,16 @@ def test_a_conversation_takes_two_speakers_and_little_speech_at_once() -> None:
     assert conversation(overlap_ms=1_000, max_overlap=0.1)
     assert not conversation(overlap_ms=1_001, max_overlap=0.1)
     assert {one.difficulty for one in conversation(overlap_ms=1) if one.kind == "plain"} == {Difficulty.HARD}
-    assert not asked("speaker_transcript", spoken(TALK, WORDS), told_apart(TALK, ("a", 0, 2_000)))
-    three = told_apart(TALK, ("a", 0, 350), ("b", 350, 750), ("c", 750, 2_000))
+    assert not asked("speaker_transcript", spoken(TALK, WORDS), with_speakers(TALK, ("a", 0, 2_000)))
+    three = with_speakers(TALK, ("a", 0, 350), ("b", 350, 750), ("c", 750, 2_000))
     assert asked("speaker_transcript", spoken(TALK, WORDS), three, max_speakers=3)
     assert not asked("speaker_transcript", spoken(TALK, WORDS), three, max_speakers=2)
-    assert not asked("speaker_transcript", spoken(TALK, WORDS), told_apart(TALK, ("a", 0, 750), ("b", 750, 1_100)))
+    assert not asked("speaker_transcript", spoken(TALK, WORDS), with_speakers(TALK, ("a", 0, 750), ("b", 750, 1_100)))
 
 
 def test_a_conversation_whose_times_leave_the_clip_is_written_plain_alone() -> None:
     row = moved(spoken(TALK, WORDS), -1, end_ms=10_001)
-    made = asked("speaker_transcript", row, told_apart(TALK, *TURNS[:1], ("b", 750, 10_001)), max_per_segment=9)
+    made = asked("speaker_transcript", row, with_speakers(TALK, *TURNS[:1], ("b", 750, 10_001)), max_per_segment=9)
     assert [one.kind for one in made] == ["plain"]
 
 

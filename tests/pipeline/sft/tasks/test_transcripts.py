@@ -20,7 +20,7 @@ from tests.pipeline.sft.builders import (
     recording,
     samples,
     spoken,
-    told_apart,
+    with_speakers,
 )
 from tests.support.builders import a_segment
 
@@ -45,7 +45,7 @@ def asked(*rows: SpeechAnnotation, config: object = ENGLISH, task: str = "speake
 
 
 def test_turns_are_lines_with_speakers_numbered_as_they_begin() -> None:
-    found = asked(spoken(talk(), WORDS), told_apart(talk(), *TURNS))
+    found = asked(spoken(talk(), WORDS), with_speakers(talk(), *TURNS))
     assert found["plain"].answer == "Speaker 1: Come in.\nSpeaker 2: Thank you.\nSpeaker 1: Sit down."
     timed = read_timed(found["timed"].answer, CONFIG.timestamps)
     assert [(one.segment_start_ms, one.segment_end_ms) for one in timed] == [(0, 700), (800, 1500), (1600, 2300)]
@@ -57,7 +57,7 @@ def test_turns_are_lines_with_speakers_numbered_as_they_begin() -> None:
 def test_chinese_lines_bear_chinese_names() -> None:
     rows = (
         spoken(talk(), ["你", "好。", "请", "进。"], language="zh"),
-        told_apart(talk(), ("a", 0, 750), ("b", 750, 1600)),
+        with_speakers(talk(), ("a", 0, 750), ("b", 750, 1600)),
     )
     assert asked(*rows, config=CHINESE)["plain"].answer == "说话人1：你好。\n说话人2：请进。"
 
@@ -66,10 +66,10 @@ def test_chinese_lines_bear_chinese_names() -> None:
     "rows",
     [
         (spoken(talk(), WORDS),),
-        (spoken(talk(), WORDS), told_apart(talk(), ("a", 0, 2400))),
-        (spoken(talk(), WORDS), told_apart(talk(), ("a", 0, 750), ("b", 1600, 2400))),
-        (spoken(talk(), WORDS, usable=False), told_apart(talk(), *TURNS)),
-        (told_apart(talk(), *TURNS),),
+        (spoken(talk(), WORDS), with_speakers(talk(), ("a", 0, 2400))),
+        (spoken(talk(), WORDS), with_speakers(talk(), ("a", 0, 750), ("b", 1600, 2400))),
+        (spoken(talk(), WORDS, usable=False), with_speakers(talk(), *TURNS)),
+        (with_speakers(talk(), *TURNS),),
     ],
     ids=["no turns", "one speaker", "a word of nobody's", "a transcript in doubt", "no transcript"],
 )
@@ -78,32 +78,32 @@ def test_without_all_that_there_is_nothing_to_ask(rows: tuple[SpeechAnnotation, 
 
 
 def test_speech_at_once_cannot_be_told_in_turns() -> None:
-    row = told_apart(talk(), *TURNS)
+    row = with_speakers(talk(), *TURNS)
     assert row.speakers is not None
     at_once = row.model_copy(update={"speakers": row.speakers.model_copy(update={"overlap_ms": 3000})})
     assert not asked(spoken(talk(), WORDS), at_once)
 
 
 def test_speakers_are_counted_where_each_speaks_long_enough() -> None:
-    two = told_apart(talk(), ("a", 0, 2000), ("b", 2000, 4000))
+    two = with_speakers(talk(), ("a", 0, 2000), ("b", 2000, 4000))
     assert asked(two, task="speaker_count")["count"].answer_spec.value == 2
-    assert asked(told_apart(talk(), ("a", 0, 2000)), task="speaker_count")["count"].answer_spec.value == 1
-    assert not asked(told_apart(talk(), ("a", 0, 2000), ("b", 2000, 2500)), task="speaker_count")
+    assert asked(with_speakers(talk(), ("a", 0, 2000)), task="speaker_count")["count"].answer_spec.value == 1
+    assert not asked(with_speakers(talk(), ("a", 0, 2000), ("b", 2000, 2500)), task="speaker_count")
     assert not asked(spoken(talk(), WORDS), task="speaker_count")
 
 
 @pytest.mark.parametrize("sure", [False, None])
 def test_speakers_that_a_diarization_is_not_sure_of_are_not_counted(sure: bool | None) -> None:
-    unsure = told_apart(talk(), ("a", 0, 2000), ("b", 2000, 4000), sure=sure)
+    unsure = with_speakers(talk(), ("a", 0, 2000), ("b", 2000, 4000), sure=sure)
     assert not asked(unsure, task="speaker_count")
 
 
 def test_turns_that_a_diarization_is_unsure_of_are_not_transcribed() -> None:
-    assert not asked(spoken(talk(), WORDS), told_apart(talk(), *TURNS, sure=False))
+    assert not asked(spoken(talk(), WORDS), with_speakers(talk(), *TURNS, sure=False))
 
 
 def test_how_speakers_are_called_does_not_matter_and_who_says_what_does() -> None:
-    spec = asked(spoken(talk(), WORDS), told_apart(talk(), *TURNS))["plain"].answer_spec
+    spec = asked(spoken(talk(), WORDS), with_speakers(talk(), *TURNS))["plain"].answer_spec
     style = CONFIG.timestamps
     assert score_answer(spec, "B: come in\nA: thank you\nB: sit down", style) == 1.0
     assert score_answer(spec, "A: come in\nB: thank you\nA: sit", style) == pytest.approx(1 - 1 / 6)
