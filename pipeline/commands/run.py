@@ -239,7 +239,8 @@ def _show_plan(request: RunRequest) -> Prepared:
     if rejected:
         console.print(f"{len(rejected)} of the inputs cannot be used; they go to the table rejected")
     for row in rejected[:MAX_NAMED]:
-        console.print(Text(f"  {row.source_uri}: {row.reason} ({row.detail})"))
+        # A path stays in one piece, to be copied and searched for.
+        console.print(Text(f"  {row.source_uri}: {row.reason} ({row.detail})"), soft_wrap=True)
     if len(rejected) > MAX_NAMED:
         console.print(f"  and {len(rejected) - MAX_NAMED} more")
     return prepared

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from soundseam.pipeline.storage.commits import (
     DEFAULT_SHARDS,
     Commit,
-    Corpus,
-    Damaged,
     new_commit,
     prepare_output,
     read_commits,
@@ -20,6 +18,7 @@ from soundseam.pipeline.storage.commits import (
     renewed_commit,
     stages_in,
 )
+from soundseam.pipeline.storage.corpus import Corpus, Damaged
 from soundseam.schemas.recording import PASSING_REASONS
 from soundseam.schemas.tables import Table
 from tests.pipeline.storage.test_commits import STAGE, an_output, commit_recordings, files_in, ids
@@ -122,7 +121,7 @@ def test_a_filter_that_takes_nothing_out_deletes_nothing(output: str) -> None:
     commit_recordings(output, {"a": "1"})
     (before,) = read_commits(output, STAGE)
     wanted = rows(output, {"a": "1"})
-    rejects = list(Corpus.load(output, [STAGE]).rows(STAGE, Table.REJECTED, ids({"a": "1"})))
+    rejects = list(Corpus.load(output, [STAGE]).rows(Table.REJECTED, None, ids({"a": "1"}), STAGE))
     with renewed_commit(output, before, {}) as writer:
         for start_ms in range(3):
             segment = a_segment("a", start_ms, start_ms + 1, config_key="1")
@@ -130,11 +129,11 @@ def test_a_filter_that_takes_nothing_out_deletes_nothing(output: str) -> None:
         writer.append(Table.REJECTED, a_reject("a", STAGE, detail="a 1"))
     assert read_commits(output, STAGE) == [before]
     assert rows(output, {"a": "1"}) == wanted
-    assert list(Corpus.load(output, [STAGE]).rows(STAGE, Table.REJECTED, ids({"a": "1"}))) == rejects
+    assert list(Corpus.load(output, [STAGE]).rows(Table.REJECTED, None, ids({"a": "1"}), STAGE)) == rejects
 
 
 def rows(output: str, keys: dict[str, str], columns: list[str] | None = None) -> list[dict[str, object]]:
-    return list(Corpus.load(output, [STAGE]).rows(STAGE, Table.CAPTIONS, ids(keys), columns))
+    return list(Corpus.load(output, [STAGE]).rows(Table.CAPTIONS, columns, ids(keys), STAGE))
 
 
 def test_rows_hold_the_columns_that_are_asked_for_and_their_recording(output: str) -> None:
