@@ -193,10 +193,10 @@ class AudioCaptioner(ServedAnnotator[FactsT], Generic[FactsT]):
             return AnnotationError(candidates[0].problem or "", shown)
         chosen = fit[choose([candidates[position].text for position in fit], self._prompt.language)]
         claims = tuple(self._claims(segment, chosen, candidates[chosen].text))
-        told = CaptionerOutput(
+        output = CaptionerOutput(
             prompt=self._prompt.label, language=self._prompt.language, chosen=chosen, candidates=candidates
         )
-        facts: FactsT = self._facts(caption=caption_text(claims), caption_claims=claims, told=told)
+        facts: FactsT = self._facts(caption=caption_text(claims), caption_claims=claims, told=output)
         return facts
 
     def _claims(self, segment: Segment, chosen: int, text: str) -> Iterator[Claim]:

@@ -37,11 +37,11 @@ class AudioTextModel(Protocol):
         """Maximum number of samples per window: of longer audio, the feature extractor would take a random part."""
         ...
 
-    def hear(self, waves: Sequence[Samples]) -> Embeddings:
+    def embed_audio(self, waves: Sequence[Samples]) -> Embeddings:
         """Embeddings of waves, 48 kHz mono, at most `window` long."""
         ...
 
-    def read(self, texts: Sequence[str]) -> Embeddings:
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """Embeddings of texts; a long text is truncated at the model's limit."""
         ...
 
@@ -91,7 +91,7 @@ class TransformersClap:
     def window(self) -> int:
         return int(self._processor.feature_extractor.nb_max_samples)
 
-    def hear(self, waves: Sequence[Samples]) -> Embeddings:
+    def embed_audio(self, waves: Sequence[Samples]) -> Embeddings:
         import torch
 
         inputs = self._processor.feature_extractor(list(waves), sampling_rate=CLAP_RATE_HZ, return_tensors="pt")
@@ -100,7 +100,7 @@ class TransformersClap:
         with torch.inference_mode():
             return _unit(self._net.get_audio_features(**inputs.to(self._net.device)))
 
-    def read(self, texts: Sequence[str]) -> Embeddings:
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         import torch
 
         inputs = self._processor.tokenizer(
@@ -123,13 +123,13 @@ def text_audio_similarity(model: AudioTextModel, samples: Samples, texts: Sequen
     """
     if not texts:
         return np.zeros(0, dtype=np.float32)
-    cosines: NDArray[np.float32] = np.clip(model.read(texts) @ hear_whole(model, samples), -1.0, 1.0)
+    cosines: NDArray[np.float32] = np.clip(model.embed_texts(texts) @ embed_whole(model, samples), -1.0, 1.0)
     return cosines
 
 
-def hear_whole(model: AudioTextModel, samples: Samples) -> NDArray[np.float32]:
+def embed_whole(model: AudioTextModel, samples: Samples) -> NDArray[np.float32]:
     """(dimensions,), of length 1: the mean over windows that cover `samples` evenly."""
-    mean = model.hear([samples[start:stop] for start, stop in windows_of(samples, model.window)]).mean(axis=0)
+    mean = model.embed_audio([samples[start:stop] for start, stop in windows_of(samples, model.window)]).mean(axis=0)
     unit: NDArray[np.float32] = mean / max(float(np.linalg.norm(mean)), 1e-9)
     return unit
 
@@ -164,14 +164,14 @@ class LabelScorer:
     """
 
     def __init__(self, model: AudioTextModel, labels: Sequence[str], prompt: str, neutral: Sequence[str]) -> None:
-        self._labels = model.read([prompt.replace("{label}", label) for label in labels])
-        self._neutral = model.read(neutral)
+        self._labels = model.embed_texts([prompt.replace("{label}", label) for label in labels])
+        self._neutral = model.embed_texts(neutral)
         self._scale = model.scale
 
-    def scores(self, heard: Embeddings) -> NDArray[np.float32]:
-        """(num_sounds, num_labels) in [0, 1] of `heard` (num_sounds, dimensions)."""
-        against = (heard @ self._neutral.T).max(axis=1, keepdims=True)
-        scores: NDArray[np.float32] = 0.5 * (1.0 + np.tanh(0.5 * self._scale * (heard @ self._labels.T - against)))
+    def scores(self, sounds: Embeddings) -> NDArray[np.float32]:
+        """(num_sounds, num_labels) in [0, 1] of `sounds` (num_sounds, dimensions)."""
+        against = (sounds @ self._neutral.T).max(axis=1, keepdims=True)
+        scores: NDArray[np.float32] = 0.5 * (1.0 + np.tanh(0.5 * self._scale * (sounds @ self._labels.T - against)))
         return scores
 
 

@@ -190,6 +190,6 @@ class Caption(Record):
     config_key: str = Field(description="key of the configuration and models that made this row")
 
     @property
-    def kept(self) -> tuple[Claim, ...]:
+    def remaining(self) -> tuple[Claim, ...]:
         """The claims that the caption consists of."""
         return remaining_claims(self.claims)

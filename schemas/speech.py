@@ -121,8 +121,8 @@ class Dimensions(Record):
 
     def in_words(self) -> dict[str, str]:
         """Each dimension with its value, as one says it: young adult."""
-        told = self.model_dump(mode="json", include=set(Dimensions.model_fields))
-        return {name: str(told[name]).replace("_", " ") for name in Dimensions.model_fields}
+        values = self.model_dump(mode="json", include=set(Dimensions.model_fields))
+        return {name: str(values[name]).replace("_", " ") for name in Dimensions.model_fields}
 
 
 class DimensionContradiction(Record):

@@ -94,11 +94,11 @@ class Attempts:
             async with self._open().request(method, url, allow_redirects=False, **sending) as response:
                 return await _read(response, key)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return Failure(Fault.SERVER, "server_away", f"{url}: {_told(error)}")
+            return Failure(Fault.SERVER, "server_away", f"{url}: {_described(error)}")
         except TimeoutError:
             return Failure(Fault.UNKNOWN, "timed_out", f"{url}: no answer in {timeout_s:g} s")
         except aiohttp.ClientError as error:
-            return Failure(Fault.UNKNOWN, "connection_lost", f"{url}: {_told(error)}")
+            return Failure(Fault.UNKNOWN, "connection_lost", f"{url}: {_described(error)}")
 
     def _open(self) -> aiohttp.ClientSession:
         """The session, which must be created on the loop that uses it."""
@@ -132,8 +132,8 @@ async def _read(response: aiohttp.ClientResponse, key: str) -> bytes | Failure:
     body = without_key(b"".join(parts), key)
     if 200 <= response.status < 300:
         return body
-    told = body.decode(errors="replace")[:DETAIL_CHARACTERS]
-    return failure_of(response.status, f"HTTP {response.status}: {told}", response.headers.get("Retry-After", ""))
+    detail = body.decode(errors="replace")[:DETAIL_CHARACTERS]
+    return failure_of(response.status, f"HTTP {response.status}: {detail}", response.headers.get("Retry-After", ""))
 
 
 def without_key(body: bytes, key: str) -> bytes:
@@ -156,10 +156,10 @@ def no_answer(body: bytes, holds: str) -> Failure | None:
         answer = None
     if isinstance(answer, dict) and holds in answer and not answer.get("error"):
         return None
-    told = f"success without an answer: {body[:DETAIL_CHARACTERS].decode(errors='replace')}"
+    detail = f"success without an answer: {body[:DETAIL_CHARACTERS].decode(errors='replace')}"
     nested = answer.get("error") if isinstance(answer, dict) else None
     codes = [source.get("code") for source in (answer, nested) if isinstance(source, dict)]
-    return Failure(Fault.SERVER if _BUSY.intersection(filter(_is_int, codes)) else Fault.UNKNOWN, NO_ANSWER, told)
+    return Failure(Fault.SERVER if _BUSY.intersection(filter(_is_int, codes)) else Fault.UNKNOWN, NO_ANSWER, detail)
 
 
 def _is_int(value: object) -> bool:
@@ -190,7 +190,7 @@ def retry_after_s(value: str) -> float:
     return max(0.0, (then - datetime.now(UTC)).total_seconds()) if then.tzinfo else 0.0
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     return f"{type(error).__name__} {error}".strip()
 
 

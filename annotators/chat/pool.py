@@ -316,10 +316,10 @@ class ServerPool:
     async def _anyone_there(self) -> bool:
         """Whether a server at least lists its models: then it is up, and only the question cannot be answered."""
         key = os.environ.get(self._endpoint.api_key_variable, "")
-        heard = await asyncio.gather(
+        answers = await asyncio.gather(
             *(self._attempts.get(f"{server.url}/models", key, PROBE_S) for server in self._servers.all)
         )
-        return any(isinstance(one, bytes) for one in heard)
+        return any(isinstance(one, bytes) for one in answers)
 
     def _names(self) -> str:
         return ", ".join(server.url for server in self._servers.all)

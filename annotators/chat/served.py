@@ -131,8 +131,8 @@ def _problems(error: ValidationError | UnfitAnswerError) -> str:
     if isinstance(error, UnfitAnswerError):
         return str(error)[:PROBLEM_CHARACTERS]
     problems = error.errors(include_url=False, include_input=False, include_context=False)[:MAX_PROBLEMS]
-    told = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}" for one in problems)
-    return told[:PROBLEM_CHARACTERS]
+    message = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}" for one in problems)
+    return message[:PROBLEM_CHARACTERS]
 
 
 def with_thinking(facts: FactsT | AnnotationError, answers: Sequence[Answer]) -> FactsT | AnnotationError:
@@ -206,7 +206,7 @@ class RecordAnnotator(ServedAnnotator[FactsT], Generic[FactsT, KnownT, RecordT])
     ) -> Iterator[tuple[ContextT, FactsT | AnnotationError]]:
         for (context, known), answers in ask_records(client, self._groups(clips), self._record):
             if isinstance(known, BranchFacts | AnnotationError):
-                yield context, known  # type: ignore[misc]  # which facts, isinstance cannot tell
+                yield context, known  # type: ignore[misc]  # which facts, isinstance cannot know
                 continue
             (parsed,) = answers
             if isinstance(parsed, AnnotationError):

@@ -252,7 +252,7 @@ def _split_thinking(message: JsonObject) -> tuple[str, str | None]:
     The field is `reasoning` in vLLM and `reasoning_content` in SGLang; without a reasoning parser the thinking comes
     before the answer, and if the prompt already opens it, only its end is marked.
     """
-    thinking = next((told for name in ("reasoning", "reasoning_content") if (told := message.get(name))), None)
+    thinking = next((value for name in ("reasoning", "reasoning_content") if (value := message.get(name))), None)
     text = _text(message.get("content"))
     before, mark, after = text.partition("</think>")
     if mark:

@@ -149,8 +149,8 @@ def join_masked(runs: Runs, masked: NDArray[np.bool_], level_db: NDArray[np.floa
         if masked[start:stop].mean() >= MASKED_SHARE:
             before = slice(max(int(runs[pause, 0]), start - BESIDE_FRAMES), start)
             after = slice(stop, min(int(runs[pause + 1, 1]), stop + BESIDE_FRAMES))
-            heard = max(_level_alone(level_db[side], masked[side]) for side in (before, after))
-            filled[pause] = float(level_db[start:stop].mean(dtype=np.float64)) >= heard + MASKING_DB
+            level = max(_level_alone(level_db[side], masked[side]) for side in (before, after))
+            filled[pause] = float(level_db[start:stop].mean(dtype=np.float64)) >= level + MASKING_DB
     first = np.flatnonzero(np.concatenate(([True], ~filled)))
     last = np.concatenate((first[1:], [len(runs)])) - 1
     return np.stack((runs[first, 0], runs[last, 1]), axis=1)

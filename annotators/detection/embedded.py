@@ -126,9 +126,9 @@ def listen(waveform: Waveform, silero: Session, net: Session, chunk_frames: int 
     mel = mels.finish(4)
     levels.append(_band_levels(mel))
     scores += [part.astype(np.float16) for part in (decide.push(mel, voice.finish()), decide.finish())]
-    told = np.concatenate(scores)
-    half_frames = np.concatenate(levels)[: 2 * len(told)]
-    return FrameActivity(told, half_frames.reshape(-1, 2).max(axis=1))
+    all_scores = np.concatenate(scores)
+    half_frames = np.concatenate(levels)[: 2 * len(all_scores)]
+    return FrameActivity(all_scores, half_frames.reshape(-1, 2).max(axis=1))
 
 
 def _band_levels(mel: Floats) -> NDArray[np.float16]:
@@ -137,30 +137,30 @@ def _band_levels(mel: Floats) -> NDArray[np.float16]:
     return levels
 
 
-def events_in(heard: FrameActivity, duration_ms: int, backend: Embedded) -> Detection:
+def events_in(activity: FrameActivity, duration_ms: int, backend: Embedded) -> Detection:
     """The events of a recording of `duration_ms`, by the thresholds of `backend`."""
-    scores = heard.scores
+    scores = activity.scores
     thresholds = (backend.speech, backend.music, backend.sound)
     columns = [np.ascontiguousarray(scores[:, index]) for index in range(len(CLASSES))]
     speech, music, sound = (
         active_runs(column, HOP_MS, limits) for column, limits in zip(columns, thresholds, strict=True)
     )
     masked = frames_of(speech, len(scores)) | frames_of(sound, len(scores))
-    music = join_masked(music, masked, heard.level_db, backend.masked_ms // HOP_MS)
+    music = join_masked(music, masked, activity.level_db, backend.masked_ms // HOP_MS)
     events = []
     for index, runs in enumerate((speech, music, sound)):
         events += events_of(columns[index], runs, HOP_MS, duration_ms, CLASSES[index], LABELS[index])
     if not events:
-        events = steady_sound(heard, duration_ms, backend.steady_dbfs)
+        events = steady_sound(activity, duration_ms, backend.steady_dbfs)
     return Detection(in_order(events), FrameScores(HOP_MS, CLASSES, scores))
 
 
-def steady_sound(heard: FrameActivity, duration_ms: int, steady_dbfs: float) -> list[Event]:
+def steady_sound(activity: FrameActivity, duration_ms: int, steady_dbfs: float) -> list[Event]:
     """One event over a whole recording without other events, if its median level is over `steady_dbfs`.
 
     So steady rain, a fan or an engine is segmented, and silence and room tone are not.
     """
-    if len(heard.level_db) == 0 or float(np.median(heard.level_db)) < steady_dbfs or duration_ms == 0:
+    if len(activity.level_db) == 0 or float(np.median(activity.level_db)) < steady_dbfs or duration_ms == 0:
         return []
     return [
         Event(

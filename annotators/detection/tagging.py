@@ -41,8 +41,8 @@ class TaggingDetector:
         self._tagger = tagger
         self._labels = tuple(labels)
         self._classes = tuple(classes)
-        self._told = tuple(sorted({each for each in classes if each is not None}))
-        self._columns = [np.flatnonzero([each is told for each in classes]) for told in self._told]
+        self._used_classes = tuple(sorted({each for each in classes if each is not None}))
+        self._columns = [np.flatnonzero([each is used for each in classes]) for used in self._used_classes]
         self._windowing = windowing
         self._thresholds = thresholds
 
@@ -50,13 +50,13 @@ class TaggingDetector:
         hop_ms, duration_ms = self._windowing.hop_ms, duration_ms_of(waveform.num_samples, DETECTION_RATE_HZ)
         best, label = self._curves(waveform)
         events: list[Event] = []
-        for index, event_class in enumerate(self._told):
+        for index, event_class in enumerate(self._used_classes):
             column = np.ascontiguousarray(best[:, index])
             runs = active_runs(column, hop_ms, self._thresholds)
             for run in runs:
                 name = self._labels[_commonest(label[:, index], column, run)]
                 events += events_of(column, run[None], hop_ms, duration_ms, event_class, name)
-        return Detection(in_order(events), FrameScores(hop_ms, self._told, best))
+        return Detection(in_order(events), FrameScores(hop_ms, self._used_classes, best))
 
     def detect_labels(self, waveform: Waveform) -> tuple[Event, ...]:
         """Events of each label separately, whatever other labels of its class are active; scenery is ignored.
@@ -79,8 +79,8 @@ class TaggingDetector:
 
         Reduced window by window: hundreds of labels over hours would not fit in memory.
         """
-        best = [np.zeros((0, len(self._told)), dtype=np.float16)]
-        label = [np.zeros((0, len(self._told)), dtype=np.uint16)]
+        best = [np.zeros((0, len(self._used_classes)), dtype=np.float16)]
+        label = [np.zeros((0, len(self._used_classes)), dtype=np.uint16)]
         for scores in stitched_scores(waveform, self._tagger, self._windowing):
             own = [scores[:, columns] for columns in self._columns]
             best.append(np.stack([part.max(axis=1) for part in own], axis=1).astype(np.float16))

@@ -17,7 +17,7 @@ from soundseam.annotators.chat.served import (
     ServedBackend,
     flac_of,
 )
-from soundseam.annotators.general.scene import Scene, is_salient, named_families, scene_of, unheard_in
+from soundseam.annotators.general.scene import Scene, is_salient, named_families, scene_of, undetected_in
 from soundseam.annotators.grammar.words import join_words, number_word
 from soundseam.annotators.prompts import SERVED
 from soundseam.annotators.wording.prose import word_problems
@@ -167,8 +167,8 @@ class AnchorAnnotator(RecordAnnotator[GeneralFacts, Scene, AnchorAnswer]):
 
     def facts(self, parsed: Parsed[AnchorAnswer], scene: Scene) -> GeneralFacts:
         line = _one_line(parsed.record.scene)
-        unheard = tuple(unheard_in(line, scene))
-        return GeneralFacts(anchor=Anchor(text=line, composer=self._backend.model, unheard=unheard))
+        undetected = tuple(undetected_in(line, scene))
+        return GeneralFacts(anchor=Anchor(text=line, composer=self._backend.model, unheard=undetected))
 
 
 def anchor_problems(record: Record) -> Iterator[str]:

@@ -69,8 +69,8 @@ class ClapListener:
     ) -> None:
         self._model = model
         self._backend = backend
-        told = zip(labels, classes_of(labels, table), strict=True)
-        self._labels = [(label, event_class) for label, event_class in told if event_class is not None]
+        classes = zip(labels, classes_of(labels, table), strict=True)
+        self._labels = [(label, event_class) for label, event_class in classes if event_class is not None]
         self._scorer = LabelScorer(model, [label for label, _ in self._labels], backend.prompt, NEUTRAL)
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[GeneralFacts]:
@@ -93,8 +93,8 @@ class ClapListener:
         step = self._backend.step_ms * per_ms
         last = max(0, samples.size - window)
         starts = [*range(0, last, step), last]
-        heard = self._model.hear([samples[start : start + window] for start in starts])
-        scores = self._scorer.scores(heard)
+        embeddings = self._model.embed_audio([samples[start : start + window] for start in starts])
+        scores = self._scorer.scores(embeddings)
         middles = (np.arange(-(-samples.size // step)) + 0.5) * step
         holds = (middles[:, None] >= np.array(starts)) & (middles[:, None] < np.array(starts) + window)
         holds |= np.abs(middles[:, None] - np.array(starts) - window / 2).argmin(axis=1)[:, None] == np.arange(

@@ -19,7 +19,7 @@ from soundseam.annotators.chat.served import (
     flac_of,
     model_claim,
 )
-from soundseam.annotators.general.scene import Scene, event_id, families_in, named_families, scene_of, unheard_in
+from soundseam.annotators.general.scene import Scene, event_id, families_in, named_families, scene_of, undetected_in
 from soundseam.annotators.prompts import SERVED
 from soundseam.annotators.wording.prose import word_problems
 from soundseam.schemas.event import Branch
@@ -105,29 +105,29 @@ def description_problems(record: Record, scene: Scene) -> Iterator[str]:
     assert isinstance(record, DescribedScene)
     text = " ".join(record.description.split())
     yield from word_problems(text, MAX_WORDS)
-    told = []
+    mentions = []
     for sound in record.sounds:
         if _position(sound) >= len(scene.events):
             yield f"there is no event {sound.event}"
         elif sound.words.casefold() not in text.casefold():
             yield f"{sound.words!r}, which is to tell of {sound.event}, does not stand in the description"
         else:
-            told.append((_position(sound), sound.words))
-    yield from _untold(scene, {index for index, _ in told})
-    yield from _misnamed(scene, told)
-    for family in unheard_in(text, scene, told):
+            mentions.append((_position(sound), sound.words))
+    yield from _unmentioned(scene, {index for index, _ in mentions})
+    yield from _misnamed(scene, mentions)
+    for family in undetected_in(text, scene, mentions):
         yield f"the description names {family}, which no source heard"
 
 
-def _untold(scene: Scene, told: set[int]) -> Iterator[str]:
+def _unmentioned(scene: Scene, mentioned: set[int]) -> Iterator[str]:
     for index in scene.salient:
-        if index not in told:
+        if index not in mentioned:
             yield f"{event_id(index)} ({scene.events[index].label}) must be told of"
 
 
-def _misnamed(scene: Scene, told: Sequence[tuple[int, str]]) -> Iterator[str]:
+def _misnamed(scene: Scene, mentions: Sequence[tuple[int, str]]) -> Iterator[str]:
     """Events whose name differs from their sources' names, or that have several names."""
-    for index, words in told:
+    for index, words in mentions:
         named, called = named_families(scene.events[index]), families_in(words)
         if named and called and not set(called) & set(named):
             yield f"{words!r} is not what {event_id(index)} ({scene.events[index].label}) is"

@@ -162,8 +162,8 @@ def measure_events(clip: Clip, min_score: float = MIN_SCORE) -> GeneralFacts:
     merged = merge_events(clip.segment.events, _tagged(clip), min_score)
     events = [one.event for one in merged]
     background = _background_dbfs(sound, events, start_ms)
-    heard = tuple(_heard(one, sound, start_ms, background) for one in merged)
-    return GeneralFacts(events=heard, repetition=find_repetition(sound, events, start_ms))
+    measured = tuple(_measured(one, sound, start_ms, background) for one in merged)
+    return GeneralFacts(events=measured, repetition=find_repetition(sound, events, start_ms))
 
 
 def _tagged(clip: Clip) -> Iterator[tuple[str, Event]]:
@@ -181,7 +181,7 @@ def _background_dbfs(sound: Sound, events: Sequence[Event], start_ms: int) -> fl
     return float(np.median(levels)) if levels.size * 10 >= _MIN_QUIET_MS else None
 
 
-def _heard(merged: MergedEvent, sound: Sound, start_ms: int, background: float | None) -> HeardEvent:
+def _measured(merged: MergedEvent, sound: Sound, start_ms: int, background: float | None) -> HeardEvent:
     event = merged.event
     onset, offset = event.onset_ms - start_ms, event.offset_ms - start_ms
     power: Array = sound.power[sound.hop_slice(onset, offset)]

@@ -76,8 +76,8 @@ def _band_levels(sound: Sound, events: Sequence[Event], start_ms: int) -> Array:
     for event in events:
         inside[sound.frame_slice(event.onset_ms - start_ms, event.offset_ms - start_ms)] = True
     above[~inside] = 0
-    heard = np.flatnonzero(inside)
-    bands: Array = above[heard[0] : heard[-1] + 1]
+    active = np.flatnonzero(inside)
+    bands: Array = above[active[0] : active[-1] + 1]
     return bands
 
 

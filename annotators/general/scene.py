@@ -101,7 +101,7 @@ class Scene:
         return tuple(index for index, event in enumerate(self.events) if is_salient(event))
 
     @property
-    def heard(self) -> frozenset[str]:
+    def detected_families(self) -> frozenset[str]:
         """Families of all sounds that any source named."""
         return frozenset(family for event in self.events for family in named_families(event))
 
@@ -147,17 +147,17 @@ def event_id(index: int) -> str:
     return f"E{index + 1}"
 
 
-def unheard_in(text: str, scene: Scene, told: Sequence[tuple[int, str]] = ()) -> Iterator[str]:
+def undetected_in(text: str, scene: Scene, mentions: Sequence[tuple[int, str]] = ()) -> Iterator[str]:
     """Families that `text` names and no source detected.
 
-    `told` has pairs (event, words that mention it): an unnamed event may get any name that its class allows.
+    `mentions` has pairs (event, words that mention it): an unnamed event may get any name that its class allows.
     """
     allowed = {
         family
-        for index, words in told
+        for index, words in mentions
         for family in families_in(words)
         if not named_families(scene.events[index]) and families()[family].may_be(scene.events[index].event_class)
     }
     for family in families_in(text):
-        if family not in scene.heard and family not in allowed:
+        if family not in scene.detected_families and family not in allowed:
             yield family

@@ -101,7 +101,7 @@ class Rule:
     name: str
     reads: tuple[str, ...]
     say: Say
-    tells: frozenset[str] = frozenset()
+    topics: frozenset[str] = frozenset()
     """The topics of the sentence; a caption mentions each topic only once."""
     may_lack: frozenset[str] = frozenset()
     """Of what it reads, each TABLE:FIELD that a profile may have nobody to measure: it then says the rest."""
@@ -224,7 +224,7 @@ def without(rule: Rule, places: Collection[str]) -> Rule:
 
     base, _, before = rule.name.partition(WITHOUT)
     names = sorted({*left_out, *filter(None, before.split("+"))})
-    return Rule(f"{base}{WITHOUT}{'+'.join(names)}", reads, say, rule.tells, rule.may_lack)
+    return Rule(f"{base}{WITHOUT}{'+'.join(names)}", reads, say, rule.topics, rule.may_lack)
 
 
 def place_of(table: Table, top: str) -> str:
@@ -246,18 +246,18 @@ def read_place(name: str) -> tuple[Table, str]:
 def compose(rules: Iterable[Rule], rows: Rows, limit: int) -> tuple[Claim, ...]:
     """Up to `limit` sentences by `rules`, in their order: no topic occurs twice, and if the wordings allow it no two
     begin alike."""
-    told: set[str] = set()
+    mentioned: set[str] = set()
     claims: list[Claim] = []
     withheld = [place for place, backend in rows.chosen.items() if backend is None]
     for rule in rules:
         if len(claims) == limit:
             break
-        if rule.tells & told:
+        if rule.topics & mentioned:
             continue
         claim = _fresh_claim(without(rule, withheld), rows, claims)
         if claim is not None:
             claims.append(claim)
-            told |= rule.tells
+            mentioned |= rule.topics
     return tuple(claims)
 
 

@@ -69,7 +69,7 @@ class Stream:
 
     @property
     def is_sure(self) -> bool:
-        """Whether it may be told without reserve."""
+        """Whether it may be stated without reserve."""
         return self.score >= sure_from(self.event_class)
 
     @property

@@ -85,7 +85,7 @@ def _say_quiet(values: Values, pick: Pick) -> str | None:
 
 
 def _is_quiet_behind(values: Values) -> bool:
-    """Whether what lies behind the sounds is far below them, and below what is heard: a fan is no quiet."""
+    """Whether the background is far below the sounds and below the overall level: a fan is not quiet."""
     floor, level = values.number("general:acoustics.noise_floor_dbfs"), values.number("general:acoustics.level_dbfs")
     return floor is None or (floor <= _QUIET_DBFS and (level is None or level - floor >= _QUIET_BELOW_DB))
 

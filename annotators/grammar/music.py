@@ -23,7 +23,7 @@ _DYNAMICS = ("music:dynamics.trend_db", "music:dynamics.loudness_range_db", *tim
 _TIMBRE = ("music:timbre.percussive_share", "music:timbre.brightness_hz")
 _DENSITY = ("music:rhythm.onset_rate_hz",)
 _MAY_LACK = frozenset({"music:tonality"})
-"""Of profiles without a backend that hears whole pieces."""
+"""Of profiles without a backend that analyses whole pieces."""
 
 
 def _say_opening(values: Values, pick: Pick) -> str | None:
@@ -190,14 +190,14 @@ def _undisturbed(say: Say) -> Say:
     return say_undisturbed
 
 
-def _rule(name: str, reads: tuple[str, ...], say: Say, tells: set[str]) -> Rule:
+def _rule(name: str, reads: tuple[str, ...], say: Say, topics: set[str]) -> Rule:
     """`say`, where the segment's profile is sure of music, and what was measured is the music's."""
 
     def say_of_music(values: Values, pick: Pick) -> str | None:
         return say(values, pick) if is_alone(values) else None
 
     reads = tuple(dict.fromkeys((*PROFILE, *SURE_SIGNS, *reads)))
-    return Rule(name, reads, say_of_music, frozenset(tells), _MAY_LACK)
+    return Rule(name, reads, say_of_music, frozenset(topics), _MAY_LACK)
 
 
 def _say_doubtful(values: Values, pick: Pick) -> str | None:
@@ -228,4 +228,4 @@ DENSITY = _rule("music.density", _DENSITY, _undisturbed(_say_density), {"density
 
 RULES = (DOUBTFUL, OPENING, CHARACTER, DYNAMICS, TIMBRE, DENSITY)
 DETAILS = (DYNAMICS, TIMBRE, DENSITY)
-"""What may follow tempo and key, what tells most first."""
+"""What may follow tempo and key, the most informative first."""

@@ -190,9 +190,9 @@ def _in_turn(parts: Sequence[_Part]) -> bool:
 
 
 def _say_beside(parts: Sequence[_Part], timeline: Timeline, pick: Pick, opens: bool) -> str:
-    told = _say_one(parts[0], timeline, pick) if len(parts) == 1 else _say_several(parts, pick)
+    sentence = _say_one(parts[0], timeline, pick) if len(parts) == 1 else _say_several(parts, pick)
     if not opens:
-        return told
+        return sentence
     stream = timeline.streams[0]
     goes_on = stream_words(stream, pick).clause
     spans = union_spans(span for part in parts for span in part.spans)
@@ -228,11 +228,11 @@ def _say_beside(parts: Sequence[_Part], timeline: Timeline, pick: Pick, opens: b
     )
 
 
-def _rule(name: str, tells: set[str], opens: bool) -> Rule:
+def _rule(name: str, topics: set[str], opens: bool) -> Rule:
     def say(values: Values, pick: Pick) -> str | None:
         return _say(read_timeline(values, "general"), pick, opens)
 
-    return Rule(name, timeline_reads("general"), say, frozenset(tells))
+    return Rule(name, timeline_reads("general"), say, frozenset(topics))
 
 
 NAMED_OPENING = _rule("sounds.named_opening", {"sounds", "opening"}, opens=True)

@@ -202,7 +202,7 @@ def _say_extent(timeline: Timeline, pick: Pick) -> str | None:
     return None
 
 
-def _rule(name: str, say: Callable[[Timeline, Pick], str | None], tells: str, named: bool = False) -> Rule:
+def _rule(name: str, say: Callable[[Timeline, Pick], str | None], topic: str, named: bool = False) -> Rule:
     """`named`: only if a stream has a name from the general branch."""
     table = "general" if named else "segments"
 
@@ -212,7 +212,7 @@ def _rule(name: str, say: Callable[[Timeline, Pick], str | None], tells: str, na
             return None
         return say(timeline, pick)
 
-    return Rule(name, timeline_reads(table), of_values, frozenset({tells}))
+    return Rule(name, timeline_reads(table), of_values, frozenset({topic}))
 
 
 STREAMS = _rule("scene.streams", _say_streams, "opening")

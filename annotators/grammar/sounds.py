@@ -1,4 +1,4 @@
-"""Separate sounds: one, two or many, their positions, and what else is heard."""
+"""Separate sounds: one, two or many, their positions, and what accompanies them."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ def _spread(sounds: Sequence[SegmentEvent], timeline: Timeline) -> str:
     return ", spread over the whole time" if reaches and len(sounds) > 2 else ""
 
 
-def _rule(name: str, table: str, tells: set[str], opens: bool) -> Rule:
+def _rule(name: str, table: str, topics: set[str], opens: bool) -> Rule:
     """`opens`: the rule names the only stream itself, and so says nothing unless there is exactly one."""
 
     def say(values: Values, pick: Pick) -> str | None:
@@ -258,7 +258,7 @@ def _rule(name: str, table: str, tells: set[str], opens: bool) -> Rule:
             return None
         return _say_sounds(timeline, pick, named=not opens)
 
-    return Rule(name, timeline_reads(table), say, frozenset(tells))
+    return Rule(name, timeline_reads(table), say, frozenset(topics))
 
 
 OPENING = _rule("sounds.opening", "general", {"sounds", "opening"}, opens=True)

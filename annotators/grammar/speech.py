@@ -76,7 +76,7 @@ def _share_beside(values: Values) -> float:
 
 def _say_manner(values: Values, pick: Pick) -> str | None:
     manner = read_manner(values, pick)
-    if not manner.told:
+    if not manner.num_parts:
         return None
     pace, voice, pauses = manner.at_pace, manner.in_voice, manner.with_pauses
     if not manner.is_like:
@@ -214,13 +214,15 @@ _MAY_LACK = frozenset({"speech:speakers"})
 """Of profiles without a diarization."""
 
 
-def _rule(name: str, reads: tuple[str, ...], say: Say, tells: set[str], may_lack: frozenset[str] = frozenset()) -> Rule:
+def _rule(
+    name: str, reads: tuple[str, ...], say: Say, topics: set[str], may_lack: frozenset[str] = frozenset()
+) -> Rule:
     """A rule with `say` that only applies if the segment's profile is sure of speech."""
 
     def say_of_speech(values: Values, pick: Pick) -> str | None:
         return say(values, pick) if _is_surely_speech(values) else None
 
-    return Rule(name, (*_PROFILE, *reads), say_of_speech, frozenset(tells), may_lack)
+    return Rule(name, (*_PROFILE, *reads), say_of_speech, frozenset(topics), may_lack)
 
 
 _PAUSES = ("speech:voice.longest_pause_ms", "speech:voice.pause_count")

@@ -102,7 +102,7 @@ class Manner:
     """a few pauses"""
 
     @property
-    def told(self) -> int:
+    def num_parts(self) -> int:
         return sum(map(bool, (self.adverb, self.voice, self.pauses)))
 
     @property
@@ -153,7 +153,7 @@ def pitch_range_semitones(values: Values) -> float | None:
 
 
 def is_one_voice(values: Values) -> bool:
-    """Whether nobody heard several people: only then is there a voice whose pitch can be told."""
+    """Whether no source detected several people: only then does the pitch describe one voice."""
     return values.number(SPEAKERS_READ) in (None, 1)
 
 

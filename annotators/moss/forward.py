@@ -50,7 +50,7 @@ class MossAudio:
         """Raises CheckpointError, with the remedy, if `folder` has no checkpoint that can be read here."""
         return cls(read_config(folder), Weights(folder, device))
 
-    def hear(self, samples: Samples, chunked: bool = True) -> DecoderInput:
+    def encode(self, samples: Samples, chunked: bool = True) -> DecoderInput:
         """16 kHz mono `samples` (num_samples,): in chunks of 4 s as vLLM does, or as a whole as the reference does."""
         import torch
 

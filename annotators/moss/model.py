@@ -168,12 +168,12 @@ class Encoder:
         lengths = [min(step, num_frames - start) for start in range(0, num_frames, step)]
         padded = torch.nn.functional.pad(mel, (0, lengths[0] * len(lengths) - num_frames))
         chunks = padded.unflatten(1, (len(lengths), lengths[0])).transpose(0, 1)
-        kept = torch.tensor([tokens_of(length) for length in lengths], device=mel.device)
-        hears = torch.arange(tokens_of(lengths[0]), device=mel.device) < kept[:, None]
-        return [output[hears] for output in self._run(chunks, hears, taps)]
+        num_tokens = torch.tensor([tokens_of(length) for length in lengths], device=mel.device)
+        mask = torch.arange(tokens_of(lengths[0]), device=mel.device) < num_tokens[:, None]
+        return [output[mask] for output in self._run(chunks, mask, taps)]
 
-    def _run(self, chunks: Tensor, hears: Tensor, taps: tuple[int, ...]) -> list[Tensor]:
-        """Outputs (num_chunks, max_tokens, d_model); `hears` (num_chunks, max_tokens) is False on padding."""
+    def _run(self, chunks: Tensor, mask: Tensor, taps: tuple[int, ...]) -> list[Tensor]:
+        """Outputs (num_chunks, max_tokens, d_model); `mask` (num_chunks, max_tokens) is False on padding."""
         layers, config = self._layers, self._config
         x = chunks.unsqueeze(1)
         for name in ("conv1", "conv2", "conv3"):
@@ -182,13 +182,13 @@ class Encoder:
         x = x + self._positions(x)
         tapped: dict[int, Tensor] = {}
         for index in range(config.encoder_layers):
-            x = self._layer(f"audio_encoder.layers.{index}", x, hears)
+            x = self._layer(f"audio_encoder.layers.{index}", x, mask)
             if index in taps:
                 tapped[index] = self._project(x)
         x = self._project(layers.layer_norm("audio_encoder.layer_norm", x, config.layer_norm_eps))
         return [*(tapped[index] for index in taps), x]
 
-    def _layer(self, name: str, x: Tensor, hears: Tensor) -> Tensor:
+    def _layer(self, name: str, x: Tensor, mask: Tensor) -> Tensor:
         layers, epsilon = self._layers, self._config.layer_norm_eps
         heads = self._config.encoder_attention_heads
         attention = f"{name}.self_attn"
@@ -197,8 +197,8 @@ class Encoder:
             layers.linear(f"{attention}.{part}", inner).unflatten(-1, (heads, -1)).transpose(1, 2)
             for part in ("q_proj", "k_proj", "v_proj")
         )
-        heard = layers.attend(query, key, value, hears[:, None, None, :]).transpose(1, 2).flatten(2)
-        x = x + layers.linear(f"{attention}.out_proj", heard)
+        attended = layers.attend(query, key, value, mask[:, None, None, :]).transpose(1, 2).flatten(2)
+        x = x + layers.linear(f"{attention}.out_proj", attended)
         inner = layers.layer_norm(f"{name}.final_layer_norm", x, epsilon)
         return x + layers.linear(f"{name}.fc2", layers.gelu(layers.linear(f"{name}.fc1", inner)))
 
@@ -255,8 +255,8 @@ class Decoder:
         query = _rotate(self._norm(f"{attention}.q_norm", query), rotations)
         key = _rotate(self._norm(f"{attention}.k_norm", key), rotations)
         query, key, value = (part.transpose(0, 1)[None] for part in (query, key, value))
-        heard = layers.attend(query, key, value, mask=None)[0].transpose(0, 1).flatten(1)
-        x = x + layers.linear(f"{attention}.o_proj", heard)
+        attended = layers.attend(query, key, value, mask=None)[0].transpose(0, 1).flatten(1)
+        x = x + layers.linear(f"{attention}.o_proj", attended)
         return x + layers.gated(f"{name}.mlp", self._norm(f"{name}.post_attention_layernorm", x))
 
     def _norm(self, name: str, x: Tensor) -> Tensor:

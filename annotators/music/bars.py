@@ -80,17 +80,17 @@ def bar_hypotheses(beats: Array, onsets: Onsets, harmony: Array) -> list[tuple[i
     sums = np.concatenate([np.zeros((1, harmony.shape[1])), np.cumsum(harmony, axis=0)])
     change = _standard(np.concatenate([[0.0], harmonic_change(beats, sums), [0.0]]))
     shapes = np.concatenate([_unit_rows(one) for one in patterns], axis=1)
-    heard = BeatSeries(full, bass, change, shapes)
+    series = BeatSeries(full, bass, change, shapes)
     return [
-        (length, phase, _evidence(length, phase, heard))
+        (length, phase, _evidence(length, phase, series))
         for length in _LENGTHS
         if len(beats) >= _FEWEST_BARS * length
         for phase in range(length)
     ]
 
 
-def _evidence(length: int, phase: int, heard: BeatSeries) -> Array:
-    full, bass, change, shapes = heard.full, heard.bass, heard.change, heard.shapes
+def _evidence(length: int, phase: int, series: BeatSeries) -> Array:
+    full, bass, change, shapes = series.full, series.bass, series.change, series.shapes
     place = (np.arange(len(full)) - phase) % length
     middle = [_contrast(one, place == 2) if length == 4 else 0.0 for one in (bass, change)]
     return np.array(

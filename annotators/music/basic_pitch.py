@@ -67,7 +67,7 @@ WINDOW = 43_844
 """Samples of the model's input; it returns 172 frames of 256 samples."""
 _EDGE = 15
 """Frames at each end without enough context, as in its own inference."""
-_KEPT = 141
+_INNER_FRAMES = 141
 _BATCH = 8
 _NOTES, _ONSETS = "StatefulPartitionedCall:1", "StatefulPartitionedCall:2"
 
@@ -138,8 +138,8 @@ class BasicPitchAnnotator:
         Windows advance by a whole number of frames, so frames of all windows lie on one grid.
         """
         wanted = 1 + samples.size // FRAME_SAMPLES
-        count = -(-wanted // _KEPT)
-        step, lead = _KEPT * FRAME_SAMPLES, _EDGE * FRAME_SAMPLES
+        count = -(-wanted // _INNER_FRAMES)
+        step, lead = _INNER_FRAMES * FRAME_SAMPLES, _EDGE * FRAME_SAMPLES
         padded = np.zeros(lead + (count - 1) * step + WINDOW, dtype=np.float32)
         padded[lead : lead + samples.size] = samples
         windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::step]
@@ -149,7 +149,7 @@ class BasicPitchAnnotator:
             for i in range(0, count, _BATCH)
         ]
         notes, onsets = (
-            np.concatenate([part[kind][:, _EDGE : _EDGE + _KEPT] for part in parts]).reshape(-1, 88)[:wanted]
+            np.concatenate([part[kind][:, _EDGE : _EDGE + _INNER_FRAMES] for part in parts]).reshape(-1, 88)[:wanted]
             for kind in (0, 1)
         )
         return notes, onsets

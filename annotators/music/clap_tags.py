@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from soundseam.annotators.base import Annotator, Backend, BackendUnavailableError, Clip
-from soundseam.annotators.clap import CLAP_RATE_HZ, AudioTextModel, ClapWeights, LabelScorer, hear_whole
+from soundseam.annotators.clap import CLAP_RATE_HZ, AudioTextModel, ClapWeights, LabelScorer, embed_whole
 from soundseam.annotators.detection.tagging import file_revision
 from soundseam.schemas.event import Branch, Tag, TagKind
 from soundseam.schemas.music import MusicFacts
@@ -83,7 +83,7 @@ class ClapTagger:
         return [MusicFacts(tags=self._tags(clip)) for clip in clips]
 
     def _tags(self, clip: Clip) -> tuple[Tag, ...]:
-        scores = self._scorer.scores(hear_whole(self._model, clip.samples)[None])[0]
+        scores = self._scorer.scores(embed_whole(self._model, clip.samples)[None])[0]
         found = []
         for index in np.argsort(-scores, kind="stable")[: self._backend.max_tags]:
             label, kind = self._labels[index]

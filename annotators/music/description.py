@@ -194,20 +194,20 @@ class MusicDescriber(RecordAnnotator[MusicFacts, MeasuredSegment, DescribedMusic
         measured = measured_of(clip.segment, clip.annotations, self._backend.detectors_hear_singing)
         return MeasuredSegment(clip.segment, measured)
 
-    def question(self, clip: Clip, heard: MeasuredSegment) -> CheckedQuestion:
+    def question(self, clip: Clip, known: MeasuredSegment) -> CheckedQuestion:
         return CheckedQuestion(
             text=SERVED.text("music_description"),
             audio=(flac_of(clip),),
             system=SERVED.text("music_description_system"),
             sampling=self._backend.sampling,
-            about=heard.segment.recording_id,
+            about=known.segment.recording_id,
             check=answer_problems,
         )
 
-    def facts(self, parsed: Parsed[DescribedMusic], heard: MeasuredSegment) -> MusicFacts:
-        description = checked_against(parsed.record, heard.measured, parsed.answer.text)
+    def facts(self, parsed: Parsed[DescribedMusic], known: MeasuredSegment) -> MusicFacts:
+        description = checked_against(parsed.record, known.measured, parsed.answer.text)
         claims = tuple(
-            model_claim(text, Table.MUSIC, heard.segment, self._backend.backend, f"description.{part}")
+            model_claim(text, Table.MUSIC, known.segment, self._backend.backend, f"description.{part}")
             for part in PARTS
             if (text := getattr(description, part)) is not None
         )
@@ -225,14 +225,14 @@ def answer_problems(record: Record) -> Iterator[str]:
         yield f"key: {record.key!r} is not a key such as A minor"
 
 
-def checked_against(told: DescribedMusic, measured: Measured, answer: str) -> MusicDescription:
-    """`told` without the sentences and values that contradict the measurements; these are listed as contradictions."""
+def checked_against(described: DescribedMusic, measured: Measured, answer: str) -> MusicDescription:
+    """`described` without the sentences and values that contradict the measurements, which become contradictions."""
     found: list[Contradiction] = []
-    parts = {part: _what_stands(str(getattr(told, part)), measured, found) for part in PARTS}
+    parts = {part: _what_stands(str(getattr(described, part)), measured, found) for part in PARTS}
     values: Mapping[str, str] = {
-        "tempo_bpm": "" if told.tempo_bpm is None else f"{told.tempo_bpm:g} bpm",
-        "key": _plain_key(told.key or ""),
-        "vocals": "vocals" if told.vocals else "no vocals",
+        "tempo_bpm": "" if described.tempo_bpm is None else f"{described.tempo_bpm:g} bpm",
+        "key": _plain_key(described.key or ""),
+        "vocals": "vocals" if described.vocals else "no vocals",
     }
     wrong = {name: contradiction(value, measured) for name, value in values.items() if value}
     found += [one for one in wrong.values() if one is not None]
@@ -242,9 +242,9 @@ def checked_against(told: DescribedMusic, measured: Measured, answer: str) -> Mu
         instruments=parts["instruments"],
         structure=parts["structure"],
         mood=parts["mood"],
-        tempo_bpm=None if wrong.get("tempo_bpm") else told.tempo_bpm,
-        key=None if wrong.get("key") else told.key,
-        vocals=None if wrong.get("vocals") else told.vocals,
+        tempo_bpm=None if wrong.get("tempo_bpm") else described.tempo_bpm,
+        key=None if wrong.get("key") else described.key,
+        vocals=None if wrong.get("vocals") else described.vocals,
         contradictions=tuple(found),
         answer=answer,
     )
@@ -254,14 +254,14 @@ def _what_stands(text: str, measured: Measured, found: list[Contradiction]) -> s
     """`text` without the sentences that contradict the measurements, which are added to `found`; None if nothing is
     left.
     """
-    kept = []
+    remaining = []
     for sentence in _BETWEEN_SENTENCES.split(" ".join(text.split())):
         against = contradiction(sentence, measured)
         if against is None:
-            kept.append(sentence)
+            remaining.append(sentence)
         else:
             found.append(against)
-    return _whole(" ".join(kept)) if any(kept) else None
+    return _whole(" ".join(remaining)) if any(remaining) else None
 
 
 def _plain_key(key: str) -> str:

@@ -70,8 +70,8 @@ class LyricsListener:
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[MusicFacts]:
         sung = [index for index, clip in enumerate(clips) if self._is_sung(clip.segment)]
-        heard = self._recogniser.annotate([as_if_spoken(clips[index]) for index in sung])
-        lyrics = dict(zip(sung, map(self._lyrics, heard), strict=True))
+        transcribed = self._recogniser.annotate([as_if_spoken(clips[index]) for index in sung])
+        lyrics = dict(zip(sung, map(self._lyrics, transcribed), strict=True))
         return [MusicFacts(lyrics=lyrics.get(index)) for index in range(len(clips))]
 
     def _is_sung(self, segment: Segment) -> bool:

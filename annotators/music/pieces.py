@@ -36,7 +36,7 @@ class PieceFacts(NamedTuple):
 AnalysePiece = Callable[[Samples], PieceFacts]
 """Of a piece, mono at the finder's own rate."""
 MIN_KEY_MS = 8_000
-"""In a shorter segment nobody hears the key of the piece."""
+"""In a shorter segment the key of the piece cannot be recognised."""
 
 
 class SectionAnnotator:

@@ -147,8 +147,8 @@ def _trace(best: Array, previous: Indices, local: Array) -> Indices:
         frame = int(previous[frame])
     found = np.asarray(beats[::-1], dtype=np.int64)
     # Before the first and after the last onset only the tempo continues: there are no beats.
-    heard = np.flatnonzero(local[found] > 0.3 * np.sqrt(np.mean(local[found] ** 2)))
-    return found[heard[0] : heard[-1] + 1] if heard.size else found[:0]
+    strong = np.flatnonzero(local[found] > 0.3 * np.sqrt(np.mean(local[found] ** 2)))
+    return found[strong[0] : strong[-1] + 1] if strong.size else found[:0]
 
 
 _FEWEST_BEATS = 8

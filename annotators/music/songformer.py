@@ -188,13 +188,13 @@ def _own_code(backend: SongFormer) -> AnalysePiece:
         if _is_too_short(samples):
             return PieceFacts(())
         with importable(folder), torch.inference_mode():
-            told = net(np.array(samples, dtype=np.float32))
-        return PieceFacts(_several([_told_part(part) for part in told]))
+            parts = net(np.array(samples, dtype=np.float32))
+        return PieceFacts(_several([_checked_part(part) for part in parts]))
 
     return analyse
 
 
-def _told_part(part: Mapping[str, object]) -> tuple[float, float, str]:
+def _checked_part(part: Mapping[str, object]) -> tuple[float, float, str]:
     start_s, end_s, label = part["start"], part["end"], part["label"]
     if not isinstance(start_s, int | float) or not isinstance(end_s, int | float):
         raise TypeError(f"SongFormer returned {part!r} instead of a time span")

@@ -94,10 +94,10 @@ class Classifier:
     def _windows(self, samples: Samples) -> list[Floats]:
         """Windows at the model's own rate: the smallest number that covers `samples`, spread evenly."""
         rate_hz = int(getattr(self._extractor, "sampling_rate", RATE_HZ))
-        heard = samples if rate_hz == RATE_HZ else soxr.resample(samples, RATE_HZ, rate_hz)
+        wave = samples if rate_hz == RATE_HZ else soxr.resample(samples, RATE_HZ, rate_hz)
         size = round(self._backend.window_s * rate_hz)
-        starts = np.linspace(0, max(0, heard.size - size), -(-heard.size // size)).round().astype(int)
-        return [np.array(heard[start : start + size], dtype=np.float32) for start in starts]
+        starts = np.linspace(0, max(0, wave.size - size), -(-wave.size // size)).round().astype(int)
+        return [np.array(wave[start : start + size], dtype=np.float32) for start in starts]
 
     def _window_scores(self, window: Floats) -> Floats:
         import torch

@@ -40,7 +40,7 @@ class TranscriptAgreement(Backend[SpeechFacts]):
     weights: tuple[SystemWeight, ...] = ()
     """Prior weights of backends, as in {system: pocketsphinx, weight: 0.1}; the default is 1."""
     min_agreement: float = Field(alias="least_agreement", default=0.8, ge=0.0, le=1.0)
-    """Below this the transcript is kept but unusable for training."""
+    """Below this the transcript is stored but unusable for training."""
     trust_single_system: bool = False
     """If true, the transcript of a single system is usable for training unless it has other flags."""
     min_coverage: float = Field(alias="least_coverage", default=0.6, ge=0.0, le=1.0)
@@ -107,12 +107,13 @@ class AgreementAnnotator:
         return [self._agree(clip) for clip in clips]
 
     def _agree(self, clip: Clip) -> SpeechFacts:
-        heard = self._transcripts(clip)
-        unit = unit_of([transcript.text for _, transcript in heard])
+        transcripts = self._transcripts(clip)
+        unit = unit_of([transcript.text for _, transcript in transcripts])
         # One language for all: a system that reports none must be normalised like the others.
-        language = language_of(clip) or next((one.language for _, one in heard if one.language), None)
+        language = language_of(clip) or next((one.language for _, one in transcripts if one.language), None)
         candidates = [
-            Candidate(system, transcript, units_of(transcript.text, unit, language)) for system, transcript in heard
+            Candidate(system, transcript, units_of(transcript.text, unit, language))
+            for system, transcript in transcripts
         ]
         if not candidates:
             return SpeechFacts(agreement=_no_agreement(unit))
@@ -234,8 +235,8 @@ def _with_speakers(transcript: Transcript, clip: Clip) -> Transcript:
 
 
 def _languages_differ(clip: Clip) -> bool:
-    told = [row.language for row in clip.annotations if isinstance(row, SpeechAnnotation) and row.language]
-    return any(language.agrees is False for language in told)
+    languages = [row.language for row in clip.annotations if isinstance(row, SpeechAnnotation) and row.language]
+    return any(language.agrees is False for language in languages)
 
 
 def _no_agreement(unit: ErrorUnit) -> Agreement:

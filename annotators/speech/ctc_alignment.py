@@ -117,11 +117,11 @@ class CtcAligner:
         target = target_of(written, self._letters)
         if not target.ids or target.ranges.count(None) > _MAX_UNSPEAKABLE * len(written):
             return SpeechFacts()
-        heard = excerpt(clip, widen(stretches, MARGIN_MS, clip.segment.span))
-        spans = self._spans(heard.samples, target.ids)
+        part = excerpt(clip, widen(stretches, MARGIN_MS, clip.segment.span))
+        spans = self._spans(part.samples, target.ids)
         if not spans:
             return SpeechFacts()
-        words = [_word(text, place, spans, heard) for text, place in zip(written, target.ranges, strict=True)]
+        words = [_word(text, place, spans, part) for text, place in zip(written, target.ranges, strict=True)]
         return aligned_facts(clip, text, in_order(_with_gaps_filled(words), clip.segment))
 
     def _spans(self, samples: Samples, ids: list[int]) -> list[_Span]:
@@ -157,13 +157,13 @@ def _normalised(samples: Samples) -> torch.Tensor:
     return ((wave - wave.mean()) / torch.sqrt(wave.var(unbiased=False) + 1e-7))[None]
 
 
-def _word(text: str, place: tuple[int, int] | None, spans: Sequence[_Span], heard: Excerpt) -> Word | str:
+def _word(text: str, place: tuple[int, int] | None, spans: Sequence[_Span], part: Excerpt) -> Word | str:
     """The word with its time; only its text if it had no letters to align."""
     if place is None:
         return text
     letters = spans[place[0] : place[1]]
-    start_ms = heard.to_recording_ms(letters[0].start_ms)
-    end_ms = heard.to_recording_ms(letters[-1].end_ms, ends=True)
+    start_ms = part.to_recording_ms(letters[0].start_ms)
+    end_ms = part.to_recording_ms(letters[-1].end_ms, ends=True)
     probability = sum(letter.probability for letter in letters) / len(letters)
     return Word(text=text, start_ms=start_ms, end_ms=max(start_ms, end_ms), confidence=round(min(1.0, probability), 3))
 

@@ -87,7 +87,7 @@ class WindowPipeline:
         import torch
 
         wave = torch.from_numpy(np.array(samples, dtype=np.float32))[None]
-        output = self._hear({"waveform": wave, "sample_rate": DETECTION_RATE_HZ})
+        output = self._apply({"waveform": wave, "sample_rate": DETECTION_RATE_HZ})
         found = output.speaker_diarization
         turns = tuple(
             SpeakerSpan(str(label), span_in(window, turn.start, turn.end))
@@ -97,7 +97,7 @@ class WindowPipeline:
         voices = {} if embeddings is None else dict(zip(map(str, found.labels()), embeddings, strict=False))
         return WindowTurns(window, turns, {name: voice for name, voice in voices.items() if np.isfinite(voice).all()})
 
-    def _hear(self, sound: Mapping[str, object]) -> DiarizeOutput:
+    def _apply(self, sound: Mapping[str, object]) -> DiarizeOutput:
         """The pipeline's result; batches are halved whenever the device runs out of memory.
 
         Raises AnnotationError if the batch size is already 1.

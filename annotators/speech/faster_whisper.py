@@ -136,10 +136,10 @@ class WhisperAnnotator:
         known = [self._known_language(clip.segment) for clip in clips]
         if all(known):
             return [SpokenLanguage(code, None) for code in known if code]
-        heard = self._whisper.model.detect_language(encoded)
+        detected = self._whisper.model.detect_language(encoded)
         return [
             SpokenLanguage(code, None) if code else SpokenLanguage(guesses[0][0].strip("<|>"), guesses[0][1])
-            for code, guesses in zip(known, heard, strict=True)
+            for code, guesses in zip(known, detected, strict=True)
         ]
 
     def _known_language(self, segment: Segment) -> str | None:
@@ -195,7 +195,7 @@ class WhisperAnnotator:
         return words
 
     def _transcript(self, language: SpokenLanguage, decoded: Decoded, words: tuple[Word, ...]) -> Transcript:
-        heard = Transcript(
+        transcript = Transcript(
             text=self._tokenizer(language.code).decode(decoded.tokens),
             words=words,
             language=language.code,
@@ -206,7 +206,7 @@ class WhisperAnnotator:
             language_probability=None if language.probability is None else round(min(1.0, language.probability), 3),
             no_speech_probability=round(min(1.0, decoded.no_speech_probability), 3),
         )
-        return single_transcript(heard, self._decoding.trust_single_system)
+        return single_transcript(transcript, self._decoding.trust_single_system)
 
     def _prompt(self, code: str) -> list[int]:
         tokenizer = self._tokenizer(code)

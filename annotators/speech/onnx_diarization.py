@@ -87,7 +87,7 @@ class OnnxDiarization(Backend[SpeechFacts]):
         return OnnxDiarizer(VoiceModels(segmentation, embedding), self)
 
 
-class Heard(NamedTuple):
+class Diarized(NamedTuple):
     """The result for a recording: its turns, and the windows on which they are based, both in order."""
 
     turns: tuple[SpeakerSpan, ...]
@@ -108,40 +108,40 @@ class OnnxDiarizer:
         return [self._of_clip(clip) for clip in clips]
 
     def annotate_recording(self, waveform: Waveform, segments: Sequence[Segment]) -> Sequence[SpeechFacts]:
-        heard = self.hear(waveform, speech_regions(segments))
-        return [SpeechFacts(speakers=_speakers(segment, heard, "recording")) for segment in segments]
+        diarized = self.diarize(waveform, speech_regions(segments))
+        return [SpeechFacts(speakers=_speakers(segment, diarized, "recording")) for segment in segments]
 
     def _of_clip(self, clip: Clip) -> SpeechFacts:
         start_ms = clip.segment.start_ms
-        heard = self.hear(InMemory(clip.samples), [TimeSpan(0, clip.segment.span.duration_ms)])
-        turns = tuple(SpeakerSpan(speaker, span.shift(start_ms)) for speaker, span in heard.turns)
-        windows = [replace(window, first_frame=window.first_frame + start_ms // HOP_MS) for window in heard.windows]
-        return SpeechFacts(speakers=_speakers(clip.segment, Heard(turns, windows), "segment"))
+        diarized = self.diarize(InMemory(clip.samples), [TimeSpan(0, clip.segment.span.duration_ms)])
+        turns = tuple(SpeakerSpan(speaker, span.shift(start_ms)) for speaker, span in diarized.turns)
+        windows = [replace(window, first_frame=window.first_frame + start_ms // HOP_MS) for window in diarized.windows]
+        return SpeechFacts(speakers=_speakers(clip.segment, Diarized(turns, windows), "segment"))
 
-    def hear(self, waveform: Waveform, regions: Sequence[TimeSpan]) -> Heard:
+    def diarize(self, waveform: Waveform, regions: Sequence[TimeSpan]) -> Diarized:
         """The turns of a recording, in its own time, in order, under labels S1, S2, ... as they first speak."""
-        windows = [self._hear(waveform, region) for region in regions]
-        centres = speaker_centres([window for heard in windows for window in heard], self._clustering)
+        windows = [self._windows(waveform, region) for region in regions]
+        centres = speaker_centres([window for part in windows for window in part], self._clustering)
         turns = [
             SpeakerSpan(speaker, span.intersection(region))
-            for region, heard in zip(regions, windows, strict=True)
-            for speaker, span in turns_of(heard, centres)
+            for region, part in zip(regions, windows, strict=True)
+            for speaker, span in turns_of(part, centres)
         ]
         named = in_order_of_appearance([turn for turn in turns if turn.span.duration_ms > 0], self._max_gap_ms)
-        return Heard(named, [window for heard in windows for window in heard])
+        return Diarized(named, [window for part in windows for window in part])
 
-    def _hear(self, waveform: Waveform, region: TimeSpan) -> list[WindowVoices]:
+    def _windows(self, waveform: Waveform, region: TimeSpan) -> list[WindowVoices]:
         """Windows over `region`; they extend beyond a region that is shorter than a window."""
         total = waveform.num_samples // _FRAME_SAMPLES
         return [
-            self._models.hear(waveform.read(first * _FRAME_SAMPLES, (first + WINDOW_FRAMES) * _FRAME_SAMPLES), first)
+            self._models.analyse(waveform.read(first * _FRAME_SAMPLES, (first + WINDOW_FRAMES) * _FRAME_SAMPLES), first)
             for first in window_starts(region.start_ms // HOP_MS, -(-region.end_ms // HOP_MS), total, self._step_frames)
         ]
 
 
-def _speakers(segment: Segment, heard: Heard, scope: Literal["recording", "segment"]) -> Speakers:
-    speakers = speakers_in(segment, heard.turns, scope)
-    return speakers.model_copy(update={"sure": _is_sure(segment, speakers, heard.windows)})
+def _speakers(segment: Segment, diarized: Diarized, scope: Literal["recording", "segment"]) -> Speakers:
+    speakers = speakers_in(segment, diarized.turns, scope)
+    return speakers.model_copy(update={"sure": _is_sure(segment, speakers, diarized.windows)})
 
 
 def _is_sure(segment: Segment, speakers: Speakers, windows: Sequence[WindowVoices]) -> bool:

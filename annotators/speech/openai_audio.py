@@ -67,7 +67,7 @@ class OpenaiAudioAnnotator(ServedAnnotator[SpeechFacts]):
     def _facts(self, reply: Reply, segment: Segment) -> SpeechFacts | AnnotationError:
         if isinstance(reply, AnnotationError):
             return reply
-        heard = Transcript(
+        recognised = Transcript(
             text=reply.text,
             words=_words(reply, segment),
             language=reply.language or segment.language,
@@ -77,10 +77,10 @@ class OpenaiAudioAnnotator(ServedAnnotator[SpeechFacts]):
             flags=(),
         )
         try:
-            told = single_transcript(heard, self._backend.trust_single_system, self._backend.max_characters)
+            transcript = single_transcript(recognised, self._backend.trust_single_system, self._backend.max_characters)
         except AnnotationError as error:
             return error
-        return with_thinking(SpeechFacts(transcript=told), [reply])
+        return with_thinking(SpeechFacts(transcript=transcript), [reply])
 
 
 def _words(answer: Answer, segment: Segment) -> tuple[Word, ...]:

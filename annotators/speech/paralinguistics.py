@@ -62,46 +62,46 @@ _FAST_FROM_HZ, _SLOW_UP_TO_HZ = 3.2, 5.0
 _LOUD_FROM_DBFS, _QUIET_UP_TO_DBFS = -45.0, -12.0
 
 
-def contradictions(told: Dimensions, voice: Voice, backend: str) -> tuple[DimensionContradiction, ...]:
+def contradictions(stated: Dimensions, voice: Voice, backend: str) -> tuple[DimensionContradiction, ...]:
     """Only impossible values: within these bounds listeners may disagree with the measurement."""
     if voice.speech_ms < MIN_SPEECH_MS:
         return ()
-    wrong = {**dict(_against_pitch(told, voice)), **dict(_against_pace_and_level(told, voice))}
+    wrong = {**dict(_against_pitch(stated, voice)), **dict(_against_pace_and_level(stated, voice))}
     return tuple(
         DimensionContradiction(
-            dimension=name, said=str(getattr(told, name).value), measured=wrong[name], backend=backend
+            dimension=name, said=str(getattr(stated, name).value), measured=wrong[name], backend=backend
         )
         for name in Dimensions.model_fields
         if name in wrong
     )
 
 
-def _against_pitch(told: Dimensions, voice: Voice) -> Iterator[tuple[str, str]]:
+def _against_pitch(stated: Dimensions, voice: Voice) -> Iterator[tuple[str, str]]:
     median = voice.pitch_median_hz
     if median is None or voice.voiced_share < MIN_VOICED_SHARE:
         return
     measured = f"a median pitch of {median:.0f} Hz"
-    if (told.gender is Gender.FEMALE and median < _LOWEST_FEMALE_HZ) or (
-        told.gender is Gender.MALE and median > _HIGHEST_MALE_HZ and told.age is not AgeGroup.CHILD
+    if (stated.gender is Gender.FEMALE and median < _LOWEST_FEMALE_HZ) or (
+        stated.gender is Gender.MALE and median > _HIGHEST_MALE_HZ and stated.age is not AgeGroup.CHILD
     ):
         yield "gender", measured
-    if (told.pitch is PitchLevel.HIGH and median < _HIGH_FROM_HZ) or (
-        told.pitch is PitchLevel.LOW and median > _LOW_UP_TO_HZ
+    if (stated.pitch is PitchLevel.HIGH and median < _HIGH_FROM_HZ) or (
+        stated.pitch is PitchLevel.LOW and median > _LOW_UP_TO_HZ
     ):
         yield "pitch", measured
-    if told.age is AgeGroup.CHILD and median < _LOWEST_CHILD_HZ:
+    if stated.age is AgeGroup.CHILD and median < _LOWEST_CHILD_HZ:
         yield "age", measured
 
 
-def _against_pace_and_level(told: Dimensions, voice: Voice) -> Iterator[tuple[str, str]]:
+def _against_pace_and_level(stated: Dimensions, voice: Voice) -> Iterator[tuple[str, str]]:
     rate, level = voice.syllable_rate_hz, voice.level_dbfs
     if rate is not None and (
-        (told.speed is Speed.FAST and rate < _FAST_FROM_HZ) or (told.speed is Speed.SLOW and rate > _SLOW_UP_TO_HZ)
+        (stated.speed is Speed.FAST and rate < _FAST_FROM_HZ) or (stated.speed is Speed.SLOW and rate > _SLOW_UP_TO_HZ)
     ):
         yield "speed", f"{rate:.1f} syllables a second"
     if level is not None and (
-        (told.volume is Volume.LOUD and level < _LOUD_FROM_DBFS)
-        or (told.volume is Volume.QUIET and level > _QUIET_UP_TO_DBFS)
+        (stated.volume is Volume.LOUD and level < _LOUD_FROM_DBFS)
+        or (stated.volume is Volume.QUIET and level > _QUIET_UP_TO_DBFS)
     ):
         yield "volume", f"a level of {level:.0f} dBFS"
 
@@ -185,8 +185,8 @@ class ParalinguisticsAnnotator(ServedAnnotator[SpeechFacts]):
 
     def _alone(self, clip: Clip, label: str, spans: tuple[TimeSpan, ...]) -> tuple[KnownVoice, bytes]:
         samples = decode_flac(clip.flac) if clip.flac else clip.samples
-        heard = Clip(clip.segment, samples, clip.sample_rate_hz)
-        alone = _as_clip(clip, excerpt(heard, spans).samples)
+        whole = Clip(clip.segment, samples, clip.sample_rate_hz)
+        alone = _as_clip(clip, excerpt(whole, spans).samples)
         return KnownVoice(label, measure_voice(alone, self._tracker), self._backend.backend), flac_of(alone)
 
     def _question(self, segment: Segment, flac: bytes) -> CheckedQuestion:
@@ -203,12 +203,12 @@ class ParalinguisticsAnnotator(ServedAnnotator[SpeechFacts]):
         self, segment: Segment, voices: Sequence[KnownVoice], answers: Sequence[Parsed[Dimensions] | AnnotationError]
     ) -> SpeechFacts | AnnotationError:
         described: list[Paralinguistics] = []
-        heard: list[Answer] = []
-        for known, told in zip(voices, answers, strict=True):
-            if isinstance(told, AnnotationError):
-                return told
-            described.append(checked_against(told, known))
-            heard.append(told.answer)
+        raw_answers: list[Answer] = []
+        for known, parsed in zip(voices, answers, strict=True):
+            if isinstance(parsed, AnnotationError):
+                return parsed
+            described.append(checked_against(parsed, known))
+            raw_answers.append(parsed.answer)
         claims = tuple(
             model_claim(one.summary, Table.SPEECH, segment, self._backend.backend, f"paralinguistics.{index}.summary")
             for index, one in enumerate(described)
@@ -217,18 +217,18 @@ class ParalinguisticsAnnotator(ServedAnnotator[SpeechFacts]):
         facts = SpeechFacts(
             paralinguistics=tuple(described), caption=caption_text(claims) or None, caption_claims=claims
         )
-        return with_thinking(facts, heard)
+        return with_thinking(facts, raw_answers)
 
 
-def checked_against(told: Parsed[Dimensions], known: KnownVoice) -> Paralinguistics:
-    """`told`, with unclear for values that contradict the measurements, which are listed as contradictions."""
-    wrong = contradictions(told.record, known.voice, known.measured_by) if known.voice is not None else ()
+def checked_against(parsed: Parsed[Dimensions], known: KnownVoice) -> Paralinguistics:
+    """`parsed`, with unclear for values that contradict the measurements, which are listed as contradictions."""
+    wrong = contradictions(parsed.record, known.voice, known.measured_by) if known.voice is not None else ()
     values = {
         name: (" ".join(value.split()) if isinstance(value, str) else value)
-        for name, value in told.record.model_dump(mode="json").items()
+        for name, value in parsed.record.model_dump(mode="json").items()
     }
     values |= {one.dimension: UNCLEAR for one in wrong}
-    return Paralinguistics(**values, speaker=known.speaker, contradictions=wrong, answer=told.answer.text)
+    return Paralinguistics(**values, speaker=known.speaker, contradictions=wrong, answer=parsed.answer.text)
 
 
 def answer_problems(record: Record) -> Iterator[str]:

@@ -84,9 +84,9 @@ def _window(samples: Samples, first: int, total: int, session: Session) -> NDArr
     """Pitch and confidence (2, num_frames) of up to _WINDOW_FRAMES frames from `first`."""
     last = min(first + _WINDOW_FRAMES, total)
     begin = max(0, first - _LEFT_FRAMES)
-    heard = samples[begin * _HOP : (last + _RIGHT_FRAMES) * _HOP] if last < total else samples[begin * _HOP :]
+    context = samples[begin * _HOP : (last + _RIGHT_FRAMES) * _HOP] if last < total else samples[begin * _HOP :]
     limits = {name: np.array(hz, dtype=np.float32) for name, hz in zip(("fmin", "fmax"), _SEARCH_HZ, strict=True)}
-    answers = session.run(["pitch", "confidence"], {"audio": heard[None], **limits})
+    answers = session.run(["pitch", "confidence"], {"audio": context[None], **limits})
     found = np.array([answer[0] for answer in answers], dtype=np.float64)[:, first - begin : last - begin]
     peaks = np.abs(samples[first * _HOP : last * _HOP]).reshape(-1, _HOP).max(axis=1)
     found[1, : len(peaks)][peaks < _SILENT_PEAK] = 0.0

@@ -89,8 +89,8 @@ class PocketsphinxAnnotator:
             return an_empty_transcript("unsupported_language")
         if not stretches or not as_pcm(clip.samples).any():  # it recognises a word in digital silence
             return an_empty_transcript("no_speech")
-        heard = excerpt(clip, widen(stretches, MARGIN_MS, clip.segment.span))
-        return single_transcript(_transcript(words_of(self._decode(as_pcm(heard.samples)), heard)), self._trusted)
+        part = excerpt(clip, widen(stretches, MARGIN_MS, clip.segment.span))
+        return single_transcript(_transcript(words_of(self._decode(as_pcm(part.samples)), part)), self._trusted)
 
     def _decode(self, pcm: NDArray[np.int16]) -> list[_Decoded]:
         # Noise removal adapts from one utterance to the next until the front end is rebuilt: without this, words would
@@ -133,13 +133,13 @@ def speaks_english(language: str | None) -> bool:
     return language is None or language.lower().replace("_", "-").split("-")[0] in ("en", "eng", "und")
 
 
-def words_of(decoded: Iterable[_Decoded], heard: Excerpt) -> tuple[Word, ...]:
+def words_of(decoded: Iterable[_Decoded], part: Excerpt) -> tuple[Word, ...]:
     """Words in the recording's time: without fillers, and `word(2)` written as word."""
     return tuple(
         Word(
             text=_VARIANT.sub("", item.entry),
-            start_ms=(start_ms := heard.to_recording_ms(item.start_frame * FRAME_MS)),
-            end_ms=max(start_ms, heard.to_recording_ms(item.end_frame * FRAME_MS, ends=True)),
+            start_ms=(start_ms := part.to_recording_ms(item.start_frame * FRAME_MS)),
+            end_ms=max(start_ms, part.to_recording_ms(item.end_frame * FRAME_MS, ends=True)),
             confidence=round(min(1.0, max(0.0, item.posterior)), 3),
         )
         for item in decoded

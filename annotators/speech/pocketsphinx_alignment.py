@@ -69,14 +69,14 @@ class PocketsphinxAligner:
         stretches = speech_stretches(clip.segment)
         if text is None or not stretches or not speaks_english(text.transcript.language):
             return SpeechFacts()
-        heard = excerpt(clip, widen(stretches, MARGIN_MS, clip.segment.span))
-        pcm = as_pcm(heard.samples).tobytes()
+        part = excerpt(clip, widen(stretches, MARGIN_MS, clip.segment.span))
+        pcm = as_pcm(part.samples).tobytes()
         readings = tuple(Reading) if has_digits(text.transcript.text) else (Reading.NUMBER,)
         spoken = dict.fromkeys(tuple(self._spoken(text.transcript.text, reading)) for reading in readings)
         fits = [fit for words in spoken if words and (fit := self._fit(words, pcm))]
         if not fits:
             return SpeechFacts()
-        words = _timed(max(fits, key=lambda fit: fit.score), heard)
+        words = _timed(max(fits, key=lambda fit: fit.score), part)
         return aligned_facts(clip, text, in_order(words, clip.segment))
 
     def _spoken(self, text: str, reading: Reading) -> list[Spoken]:
@@ -123,13 +123,13 @@ class PocketsphinxAligner:
         return Fit(found.score, words, frames) if len(frames) == len(entries) else None
 
 
-def _timed(fit: Fit, heard: Excerpt) -> list[Word]:
+def _timed(fit: Fit, part: Excerpt) -> list[Word]:
     words, used = [], 0
     for word in fit.words:
         first, last = fit.frames[used], fit.frames[used + len(word.entries) - 1]
         used += len(word.entries)
-        start_ms = heard.to_recording_ms(first[0] * FRAME_MS)
-        end_ms = heard.to_recording_ms(last[1] * FRAME_MS, ends=True)
+        start_ms = part.to_recording_ms(first[0] * FRAME_MS)
+        end_ms = part.to_recording_ms(last[1] * FRAME_MS, ends=True)
         words.append(Word(text=word.text, start_ms=start_ms, end_ms=max(start_ms, end_ms), confidence=None))
     return words
 

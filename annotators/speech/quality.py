@@ -68,8 +68,8 @@ def _bandwidth_hz(channels: Samples) -> int | None:
 
     frequencies, power = welch(channels, RATE_HZ, window="blackmanharris", nperseg=_SPECTRUM_SAMPLES)
     level_db = 10 * np.log10(power.max(axis=0) + 1e-20)
-    heard = np.flatnonzero(level_db >= level_db.max() - _RANGE_DB)
-    return round(float(frequencies[heard[-1]]))
+    strong = np.flatnonzero(level_db >= level_db.max() - _RANGE_DB)
+    return round(float(frequencies[strong[-1]]))
 
 
 def _clipping_share(channels: Samples) -> float:

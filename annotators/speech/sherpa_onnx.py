@@ -180,7 +180,7 @@ class SherpaAnnotator:
     def _transcript(self, clip: Clip, answer: Answer) -> Transcript:
         probabilities = [exp(min(0.0, logarithm)) for logarithm in answer.ys_log_probs]
         cut = self._model.kind == "whisper" and len(clip.samples) > _WHISPER_MAX_S * clip.sample_rate_hz
-        heard = Transcript(
+        recognised = Transcript(
             text=answer.text.strip(),
             words=words_of(answer, clip.segment),
             language=self._language(clip, answer),
@@ -189,7 +189,7 @@ class SherpaAnnotator:
             usable_for_training=False,
             flags=("cut_short",) if cut else (),
         )
-        return single_transcript(heard, self._backend.trust_single_system)
+        return single_transcript(recognised, self._backend.trust_single_system)
 
     def _language(self, clip: Clip, answer: Answer) -> str | None:
         named = _CLASSES.sub(r"\1", answer.lang)

@@ -208,22 +208,22 @@ NO_LANGUAGE = "und"
 _SHOWN = 200
 
 
-def single_transcript(heard: Transcript, trusted: bool, max_characters: int = MAX_CHARACTERS) -> Transcript:
-    """`heard` as the row of one recogniser, with more flags; usable for training if there are none and the
+def single_transcript(transcript: Transcript, trusted: bool, max_characters: int = MAX_CHARACTERS) -> Transcript:
+    """`transcript` as the row of one recogniser, with more flags; usable for training if there are none and the
     configuration has `trusted` this recogniser alone.
 
     Control characters are removed from its text and words. Raises AnnotationError for an endless text.
     """
-    text = without_controls(heard.text)
+    text = without_controls(transcript.text)
     if len(text) > max_characters:
         raise AnnotationError("endless_answer", f"{len(text)} characters, beginning with {text[:_SHOWN]!r}")
     units = units_of(text, unit_of([text]), None)
-    flags = [*heard.flags, *([] if units else ["no_words"]), *(["repetition"] if repeats_endlessly(units) else [])]
-    return heard.model_copy(
+    flags = [*transcript.flags, *([] if units else ["no_words"]), *(["repetition"] if repeats_endlessly(units) else [])]
+    return transcript.model_copy(
         update={
             "text": text,
-            "words": tuple(_without_controls(heard.words)),
-            "language": heard.language if text else None,
+            "words": tuple(_without_controls(transcript.words)),
+            "language": transcript.language if text else None,
             "usable_for_training": trusted and not flags,
             "flags": ("single_system", *dict.fromkeys(flags)),
         }
@@ -232,8 +232,8 @@ def single_transcript(heard: Transcript, trusted: bool, max_characters: int = MA
 
 def without_controls(text: str) -> str:
     """`text` on one line, without control characters and halves of surrogate pairs, which cannot be stored."""
-    kept = (" " if unicodedata.category(character) in {"Cc", "Cs"} else character for character in text)
-    return " ".join("".join(kept).split())
+    characters = (" " if unicodedata.category(character) in {"Cc", "Cs"} else character for character in text)
+    return " ".join("".join(characters).split())
 
 
 def language_of(clip: Clip) -> str | None:
@@ -241,12 +241,12 @@ def language_of(clip: Clip) -> str | None:
 
     A recogniser for a single language skips clips in others.
     """
-    told = clip.segment.language
-    if told is not None and primary_language(told) != NO_LANGUAGE:
-        return told
+    stated = clip.segment.language
+    if stated is not None and primary_language(stated) != NO_LANGUAGE:
+        return stated
     rows = (row.transcript for row in clip.annotations if isinstance(row, SpeechAnnotation) and row.transcript)
-    heard = ((row.language_probability or 0.0, row.language) for row in rows)
-    return next((language for probability, language in heard if probability >= MIN_SURE and language), None)
+    detected = ((row.language_probability or 0.0, row.language) for row in rows)
+    return next((language for probability, language in detected if probability >= MIN_SURE and language), None)
 
 
 def an_empty_transcript(*flags: str) -> Transcript:

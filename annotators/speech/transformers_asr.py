@@ -69,7 +69,7 @@ class TransformersAnnotator:
         return own is None or language is None or primary_language(language) == primary_language(own)
 
     def _transcript(self, clip: Clip, answer: Mapping[str, object]) -> Transcript:
-        heard = Transcript(
+        recognised = Transcript(
             text=str(answer["text"]),
             words=_words(answer.get("chunks"), clip),
             language=self._backend.language or clip.segment.language,
@@ -78,7 +78,7 @@ class TransformersAnnotator:
             usable_for_training=False,
             flags=(),
         )
-        return single_transcript(heard, self._backend.trust_single_system)
+        return single_transcript(recognised, self._backend.trust_single_system)
 
 
 def _open(backend: TransformersAsr) -> Recogniser:
@@ -100,9 +100,9 @@ def _open(backend: TransformersAsr) -> Recogniser:
     def recognise(waves: Sequence[Samples]) -> Sequence[Mapping[str, object]]:
         # A CTC model trained without a mask is affected by padding: one at a time, an answer depends only on its clip.
         size = 1 if recogniser.type == "ctc" else len(waves)
-        heard = [{"raw": wave.copy(), "sampling_rate": 16_000} for wave in waves]
+        inputs = [{"raw": wave.copy(), "sampling_rate": 16_000} for wave in waves]
         with one_at_a_time:
-            answers: Sequence[Mapping[str, object]] = recogniser(heard, batch_size=size, **options)
+            answers: Sequence[Mapping[str, object]] = recogniser(inputs, batch_size=size, **options)
         return answers
 
     return recognise

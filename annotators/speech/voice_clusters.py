@@ -105,23 +105,23 @@ def joined(clusters: Clusters, max_distance: float, enough: int) -> Clusters:
     The mean cosine of two clusters' members is the product of their sums over that of their sizes.
     """
     sums, sizes, alone_ms = (part.copy() for part in clusters)
-    kept = np.ones(len(sums), dtype=np.bool_)
+    remaining = np.ones(len(sums), dtype=np.bool_)
     distances = 1.0 - sums @ sums.T / np.outer(sizes, sizes)
     np.fill_diagonal(distances, np.inf)
-    while kept.sum() > max(1, enough):
+    while remaining.sum() > max(1, enough):
         into, other = divmod(int(distances.argmin()), len(sums))
         if distances[into, other] > max_distance:
             break
         sums[into] += sums[other]
         sizes[into] += sizes[other]
         alone_ms[into] += alone_ms[other]
-        kept[other] = False
+        remaining[other] = False
         row = 1.0 - sums @ sums[into] / (sizes * sizes[into])
-        row[~kept] = np.inf
+        row[~remaining] = np.inf
         row[into] = np.inf
         distances[into], distances[:, into] = row, row
         distances[other], distances[:, other] = np.inf, np.inf
-    return Clusters(sums[kept], sizes[kept], alone_ms[kept])
+    return Clusters(sums[remaining], sizes[remaining], alone_ms[remaining])
 
 
 def turns_of(windows: Sequence[WindowVoices], centres: NDArray[np.float64]) -> list[SpeakerSpan]:
@@ -170,15 +170,15 @@ def active_frames(windows: Sequence[WindowVoices], centres: NDArray[np.float64])
     last = max((window.first_frame + len(window.active) for window in windows), default=0)
     votes = np.zeros((last - first, len(centres)), dtype=np.uint8)
     counted = np.zeros(last - first, dtype=np.uint8)
-    heard = np.zeros(last - first, dtype=np.uint8)
+    num_windows = np.zeros(last - first, dtype=np.uint8)
     for window in windows:
         frames = slice(window.first_frame - first, window.first_frame - first + len(window.active))
-        heard[frames] += 1
+        num_windows[frames] += 1
         counted[frames] += window.active.sum(axis=1, dtype=np.uint8)
         for column, speaker in assigned(window.voices, centres):
             votes[frames, speaker] += window.active[:, column]
     speaking = np.minimum(
-        (2 * counted.astype(np.int64) + heard) // np.maximum(2 * heard.astype(np.int64), 1), MAX_AT_ONCE
+        (2 * counted.astype(np.int64) + num_windows) // np.maximum(2 * num_windows.astype(np.int64), 1), MAX_AT_ONCE
     )
     found = np.zeros(votes.shape, dtype=np.bool_)
     ranked = np.argsort(-votes.astype(np.int16), axis=1, kind="stable")

@@ -50,7 +50,7 @@ class VoiceModels:
         self._segmentation = segmentation
         self._embedding = embedding
 
-    def hear(self, samples: Samples, first_frame: int) -> WindowVoices:
+    def analyse(self, samples: Samples, first_frame: int) -> WindowVoices:
         """The voices in 16 kHz mono `samples` of at most 10 s (num_samples,), starting at `first_frame`."""
         window = np.zeros(WINDOW_SAMPLES, dtype=np.float32)
         window[: len(samples)] = samples

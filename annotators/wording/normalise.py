@@ -47,8 +47,8 @@ def _digit_by_digit(word: str) -> list[str]:
 def plain(text: str) -> str:
     """`text` in lower case and compatibility form, with a space for everything except letters, marks and digits."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    kept = (c if unicodedata.category(c)[0] in "LMN" or c in _APOSTROPHES else " " for c in folded)
-    return " ".join("".join(kept).replace(_APOSTROPHES[1], _APOSTROPHES[0]).split())
+    characters = (c if unicodedata.category(c)[0] in "LMN" or c in _APOSTROPHES else " " for c in folded)
+    return " ".join("".join(characters).replace(_APOSTROPHES[1], _APOSTROPHES[0]).split())
 
 
 def is_language(tag: str | None, language: str) -> bool:

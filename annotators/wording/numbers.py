@@ -140,11 +140,11 @@ _HAN_IDIOMS = re.compile(
 def _chinese(text: str) -> Iterator[Number]:
     spoken = _HAN_IDIOMS.sub(" ", text)
     for match in _HAN.finditer(spoken):
-        told = match.group()
-        whole, _, fraction = told.removeprefix("百分之").partition("点")
-        if told != "一" and whole:
+        numeral = match.group()
+        whole, _, fraction = numeral.removeprefix("百分之").partition("点")
+        if numeral != "一" and whole:
             value = _han_value(whole) + sum(_HAN_DIGITS[digit] * 10.0**-n for n, digit in enumerate(fraction, 1))
-            yield Number(value, len(fraction), told, spoken.startswith("秒", match.end()))
+            yield Number(value, len(fraction), numeral, spoken.startswith("秒", match.end()))
 
 
 def _han_value(numeral: str) -> int:

@@ -34,8 +34,8 @@ def talk_of_itself_in(text: str) -> str | None:
 
 def circle_in(text: str, language: str) -> str | None:
     """A sentence that occurs twice, or a phrase that is repeated too often."""
-    told = Counter(sentence.lower() for sentence in sentences_in(text))
-    again = [sentence for sentence, count in told.items() if count > 1]
+    counts = Counter(sentence.lower() for sentence in sentences_in(text))
+    again = [sentence for sentence, count in counts.items() if count > 1]
     for length, most in _MAX_RUNS[language]:
         counted = Counter(runs_in(text, language, length))
         again += [("" if language == "zh" else " ").join(run) for run, count in counted.items() if count > most]

@@ -141,7 +141,7 @@ def _check_free_claim(claim: Claim, grounds: _Grounds, language: str) -> Iterato
 def _check_row(caption: Caption, segment: Segment) -> Iterator[Problem]:
     if (caption.segment_id, caption.recording_id) != (segment.segment_id, segment.recording_id):
         yield Problem(Reason.WRONG_ROW, f"caption of {caption.segment_id} compared with {segment.segment_id}")
-    if caption.branches != branches_of(segment, caption.kept):
+    if caption.branches != branches_of(segment, caption.remaining):
         yield Problem(Reason.WRONG_BRANCHES, f"{', '.join(caption.branches)} are not the branches of its evidence")
 
 

@@ -71,7 +71,7 @@ class LabelledCaption:
 
     def statements(self) -> Iterator[Statement]:
         part = self.truth.part(self.span)
-        return (Statement(claim, self.span, part) for claim in self.caption.kept)
+        return (Statement(claim, self.span, part) for claim in self.caption.remaining)
 
 
 def evaluate_claims(output: str, labels: Path) -> ClaimScores:
@@ -109,7 +109,7 @@ def score_claims(captions: Sequence[LabelledCaption]) -> ClaimScores:
             claims, judged = claims + 1, judged + was_judged
             doubted += bool(reserved(statement))
             false += [_false(one, statement.claim, kind, why) for kind, why in found]
-        false += [_false(one, claim, ONE_CAPTION, why) for claim, why in at_odds(one.caption.kept)]
+        false += [_false(one, claim, ONE_CAPTION, why) for claim, why in at_odds(one.caption.remaining)]
     return ClaimScores(
         captions=len(captions),
         false_captions=len({claim.segment_id for claim in false}),
@@ -130,7 +130,7 @@ def keys_at_odds(captions: Iterable[LabelledCaption]) -> Iterator[tuple[Labelled
     for one in captions:
         pieces = [event.span for event in one.truth.events if event.branch is Branch.MUSIC]
         pieces = [piece for piece in pieces if piece.overlap_ms(one.span)]
-        for claim in one.caption.kept if len(pieces) == 1 else ():
+        for claim in one.caption.remaining if len(pieces) == 1 else ():
             for tonic, mode in stated_keys(claim.text):
                 by_piece[one.caption.recording_id, pieces[0]].append((one, claim, f"{tonic} {mode}"))
     for claims in by_piece.values():

@@ -107,7 +107,7 @@ def check_alone(caption: Caption, segment: Segment, config: FilterConfig) -> Ite
             yield Finding(FilterReason.BANNED_WORD, f"{word!r} in {caption.caption!r}")
     yield from _language(caption, config)
     yield from _length(caption, config)
-    coverage = time_coverage(caption.kept, segment.events)
+    coverage = time_coverage(caption.remaining, segment.events)
     if coverage < config.min_coverage:
         detail = f"covers {coverage:.0%} of the time with events; the minimum is {config.min_coverage:.0%}"
         yield Finding(FilterReason.LOW_COVERAGE, f"{detail}: {caption.caption!r}")

@@ -63,11 +63,11 @@ def compare(model: MossAudio, prompt: ScoredPrompt, clip: NDArray[np.int16], dty
     """`dtype` is the server's precision; float32 has a tighter bound."""
     samples, ids = as_heard(clip), prompt.token_ids
     duration_ms = len(clip) // 16
-    heard = model.hear(samples)
-    if problem := prompt_problem(ids, model.config, heard.num_tokens):
+    encoded = model.encode(samples)
+    if problem := prompt_problem(ids, model.config, encoded.num_tokens):
         return ClipParity(duration_ms, len(ids), None, problem=problem)
-    ours, without = (_scores(model, ids, heard, deepstack) for deepstack in (True, False))
-    whole = _scores(model, ids, model.hear(samples, chunked=False), deepstack=True)
+    ours, without = (_scores(model, ids, encoded, deepstack) for deepstack in (True, False))
+    whole = _scores(model, ids, model.encode(samples, chunked=False), deepstack=True)
     served = prompt.log_probabilities
     difference, share = difference_of(served, ours), _share(served, ours, without)
     problem = "" if is_within(difference, share, dtype) else _cause(served, ours, without, whole)

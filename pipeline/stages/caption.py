@@ -131,7 +131,7 @@ def _verified(
 def _row(place: _Place, caption: Verified, clap: AudioTextModel | None) -> Row:
     if isinstance(caption, AnnotationError):
         return Rejected.of_segment(place.segment, CAPTIONS_STAGE, caption.reason, caption.detail)
-    if not caption.kept:
+    if not caption.remaining:
         detail = f"the verifier dropped every claim: {dropped_in_words(caption)}"
         return Rejected.of_segment(place.segment, CAPTIONS_STAGE, Reason.NOT_HEARD, detail)
     return caption if clap is None else _with_similarity(caption, place.flac, clap)

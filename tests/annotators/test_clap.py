@@ -35,12 +35,12 @@ class LoudAndQuiet:
     def __init__(self) -> None:
         self.longest = 0
 
-    def hear(self, waves: Sequence[Samples]) -> Embeddings:
+    def embed_audio(self, waves: Sequence[Samples]) -> Embeddings:
         self.longest = max(self.longest, *(wave.size for wave in waves))
         loud = [float(np.abs(wave).mean()) > 0.1 for wave in waves]
         return np.array([[1.0, 0.0] if one else [0.0, 1.0] for one in loud], dtype=np.float32)
 
-    def read(self, texts: Sequence[str]) -> Embeddings:
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         vectors = np.array([["loud" in text, "quiet" in text] for text in texts], dtype=np.float32)
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1.0)
 
@@ -94,7 +94,7 @@ def test_a_model_of_transformers_answers_the_same_each_time(clap: AudioTextModel
 
 def test_a_label_that_holds_is_surer_than_a_neutral_text_and_one_that_does_not_is_less_sure() -> None:
     scorer = LabelScorer(LoudAndQuiet(), ["loud", "quiet"], "something {label}", ["loud and quiet"])
-    loud, quiet = scorer.scores(LoudAndQuiet().hear([wave(0.5)]))[0]
+    loud, quiet = scorer.scores(LoudAndQuiet().embed_audio([wave(0.5)]))[0]
     assert loud > 0.9
     assert quiet < 0.1
 

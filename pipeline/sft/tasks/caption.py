@@ -56,7 +56,7 @@ class CaptionTask(SegmentTask):
         caption = material.caption
         if caption is None or caption.verified is False or caption.language not in LANGUAGES:
             return
-        kept = caption.kept
+        kept = caption.remaining
         if is_trusted(kept, caption.composer):
             detailed = len(kept) >= self.min_detailed_claims
             yield _ask("detailed" if detailed else "plain", caption.caption, kept)

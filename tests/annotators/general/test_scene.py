@@ -11,7 +11,7 @@ from soundseam.annotators.base import AnnotationError, Clip
 from soundseam.annotators.general.anchor import SceneAnchor, ServedAnchor, compose_anchor
 from soundseam.annotators.general.describe import Describe
 from soundseam.annotators.general.judge import Judge
-from soundseam.annotators.general.scene import Scene, families, families_in, unheard_in
+from soundseam.annotators.general.scene import Scene, families, families_in, undetected_in
 from soundseam.schemas.annotation import GeneralAnnotation
 from soundseam.schemas.event import Branch, EventClass
 from soundseam.schemas.general import EventSource, GeneralFacts, HeardEvent, SceneDescription
@@ -211,7 +211,7 @@ def test_what_nobody_named_may_be_called_what_its_kind_allows() -> None:
     assert taken.description.text == "A cow moos."
     (rejected,), _ = ask(Describe(), [a_clip(animal)], told("A siren wails.", E1="A siren wails"))
     assert isinstance(rejected, AnnotationError)
-    assert list(unheard_in("A cow moos.", scene(BARK))) == ["cow"]
+    assert list(undetected_in("A cow moos.", scene(BARK))) == ["cow"]
 
 
 def test_words_that_a_label_says_are_data() -> None:

@@ -207,7 +207,7 @@ def test_a_caption_tells_nothing_twice() -> None:
     for seed in range(300):
         one, rows = plausible(seed)
         claims = merge_segment(one, rows, CaptionConfig(), "k").claims
-        told = [token for claim in claims for token in rule_named(split_variant(claim.rule)[0]).tells]
+        told = [token for claim in claims for token in rule_named(split_variant(claim.rule)[0]).topics]
         assert len(told) == len(set(told))
 
 

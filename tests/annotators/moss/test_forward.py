@@ -48,7 +48,7 @@ def test_a_prompt_has_the_tokens_of_the_published_processor(tiny: TinyMoss, dura
 
 @pytest.mark.parametrize("duration_ms", DURATIONS_MS)
 def test_a_clip_heard_as_a_whole_gives_the_published_probabilities(tiny: TinyMoss, duration_ms: int) -> None:
-    heard = tiny.model.hear(probe(duration_ms), chunked=False)
+    heard = tiny.model.encode(probe(duration_ms), chunked=False)
     ours = tiny.model.prompt_log_probabilities(tiny.token_ids(QUESTION, [probe(duration_ms)]), [heard])
     np.testing.assert_allclose(ours, published(duration_ms)["whole"], atol=1e-4)
 
@@ -65,7 +65,7 @@ def test_a_clip_heard_in_chunks_gives_those_of_the_published_encoder_on_each_chu
 @pytest.mark.parametrize("duration_ms", DURATIONS_MS)
 def test_without_deepstack_it_is_the_published_code_without_it(tiny: TinyMoss, duration_ms: int) -> None:
     ids = tiny.token_ids(QUESTION, [probe(duration_ms)])
-    ours = tiny.model.prompt_log_probabilities(ids, [tiny.hear(probe(duration_ms))], deepstack=False)
+    ours = tiny.model.prompt_log_probabilities(ids, [tiny.encode(probe(duration_ms))], deepstack=False)
     np.testing.assert_allclose(ours, published(duration_ms)["without_deepstack"], atol=1e-4)
     assert np.abs(ours - published(duration_ms)["chunked"]).max() > 1e-2
 
@@ -74,7 +74,7 @@ def test_chunks_and_the_whole_part_after_4_s(tiny: TinyMoss) -> None:
     for duration_ms, alike in ((4_000, True), (4_080, False)):
         ids = tiny.token_ids(QUESTION, [probe(duration_ms)])
         chunked, whole = (
-            tiny.model.prompt_log_probabilities(ids, [tiny.model.hear(probe(duration_ms), chunked=chunks)])
+            tiny.model.prompt_log_probabilities(ids, [tiny.model.encode(probe(duration_ms), chunked=chunks)])
             for chunks in (True, False)
         )
         assert np.allclose(chunked, whole, atol=1e-5) == alike
@@ -155,7 +155,7 @@ def test_an_index_names_the_files_and_none_elsewhere(checkpoint: Path, tmp_path:
         MossAudio.load(folder)
     index.write_text(json.dumps({"weight_map": {"lm_head.weight": "part.safetensors"}}), encoding="utf-8")
     (folder / "part.safetensors").write_bytes((checkpoint / "model.safetensors").read_bytes())
-    assert MossAudio.load(folder).hear(probe(1_000)).num_tokens == 13
+    assert MossAudio.load(folder).encode(probe(1_000)).num_tokens == 13
 
 
 def test_a_file_cut_short_is_told(checkpoint: Path, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_missing_weight_is_named(checkpoint: Path, tmp_path: Path) -> None:
     del tensors["audio_adapter.up_proj.weight"]
     save_file(tensors, str(folder / "model.safetensors"))
     with pytest.raises(CheckpointError, match=r"no weight audio_adapter\.up_proj\.weight"):
-        MossAudio.load(folder).hear(probe(1_000))
+        MossAudio.load(folder).encode(probe(1_000))
 
 
 @pytest.mark.parametrize(

@@ -222,14 +222,14 @@ class TinyMoss:
         self.model = MossAudio.load(folder)
         self.deepstack = deepstack
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._heard: dict[bytes, DecoderInput] = {}
+        self._encoded: dict[bytes, DecoderInput] = {}
 
     def token_ids(self, text: str, clips: Sequence[Samples] = (), time_markers: bool = True) -> list[int]:
         """Of a prompt in which `AUDIO` stands for each of the `clips`, in order."""
         first, *rest = text.split(AUDIO)
         ids = list(self._tokenizer.encode(first, add_special_tokens=False).ids)
         for part, clip in zip(rest, clips, strict=True):
-            tokens = audio_token_ids(self.hear(clip).num_tokens, self.model.config.tokens, time_markers)
+            tokens = audio_token_ids(self.encode(clip).num_tokens, self.model.config.tokens, time_markers)
             ids += [_START_ID, *tokens, _STOP_ID, *self._tokenizer.encode(part, add_special_tokens=False).ids]
         return ids
 
@@ -241,19 +241,19 @@ class TinyMoss:
         """One token as it is written, special ones and parts of a letter too."""
         return str(self._tokenizer.decode([token_id], skip_special_tokens=False))
 
-    def hear(self, clip: Samples) -> DecoderInput:
+    def encode(self, clip: Samples) -> DecoderInput:
         key = clip.tobytes()
-        if key not in self._heard:
-            self._heard[key] = self.model.hear(clip)
-        return self._heard[key]
+        if key not in self._encoded:
+            self._encoded[key] = self.model.encode(clip)
+        return self._encoded[key]
 
     def prompt_log_probabilities(self, token_ids: Sequence[int], clips: Sequence[Samples] = ()) -> NDArray[np.float32]:
         """(num_token_ids - 1,): how likely each token but the first was."""
-        return self.model.prompt_log_probabilities(token_ids, [self.hear(clip) for clip in clips], self.deepstack)
+        return self.model.prompt_log_probabilities(token_ids, [self.encode(clip) for clip in clips], self.deepstack)
 
     def next_log_probabilities(self, token_ids: Sequence[int], clips: Sequence[Samples] = ()) -> NDArray[np.float32]:
         """(320,): how likely each token is to come next."""
-        return self.model.next_log_probabilities(token_ids, [self.hear(clip) for clip in clips], self.deepstack)
+        return self.model.next_log_probabilities(token_ids, [self.encode(clip) for clip in clips], self.deepstack)
 
     def generate(
         self, token_ids: Sequence[int], clips: Sequence[Samples] = (), max_tokens: int = 16

@@ -109,7 +109,7 @@ def test_a_rule_can_be_told_without_a_field(name: str) -> None:
     rule = rule_named(name)
     assert rule.name == name
     assert not any(read.startswith("music:rhythm") for read in rule.reads)
-    assert rule.tells == RULES["music.opening"].tells
+    assert rule.topics == RULES["music.opening"].topics
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ def test_an_answer_without_a_probability_is_none(told: float | None) -> None:
 def test_a_caption_of_which_nothing_is_left_is_empty() -> None:
     one = heard(1)
     caption = verify(one, ScriptedClient(lambda claim, silent: 0.01))
-    assert (caption.caption, caption.kept, caption.branches, caption.verified) == ("", (), (), False)
+    assert (caption.caption, caption.remaining, caption.branches, caption.verified) == ("", (), (), False)
     assert {claim.verdict for claim in caption.claims} == {Verdict.DROPPED}
 
 
@@ -246,7 +246,7 @@ def test_a_verified_caption_still_holds_against_its_rows() -> None:
         caption = merge_segment(one, rows, CaptionConfig(), "k")
         client = ScriptedClient(lambda claim, silent: (len(claim) % 10) / 10)
         verified = verify(VerifierInput(one, caption, NOISE), client)
-        if verified.kept:
+        if verified.remaining:
             assert check_caption(verified, one, rows) == ()
 
 
@@ -257,14 +257,14 @@ def test_a_caption_is_its_kept_claims_whatever_the_model_says(
     one = heard(seed)
     caption = verify(one, by_claim(one, *answers, silent=silent), ALL_SILENCE)
     assert [claim.text for claim in caption.claims] == [claim.text for claim in one.caption.claims]
-    assert caption.caption == caption_text(caption.kept)
+    assert caption.caption == caption_text(caption.remaining)
     assert len(caption.checks) == len(caption.claims)
     for claim, check in zip(caption.claims, caption.checks, strict=True):
         assert claim.verdict is not None
         assert (check.doubt is not None) == (claim.verdict is Verdict.UNSURE)
         assert claim.probability == pytest.approx(probability(check.affirmed, check.denied))
     assert caption.verified == (
-        bool(caption.kept) and all(claim.verdict is Verdict.CONFIRMED for claim in caption.kept)
+        bool(caption.remaining) and all(claim.verdict is Verdict.CONFIRMED for claim in caption.remaining)
     )
 
 

@@ -55,7 +55,7 @@ def rounding(tiny: TinyMoss, deepstack: bool) -> Callable[[list[int], Samples], 
     draw = np.random.default_rng(0)
 
     def score(ids: list[int], clip: Samples) -> np.ndarray:
-        exact = tiny.model.prompt_log_probabilities(ids, [tiny.hear(clip)], deepstack)
+        exact = tiny.model.prompt_log_probabilities(ids, [tiny.encode(clip)], deepstack)
         return exact + draw.normal(0, 0.02, len(exact)).astype(np.float32)
 
     return score
@@ -80,7 +80,7 @@ def test_a_server_with_other_weights_is_told(tiny: TinyMoss, checkpoint: Path, t
 
 def test_a_server_that_encodes_the_whole_clip_is_told(tiny: TinyMoss, checkpoint: Path) -> None:
     def score(ids: list[int], clip: Samples) -> np.ndarray:
-        return tiny.model.prompt_log_probabilities(ids, [tiny.model.hear(clip, chunked=False)])
+        return tiny.model.prompt_log_probabilities(ids, [tiny.model.encode(clip, chunked=False)])
 
     with served(MossServer(tiny, score)) as url:
         result = check(url, checkpoint)
