@@ -248,7 +248,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class GraphGroup:
-    """Runs the one graph over some works: the body of a local worker's task, and the whole of a cluster's job."""
+    """Runs the graph over some tasks: those of a local worker, or all of a cluster's job."""
 
     config: RunConfig
     output: str

@@ -197,8 +197,8 @@ def plan_run(sources: Sequence[Source], config: RunConfig, corpus: Corpus, shard
             StagePlan(stage=stage, todo=len(todo), done=len(keys) - len(todo), changed=len(todo & have.keys()))
         )
     listed = {source.recording_id for source in sources}
-    kept = {recording_id for stage in wanted for recording_id in corpus.keys(stage)} - listed
-    return Plan(stages=tuple(stages), tasks=_tasks(sources, wanted, missing, shards), kept=len(kept))
+    unlisted = {recording_id for stage in wanted for recording_id in corpus.keys(stage)} - listed
+    return Plan(stages=tuple(stages), tasks=_tasks(sources, wanted, missing, shards), kept=len(unlisted))
 
 
 def _tasks(

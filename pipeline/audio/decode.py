@@ -294,12 +294,12 @@ def _spool(
             too_long = block.shape[1] > limit - frames
             if too_long and frames == limit:
                 break
-            kept = block[:, : limit - frames] if too_long else block
-            mean = mean_channel(kept)
-            meter.add(kept, mean)
-            frames += kept.shape[1]
+            within_limit = block[:, : limit - frames] if too_long else block
+            mean = mean_channel(within_limit)
+            meter.add(within_limit, mean)
+            frames += within_limit.shape[1]
             if meter.is_usable:
-                waveform.append(resampler.add(mean if channel is None else kept[channel]))
+                waveform.append(resampler.add(mean if channel is None else within_limit[channel]))
             if too_long:
                 break
         if meter.is_usable:

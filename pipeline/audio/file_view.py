@@ -93,7 +93,7 @@ def flac_streams(file: BinaryIO, start: int, end: int) -> Sequence[FileView]:
 
 
 def _flac_head(file: BinaryIO, start: int, end: int) -> tuple[bytes, int] | None:
-    """A head with STREAMINFO alone, and where the frames begin; None if the blocks lead past `end`."""
+    """A header with STREAMINFO only, and the offset of the first frame; None if the blocks extend past `end`."""
     at = start + 4
     info = b""
     for _ in range(_MAX_BLOCKS):

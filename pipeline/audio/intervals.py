@@ -1,4 +1,4 @@
-"""Exact intervals of a recording at any rate: what a backend hears of a segment."""
+"""Exact intervals of a recording at any rate: a segment's audio for a backend."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ def _to_channels(samples: Samples, channels: int) -> Samples:
 
 
 def _samples_of(frame: AudioFrame) -> Samples:
-    """(channels, frames) in [-1, 1]; overshoot of a float codec is kept."""
+    """(channels, frames) in [-1, 1]; overshoot of a float codec is preserved."""
     data: NDArray[np.generic] = frame.to_ndarray()
     name = frame.format.packed.name
     if frame.format.is_packed:

@@ -68,11 +68,11 @@ def check_claims(
     """
     rows = Rows(segment, annotations)
     grounds = _Grounds(rows)
-    kept = remaining_claims(claims)
+    remaining = remaining_claims(claims)
     problems: list[Problem] = []
-    if not kept:
+    if not remaining:
         problems.append(Problem(Reason.NO_CLAIMS, "nothing could be said"))
-    if text != caption_text(kept):
+    if text != caption_text(remaining):
         problems.append(Problem(Reason.NOT_ITS_CLAIMS, f"{text!r} does not equal its claims in order"))
     unfounded: list[Claim] = []
     for claim in claims:

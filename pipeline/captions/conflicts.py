@@ -74,15 +74,15 @@ def settle(topic: Topic, readings: Sequence[Reading]) -> Conflict | None:
 
 
 def conflict_of(
-    topic: str, resolution: Resolution, kept: Reading, readings: Sequence[Reading], side: Sequence[Reading]
+    topic: str, resolution: Resolution, chosen: Reading, readings: Sequence[Reading], side: Sequence[Reading]
 ) -> Conflict:
-    """The conflict in which `kept` represents its `side`; in an open conflict no source counts."""
+    """The conflict in which `chosen` represents its `side`; in an open conflict no source counts."""
     is_open = resolution is Resolution.OPEN
     against = readings if is_open else [reading for reading in readings if reading not in side]
     return Conflict(
         topic=topic,
         resolution=resolution,
-        kept=None if is_open else kept.source,
+        kept=None if is_open else chosen.source,
         against=tuple(reading.source for reading in against),
         detail="; ".join(f"{reading.source}: {reading.says[:_LONGEST_SAYING]}" for reading in readings),
     )
@@ -214,8 +214,10 @@ def _languages(rows: Sequence[SpeechAnnotation]) -> Iterator[Reading]:
             sure = row.language.text_confidence
             weight = UNKNOWN_CONFIDENCE if sure is None else sure
             for name in ("from_audio", "from_text"):
-                if told := getattr(row.language, name):
-                    yield Reading(source_of(row, f"language.{name}"), primary_tag(told), primary_tag(told), weight)
+                if language := getattr(row.language, name):
+                    yield Reading(
+                        source_of(row, f"language.{name}"), primary_tag(language), primary_tag(language), weight
+                    )
 
 
 def agreed_transcript(annotations: Sequence[Annotation]) -> SpeechAnnotation | None:
@@ -237,9 +239,9 @@ def _transcript(rows: Sequence[SpeechAnnotation]) -> Conflict | None:
     agreed = agreed_transcript(rows)
     if agreed is None:
         return conflict_of("transcript", Resolution.OPEN, readings[0], readings, [])
-    kept = next(reading for reading in readings if reading.source == source_of(agreed, "transcript.text"))
-    side = [reading for reading in readings if reading.value == kept.value]
-    return conflict_of("transcript", Resolution.AGREED, kept, readings, side)
+    chosen = next(reading for reading in readings if reading.source == source_of(agreed, "transcript.text"))
+    side = [reading for reading in readings if reading.value == chosen.value]
+    return conflict_of("transcript", Resolution.AGREED, chosen, readings, side)
 
 
 def _is_usable(row: SpeechAnnotation) -> bool:

@@ -93,7 +93,7 @@ def word_conflict(segment: Segment, annotations: Sequence[Annotation]) -> Confli
     """Certain speech without a word from any recogniser. The detector counts: recognisers do not support every
     language.
     """
-    heard = next(
+    detected = next(
         (
             (index, entry)
             for index, entry in enumerate(segment.profile)
@@ -102,9 +102,9 @@ def word_conflict(segment: Segment, annotations: Sequence[Annotation]) -> Confli
         None,
     )
     said = [row for row in annotations if isinstance(row, SpeechAnnotation) and row.transcript is not None]
-    if heard is None or not said or any(row.transcript and row.transcript.text.strip() for row in said):
+    if detected is None or not said or any(row.transcript and row.transcript.text.strip() for row in said):
         return None
-    index, entry = heard
+    index, entry = detected
     detector = Reading(f"{Table.SEGMENTS}//profile.{index}", True, f"speech over {entry.share:.0%}", entry.strength)
     silent = [Reading(source_of(row, "transcript.text"), False, "no words", UNKNOWN_CONFIDENCE) for row in said]
     return conflict_of("words", Resolution.STRONGER, detector, [detector, *silent], [detector])

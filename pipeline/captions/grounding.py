@@ -140,11 +140,11 @@ def cited_results(claim: Claim, results: Sequence[ToolResult]) -> tuple[ToolResu
 
 
 def _unfounded_numbers(text: str, cited: Sequence[ToolResult], segment: Segment, holds: str) -> Iterator[Problem]:
-    told = list(numbers_in(holds))
-    seconds = [number.value for number in told if number.is_seconds]
+    numbers = list(numbers_in(holds))
+    seconds = [number.value for number in numbers if number.is_seconds]
     seconds += [(ms - segment.start_ms) / 1000 for result in cited for ms in (result.start_ms, result.end_ms)]
     seconds += [result.span.duration_ms / 1000 for result in cited]
-    others = [number.value for number in told if not number.is_seconds]
+    others = [number.value for number in numbers if not number.is_seconds]
     # The number cited of each kind: two barks are two events.
     others += [float(count) for count in Counter(result.kind for result in cited).values()]
     for number in numbers_in(text):

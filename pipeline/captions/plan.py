@@ -66,14 +66,14 @@ def plan_caption(segment: Segment, annotations: Sequence[Annotation]) -> Planned
     by_branch = {prior.branch: prior.strength for prior in strengths}
     conflicts = tuple(_conflicts(segment, annotations))
     rows = Rows(segment, annotations, dict(_chosen(segment, annotations, conflicts)))
-    told = _Admission(conflicts, rows.chosen, agreed_transcript(annotations), event_sources(segment, annotations))
-    allowed = [result for result in results_of(rows) if told.allows(result)]
+    admission = _Admission(conflicts, rows.chosen, agreed_transcript(annotations), event_sources(segment, annotations))
+    allowed = [result for result in results_of(rows) if admission.allows(result)]
     weights = {result.name: weight(result, by_branch) for result in allowed}
-    kept = set(sorted(weights, key=lambda name: -weights[name])[:MAX_FACTS])
-    facts = _in_order([result for result in allowed if result.name in kept], weights, leading_order(strengths))
+    selected = set(sorted(weights, key=lambda name: -weights[name])[:MAX_FACTS])
+    facts = _in_order([result for result in allowed if result.name in selected], weights, leading_order(strengths))
     plan = CaptionPlan(
         priors=strengths,
-        facts=tuple(PlannedFact(kind=one.kind, source=one.name, weight=weights[one.name]) for one in facts),
+        facts=tuple(PlannedFact(kind=fact.kind, source=fact.name, weight=weights[fact.name]) for fact in facts),
         conflicts=conflicts,
     )
     return Planned(segment, tuple(annotations), plan, tuple(facts), rows)
@@ -138,7 +138,7 @@ class _Admission:
             if conflict.resolution is Resolution.OPEN
             for kind in _OF_TOPIC.get(conflict.topic, ())
         }
-        self._kept = {
+        self._resolved = {
             kind: conflict.kept.rpartition("/")[0]
             for conflict in conflicts
             if conflict.kept is not None
@@ -164,7 +164,7 @@ class _Admission:
             return source == self._events and result.field.startswith("events.")
         if result.kind is ResultKind.STATEMENT:
             return not _is_by_rule(result)
-        return self._kept.get(result.kind, source) == source
+        return self._resolved.get(result.kind, source) == source
 
 
 def _is_by_rule(result: ToolResult) -> bool:

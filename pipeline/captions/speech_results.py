@@ -65,11 +65,11 @@ def _words(source: Source, row: SpeechAnnotation) -> Iterator[ToolResult]:
 def _languages(source: Source, row: SpeechAnnotation) -> Iterator[ToolResult]:
     if row.language is None:
         return
-    heard, read = row.language.from_audio, row.language.from_text
+    from_audio, from_text = row.language.from_audio, row.language.from_text
     content = listed(
         [
-            f"it sounds like {language_name(heard)}" if heard else "",
-            f"its words are {language_name(read)}" if read else "",
+            f"it sounds like {language_name(from_audio)}" if from_audio else "",
+            f"its words are {language_name(from_text)}" if from_text else "",
         ]
     )
     paths = [f"language.{name}" for name in ("from_audio", "from_text", "agrees", "text_confidence")]
@@ -92,10 +92,10 @@ def _speakers(source: Source, speakers: Speakers) -> Iterator[ToolResult]:
 
 
 def _how_it_sounds(one: Paralinguistics) -> str:
-    """The dimensions that a model could tell, and no measure contradicts; empty where it could tell none."""
+    """The dimensions that a model is sure of and no measure contradicts; empty if there are none."""
     values = [(name, value) for name, value in one.in_words().items() if name in _DIMENSIONS]
-    told = listed([f"{name} {value}" for name, value in values if not is_unclear(value)])
-    return f"a speaker: {told}" if told else ""
+    known = listed([f"{name} {value}" for name, value in values if not is_unclear(value)])
+    return f"a speaker: {known}" if known else ""
 
 
 _BACKGROUNDS = {"noisy": "hardly louder than the background", "quiet": "over a quiet background"}

@@ -27,10 +27,10 @@ def general_results(source: Source, row: GeneralAnnotation) -> Iterator[ToolResu
     if row.acoustics is not None:
         paths = [f"acoustics.{name}" for name in ("silence_share", "stationarity", "decay_time_ms", "bandwidth_hz")]
         yield source.result(ResultKind.ACOUSTICS, _acoustics_words(row.acoustics), *paths)
-    yield from _told(source, row)
+    yield from _statements(source, row)
 
 
-def _told(source: Source, row: GeneralAnnotation) -> Iterator[ToolResult]:
+def _statements(source: Source, row: GeneralAnnotation) -> Iterator[ToolResult]:
     """Models' statements about the scene. A line composed from events adds nothing to them; an accepted description is
     used as its row's caption."""
     if row.anchor is not None:

@@ -66,8 +66,8 @@ def judge_silence(
     """
     believed = verdict is Verdict.CONFIRMED and silence >= config.believed
     doubt = UnsureReason.BELIEVED_IN_SILENCE if believed else check.doubt
-    heard = check.model_copy(update={"silence": silence, "doubt": doubt})
-    return (Verdict.UNSURE if believed else verdict), heard
+    checked = check.model_copy(update={"silence": silence, "doubt": doubt})
+    return (Verdict.UNSURE if believed else verdict), checked
 
 
 def _log_odds(p: float) -> float:
@@ -110,12 +110,14 @@ def verify_captions(
         yield context, None if one is None else _after_silence(one, replies, config)
 
 
-def claim_questions(heard: VerifierInput) -> list[Question]:
+def claim_questions(verifier_input: VerifierInput) -> list[Question]:
     """Two questions per claim: whether it is true, and whether it is false."""
     return [
         question
-        for claim in heard.caption.claims
-        for question in questions_about(claim.text, heard.flac, heard.caption.language, heard.caption.recording_id)
+        for claim in verifier_input.caption.claims
+        for question in questions_about(
+            claim.text, verifier_input.flac, verifier_input.caption.language, verifier_input.caption.recording_id
+        )
     ]
 
 
@@ -158,31 +160,33 @@ def silence_like(samples: int) -> bytes:
 
 @dataclass(frozen=True)
 class _Judged:
-    heard: VerifierInput
+    verifier_input: VerifierInput
     claims: tuple[Claim, ...]
     checks: tuple[ClaimCheck, ...]
     error: AnnotationError | None = None
 
 
-def _judge_all(heard: VerifierInput, replies: Sequence[Reply], config: VerifierConfig) -> _Judged:
+def _judge_all(verifier_input: VerifierInput, replies: Sequence[Reply], config: VerifierConfig) -> _Judged:
     try:
-        answers = [said_yes(reply, question) for reply, question in zip(replies, claim_questions(heard), strict=True)]
+        answers = [
+            said_yes(reply, question) for reply, question in zip(replies, claim_questions(verifier_input), strict=True)
+        ]
     except AnnotationError as error:
-        return _Judged(heard, (), (), error)
+        return _Judged(verifier_input, (), (), error)
     claims, checks = [], []
-    for claim, affirmed, denied in zip(heard.caption.claims, answers[::2], answers[1::2], strict=True):
+    for claim, affirmed, denied in zip(verifier_input.caption.claims, answers[::2], answers[1::2], strict=True):
         verdict, held, check = judge(affirmed, denied, config)
         claims.append(claim.model_copy(update={"verdict": verdict, "probability": held}))
         checks.append(check)
-    return _Judged(heard, tuple(claims), tuple(checks))
+    return _Judged(verifier_input, tuple(claims), tuple(checks))
 
 
 def _silent_questions(judged: _Judged, config: VerifierConfig) -> list[Question]:
     confirmed = [claim for claim in judged.claims if claim.verdict is Verdict.CONFIRMED]
-    if not confirmed or not is_asked_in_silence(judged.heard.segment.segment_id, config):
+    if not confirmed or not is_asked_in_silence(judged.verifier_input.segment.segment_id, config):
         return []
-    caption = judged.heard.caption
-    silence = silence_like(num_flac_samples(judged.heard.flac))
+    caption = judged.verifier_input.caption
+    silence = silence_like(num_flac_samples(judged.verifier_input.flac))
     return [
         question
         for claim in confirmed
@@ -194,7 +198,7 @@ def _after_silence(judged: _Judged, replies: Sequence[Reply], config: VerifierCo
     if judged.error is not None:
         return judged.error
     if not replies:
-        return verified_caption(judged.heard, judged.claims, judged.checks)
+        return verified_caption(judged.verifier_input, judged.claims, judged.checks)
     questions = _silent_questions(judged, config)
     try:
         answers = [said_yes(reply, question) for reply, question in zip(replies, questions, strict=True)]
@@ -203,24 +207,26 @@ def _after_silence(judged: _Judged, replies: Sequence[Reply], config: VerifierCo
     silent = iter([probability(*pair) for pair in zip(answers[::2], answers[1::2], strict=True)])
     claims, checks = [], []
     for claim, check in zip(judged.claims, judged.checks, strict=True):
-        verdict, heard = claim.verdict, check
+        verdict, final_check = claim.verdict, check
         if verdict is Verdict.CONFIRMED:
-            verdict, heard = judge_silence(verdict, check, next(silent), config)
+            verdict, final_check = judge_silence(verdict, check, next(silent), config)
         claims.append(claim.model_copy(update={"verdict": verdict}))
-        checks.append(heard)
-    return verified_caption(judged.heard, tuple(claims), tuple(checks))
+        checks.append(final_check)
+    return verified_caption(judged.verifier_input, tuple(claims), tuple(checks))
 
 
-def verified_caption(heard: VerifierInput, claims: tuple[Claim, ...], checks: tuple[ClaimCheck, ...]) -> Caption:
+def verified_caption(
+    verifier_input: VerifierInput, claims: tuple[Claim, ...], checks: tuple[ClaimCheck, ...]
+) -> Caption:
     """The caption with the claims that were not dropped; verified if all of them were confirmed."""
-    kept = remaining_claims(claims)
-    return heard.caption.model_copy(
+    remaining = remaining_claims(claims)
+    return verifier_input.caption.model_copy(
         update={
-            "caption": caption_text(kept),
-            "branches": branches_of(heard.segment, kept),
+            "caption": caption_text(remaining),
+            "branches": branches_of(verifier_input.segment, remaining),
             "claims": claims,
             "checks": checks,
-            "verified": bool(kept) and all(claim.verdict is Verdict.CONFIRMED for claim in kept),
+            "verified": bool(remaining) and all(claim.verdict is Verdict.CONFIRMED for claim in remaining),
         }
     )
 

@@ -79,8 +79,8 @@ def read_written(answer: Answer, planned: Planned, config: CaptionConfig) -> Wri
         where = ".".join(map(str, first["loc"])) or "the answer"
         problem = Problem(Reason.BAD_ANSWER, f"{where}: {first['msg']}: {answer.text[:200]!r}")
         return Written((), (problem,), answer.thinking)
-    claims = tuple(_claim(one, planned, config) for one in found.claims)
-    problems = [problem for one in found.claims for problem in _claim_problems(one, planned, config)]
+    claims = tuple(_claim(claim, planned, config) for claim in found.claims)
+    problems = [problem for claim in found.claims for problem in _claim_problems(claim, planned, config)]
     if len(claims) > config.sentences:
         problems.append(Problem(Reason.TOO_LONG, f"{len(claims)} sentences; the maximum is {config.sentences}"))
     return Written(claims, tuple(problems), answer.thinking)
@@ -99,7 +99,7 @@ def _input(planned: Planned) -> str:
         }
         for index, (result, fact) in enumerate(zip(planned.facts, planned.plan.facts, strict=True))
     ]
-    unsettled = [one.topic for one in planned.plan.conflicts if one.resolution is Resolution.OPEN]
+    unsettled = [conflict.topic for conflict in planned.plan.conflicts if conflict.resolution is Resolution.OPEN]
     content = {
         "seconds": round(planned.segment.span.duration_ms / 1000, 1),
         "leading": list(planned.branches),

@@ -102,7 +102,7 @@ _PARSER_ERRORS: tuple[type[Exception], ...] = (
     typer.Abort,
     *(kind for kind in typer.BadParameter.__mro__ if issubclass(kind, Exception) and kind is not Exception),
 )
-"""Errors of the command line's own parser, wherever this version of typer has their base."""
+"""The base class of the command line parser's errors; its module depends on the version of typer."""
 
 
 @contextmanager

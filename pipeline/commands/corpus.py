@@ -139,9 +139,9 @@ def filter(  # noqa: A001 - the command's name
         console.print(Text(f"Nothing to do: the captions of {redact_uri(output)} are filtered with these options"))
     if summary.reasons:
         console.print(_filter_table(summary))
-    kept = summary.captions - summary.filtered
+    remaining = summary.captions - summary.filtered
     would = "would be" if dry_run else "are"
-    console.print(Text(f"{summary.filtered:,} of {summary.captions:,} captions {would} filtered, {kept:,} stay"))
+    console.print(Text(f"{summary.filtered:,} of {summary.captions:,} captions {would} filtered, {remaining:,} stay"))
 
 
 def _filter_table(summary: FilterSummary) -> Table:

@@ -108,15 +108,15 @@ class Foreground:
 
     @staticmethod
     def of(events: Sequence[Event]) -> Foreground:
-        kept = sorted(
+        foreground = sorted(
             (event for event in events if not event.is_bed and event.span.duration_ms > 0),
             key=lambda event: (event.onset_ms, event.offset_ms, event.event_class),
         )
         return Foreground(
-            np.array([event.onset_ms for event in kept], dtype=np.int64),
-            np.array([event.offset_ms for event in kept], dtype=np.int64),
-            np.array([CLASSES.index(event.event_class) for event in kept], dtype=np.int64),
-            np.array([round(SALIENCE * event.score) for event in kept], dtype=np.int64),
+            np.array([event.onset_ms for event in foreground], dtype=np.int64),
+            np.array([event.offset_ms for event in foreground], dtype=np.int64),
+            np.array([CLASSES.index(event.event_class) for event in foreground], dtype=np.int64),
+            np.array([round(SALIENCE * event.score) for event in foreground], dtype=np.int64),
         )
 
     def within(self, span: TimeSpan) -> Foreground:

@@ -18,7 +18,7 @@ UNREACHED = np.iinfo(np.int64).max // 4
 
 
 def islands_of(events: Sequence[Event], duration_ms: int, config: CutConfig) -> tuple[TimeSpan, ...]:
-    """The stretches of a recording that are kept, disjoint and in order; they contain all events, including beds.
+    """The stretches of a recording to cut further, disjoint and in order; they contain all events, including beds.
 
     The time between two of them is event-free and longer than `leave_out_ms` minus its margins. Each is at least
     `min_ms` long unless the recording is shorter.

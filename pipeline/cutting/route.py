@@ -81,10 +81,10 @@ def route(events: Sequence[Event], config: RouteConfig) -> tuple[Branch, ...]:
     total = sum(weights.values())
     if total == 0.0:
         return tuple(ranked[:1])
-    heard = []
+    selected = []
     for branch in ranked:
         prior = weights[branch] / total
         enough = prior >= config.prior or weights[branch] >= config.event_ms
         if branch is ranked[0] or (enough and prior >= config.floor):
-            heard.append(branch)
-    return tuple(heard)
+            selected.append(branch)
+    return tuple(selected)

@@ -49,8 +49,8 @@ def peaks_of(samples: Samples) -> Peaks:
     seconds = frames * HOP // RATE_HZ
     order = np.lexsort((-power[frames, bins], seconds))
     rank = np.arange(len(order)) - np.searchsorted(seconds[order], seconds[order])
-    kept = np.sort(order[rank < PEAKS_A_SECOND])
-    frames, bins = frames[kept], bins[kept]
+    selected = np.sort(order[rank < PEAKS_A_SECOND])
+    frames, bins = frames[selected], bins[selected]
     level = np.clip(np.round(HALF_DB * np.log10(power[frames, bins]) + LEVEL_OFFSET), 0, 255).astype(np.int64)
     return ((frames << FRAME_SHIFT) | (bins << BIN_SHIFT) | level).astype(np.uint64)
 

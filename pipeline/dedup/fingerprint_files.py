@@ -150,36 +150,36 @@ def make_fingerprints(
     """
     folder = files.join(output, RUN_FOLDER, FINGERPRINTS_FOLDER)
     there = {files.relative_to(stat.uri, folder) for stat in files.list_files(folder)}
-    missing = [file for file in found if _kept_name(file.name) not in there]
+    missing = [file for file in found if _cache_name(file.name) not in there]
     # Processes take seconds to start.
     many = sum(file.size_bytes for file in missing) > ALONE_BYTES
     made = in_order(_make_file, [(output, file.name) for file in missing], workers if many else 1)
     for done, _ in enumerate(made, len(found) - len(missing) + 1):
         on_progress(done, len(found))
-    kept = {_kept_name(file.name) for file in found}
-    files.delete(files.join(folder, name) for name in there - kept)
+    needed = {_cache_name(file.name) for file in found}
+    files.delete(files.join(folder, name) for name in there - needed)
 
 
 def corpus_fingerprints(output: str, found: list[SegmentsFile]) -> Iterator[Fingerprint]:
     """The fingerprint of each committed segment, from the files of `make_fingerprints`."""
     for file in found:
-        with files.local_copy(_kept_uri(output, file.name)) as path:
+        with files.local_copy(_cache_uri(output, file.name)) as path:
             try:
                 yield from (one for one in read_fingerprints(path) if one.recording_id in file.recording_ids)
             except SetupError as error:
-                raise SetupError(f"{error}. Delete {_kept_uri(output, file.name)}, and it will be rebuilt") from error
+                raise SetupError(f"{error}. Delete {_cache_uri(output, file.name)}, and it will be rebuilt") from error
 
 
-def _kept_name(name: str) -> str:
+def _cache_name(name: str) -> str:
     return f"v{VERSION}/{name}"
 
 
-def _kept_uri(output: str, name: str) -> str:
-    return files.join(output, RUN_FOLDER, FINGERPRINTS_FOLDER, _kept_name(name))
+def _cache_uri(output: str, name: str) -> str:
+    return files.join(output, RUN_FOLDER, FINGERPRINTS_FOLDER, _cache_name(name))
 
 
-def _make_file(work: tuple[str, str]) -> None:
-    output, name = work
+def _make_file(task: tuple[str, str]) -> None:
+    output, name = task
     with (
         tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(output)) as scratch,
         files.open_read(files.join(output, Table.SEGMENTS, name)) as file,
@@ -187,7 +187,7 @@ def _make_file(work: tuple[str, str]) -> None:
     ):
         path = Path(scratch) / "fingerprints.parquet"
         write_fingerprints(path, _fingerprints_in(parquet))
-        files.publish(path, _kept_uri(output, name))
+        files.publish(path, _cache_uri(output, name))
 
 
 def _fingerprints_in(parquet: pq.ParquetFile) -> Iterator[Fingerprint]:

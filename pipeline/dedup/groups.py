@@ -33,7 +33,7 @@ class Items:
         self._recording = array("I")
         self._digests = (array("Q"), array("Q"))
         self._durations = array("Q")
-        self._is_heard = array("b")
+        self._has_peaks = array("b")
         self._sets: list[tuple[int, str]] = []
         """(first item, origin)"""
 
@@ -66,7 +66,7 @@ class Items:
             start = number * DIGEST_DIGITS
             digest.append(int(fingerprint.audio_sha256[start : start + DIGEST_DIGITS], 16))
         self._durations.append(fingerprint.duration_ms)
-        self._is_heard.append(len(peaks) > 0)
+        self._has_peaks.append(len(peaks) > 0)
         self.index.add(peaks, fingerprint.duration_ms)
 
     def name(self, item: int) -> str:
@@ -92,7 +92,7 @@ class Items:
         changes[1:] = (high[order[1:]] != high[order[:-1]]) | (low[order[1:]] != low[order[:-1]])
         first = np.empty(len(order), np.int64)
         first[order] = order[changes][np.cumsum(changes) - 1] if len(order) else order
-        return np.where(np.frombuffer(self._is_heard, np.int8) > 0, first, numbers)
+        return np.where(np.frombuffer(self._has_peaks, np.int8) > 0, first, numbers)
 
 
 NONE = -1

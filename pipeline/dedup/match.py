@@ -60,9 +60,9 @@ def agreements(table: PeakTable, one: Whole, other: Whole, offset: Whole) -> Agr
     `one` and `other` are positions in `table`, of items with peaks. The loudest third of peaks are strong: they survive
     noise and codecs, and they differ between two pieces with the same notes or drums.
     """
-    heard = [_reach(table, one) + offset[:, None], _reach(table, other)]
-    first = np.maximum(heard[0][:, 0], heard[1][:, 0]) - 1
-    last = np.minimum(heard[0][:, 1], heard[1][:, 1]) + 1
+    ranges = [_reach(table, one) + offset[:, None], _reach(table, other)]
+    first = np.maximum(ranges[0][:, 0], ranges[1][:, 0]) - 1
+    last = np.minimum(ranges[0][:, 1], ranges[1][:, 1]) + 1
     ways = (
         _found_again(table, one, other, offset, np.stack([first, last], axis=1)),
         _found_again(table, other, one, -offset, np.stack([first, last], axis=1) - offset[:, None]),
@@ -105,8 +105,8 @@ def _strong(table: PeakTable, item: Whole, reach: Whole) -> tuple[Whole, Whole]:
     in_time = np.zeros(len(pair), bool)
     shift = before - table.starts[item]
     in_time[(loudest + shift[pair])[strong]] = True
-    kept = np.flatnonzero(in_time)
-    return pair[kept], kept - shift[pair[kept]]
+    selected = np.flatnonzero(in_time)
+    return pair[selected], selected - shift[pair[selected]]
 
 
 def _steadiness(pair: Whole, again: NDArray[np.bool_], count: Whole) -> NDArray[np.float64]:

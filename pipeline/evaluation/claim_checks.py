@@ -56,7 +56,7 @@ class Statement:
         """The hedged parts."""
         return " ".join(_HEDGED.findall(unquoted(self.claim.text).lower()))
 
-    def tells(self, branch: Branch) -> bool:
+    def mentions(self, branch: Branch) -> bool:
         pattern = _SPEECH if branch is Branch.SPEECH else _MUSIC
         by_rule = self.claim.rule.startswith(f"{branch}.") and not self.reserved
         return by_rule or pattern.search(self.text) is not None
@@ -66,13 +66,13 @@ Check = Callable[[Statement], list[str] | None]
 
 
 def _speech(statement: Statement) -> list[str] | None:
-    if not statement.tells(Branch.SPEECH):
+    if not statement.mentions(Branch.SPEECH):
         return None
     return [] if statement.truth.has(Branch.SPEECH) else ["nobody speaks"]
 
 
 def _music(statement: Statement) -> list[str] | None:
-    if not statement.tells(Branch.MUSIC):
+    if not statement.mentions(Branch.MUSIC):
         return None
     return [] if statement.truth.has(Branch.MUSIC) else ["there is no music"]
 
@@ -159,7 +159,7 @@ def _key(statement: Statement) -> list[str] | None:
 
 
 def _tempo(statement: Statement) -> list[str] | None:
-    bounds = stated_tempo(statement.text) if statement.tells(Branch.MUSIC) else None
+    bounds = stated_tempo(statement.text) if statement.mentions(Branch.MUSIC) else None
     if bounds is None or statement.truth.tempo_bpm is None:
         return None
     fits = bounds[0] / _TEMPO_ROOM <= statement.truth.tempo_bpm <= bounds[1] * _TEMPO_ROOM
@@ -182,7 +182,7 @@ def _duration(statement: Statement) -> list[str] | None:
 
 def _lasting(statement: Statement) -> tuple[Branch, list[TimeSpan]] | None:
     """Speech or music, whichever the sentence is about, and its labelled times; None for both, neither or no times."""
-    found = [branch for branch in (Branch.SPEECH, Branch.MUSIC) if statement.tells(branch)]
+    found = [branch for branch in (Branch.SPEECH, Branch.MUSIC) if statement.mentions(branch)]
     if len(found) != 1 or not statement.truth.is_timed or not statement.truth.has(found[0]):
         return None
     bed = [statement.span] if found[0] is Branch.MUSIC and statement.truth.bed == "music" else []
@@ -278,7 +278,7 @@ def _pause(statement: Statement) -> list[str] | None:
 
 
 def _language(statement: Statement) -> list[str] | None:
-    if statement.truth.language is None or not statement.tells(Branch.SPEECH):
+    if statement.truth.language is None or not statement.mentions(Branch.SPEECH):
         return None
     named = [tag for name in names_in(statement.claim.text, "en") if (tag := _tag(name)) is not None]
     true = primary_language(statement.truth.language)

@@ -138,14 +138,14 @@ class RoutingScore:
 
     def add(self, label: Branch, segments: Sequence[FoundSegment]) -> None:
         total_ms = sum(segment.span.duration_ms for segment in segments)
-        heard_ms = sum(segment.span.duration_ms for segment in segments if label in segment.branches)
+        matching_ms = sum(segment.span.duration_ms for segment in segments if label in segment.branches)
         first_ms: dict[Branch, int] = {}
         for segment in segments:
             self.branches.add(len(segment.branches), 1)
             for branch in segment.branches[:1]:
                 first_ms[branch] = first_ms.get(branch, 0) + segment.span.duration_ms
         first = max(first_ms, key=lambda branch: first_ms[branch], default=None)
-        self.among.setdefault(label, Share()).add(total_ms > 0 and 2 * heard_ms >= total_ms, 1)
+        self.among.setdefault(label, Share()).add(total_ms > 0 and 2 * matching_ms >= total_ms, 1)
         self.leading.setdefault(label, Share()).add(first is label, 1)
 
 

@@ -83,12 +83,12 @@ class SoundTruth(Record):
 def scene_of(truth: SoundTruth, found: Sequence[Event], by_class: bool) -> Scene:
     """The events of one recording, labelled by class or by branch."""
     called = [(str(event.event_class if by_class else event.branch), event.span) for event in truth.events]
-    heard = [
+    detected = [
         (str(event.event_class if by_class else BRANCH_OF[event.event_class]), event.span)
         for event in found
         if not event.is_bed
     ]
-    return Scene([LabelledSpan(*one) for one in called], [LabelledSpan(*one) for one in heard])
+    return Scene([LabelledSpan(*one) for one in called], [LabelledSpan(*one) for one in detected])
 
 
 def knows_classes(truths: Sequence[SoundTruth]) -> bool:
@@ -128,7 +128,7 @@ LIST = "sounds.jsonl"
 
 
 class BackendScores(Scores):
-    """What one backend reached over all recordings; None where it says nothing of the kind, or no truth is known."""
+    """One backend's scores over all recordings; None if it does not answer, or no truth is known."""
 
     backend: str
     rejected: int

@@ -184,8 +184,8 @@ def clip_for(backend: Backend[Facts], segment: Segment, mono: Samples, rate_hz: 
     if backend.sample_rate_hz is None:
         return Clip(segment, np.zeros(0, np.float32), rate_hz)
     part = mono[segment.start_ms * rate_hz // 1000 : segment.end_ms * rate_hz // 1000]
-    heard = at_rate(part, rate_hz, backend.sample_rate_hz)
-    return Clip(segment, heard if backend.mono else heard[None], backend.sample_rate_hz)
+    resampled = at_rate(part, rate_hz, backend.sample_rate_hz)
+    return Clip(segment, resampled if backend.mono else resampled[None], backend.sample_rate_hz)
 
 
 def segment_for(

@@ -80,7 +80,7 @@ class Scorer(ABC, Generic[ItemT, AnswerT]):
 
 @dataclass
 class Timing:
-    """How much was heard, and how long each system took for it."""
+    """How much audio was processed, and how long each system took for it."""
 
     items: int = 0
     audio_s: float = 0.0
@@ -116,9 +116,9 @@ class ScoreTable(NamedTuple):
 
 def score_table(title: str, scores: Sequence[Scores]) -> ScoreTable:
     """Systems side by side; the figures are those of the first, in its order."""
-    columns = [dict(one.figures()) for one in scores]
+    columns = [dict(score.figures()) for score in scores]
     rows = [(name, [column.get(name) for column in columns]) for name in (columns[0] if columns else ())]
-    return ScoreTable(title, [one.name for one in scores], rows)
+    return ScoreTable(title, [score.name for score in scores], rows)
 
 
 @dataclass
@@ -196,7 +196,7 @@ class Annotating:
     def _answers(self, item: Labelled[TruthT], segments: Sequence[Segment]) -> Iterator[tuple[Segment, Answer]]:
         if self._backend.takes_recordings:
             if not isinstance(self._annotator, RecordingAnnotator):
-                raise TypeError(f"{self._backend.backend} hears recordings, and its annotator does not")
+                raise TypeError(f"{self._backend.backend} takes recordings, and its annotator does not")
             try:
                 yield from zip(segments, self._annotator.annotate_recording(item.waveform, segments), strict=True)
             except AnnotationError as error:

@@ -181,7 +181,7 @@ def _section_scores(facts: MusicFacts, truth: MusicTruth) -> dict[str, float]:
 
 
 def _intervals(spans: Sequence[TrueSpan]) -> tuple[NDArray[np.float64], list[str]]:
-    return np.array([[one.start_ms / 1000, one.end_ms / 1000] for one in spans]), [one.label for one in spans]
+    return np.array([[span.start_ms / 1000, span.end_ms / 1000] for span in spans]), [span.label for span in spans]
 
 
 def _seconds(times_ms: Sequence[int]) -> NDArray[np.float64]:
@@ -193,7 +193,7 @@ _SHORTEST_MS = 5_000
 
 
 class PieceScores(Record):
-    """Each measure of one piece, in [0, 1]: the mean over its clips that have a truth for it; None if none has."""
+    """Each measure of one piece, in [0, 1]: the mean over its clips with a truth for it; None if there are none."""
 
     file: str
     scores: tuple[tuple[str, float | None], ...]
@@ -229,12 +229,12 @@ def evaluate_music(
     """Scores of each of `backends`.
 
     Pieces are cut into clips of `clip_s`, as segments are (a last one under 5 s joins the one before); None, and a
-    backend that hears whole recordings, take whole pieces. Of what a backend answers for any clip, a clip that it
-    leaves null, or rejects, scores 0. Raises LabelledFolderError where the folder is not in the format.
+    backend that takes whole recordings, take whole pieces. Of what a backend answers for any clip, a clip that it
+    leaves null, or rejects, scores 0. Raises LabelledFolderError if the folder is not in the format.
     """
     cut = partial(clip_spans, clip_s=clip_s)
     truths = tuple(read_list(folder / LIST, MusicTruth))
-    systems = {one.backend: Annotating(one, None if one.takes_recordings else cut) for one in backends}
+    systems = {backend.backend: Annotating(backend, None if backend.takes_recordings else cut) for backend in backends}
     scorer = MusicScorer(systems)
     timing = evaluate(read_labelled(folder, truths if systems else (), Branch.MUSIC), systems, scorer)
     return MusicEvaluation(pieces=len(truths), audio_s=round(timing.audio_s, 1), backends=tuple(scorer.scores(timing)))

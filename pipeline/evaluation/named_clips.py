@@ -76,7 +76,7 @@ class NamedClip:
     @property
     def name(self) -> str | None:
         """The label with the most time in the clip, of those that a caption would mention; None if there is none."""
-        named = [event for event in self.found if _tells(event)]
+        named = [event for event in self.found if _is_mentioned(event)]
         return max(named, key=lambda event: (event.span.duration_ms, event.score)).label if named else None
 
     @property
@@ -85,7 +85,7 @@ class NamedClip:
         return music >= _MUCH_MUSIC * self.duration_ms
 
 
-def _tells(event: Event) -> bool:
+def _is_mentioned(event: Event) -> bool:
     return (
         event.score >= SURE and event.label in sound_names() and event.event_class not in (*_MUSIC, EventClass.SPEECH)
     )

@@ -94,7 +94,7 @@ Method = Callable[["Waveform"], Answer]
 
 
 class MethodScores(Scores):
-    """One line of the table; None where a way of cutting does not answer or nothing was there to measure."""
+    """One line of the table; None if a way of cutting does not answer, or there is nothing to measure."""
 
     method: str
     cut: float | None

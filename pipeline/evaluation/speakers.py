@@ -88,7 +88,7 @@ def evaluate_speakers(
     backends: Sequence[Backend[SpeechFacts]],
     detector: DetectionBackend,
 ) -> SpeakerEvaluation:
-    """The turns of `backends` over whole conversations, next to one speaker wherever `detector` finds speech."""
+    """The turns of `backends` over whole conversations, next to one speaker for all speech found by `detector`."""
     systems: dict[str, Callable[[Labelled[Conversation]], list[Finding]]] = {
         ONE_SPEAKER: Detecting([detector.load()]),
         **{backend.backend: Annotating(backend) for backend in backends},

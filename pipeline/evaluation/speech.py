@@ -73,7 +73,7 @@ class SpokenClip(BaseModel):
 
 
 class BackendScores(Scores):
-    """What one backend reached over all recordings; a measure is None where the backend has nothing to judge."""
+    """One backend's scores over all recordings; a measure is None if the backend does not answer it."""
 
     backend: str
     recordings: int = Field(description="number of recordings with a transcript or an alignment")
@@ -137,7 +137,7 @@ def evaluate_speech(
     systems = {backend.backend: Annotating(backend) for backend in backends}
     scorer = SpeechScorer(systems)
     timing = evaluate(_short_ones(folder, truths, detect), systems, scorer)
-    agreement = next((one for one in backends if isinstance(one, TranscriptAgreement)), None)
+    agreement = next((backend for backend in backends if isinstance(backend, TranscriptAgreement)), None)
     return SpeechEvaluation(
         recordings=timing.items,
         audio_s=round(timing.audio_s, 1),
@@ -221,9 +221,9 @@ def _count(text: str, truth: SpokenClip, tally: _Tally) -> None:
         tally.words += len(reference)
         tally.word_errors += Levenshtein.distance(reference, units_of(text, unit, language))
     letters = units_of(" ".join(reference), ErrorUnit.CHARACTERS, language)
-    heard = units_of(" ".join(units_of(text, unit, language)), ErrorUnit.CHARACTERS, language)
+    recognised = units_of(" ".join(units_of(text, unit, language)), ErrorUnit.CHARACTERS, language)
     tally.characters += len(letters)
-    tally.character_errors += Levenshtein.distance(letters, heard)
+    tally.character_errors += Levenshtein.distance(letters, recognised)
 
 
 def _says(words: Sequence[Word], truth: SpokenClip) -> bool:
@@ -266,7 +266,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def speech_tables(folder: Path, backends: Sequence[Backend[SpeechFacts]]) -> Iterator[ScoreTable]:
-    """A table for texts where there is a clips.jsonl, and one for speakers where turns of an ami.jsonl name them.
+    """A table for texts if there is a clips.jsonl, and one for speakers if turns of an ami.jsonl name them.
 
     Raises LabelledFolderError if there is neither.
     """

@@ -22,7 +22,7 @@ from soundseam.schemas.speech import ErrorUnit, Transcript, Word
 
 FAR_MS = 200
 """Edges of words with a larger difference are wrong."""
-KEPT_SHARES = (0.3, 0.5, 0.7, 0.8, 0.9, 1.0)
+SELECTED_SHARES = (0.3, 0.5, 0.7, 0.8, 0.9, 1.0)
 NO_LANGUAGE = "?"
 
 
@@ -56,8 +56,8 @@ class Outcome:
     @property
     def final(self) -> Transcript | None:
         """The agreed transcript if systems were compared, else the last one."""
-        told = [row for row in self.rows if row.transcript is not None]
-        agreed = [row for row in told if row.agreement is not None] or told
+        transcribed = [row for row in self.rows if row.transcript is not None]
+        agreed = [row for row in transcribed if row.agreement is not None] or transcribed
         return agreed[-1].transcript if agreed else None
 
     @property
@@ -66,10 +66,17 @@ class Outcome:
         return next((row.alignment.words for row in reversed(self.rows) if row.alignment is not None), ())
 
     @property
-    def heard_language(self) -> str | None:
+    def detected_language(self) -> str | None:
         """The language from the first system that detects one in the audio."""
-        told = (row.transcript for row in self.rows if row.transcript is not None and row.agreement is None)
-        return next((one.language for one in told if one.language and one.language_probability is not None), None)
+        transcripts = (row.transcript for row in self.rows if row.transcript is not None and row.agreement is None)
+        return next(
+            (
+                transcript.language
+                for transcript in transcripts
+                if transcript.language and transcript.language_probability is not None
+            ),
+            None,
+        )
 
 
 @dataclass(frozen=True)
@@ -126,53 +133,63 @@ class Outcomes:
         self._by_file.setdefault(file, Outcome(truth, segment)).rows.append(row)
 
     def tables(self, agreement: TranscriptAgreement | None) -> Iterator[ScoreTable]:
-        """What all systems together come to; nothing where none transcribed."""
-        told = [one for one in self._by_file.values() if one.final is not None]
-        if not told:
+        """What all systems together achieve; nothing if none transcribed."""
+        transcribed = [outcome for outcome in self._by_file.values() if outcome.final is not None]
+        if not transcribed:
             return
-        yield ScoreTable("Kept, best agreement first", [f"{share:.0%}" for share in KEPT_SHARES], [_kept_curve(told)])
-        languages = sorted({_language_of(one) for one in told})
-        by_language = [[one for one in told if _language_of(one) == language] for language in languages]
+        yield ScoreTable(
+            "Kept, best agreement first", [f"{share:.0%}" for share in SELECTED_SHARES], [_selection_curve(transcribed)]
+        )
+        languages = sorted({_language_of(outcome) for outcome in transcribed})
+        by_language = [
+            [outcome for outcome in transcribed if _language_of(outcome) == language] for language in languages
+        ]
         columns = ["all", *languages] if len(languages) > 1 else languages
-        groups = [told, *by_language] if len(languages) > 1 else by_language
+        groups = [transcribed, *by_language] if len(languages) > 1 else by_language
         measured = [_figures(group) for group in groups]
         yield ScoreTable("Languages", columns, [(name, [one[name] for one in measured]) for name in measured[0]])
         if agreement is not None:
-            yield from _without_one(told, agreement)
+            yield from _without_one(transcribed, agreement)
 
 
 def _language_of(one: Outcome) -> str:
     return primary_language(one.truth.language) or NO_LANGUAGE
 
 
-def _kept_curve(outcomes: Sequence[Outcome]) -> tuple[str, list[float | None]]:
+def _selection_curve(outcomes: Sequence[Outcome]) -> tuple[str, list[float | None]]:
     """The word error rate of the recordings with the highest agreement, for each share of them."""
     ranked = sorted(outcomes, key=lambda one: -((one.final.agreement if one.final else None) or 0.0))
     errors = [errors_of(one.final.text if one.final else "", one.truth) for one in ranked]
-    kept = [errors[: max(1, round(share * len(errors)))] for share in KEPT_SHARES]
-    return "word_error_rate", [_rate(some) for some in kept]
+    selected = [errors[: max(1, round(share * len(errors)))] for share in SELECTED_SHARES]
+    return "word_error_rate", [_rate(some) for some in selected]
 
 
 def _rate(errors: Sequence[Errors]) -> float | None:
-    units = sum(one.units for one in errors)
-    return round(sum(one.edits for one in errors) / units, 4) if units else None
+    units = sum(error.units for error in errors)
+    return round(sum(error.edits for error in errors) / units, 4) if units else None
 
 
 def _figures(outcomes: Sequence[Outcome]) -> Mapping[str, float | None]:
-    usable = [one for one in outcomes if one.final is not None and one.final.usable_for_training]
+    usable = [outcome for outcome in outcomes if outcome.final is not None and outcome.final.usable_for_training]
     edges = [edge_errors(one.aligned, one.truth.phrases, one.truth.language or "en") for one in usable]
-    starts = [error for one in edges for error in one.starts]
-    ends = [error for one in edges for error in one.ends]
-    agreements = [one.final.agreement for one in outcomes if one.final and one.final.agreement is not None]
-    heard = [one.heard_language for one in outcomes]
-    right = [_language_of(one) == primary_language(one.heard_language) for one in outcomes if one.heard_language]
+    starts = [error for edge in edges for error in edge.starts]
+    ends = [error for edge in edges for error in edge.ends]
+    agreements = [
+        outcome.final.agreement for outcome in outcomes if outcome.final and outcome.final.agreement is not None
+    ]
+    detected = [outcome.detected_language for outcome in outcomes]
+    right = [
+        _language_of(outcome) == primary_language(outcome.detected_language)
+        for outcome in outcomes
+        if outcome.detected_language
+    ]
     return {
         "recordings": float(len(outcomes)),
         "word_error_rate": _errors(outcomes),
         "agreement": round(fmean(agreements), 4) if agreements else None,
         "usable_share": round(len(usable) / len(outcomes), 4),
         "word_error_rate_of_usable": _errors(usable),
-        "language_right": round(fmean(right), 4) if any(heard) else None,
+        "language_right": round(fmean(right), 4) if any(detected) else None,
         "usable_with_word_times": round(fmean(bool(one.aligned) for one in usable), 4) if usable else None,
         "first_word_off_ms": round(fmean(starts), 1) if starts else None,
         "first_word_off_median_ms": round(float(np.median(starts)), 1) if starts else None,
@@ -183,13 +200,15 @@ def _figures(outcomes: Sequence[Outcome]) -> Mapping[str, float | None]:
 
 
 def _errors(outcomes: Sequence[Outcome]) -> float | None:
-    return _rate([errors_of(one.final.text if one.final else "", one.truth) for one in outcomes])
+    return _rate([errors_of(outcome.final.text if outcome.final else "", outcome.truth) for outcome in outcomes])
 
 
 def _without_one(outcomes: Sequence[Outcome], agreement: TranscriptAgreement) -> Iterator[ScoreTable]:
-    """What is kept with all recognisers, and with each of them left out: what one of them spoils, or adds."""
+    """The scores with all recognisers, and with each of them left out."""
     systems = list(
-        dict.fromkeys(row.backend for one in outcomes for row in one.rows if row.transcript and row.agreement is None)
+        dict.fromkeys(
+            row.backend for outcome in outcomes for row in outcome.rows if row.transcript and row.agreement is None
+        )
     )
     if len(systems) < 3:
         return
@@ -198,12 +217,12 @@ def _without_one(outcomes: Sequence[Outcome], agreement: TranscriptAgreement) ->
     for left_out in ("", *systems):
         clips = [
             Clip(
-                one.segment,
+                outcome.segment,
                 np.zeros(0, np.float32),
                 16_000,
-                tuple(row for row in one.rows if row.backend != left_out and row.agreement is None),
+                tuple(row for row in outcome.rows if row.backend != left_out and row.agreement is None),
             )
-            for one in outcomes
+            for outcome in outcomes
         ]
         columns.append([facts.transcript for facts in annotator.annotate(clips)])
     rows: list[tuple[str, list[float | None]]] = []

@@ -100,12 +100,12 @@ def evaluate_verifier(
     trials = trials_of([caption for caption in captions if caption.segment_id in plain], plain, seed)
     if not trials:
         raise SetupError(f"{output} has too few claims to swap: it needs captions of several recordings")
-    return summarise(list(judge_trials(_heard(corpus, trials), config, client)), len(trials))
+    return summarise(list(judge_trials(_with_audio(corpus, trials), config, client)), len(trials))
 
 
-def judge_trials(heard: Iterable[SegmentTrials], config: VerifierConfig, client: ChatClient) -> Iterator[Judged]:
+def judge_trials(segments: Iterable[SegmentTrials], config: VerifierConfig, client: ChatClient) -> Iterator[Judged]:
     """The trials of each segment, judged; those that fail are left out."""
-    asked = client.ask((one, one.questions) for one in heard)
+    asked = client.ask((segment, segment.questions) for segment in segments)
     first = ((one, list(_judge(one, replies, config))) for one, replies in asked)
 
     def ask_silence(pair: tuple[SegmentTrials, list[Judged]]) -> list[Question]:
@@ -152,8 +152,8 @@ def _answers(questions: Sequence[Question], replies: Sequence[Reply]) -> list[tu
     return found
 
 
-def _judge(heard: SegmentTrials, replies: Sequence[Reply], config: VerifierConfig) -> Iterator[Judged]:
-    for trial, answer in zip(heard.trials, _answers(heard.questions, replies), strict=True):
+def _judge(segment_trials: SegmentTrials, replies: Sequence[Reply], config: VerifierConfig) -> Iterator[Judged]:
+    for trial, answer in zip(segment_trials.trials, _answers(segment_trials.questions, replies), strict=True):
         if answer is not None:
             yield Judged(trial, *answer, judge(*answer, config)[0])
 
@@ -189,8 +189,8 @@ def _groups(trial: Trial) -> Iterator[str]:
 def _scores(group: str, members: Sequence[Judged]) -> VerifierScores:
     calibrated = _calibrated(members)
     assert calibrated is not None
-    own = [one.verdict for one in members if one.trial.is_own]
-    swapped = [one.verdict for one in members if not one.trial.is_own]
+    own = [member.verdict for member in members if member.trial.is_own]
+    swapped = [member.verdict for member in members if not member.trial.is_own]
     return VerifierScores(
         group=group,
         trials=len(members),
@@ -202,19 +202,19 @@ def _scores(group: str, members: Sequence[Judged]) -> VerifierScores:
         confirmed_swapped=_share(swapped, Verdict.CONFIRMED),
         dropped_own=_share(own, Verdict.DROPPED),
         dropped_swapped=_share(swapped, Verdict.DROPPED),
-        disagreement=sum(disagreement(one.affirmed, one.denied) for one in members) / len(members),
+        disagreement=sum(disagreement(member.affirmed, member.denied) for member in members) / len(members),
     )
 
 
 def _calibrated(members: Sequence[Judged]) -> Calibration | None:
-    return calibrate([one.probability for one in members], [one.trial.is_own for one in members])
+    return calibrate([member.probability for member in members], [member.trial.is_own for member in members])
 
 
 def _share(verdicts: Sequence[Verdict], wanted: Verdict) -> float:
     return sum(verdict is wanted for verdict in verdicts) / len(verdicts) if verdicts else 0.0
 
 
-def _heard(corpus: Corpus, trials: Sequence[Trial]) -> Iterator[SegmentTrials]:
+def _with_audio(corpus: Corpus, trials: Sequence[Trial]) -> Iterator[SegmentTrials]:
     """The trials in the order in which audio is read, with one segment's audio in memory at a time."""
     by_segment = {name: list(group) for name, group in groupby(trials, key=attrgetter("segment_id"))}
     for row in corpus.rows_about(Table.SEGMENTS, by_segment):

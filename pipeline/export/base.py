@@ -172,8 +172,8 @@ def audio_bytes(clip: Clip, container: Container) -> bytes:
     """A clip as a file of `container`, with equal samples."""
     if container == "flac":
         return clip.flac
-    told = soundfile.info(io.BytesIO(clip.flac))
-    if (told.samplerate, told.channels) != (SAMPLE_RATE_HZ, 1):
+    info = soundfile.info(io.BytesIO(clip.flac))
+    if (info.samplerate, info.channels) != (SAMPLE_RATE_HZ, 1):
         raise ValueError(f"{clip.segment_id} is not {SAMPLE_RATE_HZ} Hz mono")
     return wav_of(clip.flac)
 

@@ -310,9 +310,9 @@ def _copy_tables(plan: ExportPlan) -> Mapping[str, Sequence[str]]:
 
 def _remove_tables(target: str, wanted: Mapping[str, Sequence[str]]) -> None:
     """Removes copies of files that the corpus no longer has, and nothing else."""
-    kept = {f"tables/{table}/{name}" for table, names in wanted.items() for name in names}
+    wanted_files = {f"tables/{table}/{name}" for table, names in wanted.items() for name in names}
     there = {files.relative_to(stat.uri, target) for stat in files.list_files(files.join(target, "tables"))}
-    stale = [name for name in there - kept if is_table_file(files.name_of(name))]
+    stale = [name for name in there - wanted_files if is_table_file(files.name_of(name))]
     files.delete([files.join(target, name) for name in stale])
     files.remove_empty_folders(target, {name.rpartition("/")[0] for name in stale})
 

@@ -304,7 +304,7 @@ def conversation_of(samples: Sequence[Sample], with_reasoning: bool) -> Sample:
             "reasoning": None,
             "answer_spec": AnswerSpec(scoring=Scoring.OPEN, reference=ordered[-1].answer),
             "evidence": tuple(dict.fromkeys(one for sample in ordered for one in sample.evidence)),
-            "verdicts": tuple(dict.fromkeys(one for sample in ordered for one in sample.verdicts)),
+            "verdicts": tuple(dict.fromkeys(verdict for sample in ordered for verdict in sample.verdicts)),
         }
     )
 

@@ -38,11 +38,11 @@ def time_coverage(claims: Sequence[Claim], events: Sequence[Event]) -> float:
     total = covered_ms(whole)
     if not total:
         return 1.0
-    told = union_spans(span for claim in claims for span in _told(claim.evidence, events))
-    return sum(one.overlap_ms(other) for one in whole for other in told) / total
+    covered = union_spans(span for claim in claims for span in _covered_spans(claim.evidence, events))
+    return sum(one.overlap_ms(other) for one in whole for other in covered) / total
 
 
-def _told(evidence: Sequence[Evidence], events: Sequence[Event]) -> Iterator[TimeSpan]:
+def _covered_spans(evidence: Sequence[Evidence], events: Sequence[Event]) -> Iterator[TimeSpan]:
     if any(one.field.startswith(_HEARD) for one in evidence):
         yield from (event.span for event in events)
         return

@@ -1,7 +1,7 @@
 """Decides which captions of a corpus are filtered, and why. The result depends only on the captions and the options.
 
-Two passes over the shards. The first checks each caption alone, then against those kept before it (in order of shard
-and segment), and counts the openings of the rest. The second removes openings that are too common.
+Two passes over the shards. The first checks each caption alone, then against the unfiltered ones before it (in order of
+shard and segment), and counts the openings of the rest. The second removes openings that are too common.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from soundseam.schemas.segment import Segment
 from soundseam.schemas.tables import Table
 
 HOLDING = (Table.CAPTIONS, Table.FILTERED)
-"""Where captions are, kept and filtered ones."""
+"""The tables with captions, unfiltered and filtered."""
 
 
 class CaptionText(NamedTuple):
@@ -53,7 +53,7 @@ class HeldCommit:
         rows = (row for table in HOLDING for row in self._rows(table))
         return sorted(map(Caption.model_validate, rows), key=attrgetter("segment_id"))
 
-    def told(self) -> dict[Table, list[CaptionText]]:
+    def texts(self) -> dict[Table, list[CaptionText]]:
         """The same without their claims, by where they are."""
         return {
             table: [
@@ -102,7 +102,7 @@ class Openings:
         self._lots[self.opening_of(text)].append(self._lot(name))
 
     def limits(self) -> Limits:
-        """After all are counted: the openings that are too common, and which of their captions are kept."""
+        """After all are counted: the openings that are too common, and which of their captions remain."""
         allowed = max(self._config.least, int(self._config.share * self._total))
         over = {opening: lots for opening, lots in self._lots.items() if len(lots) > allowed}
         thresholds = {opening: sorted(lots)[allowed - 1] for opening, lots in over.items()}
@@ -113,7 +113,7 @@ class Openings:
         units = _UNIT.findall(text.lower())
         return " ".join(units[: self._config.words])
 
-    def is_kept(self, name: str, threshold: float) -> bool:
+    def remains(self, name: str, threshold: float) -> bool:
         return self._lot(name) <= threshold
 
     def _lot(self, name: str) -> float:
@@ -129,10 +129,10 @@ class Limits:
         self._openings, self._thresholds, self._counts, self._total = openings, thresholds, counts, total
 
     def excess(self, name: str, text: str) -> str | None:
-        """Why a caption is filtered for its opening; None if it is kept."""
+        """Why a caption is filtered for its opening; None if it remains."""
         opening = self._openings.opening_of(text)
         threshold = self._thresholds.get(opening)
-        if threshold is None or self._openings.is_kept(name, threshold):
+        if threshold is None or self._openings.remains(name, threshold):
             return None
         return f"{self._counts[opening]:,} of {self._total:,} captions begin with {opening!r}"
 
@@ -214,11 +214,11 @@ class Decisions:
         return (Finding(FilterReason.NEAR_DUPLICATE, f"{detail}: {caption.caption!r}"),)
 
     def _decide(self, held: HeldCommit, segments: Mapping[str, Segment], findings: Findings, limits: Limits) -> Decided:
-        told, (_, before) = held.told(), held.rejected()
-        was = {one.segment_id for one in told[Table.FILTERED]}
-        filtered = {one.segment_id for one in told[Table.FILTERED] if one.recording_id not in held.live}
+        texts, (_, before) = held.texts(), held.rejected()
+        was = {one.segment_id for one in texts[Table.FILTERED]}
+        filtered = {one.segment_id for one in texts[Table.FILTERED] if one.recording_id not in held.live}
         rejected: list[Rejected] = []
-        for one in sorted(caption for table in HOLDING for caption in told[table]):
+        for one in sorted(caption for table in HOLDING for caption in texts[table]):
             if one.recording_id not in held.live or one.segment_id not in segments:
                 continue
             found = findings.get(one.segment_id, ())
@@ -237,7 +237,7 @@ class Decisions:
         return Decided(held, frozenset(filtered), tuple(rejected), is_new)
 
     def _save(self, shard: int, found: Findings) -> None:
-        content = {name: [[one.reason, one.detail] for one in findings] for name, findings in found.items()}
+        content = {name: [[finding.reason, finding.detail] for finding in findings] for name, findings in found.items()}
         (self._scratch / f"{shard}.json").write_text(json.dumps(content), encoding="utf-8")
 
     def _load(self, shard: int) -> dict[str, tuple[Finding, ...]]:

@@ -27,7 +27,7 @@ _MAX_FOR_BANDS = 0.9
 
 Signature = NDArray[np.uint32]
 Bucket = dict[int, list[int] | int]
-"""Key of a band → the kept captions with it; a list only if there are several, to save memory."""
+"""Key of a band → the captions in the index with it; a list only if there are several, to save memory."""
 
 
 class Sketch(NamedTuple):
@@ -39,14 +39,14 @@ class Sketch(NamedTuple):
 
 @dataclass(frozen=True)
 class Alike:
-    """A caption kept before, and its similarity to another one."""
+    """A caption in the index, and its similarity to another one."""
 
     name: str
     similarity: float
 
 
 class NearDuplicateIndex:
-    """The captions kept so far. Memory only grows with them: about 1.4 kB each with 128 permutations."""
+    """The unfiltered captions so far. Memory only grows with them: about 1.4 kB each with 128 permutations."""
 
     def __init__(self, config: NearDuplicates) -> None:
         from datasketch import MinHash, MinHashLSH
@@ -61,7 +61,7 @@ class NearDuplicateIndex:
         self._names: list[str] = []
 
     def look_up(self, text: str) -> tuple[Sketch, list[Alike]]:
-        """The sketch of `text`, and the similar kept captions, the most similar first."""
+        """The sketch of `text`, and the similar captions in the index, the most similar first."""
         sketch = self._sketch(text)
         found = {index for bucket, key in zip(self._buckets, sketch.keys, strict=True) for index in _of(bucket, key)}
         alike = [Alike(self._names[index], self._similarity(sketch.signature, index)) for index in found]
@@ -69,7 +69,7 @@ class NearDuplicateIndex:
         return sketch, sorted(near, key=lambda one: (-one.similarity, one.name))
 
     def keep(self, name: str, sketch: Sketch) -> None:
-        """Adds a kept caption."""
+        """Adds an unfiltered caption."""
         index = len(self._names)
         self._names.append(name)
         if index % _CHUNK == 0:

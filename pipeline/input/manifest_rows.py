@@ -78,10 +78,10 @@ def _csv_rows(uri: str) -> Iterator[tuple[int, Row | BadLineError]]:
         errors = "surrogateescape" if encoding == _UTF_8 else "replace"
         text = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
         first = text.readline()
-        told = _DELIMITER_LINE.fullmatch(first)
+        delimiter_line = _DELIMITER_LINE.fullmatch(first)
         reader = csv.reader(
-            text if told else chain([first], text),
-            delimiter=told[1] if told else _delimiter_of(first),
+            text if delimiter_line else chain([first], text),
+            delimiter=delimiter_line[1] if delimiter_line else _delimiter_of(first),
             skipinitialspace=True,
         )
         header: list[str] = []
@@ -91,12 +91,12 @@ def _csv_rows(uri: str) -> Iterator[tuple[int, Row | BadLineError]]:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield reader.line_num + bool(told), BadLineError(str(error))
+                yield reader.line_num + bool(delimiter_line), BadLineError(str(error))
                 continue
             if not header:
                 header = _without_last_empty(cells)
             elif any(cells):
-                yield reader.line_num + bool(told), _csv_row(header, cells)
+                yield reader.line_num + bool(delimiter_line), _csv_row(header, cells)
 
 
 def _delimiter_of(header: str) -> str:

@@ -73,7 +73,7 @@ class _Found:
 
 
 def _normal_uri(uri: str) -> str:
-    """The normalised spelling of a local path: `./a//b` is `a/b`. `..` is kept, since its meaning depends on links."""
+    """The normalised spelling of a local path: `./a//b` is `a/b`. `..` remains, since its meaning depends on links."""
     if not files.is_local(uri) or uri.startswith("file://"):
         return uri
     return str(files.local_path(uri))
@@ -103,14 +103,14 @@ def recording_id_of(uri: str) -> str:
 
 
 def _source(recording_id: str, found: Sequence[_Found]) -> tuple[Source, list[Rejected]]:
-    """One source for files with the same bytes, of which the first is kept; and rows to report."""
-    kept = found[0]
+    """One source for files with the same bytes, represented by the first of them; and rows to report."""
+    first = found[0]
     joined = join_entries([entry for one in found for entry in one.entries])
     source = Source(
-        uri=kept.uri,
-        source_uri=kept.source_uri,
+        uri=first.uri,
+        source_uri=first.source_uri,
         recording_id=recording_id,
-        size_bytes=kept.size_bytes,
+        size_bytes=first.size_bytes,
         manifest_id=joined.common.manifest_id,
         license=joined.common.license,
         language=joined.common.language,
@@ -118,10 +118,10 @@ def _source(recording_id: str, found: Sequence[_Found]) -> tuple[Source, list[Re
         metadata=joined.common.metadata,
         lines=joined.differing_lines,
     )
-    duplicate = f"the same bytes as {kept.source_uri}"
+    duplicate = f"the same bytes as {first.source_uri}"
     rejected = [_rejected(one.uri, "duplicate", duplicate, recording_id) for one in found[1:]]
     if joined.problem:
-        rejected.append(_rejected(kept.uri, "conflicting_entries", joined.problem, recording_id))
+        rejected.append(_rejected(first.uri, "conflicting_entries", joined.problem, recording_id))
     return source, rejected
 
 

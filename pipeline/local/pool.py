@@ -15,23 +15,23 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
-Work = TypeVar("Work")
-Made = TypeVar("Made")
+TaskT = TypeVar("TaskT")
+ResultT = TypeVar("ResultT")
 
 AHEAD = 4
 """Maximum number of finished results per worker that wait for their turn."""
 
 
-def in_order(make: Callable[[Work], Made], tasks: Sequence[Work], workers: int) -> Iterator[Made]:
-    """`make` of each work. In this process for one worker or one work."""
+def in_order(make: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], workers: int) -> Iterator[ResultT]:
+    """The result of `make` for each task, in order; in this process if there is one worker or one task."""
     if workers == 1 or len(tasks) < 2:
         yield from map(make, tasks)
         return
     # The initializer: a killed parent runs no clean-up, and its processes would wait for it forever.
     with ProcessPoolExecutor(min(workers, len(tasks)), get_context("spawn"), die_with, (os.getpid(),)) as pool:
-        waiting: deque[Future[Made]] = deque()
-        for work in tasks:
-            waiting.append(pool.submit(make, work))
+        waiting: deque[Future[ResultT]] = deque()
+        for task in tasks:
+            waiting.append(pool.submit(make, task))
             if len(waiting) >= AHEAD * workers:
                 yield waiting.popleft().result()
         while waiting:

@@ -258,7 +258,7 @@ class Meter:
             self._count_left(bits, self._durations_ms[name])
         self._share = 0.0
         self._seconds: defaultdict[str, float] = defaultdict(float)
-        self._heard_ms: Counter[str] = Counter()
+        self._processed_ms: Counter[str] = Counter()
         self._passed_ms: Counter[str] = Counter()
         self._begun_s = time.monotonic()
         self._first_step_s: float | None = None
@@ -269,7 +269,7 @@ class Meter:
         if step.state != "done":
             return
         self._seconds[step.stage] += seconds
-        self._heard_ms[step.stage] += step.audio_ms
+        self._processed_ms[step.stage] += step.audio_ms
         if step.stage == SEGMENTS_STAGE and len(step.recording_ids) == 1 and step.audio_ms:
             self._correct(step.recording_ids[0], step.audio_ms)
         if step.stage in self._costs:
@@ -312,9 +312,9 @@ class Meter:
             StageMetrics(
                 stage=stage,
                 seconds=round(self._seconds[stage], 3),
-                audio_ms=self._heard_ms[stage],
+                audio_ms=self._processed_ms[stage],
                 recording_ms=self._passed_ms[stage],
-                speed=round(self._heard_ms[stage] / 1000 / self._seconds[stage], 1),
+                speed=round(self._processed_ms[stage] / 1000 / self._seconds[stage], 1),
             )
             for stage in self._stages
             if self._seconds[stage] > 0

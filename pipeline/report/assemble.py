@@ -42,9 +42,9 @@ def marks_of(row: Duplicate | None) -> tuple[str, ...]:
 
 def facts_of(row: Duplicate | None) -> Iterator[Fact]:
     if row is not None and row.corpus is not None:
-        yield Fact(name="like segment", value=_told(row.corpus))
+        yield Fact(name="like segment", value=_match_words(row.corpus))
     if row is not None and row.evaluation is not None:
-        yield Fact(name="like evaluation item", value=_told(row.evaluation))
+        yield Fact(name="like evaluation item", value=_match_words(row.evaluation))
 
 
 def duplicates_tile(output: str) -> Tile | None:
@@ -59,7 +59,7 @@ def duplicates_tile(output: str) -> Tile | None:
     return Tile(name="duplicates", value=f"{found.duplicates:,}", note=note)
 
 
-def _told(match: Match) -> str:
+def _match_words(match: Match) -> str:
     where = match.name if match.source is None else f"{match.name} of {match.source}"
     if match.relation is Relation.EXACT:
         return f"{where}: the same samples"

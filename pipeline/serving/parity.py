@@ -16,7 +16,7 @@ from rich.table import Table
 from soundseam.annotators.moss.checkpoint import MossConfig
 from soundseam.annotators.moss.forward import DecoderInput, MossAudio
 from soundseam.annotators.moss.model import audio_token_ids
-from soundseam.pipeline.serving.server import ScoredPrompt, as_heard, probe_clip, score_prompt
+from soundseam.pipeline.serving.server import ScoredPrompt, decoded_samples, probe_clip, score_prompt
 
 CHECKED_MS = (3_000, 4_000, 10_000, 12_000, 30_000)
 """Less than one of vLLM's chunks, exactly one, and several, with a complete or a half last one."""
@@ -61,7 +61,7 @@ def check_clip(model: MossAudio, root: str, served: str, duration_ms: int, dtype
 
 def compare(model: MossAudio, prompt: ScoredPrompt, clip: NDArray[np.int16], dtype: str) -> ClipParity:
     """`dtype` is the server's precision; float32 has a tighter bound."""
-    samples, ids = as_heard(clip), prompt.token_ids
+    samples, ids = decoded_samples(clip), prompt.token_ids
     duration_ms = len(clip) // 16
     encoded = model.encode(samples)
     if problem := prompt_problem(ids, model.config, encoded.num_tokens):
@@ -104,8 +104,8 @@ def difference_of(some: Scores, others: Scores) -> Difference:
     return Difference(float(apart.max()), float(apart.mean()))
 
 
-def _scores(model: MossAudio, ids: list[int], heard: DecoderInput, deepstack: bool) -> Scores:
-    return model.prompt_log_probabilities(ids, [heard], deepstack).astype(np.float64)
+def _scores(model: MossAudio, ids: list[int], encoded: DecoderInput, deepstack: bool) -> Scores:
+    return model.prompt_log_probabilities(ids, [encoded], deepstack).astype(np.float64)
 
 
 def _share(served: Scores, ours: Scores, without: Scores) -> float | None:

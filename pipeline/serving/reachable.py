@@ -49,8 +49,8 @@ async def _ask_all(config: RunConfig) -> list[ServerReport]:
 
     async def ask(server: ServerReport) -> ServerReport:
         variable = variables[server.url]
-        heard = await attempts.get(f"{server.url.rstrip('/')}/models", os.environ.get(variable, ""), PATIENCE_S)
-        return server.model_copy(update={"asked": True, "problem": _problem(server, heard, variable)})
+        response = await attempts.get(f"{server.url.rstrip('/')}/models", os.environ.get(variable, ""), PATIENCE_S)
+        return server.model_copy(update={"asked": True, "problem": _problem(server, response, variable)})
 
     try:
         return list(await asyncio.gather(*map(ask, servers_of(config))))
@@ -58,15 +58,15 @@ async def _ask_all(config: RunConfig) -> list[ServerReport]:
         await attempts.close()
 
 
-def _problem(server: ServerReport, heard: bytes | Failure, variable: str) -> str:
+def _problem(server: ServerReport, response: bytes | Failure, variable: str) -> str:
     start = (
         f"start it there with `soundseam serve start {server.model or 'MODEL'}`, or set server.urls to where it runs"
     )
-    if isinstance(heard, Failure):
-        if heard.fault is Fault.SET_UP:
-            return f"{server.url} refuses ({heard.detail}): set {variable} to its key, and server.urls to end in /v1"
-        return f"{server.url} does not answer ({heard.detail}): {start}"
-    served = list(_served(heard))
+    if isinstance(response, Failure):
+        if response.fault is Fault.SET_UP:
+            return f"{server.url} refuses ({response.detail}): set {variable} to its key, and server.urls to end in /v1"
+        return f"{server.url} does not answer ({response.detail}): {start}"
+    served = list(_served(response))
     if server.model in served:
         return ""
     return f"{server.url} serves {', '.join(served) or 'no model'}, not {server.model or 'an unnamed one'}: {start}"

@@ -50,7 +50,7 @@ def probe_clip(duration_ms: int) -> NDArray[np.int16]:
     return to_pcm16(mix * 0.8)
 
 
-def as_heard(clip: NDArray[np.int16]) -> Samples:
+def decoded_samples(clip: NDArray[np.int16]) -> Samples:
     """The samples that a server decodes from the clip's file: float32 in [-1, 1)."""
     samples: Samples = clip.astype(np.float32) / np.float32(FULL_SCALE)
     return samples
@@ -127,11 +127,11 @@ def score_messages(root: str, model: str, messages: Sequence[Mapping[str, object
         "return_token_ids": True,
     }
     answer = _read(_Completion, _request(f"{root}/chat/completions", json.dumps(body).encode()), root)
-    ids, told = answer.prompt_token_ids, answer.prompt_logprobs
-    if not ids or not told or len(ids) != len(told):
+    ids, logprobs = answer.prompt_token_ids, answer.prompt_logprobs
+    if not ids or not logprobs or len(ids) != len(logprobs):
         raise SetupError(f"{root} does not return log-probabilities of its prompt: only a vLLM server can be checked")
     scores = []
-    for token, row in zip(ids[1:], told[1:], strict=True):
+    for token, row in zip(ids[1:], logprobs[1:], strict=True):
         if row is None or str(token) not in row:
             raise SetupError(
                 f"{root} does not return a log-probability of token {token} of its own prompt: is it a vLLM server?"

@@ -16,7 +16,7 @@ _SAMPLING = Sampling(max_tokens=64)
 
 
 def with_text_only(samples: Iterable[Sample], style: TimestampFormat, client: ChatClient) -> Iterator[Sample]:
-    """The samples in order, those of closed questions with how right a model is that hears nothing.
+    """The samples in order, those of closed questions with the score of a model without audio.
 
     A question refused by the server has no score. Samples are drawn as answers arrive.
     """
@@ -44,8 +44,8 @@ def probability_of(reply: Reply, question: Question, letter: str) -> float | Non
         return None
     if letter in reply.probabilities:
         return min(1.0, max(0.0, reply.probabilities[letter]))
-    told = letter_of(reply.text)
-    return float(told == letter) if told in question.choices else None
+    given = letter_of(reply.text)
+    return float(given == letter) if given in question.choices else None
 
 
 def rightness(sample: Sample, reply: Reply, style: TimestampFormat) -> float | None:

@@ -294,5 +294,7 @@ def _plain(text: str) -> str:
 def _tokens(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKC", text).lower()
     spaced = _SPACELESS.sub(lambda found: f" {found[0]} ", plain)
-    kept = "".join(char for char in spaced if char.isspace() or char == "'" or unicodedata.category(char)[0] in "LNM")
-    return kept.split()
+    cleaned = "".join(
+        char for char in spaced if char.isspace() or char == "'" or unicodedata.category(char)[0] in "LNM"
+    )
+    return cleaned.split()

@@ -125,7 +125,7 @@ def contradictions(sample: Sample) -> Iterator[str]:
         if abs(sum(float(part) for part in parts.split(" + ")) - float(total)) > 0.001:
             yield f"{sample.sample_id}: {parts} is not {total}"
     spans = sample.answer_spec.spans
-    if any(not 0 <= one.segment_start_ms <= one.segment_end_ms <= sample.audio_ms + 10 for one in spans):
+    if any(not 0 <= span.segment_start_ms <= span.segment_end_ms <= sample.audio_ms + 10 for span in spans):
         yield f"{sample.sample_id}: a time is outside the audio"
     if sample.task == "structure" and spans and not spans[0].text.startswith("A"):
         yield f"{sample.sample_id}: the first part is {spans[0].text}"

@@ -1,7 +1,7 @@
 """Thins out answers that can be guessed without listening, and holds out recordings.
 
 Every sample has a random number that only depends on its id and the seed. Of each kind of answer the samples with the
-smallest numbers are kept, so that a few thresholds decide for any sample whether it stays: the same on every machine,
+smallest numbers remain, so that a few thresholds decide for any sample whether it stays: the same on every machine,
 in any order of shards, and nearly the same when the corpus grows. Removed samples are stored in OUT/thinned, so that
 the thresholds can be computed again.
 """
@@ -87,7 +87,7 @@ class Balance:
     held_out_below: float
     """Groups of recordings with at most this random number are held out."""
     thresholds: Mapping[tuple[Cell, str], float] = field(default_factory=dict)
-    """(group of questions, class of answer) → maximum random number of kept samples; no limit if missing."""
+    """(group of questions, class of answer) → maximum random number of remaining samples; no limit if missing."""
 
     def keeps(self, asked: Asked) -> bool:
         mine = draw(self.seed, "balance", asked.sample_id)
@@ -131,7 +131,7 @@ def _thinned(
 
     Thinning one answer changes the shares of others, so it is repeated until nothing has to be removed.
     """
-    left = [(draw(seed, "balance", one.sample_id), one) for one in members]
+    left = [(draw(seed, "balance", member.sample_id), member) for member in members]
     while True:
         cells: dict[Cell, dict[str, list[float]]] = {}
         chances: dict[Cell, float] = {}
@@ -141,10 +141,10 @@ def _thinned(
                 chances[cell] = max(chances.get(cell, 0.0), one.chance)
         for cell, answers in cells.items():
             _thin_cell(cell, answers, max(max_guessed, chances[cell] + OVER_CHANCE), found)
-        kept = [(mine, one) for mine, one in left if all(mine <= found.get(name, 1.0) for name in one.classes())]
-        if len(kept) == len(left):
-            return [one for _, one in kept]
-        left = kept
+        remaining = [(mine, one) for mine, one in left if all(mine <= found.get(name, 1.0) for name in one.classes())]
+        if len(remaining) == len(left):
+            return [one for _, one in remaining]
+        left = remaining
 
 
 def _thin_cell(

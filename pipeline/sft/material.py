@@ -147,12 +147,12 @@ class Material:
         """The segment's events in order of onset: from the general branch, else from the detection stage."""
         row = self.first(GeneralAnnotation, "events")
         if row is not None and row.events is not None:
-            heard: list[tuple[Event, float | None]] = [(event, event.salience_db) for event in row.events]
+            events: list[tuple[Event, float | None]] = [(event, event.salience_db) for event in row.events]
         else:
-            row, heard = None, [(event, None) for event in self.segment.events]
+            row, events = None, [(event, None) for event in self.segment.events]
         found = [
             Sighting(Event(**_event_fields(event)), salience, self._cite_event(row, index))
-            for index, (event, salience) in enumerate(heard)
+            for index, (event, salience) in enumerate(events)
         ]
         return tuple(sorted(found, key=lambda sighting: (sighting.span, sighting.event.label)))
 
@@ -179,8 +179,8 @@ class RecordingMaterial:
 
     def without(self, segment_ids: Collection[str]) -> RecordingMaterial:
         """The same without some segments."""
-        kept = tuple(material for material in self.segments if material.segment_id not in segment_ids)
-        return self if len(kept) == len(self.segments) else replace(self, segments=kept)
+        remaining = tuple(material for material in self.segments if material.segment_id not in segment_ids)
+        return self if len(remaining) == len(self.segments) else replace(self, segments=remaining)
 
     def others(self, material: Material) -> Iterator[Material]:
         return (other for other in self.segments if other.segment_id != material.segment_id)

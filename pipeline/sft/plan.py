@@ -42,7 +42,7 @@ class Decided:
 
 
 def decide(corpus: Corpus, config: SftConfig, marks: Marks) -> Decided:
-    """From the samples that are committed for `corpus`, kept ones and thinned ones alike."""
+    """From the samples that are committed for `corpus`, remaining and thinned ones alike."""
     rows = corpus.rows(Table.RECORDINGS, ["recording_id", "segment_count"])
     segments = {str(row["recording_id"]): int(str(row["segment_count"])) for row in rows}
     groups = {name: marks.group_of(name) for name in segments}

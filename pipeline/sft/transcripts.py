@@ -76,7 +76,9 @@ def cite_transcript(material: Material, said: Said, timed: bool = False) -> tupl
 def timed_texts(material: Material, parts: Iterable[Word | Sentence]) -> tuple[TimedText, ...]:
     """Words or sentences with their times in the segment; empty if one of them has no time inside it."""
     entries = tuple(material.timed(part.start_ms, part.end_ms, part.text.strip()) for part in parts)
-    fit = all(one.text and 0 <= one.segment_start_ms < one.segment_end_ms <= material.duration_ms for one in entries)
+    fit = all(
+        entry.text and 0 <= entry.segment_start_ms < entry.segment_end_ms <= material.duration_ms for entry in entries
+    )
     return entries if fit else ()
 
 
@@ -115,10 +117,10 @@ def turns_of(material: Material) -> tuple[SpeechAnnotation, Speakers] | None:
 
 def conversation_of(material: Material) -> Conversation | None:
     """The conversation, if every usable word has a time and a speaker."""
-    said, told = usable_transcript(material), turns_of(material)
-    if said is None or told is None or not said.words:
+    said, turns = usable_transcript(material), turns_of(material)
+    if said is None or turns is None or not said.words:
         return None
-    row, speakers = told
+    row, speakers = turns
     words = with_speakers(said.words, speakers.turns)
     if any(word.speaker is None for word in words):
         return None

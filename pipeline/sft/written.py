@@ -51,7 +51,7 @@ class Brief:
     facts: tuple[ToolResult, ...]
     language: str
 
-    def told(self) -> str:
+    def as_json(self) -> str:
         """The facts as JSON, times counted from the start of the clip."""
         start_ms = self.material.segment.start_ms
         facts = [
@@ -91,16 +91,16 @@ def brief_of(material: Material, language: str, min_confidence: float) -> Brief:
 def written_problems(written: WrittenQuestion, brief: Brief) -> Iterator[str]:
     """Problems of a valid answer, one clause each."""
     yield from _form_problems(written, brief)
-    told: list[float] = []
+    stated: list[float] = []
     for step in written.steps:
         cited = brief.cited(step.facts)
         for problem in ground_claim(step.says, cited, brief.material.segment, brief.language):
             if problem.reason is not Reason.UNFOUNDED_NUMBER:
                 yield problem.detail
-        told += _values_of(cited, brief)
-        yield from _unfounded(step.says, told)
-        told += [number.value for number in numbers_in(step.says)]
-    yield from _unfounded(written.answer, told)
+        stated += _values_of(cited, brief)
+        yield from _unfounded(step.says, stated)
+        stated += [number.value for number in numbers_in(step.says)]
+    yield from _unfounded(written.answer, stated)
 
 
 def _form_problems(written: WrittenQuestion, brief: Brief) -> Iterator[str]:
@@ -140,11 +140,11 @@ def _values_of(cited: Sequence[ToolResult], brief: Brief) -> list[float]:
     return [*values, float(len(cited))]
 
 
-def _unfounded(text: str, told: Sequence[float]) -> Iterator[str]:
-    """Numbers of a text that are neither in `told` nor the sum or difference of two numbers there."""
-    reckoned = [value for one, other in combinations(told, 2) for value in (one + other, abs(one - other))]
+def _unfounded(text: str, stated: Sequence[float]) -> Iterator[str]:
+    """Numbers of a text that are neither in `stated` nor the sum or difference of two numbers there."""
+    reckoned = [value for one, other in combinations(stated, 2) for value in (one + other, abs(one - other))]
     for number in numbers_in(text):
-        if not any(number.is_near(value) for value in (*told, *reckoned)):
+        if not any(number.is_near(value) for value in (*stated, *reckoned)):
             yield f"{number.text!r} in {text!r} does not follow from the facts"
 
 

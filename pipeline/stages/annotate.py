@@ -165,7 +165,7 @@ def _clips_of_sources(
     backend: AnyBackend,
     lost: Lost,
 ) -> Iterator[Clip]:
-    """What `backend` hears of each segment: the mix that was cut, at its own rate, or all channels."""
+    """The audio of each segment for `backend`: the mix that was cut, at its own rate, or all channels."""
     rate_hz = backend.sample_rate_hz or DETECTION_RATE_HZ
     by_id = {source.recording_id: source for source in sources}
     for recording_id, group in groupby(segments, key=attrgetter("recording_id")):

@@ -65,7 +65,7 @@ def caption_tasks(
 
 @dataclass(frozen=True)
 class _Place:
-    """A segment on its way, with the task that it belongs to. `flac` is empty if nothing hears it."""
+    """A segment in progress, with the task that it belongs to. `flac` is empty if no model needs audio."""
 
     work: ShardTask
     segment: Segment
@@ -93,7 +93,7 @@ def _segments(context: RunContext, work: ShardTask) -> Iterable[tuple[Segment, b
 def _captions(
     places: Iterable[_Place], config: RunConfig, clients: CaptionClients
 ) -> Iterator[tuple[_Place, list[Row]]]:
-    """What became of each segment, in order."""
+    """The rows of each segment, in order: its caption, or why it was rejected."""
     key, verifier = stage_keys(config)[CAPTIONS_STAGE], config.captions.verifier
     plans = ((place, plan_caption(place.segment, place.annotations)) for place in places)
     drafts = (
@@ -122,7 +122,7 @@ def _verified(
     clients: CaptionClients,
 ) -> Iterable[tuple[ContextT, Verified | None]]:
     if verifier is None:
-        return ((context, None if heard is None else heard.caption) for context, heard in captions)
+        return ((context, None if item is None else item.caption) for context, item in captions)
     if clients.verifier is None:
         raise ValueError("the verifier has no client")
     return verify_captions(captions, verifier, clients.verifier)
@@ -138,7 +138,7 @@ def _row(place: _Place, caption: Verified, clap: AudioTextModel | None) -> Row:
 
 
 def _with_similarity(caption: Caption, flac: bytes, clap: AudioTextModel) -> Caption:
-    """The caption with how near it lies to the segment's sound, which CLAP hears at its own rate."""
+    """The caption with its similarity to the segment's sound, which CLAP takes at its own rate."""
     samples = soxr.resample(decode_flac(flac), DETECTION_RATE_HZ, CLAP_RATE_HZ)
     (similarity,) = text_audio_similarity(clap, samples, [caption.caption])
     return caption.model_copy(update={"clap_similarity": round(float(similarity), 4)})

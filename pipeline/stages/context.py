@@ -39,7 +39,7 @@ class Loadable(Hashable, Protocol[LoadedT_co]):
 
 @dataclass(frozen=True)
 class StageContext:
-    """Where a stage works: the corpus that it commits to, and the log in which it shows that it is alive."""
+    """Where a stage writes: the corpus that it commits to, and the log that shows that it is alive."""
 
     output: str
     progress: ProgressLog = field(default_factory=ProgressLog)

@@ -110,9 +110,9 @@ class _Unwritten:
         self._size = 0
         self._begun_s = time.monotonic()
 
-    def add(self, kept: CachedAnswer) -> None:
-        line = kept.model_dump_json().encode()
-        self._lines.append((kept.about, line))
+    def add(self, cached: CachedAnswer) -> None:
+        line = cached.model_dump_json().encode()
+        self._lines.append((cached.about, line))
         self._size += len(line)
 
     def is_due(self) -> bool:
@@ -157,7 +157,7 @@ class _Pieces:
 
 
 def _numbers(digits: Iterator[str]) -> NDArray[np.int64]:
-    return np.array([int(one, 16) for one in digits], np.int64)
+    return np.array([int(digit, 16) for digit in digits], np.int64)
 
 
 def _read_piece(uri: str) -> Mapping[str, Kept]:
@@ -169,8 +169,8 @@ def _read_piece(uri: str) -> Mapping[str, Kept]:
         return {}
     try:
         for line in gzip.decompress(data).splitlines():
-            kept = CachedAnswer.model_validate_json(line)
-            found.setdefault(kept.about, {})[kept.key] = kept.answer
+            cached = CachedAnswer.model_validate_json(line)
+            found.setdefault(cached.about, {})[cached.key] = cached.answer
     except (gzip.BadGzipFile, EOFError, zlib.error, ValidationError) as error:
         _LOGGER.warning(
             "the cached answers in %s cannot be read; their questions are asked again: %s", files.name_of(uri), error

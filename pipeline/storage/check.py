@@ -92,8 +92,10 @@ def without_altered(corpus: Corpus, budget_bytes: int = CHECK_BYTES) -> Corpus:
         if _is_altered(corpus.output, entry)
     ]
     bad = {id(commit) for commit, _ in altered}
-    kept = {stage: [commit for commit in commits if id(commit) not in bad] for stage, commits in corpus.commits.items()}
-    return Corpus(corpus.output, kept, (*corpus.damaged, *(damaged for _, damaged in altered)))
+    intact = {
+        stage: [commit for commit in commits if id(commit) not in bad] for stage, commits in corpus.commits.items()
+    }
+    return Corpus(corpus.output, intact, (*corpus.damaged, *(damaged for _, damaged in altered)))
 
 
 def set_aside(output: str, uris: Iterable[str]) -> int:

@@ -73,13 +73,13 @@ def _delete_orphans(output: str, corpus: Corpus) -> int:
     valid = {stage: {commit.commit_id for commit in commits} for stage, commits in corpus.commits.items()}
     covered = {stage: corpus.keys(stage).keys() for stage in corpus.commits}
     broken: list[Commit] = []
-    kept = [commit for commits in corpus.commits.values() for commit in commits]
+    remaining = [commit for commits in corpus.commits.values() for commit in commits]
     for stage in corpus.commits:
         for commit in read_commits(output, stage):
             if commit.commit_id not in valid[stage]:
                 # Rows that were not rebuilt stay: some of them may still be readable.
-                (broken if commit.recording_ids <= covered[stage] else kept).append(commit)
-    named = {SCHEMA_FILE} | {entry.name for commit in kept for entry in commit.files}
+                (broken if commit.recording_ids <= covered[stage] else remaining).append(commit)
+    named = {SCHEMA_FILE} | {entry.name for commit in remaining for entry in commit.files}
     orphans = [
         stat.uri
         for table in (*Table, SAMPLES_FOLDER, THINNED_FOLDER)

@@ -56,13 +56,13 @@ class CaptionTask(SegmentTask):
         caption = material.caption
         if caption is None or caption.verified is False or caption.language not in LANGUAGES:
             return
-        kept = caption.remaining
-        if is_trusted(kept, caption.composer):
-            detailed = len(kept) >= self.min_detailed_claims
-            yield _ask("detailed" if detailed else "plain", caption.caption, kept)
-            if len(kept) > 1:
-                yield from _short(material, caption.caption, kept)
-                yield _ask("list", "\n".join(f"- {claim.text}" for claim in kept), kept)
+        claims = caption.remaining
+        if is_trusted(claims, caption.composer):
+            detailed = len(claims) >= self.min_detailed_claims
+            yield _ask("detailed" if detailed else "plain", caption.caption, claims)
+            if len(claims) > 1:
+                yield from _short(material, caption.caption, claims)
+                yield _ask("list", "\n".join(f"- {claim.text}" for claim in claims), claims)
         for row in material.annotations:
             text = row.caption
             trusted = text and text != caption.caption and is_trusted(row.caption_claims, row.backend)
@@ -70,12 +70,12 @@ class CaptionTask(SegmentTask):
                 yield _ask(row.branch.value, text, row.caption_claims)
 
 
-def _short(material: Material, caption: str, kept: Sequence[Claim]) -> Iterator[QuestionDraft]:
+def _short(material: Material, caption: str, claims: Sequence[Claim]) -> Iterator[QuestionDraft]:
     """The caption itself if it is short; its first sentence only if it covers all classes of sound."""
     if len(caption.split()) <= _SHORT_WORDS and language_of(caption) == "en":
-        yield _ask("short", caption, kept)
+        yield _ask("short", caption, claims)
     elif len(material.segment.profile) == 1:
-        yield _ask("short", kept[0].text, kept[:1])
+        yield _ask("short", claims[0].text, claims[:1])
 
 
 def answers_for(branch: str, text: str) -> bool:
@@ -143,10 +143,10 @@ class RefusalTask(SegmentTask):
     needs: ClassVar[tuple[str, ...]] = ("segments:events",)
 
     def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
-        heard = detected_classes(material)
+        detected = detected_classes(material)
         said = " ".join(_said(material)).lower()
         for kind, about in _ABOUT.items():
-            fits = about in heard if about is not None else EventClass.SPEECH not in heard
+            fits = about in detected if about is not None else EventClass.SPEECH not in detected
             if not fits or any(hint in said for hint in _HINTS.get(kind, ())):
                 continue
             yield QuestionDraft(kind, material.cite(None, "profile"), grade(2), _refusal_turn, topic=kind)

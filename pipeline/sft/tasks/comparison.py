@@ -56,7 +56,11 @@ class ComparisonTask(Task):
 
     def asks(self, recording: RecordingMaterial) -> Iterator[QuestionDraft]:
         for kind in ("tempo", "level", "pace"):
-            measured = [(one, value) for one in recording.segments if (value := self._measure(kind, one)) is not None]
+            measured = [
+                (segment, value)
+                for segment in recording.segments
+                if (value := self._measure(kind, segment)) is not None
+            ]
             for (first, one), (second, other) in pairwise(measured):
                 if self._is_clear(kind, one.value, other.value):
                     yield QuestionDraft(

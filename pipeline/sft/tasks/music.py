@@ -188,7 +188,7 @@ class StructureTask(SegmentTask):
 
 
 def _speech_share(material: Material) -> float:
-    spoken = (one.span for one in material.sightings if one.event.event_class is EventClass.SPEECH)
+    spoken = (sighting.span for sighting in material.sightings if sighting.event.event_class is EventClass.SPEECH)
     return covered_ms(spoken) / max(material.duration_ms, 1)
 
 

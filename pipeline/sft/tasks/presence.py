@@ -83,10 +83,10 @@ def _draft(
 def may_be_absent(material: Material, sound: Sound) -> bool:
     """Whether every source agrees that `sound` is not in the segment."""
     event_class, label = sound
-    heard = detected_classes(material)
-    if heard & _KIN.get(event_class, frozenset({event_class})):
+    detected = detected_classes(material)
+    if detected & _KIN.get(event_class, frozenset({event_class})):
         return False
-    if EventClass.SOURCE_AMBIGUOUS in heard and event_class not in _DISTINGUISHED:
+    if EventClass.SOURCE_AMBIGUOUS in detected and event_class not in _DISTINGUISHED:
         return False
     text = " ".join(_texts(material)).lower()
     return not any(name in text for name in {label.lower(), event_class.value.replace("_", " ")} if name)

@@ -262,7 +262,7 @@ class _Draft:
         brief, asked = self.brief, self.written.question
         about = brief.material.segment.recording_id
         ask = partial(choice_question, language=brief.language, about=about, choices=self.choices, question=asked)
-        return ask("solve", facts=brief.told()), ask("guess")
+        return ask("solve", facts=brief.as_json()), ask("guess")
 
     def ask(self, guessed: float) -> QuestionDraft:
         written = self.written
@@ -295,7 +295,7 @@ def _writer_question(brief: Brief, sampling: Sampling) -> CheckedQuestion:
             yield from written_problems(record, brief)
 
     return CheckedQuestion(
-        text=brief.told(),
+        text=brief.as_json(),
         system=TRAINING.filled("write", brief.language),
         sampling=sampling,
         about=brief.material.segment.recording_id,

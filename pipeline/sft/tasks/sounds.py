@@ -42,15 +42,15 @@ Sounds = dict[Sound, tuple[Sighting, ...]]
 
 def are_sure(sightings: Iterable[Sighting], min_score: float) -> bool:
     """Whether none of them is in doubt or without a name, so that a list of them is complete."""
-    return all(one.event.score >= min_score and _is_nameable(one) for one in sightings)
+    return all(sighting.event.score >= min_score and _is_nameable(sighting) for sighting in sightings)
 
 
 def sure_sounds(material: Material, min_score: float) -> Sounds:
     """The sounds with a name and without doubtful events, in order of first onset."""
     found: Sounds = {}
-    for one in material.sightings:
-        name = (one.event.event_class, one.event.label)
-        found[name] = (*found.get(name, ()), one)
+    for sighting in material.sightings:
+        name = (sighting.event.event_class, sighting.event.label)
+        found[name] = (*found.get(name, ()), sighting)
     return {name: group for name, group in found.items() if are_sure(group, min_score)}
 
 
@@ -65,7 +65,7 @@ def is_crowded(sightings: Sequence[Sighting]) -> bool:
 
 
 def is_faint(sightings: Sequence[Sighting]) -> bool:
-    return any(one.salience_db is not None and one.salience_db < FAINT_DB for one in sightings)
+    return any(sighting.salience_db is not None and sighting.salience_db < FAINT_DB for sighting in sightings)
 
 
 def evidence_of(sightings: Iterable[Sighting]) -> tuple[Evidence, ...]:
@@ -79,7 +79,10 @@ def sound_words(sighting: Sighting, words: Words) -> str:
 
 def timed_sounds(material: Material, sightings: Iterable[Sighting], words: Words) -> tuple[TimedText, ...]:
     """Events as entries of timed text."""
-    return tuple(material.timed(one.span.start_ms, one.span.end_ms, sound_words(one, words)) for one in sightings)
+    return tuple(
+        material.timed(sighting.span.start_ms, sighting.span.end_ms, sound_words(sighting, words))
+        for sighting in sightings
+    )
 
 
 class SoundTask(SegmentTask):
@@ -269,25 +272,25 @@ class TimeQaTask(SegmentTask):
 
     def _between(self, material: Material) -> Iterator[QuestionDraft]:
         """Questions about the sounds between two times."""
-        names = {one.event.label for one in material.sightings}
+        names = {sighting.event.label for sighting in material.sightings}
         if len(names) < 2 or not are_sure(material.sightings, self.min_score):
             return
-        for window in dict.fromkeys(_window(material, one) for one in material.sightings):
-            inside = self._heard_in(material, window)
+        for window in dict.fromkeys(_window(material, sighting) for sighting in material.sightings):
+            inside = self._sounds_in(material, window)
             if inside and len({one.event.label for one in inside}) < len(names):
                 difficulty = grade(crowded=is_crowded(inside), faint=is_faint(inside), timed=True)
                 turn, fact = partial(_between_turn, window, inside), f"{window.start_ms}-{window.end_ms}"
                 yield QuestionDraft("between", evidence_of(inside), difficulty, turn, fact=fact)
 
-    def _heard_in(self, material: Material, window: TimeSpan) -> tuple[Sighting, ...]:
+    def _sounds_in(self, material: Material, window: TimeSpan) -> tuple[Sighting, ...]:
         """The sounds in `window` (in the clip's time); empty if that is ambiguous."""
         inside = []
-        for one in material.sightings:
-            overlap = one.span.shift(-material.segment.start_ms).overlap_ms(window)
-            if 0 < overlap < min(self.clear_ms, one.span.duration_ms):
+        for sighting in material.sightings:
+            overlap = sighting.span.shift(-material.segment.start_ms).overlap_ms(window)
+            if 0 < overlap < min(self.clear_ms, sighting.span.duration_ms):
                 return ()
             if overlap:
-                inside.append(one)
+                inside.append(sighting)
         return tuple(inside)
 
     def _said(self, material: Material) -> Iterator[QuestionDraft]:

@@ -130,13 +130,16 @@ class SpeakerTranscriptTask(SegmentTask):
 
     def _entries(self, material: Material, utterances: Sequence[Utterance]) -> tuple[tuple[TimedText, int], ...]:
         """(timed text, speaker number); empty if a time is outside the segment."""
-        entries = tuple((material.timed(one.start_ms, one.end_ms, one.text), one.speaker) for one in utterances)
+        entries = tuple(
+            (material.timed(utterance.start_ms, utterance.end_ms, utterance.text), utterance.speaker)
+            for utterance in utterances
+        )
         inside = all(0 <= one.segment_start_ms < one.segment_end_ms <= material.duration_ms for one, _ in entries)
         return entries if inside else ()
 
 
 def _plain_turn(utterances: Sequence[Utterance], words: Words) -> Wording:
-    text = "\n".join(words.say("line", number=str(one.speaker), text=one.text) for one in utterances)
+    text = "\n".join(words.say("line", number=str(utterance.speaker), text=utterance.text) for utterance in utterances)
     return Wording(words.say("question", form=words.say("line", number="1", text="…")), text, speaker_wer(text))
 
 
@@ -161,10 +164,10 @@ class SpeakerCountTask(SegmentTask):
     needs: ClassVar[tuple[str, ...]] = ("annotations/speech:speakers.turns",)
 
     def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
-        told = turns_of(material)
-        if told is None:
+        turns = turns_of(material)
+        if turns is None:
             return
-        row, speakers = told
+        row, speakers = turns
         times = speaking_times(speakers)
         if speakers.sure and 1 <= len(times) <= self.max_speakers and min(times.values()) >= self.min_ms:
             evidence = material.cite(row, "speakers.count", "speakers.turns", "speakers.sure")

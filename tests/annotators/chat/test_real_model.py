@@ -20,7 +20,7 @@ from soundseam.annotators.chat.served import Parsed, ask_records
 from soundseam.annotators.flac import encode_flac
 from soundseam.pipeline.captions.caption_config import VerifierConfig
 from soundseam.pipeline.captions.verify import VerifierInput, probability, questions_about, verify_captions
-from soundseam.pipeline.serving.server import as_heard, probe_clip
+from soundseam.pipeline.serving.server import decoded_samples, probe_clip
 from soundseam.schemas.caption import Caption
 from soundseam.schemas.record import Record
 from tests.annotators.moss.conftest import checkpoint, tiny
@@ -59,7 +59,7 @@ def _client(url: str) -> Iterator[ServerClient]:
 
 
 def a_clip(duration_ms: int = 3_000, shift: int = 0) -> bytes:
-    return encode_flac(np.roll(as_heard(probe_clip(duration_ms)), shift))
+    return encode_flac(np.roll(decoded_samples(probe_clip(duration_ms)), shift))
 
 
 def answers_to(client: ServerClient, *questions: Question, tally: Tally | None = None) -> list[Answer]:

@@ -13,7 +13,7 @@ import pytest
 from soundseam.annotators.base import Samples
 from soundseam.annotators.moss.checkpoint import CheckpointError, find_checkpoint
 from soundseam.annotators.moss.forward import MossAudio
-from soundseam.pipeline.serving.server import as_heard, probe_clip
+from soundseam.pipeline.serving.server import decoded_samples, probe_clip
 from tests.annotators.moss.tiny_moss import AUDIO, TinyMoss, chat
 
 REFERENCE = Path(__file__).parent / "reference.json"
@@ -30,7 +30,7 @@ def published(duration_ms: int) -> dict[str, list[float]]:
 
 @cache
 def probe(duration_ms: int) -> Samples:
-    return as_heard(probe_clip(duration_ms))
+    return decoded_samples(probe_clip(duration_ms))
 
 
 def test_the_tiny_checkpoint_is_the_one_that_the_numbers_are_of(checkpoint: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from soundseam.annotators.moss.checkpoint import AudioTokens
 from soundseam.annotators.moss.model import SHORTEST_SAMPLES, audio_token_ids, log_mel, tokens_of
-from soundseam.pipeline.serving.server import as_heard, probe_clip
+from soundseam.pipeline.serving.server import decoded_samples, probe_clip
 
 TOKENS = AudioTokens()
 AUDIO = TOKENS.audio_token_id
@@ -19,7 +19,7 @@ AUDIO = TOKENS.audio_token_id
 def test_frames_are_those_of_whispers_extractor(num_samples: int) -> None:
     transformers = pytest.importorskip("transformers", reason="needs pip install 'soundseam[models]'")
     extractor = transformers.WhisperFeatureExtractor(feature_size=128)
-    clip = as_heard(probe_clip(4_000))[:num_samples]
+    clip = decoded_samples(probe_clip(4_000))[:num_samples]
     theirs = extractor._np_extract_fbank_features(clip[None], device="cpu")[0]
     np.testing.assert_allclose(log_mel(clip), theirs, atol=1e-5)
 

@@ -114,7 +114,7 @@ class HearsAll:
 
 
 class WholeListener(Backend[SpeechFacts]):
-    """A backend that hears recordings."""
+    """A backend that takes recordings."""
 
     kind: Literal["whole_listener"] = "whole_listener"
     branch: ClassVar[Branch] = Branch.SPEECH

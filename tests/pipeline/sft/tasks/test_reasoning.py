@@ -29,7 +29,7 @@ BRIEF = brief_of(material(YARD, heard(YARD)), "en", 0.6)
 
 def fact_about(*words: str) -> str:
     """The id of the first fact that holds all these words and times."""
-    facts = json.loads(BRIEF.told())["facts"]
+    facts = json.loads(BRIEF.as_json())["facts"]
     return next(fact["id"] for fact in facts if all(word in json.dumps(fact) for word in words))
 
 
@@ -81,7 +81,7 @@ def test_what_does_not_follow_is_told(changes: Mapping[str, object], wrong: str)
 
 def test_only_sure_facts_that_nobody_disputes_are_given() -> None:
     doubtful = a_segment(end_ms=12_000, events=(event(DOG, 1000, 2000, score=0.3), event(BELL, 5000, 6500)))
-    facts = brief_of(material(doubtful, heard(doubtful)), "en", 0.6).told()
+    facts = brief_of(material(doubtful, heard(doubtful)), "en", 0.6).as_json()
     assert '"from_s": 5.0' in facts
     assert '"from_s": 1.0, "to_s": 2.0' not in " ".join(facts.split())
 
@@ -229,7 +229,7 @@ def test_where_the_model_is_served_changes_no_key() -> None:
 
 def test_a_brief_names_facts_by_ids() -> None:
     assert isinstance(BRIEF, Brief)
-    assert [fact["id"] for fact in json.loads(BRIEF.told())["facts"]] == [
+    assert [fact["id"] for fact in json.loads(BRIEF.as_json())["facts"]] == [
         f"f{number + 1}" for number in range(len(BRIEF.facts))
     ]
     assert len(BRIEF.cited([FIRST_DOG, FIRST_DOG, "f99"])) == 1
