@@ -126,11 +126,8 @@ def _timed(folder: Path) -> Iterator[tuple[str, Truth]]:
         return
     labelled = read_labelled_folder(folder)
     for scene in labelled.scenes:
-        events = tuple(
-            TruthEvent(event.cls, event.span, _labels(event.cls, event.label))
-            for event in scene.events
-            if event.role == "foreground"
-        )
+        # A sound in the background is there too.
+        events = tuple(TruthEvent(event.cls, event.span, _labels(event.cls, event.label)) for event in scene.events)
         yield scene.file, Truth(events, is_timed=True, bed=scene.bed)
     for conversation in labelled.conversations:
         turns = tuple(TruthEvent(Branch.SPEECH, turn.span, speaker=turn.speaker) for turn in conversation.turns)

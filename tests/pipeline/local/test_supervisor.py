@@ -237,7 +237,7 @@ def test_an_exception_ends_the_run_and_tells_why(workload: Workload) -> None:
 
 
 def test_a_model_that_cannot_load_is_wrong_set_up_and_no_crash(workload: Workload) -> None:
-    with pytest.raises(SetupError, match=r"^no way to do r2\. What was committed stays"):
+    with pytest.raises(SetupError, match=r"^no way to do r2\. Committed work stays"):
         run_local([group_with("unavailable")], Watched(workload).job)
 
 
