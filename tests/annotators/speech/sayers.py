@@ -15,6 +15,8 @@ from soundseam.annotators.base import Annotator
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.speech.openai_audio import OpenaiAudio
 from soundseam.annotators.speech.pocketsphinx import PocketsphinxAnnotator
+from soundseam.annotators.speech.sherpa_models import SherpaModel
+from soundseam.annotators.speech.sherpa_onnx import SherpaAnnotator, SherpaOnnx
 from soundseam.annotators.speech.transformers_asr import TransformersAnnotator, TransformersAsr
 from soundseam.schemas.speech import SpeechFacts, Transcript
 from tests.annotators.speech.builders import a_clip, silence, syllables
@@ -48,6 +50,23 @@ def _transformers_asr(text: str, _: Path) -> Iterator[Recogniser]:
     yield TransformersAnnotator(
         TransformersAsr(trust_single_system=True), lambda waves: [{"text": text} for _ in waves]
     )
+
+
+@contextmanager
+def _sherpa_onnx(text: str, _: Path) -> Iterator[Recogniser]:
+    """A model of sherpa-onnx that finds the words of `text`, 100 ms each."""
+    words = text.split()
+    answer = SimpleNamespace(
+        text=text,
+        tokens=[f"▁{word}" for word in words],
+        timestamps=[0.1 * i for i in range(len(words))],
+        durations=[],
+        ys_log_probs=[],
+        lang="",
+    )
+    stream = SimpleNamespace(accept_waveform=lambda *_: None, result=answer)
+    model = SimpleNamespace(create_stream=lambda: stream, decode_streams=lambda _: None)
+    yield SherpaAnnotator(SherpaOnnx(trust_single_system=True), SherpaModel("EncDecCTCModel", {}, {}), model)
 
 
 class _Says:
@@ -98,6 +117,7 @@ def _as_bytes(text: str) -> str:
 SAYERS: dict[str, Callable[..., object]] = {
     "pocketsphinx": _pocketsphinx,
     "faster_whisper": _faster_whisper,
+    "sherpa_onnx": _sherpa_onnx,
     "transformers_asr": _transformers_asr,
     "openai_audio": _openai_audio,
 }
