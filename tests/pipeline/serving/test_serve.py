@@ -298,8 +298,10 @@ def test_it_serves_until_it_is_stopped_and_leaves_nothing(
         assert process.stdout is not None
         told = ""
         deadline_s = time.monotonic() + 60
-        while "--check" not in told and not behaviour:
-            told += process.stdout.readline()
+        while "serve check" not in told and not behaviour:
+            line = process.stdout.readline()
+            assert line, told
+            told += line
         while not (place.folder / "notes.json").exists() or not (place.folder / "notes.json").stat().st_size:
             assert time.monotonic() < deadline_s
             time.sleep(0.1)
