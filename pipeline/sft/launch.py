@@ -45,7 +45,7 @@ def prepare_sft(output: str, config: SftConfig, marks: Marks) -> SftJob:
     """Plans without changing OUT. Raises SetupError if there is no corpus, or a configured model cannot be used."""
     config.check_available()
     if SEGMENTS_STAGE not in source_stages(output):
-        raise SetupError(f"there is no corpus in {output}: make one with soundseam run INPUTS --output {output}")
+        raise SetupError(f"{output} holds no corpus: make one with soundseam run INPUTS --output {output}")
     return _planned(output, config, marks)
 
 

@@ -15,6 +15,7 @@ from soundseam.annotators.base import Samples
 from soundseam.pipeline.storage.commits import Commit, new_commit, prepare_output, shard_of
 from soundseam.pipeline.work import SEGMENTS_STAGE
 from soundseam.schemas.tables import Table
+from tests.pipeline.sft.builders import a_recording
 from tests.support.builders import a_segment, recording_id_of, with_audio
 
 RATE_HZ = 16_000
@@ -48,6 +49,8 @@ def commit_sounds(output: Path | str, recordings: Mapping[str, Sequence[Samples]
                 segment = a_segment(name, start_ms, end_ms)
                 writer.append(Table.SEGMENTS, with_audio(segment, flac(samples)))
                 start_ms = end_ms
+            row = a_recording(name).model_copy(update={"segment_count": len(sounds), "duration_ms": start_ms})
+            writer.append(Table.RECORDINGS, row)
 
 
 def segment_of(name: str, number: int = 0, length_ms: int = 8000) -> str:

@@ -85,7 +85,7 @@ def test_a_mixed_export_holds_about_as_many_as_asked(corpus: Path, tmp_path: Pat
 
 def test_repeated_samples_have_keys_of_their_own(corpus: Path, tmp_path: Path) -> None:
     export(corpus, tmp_path, "nemo", tasks=["key"], mix={"samples": 1000, "max_repeats": 3.0})
-    ids = [line["id"] for split in ("train", "validation") for line in lines_of(tmp_path / f"{split}.jsonl")]
+    ids = [line["id"] for split in ("train", "validation") for line in lines_of(tmp_path / f"salm-{split}.jsonl")]
     keys = [key for key, sample in samples_in(corpus).items() if sample.task == "key"]
     assert sorted(ids) == sorted([*keys, *(f"{key}-{copy}" for key in keys for copy in (2, 3))])  # type: ignore[type-var]
 
@@ -94,9 +94,10 @@ def test_pretraining_takes_unified_captions_and_transcripts(corpus: Path, tmp_pa
     export(corpus, tmp_path, "webdataset", stage="pretrain")
     summary = export(corpus, tmp_path / "nemo", "nemo", stage="pretrain")
     assert {name.split("/")[0] for name in summary.counts.samples} == {"caption", "asr", "asr_words", "asr_sentences"}
-    captions = [line for split in ("train", "validation") for line in lines_of(tmp_path / "nemo" / f"{split}.jsonl")]
-    unified = {key for key, sample in samples_in(corpus).items() if sample.kind == "detailed"}
-    assert {line["id"] for line in captions if line["taskname"] == "caption"} == unified
+    splits = ("train", "validation")
+    written_ids = {line["id"] for split in splits for line in lines_of(tmp_path / "nemo" / f"salm-{split}.jsonl")}
+    captions = {key: sample.kind for key, sample in samples_in(corpus).items() if sample.task == "caption"}
+    assert written_ids & captions.keys() == {key for key, kind in captions.items() if kind == "detailed"}
     assert "caption: 0.4" in (tmp_path / "nemo" / "README.md").read_text()
     written = json.loads((tmp_path / "nemo" / "_export" / "export.json").read_text())
     assert written["shares"] == {"caption": 0.4, "asr": 0.1, "asr_words": 0.1, "asr_sentences": 0.1}

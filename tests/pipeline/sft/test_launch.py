@@ -79,7 +79,7 @@ def test_what_is_done_is_not_done_again(corpus: Path) -> None:
 
 
 def test_what_was_left_is_finished_with_the_same_result(corpus: Path, tmp_path: Path) -> None:
-    build_samples(corpus, TASKS, shard_tasks=1)
+    build_samples(corpus, TASKS, tasks=1)
     half = sum(len(task) for task in tables(corpus).values())
     build_samples(corpus, TASKS)
     commit_corpus(tmp_path / "other", [a_rich_recording(name) for name in NAMES])

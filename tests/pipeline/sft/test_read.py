@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from soundseam.pipeline.commands import cli
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.dedup.launch import DedupRequest, find_duplicates
-from soundseam.pipeline.sft.balance import Balance
+from soundseam.pipeline.sft.balance import Balance, held_out_below
 from soundseam.pipeline.sft.build import SftConfig
 from soundseam.pipeline.sft.read import Marks, are_outdated, read_marks
 from soundseam.schemas.duplicate import LeaveOut
@@ -63,12 +63,14 @@ def test_groups_come_from_the_table_of_duplicates(corpus: Path) -> None:
 
 
 def test_near_duplicates_lie_on_one_side_of_the_split(corpus: Path) -> None:
-    seeds = (TASKS.model_copy(update={"seed": seed}) for seed in range(99))
-    torn = next(
-        config
-        for config in seeds
-        if len({Balance(config.seed, config.validation_share).split_of(IDS[name]) for name in "abd"}) == 2
-    )
+    rows = pq.read_table(corpus / "recordings", columns=["recording_id", "segment_count"]).to_pylist()
+    segments = {row["recording_id"]: row["segment_count"] for row in rows}
+
+    def is_torn(config: SftConfig) -> bool:
+        below = held_out_below(segments, {}, config.seed, config.validation_share, config.validation_recordings)
+        return len({Balance(config.seed, below).split_of(IDS[name]) for name in "abd"}) == 2
+
+    torn = next(filter(is_torn, (TASKS.model_copy(update={"seed": seed}) for seed in range(99))))
     sides = splits(corpus, read_marks(str(corpus), None, ()), torn)
     assert sides["a"] == sides["b"] == sides["d"]
     assert len(sides["a"]) == 1
