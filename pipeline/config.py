@@ -158,9 +158,12 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     node: Any = tree
     try:
         for part in parents:
+            if part == "server" and isinstance(node.get(part), str):
+                # A part of a server that is referred to by name: this use of it becomes a server of its own.
+                node[part] = dict(tree["servers"][node[part]])
             node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
         node[int(last) if isinstance(node, list) else last] = yaml.safe_load(value)
-    except (IndexError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise SetupError(f"--set {override}: there is no such place in the configuration") from error
 
 

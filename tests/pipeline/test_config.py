@@ -155,6 +155,17 @@ def test_moving_a_named_server_moves_it_for_all_that_ask_it(tmp_path: Path) -> N
     assert moved.captions.verifier.server.urls == ("http://other:1/v1",)
 
 
+def test_moving_one_use_of_a_named_server_leaves_the_others(tmp_path: Path) -> None:
+    profile, override = a_profile(tmp_path, SERVERS), "captions.verifier.server.urls=[http://other:1/v1]"
+    moved, before = load_config(profile, [override]), load_config(profile)
+    assert moved.captions.verifier is not None
+    assert (moved.captions.verifier.server.model, moved.captions.verifier.server.urls) == (
+        "MOSS-Audio",
+        ("http://other:1/v1",),
+    )
+    assert moved.branches == before.branches
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -89,5 +89,5 @@ def test_missing_weights_are_refused_with_the_remedy(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("hello")
-    with pytest.raises(BackendUnavailableError, match="no model"):
+    with pytest.raises(BackendUnavailableError, match="not a model"):
         open_session(tmp_path / "text.onnx")
