@@ -19,6 +19,7 @@ from soundseam.annotators.wording.names import keys_in, names_in
 from soundseam.annotators.wording.normalise import primary_language, quotations_in, unquoted, was_said
 from soundseam.annotators.wording.numbers import numbers_in
 from soundseam.pipeline.evaluation.claim_truth import Truth
+from soundseam.pipeline.evaluation.named_clips import is_right
 from soundseam.schemas.claim import Claim
 from soundseam.schemas.event import Branch
 from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
@@ -113,14 +114,10 @@ def _names(statement: Statement) -> list[str] | None:
     if not statement.truth.is_complete or not all(event.labels for event in events):
         return None
     right = frozenset[str]().union(*(event.labels for event in events))
-    alien = [name for name in names if not _is_right(name.label, right)]
+    alien = [name for name in names if not is_right(name.label, right)]
     if statement.truth.has(Branch.MUSIC):  # whose instruments may ring, whistle and rumble
         alien = [name for name in alien if name.kind in ("animal", "voice", "crowd", "machine")]
     return [f"{name.subject} is none of: {', '.join(sorted(right)) or 'no sound'}" for name in alien]
-
-
-def _is_right(label: str, right: frozenset[str]) -> bool:
-    return label in right or any(label in broader_labels(one) for one in right)
 
 
 _KINDS: Mapping[str, tuple[str, ...]] = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
 
 from pydantic import Field
 
@@ -34,6 +33,7 @@ from soundseam.pipeline.evaluation.loop import (
     Timing,
     TruthT,
     evaluate,
+    mean_of,
     read_labelled,
 )
 from soundseam.schemas.annotation import GeneralAnnotation
@@ -222,8 +222,8 @@ class GeneralScorer(Scorer[Labelled[SoundTruth], list[Finding]]):
                 rejected=tally.rejected,
                 event_f1=events.by_event if events else None,
                 second_f1=events.by_second if events else None,
-                named=_mean([share for truth, found in tally.found for share in named_shares(truth, found)]),
-                measures=tuple((measure, _mean(tally.values.get(measure, []))) for measure in MEASURES),
+                named=mean_of([share for truth, found in tally.found for share in named_shares(truth, found)]),
+                measures=tuple((measure, mean_of(tally.values.get(measure, []))) for measure in MEASURES),
                 times_real_time=timing.times_real_time(name),
             )
 
@@ -243,7 +243,3 @@ def _of_scene(scene: LabelledScene) -> SoundTruth:
         file=scene.file,
         events=tuple(TrueSound(branch=event.cls, onset=event.onset, offset=event.offset) for event in events),
     )
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return round(fmean(values), 4) if values else None

@@ -17,7 +17,6 @@ from soundseam.pipeline.audio.stream import DecodeError
 from soundseam.pipeline.evaluation.event_scores import TrueEvent
 from soundseam.schemas.annotation import Facts
 from soundseam.schemas.event import Branch, Event, ProfileEntry
-from soundseam.schemas.record import Record
 from soundseam.schemas.segment import Boundary, Segment, segment_id_of
 from soundseam.schemas.timespan import TimeSpan
 
@@ -28,7 +27,7 @@ class _Line(BaseModel):
     file: str
 
 
-LineT = TypeVar("LineT", bound=_Line)
+LineT = TypeVar("LineT", bound=BaseModel)
 
 
 class _Turn(BaseModel):
@@ -115,25 +114,15 @@ def read_labelled_folder(root: Path) -> LabelledFolder:
 
 
 def _lines(path: Path, kind: type[LineT]) -> tuple[LineT, ...]:
-    if not path.is_file():
-        return ()
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            if line.strip():
-                rows.append(kind.model_validate_json(line))
-        except ValidationError as error:
-            raise LabelledFolderError(f"{path}, line {number}: {error.errors()[0]['msg']}") from error
-    return tuple(rows)
+    return tuple(read_list(path, kind)) if path.is_file() else ()
 
 
 _EDGE = Boundary(reason="recording_edge", cost=0.0, before=None, after=None, gap_ms=0, forced=False)
 
-RecordingLineT = TypeVar("RecordingLineT", bound=Record)
 BackendT = TypeVar("BackendT", bound=Backend[Facts])
 
 
-def read_list(path: Path, record: type[RecordingLineT]) -> Iterator[RecordingLineT]:
+def read_list(path: Path, record: type[LineT]) -> Iterator[LineT]:
     """One `record` per line. Raises LabelledFolderError if the file is missing or a line is invalid."""
     if not path.is_file():
         raise LabelledFolderError(f"{path.parent} has no {path.name}")
@@ -143,8 +132,8 @@ def read_list(path: Path, record: type[RecordingLineT]) -> Iterator[RecordingLin
                 yield record.model_validate_json(line)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise LabelledFolderError(f"{path}, line {number}: {where}: {first['msg']}") from error
+            where = "".join(f"{part}: " for part in [".".join(map(str, first["loc"]))] if part)
+            raise LabelledFolderError(f"{path}, line {number}: {where}{first['msg']}") from error
 
 
 def loadable(backends: Sequence[BackendT]) -> list[BackendT]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from soundseam.annotators.base import (
@@ -104,6 +105,11 @@ def evaluate(
             timing.seconds[name] += time.perf_counter() - started
             scorer.add(name, item, answer)
     return timing
+
+
+def mean_of(values: Sequence[float]) -> float | None:
+    """Their mean, to four digits; None if there are none."""
+    return round(fmean(values), 4) if values else None
 
 
 class ScoreTable(NamedTuple):

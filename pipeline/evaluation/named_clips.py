@@ -7,7 +7,7 @@ nouns of the table of sounds are looked up. Clips with neither are left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -128,7 +128,8 @@ def is_at_hand(backend: Backend[GeneralFacts]) -> bool:
 def score_named_clips(source: str, clips: Sequence[NamedClip]) -> NamedClips:
     """Scores over clips that are neither speech nor music and whose truth is known."""
     known = [clip for clip in clips if clip.truth.right_labels]
-    verdicts = [(_is_broad(clip.name), is_right(clip.name, clip.truth)) for clip in known if clip.name is not None]
+    named = [(clip.name, clip.truth.right_labels) for clip in known if clip.name is not None]
+    verdicts = [(_is_broad(name), is_right(name, right)) for name, right in named]
     narrow = [right for broad, right in verdicts if not broad]
     broad = [right for broad, right in verdicts if broad]
     return NamedClips(
@@ -144,9 +145,9 @@ def score_named_clips(source: str, clips: Sequence[NamedClip]) -> NamedClips:
     )
 
 
-def is_right(label: str, truth: ClipTruth) -> bool:
-    """Whether `label` is one of the right ones, or a broader word for one of them."""
-    return label in truth.right_labels or any(label in broader_labels(right) for right in truth.right_labels)
+def is_right(label: str, right: Collection[str]) -> bool:
+    """Whether `label` is one of the `right` ones, or a broader word for one of them."""
+    return label in right or any(label in broader_labels(one) for one in right)
 
 
 def _is_broad(label: str | None) -> bool:

@@ -25,6 +25,7 @@ from soundseam.pipeline.evaluation.loop import (
     Scores,
     Timing,
     evaluate,
+    mean_of,
     read_labelled,
 )
 from soundseam.schemas.annotation import SpeechAnnotation
@@ -160,14 +161,10 @@ class SpeakerScorer(Scorer[Labelled[Conversation], list[Finding]]):
                 confusion=round(metric.accumulated_["confusion"] / total, 4),
                 speakers_off=round(fmean(count.off for count in counts), 2),
                 count_right=round(fmean(count.right for count in counts), 4),
-                sure_share=_mean([count.sure for count in counts if count.sure is not None]),
-                count_right_if_sure=_mean([count.right for count in sure]),
+                sure_share=mean_of([count.sure for count in counts if count.sure is not None]),
+                count_right_if_sure=mean_of([count.right for count in sure]),
                 times_real_time=timing.times_real_time(name),
             )
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return round(fmean(values), 4) if values else None
 
 
 def _annotation(turns: Turns) -> Annotation:

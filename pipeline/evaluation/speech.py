@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rapidfuzz.distance import Levenshtein
 
 from soundseam.annotators.base import Backend
@@ -20,6 +19,7 @@ from soundseam.pipeline.evaluation.labelled import (
     LabelledFolderError,
     loadable,
     read_labelled_folder,
+    read_list,
 )
 from soundseam.pipeline.evaluation.loop import (
     Annotating,
@@ -31,11 +31,12 @@ from soundseam.pipeline.evaluation.loop import (
     ScoreTable,
     Timing,
     evaluate,
+    mean_of,
     read_labelled,
     score_table,
 )
 from soundseam.pipeline.evaluation.speakers import diarizing, evaluate_speakers
-from soundseam.pipeline.evaluation.spoken import Outcomes, Phrase, SpokenTruth
+from soundseam.pipeline.evaluation.spoken import Outcomes, SpokenSpan, SpokenTruth, errors_of
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.event import Branch
 from soundseam.schemas.record import Record
@@ -43,16 +44,6 @@ from soundseam.schemas.segment import Segment
 from soundseam.schemas.speech import ErrorUnit, SpeechFacts, Word
 
 LONGEST_MS = 30_000
-
-
-class SpokenWord(BaseModel):
-    """A word of the truth, with its time."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    text: str
-    onset: float
-    offset: float
 
 
 class SpokenClip(BaseModel):
@@ -64,8 +55,14 @@ class SpokenClip(BaseModel):
     label: Branch = Branch.SPEECH
     text: str = ""
     lang: str | None = None
-    words: tuple[SpokenWord, ...] = ()
-    phrases: tuple[Phrase, ...] = ()
+    words: tuple[SpokenSpan, ...] = ()
+    phrases: tuple[SpokenSpan, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, values: object) -> object:
+        """A null is the same as a missing field."""
+        return {name: one for name, one in values.items() if one is not None} if isinstance(values, Mapping) else values
 
     @property
     def truth(self) -> SpokenTruth:
@@ -132,7 +129,11 @@ def evaluate_speech(
 
     `detector` finds the speech. Raises LabelledFolderError if the folder is not in the format.
     """
-    truths = [truth for truth in read_spoken_clips(folder) if truth.label is Branch.SPEECH and truth.text.strip()]
+    truths = [
+        truth
+        for truth in read_list(folder / "clips.jsonl", SpokenClip)
+        if truth.label is Branch.SPEECH and truth.text.strip()
+    ]
     detect = Detecting([detector.load()])
     systems = {backend.backend: Annotating(backend) for backend in backends}
     scorer = SpeechScorer(systems)
@@ -175,27 +176,6 @@ class SpeechScorer(Scorer[Labelled[SpokenClip], list[Finding]]):
             yield _scores(name, tally, timing.times_real_time(name))
 
 
-def read_spoken_clips(folder: Path) -> Iterator[SpokenClip]:
-    path = folder / "clips.jsonl"
-    if not path.is_file():
-        raise LabelledFolderError(f"{folder} has no clips.jsonl: one line per recording, with file and text")
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            if line.strip():
-                yield _without_nulls(line)
-        except ValidationError as error:
-            raise LabelledFolderError(f"{path}, line {number}: {error.errors()[0]['msg']}") from error
-
-
-def _without_nulls(line: str) -> SpokenClip:
-    import json
-
-    values = json.loads(line)
-    if isinstance(values, Mapping):
-        values = {name: value for name, value in values.items() if value is not None}
-    return SpokenClip.model_validate(values)
-
-
 def _judge(row: SpeechAnnotation, truth: SpokenClip, segment: Segment, tally: _Tally) -> None:
     if row.transcript is not None:
         tally.answered += 1
@@ -214,13 +194,12 @@ def _judge(row: SpeechAnnotation, truth: SpokenClip, segment: Segment, tally: _T
 
 
 def _count(text: str, truth: SpokenClip, tally: _Tally) -> None:
-    unit = unit_of([truth.text])
-    language = truth.lang or "en"
-    reference = units_of(truth.text, unit, language)
+    unit, language = unit_of([truth.text]), truth.lang or "en"
     if unit is ErrorUnit.WORDS:
-        tally.words += len(reference)
-        tally.word_errors += Levenshtein.distance(reference, units_of(text, unit, language))
-    letters = units_of(" ".join(reference), ErrorUnit.CHARACTERS, language)
+        errors = errors_of(text, truth.truth)
+        tally.words += errors.units
+        tally.word_errors += errors.edits
+    letters = units_of(" ".join(units_of(truth.text, unit, language)), ErrorUnit.CHARACTERS, language)
     recognised = units_of(" ".join(units_of(text, unit, language)), ErrorUnit.CHARACTERS, language)
     tally.characters += len(letters)
     tally.character_errors += Levenshtein.distance(letters, recognised)
@@ -233,7 +212,7 @@ def _says(words: Sequence[Word], truth: SpokenClip) -> bool:
     return units_of(text, unit, language) == units_of(truth.text, unit, language)
 
 
-def word_time_errors_ms(words: Sequence[Word], truth: Sequence[SpokenWord]) -> list[float]:
+def word_time_errors_ms(words: Sequence[Word], truth: Sequence[SpokenSpan]) -> list[float]:
     """|difference| of every start and end; empty if the words differ from the truth in number or spelling."""
     if [plain(word.text) for word in words] != [plain(word.text) for word in truth]:
         return []
@@ -252,17 +231,13 @@ def _scores(backend: str, tally: _Tally, times_real_time: float) -> BackendScore
         rejected=tally.rejected,
         word_error_rate=round(tally.word_errors / tally.words, 4) if tally.words else None,
         character_error_rate=round(tally.character_errors / tally.characters, 4) if tally.characters else None,
-        coverage=_mean(tally.coverage),
-        agreement=_mean(tally.agreement),
-        usable_share=_mean([float(usable) for usable in tally.usable]),
-        word_time_aas_ms=_mean(tally.time_errors_ms),
-        time_source_difference_ms=_mean(tally.source_differences_ms),
+        coverage=mean_of(tally.coverage),
+        agreement=mean_of(tally.agreement),
+        usable_share=mean_of([float(usable) for usable in tally.usable]),
+        word_time_aas_ms=mean_of(tally.time_errors_ms),
+        time_source_difference_ms=mean_of(tally.source_differences_ms),
         times_real_time=times_real_time,
     )
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return round(float(np.mean(values)), 4) if values else None
 
 
 def speech_tables(folder: Path, backends: Sequence[Backend[SpeechFacts]]) -> Iterator[ScoreTable]:

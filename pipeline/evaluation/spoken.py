@@ -15,7 +15,7 @@ from rapidfuzz.distance import Levenshtein
 from soundseam.annotators.base import Clip
 from soundseam.annotators.speech.agreement import TranscriptAgreement
 from soundseam.annotators.wording.normalise import primary_language, unit_of, units_of
-from soundseam.pipeline.evaluation.loop import ScoreTable
+from soundseam.pipeline.evaluation.loop import ScoreTable, mean_of
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.speech import ErrorUnit, Transcript, Word
@@ -26,8 +26,8 @@ SELECTED_SHARES = (0.3, 0.5, 0.7, 0.8, 0.9, 1.0)
 NO_LANGUAGE = "?"
 
 
-class Phrase(BaseModel):
-    """A phrase without a pause: its first word starts at `onset`, its last one ends at `offset`, in s."""
+class SpokenSpan(BaseModel):
+    """A word, or a phrase without a pause: its first word starts at `onset`, its last one ends at `offset`, in s."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -42,7 +42,7 @@ class SpokenTruth:
 
     text: str
     language: str | None
-    phrases: tuple[Phrase, ...] = ()
+    phrases: tuple[SpokenSpan, ...] = ()
 
 
 @dataclass
@@ -102,7 +102,7 @@ class EdgeErrors:
     ends: tuple[float, ...]
 
 
-def edge_errors(words: Sequence[Word], phrases: Sequence[Phrase], language: str | None = "en") -> EdgeErrors:
+def edge_errors(words: Sequence[Word], phrases: Sequence[SpokenSpan], language: str | None = "en") -> EdgeErrors:
     timed = [(unit, word) for word in words for unit in units_of(word.text, ErrorUnit.WORDS, language)]
     said = [(unit, index) for index, one in enumerate(phrases) for unit in _units(one.text, language)]
     matcher = SequenceMatcher(None, [unit for unit, _ in said], [unit for unit, _ in timed], autojunk=False)
@@ -177,7 +177,6 @@ def _figures(outcomes: Sequence[Outcome]) -> Mapping[str, float | None]:
     agreements = [
         outcome.final.agreement for outcome in outcomes if outcome.final and outcome.final.agreement is not None
     ]
-    detected = [outcome.detected_language for outcome in outcomes]
     right = [
         _language_of(outcome) == primary_language(outcome.detected_language)
         for outcome in outcomes
@@ -186,16 +185,16 @@ def _figures(outcomes: Sequence[Outcome]) -> Mapping[str, float | None]:
     return {
         "recordings": float(len(outcomes)),
         "word_error_rate": _errors(outcomes),
-        "agreement": round(fmean(agreements), 4) if agreements else None,
+        "agreement": mean_of(agreements),
         "usable_share": round(len(usable) / len(outcomes), 4),
         "word_error_rate_of_usable": _errors(usable),
-        "language_right": round(fmean(right), 4) if any(detected) else None,
-        "usable_with_word_times": round(fmean(bool(one.aligned) for one in usable), 4) if usable else None,
+        "language_right": mean_of(right),
+        "usable_with_word_times": mean_of([bool(one.aligned) for one in usable]),
         "first_word_off_ms": round(fmean(starts), 1) if starts else None,
         "first_word_off_median_ms": round(float(np.median(starts)), 1) if starts else None,
-        "first_word_far_off": round(fmean(error > FAR_MS for error in starts), 4) if starts else None,
+        "first_word_far_off": mean_of([error > FAR_MS for error in starts]),
         "last_word_off_ms": round(fmean(ends), 1) if ends else None,
-        "last_word_far_off": round(fmean(error > FAR_MS for error in ends), 4) if ends else None,
+        "last_word_far_off": mean_of([error > FAR_MS for error in ends]),
     }
 
 
@@ -229,7 +228,7 @@ def _without_one(outcomes: Sequence[Outcome], agreement: TranscriptAgreement) ->
     for name, only_usable in (("word_error_rate", False), ("word_error_rate_of_usable", True)):
         rows.append((name, [_rate(list(_judged(outcomes, column, only_usable))) for column in columns]))
     shares = [[bool(one and one.usable_for_training) for one in column] for column in columns]
-    rows.append(("usable_share", [round(fmean(column), 4) for column in shares]))
+    rows.append(("usable_share", [mean_of(column) for column in shares]))
     yield ScoreTable("Agreement", ["all", *(f"without {system}" for system in systems)], rows)
 
 

@@ -19,7 +19,7 @@ def heard(label: str, event_class: EventClass = EventClass.ANIMAL, truth: ClipTr
     ("label", "right"), [("Crow", True), ("Bird", True), ("Animal", True), ("Caw", False), ("Duck", False)]
 )
 def test_a_broader_word_is_right_and_a_narrower_or_another_is_not(label: str, right: bool) -> None:
-    assert is_right(label, CROW) is right
+    assert is_right(label, CROW.right_labels) is right
 
 
 def test_named_clips_are_counted_by_how_narrow_and_how_right_they_are() -> None:

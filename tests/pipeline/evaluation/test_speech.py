@@ -19,14 +19,14 @@ from soundseam.annotators.speech.pocketsphinx import Pocketsphinx
 from soundseam.annotators.speech.pocketsphinx_alignment import PocketsphinxAlignment
 from soundseam.annotators.speech.voice import VoiceMeasures
 from soundseam.pipeline.commands.cli import app
-from soundseam.pipeline.evaluation.labelled import LabelledFolderError
+from soundseam.pipeline.evaluation.labelled import LabelledFolderError, read_list
 from soundseam.pipeline.evaluation.speech import (
-    SpokenWord,
+    SpokenClip,
     evaluate_speech,
-    read_spoken_clips,
     transcribing,
     word_time_errors_ms,
 )
+from soundseam.pipeline.evaluation.spoken import SpokenSpan
 from soundseam.schemas.speech import Word
 from tests.annotators.speech.builders import RATE_HZ, a_clip, read_sample
 
@@ -85,19 +85,19 @@ def test_two_sources_of_times_are_held_against_each_other_where_the_text_is_righ
 
 def test_word_times_are_judged_only_where_the_words_are_right() -> None:
     words = [Word(text="Good", start_ms=110, end_ms=400, confidence=None)]
-    assert word_time_errors_ms(words, [SpokenWord(text="good", onset=0.1, offset=0.42)]) == [10.0, 20.0]
-    assert word_time_errors_ms(words, [SpokenWord(text="bad", onset=0.1, offset=0.42)]) == []
+    assert word_time_errors_ms(words, [SpokenSpan(text="good", onset=0.1, offset=0.42)]) == [10.0, 20.0]
+    assert word_time_errors_ms(words, [SpokenSpan(text="bad", onset=0.1, offset=0.42)]) == []
 
 
 def test_a_folder_without_a_list_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LabelledFolderError, match=r"clips\.jsonl"):
-        list(read_spoken_clips(tmp_path))
+        list(read_list(tmp_path / "clips.jsonl", SpokenClip))
 
 
 def test_a_line_that_does_not_fit_is_named(tmp_path: Path) -> None:
     folder = a_folder(tmp_path, {"file": "a.wav"}, {"text": "no file"})
     with pytest.raises(LabelledFolderError, match="line 2"):
-        list(read_spoken_clips(folder))
+        list(read_list(folder / "clips.jsonl", SpokenClip))
 
 
 def test_what_composes_captions_is_not_evaluated_and_what_is_missing_is_left_out_if_it_may_be(

@@ -7,7 +7,7 @@ import pytest
 from soundseam.annotators.speech.agreement import TranscriptAgreement
 from soundseam.pipeline.evaluation.loop import ScoreTable
 from soundseam.pipeline.evaluation.speakers import count_speakers
-from soundseam.pipeline.evaluation.spoken import Outcomes, Phrase, SpokenTruth, edge_errors
+from soundseam.pipeline.evaluation.spoken import Outcomes, SpokenSpan, SpokenTruth, edge_errors
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.speech import Alignment, Word
 from soundseam.schemas.timespan import TimeSpan
@@ -44,8 +44,8 @@ def figure(table: ScoreTable, name: str, column: str) -> float | None:
 
 def test_edges_are_those_of_phrases_whose_first_and_last_words_were_heard() -> None:
     phrases = [
-        Phrase(text="Press one, now.", onset=0.5, offset=1.5),
-        Phrase(text="Press 2 later", onset=3.0, offset=4.0),
+        SpokenSpan(text="Press one, now.", onset=0.5, offset=1.5),
+        SpokenSpan(text="Press 2 later", onset=3.0, offset=4.0),
     ]
     words = [word("press", 530, 700), word("one", 700, 900), word("now", 1_000, 1_400), word("Dress", 2_000, 3_200)]
     found = edge_errors([*words, word("two", 3_200, 3_400), word("later.", 3_400, 4_250)], phrases)
@@ -80,7 +80,7 @@ def test_languages_are_told_apart_and_what_was_heard_as_another_counts_as_wrong(
 
 
 def test_usable_recordings_are_counted_with_their_times() -> None:
-    phrases = (Phrase(text=GOOD, onset=0.1, offset=4.9),)
+    phrases = (SpokenSpan(text=GOOD, onset=0.1, offset=4.9),)
     rows = [heard("a", GOOD), heard("b", GOOD)]
     words = tuple(word(text, 300 + 400 * index, 600 + 400 * index) for index, text in enumerate(GOOD.split()))
     alignment = Alignment(aligned="agreement", words=words, mean_difference_ms=None)
