@@ -60,9 +60,13 @@ class Session(Protocol):
     def get_inputs(self) -> Sequence[Input]: ...
 
 
-def carried_weights(name: str) -> Path:
-    """The path of a file in this package's `weights` folder."""
-    return Path(str(files("soundseam.annotators.detection").joinpath("weights", name)))
+CARRIED = Path(str(files("soundseam.annotators")))
+"""What the names in a model's `carries` are relative to."""
+
+
+def carried_weights(name: str, family: str = "detection") -> Path:
+    """The path of a file in the `weights` folder of a family of backends."""
+    return CARRIED / family / "weights" / name
 
 
 def open_session(path: Path, sha256: str | None = None) -> Session:

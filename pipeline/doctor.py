@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -19,6 +18,7 @@ from soundseam.annotators.detection import AnyDetection
 from soundseam.annotators.general import AnyGeneral
 from soundseam.annotators.hub import note_of
 from soundseam.annotators.music import AnyMusic
+from soundseam.annotators.onnx import CARRIED
 from soundseam.annotators.speech import AnySpeech
 from soundseam.pipeline.config import RunConfig
 from soundseam.schemas.record import Record
@@ -148,10 +148,6 @@ def _source_of(model: Model) -> str:
     if model.carries:
         return f"with the package, {_megabytes(CARRIED / name for name in model.carries)}"
     return ""
-
-
-CARRIED = Path(str(package_files("soundseam.annotators")))
-"""The folder of the weights in the package."""
 
 
 def _megabytes(paths: Iterable[Path]) -> str:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from soundseam.annotators.base import DETECTION_RATE_HZ, Backend, Clip, InMemory, RecordingAnnotator, Waveform
-from soundseam.annotators.onnx import open_session
+from soundseam.annotators.onnx import carried_weights, open_session
 from soundseam.annotators.speech.transcripts import speech_stretches
 from soundseam.annotators.speech.turns import SpeakerSpan, in_order_of_appearance, speakers_in
 from soundseam.annotators.speech.voice_clusters import (
@@ -28,7 +28,6 @@ from soundseam.annotators.speech.voice_models import (
     SEGMENTATION_SHA256,
     WINDOW_FRAMES,
     VoiceModels,
-    weights_path,
 )
 from soundseam.schemas.event import Branch
 from soundseam.schemas.segment import Segment
@@ -82,8 +81,8 @@ class OnnxDiarization(Backend[SpeechFacts]):
 
     def load(self) -> RecordingAnnotator[SpeechFacts]:
         self.check_available()
-        segmentation = open_session(weights_path(SEGMENTATION_FILE), SEGMENTATION_SHA256)
-        embedding = open_session(weights_path(EMBEDDING_FILE), EMBEDDING_SHA256)
+        segmentation = open_session(carried_weights(SEGMENTATION_FILE, "speech"), SEGMENTATION_SHA256)
+        embedding = open_session(carried_weights(EMBEDDING_FILE, "speech"), EMBEDDING_SHA256)
         return OnnxDiarizer(VoiceModels(segmentation, embedding), self)
 
 

@@ -6,9 +6,6 @@ Bredin, "Powerset multi-class cross entropy loss", Interspeech 2023) and CAM++ (
 
 from __future__ import annotations
 
-from importlib.resources import files
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,11 +33,6 @@ _MAX_EMBEDDED_FRAMES = 400
 _MIN_EMBEDDED_FRAMES = 20
 
 _FEATURE_SAMPLES, _FEATURE_HOP, _FFT, _BANDS = 400, 160, 512, 80
-
-
-def weights_path(name: str) -> Path:
-    """The path of a file in this package's `weights` folder."""
-    return Path(str(files("soundseam.annotators.speech").joinpath("weights", name)))
 
 
 class VoiceModels:
