@@ -82,10 +82,10 @@ def sft(
         chosen = chosen.only(tuple(tasks))
     options = beam_options(context.args, runner)
     console = Console()
+    require_corpus(output)
     if check:
         _show_audit(output, chosen, console)
         return
-    require_corpus(output)
     with output_in_use(output):
         marks = read_marks(output, groups, leave_out or ())
         if marks != Marks():
@@ -104,9 +104,7 @@ def sft(
 def _show_audit(output: str, config: SftConfig, console: Console) -> None:
     """Prints what an audit finds; exits with 1 if a rule is broken."""
     from soundseam.pipeline.sft.audit import audit
-    from soundseam.pipeline.storage.ownership import require_corpus
 
-    require_corpus(output)
     table = Table(title="Audit", title_justify="left")
     for heading in ("task", "samples", "left out", "commonest", "guessed"):
         table.add_column(heading, justify="left" if heading == "task" else "right")

@@ -126,7 +126,6 @@ def _json_of(record: Record) -> object:
 
 BESIDE = (Table.CAPTIONS, Table.SPEECH, Table.MUSIC, Table.GENERAL, Table.REJECTED)
 """The tables that are joined to the segments."""
-MAX_SEGMENTS = 5000
 REPORT_FOLDER = "report"
 
 

@@ -103,7 +103,7 @@ class ServedTask(AnyTaskOptions):
 
     @abstractmethod
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Whom it asks; `clients` are of these, in this order."""
+        """The servers that it asks; `clients` in `asks_from` are theirs, in this order."""
 
     @abstractmethod
     def asks_from(
