@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from soundseam.annotators.base import Clip, Samples
 from soundseam.schemas.event import Branch, EventClass
+from soundseam.schemas.speech import Agreement, ErrorUnit
 from tests.support.builders import a_segment, an_event
 
 RATE_HZ = 16_000
@@ -80,3 +81,15 @@ class InMemory:
     def read(self, start: int, stop: int) -> Samples:
         self.longest = max(self.longest, stop - start)
         return self._samples[start:stop]
+
+
+NO_FIGURES = Agreement(
+    systems=("a", "b"),
+    chosen="b",
+    unit=ErrorUnit.WORDS,
+    pairs=(),
+    coverage=None,
+    untranscribed_tail_ms=None,
+    letters_per_second=None,
+)
+"""An agreement of two systems without a comparison."""

@@ -20,8 +20,8 @@ from soundseam.annotators.speech.alignment import (
     within_speech,
 )
 from soundseam.schemas.annotation import SpeechAnnotation
-from soundseam.schemas.speech import Agreement, ErrorUnit, Speakers, Turn, Word
-from tests.annotators.speech.builders import a_clip, silence
+from soundseam.schemas.speech import Speakers, Turn, Word
+from tests.annotators.speech.builders import NO_FIGURES, a_clip, silence
 from tests.annotators.speech.test_agreement import a_row, heard
 
 START_MS = 10_000
@@ -41,15 +41,6 @@ def a_clip_with(*rows: SpeechAnnotation, spoken: tuple[tuple[int, int], ...] = (
 
 
 SEGMENT = a_clip_with(spoken=((500, 1_500), (2_500, 3_500))).segment
-NO_FIGURES = Agreement(
-    systems=("a", "b"),
-    chosen="b",
-    unit=ErrorUnit.WORDS,
-    pairs=(),
-    coverage=None,
-    untranscribed_tail_ms=None,
-    letters_per_second=None,
-)
 
 
 @pytest.mark.parametrize("is_first", [True, False])

@@ -12,8 +12,8 @@ from soundseam.annotators.speech.pocketsphinx import Pocketsphinx
 from soundseam.annotators.speech.pocketsphinx_alignment import PocketsphinxAligner, PocketsphinxAlignment, spoken_words
 from soundseam.annotators.speech.spoken_forms import PHONES, Reading, phones_of, spoken_pieces
 from soundseam.schemas.annotation import SpeechAnnotation
-from soundseam.schemas.speech import Agreement, ErrorUnit, Speakers, SpeechFacts, Turn, Word
-from tests.annotators.speech.builders import a_clip, a_sample, noise, silence
+from soundseam.schemas.speech import Speakers, SpeechFacts, Turn, Word
+from tests.annotators.speech.builders import NO_FIGURES, a_clip, a_sample, noise, silence
 from tests.annotators.speech.test_agreement import a_row, heard
 from tests.support.members import load_or_skip
 
@@ -149,16 +149,7 @@ def test_a_text_far_too_long_for_the_sound_is_not_aligned(aligner: PocketsphinxA
 
 
 def test_the_agreed_transcript_is_preferred() -> None:
-    agreement = Agreement(
-        systems=("a", "b"),
-        chosen="b",
-        unit=ErrorUnit.WORDS,
-        pairs=(),
-        coverage=None,
-        untranscribed_tail_ms=None,
-        letters_per_second=None,
-    )
-    rows = (heard("a", "first"), heard("agreement", "agreed").model_copy(update={"agreement": agreement}))
+    rows = (heard("a", "first"), heard("agreement", "agreed").model_copy(update={"agreement": NO_FIGURES}))
     text = text_to_align(replace(greeting(), annotations=rows))
     assert text is not None
     assert text.transcript.text == "agreed"

@@ -24,6 +24,7 @@ from tests.pipeline.sft.builders import (
     samples,
     spoken,
 )
+from tests.pipeline.sft.limits import only_task
 from tests.support.builders import a_segment
 
 YARD = a_segment(end_ms=10_000, events=(event(DOG, 0, 500),))
@@ -31,9 +32,7 @@ SENTENCES = ("A dog barks.", "It rains.", "A bell rings.")
 
 
 def asked(*materials: Material, task: str = "caption", **options: object) -> list[Sample]:
-    config = EVERY.only((task,))
-    config = config.model_copy(update={"tasks": (config.tasks[0].model_copy(update=options),)})
-    return samples(recording(*materials), config)
+    return samples(recording(*materials), only_task(EVERY, task, **options))
 
 
 def answers(caption: Caption, profile: int = 1, **options: object) -> dict[str, str]:

@@ -23,6 +23,7 @@ from tests.pipeline.sft.builders import (
     sung,
     tagged,
 )
+from tests.pipeline.sft.limits import only_task
 from tests.support.builders import a_segment
 
 START_MS = 3_000
@@ -37,9 +38,7 @@ def song(duration_ms: int = 16_000, speech_ms: int = 0) -> Segment:
 
 
 def asked(task: str, row: MusicAnnotation, segment: Segment | None = None, **options: object) -> list[Sample]:
-    config = ENGLISH.only((task,))
-    config = config.model_copy(update={"tasks": (config.tasks[0].model_copy(update=options),)})
-    return samples(recording(material(segment or song(), row)), config)
+    return samples(recording(material(segment or song(), row)), only_task(ENGLISH, task, **options))
 
 
 def in_key(tonic: str | None, mode: Mode | None, confidence: float = 0.9) -> MusicAnnotation:

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from soundseam.pipeline.sft.answers import score_answer
 from soundseam.schemas.event import Event, EventClass
 from soundseam.schemas.sample import Difficulty, Sample
-from tests.pipeline.sft.builders import BELL, CONFIG, DOG, ENGLISH, MUSIC, event, material, musical, recording, samples
+from tests.pipeline.sft.builders import BELL, DOG, ENGLISH, MUSIC, event, material, musical, recording, samples
+from tests.pipeline.sft.limits import mark, only_task, shifted
 from tests.support.builders import a_segment
 
 START_MS = 4_000
@@ -20,17 +20,9 @@ TASK = ENGLISH.only(("reasoning",))
 
 def asked(*events: Event, kind: str, **options: object) -> list[Sample]:
     """What is asked of a segment at 4 s of its recording whose events count from its own start."""
-    moved = tuple(
-        one.model_copy(update={"onset_ms": one.onset_ms + START_MS, "offset_ms": one.offset_ms + START_MS})
-        for one in events
-    )
-    segment = a_segment(start_ms=START_MS, end_ms=START_MS + 20_000, events=moved)
-    config = TASK.model_copy(update={"tasks": (TASK.tasks[0].model_copy(update={"max_per_segment": 9, **options}),)})
+    segment = a_segment(start_ms=START_MS, end_ms=START_MS + 20_000, events=shifted(events, START_MS))
+    config = only_task(ENGLISH, "reasoning", **{"max_per_segment": 9, **options})
     return [one for one in samples(recording(material(segment)), config) if one.kind == kind]
-
-
-def mark(sample: Sample, answer: str) -> float | None:
-    return score_answer(sample.answer_spec, answer, CONFIG.timestamps)
 
 
 def numbers_in(text: str | None) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from soundseam.pipeline.sft.answers import read_timed, score_answer
+from soundseam.pipeline.sft.answers import read_timed
 from soundseam.schemas.annotation import GeneralAnnotation
 from soundseam.schemas.event import Event, EventClass
 from soundseam.schemas.sample import Difficulty, Sample
@@ -23,6 +23,7 @@ from tests.pipeline.sft.builders import (
     samples,
     spoken,
 )
+from tests.pipeline.sft.limits import mark, only_task, shifted
 from tests.support.builders import a_segment
 
 START_MS = 2_000
@@ -33,23 +34,13 @@ def asked(
     task: str, *events: Event, duration_ms: int = 10_000, salience_db: float | None = None, **options: object
 ) -> list[Sample]:
     """What is asked of a segment at 2 s of its recording whose events count from its own start."""
-    moved = tuple(
-        one.model_copy(update={"onset_ms": one.onset_ms + START_MS, "offset_ms": one.offset_ms + START_MS})
-        for one in events
-    )
-    segment = a_segment(start_ms=START_MS, end_ms=START_MS + duration_ms, events=moved)
+    segment = a_segment(start_ms=START_MS, end_ms=START_MS + duration_ms, events=shifted(events, START_MS))
     rows: tuple[GeneralAnnotation, ...] = ()
     if salience_db is not None:
         row = heard(segment)
         measured = tuple(one.model_copy(update={"salience_db": salience_db}) for one in row.events or ())
         rows = (row.model_copy(update={"events": measured}),)
-    config = ENGLISH.only((task,))
-    config = config.model_copy(update={"tasks": (config.tasks[0].model_copy(update=options),)})
-    return samples(recording(material(segment, *rows)), config)
-
-
-def mark(sample: Sample, answer: str) -> float | None:
-    return score_answer(sample.answer_spec, answer, CONFIG.timestamps)
+    return samples(recording(material(segment, *rows)), only_task(ENGLISH, task, **options))
 
 
 def spans_of(sample: Sample) -> list[tuple[int, int, str]]:
@@ -211,9 +202,7 @@ def compared(kind: str, *values: float, **options: object) -> list[Sample]:
             "pace": lambda s=segment, v=value: spoken(s, rate_hz=v),
         }[kind]()
         found.append(material(segment, row))
-    config = ENGLISH.only(("comparison",))
-    config = config.model_copy(update={"tasks": (config.tasks[0].model_copy(update=options),)})
-    return [one for one in samples(recording(*found), config) if one.kind == kind]
+    return [one for one in samples(recording(*found), only_task(ENGLISH, "comparison", **options)) if one.kind == kind]
 
 
 @pytest.mark.parametrize(
@@ -282,8 +271,6 @@ def test_tempi_are_compared_from_the_confidence_that_is_set() -> None:
             start_ms, end_ms = 4_000 * index, 4_000 * (index + 1)
             segment = a_segment(start_ms=start_ms, end_ms=end_ms, events=(event(MUSIC, start_ms, end_ms),))
             found.append(material(segment, musical(segment, 100.0 + 20 * index, confidence)))
-        config = ENGLISH.only(("comparison",))
-        task = config.tasks[0].model_copy(update={"min_confidence": 0.6})
-        return len(samples(recording(*found), config.model_copy(update={"tasks": (task,)})))
+        return len(samples(recording(*found), only_task(ENGLISH, "comparison", min_confidence=0.6)))
 
     assert [count(0.6, 0.6), count(0.59, 0.6), count(0.6, 0.59)] == [1, 0, 0]

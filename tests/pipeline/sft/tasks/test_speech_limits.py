@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from soundseam.pipeline.sft.answers import read_timed, score_answer
+from soundseam.pipeline.sft.answers import read_timed
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.event import Branch, Event, EventClass
 from soundseam.schemas.sample import Difficulty, Sample
@@ -25,6 +25,7 @@ from tests.pipeline.sft.builders import (
     spoken,
     with_speakers,
 )
+from tests.pipeline.sft.limits import mark, only_task, shifted
 from tests.support.builders import a_segment
 
 START_MS = 5_000
@@ -34,11 +35,7 @@ WORDS = ["Come", "in.", "Sit", "down", "here."]
 def talk(*others: Event, duration_ms: int = 10_000) -> Segment:
     """Ten seconds of speech from the fifth second of its recording on, and other events."""
     end_ms = START_MS + duration_ms
-    moved = [
-        one.model_copy(update={"onset_ms": one.onset_ms + START_MS, "offset_ms": one.offset_ms + START_MS})
-        for one in others
-    ]
-    events = tuple(sorted([event(SPEECH, START_MS, end_ms), *moved], key=lambda one: one.onset_ms))
+    events = tuple(sorted([event(SPEECH, START_MS, end_ms), *shifted(others, START_MS)], key=lambda one: one.onset_ms))
     return a_segment(start_ms=START_MS, end_ms=end_ms, events=events, branches=(Branch.SPEECH,))
 
 
@@ -46,13 +43,7 @@ TALK = talk()
 
 
 def asked(task: str, *rows: SpeechAnnotation, segment: Segment = TALK, **options: object) -> list[Sample]:
-    config = ENGLISH.only((task,))
-    config = config.model_copy(update={"tasks": (config.tasks[0].model_copy(update=options),)})
-    return samples(recording(material(segment, *rows)), config)
-
-
-def mark(sample: Sample, answer: str) -> float | None:
-    return score_answer(sample.answer_spec, answer, CONFIG.timestamps)
+    return samples(recording(material(segment, *rows)), only_task(ENGLISH, task, **options))
 
 
 def spans_of(sample: Sample) -> list[tuple[int, int, str]]:
