@@ -250,7 +250,7 @@ class ServerPool:
             raise ConnectionError(self._misunderstood)
 
     async def _lacks(self, server: Server, request: Request) -> bool:
-        """Whether a server that works cannot answer even the least question of this kind."""
+        """Whether a server that works cannot answer even the simplest question of this kind."""
         if request.probe is None or request.simple is None or request.path != "chat/completions":
             return False
         probed = await self._post(server, request, request.probe())

@@ -249,13 +249,16 @@ def delete(uris: Iterable[str]) -> None:
 
 
 def remove_empty_folders(root: str, folders: Iterable[str]) -> None:
-    """Removes empty local `folders` under `root` (paths in it), and their empty parents up to `root`."""
+    """Removes empty or missing local `folders` under `root` (paths in it), and their empty parents up to `root`."""
     if not is_local(root):
         return
     for name in folders:
         path = local_path(join(root, name)) if name else local_path(root)
-        while path != local_path(root) and not next(iter(path.iterdir()), None):
-            path.rmdir()
+        while path != local_path(root):
+            if path.is_dir():
+                if any(path.iterdir()):
+                    break
+                path.rmdir()
             path = path.parent
 
 

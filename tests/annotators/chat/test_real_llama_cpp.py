@@ -30,7 +30,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def ask(url: str, dialect: Dialect, *questions: Question) -> list[Reply]:
     endpoint = Endpoint(urls=(url,), model="smollm2", dialect=dialect, attempts=2, in_flight=2)
     with closing(ServerClient(endpoint)) as client:
-        (replies,) = client.ask([questions])
+        ((_, replies),) = client.ask([(None, questions)])
         return replies
 
 

@@ -195,6 +195,20 @@ def test_nothing_to_export_is_an_error_and_leaves_an_earlier_export_alone(tmp_pa
     assert not (tmp_path / "new").exists()
 
 
+def test_an_export_without_any_part_says_that_there_is_no_sample_and_leaves_nothing(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path / "corpus")
+    for path in (corpus / "_run" / "commits" / "segments").rglob("*.json"):
+        path.unlink()
+    for made_before in (False, True):
+        target = tmp_path / f"new-{made_before}"
+        if made_before:
+            target.mkdir()
+        with pytest.raises(SetupError, match="no sample of"):
+            export(corpus, target, "moss")
+        assert target.exists() == made_before
+        assert not made_before or not list(target.iterdir())
+
+
 def test_nothing_unfinished_is_left_behind(corpus: Path, tmp_path: Path) -> None:
     export(corpus, tmp_path, "hf")
     assert not (tmp_path / "_export" / "scratch").exists()
