@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +15,7 @@ from soundseam.schemas.duplicate import LeaveOut
 if TYPE_CHECKING:
     from soundseam.pipeline.export.counts import Counts
     from soundseam.pipeline.export.launch import ExportSummary
-    from soundseam.pipeline.sft.build import SftConfig
+    from soundseam.pipeline.sft.audit import TaskAudit
     from soundseam.pipeline.sft.summary import SftSummary
 
 Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only this task; may be repeated.", show_default="all")]
@@ -69,6 +69,7 @@ def sft(
     from soundseam.pipeline.commands.display import ProgressDisplay
     from soundseam.pipeline.doctor import usable_cores
     from soundseam.pipeline.launch import output_in_use
+    from soundseam.pipeline.sft.audit import audit
     from soundseam.pipeline.sft.build import load_sft_config
     from soundseam.pipeline.sft.launch import prepare_sft, run_sft
     from soundseam.pipeline.sft.read import Marks, are_outdated, read_marks
@@ -84,7 +85,7 @@ def sft(
     console = Console()
     require_corpus(output)
     if check:
-        _show_audit(output, chosen, console)
+        _show_audit(audit(output, chosen), console)
         return
     with output_in_use(output):
         marks = read_marks(output, groups, leave_out or ())
@@ -98,26 +99,21 @@ def sft(
         with ProgressDisplay(Console(stderr=True)) as display:
             summary = run_sft(job, workers or usable_cores(), display, options, runner)
     console.print(_samples_table(summary))
-    _show_audit(output, chosen, console)
+    _show_audit(summary.audit, console)
 
 
-def _show_audit(output: str, config: SftConfig, console: Console) -> None:
+def _show_audit(audited: Sequence[TaskAudit], console: Console) -> None:
     """Prints what an audit finds; exits with 1 if a rule is broken."""
-    from soundseam.pipeline.sft.audit import audit
-
     table = Table(title="Audit", title_justify="left")
-    for heading in ("task", "samples", "left out", "commonest", "guessed"):
-        table.add_column(heading, justify="left" if heading == "task" else "right")
-    audited = audit(output, config)
+    for heading in ("task", "samples", "left out", "commonest", "guessed", "contradict"):
+        table.add_column(heading, justify="left" if heading == "task" else "right", no_wrap=True)
     for one in audited:
         shares = ("" if share is None else f"{share:.0%}" for share in (one.commonest, one.guessed))
-        table.add_row(one.task, f"{one.samples:,}", f"{one.thinned:,}", *shares)
+        table.add_row(one.task, f"{one.samples:,}", f"{one.thinned:,}", *shares, f"{one.contradictions:,}")
     console.print(table)
-    needs: dict[str, tuple[str, ...]] = {task.task: task.needs for task in config.tasks}
     for one in audited:
-        if not one.samples and not one.problems:
-            why = f"all {one.thinned:,} could be guessed" if one.thinned else f"needs {'; '.join(needs[one.task])}"
-            console.print(f"no samples of {one.task}: {why}", markup=False)
+        if one.missing:
+            console.print(f"no samples of {one.task}: {one.missing}", markup=False)
     problems = [f"{one.task}: {problem}" for one in audited for problem in one.problems]
     for problem in problems[:20]:
         console.print(problem, markup=False)

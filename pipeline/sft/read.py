@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import attrgetter
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,9 +17,10 @@ from soundseam.pipeline.dedup.store import DuplicatesMarker, read_duplicates, re
 from soundseam.pipeline.sft.material import Material, RecordingMaterial
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import stages_in
-from soundseam.pipeline.storage.corpus import ANNOTATIONS, Corpus
+from soundseam.pipeline.storage.corpus import ANNOTATIONS, SEGMENT_COLUMNS, Corpus
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.caption import Caption
+from soundseam.schemas.claim import Evidence
 from soundseam.schemas.duplicate import Duplicate, LeaveOut
 from soundseam.schemas.record import content_key
 from soundseam.schemas.segment import Segment
@@ -161,3 +164,55 @@ def read_recordings(output: str, shard: int, recording_ids: Collection[str]) -> 
 def _captions(corpus: Corpus, table: Table, wanted: Mapping[str, str]) -> dict[str, Caption]:
     """segment_id → its caption in `table`."""
     return {str(row["segment_id"]): Caption.model_validate(row) for row in corpus.rows(table, None, wanted)}
+
+
+RowKey = tuple[str, str, str | None]
+"""(table, segment_id, backend); no backend for segments and captions."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Rows of the corpus, without audio."""
+
+    rows: Mapping[RowKey, Mapping[str, Any]]
+
+    @cached_property
+    def by_segment(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        found: dict[str, list[Mapping[str, Any]]] = {}
+        for (_, segment_id, _), row in self.rows.items():
+            found.setdefault(segment_id, []).append(row)
+        return found
+
+    def filled(self) -> Iterator[str]:
+        """TABLE:FIELD of every field of a row that has a value."""
+        for (table, _, _), row in self.rows.items():
+            yield from (f"{table}:{field}" for field, value in row.items() if value not in (None, [], ""))
+
+    def value(self, evidence: Evidence) -> Any:
+        """The value that evidence is about, as it is now. Raises LookupError if there is none."""
+        return _at(self.rows[evidence.table, evidence.segment_id, evidence.backend], evidence.field.split("."))
+
+
+def tables_of(corpus: Corpus) -> Tables:
+    """All rows of a corpus, or of one of its shards, that samples are made from."""
+    rows: dict[RowKey, Mapping[str, Any]] = {}
+    for row in corpus.rows(Table.SEGMENTS, SEGMENT_COLUMNS, stage=SEGMENTS_STAGE):
+        rows[str(Table.SEGMENTS), str(row["segment_id"]), None] = row
+    for row in corpus.rows(Table.CAPTIONS):
+        rows[str(Table.CAPTIONS), str(row["segment_id"]), None] = row
+    for table in {stage.rpartition("/")[0] for stage in corpus.commits if stage.startswith(ANNOTATIONS)}:
+        for row in corpus.rows(table):
+            rows[table, str(row["segment_id"]), str(row["backend"])] = row
+    return Tables(rows)
+
+
+def _at(value: Any, path: Sequence[str]) -> Any:
+    if not path:
+        return value
+    if value is None:
+        return None
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        if path[0] == "*":
+            return [_at(element, path[1:]) for element in value]
+        return _at(value[int(path[0])], path[1:])
+    return _at(value[path[0]], path[1:])

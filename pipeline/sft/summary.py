@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from soundseam.pipeline.sft.audit import TaskAudit, audit
 from soundseam.pipeline.sft.build import SftConfig
 from soundseam.pipeline.sft.plan import sft_stage
 from soundseam.pipeline.storage import files
@@ -39,10 +40,11 @@ class TaskCount(Record):
 
 
 class SftSummary(Record):
-    """`_run/sft.json`: the configuration that samples were built with, and their counts."""
+    """`_run/sft.json`: the configuration that samples were built with, their counts, and their audit."""
 
     config: SftConfig
     tasks: tuple[TaskCount, ...]
+    audit: tuple[TaskAudit, ...]
 
     @property
     def samples(self) -> int:
@@ -65,7 +67,7 @@ Question = tuple[str, str, str, str]
 
 
 def summarise(output: str, config: SftConfig) -> SftSummary:
-    """Counts the committed samples, and writes summary and answer priors to `_run`. One pass, no audio."""
+    """Counts and audits the committed samples, and writes summary and answer priors to `_run`. Reads no audio."""
     counts: dict[str, Counter[str]] = {task.task: Counter() for task in config.tasks}
     languages: dict[str, Counter[str]] = {task.task: Counter() for task in config.tasks}
     answers: dict[Question, Counter[str]] = {}
@@ -87,7 +89,7 @@ def summarise(output: str, config: SftConfig) -> SftSummary:
         )
         for name, count in counts.items()
     )
-    summary = SftSummary(config=config, tasks=tasks)
+    summary = SftSummary(config=config, tasks=tasks, audit=audit(output, config))
     _write_priors(output, answers)
     files.write_atomically(
         files.join(output, RUN_FOLDER, SUMMARY_FILE), (summary.model_dump_json(indent=1) + "\n").encode()

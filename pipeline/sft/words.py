@@ -71,6 +71,29 @@ def language_of(text: str) -> str:
     return "zh" if unit_of([text]) is ErrorUnit.CHARACTERS else "en"
 
 
+def sound_name(event_class: EventClass, label: str, language: str) -> str:
+    """A sound as a noun phrase: "speech", "a dog barking". Raises UnsayableError for an unknown label."""
+    names = sound_names()
+    plain = label.strip().lower().replace("_", " ")
+    found = names["labels"].get(plain) or (names["classes"][event_class] if _is_generic(plain, event_class) else {})
+    if language in found:
+        return found[language]
+    if language == "en":
+        return f"the sound “{plain}”"
+    raise UnsayableError(f"no {language} word for {label}")
+
+
+def instrument_name(label: str, language: str) -> str:
+    """A tag of an instrument or a singer. Raises UnsayableError if the language has no word for it."""
+    plain = " ".join(label.lower().replace("_", " ").replace("-", " ").split())
+    found = sound_names()["instruments"].get(plain, {})
+    if language in found:
+        return found[language]
+    if language == "en":
+        return plain
+    raise UnsayableError(f"no {language} word for {label}")
+
+
 class Words:
     """The words of one language for one fact; `pick` chooses among wordings."""
 
@@ -90,24 +113,11 @@ class Words:
 
     def sound(self, event_class: EventClass, label: str) -> str:
         """A sound as a noun phrase: "speech", "a dog barking". Raises UnsayableError for an unknown label."""
-        names = sound_names()
-        plain = label.strip().lower().replace("_", " ")
-        found = names["labels"].get(plain) or (names["classes"][event_class] if _is_generic(plain, event_class) else {})
-        if self.language in found:
-            return found[self.language]
-        if self.language == "en":
-            return f"the sound “{plain}”"
-        raise UnsayableError(f"no {self.language} word for {label}")
+        return sound_name(event_class, label, self.language)
 
     def instrument(self, label: str) -> str:
         """A tag of an instrument or a singer. Raises UnsayableError if the language has no word for it."""
-        plain = " ".join(label.lower().replace("_", " ").replace("-", " ").split())
-        found = sound_names()["instruments"].get(plain, {})
-        if self.language in found:
-            return found[self.language]
-        if self.language == "en":
-            return plain
-        raise UnsayableError(f"no {self.language} word for {label}")
+        return instrument_name(label, self.language)
 
     def listing(self, phrases: Sequence[str]) -> str:
         """Phrases as a list inside a sentence."""
