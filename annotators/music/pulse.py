@@ -42,7 +42,7 @@ def candidate_tempi(correlation: Array) -> tuple[float, ...]:
     longest_lag = len(correlation) // 2
     tempi = SLOWEST_BPM * 2 ** np.arange(0, np.log2(FASTEST_BPM / SLOWEST_BPM), 1 / 96)
     tempi = tempi[2 * lags_of(tempi) < longest_lag]
-    if tempi.size < 3:
+    if not tempi.size:
         return ()
     comb = pulse_strength(correlation, tempi)
     score = comb * np.exp(-0.5 * (np.log2(tempi / _PREFERRED_BPM) / _SPREAD_OCTAVES) ** 2)
@@ -231,7 +231,7 @@ def harmonic_change(beats: Array, sums: Array) -> Array:
 
     `beats` are frames of `Spectra.fast`; `sums` (num_slow_frames + 1, n) the running sum of the harmony.
     """
-    places = np.clip(np.round(beats * HOP / SLOW_HOP).astype(np.int64), 0, len(sums) - 1)
+    places = np.minimum(np.round(beats * HOP / SLOW_HOP).astype(np.int64), len(sums) - 1)
     parts = sums[places[1:]] - sums[places[:-1]]
     parts = parts / np.maximum(np.linalg.norm(parts, axis=1, keepdims=True), 1e-9)
     change: Array = 1 - (parts[1:] * parts[:-1]).sum(axis=1)

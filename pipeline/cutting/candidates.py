@@ -162,7 +162,7 @@ def look_around(times_ms: Ints, foreground: Foreground, duration_ms: int) -> Sur
     return Surroundings(
         cut_events=begun - ended,
         cut_salience=begun_salience[begun] - ended_salience[ended],
-        gap_ms=np.where(inside, 0, np.maximum(next_onset - previous_end, 0)),
+        gap_ms=np.where(inside, 0, next_onset - previous_end),
         clearance_ms=np.where(inside, 0, np.minimum(_clear(times_ms - previous_end, begun > 0), next_onset - times_ms)),
         before=before,
         after=np.where(inside, before, classes[np.minimum(begun, len(onset))]),
@@ -205,7 +205,6 @@ def candidate_times(island: TimeSpan, foreground: Foreground, activity: Activity
     edges = np.concatenate((foreground.onset_ms, foreground.offset_ms))
     edges = edges[(edges > island.start_ms) & (edges < island.end_ms)]
     bounds = np.unique(np.concatenate((list(island), ticks, edges)))
-    bounds = bounds[(bounds >= island.start_ms) & (bounds <= island.end_ms)]
     quiet = _quietest(bounds[:-1], bounds[1:], activity)
     return np.unique(np.concatenate((list(island), edges, quiet)))
 
@@ -264,7 +263,6 @@ def candidates_of(island: TimeSpan, foreground: Foreground, activity: Activity, 
     weakness = np.where(around.cut_events > 0, np.rint(SALIENCE * level).astype(np.int64), 0)
     cut_cost = ONE_EVENT * around.cut_events + around.cut_salience + weakness
     break_cost = _break_cost(around, level, config)
-    cut_cost[[0, -1]] = 0
     break_cost[[0, -1]] = 0
     ended, begun = changes_around(times, foreground, config)
     return Candidates(times, cut_cost, break_cost, class_time(times, foreground), ended, begun)

@@ -174,8 +174,8 @@ def _boundaries(
             Boundary(
                 reason=_reason(edge, forced, gap_ms, changes=before is not after),
                 cost=costs[index],
-                before=None if time_ms == 0 else before,
-                after=None if time_ms == duration_ms else after,
+                before=before,
+                after=after,
                 gap_ms=gap_ms,
                 forced=forced,
             )

@@ -115,9 +115,7 @@ def _steadiness(pair: Whole, again: NDArray[np.bool_], count: Whole) -> NDArray[
     length, longer = count // stretches, count % stretches
     nth = np.arange(len(pair)) - (np.cumsum(count) - count)[pair]
     edge = (longer * (length + 1))[pair]
-    stretch = np.where(
-        nth < edge, nth // (length[pair] + 1), longer[pair] + (nth - edge) // np.maximum(length[pair], 1)
-    )
+    stretch = np.where(nth < edge, nth // (length[pair] + 1), longer[pair] + (nth - edge) // length[pair])
     cell = pair * STRETCHES + stretch
     sizes = np.bincount(cell, minlength=len(count) * STRETCHES)
     shares = np.bincount(cell, again, len(count) * STRETCHES) / np.maximum(sizes, 1)

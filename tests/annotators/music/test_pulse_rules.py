@@ -286,6 +286,24 @@ def test_beats_lie_on_the_strokes_to_a_tenth_of_a_frame(shift: float) -> None:
     assert np.abs(off[on_strokes]).max() <= 0.1
 
 
+def test_a_beat_without_an_onset_stays_where_the_tempo_puts_it() -> None:
+    holes = strokes(PERIOD)
+    missing = FIRST + 10 * PERIOD
+    holes[missing - 20 : missing + 20] = 0
+    pulse = find_pulse(onsets_of(holes), NO_CHANGE)
+    assert pulse is not None
+    assert np.abs(pulse.beats - missing).min() <= 1
+
+
+def test_the_bass_alternates_by_as_much_as_odd_and_even_beats_differ() -> None:
+    bass = strokes(PERIOD) * np.random.default_rng(2).uniform(0, 1, FRAMES)
+    onsets = onsets_of(strokes(PERIOD), bass)
+    for one in beat_hypotheses(onsets, NO_CHANGE):
+        begun = bass[one.beats[:-1]] / bass.mean()
+        difference = abs(float(begun[::2].mean() - begun[1::2].mean()))
+        assert one.evidence[EVIDENCE.index("bass_alternation")] == pytest.approx(difference)
+
+
 def test_alternatives_are_two_at_most_and_none_of_them_nearly_the_tempo_or_the_other() -> None:
     for period in (30.0, 40.0, 48.0, 60.0, 75.0):
         pulse = find_pulse(onsets_of(strokes(period)), NO_CHANGE)

@@ -157,6 +157,14 @@ def test_candidates_are_the_edges_and_the_quietest_place_of_each_piece(
     assert found.tolist() == sorted(expected)
 
 
+@pytest.mark.parametrize("quiet", range(12))
+def test_the_one_quiet_frame_of_a_piece_is_found_wherever_it_lies(quiet: int) -> None:
+    level = np.full(24, 0.9, dtype=np.float16)
+    level[[quiet, 12 + quiet]] = 0.1
+    found = candidate_times(TimeSpan(0, 960), Foreground.of([]), Activity(40, level), 480)
+    assert found.tolist() == [0, 40 * quiet + 20, 40 * (12 + quiet) + 20, 960]
+
+
 def test_only_events_that_begin_in_an_island_count_there() -> None:
     foreground = Foreground.of([event(0, 500), event(1_000, 1_500), event(2_000, 2_500)])
     assert foreground.within(TimeSpan(500, 2_000)).onset_ms.tolist() == [1_000]

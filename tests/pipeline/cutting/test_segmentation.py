@@ -179,6 +179,13 @@ def test_long_silence_is_left_out_but_for_margins() -> None:
     assert first.end_boundary.gap_ms == second.start_boundary.gap_ms == 30_000
 
 
+def test_a_boundary_with_no_event_on_one_side_has_no_class_there() -> None:
+    (draft,) = cut(event(20_000, 23_000, MUSIC), duration_ms=60_000)
+    assert draft.span == TimeSpan(19_500, 23_500)
+    assert (draft.start_boundary.before, draft.start_boundary.after) == (None, MUSIC)
+    assert (draft.end_boundary.before, draft.end_boundary.after) == (MUSIC, None)
+
+
 def detection(classes: tuple[EventClass, ...], *events: Event, hop_ms: int = 40, level: float = 0.5) -> Detection:
     return Detection(events, FrameScores(hop_ms, classes, np.full((100, len(classes)), level, dtype=np.float16)))
 
@@ -196,6 +203,36 @@ def test_activity_of_detectors_is_the_highest_on_the_finest_grid() -> None:
     activity = combine([coarse, fine]).activity
     assert activity.hop_ms == 20
     assert activity.level.tolist() == [0.5] * 200
+
+
+def test_on_a_finer_grid_each_frame_has_the_score_of_the_frame_its_middle_lies_in() -> None:
+    curve = np.linspace(0, 1, 10, dtype=np.float16)
+    coarse = Detection((), FrameScores(30, (EventClass.SPEECH,), curve[:, None]))
+    silent = Detection((), FrameScores(20, (MUSIC,), np.zeros((5, 1), dtype=np.float16)))
+    activity = combine([coarse, silent]).activity
+    assert activity.level.tolist() == [curve[(20 * frame + 10) // 30] for frame in range(15)]
+
+
+def test_a_class_counts_as_activity_only_from_the_detector_it_comes_from() -> None:
+    speech_only = detection((EventClass.SPEECH,), level=0.25)
+    both = Detection((), FrameScores(40, (EventClass.SPEECH, MUSIC), np.tile(np.float16([0.75, 0.5]), (100, 1))))
+    assert set(combine([speech_only, both]).activity.level.tolist()) == {0.5}
+    assert set(combine([both, speech_only]).activity.level.tolist()) == {0.75}
+
+
+def test_the_score_of_a_bed_is_no_activity_while_it_lasts() -> None:
+    scores = np.tile(np.float16([0.25, 0.75]), (1_600, 1))
+    events = (event(410, 61_010, MUSIC), event(1_000, 1_200))
+    found = combine([Detection(events, FrameScores(40, (EventClass.SPEECH, MUSIC), scores))]).activity
+    assert found.level.tolist() == [0.75] * 10 + [0.25] * 1_516 + [0.75] * 74
+
+
+def test_a_segment_has_the_events_of_the_recording_and_no_more() -> None:
+    first, last = event(0, 3_000), event(2_500, 8_000, MUSIC)
+    (draft,) = cut(first, last, event(8_000, 9_000), duration_ms=8_000)
+    assert draft.events == (first, last)
+    (draft,) = cut(first, event(2_500, 9_000, MUSIC), duration_ms=8_000)
+    assert draft.events == (first, last)
 
 
 def test_a_segment_with_two_classes_goes_to_two_branches() -> None:

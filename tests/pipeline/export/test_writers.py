@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.export.base import Clip, Stage, audio_bytes, num_samples
 from soundseam.pipeline.export.counts import Amount, Tally
 from soundseam.pipeline.export.formats import FORMATS, format_named
@@ -206,6 +207,13 @@ def test_a_conversation_asks_what_gives_answers_away_last_and_plays_its_clip_onc
     assert (talk.reasoning, talk.answer_spec.scoring) == (None, Scoring.OPEN)
     short = conversation_of([why, late], with_reasoning=False)
     assert [message.content for message in short.messages][2] == ANSWER
+
+
+def test_a_format_is_found_by_its_name_and_no_other_is() -> None:
+    assert {name: format_named(name).name for name in FORMATS} == {name: name for name in FORMATS}
+    assert len(FORMATS) == 10
+    with pytest.raises(SetupError, match="no format csv: choose one of moss, swift"):
+        format_named("csv")
 
 
 def test_formats_that_hold_one_answer_an_entry_hold_no_conversations() -> None:
