@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from docs.reference import markdown_table, option_table
+from docs.reference import documented_fields, markdown_table, option_table
 from soundseam.annotators.prompts import CAPTIONS
 from soundseam.pipeline.captions.caption_config import (
     VERIFIER_PROMPTS,
@@ -75,7 +75,7 @@ def prompts() -> str:
 
 
 def filter_options() -> str:
-    return option_table(FilterConfig.model_fields)
+    return option_table(documented_fields(FilterConfig))
 
 
 def _shown(corpus: Path) -> Material:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from enum import Enum
 from importlib.resources import files as package_files
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -19,6 +20,7 @@ from soundseam.annotators.base import Backend, Model
 from soundseam.pipeline.commands.cli import app
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.doctor import FAMILIES, members_of
+from soundseam.schemas.record import Record, field_docs
 from soundseam.schemas.tables import RECORD_OF, Table, arrow_schema
 
 BOUNDS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
@@ -65,7 +67,7 @@ def tables() -> str:
 def columns_of(record: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str]]:
     """(path, Arrow type, meaning) of each column, then of what is nested in it; `[]` stands for each of a list."""
     schema = arrow_schema(record)
-    for name, field in record.model_fields.items():
+    for name, field in documented_fields(record).items():
         column = field.alias or name
         nested, is_list = _nested_record(field.annotation)
         path = f"{prefix}{column}"
@@ -87,6 +89,14 @@ def command_line() -> str:
     )
 
 
+def documented_fields(record: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a record, each with its docstring as its description."""
+    fields = {name: copy(field) for name, field in record.model_fields.items()}
+    for name, text in (field_docs(record) if issubclass(record, Record) else {}).items():
+        fields[name].description = fields[name].description or text
+    return fields
+
+
 def option_table(fields: Mapping[str, FieldInfo]) -> str:
     """Options of a record, or of some of its fields, as a table."""
     return markdown_table(
@@ -99,7 +109,7 @@ def column_table(record: type[BaseModel]) -> str:
     return markdown_table(("column", "type", "meaning"), list(columns_of(record)))
 
 
-_SHARED = {**Model.model_fields, **Backend.model_fields}
+_SHARED = {**documented_fields(Model), **documented_fields(Backend)}
 _OPTION_COLUMNS = ("option", "type", "default", "meaning")
 
 
@@ -108,14 +118,14 @@ def _backend(member: type[Model]) -> str:
     facts = [f"Licence: {member.licence}."]
     if member.requires:
         facts.append(f"Needs {', '.join(f'`{module}`' for module in member.requires)}: `{member.remedy}`.")
-    own = {name: field for name, field in member.model_fields.items() if name not in _SHARED}
+    own = {name: field for name, field in documented_fields(member).items() if name not in _SHARED}
     rows = [row for name, field in own.items() for row in _rows_of_field(name, field)]
     options = f"\n\n{markdown_table(_OPTION_COLUMNS, rows)}" if rows else ""
     return f"#### `kind: {kind}`\n\n{paragraph(member.__doc__)} {' '.join(facts)}{options}"
 
 
 def _rows_of_record(record: type[BaseModel], prefix: str) -> list[tuple[str, ...]]:
-    return [row for name, field in record.model_fields.items() for row in _rows_of_field(prefix + name, field)]
+    return [row for name, field in documented_fields(record).items() for row in _rows_of_field(prefix + name, field)]
 
 
 def _rows_of_field(path: str, field: FieldInfo) -> list[tuple[str, ...]]:
@@ -126,7 +136,7 @@ def _rows_of_field(path: str, field: FieldInfo) -> list[tuple[str, ...]]:
         preset = field.default if isinstance(field.default, BaseModel) else None
         return [
             (row[0], row[1], _shown(getattr(preset, name)) if preset else row[2], row[3]) if simple else row
-            for name, inner in nested.model_fields.items()
+            for name, inner in documented_fields(nested).items()
             for row in _rows_of_field(f"{path}.{name}", inner)
             for simple in [_nested_record(inner.annotation)[0] is None]
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from docs.reference import column_table, option_table, paragraph
+from docs.reference import column_table, documented_fields, option_table, paragraph
 from soundseam.pipeline.export.formats import FORMATS
 from soundseam.pipeline.sft.ask import Task
 from soundseam.pipeline.sft.build import load_sft_config, samples_of
@@ -26,7 +26,7 @@ def tasks() -> str:
     for task in (*load_sft_config().tasks, WrittenReasoningTask()):
         own = {
             name: field
-            for name, field in type(task).model_fields.items()
+            for name, field in documented_fields(type(task)).items()
             if name != "task" and not isinstance(field.default, Task)
         }
         parts.append(f"### `{task.task}`\n\n{paragraph(type(task).__doc__)}\n\n{option_table(own)}")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from soundseam.schemas.event import Event
-from soundseam.schemas.record import Record, content_key, key_content
+from soundseam.schemas.record import Record, content_key, field_docs, key_content
 from soundseam.schemas.recording import Source
 from soundseam.schemas.timespan import TimeSpan
 from tests.support.strategies import records
@@ -54,6 +54,37 @@ def test_a_record_cannot_be_changed_or_given_unknown_fields() -> None:
         event.label = "other"  # type: ignore[misc]
     with pytest.raises(ValidationError, match="Extra inputs"):
         Event.model_validate({**fields, "loudness": 3})
+
+
+class Sound(Record):
+    level_dbfs: float = 0.0
+    """Relative to full scale."""
+    sharp_as: str = ""
+    """What it is like."""
+    plain: int = 0
+
+
+class Chirp(Sound):
+    level_dbfs: float = -3.0
+    plain: int = 1
+    """A number."""
+
+
+class Tweet(Chirp): ...
+
+
+def test_a_field_is_described_by_the_docstring_under_it_in_the_last_class_that_names_it() -> None:
+    assert field_docs(Sound) == {"level_dbfs": "Relative to full scale.", "sharp_as": "What it is like."}
+    assert field_docs(Tweet) == field_docs(Chirp) == {"sharp_as": "What it is like.", "plain": "A number."}
+
+
+def test_a_json_schema_describes_its_fields() -> None:
+    properties = Chirp.model_json_schema()["properties"]
+    assert {name: shown.get("description") for name, shown in properties.items()} == {
+        "level_dbfs": None,
+        "sharp_as": "What it is like.",
+        "plain": "A number.",
+    }
 
 
 def a_source(**changes: object) -> Source:
