@@ -64,7 +64,6 @@ def run(inputs: StrPath | Iterable[StrPath], output: StrPath, options: RunOption
     Raises SetupError, one line with the remedy, if the run cannot begin.
     """
     from soundseam.pipeline.launch import Launch, RunRequest, output_in_use, prepare_run
-    from soundseam.pipeline.stages.graph import beam_options
     from soundseam.pipeline.storage.ownership import check_output
 
     chosen = options or RunOptions()
@@ -77,7 +76,7 @@ def run(inputs: StrPath | Iterable[StrPath], output: StrPath, options: RunOption
         workers=chosen.workers,
     )
     with output_in_use(request.output):
-        return Launch(request, prepare_run(request), beam_options((), "DirectRunner"), chosen.display).run()
+        return Launch(request, prepare_run(request), None, chosen.display).run()
 
 
 @dataclass(frozen=True)

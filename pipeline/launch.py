@@ -190,7 +190,7 @@ class Launch:
 
     request: RunRequest
     prepared: Prepared
-    options: PipelineOptions
+    options: PipelineOptions | None
     display: Display
 
     def run(self) -> RunSummary:
@@ -252,7 +252,7 @@ class GraphGroup:
 
     config: RunConfig
     output: str
-    options: PipelineOptions
+    options: PipelineOptions | None
 
     def __call__(self, tasks: Sequence[ShardTask], progress: ProgressLog) -> None:
         from soundseam.pipeline.stages.context import RunContext

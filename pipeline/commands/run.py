@@ -248,11 +248,16 @@ def _show_plan(request: RunRequest) -> Prepared:
 
 def split_beam_options(
     tokens: Sequence[str], runner: str, own_options: Sequence[str]
-) -> tuple[list[str], PipelineOptions]:
+) -> tuple[list[str], PipelineOptions | None]:
     """The recordings among `tokens`, and the rest parsed as Beam's options. Raises SetupError for an unknown option.
 
+    None for a local run without such options: Beam, which takes seconds to load, is not loaded in this process then.
     `own_options` are those of the command, for suggesting a similar one.
     """
+    from soundseam.pipeline.launch import LOCAL_RUNNERS
+
+    if runner in LOCAL_RUNNERS and tokens and not any(token.startswith("-") for token in tokens):
+        return list(tokens), None
     from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, _BeamArgumentParser
 
     from soundseam.pipeline.config import SetupError

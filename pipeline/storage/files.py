@@ -41,8 +41,10 @@ class FileStat:
     modified_s: float
 
 
-def use_options(options: PipelineOptions) -> None:
-    """Passes options such as regions and endpoints to Beam's filesystems; called once, at launch."""
+def use_options(options: PipelineOptions | None) -> None:
+    """Passes options such as regions and endpoints, if any, to Beam's filesystems; called once, at launch."""
+    if options is None:
+        return
     from apache_beam.io.filesystems import FileSystems
 
     FileSystems.set_options(options)
@@ -316,7 +318,10 @@ def _beam(uri: str) -> Iterator[FileSystem]:
     """Beam's filesystem for `uri`; its exceptions become OSErrors without secrets."""
     from apache_beam.io.filesystem import BeamIOError
     from apache_beam.io.filesystems import FileSystems
+    from apache_beam.options.pipeline_options import PipelineOptions
 
+    if FileSystems._pipeline_options is None:
+        FileSystems.set_options(PipelineOptions([]))  # S3 and HDFS refuse to be used without any
     try:
         filesystem = FileSystems.get_filesystem(uri)
     except ValueError as error:

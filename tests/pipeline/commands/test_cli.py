@@ -268,6 +268,10 @@ def test_without_inputs_nothing_is_read(tmp_path: Path) -> None:
     assert "no inputs" in text_of(result)
 
 
+def test_a_local_run_without_options_of_beam_leaves_beam_to_its_workers() -> None:
+    assert split_beam_options(["a.wav", "b.flac"], "DirectRunner", ()) == (["a.wav", "b.flac"], None)
+
+
 def test_an_option_of_beam_passes_through(tmp_path: Path) -> None:
     inputs = copy_samples(tmp_path / "inputs", BELL)
     tokens = ["--flink_master", "host:8081", str(inputs), "--streaming", "--experiments=one", "--experiments=two"]
