@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -110,6 +110,16 @@ def refuse_non_commercial(backend: str, weights: str, licence: str, allowed: boo
         raise BackendUnavailableError(
             f"{backend} will not load {weights}, licensed {licence}: choose other weights, or set "
             "allow_non_commercial: true if your use is not commercial"
+        )
+
+
+def refuse_incomplete(backend: str, weights: str, files: Iterable[str]) -> None:
+    """Raises BackendUnavailableError if `weights` is a folder without one of `files`, paths in it."""
+    folder = Path(weights)
+    missing = [name for name in files if not (folder / name).exists()] if folder.is_dir() else []
+    if missing:
+        raise BackendUnavailableError(
+            f"{backend} cannot open {weights}: the folder has no {', '.join(missing)} (docs/weights.md lists its files)"
         )
 
 

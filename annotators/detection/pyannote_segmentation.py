@@ -25,7 +25,7 @@ from soundseam.annotators.detection.base import Detection, DetectionBackend, Det
 from soundseam.annotators.detection.tagging import file_revision
 from soundseam.annotators.hub import refuse_unreachable
 from soundseam.annotators.onnx import Floats
-from soundseam.annotators.weights import licence_of, torch_device
+from soundseam.annotators.weights import licence_of, refuse_incomplete, torch_device
 from soundseam.schemas.event import EventClass
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class PyannoteSegmentation(DetectionBackend):
 
     def check_available(self) -> None:
         super().check_available()
+        refuse_incomplete(self.backend, self.weights, ["pytorch_model.bin"])
         if not Path(self.weights).is_file():
             refuse_unreachable(self.backend, self.weights, "weights")
 

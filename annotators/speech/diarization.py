@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -19,7 +21,7 @@ from soundseam.annotators.base import (
 )
 from soundseam.annotators.onnx import is_out_of_memory
 from soundseam.annotators.speech.turns import SpeakerSpan, WindowedDiarizer, WindowTurns, span_in
-from soundseam.annotators.weights import TorchWeights, torch_device
+from soundseam.annotators.weights import TorchWeights, refuse_incomplete, torch_device
 from soundseam.schemas.event import Branch
 from soundseam.schemas.speech import SpeechFacts
 from soundseam.schemas.timespan import TimeSpan
@@ -27,6 +29,10 @@ from soundseam.schemas.timespan import TimeSpan
 if TYPE_CHECKING:
     from pyannote.audio import Pipeline
     from pyannote.audio.pipelines.speaker_diarization import DiarizeOutput
+
+
+_PART = re.compile(r"\$model/([\w./-]+)")
+"""A part of a pipeline that its configuration takes from its own folder."""
 
 
 class PyannoteDiarization(TorchWeights, Backend[SpeechFacts]):
@@ -47,6 +53,10 @@ class PyannoteDiarization(TorchWeights, Backend[SpeechFacts]):
     requires: ClassVar[tuple[str, ...]] = ("torch", "pyannote.audio")
     runs_on: ClassVar[tuple[str, ...]] = ("pyannote.audio",)
     licence: ClassVar[str] = "CC-BY-4.0"
+
+    def check_available(self) -> None:
+        super().check_available()
+        refuse_incomplete(self.backend, self.weights, _files_of(Path(self.weights)))
 
     def load(self) -> RecordingAnnotator[SpeechFacts]:
         self.check_available()
@@ -74,6 +84,13 @@ class PyannoteDiarization(TorchWeights, Backend[SpeechFacts]):
             f"{self.backend} cannot open {self.weights} ({lines[0] if lines else 'no reason given'}): accept its terms "
             "on its page of the model hub and set HF_TOKEN, or set weights to a folder with the pipeline"
         )
+
+
+def _files_of(pipeline: Path) -> list[str]:
+    """What must be in the folder of a pipeline: its configuration, and the parts that this takes from the folder."""
+    configuration = pipeline / "config.yaml"
+    text = configuration.read_text(encoding="utf-8", errors="replace") if configuration.is_file() else ""
+    return [configuration.name, *_PART.findall(text)]
 
 
 class WindowPipeline:

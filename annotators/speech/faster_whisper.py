@@ -23,7 +23,13 @@ from soundseam.annotators.speech.transcripts import (
     single_transcript,
     speech_stretches,
 )
-from soundseam.annotators.weights import installed_version, licence_of, refuse_non_commercial, weights_key
+from soundseam.annotators.weights import (
+    installed_version,
+    licence_of,
+    refuse_incomplete,
+    refuse_non_commercial,
+    weights_key,
+)
 from soundseam.annotators.wording.normalise import primary_language
 from soundseam.schemas.event import Branch
 from soundseam.schemas.segment import Segment
@@ -304,6 +310,7 @@ class FasterWhisper(Backend[SpeechFacts]):
     def check_available(self) -> None:
         refuse_non_commercial(self.backend, self.weights, self.weights_terms, self.allow_non_commercial)
         super().check_available()
+        refuse_incomplete(self.backend, self.weights, ["model.bin"])
         refuse_unreachable(self.backend, self.repository or self.weights, "weights")
 
     def load(self) -> Annotator[SpeechFacts]:

@@ -15,3 +15,5 @@ from soundseam.annotators.speech.transformers_asr import TransformersAsr
 AnyRecogniser = Annotated[
     FasterWhisper | OpenaiAudio | Pocketsphinx | SherpaOnnx | TransformersAsr, Field(discriminator="kind")
 ]
+
+RECOGNISERS = (FasterWhisper, OpenaiAudio, Pocketsphinx, SherpaOnnx, TransformersAsr)

@@ -86,6 +86,26 @@ FAMILIES = {
 }
 
 
+_KNOWN = {
+    "sherpa-onnx-nemo-parakeet-tdt-0.6b-v2-int8": ("en",),
+    "sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8": (
+        *("bg", "hr", "cs", "da", "nl", "en", "et", "fi", "fr", "de", "el", "hu", "it"),
+        *("lv", "lt", "mt", "pl", "pt", "ro", "sk", "sl", "es", "sv", "ru", "uk"),
+    ),
+}
+"""Languages of models whose files do not state them, from k2-fsa.github.io/sherpa/onnx/pretrained_models."""
+_MOONSHINE = re.compile(r"moonshine-(?:tiny|base)-([a-z]{2})(?![a-z])")
+
+
+def languages_by_name(name: str) -> tuple[str, ...]:
+    """The languages of the model in a folder or repository called `name`; empty if they are not known.
+
+    Each Moonshine model is for one language, whose code is in its name.
+    """
+    found = _MOONSHINE.search(name)
+    return (found[1],) if found else _KNOWN.get(name, ())
+
+
 class SherpaModel(NamedTuple):
     """A model in a folder. `files` are paths by argument, `metadata` that of its first ONNX file."""
 

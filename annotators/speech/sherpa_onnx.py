@@ -15,7 +15,7 @@ from pydantic import Field
 from soundseam.annotators.base import Annotator, Backend, BackendUnavailableError, Clip, Samples
 from soundseam.annotators.onnx import in_halves
 from soundseam.annotators.speech.alignment import within_speech
-from soundseam.annotators.speech.sherpa_models import SherpaModel, files_to_load, open_folder
+from soundseam.annotators.speech.sherpa_models import SherpaModel, files_to_load, languages_by_name, open_folder
 from soundseam.annotators.speech.transcripts import an_empty_transcript, language_of, single_transcript
 from soundseam.annotators.weights import NamedWeights, cannot_open
 from soundseam.annotators.wording.normalise import primary_language
@@ -119,6 +119,11 @@ class SherpaOnnx(NamedWeights, Backend[SpeechFacts]):
     runs_on: ClassVar[tuple[str, ...]] = ("sherpa-onnx",)
     licence: ClassVar[str] = "CC-BY-4.0"
 
+    def check_available(self) -> None:
+        super().check_available()
+        if Path(self.weights).is_dir():
+            open_folder(Path(self.weights), self.quantised)
+
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
         model = open_folder(_folder_of(self), self.quantised)
@@ -132,7 +137,7 @@ class SherpaAnnotator:
         self._backend = backend
         self._model = model
         self._recogniser = recogniser
-        self._languages = backend.languages or model.languages or _KNOWN.get(Path(backend.weights).name, ())
+        self._languages = backend.languages or model.languages or languages_by_name(Path(backend.weights).name)
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
         languages = [language_of(clip) for clip in clips]
@@ -326,11 +331,3 @@ _OPTIONS: Mapping[str, Mapping[str, str | int | bool]] = {
     "sense_voice": {"use_itn": True},  # with punctuation and digits
     "whisper": {"language": "", "enable_token_timestamps": True},
 }
-_KNOWN = {
-    "sherpa-onnx-nemo-parakeet-tdt-0.6b-v2-int8": ("en",),
-    "sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8": (
-        *("bg", "hr", "cs", "da", "nl", "en", "et", "fi", "fr", "de", "el", "hu", "it"),
-        *("lv", "lt", "mt", "pl", "pt", "ro", "sk", "sl", "es", "sv", "ru", "uk"),
-    ),
-}
-"""Languages of models whose files do not state them, from k2-fsa.github.io/sherpa/onnx/pretrained_models."""

@@ -85,7 +85,7 @@ def _segmentation_tables(folder: Path, config: RunConfig) -> Iterator[ScoreTable
 def _speech_tables(folder: Path, config: RunConfig) -> Iterator[ScoreTable]:
     from soundseam.pipeline.evaluation.speech import speech_tables
 
-    return speech_tables(folder, config.branches.speech)
+    return speech_tables(folder, config.branches.speech, _detectors(config))
 
 
 def _music_tables(folder: Path, config: RunConfig) -> Iterator[ScoreTable]:

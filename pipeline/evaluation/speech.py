@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rapidfuzz.distance import Levenshtein
 
 from soundseam.annotators.base import Backend
-from soundseam.annotators.detection.base import DetectionBackend
+from soundseam.annotators.detection.base import DetectionBackend, Detector
 from soundseam.annotators.detection.silero_vad import SileroVad
 from soundseam.annotators.speech.agreement import TranscriptAgreement
 from soundseam.annotators.speech.transcripts import measure, speech_stretches
@@ -37,6 +37,7 @@ from soundseam.pipeline.evaluation.loop import (
 )
 from soundseam.pipeline.evaluation.speakers import diarizing, evaluate_speakers
 from soundseam.pipeline.evaluation.spoken import Outcomes, SpokenSpan, SpokenTruth, errors_of
+from soundseam.pipeline.evaluation.without_speech import SilentClip, made_up_text
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.event import Branch
 from soundseam.schemas.record import Record
@@ -240,10 +241,14 @@ def _scores(backend: str, tally: _Tally, times_real_time: float) -> BackendScore
     )
 
 
-def speech_tables(folder: Path, backends: Sequence[Backend[SpeechFacts]]) -> Iterator[ScoreTable]:
-    """A table for texts if there is a clips.jsonl, and one for speakers if turns of an ami.jsonl name them.
+def speech_tables(
+    folder: Path, backends: Sequence[Backend[SpeechFacts]], detectors: Sequence[Detector] = ()
+) -> Iterator[ScoreTable]:
+    """Tables for texts, and for text that is made up, if there is a clips.jsonl, and one for speakers if turns of an
+    ami.jsonl name them.
 
-    Raises LabelledFolderError if there is neither.
+    `detectors` decide which recordings without speech reach recognisers: none, if there are no detectors. Raises
+    LabelledFolderError if there is neither list.
     """
     has_texts = (folder / "clips.jsonl").is_file()
     conversations = [
@@ -257,6 +262,8 @@ def speech_tables(folder: Path, backends: Sequence[Backend[SpeechFacts]]) -> Ite
         texts = evaluate_speech(folder, transcribing(backends), SileroVad())
         yield score_table(f"Speech: {texts.recordings} recordings, {texts.audio_s:.0f} s", texts.backends)
         yield from texts.together
+        silent = read_list(folder / "clips.jsonl", SilentClip)
+        yield from made_up_text(folder, silent, transcribing(backends), detectors, LONGEST_MS)
     if conversations:
         found = evaluate_speakers(folder, conversations, diarizing(backends), SileroVad())
         yield score_table(f"Speakers: {found.conversations} conversations, {found.audio_s:.0f} s", found.backends)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +26,14 @@ def diarizer(backend: PyannoteDiarization) -> WindowedDiarizer:
     loaded = load_or_skip(backend)
     assert isinstance(loaded, WindowedDiarizer)
     return loaded
+
+
+def test_the_configuration_in_the_documentation_opens_a_folder(backend: PyannoteDiarization, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "weights.md").read_text(encoding="utf-8")
+    (configuration,) = re.findall(r"^```yaml\n(version: .*?)^```$", page, re.MULTILINE | re.DOTALL)
+    folder = shutil.copytree(backend.weights, tmp_path / "pipeline")
+    (folder / "config.yaml").write_text(configuration)
+    assert isinstance(backend.model_copy(update={"weights": str(folder)}).load(), WindowedDiarizer)
 
 
 def test_a_recording_is_heard_in_windows_and_told_segment_by_segment(diarizer: WindowedDiarizer) -> None:

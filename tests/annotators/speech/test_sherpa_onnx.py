@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundseam.annotators.base import BackendUnavailableError
-from soundseam.annotators.speech.sherpa_models import files_to_load, onnx_metadata, open_folder
+from soundseam.annotators.speech.sherpa_models import files_to_load, languages_by_name, onnx_metadata, open_folder
 from soundseam.annotators.speech.sherpa_onnx import SherpaAnnotator, SherpaOnnx, words_of
 from soundseam.schemas.speech import Transcript
 from tests.annotators.speech.builders import a_clip, a_sample, noise, silence
@@ -71,6 +71,20 @@ def test_a_model_that_knows_some_languages_does_not_listen_to_others(tmp_path: P
     assert (russian.text, russian.flags) == ("", ("single_system", "unsupported_language"))
     assert german.text == unknown.text != ""
     assert (german.language, unknown.language) == ("de-AT", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "languages"),
+    [
+        ("moonshine-tiny-en", ("en",)),
+        ("sherpa-onnx-moonshine-base-es-quantized-2026-02-27", ("es",)),
+        ("sherpa-onnx-moonshine-tiny", ()),
+        ("sherpa-onnx-nemo-parakeet-tdt-0.6b-v2-int8", ("en",)),
+        ("my-model", ()),
+    ],
+)
+def test_the_language_of_a_model_is_known_by_its_name(name: str, languages: tuple[str, ...]) -> None:
+    assert languages_by_name(name) == languages
 
 
 @dataclass(frozen=True)
