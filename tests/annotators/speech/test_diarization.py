@@ -97,10 +97,13 @@ def test_a_window_that_does_not_fit_at_all_is_rejected() -> None:
     assert rejection.value.reason == "out_of_memory"
 
 
-def test_gated_weights_name_the_token_the_terms_and_the_local_folder(tmp_path: Path) -> None:
+def test_gated_weights_name_the_token_the_terms_and_the_local_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("pyannote.audio")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
     with pytest.raises(BackendUnavailableError) as refusal:
-        PyannoteDiarization(weights=str(tmp_path)).load()
+        PyannoteDiarization().load()
     for way in ("HF_TOKEN", "terms", "folder"):
         assert way in str(refusal.value)
 

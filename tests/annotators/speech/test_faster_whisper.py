@@ -179,6 +179,7 @@ def test_missing_weights_name_the_local_folder_as_the_way_out(tmp_path: Path) ->
 
 
 def test_weights_that_forbid_commercial_use_are_refused_unless_allowed(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").touch()
     (tmp_path / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
     backend = FasterWhisper(weights=str(tmp_path))
     with pytest.raises(BackendUnavailableError, match="allow_non_commercial"):
