@@ -264,7 +264,7 @@ COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
     ),
     export: (
         "soundseam export out --format moss --output moss",
-        "soundseam export out --format moss --output moss --conversations",
+        "soundseam export out --format swift --output swift --conversations",
         "soundseam export out --format hf --output hf --stage pretrain --no-tables",
         "soundseam export out --format webdataset --output shards --samples 1000 --quota refusal=50 --weight zh=0.5",
     ),

@@ -142,16 +142,19 @@ class LlamaFactory(Swift):
 
 class Moss(LinesFormat):
     """`{"conversation": [{"role", "message_type", "content"}]}`; the content of an audio message is its path. The
-    script only trains on the first audio of a line, so samples with two clips are not supported.
+    script only trains on the first audio of a line, so samples with two clips are not supported; and it joins all
+    questions and all answers of a line, so each line has one of each.
     """
 
     name: ClassVar[str] = "moss"
     reader: ClassVar[str] = "MOSS-Audio's finetune script"
     command: ClassVar[str] = (
-        "accelerate launch finetune/finetune.py --model_dir weights/moss-audio --data_path {target}/train.jsonl "
-        "--eval_data_path {target}/validation.jsonl --output_dir output/lora --use_lora --bf16"
+        "PYTHONPATH=MOSS-Audio accelerate launch MOSS-Audio/finetune/finetune.py --model_dir weights/moss-audio "
+        "--data_path {target}/train.jsonl --eval_data_path {target}/validation.jsonl --output_dir output/lora "
+        "--use_lora --bf16 --per_device_train_batch_size 1"
     )
     max_clips: ClassVar[int | None] = 1
+    holds_conversations: ClassVar[bool] = False
     container: ClassVar[Container] = "wav"
 
     def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:

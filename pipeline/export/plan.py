@@ -65,7 +65,9 @@ class ExportPlan(Record):
 
 def export_options(fields: Mapping[str, object]) -> ExportOptions:
     """Export options from those of the command line. Raises SetupError for invalid ones."""
-    format_named(str(fields["to"]))
+    form = format_named(str(fields["to"]))
+    if fields.get("conversations") and not form.holds_conversations:
+        raise SetupError(f"{form.name} holds one question per entry: leave --conversations out")
     try:
         return ExportOptions.model_validate(fields)
     except ValidationError as error:

@@ -32,7 +32,7 @@ class TimestampFormat(Record):
     line: str = Field(
         default="{start} - {end}: {text}", description="one entry, with {start}, {end} and {text} once each"
     )
-    joiner: str = Field(default="\n", min_length=1, description="between entries")
+    joiner: str = Field(default="\n", description="between entries; may be empty")
     decimals: int = Field(default=2, ge=0, le=3, description="of a second")
 
     @model_validator(mode="after")
@@ -180,7 +180,7 @@ LETTERS = "ABCDEF"
 """Letters of choices, in order."""
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _LETTER = re.compile(r"^\W*([A-F])(?![A-Za-z])")
-_TURN = re.compile(r"^\s*([^:\uff1a]{1,60})[:\uff1a](.*)$")
+_TURN = re.compile(r"^\s*(?:(\[S\d+\])|([^:\uff1a]{1,60})[:\uff1a])(.*)$")
 _YES_OR_NO = frozenset({"yes", "no", "有", "没有"})
 _DENIED = re.compile(r"\b(not|nor|than|isn't|before|after)\b|不|比")
 """Words before an answer that mean the other one is given."""
@@ -239,7 +239,7 @@ def _by_speaker(text: str) -> dict[str, list[str]]:
     name = ""
     for line in text.splitlines():
         turn = _TURN.match(line)
-        name, said = (turn[1].strip(), turn[2]) if turn else (name, line)
+        name, said = ((turn[1] or turn[2]).strip(), turn[3]) if turn else (name, line)
         if len(words) >= MAX_SPEAKERS:
             name = next(iter(words))
         words.setdefault(name, []).extend(_tokens(said))

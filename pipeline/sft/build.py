@@ -17,7 +17,7 @@ from soundseam.pipeline.sft.answers import TimestampFormat
 from soundseam.pipeline.sft.ask import AnyTaskOptions, Phrasing, QuestionDraft, ServedTask, Task, Wording
 from soundseam.pipeline.sft.material import RecordingMaterial, is_doubted
 from soundseam.pipeline.sft.tasks import AnyTask
-from soundseam.pipeline.sft.words import LANGUAGES, UnsayableError, Words, prompts_key
+from soundseam.pipeline.sft.words import LANGUAGES, AnswerStyle, StyleName, UnsayableError, Words, prompts_key
 from soundseam.schemas.record import Record, content_key, key_content
 from soundseam.schemas.sample import Message, MessageKind, Role, Sample, Split
 
@@ -52,6 +52,11 @@ class SftConfig(Record):
     )
     max_refusals: float = Field(default=0.03, ge=0.0, lt=1.0, description="maximum share of refusals among all samples")
     timestamps: TimestampFormat = Field(default=TimestampFormat(), description="the format of timed answers")
+    style: StyleName = Field(
+        default="plain",
+        description="moss: MOSS-Audio's own forms, which are [0.00]text[2.01] for transcripts with times, [S01] for "
+        "speakers, and only the letter of a choice",
+    )
     answerer: Endpoint | None = Field(
         default=None,
         description="a language model that is asked every closed question without the audio: its score is stored in "
@@ -74,6 +79,10 @@ class SftConfig(Record):
         shared = {name: value for name, value in key_content(self).items() if name not in _DECIDED_LATER}
         asked = prompts_key(*ANSWERER_PROMPTS) if self.answerer is not None else ""
         return content_key([SFT_REVISION, key_content(task), task.words_key, shared, asked])
+
+    @property
+    def answer_style(self) -> AnswerStyle:
+        return AnswerStyle(self.timestamps, self.style)
 
     @property
     def phrasing(self) -> Phrasing:
@@ -188,7 +197,7 @@ def _say(task: AnyTaskOptions, ask: QuestionDraft, config: SftConfig, identity: 
     for language in config.phrasing.languages_for(identity, ask.languages):
         pick = Pick(str(config.seed), identity, language)
         try:
-            turn = ask.turn(Words(task.task, ask.kind, language, pick, config.timestamps))
+            turn = ask.turn(Words(task.task, ask.kind, language, pick, config.answer_style))
         except UnsayableError:
             continue
         return language, _capitalised(turn)

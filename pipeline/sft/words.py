@@ -6,7 +6,7 @@ import string
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files as package_files
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import yaml
 
@@ -18,11 +18,27 @@ from soundseam.schemas.event import EventClass
 from soundseam.schemas.record import content_key
 from soundseam.schemas.speech import ErrorUnit
 
+StyleName = Literal["plain", "moss"]
+MOSS_TIMESTAMPS = TimestampFormat(line="[{start}]{text}[{end}]", joiner="")
+"""Of MOSS-Audio's transcripts: [0.00]hello there[2.01][2.01]the weather is nice[4.32]; its events are in lines."""
+_TRANSCRIPTS = frozenset({"asr_words", "asr_sentences", "speaker_transcript", "lyrics"})
+
 LANGUAGES = ("en", "zh")
 """The languages of every template."""
 
 Wordings = Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]]
 """kind → part → language → wordings, as in a task's YAML."""
+
+
+class AnswerStyle(NamedTuple):
+    """The form of answers. A part of a template may have a form of its own in a style: `question_moss`."""
+
+    timestamps: TimestampFormat
+    name: StyleName = "plain"
+
+    def timestamps_of(self, task: str) -> TimestampFormat:
+        """The format of a task's timed answers."""
+        return MOSS_TIMESTAMPS if self.name == "moss" and task in _TRANSCRIPTS else self.timestamps
 
 
 class UnsayableError(Exception):
@@ -97,14 +113,16 @@ def instrument_name(label: str, language: str) -> str:
 class Words:
     """The words of one language for one fact; `pick` chooses among wordings."""
 
-    def __init__(self, task: str, kind: str, language: str, pick: Pick, style: TimestampFormat) -> None:
+    def __init__(self, task: str, kind: str, language: str, pick: Pick, style: AnswerStyle) -> None:
         self.language = language
         self.style = style
         self._task, self._kind, self._pick = task, kind, pick
 
     def say(self, part: str, **slots: str) -> str:
-        """A wording of `part` with its slots filled."""
-        wordings = wordings_of(self._task)[self._kind][part][self.language]
+        """A wording of `part`, or of its form in the style, with its slots filled."""
+        parts = wordings_of(self._task)[self._kind]
+        styled = f"{part}_{self.style.name}"
+        wordings = parts[styled if styled in parts else part][self.language]
         return self._pick(*wordings).format(**slots)
 
     def of(self, task: str, kind: str) -> Words:
@@ -119,9 +137,9 @@ class Words:
         """A tag of an instrument or a singer. Raises UnsayableError if the language has no word for it."""
         return instrument_name(label, self.language)
 
-    def listing(self, phrases: Sequence[str]) -> str:
+    def listing(self, phrases: Sequence[str], last: Literal["and", "or"] = "and") -> str:
         """Phrases as a list inside a sentence."""
-        joined = {"en": (", ", " and "), "zh": ("、", "和")}[self.language]
+        joined = {"en": (", ", f" {last} "), "zh": ("、", {"and": "和", "or": "或"}[last])}[self.language]
         if len(phrases) < 2:
             return "".join(phrases)
         return joined[0].join(phrases[:-1]) + joined[1] + phrases[-1]
@@ -132,12 +150,14 @@ class Words:
 
     def form(self, text: str) -> str:
         """The format of an entry of timed text, for a question."""
-        return self.style.line.format(start="start", end="end", text=text)
+        form = self.style.timestamps_of(self._task)
+        start, end = ("start", "end") if form == self.style.timestamps else ("xx.xx", "yy.yy")
+        return form.line.format(start=start, end=end, text=text)
 
     def timed(self, entries: Sequence[TimedText]) -> str:
         """Entries in the configured format."""
         try:
-            return write_timed(entries, self.style)
+            return write_timed(entries, self.style.timestamps_of(self._task))
         except AmbiguousTextError as error:
             raise UnsayableError(str(error)) from error
 

@@ -171,7 +171,9 @@ def _choice_turn(ask: QuestionDraft, task: str, place: int, max_choices: int, wo
     choices = [*wrong[:correct], base.spec.reference, *wrong[correct:]]
     lines = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, choices, strict=False))
     return Wording(
-        words.say("question", question=base.question, choices=lines),
+        words.say(
+            "question", question=base.question, choices=lines, letters=words.listing(LETTERS[: len(choices)], "or")
+        ),
         words.say("answer", letter=LETTERS[correct], choice=choices[correct]),
         choice(choices, correct),
     )

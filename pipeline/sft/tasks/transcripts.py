@@ -139,17 +139,18 @@ class SpeakerTranscriptTask(SegmentTask):
 
 
 def _plain_turn(utterances: Sequence[Utterance], words: Words) -> Wording:
-    text = "\n".join(words.say("line", number=str(utterance.speaker), text=utterance.text) for utterance in utterances)
-    return Wording(words.say("question", form=words.say("line", number="1", text="…")), text, speaker_wer(text))
+    text = "\n".join(_line(utterance.speaker, utterance.text, words) for utterance in utterances)
+    return Wording(words.say("question", form=_line(1, "…", words)), text, speaker_wer(text))
+
+
+def _line(speaker: int, text: str, words: Words) -> str:
+    return words.say("line", number=str(speaker), code=f"{speaker:02d}", text=text)
 
 
 def _speaker_turn(entries: Sequence[tuple[TimedText, int]], tolerance_ms: int, words: Words) -> Wording:
-    named = [
-        entry.model_copy(update={"text": words.say("line", number=str(speaker), text=entry.text)})
-        for entry, speaker in entries
-    ]
+    named = [entry.model_copy(update={"text": _line(speaker, entry.text, words)}) for entry, speaker in entries]
     text = words.timed(named)
-    form = words.form(words.say("line", number="1", text="…"))
+    form = words.form(_line(1, "…", words))
     return Wording(words.say("question", form=form), text, spans(named, text, tolerance_ms))
 
 

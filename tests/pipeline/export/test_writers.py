@@ -15,7 +15,7 @@ from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.export.base import Clip, Stage, audio_bytes, num_samples
 from soundseam.pipeline.export.counts import Amount, Tally
 from soundseam.pipeline.export.formats import FORMATS, format_named
-from soundseam.pipeline.export.plan import conversation_of, is_taken
+from soundseam.pipeline.export.plan import conversation_of, export_options, is_taken
 from soundseam.schemas.sample import MessageKind, Role, Scoring
 from tests.pipeline.export.items import (
     ANSWER,
@@ -217,4 +217,7 @@ def test_a_format_is_found_by_its_name_and_no_other_is() -> None:
 
 
 def test_formats_that_hold_one_answer_an_entry_hold_no_conversations() -> None:
-    assert {name for name, form in FORMATS.items() if not form.holds_conversations} == {"lhotse", "kaldi"}
+    assert {name for name, form in FORMATS.items() if not form.holds_conversations} == {"moss", "lhotse", "kaldi"}
+    for name in ("moss", "lhotse", "kaldi"):
+        with pytest.raises(SetupError, match=f"{name} holds one question per entry"):
+            export_options({"to": name, "conversations": True, "stage": "sft"})
