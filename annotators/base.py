@@ -216,6 +216,8 @@ class Backend(Model, Generic[FactsT_co]):
     """True for a backend that reads the rows of the backends listed before it in its branch."""
     reads_language: ClassVar[bool] = False
     """True for a backend whose answers depend on the segment's stated language."""
+    columns: ClassVar[tuple[str, ...]] = ()
+    """The manifest's free columns on which its answers depend."""
     takes_recordings: ClassVar[bool] = False
     """True if `load()` returns a RecordingAnnotator, which annotates whole recordings instead of clips."""
     batch_size: int = Field(default=16, ge=1, le=4096)

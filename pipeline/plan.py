@@ -60,29 +60,55 @@ def stages_with_language(config: RunConfig) -> frozenset[str]:
     return frozenset(stages)
 
 
+def stages_with_columns(config: RunConfig) -> Mapping[str, frozenset[str]]:
+    """Stage → the manifest's free columns on which its rows depend, by themselves or by rows before them."""
+    stages: dict[str, frozenset[str]] = {}
+    every: frozenset[str] = frozenset()
+    for backends in config.branches.by_branch().values():
+        before: frozenset[str] = frozenset()
+        for backend in backends:
+            reads = frozenset(backend.columns) | (before if backend.reads_annotations else frozenset())
+            stages[annotation_stage(backend)] = reads
+            before |= reads
+        every |= before
+    return {**stages, CAPTIONS_STAGE: every}
+
+
 def recording_keys(config: RunConfig, stage: str, sources: Iterable[Source]) -> dict[str, str]:
     """recording_id → the key of its rows at `stage` in their commit.
 
     Keys of `segments` include a file's location and its manifest values; others only the audio, and for recognisers and
-    stages that depend on them the stated language.
+    stages that depend on them the stated language and transcript.
     """
-    key, with_language = stage_keys(config)[stage], stage in stages_with_language(config)
-    return {source.recording_id: _recording_key(stage, key, source, with_language) for source in sources}
+    return dict(_wanted_keys(config, [stage], sources)[stage])
 
 
 def wanted_keys(config: RunConfig, sources: Iterable[Source]) -> Mapping[str, Mapping[str, str]]:
     """stage → recording_id → key, for every stage of `config`."""
-    known, with_language = tuple(sources), stages_with_language(config)
+    return _wanted_keys(config, stage_keys(config), sources)
+
+
+def _wanted_keys(config: RunConfig, stages: Iterable[str], sources: Iterable[Source]) -> dict[str, Mapping[str, str]]:
+    known, keys = tuple(sources), stage_keys(config)
+    with_language, columns = stages_with_language(config), stages_with_columns(config)
     return {
-        stage: {source.recording_id: _recording_key(stage, key, source, stage in with_language) for source in known}
-        for stage, key in stage_keys(config).items()
+        stage: {
+            source.recording_id: content_key(
+                [keys[stage], source.row_key]
+                if stage == SEGMENTS_STAGE
+                else [keys[stage], *_said(source, stage in with_language, columns[stage])]
+            )
+            for source in known
+        }
+        for stage in stages
     }
 
 
-def _recording_key(stage: str, stage_key: str, source: Source, with_language: bool) -> str:
-    if stage == SEGMENTS_STAGE:
-        return content_key([stage_key, source.row_key])
-    return content_key([stage_key, source.spoken_key if with_language else source.content_key])
+def _said(source: Source, with_language: bool, columns: frozenset[str]) -> list[object]:
+    """The audio, and what the manifest says of it on which a stage depends."""
+    audio = source.spoken_key if with_language else source.content_key
+    stated = source.stated(columns)
+    return [audio, stated] if stated else [audio]
 
 
 BYTES_A_SECOND: Mapping[str, float] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from enum import StrEnum
 
 from pydantic import Field
@@ -131,6 +133,12 @@ class Source(Record):
         """Key of the audio and its stated languages; `content_key` if none is stated."""
         languages = [line.language for line in self.lines] or [self.language]
         return content_key([self.content_key, languages]) if any(languages) else self.content_key
+
+    def stated(self, columns: Collection[str]) -> list[list[object]]:
+        """The values of some free columns, line by line; empty if none has any."""
+        given = [json.loads(metadata or "{}") for metadata in [line.metadata for line in self.lines] or [self.metadata]]
+        values = [[line.get(column) for column in sorted(columns)] for line in given]
+        return values if any(value is not None for line in values for value in line) else []
 
 
 MISSING_FILE = "missing_file"

@@ -15,6 +15,7 @@ from soundseam.annotators.speech.diarization import PyannoteDiarization
 from soundseam.annotators.speech.diarizen import Diarizen
 from soundseam.annotators.speech.dnsmos import DnsmosScores
 from soundseam.annotators.speech.faster_whisper import FasterWhisper
+from soundseam.annotators.speech.manifest_transcript import ManifestTranscript
 from soundseam.annotators.speech.onnx_diarization import OnnxDiarization
 from soundseam.annotators.speech.openai_audio import OpenaiAudio
 from soundseam.annotators.speech.paralinguistics import ParalinguisticsByModel
@@ -27,7 +28,8 @@ from soundseam.annotators.speech.transformers_asr import TransformersAsr
 from soundseam.annotators.speech.voice import VoiceMeasures
 
 AnySpeech = Annotated[
-    Pocketsphinx
+    ManifestTranscript
+    | Pocketsphinx
     | FasterWhisper
     | SherpaOnnx
     | TransformersAsr

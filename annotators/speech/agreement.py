@@ -41,6 +41,9 @@ class TranscriptAgreement(Backend[SpeechFacts]):
     """Prior weights of backends, as in {system: pocketsphinx, weight: 0.1}; the default is 1."""
     min_agreement: float = Field(alias="least_agreement", default=0.8, ge=0.0, le=1.0)
     """Below this the transcript is stored but unusable for training."""
+    trusted: tuple[str, ...] = ("manifest_transcript",)
+    """Backends whose transcript is taken, the first that has one, unless recognisers differ too much from it; with no
+    recogniser it is usable for training as it is."""
     trust_single_system: bool = False
     """If true, the transcript of a single system is usable for training unless it has other flags."""
     min_coverage: float = Field(alias="least_coverage", default=0.6, ge=0.0, le=1.0)
@@ -68,7 +71,7 @@ class TranscriptAgreement(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return "5"
+        return "6"
 
     @property
     def priors(self) -> dict[str, float]:
@@ -118,11 +121,14 @@ class AgreementAnnotator:
         if not candidates:
             return SpeechFacts(agreement=_no_agreement(unit))
         pairs = compare(candidates)
+        trusted = next((one for one in candidates if one.system in self._backend.trusted), None)
         chosen, agreement = weighted_medoid(candidates, pairs, self._backend.priors)
+        if trusted is not None:
+            chosen, agreement = trusted, best_agreement(trusted.system, pairs)
         figures = measure(chosen.transcript, speech_stretches(clip.segment))
         own = (flag for flag in chosen.transcript.flags if flag != "single_system")
         flags = (
-            *self._disagreement(agreement),
+            *([] if trusted is not None and agreement is None else self._disagreement(agreement)),
             *own,
             *doubts(chosen.transcript, chosen.units, unit, figures, self._backend.limits),
             *(("language_mismatch",) if _languages_differ(clip) else ()),
@@ -176,6 +182,12 @@ def compare(candidates: Sequence[Candidate]) -> tuple[PairError, ...]:
         PairError(first=first.system, second=second.system, error_rate=error_rate(first.units, second.units))
         for first, second in combinations(candidates, 2)
     )
+
+
+def best_agreement(system: str, pairs: Sequence[PairError]) -> float | None:
+    """The agreement of a system with the one nearest to it; None if there is no other."""
+    rates = [pair.error_rate for pair in pairs if system in (pair.first, pair.second)]
+    return round(1 - min(rates), 4) if rates else None
 
 
 def error_rate(first: Sequence[str], second: Sequence[str]) -> float:

@@ -134,6 +134,19 @@ def test_what_a_manifest_says_changes_the_rows_that_carry_it(change: dict[str, o
     assert stages_changed_by(**change) == {SEGMENTS_STAGE}
 
 
+def test_a_transcript_in_a_manifest_changes_its_own_rows_and_what_rests_on_them() -> None:
+    resting = {
+        SEGMENTS_STAGE,
+        "annotations/speech/manifest_transcript",
+        "annotations/speech/speech_caption",
+        "captions",
+    }
+    assert stages_changed_by(metadata='{"text": "Good morning."}') == resting
+    lines = [{"span": [0, 9], "metadata": '{"text": "Good morning."}'}, {"span": [9, 20]}]
+    assert stages_changed_by(lines=lines) == resting
+    assert stages_changed_by(lines=[{"span": [0, 9], "metadata": '{"x": 1}'}]) == {SEGMENTS_STAGE}
+
+
 def a_profile_with_recognisers() -> RunConfig:
     served = "{kind: openai_audio, name: asr, server: {model: m}}"
     recognisers = f"[{{kind: voice}}, {{kind: pocketsphinx}}, {served}, {{kind: pocketsphinx_alignment}}]"

@@ -311,3 +311,22 @@ def test_sentences_are_those_of_the_words_and_none_without_words() -> None:
     facts = agreed_facts([timed])
     assert [(one.text, one.start_ms) for one in facts.sentences or ()] == [("Yes.", 1_000), ("No.", 2_000)]
     assert agreed_facts([row]).sentences is None
+
+
+def test_a_manifest_s_text_is_taken_also_where_recognisers_agree_on_another() -> None:
+    given = heard("manifest_transcript", "good morning to all")
+    transcript, agreement = agree([given, heard("a", "good morning two all"), heard("b", "good morning two all")])
+    assert (transcript.text, agreement.chosen) == ("good morning to all", "manifest_transcript")
+    assert transcript.agreement == 0.75
+    assert "systems_disagree" in transcript.flags
+
+
+def test_a_manifest_s_text_needs_no_recogniser() -> None:
+    transcript, _ = agree([heard("manifest_transcript", "good morning to all")])
+    assert transcript.usable_for_training
+    assert not transcript.flags
+
+
+def test_a_manifest_s_text_that_a_recogniser_confirms_is_usable() -> None:
+    transcript, _ = agree([heard("manifest_transcript", "good morning to all"), heard("a", "Good morning to all!")])
+    assert (transcript.agreement, transcript.usable_for_training) == (1.0, True)
