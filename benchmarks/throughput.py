@@ -1,9 +1,10 @@
 """Speed, memory and scaling of decode, detect, cut, route and write, on audio built from samples/recordings.
 
 `python -m benchmarks.throughput` prints the whole chain as times real time on one core, next to what its parts alone
-take in the same run on the same audio; then each stage's share. These are counted in processor time, which a machine
-that does other work as well changes little. `--hours10` adds peak memory from ten minutes to ten hours, `--scaling`
-one worker against two, by the clock: on an idle machine only.
+take in the same run on the same audio; then each stage's share; then the whole default, branches and captions included,
+backend by backend beside its bare parts. These are counted in processor time, which a machine that does other work as
+well changes little. `--hours10` adds peak memory from ten minutes to ten hours, `--scaling` one worker against two, by
+the clock: on an idle machine only.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import numpy as np
 import soundfile
 import typer
 
+from benchmarks.default_run import print_default, time_default
 from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
 from soundseam.annotators.detection.silero_vad import SILERO_FILE, SILERO_SHA256, speech_probabilities
 from soundseam.annotators.flac import encode_flac
@@ -57,12 +59,13 @@ def main(
     hours10: Annotated[bool, typer.Option("--hours10", help="Also peak memory, 10 minutes against 10 hours.")] = False,
     scaling: Annotated[bool, typer.Option("--scaling", help="Also one worker against two.")] = False,
 ) -> None:
-    """Prints times real time of the chain before the branches, of its parts, and the share of each."""
+    """Prints times real time of the chain before the branches, of the whole default, and of their parts."""
     with tempfile.TemporaryDirectory(prefix="soundseam-benchmark-") as name:
         folder = Path(name)
         recording = build_recording(folder / f"long.{kind}", minutes * 60)
         print_parts(recording, minutes * 60)
         print_chain(folder, recording, minutes * 60)
+        print_default(time_default([recording], folder / "default"), minutes * 60)
         recording.unlink()
         if hours10:
             print_memory(folder)

@@ -118,7 +118,8 @@ _PARTIAL_POWER = 20.0
 """A partial's power over the median of its neighbourhood: 13 dB, which a bin of noise exceeds once in a million."""
 _SURROUNDINGS = 31
 """Bins (240 Hz) in a partial's neighbourhood."""
-_LOWEST_PARTIAL_HZ = 60.0
+_LOWEST_PARTIAL_HZ = 45.0
+"""Below the hum of mains of 50 Hz."""
 
 
 def brightness_hz(spectra: Array) -> float | None:

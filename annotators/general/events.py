@@ -139,7 +139,7 @@ class MeasuredEvents(Backend[GeneralFacts]):
 
     @property
     def revision(self) -> str:
-        return "2"
+        return "3"
 
     def load(self) -> Annotator[GeneralFacts]:
         return EventMeasurer(self.min_score)

@@ -28,7 +28,7 @@ from soundseam.annotators.grammar.music import OPENING as MUSIC_OPENING
 from soundseam.annotators.grammar.narration import NAMED, NAMED_OPENING
 from soundseam.annotators.grammar.scene import EXTENT, NAMED_STREAM, NAMED_STREAMS, STREAM, STREAMS
 from soundseam.annotators.grammar.sounds import OPENING as SOUNDS_OPENING
-from soundseam.annotators.grammar.sounds import PLAIN_SOUNDS, SOUNDS
+from soundseam.annotators.grammar.sounds import PLAIN_SOUNDS, SOUNDS, STEADY_SOUND
 from soundseam.annotators.grammar.speech import DETAILS as SPEECH_DETAILS
 from soundseam.annotators.grammar.speech import MANNER
 from soundseam.annotators.grammar.speech import OPENING as SPEECH_OPENING
@@ -137,6 +137,7 @@ GENERAL_PLAN = (
     NAMED_STREAM,
     STREAM,
     NAMED,
+    STEADY_SOUND,
     SOUNDS,
     PLAIN_SOUNDS,
     EXTENT,

@@ -16,6 +16,7 @@ from soundseam.annotators.grammar.events import (
     read_timeline,
     timeline_reads,
 )
+from soundseam.annotators.grammar.general import is_steady
 from soundseam.annotators.grammar.phrases import follow_phrase, lasting_phrase, shared_phrase, sound_phrase
 from soundseam.annotators.grammar.words import number_word, place_word, plural, with_article
 from soundseam.schemas.event import EventClass
@@ -249,6 +250,52 @@ def _spread(sounds: Sequence[SegmentEvent], timeline: Timeline) -> str:
     return ", spread over the whole time" if reaches and len(sounds) > 2 else ""
 
 
+_MIN_STEADY_MS = 2_000
+_TONAL, _TONELESS = 0.7, 0.1
+_HUM_BELOW_HZ, _LOW_BELOW_HZ, _HISS_FROM_HZ = 1_000, 1_000, 3_500
+_FAINT_BELOW_DBFS = -50.0
+_STEADINESS = "general:acoustics.stationarity"
+
+
+def _say_steady_sound(values: Values, pick: Pick) -> str | None:
+    """The only sound of a segment, if it lasts throughout, hardly changes, and has no name: a hum, a hiss, noise."""
+    timeline = read_timeline(values, "general")
+    if timeline.streams or len(timeline.sounds) != 1 or not is_steady(values.number(_STEADINESS)):
+        return None
+    (sound,) = timeline.sounds
+    if sound.name is not None or sound.span.duration_ms < max(_MIN_STEADY_MS, ALL_OF_IT * timeline.duration_ms):
+        return None
+    noun = _steady_noun(sound)
+    if noun is None:
+        return None
+    phrase = with_article(noun)
+    return pick(
+        f"{phrase} is heard throughout",
+        f"{phrase} goes on from beginning to end",
+        f"there is {phrase} all the time",
+        f"we hear {phrase} all the way through",
+        f"nothing but {phrase} is heard",
+        f"{phrase} continues without a break",
+        f"only {phrase} can be heard",
+        f"from beginning to end there is {phrase}",
+    )
+
+
+def _steady_noun(sound: SegmentEvent) -> str | None:
+    """ "faint, steady hum"; None if it is neither clearly tonal nor clearly noise."""
+    bright, tonal = sound.brightness_hz, sound.tonal_share
+    if bright is None or tonal is None or _TONELESS < tonal < _TONAL:
+        return None
+    if tonal >= _TONAL:
+        noun = "steady hum" if bright < _HUM_BELOW_HZ else "steady tone"
+    elif bright >= _HISS_FROM_HZ:
+        noun = "steady hiss"
+    else:
+        noun = "low, steady noise" if bright < _LOW_BELOW_HZ else "steady noise"
+    faint = sound.level_dbfs is not None and sound.level_dbfs < _FAINT_BELOW_DBFS
+    return f"faint, {noun}" if faint else noun
+
+
 def _rule(name: str, table: str, topics: set[str], opens: bool) -> Rule:
     """`opens`: the rule names the only stream itself, and so says nothing unless there is exactly one."""
 
@@ -265,4 +312,10 @@ OPENING = _rule("sounds.opening", "general", {"sounds", "opening"}, opens=True)
 PLAIN_OPENING = _rule("sounds.plain_opening", "segments", {"sounds", "opening"}, opens=True)
 SOUNDS = _rule("sounds.measured", "general", {"sounds"}, opens=False)
 PLAIN_SOUNDS = _rule("sounds.plain", "segments", {"sounds"}, opens=False)
-RULES = (OPENING, PLAIN_OPENING, SOUNDS, PLAIN_SOUNDS)
+STEADY_SOUND = Rule(
+    "sounds.steady",
+    (*timeline_reads("general"), _STEADINESS),
+    _say_steady_sound,
+    frozenset({"sounds", "opening", "steadiness"}),
+)
+RULES = (OPENING, PLAIN_OPENING, SOUNDS, PLAIN_SOUNDS, STEADY_SOUND)

@@ -53,7 +53,7 @@ class OnnxDiarization(Backend[SpeechFacts]):
     """Speakers' turns in detected speech, including overlaps, with labels that are consistent within a recording."""
 
     kind: Literal["onnx_diarization"] = "onnx_diarization"
-    step_ms: int = Field(default=2_500, ge=500, le=10_000, multiple_of=HOP_MS)
+    step_ms: int = Field(default=5_000, ge=500, le=10_000, multiple_of=HOP_MS)
     """Step between windows of 10 s: shorter steps take longer."""
     max_distance: float = Field(default=0.45, gt=0.0, lt=1.0)
     """Maximum mean cosine distance of two voices of one speaker; higher values give fewer speakers."""

@@ -28,6 +28,7 @@ _OPENINGS: dict[Branch, tuple[Rule, ...]] = {
         sounds.OPENING,
         sounds.PLAIN_OPENING,
         NAMED,
+        sounds.STEADY_SOUND,
         sounds.SOUNDS,
         sounds.PLAIN_SOUNDS,
     ),

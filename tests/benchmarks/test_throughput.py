@@ -31,9 +31,10 @@ def test_the_same_seed_builds_the_same_audio(tmp_path: Path) -> None:
     assert first != other
 
 
-def test_the_chain_and_its_parts_are_timed_in_one_run() -> None:
+def test_the_chain_the_whole_default_and_their_parts_are_timed_in_one_run() -> None:
     command = [sys.executable, "-m", "benchmarks.throughput", "--minutes", "0.5"]
     shown = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     speeds = {name.strip(): int(speed) for name, speed in re.findall(r"^  (.{28}) *(\d+) x", shown, re.MULTILINE)}
     assert {"FLAC decode", "Silero", "STFT", "FLAC encode", "detect", "the whole chain"} <= set(speeds)
+    assert {"segments", "captions", "the whole default"} <= set(speeds)
     assert all(speed > 1 for speed in speeds.values())

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.annotators.general.acoustics import SegmentAcoustics, measure_acoustics
+from soundseam.annotators.general.acoustics import SegmentAcoustics, measure_acoustics, sound_spectra, tonal_share
 from soundseam.schemas.general import Acoustics
 from tests.annotators.general.builders import clip, noise, ringing, silence, tone
 
@@ -146,3 +146,9 @@ def test_gain_moves_the_level_and_leaves_the_character(seed: int, gain: float) -
     assert quieter.level_dbfs == pytest.approx((plain.level_dbfs or 0) + 20 * np.log10(gain), abs=0.02)
     assert quieter.dynamic_range_db == pytest.approx(plain.dynamic_range_db, abs=0.02)
     assert quieter.bandwidth_hz == plain.bandwidth_hz
+
+
+@pytest.mark.parametrize("mains_hz", [50, 60])
+def test_the_hum_of_mains_is_tonal(mains_hz: int) -> None:
+    hum = sum(tone(mains_hz * partial, 3) / partial for partial in (1, 2, 3, 5))
+    assert tonal_share(sound_spectra(hum.astype(np.float32))) > 0.9
