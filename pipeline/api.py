@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from soundseam.pipeline.export.launch import ExportSummary
     from soundseam.pipeline.inspection import Inspection, RunSummary
-    from soundseam.pipeline.local.progress import Reading
+    from soundseam.pipeline.local.meter import Reading
     from soundseam.pipeline.sft.summary import SftSummary
     from soundseam.pipeline.storage.corpus import Corpus
 

@@ -117,7 +117,8 @@ def with_servers(tree: dict[str, Any]) -> dict[str, Any]:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean X?` for the name in `known` that is most similar to `name`; empty if none is similar."""
-    close = difflib.get_close_matches(name, [str(each) for each in known], n=1, cutoff=0.7)
+    names = [str(each) for each in known]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.7) or [each for each in names if name and name in each]
     return f"; did you mean {close[0]}?" if close else ""
 
 
@@ -274,8 +275,10 @@ def available(config: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:
 def _profile_text(profile: str) -> str:
     if not profile.endswith((".yaml", ".yml")):
         if profile not in profile_names():
+            names = profile_names()
             raise SetupError(
-                f"no profile {profile!r}: choose one of {', '.join(profile_names())}, or the path of a .yaml file"
+                f"no profile {profile}{did_you_mean(profile, names)} "
+                f"(one of {', '.join(names)}, or the path of a .yaml file)"
             )
         return package_files("soundseam.pipeline").joinpath("profiles", f"{profile}.yaml").read_text(encoding="utf-8")
     return read_text(profile)

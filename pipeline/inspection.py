@@ -88,8 +88,8 @@ def inspect_corpus(output: str) -> Inspection:
         audio_ms=recordings.audio_ms,
         segments=segments.count,
         segments_ms=sum(length * times for length, times in segments.lengths.items()),
-        median_ms=_percentile(segments.lengths, 0.5),
-        p95_ms=_percentile(segments.lengths, 0.95),
+        median_ms=percentile(segments.lengths, 0.5),
+        p95_ms=percentile(segments.lengths, 0.95),
         branches=tuple(segments.branches.most_common()),
         classes=tuple(segments.class_shares()),
         annotations=tuple(_annotation_rows(corpus)),
@@ -172,13 +172,13 @@ def _rows_of_commit(commit: Commit) -> int:
     return sum(entry.rows for entry in commit.files if entry.table is not Table.REJECTED)
 
 
-def _percentile(lengths: Counter[int], share: float) -> int:
-    """The smallest length that at least `share` of all do not exceed; 0 if there is none."""
-    wanted, seen = share * lengths.total(), 0
-    for length in sorted(lengths):
-        seen += lengths[length]
+def percentile(counts: Counter[int], share: float) -> int:
+    """The smallest value that at least `share` of all do not exceed; 0 if there is none."""
+    wanted, seen = share * counts.total(), 0
+    for value in sorted(counts):
+        seen += counts[value]
         if seen >= wanted:
-            return length
+            return value
     return 0
 
 
@@ -206,6 +206,14 @@ class RunSummary(Record):
     inputs_with_segments: int
     """Number of this run's inputs with segments, from this or an earlier run."""
     recordings_done: int
+    """Recordings with something to do that this run finished."""
+    recordings_up_to_date: int = 0
+    """Inputs with nothing to do."""
+    recordings_tried_again: int = 0
+    """Recordings that an earlier run had lost to temporary faults."""
+    stages: tuple[str, ...] = ()
+    """The stages with something to do; the others were up to date."""
+    all_stages: bool = True
     recordings_given_up: int
     recordings_to_retry: int
     """Lost to temporary faults, such as a missing file: the next run tries them again."""

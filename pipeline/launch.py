@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,10 +23,9 @@ from soundseam.pipeline.inspection import (
     write_configuration,
     write_summary,
 )
+from soundseam.pipeline.local.meter import START_UP_S, Meter, Reading
 from soundseam.pipeline.local.progress import (
-    Meter,
     ProgressLog,
-    Reading,
     Step,
     read_metrics,
     stage_costs,
@@ -55,6 +55,7 @@ from soundseam.schemas.recording import Rejected
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
+_LOGGER = logging.getLogger(__name__)
 LOCAL_RUNNERS = ("DirectRunner", "FnApiRunner")
 
 
@@ -102,6 +103,11 @@ class Prepared:
     def recording_ids(self) -> frozenset[str]:
         """The ids of all listed recordings, with or without something left to do."""
         return frozenset(source.recording_id for source in self.listing.sources)
+
+    def expected_seconds(self) -> float:
+        """Expected duration of the run, with the start of its workers; 0 if there is nothing to do."""
+        work = sum(self.stage_seconds().values()) / self.workers
+        return START_UP_S + work if self.plan.tasks else 0.0
 
     def stage_seconds(self) -> dict[str, float]:
         """stage → expected seconds on one core."""
@@ -209,7 +215,10 @@ class Launch:
             set_aside(output, (file.uri for file in self.prepared.damaged if file.recording_ids <= names))
         if not plan.is_empty:
             self._run_tasks(watcher)
-            write_metrics(output, read_metrics(output).updated(meter.stage_metrics()))
+            measured = meter.stage_metrics()
+            for stage in measured:
+                _LOGGER.info("%s: %.1f s, %.0f x real time", stage.stage, stage.seconds, stage.speed)
+            write_metrics(output, read_metrics(output).updated(measured))
         sweep(output, {**wanted_keys(config, self.prepared.listing.sources), LIST_STAGE: listed})
         corpus = inspect_corpus(output)
         lost = self._still_lost()
@@ -219,6 +228,10 @@ class Launch:
             reject_rate=round(corpus.reject_rate, 4),
             inputs_with_segments=count_with_segments(output, self.prepared.recording_ids),
             recordings_done=reading.recordings - watcher.given_up,
+            recordings_up_to_date=len(self.prepared.recording_ids) - reading.recordings,
+            recordings_tried_again=len(self.prepared.lost.to_retry),
+            stages=tuple(stage.stage for stage in plan.stages if stage.todo),
+            all_stages=all(stage.todo for stage in plan.stages),
             recordings_given_up=watcher.given_up,
             recordings_to_retry=len(lost.to_retry),
             recordings_retried_in_vain=len(lost.left),

@@ -16,7 +16,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from soundseam.annotators.base import Backend, Clip
 from soundseam.pipeline.config import load_config
 from soundseam.pipeline.launch import Launch, RunRequest, prepare_with
-from soundseam.pipeline.local.progress import Reading
+from soundseam.pipeline.local.meter import Reading
 from soundseam.schemas.event import Branch
 from soundseam.schemas.general import GeneralFacts
 from tests.support.corpora import (

@@ -17,6 +17,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from soundseam.pipeline.commands import corpus, evaluation, run, serving, training
+from soundseam.pipeline.commands.suggestions import SuggestingCommand
+from soundseam.pipeline.commands.terminal import with_terminal
 from soundseam.pipeline.local.pool import name_cache_of_compiled_code
 
 FAILED, WRONG_SETUP, DAMAGED, INTERRUPTED, TERMINATED = 1, 2, 4, 130, 143
@@ -71,7 +73,9 @@ def _add_commands(to: typer.Typer, commands: Mapping[Callable[..., None], Sequen
     for command, lines in commands.items():
         passes_on = PASS_OPTIONS_ON if "context" in signature(command).parameters else {}
         epilog = examples(*lines) if lines else None
-        to.command(context_settings=HELP_OPTIONS | passes_on, epilog=epilog)(_with_exit_codes(command))
+        to.command(cls=SuggestingCommand, context_settings=HELP_OPTIONS | passes_on, epilog=epilog)(
+            _with_exit_codes(with_terminal(command))
+        )
 
 
 def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:

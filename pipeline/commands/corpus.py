@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from soundseam.pipeline.commands.options import Corpus, Overrides, Workers
+from soundseam.pipeline.commands.terminal import Terminal
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from soundseam.pipeline.filters.launch import FilterSummary
 
 
@@ -30,6 +31,8 @@ def report(
     ] = 500,
     seed: Annotated[int, typer.Option("--seed", help="Another seed draws other segments.")] = 0,
     title: Annotated[str | None, typer.Option("--title", help="Title of the page.", show_default="OUT's name")] = None,
+    *,
+    terminal: Terminal,
 ) -> None:
     """Write an HTML page for browsing and listening to a corpus: one folder that opens from disk, without a server.
 
@@ -41,8 +44,10 @@ def report(
     made = make_report(
         ReportRequest(output=output, target=str(target) if target else None, segments=segments, seed=seed, title=title)
     )
-    console = Console(soft_wrap=True)
-    console.print(Text(f"{made.segments} of {made.of} segments can be listened to; open {made.page} in a browser"))
+    terminal.result(
+        {"page": made.page, "segments": made.segments, "of": made.of},
+        f"{made.segments} of {made.of} segments can be listened to; open {made.page} in a browser",
+    )
 
 
 def dedup(
@@ -62,6 +67,8 @@ def dedup(
         ),
     ] = None,
     workers: Workers = None,
+    *,
+    terminal: Terminal,
 ) -> None:
     """Find segments that occur again in the corpus or in evaluation sets, and mark them in OUT/duplicates.
 
@@ -81,27 +88,19 @@ def dedup(
         fingerprints=str(fingerprints) if fingerprints else None,
         workers=workers or usable_cores(),
     )
-    console, errors = Console(soft_wrap=True), Console(stderr=True)
     require_corpus(output)
-    with output_in_use(output), errors.status("computing fingerprints") as status:
-        made = find_duplicates(
-            request, lambda done, parts: status.update(f"fingerprints of {done:,} of {parts:,} files")
-        )
-    if made.seconds is None:
-        console.print(Text(f"Nothing to do: {redact_uri(output)}/duplicates is up to date"))
-    found = made.found
-    console.print(
-        Text(f"{found.duplicates:,} of {found.segments:,} segments are duplicates, in {found.clusters:,} clusters")
-    )
+    with output_in_use(output), terminal.status("computing fingerprints") as update:
+        made = find_duplicates(request, lambda done, parts: update(f"fingerprints of {done:,} of {parts:,} files"))
+    found, place = made.found, redact_uri(output)
+    lines = [f"{found.duplicates:,} of {found.segments:,} segments are duplicates, in {found.clusters:,} clusters"]
     if against:
-        console.print(Text(f"Segments that are also in an evaluation set: {found.contaminated:,}"))
-    if made.seconds is not None:
+        lines.append(f"Segments that are also in an evaluation set: {found.contaminated:,}")
+    if made.seconds is None:
+        lines.insert(0, f"Nothing to do: {place}/duplicates is up to date")
+    else:
         speed = made.hours / max(made.seconds, 0.001)
-        console.print(
-            Text(
-                f"{made.hours:.2f} h in {made.seconds:.1f} s, {speed:.2f} h per second: {redact_uri(output)}/duplicates"
-            )
-        )
+        lines.append(f"{made.hours:.2f} h in {made.seconds:.1f} s, {speed:.2f} h per second: {place}/duplicates")
+    terminal.result({**found.model_dump(), "hours": made.hours, "seconds": made.seconds}, *lines)
 
 
 def filter(  # noqa: A001 - the command's name
@@ -111,11 +110,19 @@ def filter(  # noqa: A001 - the command's name
         typer.Option("--config", help="YAML file of options; see docs/captions.md.", show_default="built in"),
     ] = None,
     overrides: Overrides = None,
+    marks: Annotated[
+        str | None,
+        typer.Option(
+            "--marks", help="CSV file of marks that a report saves: takes out what is rejected, keeps what is accepted."
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; change nothing.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Bring back all captions that were filtered.")] = False,
+    *,
+    terminal: Terminal,
 ) -> None:
     """Take captions out of a corpus: near-duplicates, openings that are too common, jargon, wrong language, length,
-    coverage.
+    coverage, or a mark of a person who has listened.
 
     Filtered captions go to OUT/rejected with the reason, and in full to OUT/filtered. Nothing is lost: with other
     options captions come back. Reads the whole corpus each time: run it again after adding recordings.
@@ -123,25 +130,28 @@ def filter(  # noqa: A001 - the command's name
     from soundseam.pipeline.config import SetupError
     from soundseam.pipeline.filters.config import NOTHING, load_filter_config
     from soundseam.pipeline.filters.launch import FilterRequest, run_filter
+    from soundseam.pipeline.filters.marks import read_marks
     from soundseam.pipeline.launch import output_in_use
     from soundseam.pipeline.storage.ownership import require_corpus
     from soundseam.pipeline.storage.redact import redact_uri
 
-    if undo and (config or overrides):
-        raise SetupError("--undo cannot be combined with --config or --set: leave them out")
+    if undo and (config or overrides or marks):
+        raise SetupError("--undo cannot be combined with --config, --set or --marks: leave them out")
     chosen = NOTHING if undo else load_filter_config(config, tuple(overrides or ()))
-    console, errors = Console(soft_wrap=True), Console(stderr=True)
+    marked = dict(read_marks(marks)) if marks else {}
     require_corpus(output)
-    with output_in_use(output), errors.status("reading captions") as status:
-        request = FilterRequest(output=output, config=chosen, dry_run=dry_run)
-        summary, was_due = run_filter(request, lambda done, of: status.update(f"{done:,} of {of:,} shards"))
+    with output_in_use(output), terminal.status("reading captions") as update:
+        request = FilterRequest(output=output, config=chosen, marks=marked, dry_run=dry_run)
+        summary, was_due = run_filter(request, lambda done, of: update(f"{done:,} of {of:,} shards"))
+    parts: list[RenderableType] = []
     if not was_due:
-        console.print(Text(f"Nothing to do: the captions of {redact_uri(output)} are filtered with these options"))
+        parts.append(f"Nothing to do: the captions of {redact_uri(output)} are filtered with these options")
     if summary.reasons:
-        console.print(_filter_table(summary))
+        parts.append(_filter_table(summary))
     remaining = summary.captions - summary.filtered
     would = "would be" if dry_run else "are"
-    console.print(Text(f"{summary.filtered:,} of {summary.captions:,} captions {would} filtered, {remaining:,} stay"))
+    parts.append(f"{summary.filtered:,} of {summary.captions:,} captions {would} filtered, {remaining:,} stay")
+    terminal.result(summary, *parts)
 
 
 def _filter_table(summary: FilterSummary) -> Table:
@@ -159,6 +169,8 @@ def inspect(
     ],
     captions: Annotated[int, typer.Option("--captions", min=0, help="How many captions to show.")] = 10,
     seed: Annotated[int, typer.Option("--seed", help="Another seed draws other captions.")] = 0,
+    *,
+    terminal: Terminal,
 ) -> None:
     """Show what is in a corpus: hours, segments, branches, classes, lengths, rejects, some captions."""
     from soundseam.pipeline.commands.display import inspection_view
@@ -166,7 +178,8 @@ def inspect(
     from soundseam.pipeline.storage.ownership import require_corpus
 
     require_corpus(output)
-    Console().print(inspection_view(inspect_corpus(output), sample_captions(output, captions, seed)))
+    inspection, samples = inspect_corpus(output), sample_captions(output, captions, seed)
+    terminal.result({**inspection.model_dump(), "sample_captions": samples}, inspection_view(inspection, samples))
 
 
 def check(
@@ -177,6 +190,8 @@ def check(
             "--discard", help="Move damaged files to OUT/_run/damaged, so that the listed commands rebuild them."
         ),
     ] = False,
+    *,
+    terminal: Terminal,
 ) -> None:
     """Read every committed file of a corpus; list those that are missing, truncated or altered, and how to rebuild
     them.
@@ -190,18 +205,19 @@ def check(
     from soundseam.pipeline.storage.redact import redact_uri
 
     require_corpus(output)
-    console, errors = Console(soft_wrap=True), Console(stderr=True)
-    with output_in_use(output), errors.status("reading") as status:
-        damaged = check_corpus(output, lambda done, of: status.update(f"{done:,} of {of:,} files"))
-        for file in damaged:
-            console.print(Text(f"{redact_uri(file.uri)}: {file.damage}; {file.remedy}"))
+    lines = []
+    with output_in_use(output), terminal.status("reading") as update:
+        damaged = check_corpus(output, lambda done, of: update(f"{done:,} of {of:,} files"))
+        lines += [f"{redact_uri(file.uri)}: {file.damage}; {file.remedy}" for file in damaged]
         if discard:
             moved = set_aside(output, (file.uri for file in damaged))
-            console.print(Text(f"{moved:,} files moved to {redact_uri(output)}/_run/damaged"))
+            lines.append(f"{moved:,} files moved to {redact_uri(output)}/_run/damaged")
+    if not damaged:
+        lines.append("every committed file is present and unchanged")
+    terminal.result([{**file.model_dump(), "remedy": file.remedy} for file in damaged], *lines)
     if damaged:
         hint = "" if discard else " (for altered files, run soundseam check --discard first)"
         raise DamagedError(f"{len(damaged):,} committed files are damaged: the commands above rebuild them{hint}")
-    console.print(Text("every committed file is present and unchanged"))
 
 
 COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {

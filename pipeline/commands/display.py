@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,13 @@ from rich.text import Text
 
 from soundseam.pipeline.doctor import MachineReport, ModelReport
 from soundseam.pipeline.inspection import Inspection, RunSummary, SampleCaption, StageUsage
-from soundseam.pipeline.local.progress import Reading
-from soundseam.pipeline.plan import Plan, StagePlan
+from soundseam.pipeline.local.meter import Reading
+from soundseam.pipeline.plan import StagePlan
 from soundseam.pipeline.serving.reachable import ServerReport
 from soundseam.pipeline.storage.redact import redact_uri
 
 PLAIN_INTERVAL_S = 10.0
+FIRST_LINE_S = 3.0
 LIVE_INTERVAL_S = 0.25
 
 if TYPE_CHECKING:
@@ -39,8 +41,9 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def plan_view(plan: Plan, hours_ms: float, stage_seconds: Mapping[str, float], workers: int) -> RenderableType:
-    """The plan stage by stage; `stage_seconds` is each stage's time on one core."""
+def plan_view(prepared: Prepared) -> RenderableType:
+    """The plan stage by stage, with estimated times."""
+    plan, workers, stage_seconds = prepared.plan, prepared.workers, prepared.stage_seconds()
     table = Table(title="Plan", title_justify="left")
     for heading in ("stage", "to do", "done", "why", "time"):
         table.add_column(heading, justify="left" if heading in {"stage", "why"} else "right")
@@ -53,10 +56,9 @@ def plan_view(plan: Plan, hours_ms: float, stage_seconds: Mapping[str, float], w
             _why(stage),
             f"~{duration(seconds)}" if stage.todo else "",
         )
-    total = duration(sum(stage_seconds.values()) / workers)
     lines = [
-        f"{plan.recordings:,} recordings, about {hours(hours_ms)} of audio, "
-        f"about {total} with {workers} {'worker' if workers == 1 else 'workers'}"
+        f"{plan.recordings:,} recordings, about {hours(prepared.audio_ms)} of audio, "
+        f"about {duration(prepared.expected_seconds())} with {workers} {'worker' if workers == 1 else 'workers'}"
     ]
     if plan.kept:
         lines.append(f"{plan.kept:,} recordings of earlier runs are not among these inputs; their rows stay")
@@ -195,16 +197,37 @@ def lost_lines(summary: RunSummary) -> list[str]:
     return lines
 
 
+def closing_line(summary: RunSummary) -> str:
+    """What this run did, in one line."""
+    done, current = summary.recordings_done, summary.recordings_up_to_date
+    if not done and not summary.recordings_given_up:
+        why = f"{_count(current)} up to date" if current else "no input can be used"
+        return f"This run had nothing to do: {why}"
+    speed = summary.audio_ms / 1000 / summary.seconds if summary.seconds else 0.0
+    line = f"{_count(done)} done in {summary.seconds:.1f} s, {speed:.1f} x real time"
+    if not summary.all_stages:
+        line += f" ({', '.join(summary.stages) if len(summary.stages) < 4 else f'{len(summary.stages)} stages'} only)"
+    others = {"given up": summary.recordings_given_up, "already up to date": current}
+    again = f"{summary.recordings_tried_again:,} of them tried again" if summary.recordings_tried_again else ""
+    return "; ".join(filter(None, [line, again, *(f"{count:,} {what}" for what, count in others.items() if count)]))
+
+
+def _count(recordings: int) -> str:
+    return "1 recording" if recordings == 1 else f"{recordings:,} recordings"
+
+
 def _recordings(count: int) -> str:
     return "1 recording was" if count == 1 else f"{count:,} recordings were"
 
 
 class ProgressDisplay:
-    """A live bar if `console` is a terminal, else a line every ten seconds."""
+    """A live bar if `console` is a terminal, else a line every ten seconds, the first one within five."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._shown_s = time.monotonic()
+        self._begun_s = time.monotonic()
+        self._shown_s = self._begun_s - PLAIN_INTERVAL_S + FIRST_LINE_S
+        self._last: Reading | None = None
         self._live = (
             Progress(
                 TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), console=console
@@ -224,27 +247,43 @@ class ProgressDisplay:
     ) -> None:
         if self._live is not None:
             self._live.stop()
+        elif kind is None and self._last is not None:
+            whole = {"recordings_done": self._last.recordings, "audio_ms_done": self._last.audio_ms}
+            self._show_line(replace(self._last, **whole, share=1.0, seconds_left=0.0))
+        if kind is not None and self._last is not None:
+            passed = duration(time.monotonic() - self._begun_s)
+            self._console.print(f"stopped after {passed}: {done_line(self._last)}", highlight=False, soft_wrap=True)
 
     def show(self, reading: Reading) -> None:
         """Shows `reading`, unless the last one was shown only a moment ago."""
         now = time.monotonic()
+        self._last = reading
         if now - self._shown_s < (LIVE_INTERVAL_S if self._live is not None else PLAIN_INTERVAL_S):
             return
         self._shown_s = now
         if self._live is not None:
             self._live.update(self._task, description=reading_line(reading), completed=reading.share)
         else:
-            self._console.print(f"{reading.share:4.0%}  {reading_line(reading)}", highlight=False, soft_wrap=True)
+            self._show_line(reading)
+
+    def _show_line(self, reading: Reading) -> None:
+        self._console.print(f"{reading.share:4.0%}  {reading_line(reading)}", highlight=False, soft_wrap=True)
 
     def note(self, message: str) -> None:
         """Prints a line above the bar."""
         self._console.print(Text(message), soft_wrap=True)
 
 
+def done_line(reading: Reading) -> str:
+    """How much is done: recordings and audio."""
+    return (
+        f"{reading.recordings_done:,} of {reading.recordings:,} recordings, "
+        f"{hours(reading.audio_ms_done)} of ~{hours(reading.audio_ms)}"
+    )
+
+
 def reading_line(reading: Reading) -> str:
     """One line: recordings, audio, speed, time left."""
     speed = f"{reading.speed:.0f} x real time, " if reading.speed else ""
-    return (
-        f"{reading.recordings_done:,} of {reading.recordings:,} recordings, "
-        f"{hours(reading.audio_ms_done)} of ~{hours(reading.audio_ms)}, {speed}~{duration(reading.seconds_left)} left"
-    )
+    left = f"~{duration(reading.seconds_left)} left" if reading.share < 1 else "done"
+    return f"{done_line(reading)}, {speed}{left}"

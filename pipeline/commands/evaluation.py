@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from soundseam.pipeline.commands.options import Overrides, Profile
+from soundseam.pipeline.commands.terminal import Terminal
 from soundseam.schemas.timespan import TimeSpan
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def evaluate(
     labels: Annotated[
         Path | None, typer.Option("--labels", help="claims: the folder with labels of the corpus's recordings.")
     ] = None,
+    *,
+    terminal: Terminal,
 ) -> None:
     """Measure on labelled audio: segmentation and routing compared with simple ways of cutting, or a branch's backends.
 
@@ -62,13 +64,13 @@ def evaluate(
     ami.jsonl and pieces.jsonl.
     """
     if subject is Subject.CLAIMS:
-        _evaluate_claims(folder, labels)
+        _evaluate_claims(folder, labels, terminal)
         return
     config = _configuration(profile, overrides)
     if subject is Subject.VERIFIER:
-        _evaluate_verifier(folder, config, segments, seed)
+        _evaluate_verifier(folder, config, (segments, seed), terminal)
     else:
-        _print_tables(subject, Path(folder), config)
+        _print_tables(subject, Path(folder), config, terminal)
 
 
 def _segmentation_tables(folder: Path, config: RunConfig) -> Iterator[ScoreTable]:
@@ -119,7 +121,8 @@ def _general_tables(folder: Path, config: RunConfig) -> Iterator[ScoreTable]:
         yield score_table(title, measured.backends)
 
 
-def _evaluate_verifier(output: str, config: RunConfig, segments: int, seed: int) -> None:
+def _evaluate_verifier(output: str, config: RunConfig, draw: tuple[int, int], terminal: Terminal) -> None:
+    """`draw`: the number of segments, and the seed."""
     from soundseam.annotators.base import BackendUnavailableError
     from soundseam.pipeline.config import SetupError
     from soundseam.pipeline.evaluation.verifier import evaluate_verifier, verifier_tables
@@ -136,12 +139,11 @@ def _evaluate_verifier(output: str, config: RunConfig, segments: int, seed: int)
     except BackendUnavailableError as error:
         raise SetupError(str(error)) from error
     with StageContext(output).client(verifier.server, "evaluate") as client:
-        found = evaluate_verifier(output, verifier, client, segments, seed)
-    for table in verifier_tables(found):
-        Console(width=None).print(table)
+        found = evaluate_verifier(output, verifier, client, *draw)
+    terminal.result(found, *verifier_tables(found))
 
 
-def _evaluate_claims(output: str, labels: Path | None) -> None:
+def _evaluate_claims(output: str, labels: Path | None, terminal: Terminal) -> None:
     from soundseam.pipeline.config import SetupError
     from soundseam.pipeline.evaluation.claims import claim_tables, evaluate_claims
     from soundseam.pipeline.evaluation.labelled import LabelledFolderError
@@ -152,8 +154,7 @@ def _evaluate_claims(output: str, labels: Path | None) -> None:
         scores = evaluate_claims(output, labels)
     except LabelledFolderError as error:
         raise SetupError(f"{error}: give a folder with lists that docs/captions.md describes") from error
-    for table in claim_tables(scores):
-        Console(width=None).print(table)
+    terminal.result(scores, *claim_tables(scores))
 
 
 _EVALUATIONS: Mapping[Subject, tuple[Callable[[Path, RunConfig], Iterator[ScoreTable]], str]] = {
@@ -165,21 +166,22 @@ _EVALUATIONS: Mapping[Subject, tuple[Callable[[Path, RunConfig], Iterator[ScoreT
 """The tables of a subject, and the extras of the package that its measures need."""
 
 
-def _print_tables(subject: Subject, folder: Path, config: RunConfig) -> None:
+def _print_tables(subject: Subject, folder: Path, config: RunConfig, terminal: Terminal) -> None:
     from soundseam.annotators.base import BackendUnavailableError
     from soundseam.pipeline.config import SetupError
     from soundseam.pipeline.evaluation.labelled import LabelledFolderError
 
     tables, extras = _EVALUATIONS[subject]
     try:
-        for table in tables(folder, config):
-            Console(width=None).print(_side_by_side(*table))
+        with terminal.status(f"evaluating {subject}"):
+            found = list(tables(folder, config))
     except LabelledFolderError as error:
         raise SetupError(f"{error}: give a folder in the format that docs/{subject}.md describes") from error
     except BackendUnavailableError as error:
         raise SetupError(str(error)) from error
     except ModuleNotFoundError as error:
         raise SetupError(f"{error}; the measures need: pip install 'soundseam[{extras}]'") from error
+    terminal.result([table._asdict() for table in found], *(_side_by_side(*table) for table in found))
 
 
 def show(
@@ -191,6 +193,8 @@ def show(
     ] = 1200.0,
     profile: Profile = "embedded",
     overrides: Overrides = None,
+    *,
+    terminal: Terminal,
 ) -> None:
     """Draw a recording: waveform, spectrogram, events, the cost of cutting at each time, and the cuts."""
     from soundseam.pipeline.audio.decode import DecodeError
@@ -209,7 +213,7 @@ def show(
         ) from error
     except PictureError as error:
         raise SetupError(str(error)) from error
-    Console().print(f"{output}: {count} segments", highlight=False)
+    terminal.result({"picture": output, "segments": count}, f"{output}: {count} segments")
 
 
 def _configuration(profile: str, overrides: list[str] | None) -> RunConfig:

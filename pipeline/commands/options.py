@@ -6,6 +6,14 @@ from typing import Annotated
 
 import typer
 
+
+def complete_profile(incomplete: str) -> list[str]:
+    """For shell completion."""
+    from soundseam.pipeline.config import profile_names
+
+    return [name for name in profile_names() if name.startswith(incomplete)]
+
+
 Corpus = Annotated[str, typer.Argument(metavar="OUT", show_default=False, help="Folder of the corpus.")]
 Profile = Annotated[
     str,
@@ -13,6 +21,7 @@ Profile = Annotated[
         "--profile",
         "--config",
         help="Configuration: embedded, laptop, local, cluster, or the path of a .yaml file like them.",
+        autocompletion=complete_profile,
     ),
 ]
 Overrides = Annotated[

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
-from soundseam.pipeline.commands.options import Overrides, Profile, Runner
+from soundseam.pipeline.commands.options import Overrides, Profile, Runner, complete_profile
+from soundseam.pipeline.commands.terminal import Terminal
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
+    from rich.console import RenderableType
 
     from soundseam.pipeline.inspection import RunSummary
     from soundseam.pipeline.launch import Prepared, RunRequest
@@ -75,6 +75,7 @@ def run(
             "replaced, a worker that was killed or hung.",
         ),
     ] = 3,
+    terminal: Terminal,
 ) -> None:
     """Create or continue a corpus: list, decode, detect, cut, annotate, caption, commit.
 
@@ -83,7 +84,6 @@ def run(
 
     Exit codes: 0 done, 1 failed, 2 wrong set-up, 3 too many or all rejected, 130 interrupted, 143 terminated.
     """
-    from soundseam.pipeline.commands.display import ProgressDisplay
     from soundseam.pipeline.launch import Launch, RunRequest, output_in_use
     from soundseam.pipeline.storage.files import use_options
     from soundseam.pipeline.storage.ownership import check_output
@@ -102,28 +102,26 @@ def run(
         max_retries=retries,
     )
     with output_in_use(output):
-        prepared = _show_plan(request)
-        with ProgressDisplay(Console(stderr=True)) as display:
+        prepared = _prepare(request)
+        terminal.show(*_plan_parts(prepared, output))
+        with terminal.progress() as display:
             summary = Launch(request, prepared, options, display).run()
-    _show_summary(summary, output, not prepared.plan.is_empty)
+    terminal.result(summary, *_summary_parts(summary, output))
     _check_rejects(summary, output, max_reject_rate)
 
 
-def _show_summary(summary: RunSummary, output: str, has_run: bool) -> None:
-    from soundseam.pipeline.commands.display import inspection_view, lost_lines, usage_line
+def _summary_parts(summary: RunSummary, output: str) -> list[RenderableType]:
+    from soundseam.pipeline.commands.display import closing_line, inspection_view, lost_lines, usage_line
     from soundseam.pipeline.storage.redact import redact_uri
 
-    console = Console()
-    console.print(inspection_view(summary.corpus))
-    if has_run:
-        speed = summary.audio_ms / 1000 / summary.seconds if summary.seconds else 0.0
-        console.print(f"{summary.recordings_done} recordings in {summary.seconds:.1f} s, {speed:.1f} x real time")
-    for asked in summary.asked:
-        console.print(Text(usage_line(asked)))
-    for line in lost_lines(summary):
-        console.print(Text(line))
     place = redact_uri(output)
-    console.print(Text(f"Tables are in {place}, a summary in {place}/_run/summary.json"))
+    return [
+        inspection_view(summary.corpus),
+        *map(usage_line, summary.asked),
+        *lost_lines(summary),
+        closing_line(summary),
+        f"Tables are in {place}, a summary in {place}/_run/summary.json",
+    ]
 
 
 def _check_rejects(summary: RunSummary, output: str, max_reject_rate: float | None) -> None:
@@ -154,6 +152,7 @@ def plan(
     overrides: Overrides = None,
     workers: Workers = None,
     runner: Runner = "DirectRunner",
+    terminal: Terminal,
 ) -> None:
     """Show what `run` would do, stage by stage, and about how long it would take. Changes nothing.
 
@@ -171,7 +170,8 @@ def plan(
         overrides=tuple(overrides or ()),
         workers=workers,
     )
-    prepared = _show_plan(request)
+    prepared = _prepare(request)
+    terminal.result(report_of(prepared), *_plan_parts(prepared, output))
     if not prepared.listing.sources:
         typer.echo("soundseam: none of these inputs can be used: see the reasons above", err=True)
         raise typer.Exit(TOO_MANY_REJECTED)
@@ -184,6 +184,7 @@ def doctor(
             "--profile",
             "--config",
             help="Check only the backends of this configuration; exit with 1 if a required one cannot load.",
+            autocompletion=complete_profile,
         ),
     ] = None,
     overrides: Overrides = None,
@@ -194,6 +195,8 @@ def doctor(
             help="Ask the profile's model servers which models they serve; exit with 1 if one does not answer.",
         ),
     ] = False,
+    *,
+    terminal: Terminal,
 ) -> None:
     """Show which backends can load here, what the others need, and the licences. Downloads nothing."""
     from soundseam.pipeline.commands.display import doctor_view
@@ -206,7 +209,8 @@ def doctor(
     config = load_config(profile, overrides or ()) if profile else None
     reports = list(examine_kinds()) if config is None else examine_profile(config)
     asked = [] if config is None else ask_servers(config) if servers else servers_of(config)
-    Console().print(doctor_view(reports, examine_machine(), asked))
+    machine = examine_machine()
+    terminal.result({"backends": reports, "servers": asked, "machine": machine}, doctor_view(reports, machine, asked))
     missing = [report.backend for report in reports if not report.loads and not report.optional]
     missing += [server.url for server in asked if server.problem]
     if profile and missing:
@@ -214,36 +218,53 @@ def doctor(
         raise typer.Exit(CANNOT_RUN)
 
 
-def _show_plan(request: RunRequest) -> Prepared:
-    from soundseam.pipeline.commands.display import notice_lines, plan_view
+def _prepare(request: RunRequest) -> Prepared:
     from soundseam.pipeline.launch import prepare_run
+
+    return prepare_run(request)
+
+
+def _plan_parts(prepared: Prepared, output: str) -> list[RenderableType]:
+    from soundseam.pipeline.commands.display import notice_lines, plan_view
     from soundseam.pipeline.storage.redact import redact_uri
     from soundseam.pipeline.work import LEFT_OUT
 
-    prepared = prepare_run(request)
-    console = Console()
-    for notice in prepared.unavailable:
-        console.print(Text(notice))
+    parts: list[RenderableType] = [*prepared.unavailable]
     if prepared.plan.is_empty and prepared.listing.sources:
-        console.print(
-            Text(f"Nothing to do: {redact_uri(request.output)} is up to date with these inputs and this configuration")
-        )
+        parts.append(f"Nothing to do: {redact_uri(output)} is up to date with these inputs and this configuration")
     elif prepared.listing.sources:
-        console.print(plan_view(prepared.plan, prepared.audio_ms, prepared.stage_seconds(), prepared.workers))
-    for line in notice_lines(prepared):
-        console.print(Text(line))
-    left_out = [row.detail for row in prepared.listing.rejected if row.reason == LEFT_OUT]
-    for detail in left_out:
-        console.print(Text(f"{detail}; to include files that are audio, name them with a glob"))
-    rejected = [row for row in prepared.listing.rejected if row.reason != LEFT_OUT]
-    if rejected:
-        console.print(f"{len(rejected)} of the inputs cannot be used; they go to the table rejected")
-    for row in rejected[:MAX_NAMED]:
-        # A path stays in one piece, to be copied and searched for.
-        console.print(Text(f"  {row.source_uri}: {row.reason} ({row.detail})"), soft_wrap=True)
-    if len(rejected) > MAX_NAMED:
-        console.print(f"  and {len(rejected) - MAX_NAMED} more")
-    return prepared
+        parts.append(plan_view(prepared))
+    parts += notice_lines(prepared)
+    rejected = prepared.listing.rejected
+    left_out = [row.detail for row in rejected if row.reason == LEFT_OUT]
+    parts += [f"{detail}; to include files that are audio, name them with a glob" for detail in left_out]
+    unusable = [row for row in rejected if row.reason != LEFT_OUT]
+    if unusable:
+        parts.append(f"{len(unusable)} of the inputs cannot be used; they go to the table rejected")
+    parts += [f"  {row.source_uri}: {row.reason} ({row.detail})" for row in unusable[:MAX_NAMED]]
+    if len(unusable) > MAX_NAMED:
+        parts.append(f"  and {len(unusable) - MAX_NAMED} more")
+    return parts
+
+
+def report_of(prepared: Prepared) -> dict[str, object]:
+    """A plan for programs, as `plan --json` prints it."""
+    seconds = prepared.stage_seconds()
+    return {
+        "recordings": prepared.plan.recordings,
+        "audio_ms": prepared.audio_ms,
+        "workers": prepared.workers,
+        "seconds": round(prepared.expected_seconds(), 1),
+        "stages": [
+            {**stage.model_dump(), "core_seconds": round(seconds.get(stage.stage, 0.0), 1)}
+            for stage in prepared.plan.stages
+        ],
+        "unavailable": prepared.unavailable,
+        "unusable": [
+            {"source_uri": row.source_uri, "reason": row.reason, "detail": row.detail}
+            for row in prepared.listing.rejected
+        ],
+    }
 
 
 def split_beam_options(
@@ -269,12 +290,13 @@ def split_beam_options(
     for token in rest:
         if token.startswith("-"):
             name = token.partition("=")[0]
+            if name == "--dry-run":
+                raise SetupError("no option --dry-run: `soundseam plan` shows what a run would do")
             beams = [spelling for action in parser._actions for spelling in action.option_strings]
             close = next(
                 filter(None, (difflib.get_close_matches(name, of, 1, 0.75) for of in (own_options, beams))), []
             )
-            hint = "`soundseam plan` shows what a run would do" if name == "--dry-run" else "see --help"
-            raise SetupError(f"no option {name}{f'; did you mean {close[0]}?' if close else ''} ({hint})")
+            raise SetupError(f"no option {name}{f'; did you mean {close[0]}?' if close else ''} (see --help)")
     if not rest:
         raise SetupError("no inputs: give files, a folder, a glob or a manifest")
     left = iter(rest)

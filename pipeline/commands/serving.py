@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
+from soundseam.pipeline.commands.terminal import Terminal
+
 if TYPE_CHECKING:
     from soundseam.pipeline.serving.vllm_command import ServeRequest
 
@@ -85,7 +87,7 @@ def start(
     from soundseam.pipeline.serving.vllm_command import ServeRequest
 
     if old_check is not None:
-        check(model, url=old_check, dtype=dtype, device=device)
+        check(model, url=old_check, dtype=dtype, device=device, terminal=Terminal())
         return
     options = (*(("--dtype", dtype) if dtype else ()), *context.args)
     request = ServeRequest(
@@ -175,6 +177,7 @@ def check(
         ),
     ] = None,
     device: Device = "cpu",
+    terminal: Terminal,
 ) -> None:
     """Check that a running vLLM server computes the same as the checkpoint. Exits with 1 if their results differ."""
     from soundseam.annotators.moss.checkpoint import CheckpointError, find_checkpoint
@@ -185,32 +188,36 @@ def check(
 
     root = api_root(url)
     served = served_model(root)
-    errors = Console(stderr=True)
     clips = []
     try:
         reference = MossAudio.load(find_checkpoint(model), device)
         precision = dtype or reference.config.dtype
-        with errors.status(f"asking {served}") as status:
+        with terminal.status(f"asking {served}") as update:
             for duration_ms in CHECKED_MS:
-                status.update(f"asking {served} about {duration_ms / 1000:g} s")
+                update(f"asking {served} about {duration_ms / 1000:g} s")
                 clips.append(check_clip(reference, root, served, duration_ms, precision))
     except CheckpointError as error:
         raise SetupError(str(error)) from error
-    console = Console()
-    console.print(parity_view(clips, precision))
     problems = list(dict.fromkeys(clip.problem for clip in clips if clip.problem))
+    verdict = () if problems else (f"{url} computes the same as {model}",)
+    terminal.result({"problems": problems, "clips": clips}, parity_view(clips, precision), *verdict)
     if problems:
-        for problem in problems:
-            errors.print(Text(f"soundseam: {url} is not right: {problem}"), soft_wrap=True)
+        terminal.warn(*(f"soundseam: {url} is not right: {problem}" for problem in problems))
         raise typer.Exit(FAILED)
-    console.print(Text(f"{url} computes the same as {model}"))
 
 
 class ServeGroup(TyperGroup):
     """`soundseam serve MODEL` is `soundseam serve start MODEL`, as it was before there were sub-commands."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        named = args if args and args[0] in self.commands else ["start", *args]
+        from soundseam.pipeline.config import did_you_mean
+
+        given = args[0] if args else ""
+        if given not in self.commands and "/" not in given and not Path(given).exists():
+            hint = did_you_mean(given, self.commands)
+            if hint:
+                ctx.fail(f"no command {given}{hint}")
+        named = args if given in self.commands else ["start", *args]
         return super().resolve_command(ctx, named)
 
 

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from soundseam.pipeline.commands.options import Corpus, Overrides, Runner, Workers
+from soundseam.pipeline.commands.terminal import Terminal
 from soundseam.schemas.duplicate import LeaveOut
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from soundseam.pipeline.export.counts import Counts
-    from soundseam.pipeline.export.launch import ExportSummary
     from soundseam.pipeline.sft.audit import TaskAudit
     from soundseam.pipeline.sft.summary import SftSummary
 
-Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only this task; may be repeated.", show_default="all")]
+MAX_PROBLEMS = 20
+"""An audit shows at most this many problems."""
+
+
+def _complete_task(incomplete: str) -> list[str]:
+    from soundseam.pipeline.sft.build import load_sft_config
+
+    return [task.task for task in load_sft_config(None).tasks if task.task.startswith(incomplete)]
+
+
+def _complete_format(incomplete: str) -> list[str]:
+    from soundseam.pipeline.export.formats import FORMATS
+
+    return [name for name in FORMATS if name.startswith(incomplete)]
+
+
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option("--task", help="Only this task; may be repeated.", show_default="all", autocompletion=_complete_task),
+]
 
 
 def sft(
@@ -60,13 +80,13 @@ def sft(
     ] = False,
     workers: Workers = None,
     runner: Runner = "DirectRunner",
+    terminal: Terminal,
 ) -> None:
     """Build training samples of many tasks from a corpus.
 
     Only verified or measured facts become answers. Builds only what is new or has changed: the same command resumes.
     Options of a Beam pipeline are passed through.
     """
-    from soundseam.pipeline.commands.display import ProgressDisplay
     from soundseam.pipeline.doctor import usable_cores
     from soundseam.pipeline.launch import output_in_use
     from soundseam.pipeline.sft.audit import audit
@@ -82,42 +102,45 @@ def sft(
     if tasks:
         chosen = chosen.only(tuple(tasks))
     options = beam_options(context.args, runner)
-    console = Console()
     require_corpus(output)
     if check:
-        _show_audit(audit(output, chosen), console)
+        audited = audit(output, chosen)
+        terminal.result({"audit": audited}, *_audit_parts(audited))
+        _check_audit(audited)
         return
     with output_in_use(output):
         marks = read_marks(output, groups, leave_out or ())
         if marks != Marks():
-            console.print(str(marks), markup=False)
+            terminal.show(str(marks))
         job = prepare_sft(output, chosen, marks)
         if are_outdated(output):
-            console.print(f"{output} has changed since soundseam dedup {output}: run it again", markup=False)
+            terminal.show(f"{output} has changed since soundseam dedup {output}: run it again")
         if job.plan.is_empty:
-            console.print(f"Nothing to do: the samples of {output} are up to date", markup=False)
-        with ProgressDisplay(Console(stderr=True)) as display:
+            terminal.show(f"Nothing to do: the samples of {output} are up to date")
+        with terminal.progress() as display:
             summary = run_sft(job, workers or usable_cores(), display, options, runner)
-    console.print(_samples_table(summary))
-    _show_audit(summary.audit, console)
+    terminal.result(
+        {"tasks": summary.tasks, "audit": summary.audit}, _samples_table(summary), *_audit_parts(summary.audit)
+    )
+    _check_audit(summary.audit)
 
 
-def _show_audit(audited: Sequence[TaskAudit], console: Console) -> None:
-    """Prints what an audit finds; exits with 1 if a rule is broken."""
+def _audit_parts(audited: Sequence[TaskAudit]) -> Iterator[RenderableType]:
+    """What an audit finds: a table, tasks without samples with the reason, problems."""
     table = Table(title="Audit", title_justify="left")
     for heading in ("task", "samples", "left out", "commonest", "guessed", "contradict"):
         table.add_column(heading, justify="left" if heading == "task" else "right", no_wrap=True)
     for one in audited:
         shares = ("" if share is None else f"{share:.0%}" for share in (one.commonest, one.guessed))
         table.add_row(one.task, f"{one.samples:,}", f"{one.thinned:,}", *shares, f"{one.contradictions:,}")
-    console.print(table)
-    for one in audited:
-        if one.missing:
-            console.print(f"no samples of {one.task}: {one.missing}", markup=False)
-    problems = [f"{one.task}: {problem}" for one in audited for problem in one.problems]
-    for problem in problems[:20]:
-        console.print(problem, markup=False)
-    if problems:
+    yield table
+    yield from (f"no samples of {one.task}: {one.missing}" for one in audited if one.missing)
+    yield from [f"{one.task}: {problem}" for one in audited for problem in one.problems][:MAX_PROBLEMS]
+
+
+def _check_audit(audited: Sequence[TaskAudit]) -> None:
+    """Exits with 1 if a rule is broken."""
+    if any(one.problems for one in audited):
         raise typer.Exit(1)
 
 
@@ -130,6 +153,7 @@ def export(
             "--format",
             "--to",
             help="moss, swift, llamafactory, openai, qwen, hf, webdataset, lhotse, nemo or kaldi; once called --to.",
+            autocompletion=_complete_format,
             show_default=False,
         ),
     ],
@@ -180,6 +204,7 @@ def export(
     seed: Annotated[int, typer.Option("--seed", help="With --samples or --quota: another seed draws others.")] = 0,
     replace: Annotated[bool, typer.Option("--replace", help="Replace an export made with other options.")] = False,
     workers: Workers = None,
+    terminal: Terminal,
 ) -> None:
     """Write samples with their audio in a format that a trainer reads.
 
@@ -206,32 +231,27 @@ def export(
             "mix": mix,
         }
     )
-    with Console(stderr=True).status("reading samples") as status:
+    with terminal.status("reading samples") as update:
         plan = plan_export(output, target, options)
         check_export(plan, replace)
         summary = run_export(
-            plan,
-            workers or usable_cores(),
-            lambda done, parts: status.update(f"{done:,} of {parts:,} parts"),
+            plan, workers or usable_cores(), lambda done, parts: update(f"{done:,} of {parts:,} parts")
         )
-    _show_export(summary, output, target, all_tasks=not tasks)
-
-
-def _show_export(summary: ExportSummary, output: str, target: str, all_tasks: bool) -> None:
-    console, errors = Console(), Console(stderr=True)
-    console.print(_export_table(summary.counts))
-    console.print(f"{summary.counts.total:,} samples are in {target}", markup=False)
-    held = {name.rpartition("/")[0] for name in summary.counts.samples}
-    if missing := [task for task in summary.shares if task not in held and all_tasks]:
-        errors.print(
-            f"No samples of {', '.join(missing)}, which should have a share of the mix: docs/tasks.md says what "
-            "each needs",
-            markup=False,
+    counts = summary.counts
+    terminal.result(
+        {**summary.model_dump(), "total": counts.total},
+        _export_table(counts),
+        f"{counts.total:,} samples are in {target}{'' if summary.parts_written else ', as before: nothing was to do'}",
+    )
+    held = {name.rpartition("/")[0] for name in counts.samples}
+    if missing := [task for task in summary.shares if task not in held and not tasks]:
+        terminal.warn(
+            f"No samples of {', '.join(missing)}, which should have a share of the mix: docs/tasks.md says what each "
+            "needs"
         )
-    if summary.counts.lost:
-        errors.print(
-            f"{summary.counts.lost:,} samples are left out: their segments are gone. Run soundseam sft {output} again",
-            markup=False,
+    if counts.lost:
+        terminal.warn(
+            f"{counts.lost:,} samples are left out: their segments are gone. Run soundseam sft {output} again"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.config import SetupError, did_you_mean
 from soundseam.pipeline.export.base import Format
 from soundseam.pipeline.export.hf import HuggingFace
 from soundseam.pipeline.export.lines import LlamaFactory, Moss, OpenAi, Qwen, Swift
@@ -31,5 +31,5 @@ FORMATS: Mapping[str, Format] = {
 def format_named(name: str) -> Format:
     """The format called `name`. Raises SetupError if there is none."""
     if name not in FORMATS:
-        raise SetupError(f"no format {name}: choose one of {', '.join(FORMATS)}")
+        raise SetupError(f"no format {name}{did_you_mean(name, FORMATS)} (one of {', '.join(FORMATS)})")
     return FORMATS[name]

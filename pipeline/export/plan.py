@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.config import SetupError, did_you_mean
 from soundseam.pipeline.export.base import Clip, ExportOptions, Item, Stage
 from soundseam.pipeline.export.formats import format_named
 from soundseam.pipeline.export.mixing import PRETRAIN_SHARES, MixConfig, Stratum, copies_of, take_rates
@@ -73,7 +73,10 @@ def export_options(fields: Mapping[str, object]) -> ExportOptions:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = "-".join(str(part) for part in first["loc"]).replace("_", "-")
-        raise SetupError(f"--{name}: {first['msg']}") from error
+        choices = [choice.strip(" '") for choice in str(first.get("ctx", {}).get("expected", "")).split(" or ")]
+        raise SetupError(
+            f"--{name}: {first['msg']}{did_you_mean(str(fields[str(first['loc'][0])]), choices)}"
+        ) from error
 
 
 def plan_export(output: str, target: str, options: ExportOptions) -> ExportPlan:

@@ -86,6 +86,7 @@ class FilterReason(StrEnum):
     UNVERIFIED = "unverified"
     NEAR_DUPLICATE = "near_duplicate"
     COMMON_OPENING = "common_opening"
+    MARKED = "marked"
 
 
 @dataclass(frozen=True)

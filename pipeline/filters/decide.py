@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from soundseam.pipeline.filters.checks import FilterReason, Finding, check_alone
 from soundseam.pipeline.filters.config import Collapse, FilterConfig
+from soundseam.pipeline.filters.marks import Decision, Marks
 from soundseam.pipeline.filters.near_duplicates import NearDuplicateIndex
 from soundseam.pipeline.storage.commits import Commit
 from soundseam.pipeline.storage.corpus import Corpus, rows_of_file
@@ -159,8 +160,8 @@ class Decided:
 class Decisions:
     """The first pass's findings in a scratch folder, shard by shard, completed by the second pass."""
 
-    def __init__(self, corpus: Corpus, config: FilterConfig, scratch: Path) -> None:
-        self._corpus, self._config, self._scratch = corpus, config, scratch
+    def __init__(self, corpus: Corpus, config: FilterConfig, scratch: Path, marks: Marks) -> None:
+        self._corpus, self._config, self._scratch, self._marks = corpus, config, scratch, marks
         self.captions = 0
         self.reasons: Counter[FilterReason] = Counter()
         self.filtered = 0
@@ -192,17 +193,27 @@ class Decisions:
             ]
             found: dict[str, tuple[Finding, ...]] = {}
             for caption in sorted(captions, key=lambda caption: caption.segment_id):
-                findings = tuple(check_alone(caption, segments[caption.segment_id], self._config))
-                if not findings and index is not None:
-                    findings = self._compare(caption, index)
+                findings = self._findings(caption, segments[caption.segment_id], index)
                 if findings:
                     found[caption.segment_id] = findings
-                else:
+                elif not self._is_accepted(caption.segment_id):
                     openings.count(caption.segment_id, caption.caption)
             self.captions += len(captions)
             self._save(shard, found)
             progress(done, 2 * len(shards))
         return openings.limits()
+
+    def _findings(self, caption: Caption, segment: Segment, index: NearDuplicateIndex | None) -> tuple[Finding, ...]:
+        """What is wrong with a caption, except a common opening. A mark decides alone."""
+        mark = self._marks.get(caption.segment_id)
+        if mark is not None and mark.mark is not Decision.NONE:
+            is_rejected = mark.mark is Decision.REJECT
+            return (Finding(FilterReason.MARKED, mark.comment or "no comment"),) if is_rejected else ()
+        findings = tuple(check_alone(caption, segment, self._config))
+        return findings if findings or index is None else self._compare(caption, index)
+
+    def _is_accepted(self, segment_id: str) -> bool:
+        return segment_id in self._marks and self._marks[segment_id].mark is Decision.ACCEPT
 
     def _compare(self, caption: Caption, index: NearDuplicateIndex) -> tuple[Finding, ...]:
         sketch, alike = index.look_up(caption.caption)
@@ -222,7 +233,7 @@ class Decisions:
             if one.recording_id not in held.live or one.segment_id not in segments:
                 continue
             found = findings.get(one.segment_id, ())
-            if not found and self._config.collapse.enabled:
+            if not found and self._config.collapse.enabled and not self._is_accepted(one.segment_id):
                 excess = limits.excess(one.segment_id, one.text)
                 found = (Finding(FilterReason.COMMON_OPENING, excess),) if excess else ()
             if found:

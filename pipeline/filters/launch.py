@@ -6,11 +6,12 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.filters.config import FILTER_REVISION, FilterConfig
 from soundseam.pipeline.filters.decide import Decided, Decisions, Progress
+from soundseam.pipeline.filters.marks import Mark
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import RUN_FOLDER, read_layout, renewed_commit
 from soundseam.pipeline.storage.corpus import Corpus
@@ -26,6 +27,8 @@ SUMMARY = "filter.json"
 class FilterRequest(Record):
     output: str
     config: FilterConfig = FilterConfig()
+    marks: dict[str, Mark] = Field(default={})
+    """segment_id → a person's mark, which counts more than the filters."""
     dry_run: bool = False
 
 
@@ -52,16 +55,16 @@ def run_filter(request: FilterRequest, progress: Progress) -> tuple[FilterSummar
     _check(request)
     known = read_summary(request.output)
     corpus = _load(request.output)
-    if known is not None and known.key == _key(corpus, request.config):
+    if known is not None and known.key == _key(corpus, request):
         return known, False
     with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(request.output)) as scratch:
-        decisions = Decisions(corpus, request.config, Path(scratch))
+        decisions = Decisions(corpus, request.config, Path(scratch), request.marks)
         changed = sum([_apply(request, decided) for decided in decisions(progress)])
     if not request.dry_run:
         # Files without a marker, left behind by a killed filter.
         sweep(request.output, {}, only_wanted=True)
     summary = FilterSummary(
-        key=_key(_load(request.output), request.config),
+        key=_key(_load(request.output), request),
         config=request.config,
         captions=decisions.captions,
         filtered=decisions.filtered,
@@ -121,8 +124,9 @@ def _load(output: str) -> Corpus:
     return Corpus.load_present(output, [CAPTIONS_STAGE])
 
 
-def _key(corpus: Corpus, config: FilterConfig) -> str:
+def _key(corpus: Corpus, request: FilterRequest) -> str:
     commits = sorted(
         [commit.commit_id, sorted(entry.name for entry in commit.files)] for commit in corpus.commits[CAPTIONS_STAGE]
     )
-    return content_key([FILTER_REVISION, key_content(config), commits])
+    marks = [[mark.model_dump() for _, mark in sorted(request.marks.items())]] if request.marks else []
+    return content_key([FILTER_REVISION, key_content(request.config), commits, *marks])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from soundseam.pipeline.dedup.store import read_duplicates, read_marker
 from soundseam.pipeline.report.lanes import event_lane, fact, lanes_of, sheet_of
@@ -17,10 +18,13 @@ from soundseam.pipeline.report.page_data import (
     Lane,
     ListItem,
     RejectView,
+    SampleView,
+    Scores,
     Tile,
 )
 from soundseam.schemas.duplicate import Duplicate, Match, Relation
 from soundseam.schemas.record import content_key
+from soundseam.schemas.sample import Sample
 from soundseam.schemas.segment import Boundary
 from soundseam.schemas.tables import Table
 
@@ -72,6 +76,10 @@ def _match_words(match: Match) -> str:
 Row = Mapping[str, object]
 
 UNVERIFIED = "unverified"
+MAX_SAMPLES = 100
+"""Of one segment: more are counted, but not shown."""
+_SCORES = {"agreement": ("transcript", "agreement"), "snr_db": ("voice", "snr_db"), "quality": ("dnsmos", "overall")}
+"""Score → where an annotation has it."""
 SAFE_NAME = re.compile(r"[0-9A-Za-z_-]{1,128}")
 
 
@@ -82,6 +90,7 @@ class SegmentRows:
     annotations: list[Row] = field(default_factory=list)
     captions: list[Row] = field(default_factory=list)
     rejects: list[Row] = field(default_factory=list)
+    samples: list[Row] = field(default_factory=list)
     duplicate: Duplicate | None = None
 
     def add(self, table: Table, row: Row) -> None:
@@ -110,13 +119,16 @@ def segment_detail(row: Row, rows: SegmentRows, peaks: str, audio: str, image: s
         lanes=_lanes(row, rows.annotations, start_ms),
         captions=_captions(rows),
         sheets=tuple(sheet for each in rows.annotations if (sheet := sheet_of(each)).facts or sheet.texts),
+        samples=tuple(map(_sample_view, rows.samples[:MAX_SAMPLES])),
+        num_samples=len(rows.samples),
         rejects=tuple(_reject(reject) for reject in rows.rejects),
         origin=(*_origin(row), *facts_of(rows.duplicate)),
         duplicates=marks_of(rows.duplicate),
     )
 
 
-def segment_item(row: Row, detail: Detail, chunk: int, place: int) -> ListItem:
+def segment_item(row: Row, rows: SegmentRows, detail: Detail, place: tuple[int, int]) -> ListItem:
+    """`place`: the chunk of the detail, and its position there."""
     labels = {item.label for lane in detail.lanes if lane.kind != "words" for item in lane.items}
     texts = [text.value for sheet in detail.sheets for text in sheet.texts]
     return ListItem(
@@ -131,8 +143,9 @@ def segment_item(row: Row, detail: Detail, chunk: int, place: int) -> ListItem:
         duplicates=detail.duplicates,
         caption=" ".join(claim.text for caption in detail.captions[:1] for claim in caption.claims),
         text=" ".join([*sorted(labels - {""}), *texts]),
-        chunk=chunk,
-        place=place,
+        scores=_scores(rows.annotations, detail.captions),
+        chunk=place[0],
+        place=place[1],
     )
 
 
@@ -149,6 +162,8 @@ def reject_detail(row: Row) -> Detail:
         lanes=(),
         captions=(),
         sheets=(),
+        samples=(),
+        num_samples=0,
         rejects=(_reject(row),),
         origin=(Fact(name="source", value=str(row["source_uri"])), *span),
         duplicates=(),
@@ -169,6 +184,7 @@ def reject_item(row: Row, detail: Detail, chunk: int, place: int) -> ListItem:
         duplicates=(),
         caption=str(row["detail"]),
         text=str(row["stage"]),
+        scores=Scores(),
         chunk=chunk,
         place=place,
     )
@@ -184,6 +200,24 @@ def _lanes(row: Row, annotations: Iterable[Row], start_ms: int) -> tuple[Lane, .
             else:
                 lanes.append(lane)
     return tuple(lane for lane in lanes if lane.items)
+
+
+def _sample_view(row: Row) -> SampleView:
+    sample = Sample.model_validate(row)
+    return SampleView(task=sample.task, language=sample.language, question=sample.question, answer=sample.answer)
+
+
+def _scores(annotations: Iterable[Row], captions: Sequence[CaptionView]) -> Scores:
+    """The lowest of each number, over the backends that measured it."""
+    found: dict[str, float] = {}
+    for row, (name, (outer, inner)) in product(annotations, _SCORES.items()):
+        group = row.get(outer)
+        value = group.get(inner) if isinstance(group, Mapping) else None
+        if isinstance(value, int | float):
+            found[name] = round(min(value, found.get(name, value)), 3)
+    claims = [claim.probability for caption in captions[:1] for claim in caption.claims]
+    known = [probability for probability in claims if probability is not None]
+    return Scores(**found, probability=min(known, default=None))
 
 
 def _places(lane: Lane) -> list[tuple[int, int, str]]:

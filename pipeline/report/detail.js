@@ -1,8 +1,10 @@
 "use strict";
-/* One segment: its sound on a time axis, and what is said of it. */
+/* One segment: its audio on a time axis, its captions, samples and measurements. */
 
 const VERDICTS = { confirmed: ["✓", "confirmed by the verifier"], unsure: ["?", "the verifier is unsure"], dropped: ["✕", "dropped by the verifier"], unverified: ["", "not verified"] };
 const LANE_ROW = 24;
+/* A quiet segment is drawn up to full height, but not the noise of a silent one; in 1/127 of full scale. */
+const MIN_PEAK = 3;
 const WORD_PX = 7.2;
 const WORDS_PX_A_SECOND = 130;
 
@@ -10,11 +12,13 @@ function showDetail(item, data, keepsPlaying) {
   tip.hide();
   const node = byId("detail");
   node.replaceChildren(...[
-    el("a", { class: "back", href: "#browse" }, "‹ All segments"),
+    el("a", { class: "back", href: browser.address(null) }, "‹ All segments"),
     headOf(item, data),
+    isMarkable(item) ? markingOf(item) : null,
     data.audio ? playerOf(data) : null,
     data.rejects.length ? rejectsOf(data) : null,
     ...data.captions.slice(0, 1).map(captionOf),
+    data.samples.length ? samplesOf(data) : null,
     data.captions.length > 1 ? el("details", { class: "card fold" }, el("summary", {}, `Captions of ${data.captions.length === 2 ? "the branch" : "the branches"}`), data.captions.slice(1).map(captionOf)) : null,
     sheetsOf(data),
     asText(data),
@@ -22,25 +26,34 @@ function showDetail(item, data, keepsPlaying) {
   ].filter(Boolean));
   node.scrollTop = 0;
   if (matchMedia("(max-width: 899px)").matches) scrollTo(0, 0);
+  showPlace();
   player.attach(data, keepsPlaying);
 }
 
-function showMissing(id) {
+function showNothing(message) {
   browser.current = null;
   player.pause();
-  byId("detail").replaceChildren(el("a", { class: "back", href: "#browse" }, "‹ All segments"), el("p", { class: "notice", role: "alert" }, `No segment ${id} is in this report.`));
+  byId("detail").replaceChildren(el("a", { class: "back", href: browser.address(null) }, "‹ All segments"), el("p", { class: "notice", role: "alert" }, message));
 }
 
 function headOf(item, data) {
-  const place = browser.found.indexOf(item);
   const span = item.start_ms === null ? "" : item.end_ms === null ? `from ${clock(item.start_ms)}` : `${clock(item.start_ms)} – ${clock(item.end_ms)} of the recording, ${(data.duration_ms / 1000 || (item.end_ms - item.start_ms) / 1000).toFixed(1)}\u00a0s`;
   return el("header", { class: "head" },
     el("div", { class: "head-text" }, el("h2", {}, item.name), el("p", { class: "note" }, span), el("p", { class: "chips" }, item.branches.map(chip), data.duplicates.map((mark) => el("span", { class: "mark duplicate" }, mark)), data.audio ? null : el("span", { class: "mark rejected" }, "rejected"))),
     el("div", { class: "steps" },
-      el("span", { class: "note" }, place < 0 ? "" : `${place + 1} / ${browser.found.length}`),
-      el("button", { type: "button", id: "previous", "aria-label": "Previous segment", title: "Previous (K)", disabled: place <= 0, onclick: () => browser.step(-1) }, "‹"),
-      el("button", { type: "button", id: "next", "aria-label": "Next segment", title: "Next (J)", disabled: place >= browser.found.length - 1, onclick: () => browser.step(1) }, "›"),
+      el("span", { class: "note", id: "place" }),
+      el("button", { type: "button", id: "previous", "aria-label": "Previous segment", title: "Previous (K)", onclick: () => browser.step(-1) }, "‹"),
+      el("button", { type: "button", id: "next", "aria-label": "Next segment", title: "Next (J)", onclick: () => browser.step(1) }, "›"),
       el("button", { type: "button", class: "quiet keys-button", "aria-label": "Keys", title: "Keys (?)", onclick: () => byId("help").showModal() }, "?")));
+}
+
+/* The place of the segment among those that match the filters. */
+function showPlace() {
+  if (!byId("place")) return;
+  const place = browser.found.indexOf(browser.current);
+  byId("place").textContent = place < 0 ? "" : `${place + 1} / ${browser.found.length}`;
+  byId("previous").disabled = place <= 0;
+  byId("next").disabled = place >= browser.found.length - 1;
 }
 
 /* ---- the time axis ---- */
@@ -53,8 +66,8 @@ function playerOf(data) {
     el("span", { class: "spread" }),
     el("label", { class: "speed" }, el("span", { class: "hidden" }, "Speed"), el("select", { id: "speed", onchange: (event) => player.setSpeed(Number(event.target.value)) }, [0.5, 0.75, 1, 1.5, 2].map((speed) => el("option", { value: speed, selected: speed === player.speed }, `${speed}×`)))),
     el("span", { class: "zooms" },
-      el("button", { type: "button", class: "quiet", "aria-label": "Squeeze the time axis", title: "Squeeze (−)", onclick: () => player.zoomBy(1 / 1.5) }, "−"),
-      el("button", { type: "button", class: "quiet", "aria-label": "Stretch the time axis", title: "Stretch (+)", onclick: () => player.zoomBy(1.5) }, "+")),
+      el("button", { type: "button", class: "quiet", "aria-label": "Zoom out", title: "Zoom out (−)", onclick: () => player.zoomBy(1 / 1.5) }, "−"),
+      el("button", { type: "button", class: "quiet", "aria-label": "Zoom in", title: "Zoom in (+)", onclick: () => player.zoomBy(1.5) }, "+")),
     el("a", { class: "quiet", href: data.audio, download: true, "aria-label": "Save the audio", title: "Save the audio (FLAC)" }, "↓"));
   const rows = [
     { name: "", height: 22, node: el("div", { class: "axis", id: "axis" }) },
@@ -68,7 +81,7 @@ function playerOf(data) {
     boundariesOf(data),
     el("div", { class: "timeline" },
       el("div", { class: "gutter", "aria-hidden": "true" }, rows.map((row) => el("div", { class: row.height < LANE_ROW ? "one-line" : "", "--height": `${row.height}px`, title: row.name }, ...gutterName(row.name)))),
-      el("div", { class: "scroller", id: "scroller", tabindex: -1 }, tracks)));
+      el("div", { class: "scroller", id: "scroller", role: "group", "aria-label": "Time axis", tabindex: 0 }, tracks)));
 }
 
 function gutterName(name) {
@@ -81,11 +94,11 @@ const share = (ms, whole) => ms / Math.max(whole, 1);
 const STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300];
 const TICK_PX = 84;
 
-/* Marks of time, about TICK_PX apart on an axis of that width. */
+/* Time labels, about TICK_PX apart on an axis `width` pixels wide. */
 function ticksOf(data, width) {
   const seconds = data.duration_ms / 1000;
-  const most = Math.max(2, width / TICK_PX);
-  const step = STEPS_S.find((each) => seconds / each <= most) || 600;
+  const maxTicks = Math.max(2, width / TICK_PX);
+  const step = STEPS_S.find((each) => seconds / each <= maxTicks) || 600;
   const count = Math.max(1, Math.ceil(seconds / step - 0.25));
   return Array.from({ length: count }, (_, tick) => tick * step).map((tick) => el("span", { "--start": tick / Math.max(seconds, 0.001) }, step < 1 ? tick.toFixed(1) : clock(tick * 1000, 0)));
 }
@@ -93,8 +106,8 @@ function ticksOf(data, width) {
 function waveformOf(data) {
   const bytes = Int8Array.from(atob(data.peaks), (letter) => (letter.charCodeAt(0) << 24) >> 24);
   const count = bytes.length / 2;
-  const most = Math.max(12, ...bytes.map(Math.abs));
-  const y = (value) => (50 - (value / most) * 48).toFixed(1);
+  const peak = Math.max(MIN_PEAK, ...bytes.map(Math.abs));
+  const y = (value) => (50 - (value / peak) * 48).toFixed(1);
   const upper = Array.from({ length: count }, (_, at) => `${at},${y(Math.max(bytes[2 * at + 1], 0.6))}`);
   const lower = Array.from({ length: count }, (_, at) => `${at},${y(Math.min(bytes[2 * at], -0.6))}`).reverse();
   const shape = (name) => svg("svg", { class: name, viewBox: `0 0 ${Math.max(count - 1, 1)} 100`, preserveAspectRatio: "none", "aria-hidden": "true" }, svg("polygon", { points: [...upper, ...lower].join(" ") }));
@@ -120,7 +133,7 @@ function laneOf(lane, duration) {
   return { name: lane.name, kind: lane.kind, height: Math.max(1, ends.length) * LANE_ROW + 6, node: el("div", { class: "items" }, items) };
 }
 
-/* ---- what is said of it ---- */
+/* ---- captions and measurements ---- */
 
 function captionOf(caption) {
   const state = caption.verified === null ? "no verifier ran" : caption.verified ? "verified" : "not verified";
@@ -139,6 +152,13 @@ function claimOf(claim) {
   ]);
 }
 
+function samplesOf(data) {
+  const more = data.num_samples - data.samples.length;
+  return el("details", { class: "card fold samples" }, el("summary", {}, `Training samples (${data.num_samples})`),
+    el("dl", {}, data.samples.map((sample) => el("div", {}, el("dt", {}, el("b", {}, words(sample.task)), ` ${sample.question}`), el("dd", { lang: sample.language }, sample.answer)))),
+    more > 0 ? el("p", { class: "note" }, `and ${more} more`) : null);
+}
+
 function rejectsOf(data) {
   return el("section", { class: "card rejects" }, el("h3", {}, "Rejected"), data.rejects.map((each) => el("div", {}, el("p", {}, el("b", {}, words(each.reason)), el("span", { class: "note" }, ` at ${each.stage}`)), el("p", {}, each.detail))));
 }
@@ -150,7 +170,7 @@ function sheetsOf(data) {
     sheet.texts.map((text) => el("blockquote", { title: text.name }, text.value)), factList(sheet.facts))));
 }
 
-/* The lanes again, for those who read rather than see; filled when it is opened. */
+/* The lanes as text, for screen readers and for copying; filled when it is opened. */
 function asText(data) {
   if (!data.lanes.length) return null;
   const fold = el("details", { class: "card fold" }, el("summary", {}, "Events, words and parts as text"));
@@ -182,7 +202,7 @@ const player = {
     if (playOn) player.play();
   },
 
-  /* The stretch of the axis; names that do not fit are left out. */
+  /* Applies the zoom; labels that do not fit are hidden. */
   layOut() {
     const tracks = byId("tracks");
     if (!tracks) return;
@@ -218,7 +238,7 @@ const player = {
     note.hidden = false;
   },
 
-  /* Moves the cursor to where the audio is, and the axis along with it. */
+  /* Moves the cursor to the position of the audio, and scrolls the axis. */
   follow(centred = false) {
     const tracks = byId("tracks");
     if (!tracks || !player.data) return;
@@ -228,7 +248,7 @@ const player = {
     byId("now").textContent = clock(now);
     byId("seek").value = now;
     byId("seek").setAttribute("aria-valuetext", `${clock(now)} of ${clock(player.data.duration_ms)}`);
-    for (const item of tracks.querySelectorAll(".item")) item.classList.toggle("sounding", now >= item.dataset.start && now < item.dataset.end && now > 0);
+    for (const item of tracks.querySelectorAll(".item")) item.classList.toggle("playing-now", now >= item.dataset.start && now < item.dataset.end && now > 0);
     const scroller = byId("scroller");
     const x = at * tracks.clientWidth;
     if (centred || x < scroller.scrollLeft || x > scroller.scrollLeft + scroller.clientWidth * 0.92) scroller.scrollLeft = x - scroller.clientWidth * (centred ? 0.5 : 0.08);

@@ -31,7 +31,8 @@ from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.corpus import Corpus, flac_in
 from soundseam.pipeline.storage.ownership import require_corpus
 from soundseam.schemas.record import Record
-from soundseam.schemas.tables import Table
+from soundseam.schemas.sample import Sample
+from soundseam.schemas.tables import SAMPLES_FOLDER, Table
 
 PAGE_FILES = {
     "page.html": "index.html",
@@ -40,6 +41,7 @@ PAGE_FILES = {
     "overview.js": "overview.js",
     "browser.js": "browser.js",
     "detail.js": "detail.js",
+    "marks.js": "marks.js",
 }
 """File of this package → its name in the report."""
 MARK = "soundseam-report.json"
@@ -180,8 +182,19 @@ def _segment_items(corpus: Corpus, chosen: frozenset[str], folder: ReportFolder)
         for table in BESIDE:
             for row in part.rows_about(table, chosen):
                 beside[str(row["segment_id"])].add(table, row)
+        for name, row in _samples_about(part, chosen):
+            beside[name].samples.append(row)
         for row in part.rows_about(Table.SEGMENTS, chosen):
             yield _add_segment(row, beside.pop(str(row["segment_id"])), folder)
+
+
+def _samples_about(part: Corpus, chosen: frozenset[str]) -> Iterator[tuple[str, PageRow]]:
+    """(segment_id, sample) for each training sample of these segments, by their first segment."""
+    for table in sorted(stage for stage in part.commits if stage.startswith(f"{SAMPLES_FOLDER}/")):
+        for row in part.rows(table, list(Sample.model_fields)):
+            names = row["segment_ids"]
+            if isinstance(names, list) and names and names[0] in chosen:
+                yield str(names[0]), row
 
 
 def _add_segment(row: PageRow, rows: SegmentRows, folder: ReportFolder) -> ListItem:
@@ -198,7 +211,7 @@ def _add_segment(row: PageRow, rows: SegmentRows, folder: ReportFolder) -> ListI
         folder.add_media(f"{stem}.flac", data),
         folder.add_media(f"{stem}.png", spectrogram_png(samples, rate_hz)),
     )
-    item = segment_item(row, detail, *folder.next_place)
+    item = segment_item(row, rows, detail, folder.next_place)
     folder.add_detail(detail)
     return item
 

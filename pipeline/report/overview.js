@@ -10,21 +10,21 @@ function showOverview(summary) {
   byId("histograms").append(...summary.histograms.map(histogramCard));
   byId("bars").append(...summary.bars.map(barCard));
   byId("rejected").append(rejectedTable(summary.rejected));
-  const drawn = summary.shown < summary.of ? `${summary.shown.toLocaleString("en")} of ${summary.of.toLocaleString("en")} segments, drawn at random, can be listened to here; the numbers are of all.` : "All segments can be listened to here.";
+  const drawn = summary.shown < summary.of ? `${summary.shown.toLocaleString("en")} of ${summary.of.toLocaleString("en")} segments, drawn at random, can be listened to here; the numbers cover all.` : "All segments can be listened to here.";
   byId("foot").textContent = `${drawn} Written by Soundseam ${summary.version}.`;
 }
 
 const number = (value) => String(Math.round(value * 1000) / 1000);
 
 function histogramCard(data) {
-  const most = Math.max(...data.counts, 1);
+  const highest = Math.max(...data.counts, 1);
   const count = data.counts.length;
   const name = (bin) => `${number(data.start + bin * data.step)} to ${number(data.start + (bin + 1) * data.step)}${data.unit ? ` ${data.unit}` : ""}: ${data.counts[bin].toLocaleString("en")}`;
   const width = 100 / count;
   const chart = svg("svg", { viewBox: "0 0 100 40", preserveAspectRatio: "none", role: "img", "aria-label": `${data.title}: ${data.total} values, median ${number(data.median)} ${data.unit}` },
     data.counts.map((value, bin) => svg("g", { class: "bin" },
       svg("rect", { class: "reach", x: bin * width, y: 0, width, height: 40 }, svg("title", {}, name(bin))),
-      svg("rect", { class: "column", x: bin * width + width * 0.06, width: width * 0.88, y: 40 - (value / most) * 39, height: value ? Math.max(0.6, (value / most) * 39) : 0 }))),
+      svg("rect", { class: "column", x: bin * width + width * 0.06, width: width * 0.88, y: 40 - (value / highest) * 39, height: value ? Math.max(0.6, (value / highest) * 39) : 0 }))),
     svg("line", { class: "median", x1: at(data), x2: at(data), y1: 0, y2: 40, "vector-effect": "non-scaling-stroke" }));
   const end = data.start + count * data.step;
   return el("figure", { class: "card histogram" },
@@ -36,15 +36,15 @@ function histogramCard(data) {
 const at = (data) => ((data.median - data.start) / (data.counts.length * data.step)) * 100;
 
 function barCard(data) {
-  const most = Math.max(...data.bars.map((bar) => bar.value), 1e-9);
+  const largest = Math.max(...data.bars.map((bar) => bar.value), 1e-9);
   return el("section", { class: "card" }, el("h3", {}, data.title), el("p", { class: "note" }, data.note),
-    el("ul", { class: "bars" }, data.bars.map((bar) => el("li", {}, barRow(bar, most)))));
+    el("ul", { class: "bars" }, data.bars.map((bar) => el("li", {}, barRow(bar, largest)))));
 }
 
-function barRow(bar, most) {
+function barRow(bar, largest) {
   const inside = [
     el("span", { class: "bar-name" }, words(bar.name)),
-    el("span", { class: "bar-track" }, el("span", { class: "bar-fill", "--share": bar.value / most, "--colour": bar.facet ? colourOf(bar.name) : "var(--accent)" })),
+    el("span", { class: "bar-track" }, el("span", { class: "bar-fill", "--share": bar.value / largest, "--colour": bar.facet ? colourOf(bar.name) : "var(--accent)" })),
     el("span", { class: "bar-value" }, bar.shown),
   ];
   if (!bar.facet) return el("span", { class: "bar" }, inside);

@@ -1,5 +1,5 @@
 "use strict";
-/* What the other scripts share: building elements, loading data, words and numbers, the two views. */
+/* Shared by the other scripts: building elements, loading data, words and numbers, the two views, keys. */
 
 const soundseam = {
   waiting: new Map(),
@@ -10,7 +10,7 @@ const soundseam = {
   },
 };
 
-/* A page opened from disk may not fetch, but it may load scripts. */
+/* A page that was opened from disk cannot fetch data, but it can load scripts. */
 function load(name) {
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");
@@ -25,7 +25,7 @@ function load(name) {
 const byId = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 
-/* Text goes in as text: nothing that a corpus holds is ever parsed as markup. */
+/* Text is added as text: nothing in a corpus is ever parsed as markup. */
 function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes || {})) {
     if (value === null || value === undefined || value === false) continue;
@@ -42,7 +42,7 @@ const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG,
 const words = (name) => name.replaceAll("_", " ");
 const CLASSES = ["speech", "human_voice", "singing", "music", "nature", "source_ambiguous", "object", "environment", "animal"];
 
-/* The colour of a class, a branch, a verdict; of anything else one of twelve hues that depends on its name alone. */
+/* The colour of a class, a branch or a verdict; anything else has one of twelve hues, by its name. */
 function colourOf(name) {
   if (CLASSES.includes(name)) return `var(--class-${name.replaceAll("_", "-")})`;
   if (name === "general") return "var(--class-environment)";
@@ -65,7 +65,7 @@ function clock(ms, digits = 1) {
   return minutes < 60 ? `${minutes}:${seconds}` : `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${seconds}`;
 }
 
-/* One tooltip for all: beside what is pointed at, inside the window. */
+/* The one tooltip: beside its element, inside the window. */
 const tip = {
   node: byId("tip"),
   owner: null,
@@ -85,7 +85,7 @@ const tip = {
     tip.owner = null;
     tip.node.hidden = true;
   },
-  /* `content` is called when it is first needed. */
+  /* `content` is called each time it is shown. */
   on(node, content) {
     const show = () => tip.show(node, content());
     node.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && show());
@@ -100,20 +100,31 @@ function decoded(text) {
   try { return decodeURIComponent(text); } catch { return text; }
 }
 
-/* #overview, #browse, #s=<segment id> */
+/* The address: #overview, #browse or #s=<segment id>, then the filters, as in #s=…&branch=music&q=bell&sort=longest. */
+function parsedAddress() {
+  const [place, ...rest] = location.hash.slice(1).split("&");
+  const options = new Map(rest.map((part) => part.split("=", 2).map((text) => decoded(text || ""))));
+  const view = place === "" || place === "overview" ? "overview" : "browse";
+  return { view, id: place.startsWith("s=") ? decoded(place.slice(2)) : null, options };
+}
+
 function route() {
-  const hash = location.hash.slice(1);
-  const overview = hash === "" || hash === "overview";
+  const { view, id, options } = parsedAddress();
+  const isOverview = view === "overview";
   const wasOverview = !byId("view-overview").hidden;
-  byId("view-overview").hidden = !overview;
-  byId("view-browse").hidden = overview;
-  byId("tab-overview").toggleAttribute("aria-current", overview);
-  byId("tab-browse").toggleAttribute("aria-current", !overview);
-  document.body.dataset.view = overview ? "overview" : hash === "browse" ? "list" : "segment";
+  byId("view-overview").hidden = !isOverview;
+  byId("view-browse").hidden = isOverview;
+  byId("tab-overview").toggleAttribute("aria-current", isOverview);
+  byId("tab-browse").toggleAttribute("aria-current", !isOverview);
+  document.body.dataset.view = isOverview ? "overview" : id === null ? "list" : "segment";
   tip.hide();
-  if (overview) player.pause();
-  else browser.enter(hash.startsWith("s=") ? decoded(hash.slice(2)) : null);
-  if (overview !== wasOverview) scrollTo(0, 0);
+  if (isOverview) player.pause();
+  else {
+    if (browser.ready) browser.choose(options);
+    browser.enter(id);
+    if (browser.ready) browser.writeAddress();
+  }
+  if (isOverview !== wasOverview) scrollTo(0, 0);
 }
 
 document.addEventListener("keydown", (event) => {
@@ -129,6 +140,8 @@ document.addEventListener("keydown", (event) => {
     ArrowLeft: () => player.seekBy(-1), ArrowRight: () => player.seekBy(1), Home: () => player.seek(0),
     "+": () => player.zoomBy(1.5), "=": () => player.zoomBy(1.5), "-": () => player.zoomBy(1 / 1.5),
     "/": () => byId("search").focus(),
+    a: () => marks.toggle("accept"), r: () => marks.toggle("reject"),
+    c: () => byId("comment") && byId("comment").focus(),
   }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (act) { event.preventDefault(); act(); }
 });
@@ -138,8 +151,9 @@ addEventListener("DOMContentLoaded", async () => {
     const summary = await load("summary");
     showOverview(summary);
     addEventListener("hashchange", route);
+    byId("skip").addEventListener("click", () => setTimeout(() => byId("list").focus()));
     await browser.fill(summary);
   } catch (error) {
-    document.body.append(el("p", { class: "notice", role: "alert" }, `The report is not whole: ${error.message}.`));
+    document.body.append(el("p", { class: "notice", role: "alert" }, `The report is incomplete: ${error.message}.`));
   }
 });

@@ -69,6 +69,15 @@ class RejectView(Record):
     detail: str
 
 
+class SampleView(Record):
+    """One training sample made of the segment."""
+
+    task: str
+    language: str
+    question: str
+    answer: str
+
+
 class Detail(Record):
     """Everything that the page shows about one segment, or about one dropped item."""
 
@@ -84,10 +93,25 @@ class Detail(Record):
     lanes: tuple[Lane, ...]
     captions: tuple[CaptionView, ...]
     sheets: tuple[FactSheet, ...]
+    samples: tuple[SampleView, ...]
+    """At most MAX_SAMPLES, in order of task."""
+    num_samples: int
     rejects: tuple[RejectView, ...]
     origin: tuple[Fact, ...]
     duplicates: tuple[str, ...]
     """Its duplicate marks, from a fixed set."""
+
+
+class Scores(Record):
+    """The numbers by which the list can be sorted; null if they were not measured."""
+
+    agreement: float | None = None
+    """Of the transcripts."""
+    probability: float | None = None
+    """Of the least probable claim."""
+    snr_db: float | None = None
+    quality: float | None = None
+    """Overall DNSMOS."""
 
 
 class ListItem(Record):
@@ -108,6 +132,7 @@ class ListItem(Record):
     caption: str
     text: str
     """Further text for the search: transcripts and event labels."""
+    scores: Scores
     chunk: int
     place: int
     """Position of the detail in its chunk."""

@@ -9,21 +9,24 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 
+from soundseam.pipeline.inspection import percentile
 from soundseam.pipeline.report.page_data import Bar, Bars, HistogramView, Summary, Tile
 from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.schemas.tables import RECORD_OF, SAMPLES_FOLDER, Table, arrow_schema
 
 MAX_BINS, FEWEST_BINS = 60, 8
+MIN_VALUE, MAX_VALUE = -1e6, 1e6
 
 
 class Histogram:
-    """Counts of numbers in bins `[n * step, (n + 1) * step)`, clamped to `low` and `high`."""
+    """Counts of numbers in bins `[n * step, (n + 1) * step)`, clamped to `low` and `high`; their median is exact."""
 
     def __init__(self, title: str, note: str, unit: str, step: float, low: float, high: float) -> None:
         self.title, self.note, self.unit = title, note, unit
         self._per_unit = 1 / step
         self._first, self._last = round(low / step), round(high / step) - 1
         self._bins: Counter[int] = Counter()
+        self._thousandths: Counter[int] = Counter()
 
     @property
     def total(self) -> int:
@@ -34,6 +37,7 @@ class Histogram:
         if isinstance(value, int | float) and value == value:  # noqa: PLR0124  # a NaN differs from itself
             place = (value * self._per_unit) // 1
             self._bins[int(min(max(place, self._first), self._last))] += 1
+            self._thousandths[round(min(max(value, MIN_VALUE), MAX_VALUE) * 1000)] += 1
 
     def view(self) -> HistogramView:
         """The bins from the first to the last with counts; wide ranges in fewer, wider bins."""
@@ -52,16 +56,8 @@ class Histogram:
             step=round(merge / self._per_unit, 6),
             counts=tuple(counts),
             total=self.total,
-            median=self._median(),
+            median=percentile(self._thousandths, 0.5) / 1000,
         )
-
-    def _median(self) -> float:
-        seen = 0
-        for place in sorted(self._bins):
-            seen += self._bins[place]
-            if seen * 2 >= self.total:
-                return round((place + 0.5) / self._per_unit, 3)
-        return 0.0
 
 
 Row = Mapping[str, object]

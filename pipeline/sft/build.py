@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
 from soundseam.annotators.grammar.engine import Pick
-from soundseam.pipeline.config import SetupError, first_problem, read_text, tree_of, with_servers
+from soundseam.pipeline.config import SetupError, did_you_mean, first_problem, read_text, tree_of, with_servers
 from soundseam.pipeline.sft.answerable import ANSWERER_PROMPTS
 from soundseam.pipeline.sft.answers import TimestampFormat
 from soundseam.pipeline.sft.ask import AnyTaskOptions, Phrasing, QuestionDraft, ServedTask, Task, Wording
@@ -105,7 +105,8 @@ class SftConfig(Record):
         unknown = sorted(set(names) - {task.task for task in self.tasks})
         if unknown:
             known = ", ".join(task.task for task in self.tasks)
-            raise SetupError(f"no task {', '.join(unknown)}: choose among {known}")
+            hint = did_you_mean(unknown[0], [task.task for task in self.tasks])
+            raise SetupError(f"no task {', '.join(unknown)}{hint} (one of {known})")
         return self.model_copy(update={"tasks": tuple(task for task in self.tasks if task.task in names)})
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.launch import LOCAL_RUNNERS, Display, RunWatcher
-from soundseam.pipeline.local.progress import Meter, ProgressLog
+from soundseam.pipeline.local.meter import Meter
+from soundseam.pipeline.local.progress import ProgressLog
 from soundseam.pipeline.local.supervisor import LocalJob, run_local
 from soundseam.pipeline.plan import Plan
 from soundseam.pipeline.sft.build import SftConfig

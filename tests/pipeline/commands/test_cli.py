@@ -114,7 +114,7 @@ def test_there_are_examples_of_every_command() -> None:
 
 def test_the_plan_is_shown_before_the_run(corpus: Path) -> None:
     shown = (corpus / "run.txt").read_text()
-    assert shown.index("Plan") < shown.index("recordings in")
+    assert shown.index("Plan") < shown.index("recordings done in")
     assert "annotations/speech/voice" in shown
 
 
@@ -150,6 +150,45 @@ def test_a_plan_does_no_work(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "new" in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_results_are_printed_as_json_and_nothing_else_on_standard_output(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(corpus / "out", tmp_path / "out")
+    monkeypatch.chdir(tmp_path)
+    again = [corpus / "inputs", "--output", "out", "--profile", quick_profile(corpus)]
+    expected = {
+        ("plan", *again): {"recordings": 0},
+        ("run", *again): {"recordings_done": 0, "recordings_up_to_date": 2},
+        ("inspect", "out", "--captions", "1"): {"recordings": 2},
+        ("report", "out", "--segments", "0"): {"segments": 0, "page": "out/report/index.html"},
+        ("dedup", "out"): {"duplicates": 0},
+        ("filter", "out", "--undo", "--dry-run"): {"filtered": 0},
+        ("sft", "out", "--task", "order", "--workers", "1"): {},
+    }
+    for arguments, values in expected.items():
+        result = invoke(*arguments, "--json")
+        assert result.exit_code == 0, text_of(result)
+        found = json.loads(result.stdout)
+        assert {name: found[name] for name in values} == values, arguments
+    assert json.loads(invoke("check", "out", "--json").stdout) == []
+    assert json.loads(invoke("doctor", "--json").stdout)["machine"]["python"]
+
+
+def test_quiet_shows_the_result_alone(corpus: Path) -> None:
+    arguments = ["run", corpus / "inputs", "--output", corpus / "out", "--profile", quick_profile(corpus)]
+    assert "Nothing to do: " in invoke(*arguments).stdout
+    result = invoke(*arguments, "-q")
+    assert "Nothing to do: " not in result.stdout
+    assert "nothing to do: 2 recordings up to date" in result.stdout
+    assert result.stderr == ""
+
+
+def test_every_command_that_prints_a_result_can_print_it_as_json_quietly_and_with_more() -> None:
+    for name, command in commands().items():
+        if name != "serve":
+            assert {"--json", "--quiet", "--verbose"} <= {option for each in command.params for option in each.opts}
 
 
 def test_too_many_rejected_give_exit_code_3(corpus: Path) -> None:
@@ -217,12 +256,16 @@ def test_doctor_changes_no_profile_that_is_not_named() -> None:
     ("arguments", "message"),
     [
         (["--wrokers", "3"], "did you mean --workers?"),
+        (["--dry-run"], "no option --dry-run: `soundseam plan` shows"),
+        (["--jsn"], "did you mean --json?"),
+        (["--profile", "embeded"], "did you mean embedded?"),
+        (["--set", "branches.speech.0.kind=whisper"], "did you mean faster_whisper?"),
         (["--flink_mastr=host"], "did you mean --flink_master?"),
         (["--runner", "FlinkRuner"], "did you mean FlinkRunner?"),
         (["--runner", "DaskRunner"], "loses rows"),
         (["--set", "segmentation.cut.max_ms"], "write it as key.path=value"),
         (["--set", "segmentation.cut.nothing=1"], "no key nothing in segmentation.cut"),
-        (["--profile", "nonesuch"], "choose one of"),
+        (["--profile", "nonesuch"], "one of cluster, embedded"),
         (["--profile", "nonesuch.yaml"], "cannot read"),
         (["--workers", "0"], "--workers"),
     ],
@@ -235,6 +278,39 @@ def test_a_wrong_set_up_is_one_line_with_the_remedy_and_exit_code_2(
     assert result.exit_code == 2, text_of(result)
     assert message in text_of(result)
     assert "Traceback" not in text_of(result)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "suggestion"),
+    [
+        (["inspekt", "out"], "inspect"),
+        (["run", "samples", "--outptu", "out"], "--output"),
+        (["export", "out", "--format", "mos", "-o", "moss"], "moss"),
+        (["export", "out", "--format", "moss", "--stage", "pretrane", "-o", "moss"], "pretrain"),
+        (["sft", "out", "--task", "asrr"], "asr"),
+        (["sft", "out", "--leave-out", "copy"], "copies"),
+        (["evaluate", "musik", "samples/truth"], "music"),
+        (["filter", "out", "--set", "colapse.share=1"], "collapse"),
+        (["serve", "chek", "model"], "check"),
+    ],
+)
+def test_a_misspelt_name_exits_with_2_suggests_the_nearest_and_creates_nothing(
+    arguments: list[str], suggestion: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = invoke(*arguments)
+    assert result.exit_code == 2, text_of(result)
+    assert re.search(rf"[Dd]id you mean '?{suggestion}'?\?", re.sub(r"[│\s]+", " ", text_of(result)))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["inspect", "check", "dedup", "filter", "sft", "report", "export"])
+def test_a_folder_without_a_corpus_is_a_wrong_set_up_and_stays_as_it_is(command: str, tmp_path: Path) -> None:
+    export = ["--format", "moss", "--output", tmp_path / "moss"] if command == "export" else []
+    for folder in (tmp_path, tmp_path / "missing"):
+        assert invoke(command, folder, *export).exit_code == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_input_that_names_nothing_is_a_wrong_set_up(tmp_path: Path) -> None:
@@ -283,7 +359,7 @@ def test_an_option_of_beam_passes_through(tmp_path: Path) -> None:
     assert given["experiments"] == ["one", "two"]
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_shown() -> None:
     told = invoke("--version").output
     assert re.fullmatch(r"soundseam \d+\.\d+\.\d+\S*\n", told)
     run_as_module = [sys.executable, "-m", "soundseam", "--version"]

@@ -73,7 +73,7 @@ def test_what_pretraining_lacks_is_said(corpus: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [
-        (("--to", "csv"), "choose one of moss"),
+        (("--to", "csv"), "no format csv (one of moss"),
         (("--to", "moss", "--stage", "play"), "--stage: Input should be"),
         (("--to", "moss", "--quota", "key"), "write it as name=number"),
         (("--to", "moss", "--weight", "key=-1"), "a factor must be a number of at least 0"),

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from soundseam.annotators.speech.faster_whisper import FasterWhisper
 from soundseam.annotators.speech.sherpa_onnx import SherpaOnnx
 from soundseam.annotators.speech.voice import VoiceMeasures
-from soundseam.pipeline.local.progress import Meter, ProgressLog, Step, default_speed
+from soundseam.pipeline.local.meter import START_UP_S, Meter
+from soundseam.pipeline.local.progress import ProgressLog, Step, default_speed
 from soundseam.pipeline.work import ShardTask, StageTask
 from tests.support.workloads import recording_id_of, source_of
 
@@ -40,9 +41,26 @@ def test_nothing_is_done_at_first() -> None:
     assert reading.audio_ms == 2 * MINUTE
 
 
-def test_the_first_guess_of_the_time_left_is_the_work_over_the_workers() -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, in its only entry; tests set it."""
+    now = [1000.0]
+    monkeypatch.setattr("soundseam.pipeline.local.meter.time.monotonic", lambda: now[0])
+    return now
+
+
+def test_the_first_estimate_is_the_start_of_workers_and_their_share_of_the_work(clock: list[float]) -> None:
+    expected_s = 2 * 60 * sum(COSTS.values()) / 2
+    assert meter_of(work_at(*COSTS), workers=2).read().seconds_left == pytest.approx(START_UP_S + expected_s)
+
+
+def test_a_slow_start_raises_the_estimate_before_anything_is_done(clock: list[float]) -> None:
+    meter = meter_of(work_at(*COSTS))
     expected_s = 2 * 60 * sum(COSTS.values())
-    assert abs(meter_of(work_at(*COSTS), workers=2).read().seconds_left - expected_s / 2) < 1e-6
+    clock[0] += 4 * START_UP_S
+    assert meter.read().seconds_left == pytest.approx(4 * expected_s)
+    meter.take_step(done("segments", "z"), 0.0)
+    assert meter.read().seconds_left == pytest.approx(4 * expected_s)
 
 
 def test_the_time_left_follows_the_pace_that_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

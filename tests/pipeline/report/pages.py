@@ -15,15 +15,21 @@ LAPTOP, PHONE = (1366, 850), (390, 844)
 
 @contextmanager
 def opened(
-    chromium: Browser, index: Path, view: str = "", size: tuple[int, int] = LAPTOP, scheme: str = "light"
+    chromium: Browser,
+    index: Path,
+    view: str = "",
+    size: tuple[int, int] = LAPTOP,
+    scheme: str = "light",
+    bypass_csp: bool = False,
 ) -> Iterator[Page]:
-    """The page at `index`, opened from disk. Fails where it complains or asks for anything but files beside it."""
+    """The page at `index`, opened from disk. Fails if it complains or asks for anything but files beside it."""
     context = chromium.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme=scheme,  # type: ignore[arg-type]
         is_mobile=size == PHONE,
         has_touch=size == PHONE,
         reduced_motion="reduce",
+        bypass_csp=bypass_csp,
     )
     context.set_default_timeout(20_000)
     page = context.new_page()
@@ -37,7 +43,7 @@ def opened(
     yield page
     context.close()
     assert not complaints
-    assert not [url for url in asked if not url.startswith((index.parent.as_uri(), "data:"))]
+    assert not [url for url in asked if not url.startswith((index.parent.as_uri(), "data:", "blob:"))]
 
 
 def shown(page: Page) -> list[str]:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from soundseam.pipeline.filters.marks import Decision, read_marks
 from soundseam.pipeline.report.launch import ReportRequest, make_report
 from tests.pipeline.report.corpora import HOSTILE, SENTENCES, make_corpus, make_hostile_corpus, make_large_corpus
 from tests.pipeline.report.pages import LAPTOP, PHONE, choose, cursor, opened, second, shown, wait
+from tests.pipeline.sft.builders import CONFIG, a_rich_recording
+from tests.pipeline.sft.corpora import build_samples, commit_corpus
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -143,7 +146,7 @@ def test_filters_and_search_work_together(page: Page) -> None:
     assert shown(page) == ["A dog barks twice. Then a bell rings."]
     page.fill("#search", "dog whispers")
     assert shown(page) == []
-    assert "Nothing fits" in page.locator("#rows").inner_text()
+    assert "No segment matches" in page.locator("#rows").inner_text()
     page.fill("#search", "morning")
     assert shown(page) == [" ".join(SENTENCES)]
 
@@ -155,6 +158,111 @@ def test_a_bar_of_the_overview_filters_the_list(chromium: Browser, report: Path)
         page.click("#tab-overview")
         page.locator("#rejected a", has_text="truncated").click()
         assert shown(page) == ["broken: truncated"]
+
+
+def test_filters_search_and_order_are_in_the_address(chromium: Browser, report: Path, page: Page) -> None:
+    choose(page, "class", "object")
+    page.fill("#search", "bell")
+    page.select_option("#sort", "shortest")
+    wanted = shown(page)
+    assert wanted[0] == "A dog barks twice. Then a bell rings."
+    address = page.url.partition("#")[2]
+    assert address.endswith("&q=bell&class=object&sort=shortest")
+    with opened(chromium, report, address) as other:
+        other.wait_for_selector("#play")
+        assert shown(other) == wanted
+        assert other.input_value("#search") == "bell"
+        other.click("#clear")
+        assert "&q=" not in other.url
+        other.click("#tab-overview")
+        other.go_back()
+        assert len(shown(other)) == 5
+    with opened(chromium, report, "browse&class=nonsense&sort=nonsense") as other:
+        assert len(shown(other)) == 5
+
+
+@pytest.mark.parametrize(
+    ("order", "first"),
+    [("longest", "A tune plays."), ("claims", " ".join(SENTENCES)), ("quality", " ".join(SENTENCES))],
+)
+def test_the_list_can_be_sorted(page: Page, order: str, first: str) -> None:
+    everything = shown(page)
+    page.select_option("#sort", order)
+    assert shown(page)[0] == first
+    assert sorted(shown(page)) == sorted(everything)
+
+
+def test_if_nothing_matches_no_segment_is_shown(page: Page) -> None:
+    page.fill("#search", "no such words")
+    page.wait_for_selector("text=No segment matches these filters.")
+    assert page.locator("#play").count() == 0
+    page.fill("#search", "tune")
+    page.locator("#place", has_text="1 / 1").wait_for()
+
+
+def test_marks_stay_in_the_browser_and_are_saved_as_csv_that_filter_reads(
+    chromium: Browser, report: Path, tmp_path: Path
+) -> None:
+    with opened(chromium, report, "browse") as page:
+        page.wait_for_selector("#play")
+        assert not page.locator("#marks").is_visible()
+        page.keyboard.press("r")
+        page.keyboard.press("c")
+        page.keyboard.type('too long, "really"')
+        page.keyboard.press("Enter")
+        page.keyboard.press("j")
+        page.wait_for_selector(".ticks")
+        for key in "rra":
+            page.keyboard.press(key)
+        page.reload()
+        page.wait_for_selector("#play")
+        assert page.locator("#marked").inner_text() == "2 marked"
+        assert page.locator("#accept").get_attribute("aria-pressed") == "true"
+        choose(page, "mark", "rejected")
+        assert shown(page) == [" ".join(SENTENCES)]
+        page.wait_for_selector(".words")
+        assert page.input_value("#comment") == 'too long, "really"'
+        with page.expect_download() as download:
+            page.click("#save-marks")
+        download.value.save_as(tmp_path / "marks.csv")
+        assert download.value.suggested_filename == "marks.csv"
+    assert [(mark.mark, mark.comment) for mark in read_marks(str(tmp_path / "marks.csv")).values()] == [
+        (Decision.REJECT, 'too long, "really"'),
+        (Decision.ACCEPT, ""),
+    ]
+
+
+def test_what_is_not_a_segment_cannot_be_marked(page: Page) -> None:
+    choose(page, "reject", "truncated")
+    page.wait_for_selector(".rejects")
+    page.keyboard.press("a")
+    assert page.locator(".marking").count() == 0
+    assert not page.locator("#marks").is_visible()
+
+
+def test_training_samples_are_shown_under_the_caption(chromium: Browser, tmp_path: Path) -> None:
+    commit_corpus(tmp_path, [a_rich_recording()])
+    build_samples(tmp_path, CONFIG)
+    made = make_report(ReportRequest(output=str(tmp_path)))
+    with opened(chromium, made.page, "browse") as page:
+        page.locator(".samples summary", has_text="Training samples (").click()
+        assert page.locator(".samples dt").count() > 3
+        assert page.locator(".samples dd[lang=en]").first.inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation(chromium: Browser, report: Path, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.base", reason="axe-playwright-python is not installed")
+    for view in ("overview", "browse"):
+        with opened(chromium, report, view, scheme=scheme, bypass_csp=True) as page:
+            if view == "browse":
+                page.wait_for_selector("#play")
+                page.keyboard.press("a")
+            page.evaluate(axe.AXE_SCRIPT)
+            found = page.evaluate("axe.run({ preload: false })")  # it cannot fetch the style sheet from disk
+            seen = [f"{one['id']}: {node['html'][:90]}" for one in found["violations"] for node in one["nodes"]]
+            assert not seen
+            assert len(found["passes"]) > 15
 
 
 def test_keys_step_play_and_search(page: Page) -> None:
@@ -275,5 +383,5 @@ def test_without_its_data_the_page_says_so(chromium: Browser, tmp_path: Path) ->
     context = chromium.new_context()
     page = context.new_page()
     page.goto(made.page.as_uri())
-    page.wait_for_selector("text=The report is not whole: data/list-0.js cannot be read.")
+    page.wait_for_selector("text=The report is incomplete: data/list-0.js cannot be read.")
     context.close()
