@@ -18,6 +18,7 @@ from pydantic_core import PydanticUndefined
 
 from soundseam.annotators.base import Backend, Model
 from soundseam.pipeline.commands.cli import app
+from soundseam.pipeline.commands.terminal import OUTPUT_OPTIONS
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.doctor import FAMILIES, members_of
 from soundseam.schemas.record import Record, field_docs
@@ -214,7 +215,7 @@ def _command(name: str, command: Any) -> str:
     rows += [
         (", ".join(f"`{flag}`" for flag in option.opts), _option_default(option), option.help or "")
         for option in command.params
-        if option.param_type_name == "option" and not option.hidden
+        if option.param_type_name == "option" and not option.hidden and option.name not in OUTPUT_OPTIONS
     ]
     help_text = "\n\n".join(paragraph(part) for part in (command.help or "").split("\n\n"))
     lines = (command.epilog or "").splitlines()

@@ -125,6 +125,18 @@ class SegmentView:
         """The segment's audio, (num_samples,), 16 kHz mono, in [-1, 1]."""
         return decoded(self.segment)
 
+    def _repr_html_(self) -> str:
+        """For notebooks: a player above the caption."""
+        import base64
+        from html import escape
+
+        row = self.segment
+        audio = base64.b64encode(row.audio.bytes).decode()
+        title = f"{row.source_uri}, {row.start_ms / 1000:.1f} to {row.end_ms / 1000:.1f} s"
+        text = self.caption.caption if self.caption else "no caption"
+        player = f'<audio controls src="data:audio/flac;base64,{audio}"></audio>'
+        return f"<div><small>{escape(title)}</small><br>{player}<p>{escape(text)}</p></div>"
+
 
 def decoded(segment: SegmentRow) -> NDArray[np.float32]:
     """The audio of `segment`, (num_samples,), 16 kHz mono, in [-1, 1]."""
@@ -174,6 +186,26 @@ class CorpusView:
     def frame(self, table: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The same as a pandas data frame. Needs pandas."""
         return self.table(table, columns).to_pandas()
+
+    def captions(self) -> dict[str, str]:
+        """segment_id → caption, of the captions that are not filtered."""
+        return {str(row["segment_id"]): str(row["caption"]) for row in self.rows("captions", ["segment_id", "caption"])}
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the numbers of the corpus."""
+        from html import escape
+
+        found = self.inspect()
+        numbers = {
+            "recordings": f"{found.recordings:,}, {found.audio_ms / 3_600_000:,.2f} h",
+            "segments": f"{found.segments:,}, {found.segments_ms / 3_600_000:,.2f} h, median "
+            f"{found.median_ms / 1000:.1f} s",
+            "branches": ", ".join(f"{name} {count:,}" for name, count in found.branches),
+            "captions": f"{found.captions:,}",
+            "rejected": f"{sum(entry.rows for entry in found.rejected):,} rows",
+        }
+        rows = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in numbers.items())
+        return f"<table>{rows}</table>"
 
     def segment(self, segment_id: str) -> SegmentView:
         """One segment with its audio, annotations and caption. Raises KeyError for an unknown id."""

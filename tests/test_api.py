@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import subprocess
 import sys
 from pathlib import Path
@@ -57,8 +59,19 @@ def test_a_corpus_reads_back_as_rows_records_tables_and_segments(sample_corpus: 
     written, rate = soundfile.read(tmp_path / "one.wav", dtype="float32")
     assert rate == 16_000
     assert np.allclose(written, view.samples, atol=1e-4)
+    assert corpus.captions()[view.segment.segment_id] == view.caption.caption
     with pytest.raises(KeyError):
         corpus.segment("no-such-segment")
+
+
+def test_a_notebook_shows_numbers_and_a_player(sample_corpus: Path) -> None:
+    corpus = soundseam.open_corpus(sample_corpus)
+    assert f"<th>captions</th><td>{corpus.inspect().captions}</td>" in corpus._repr_html_()
+    segment_id, caption = next(iter(corpus.captions().items()))
+    shown = corpus.segment(segment_id)._repr_html_()
+    assert html.escape(caption) in shown
+    audio = base64.b64decode(shown.partition("base64,")[2].partition('"')[0])
+    assert audio == corpus.segment(segment_id).segment.audio.bytes
 
 
 def test_a_folder_without_a_corpus_is_wrong_set_up(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from soundseam.pipeline.export.lines import Moss
 from tests.docs.pages import ROOT, Block, blocks
 
 RUNNABLE = [block for block in blocks() if block.mark == "runnable"]
@@ -65,6 +66,11 @@ def test_every_command_says_where_it_is_run() -> None:
         name_of(block) for block in blocks() if block.language in {"bash", "python"} and block.mark not in marks
     ]
     assert not unmarked
+
+
+def test_the_tutorial_trains_with_the_command_that_the_export_names() -> None:
+    (command,) = (" ".join(block.text.replace("\\\n", " ").split()) for block in blocks() if "accelerate" in block.text)
+    assert command == Moss.command.format(target="../soundseam/moss")
 
 
 def test_the_readme_has_both_commands_that_ci_runs() -> None:

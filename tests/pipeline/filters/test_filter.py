@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.filters.config import NOTHING, Collapse, FilterConfig, NearDuplicates, load_filter_config
+from soundseam.pipeline.filters.decide import HOLDING
+from soundseam.pipeline.filters.launch import FilterRequest, run_filter
+from soundseam.pipeline.filters.marks import read_marks
 from soundseam.pipeline.sft.read import upstream_keys
 from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.sweep import sweep
@@ -247,3 +250,35 @@ def test_options_come_from_a_file_too(tmp_path: Path) -> None:
     path.write_text("near_duplicates: {keep: 2}\nbanned: [dog]\n")
     config = load_filter_config(str(path), ["length.max_words=30"])
     assert (config.near_duplicates.keep, config.banned, config.length.max_words) == (2, ("dog",), 30)
+
+
+def test_a_listener_s_mark_counts_more_than_the_filters(output: Path, tmp_path: Path) -> None:
+    filter_corpus(output, ONE_OF_EACH)
+    ids = {text: name for table in HOLDING for name, text in texts_in(output, table).items()}
+    jargon, wind = ids["The detector hears a dog."], ids["Wind blows."]
+    (tmp_path / "marks.csv").write_text(
+        f'segment_id,mark,comment\r\n"{jargon}","accept",""\r\n"{wind}","reject","no wind, ""only"" rain"\r\nx,,odd\r\n'
+    )
+    marks = dict(read_marks(str(tmp_path / "marks.csv")))
+    request = FilterRequest(output=str(output), config=ONE_OF_EACH, marks=marks)
+    run_filter(request, lambda done, of: None)
+    assert jargon in texts_in(output, Table.CAPTIONS)
+    assert reasons_in(output)[wind] == ["marked"]
+    assert not run_filter(request, lambda done, of: None)[1]
+    filter_corpus(output, ONE_OF_EACH)
+    assert wind in texts_in(output, Table.CAPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("segment_id,comment\na,b\n", "no column mark"),
+        ("segment_id,mark,comment\na,acept,\n", "line 2: no mark acept; did you mean accept"),
+    ],
+)
+def test_marks_that_cannot_be_read_are_a_wrong_set_up(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "marks.csv").write_text(text)
+    with pytest.raises(SetupError, match=message):
+        read_marks(str(tmp_path / "marks.csv"))
+    with pytest.raises(SetupError, match="cannot read the marks"):
+        read_marks(str(tmp_path / "missing.csv"))

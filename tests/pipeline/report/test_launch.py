@@ -13,6 +13,7 @@ import pytest
 from soundseam.annotators.flac import read_flac
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.dedup.launch import DedupRequest, find_duplicates
+from soundseam.pipeline.inspection import inspect_corpus
 from soundseam.pipeline.report import launch
 from soundseam.pipeline.report.launch import MARK, Reported, ReportRequest, make_report, script_of
 from tests.pipeline.dedup.sounds import BEAT, MELODY, NOISE, commit_sounds, flac, segment_of
@@ -101,6 +102,13 @@ def test_equal_corpora_and_seeds_give_equal_reports(large: Path, tmp_path: Path)
     )
     assert content(one.page.parent) == content(again.page.parent)
     assert content(one.page.parent) != content(other.page.parent)
+
+
+def test_medians_are_those_of_inspect(large: Path, corpus: Path, tmp_path: Path) -> None:
+    for number, output in enumerate((large, corpus)):
+        summary = data_of(report(output, target=str(tmp_path / f"{number}"), segments=0), "summary")
+        lengths = next(one for one in summary["histograms"] if one["title"] == "Segment lengths")
+        assert lengths["median"] == inspect_corpus(str(output)).median_ms / 1000
 
 
 def test_rejects_that_have_no_segment_are_listed_and_counted(corpus: Path, tmp_path: Path) -> None:
