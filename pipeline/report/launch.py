@@ -182,8 +182,8 @@ def _segment_items(corpus: Corpus, chosen: frozenset[str], folder: ReportFolder)
         for table in BESIDE:
             for row in part.rows_about(table, chosen):
                 beside[str(row["segment_id"])].add(table, row)
-        for name, row in _samples_about(part, chosen):
-            beside[name].samples.append(row)
+        for name, sample in _samples_about(part, chosen):
+            beside[name].samples.append(sample)
         for row in part.rows_about(Table.SEGMENTS, chosen):
             yield _add_segment(row, beside.pop(str(row["segment_id"])), folder)
 
