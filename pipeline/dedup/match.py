@@ -281,7 +281,7 @@ def _candidates(votes: Rows) -> Rows:
     starts = np.flatnonzero(_changes(cells))
     counts = np.diff(np.append(starts, len(cells)))
     cells = cells[starts]
-    joined = (np.diff(cells) == 1) & (np.diff(cells >> 32) == 0)
+    joined = np.diff(cells) == 1
     beside = np.zeros_like(counts)
     beside[:-1] += np.where(joined, counts[1:], 0)
     beside[1:] = np.maximum(beside[1:], np.where(joined, counts[:-1], 0))

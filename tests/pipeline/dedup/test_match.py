@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.distortions import DISTORTIONS
@@ -164,6 +164,44 @@ def found_again(cells: list[tuple[int, int, int]], among: list[tuple[int, int, i
     return sum(again), sum(again) / count, lower
 
 
+def loud_and_soft(loud_bins: Sequence[int]) -> Peaks:
+    """A loud peak every ten frames, and two soft ones after it."""
+    cells = [
+        (10 * at + later) << 16 | bin_ << 8 | level
+        for at, loud_bin in enumerate(loud_bins)
+        for later, bin_, level in ((0, loud_bin, 40), (3, 100, 1), (6, 150, 1))
+    ]
+    return np.array(cells, np.uint64)
+
+
+@pytest.mark.parametrize(
+    ("loud", "missing", "steadiness"),
+    [(32, 10, 0.5), (40, 10, 1.0), (40, 11, 0.8), (24, 4, 1.0), (24, 6, 0.5), (7, 4, 3 / 7), (8, 4, 0.0)],
+)
+def test_steadiness_is_the_lower_quartile_over_eight_stretches_of_four_peaks_at_least(
+    loud: int, missing: int, steadiness: float
+) -> None:
+    same = [5] * (loud - missing)
+    table = PeakTable([loud_and_soft([*same, *[5] * missing]), loud_and_soft([*same, *[50] * missing])])
+    zero = np.zeros(1, np.int64)
+    found = agreements(table, zero, zero + 1, zero)
+    assert (found.common[0], found.share[0]) == (loud - missing, (loud - missing) / loud)
+    assert found.steadiness[0] == pytest.approx(steadiness)
+
+
+@pytest.mark.parametrize(("peaks", "found"), [(12, 0), (13, 3)])
+def test_five_strong_peaks_in_common_make_a_pair_and_four_do_not(peaks: int, found: int) -> None:
+    random = np.random.default_rng(4)
+    cells = 7 * np.arange(peaks) << 16 | random.integers(0, 250, peaks) << 8 | random.integers(0, 255, peaks)
+    with FingerprintIndex() as index:
+        for _ in range(3):
+            index.add(cells.astype(np.uint64), 20 * 7 * peaks)
+        pairs = sorted(index.pairs())
+    assert [(pair.one, pair.other, pair.offset_frames) for pair in pairs] == [(0, 1, 0), (0, 2, 0), (1, 2, 0)][:found]
+    assert all((pair.similarity, pair.overlap_ms) == (1.0, 20 * 7 * peaks) for pair in pairs)
+
+
+@example([*[(0, 4, 0)] * 4, *[(0, 4, 3)] * 6, *[(0, 5, 1)] * 9, *[(1, 4, 2)] * 5])
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(4, 6), st.integers(-4, 4)), min_size=1, max_size=300))
 def test_offsets_are_tried_in_the_order_of_their_votes(cast: list[tuple[int, int, int]]) -> None:
     candidates = match._candidates(np.array(cast, VOTE))
