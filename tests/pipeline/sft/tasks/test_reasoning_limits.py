@@ -55,7 +55,7 @@ def test_a_longer_sound_is_found_by_adding_up_what_is_heard_of_it() -> None:
         event(DOG, 0, 1_040), event(BELL, 2_000, 3_500), event(DOG, 4_000, 5_040), kind="longer", clear_ratio=1.3
     )
     assert "bark" in sample.answer_spec.reference
-    assert "1.0 + 1.0" in (sample.reasoning or "")
+    assert (sample.reasoning or "").count("1.0 + 1.0") == (sample.reasoning or "").count("+") == 1
     assert numbers_in(sample.reasoning) == ["1.0", "1.0", "2.0", "1.5", *numbers_in(sample.reasoning)[4:]]
     assert sample.topic == "Bark/Bell"
     assert mark(sample, sample.answer_spec.reference) == 1.0
@@ -97,6 +97,7 @@ def test_a_bar_lasts_as_long_as_its_beats(tempo_bpm: float, bpm: str, beat: str,
     found = numbers_in(sample.reasoning)
     assert {bpm, "4", beat, bar} <= set(found)
     assert f"{float(bar):.1f}" in sample.answer
+    assert sample.answer_spec.reference == f"{float(bar):.1f}"
     tolerance = 0.1 * float(bar)
     for value, right in ((-0.04, 1.0), (0.04, 1.0)):
         assert mark(sample, f"{float(bar) + value} s") == right
