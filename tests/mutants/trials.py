@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import gc
 import importlib
@@ -15,8 +16,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 
@@ -246,11 +248,35 @@ def is_ours(name: str) -> bool:
     return name.partition(".")[0] in {"soundseam", "tests"}
 
 
-def forget(*packages: str) -> None:
-    """Has the modules of these packages imported again by whoever needs them next."""
+def forget(*packages: str, modules: Collection[str] = ()) -> None:
+    """Has the modules of these packages, and these modules, imported again by whoever needs them next."""
     for name in [*sys.modules]:
-        if name.partition(".")[0] in packages:
+        if name in modules or name.partition(".")[0] in packages:
             del sys.modules[name]
+
+
+@cache
+def importers_of(name: str) -> frozenset[str]:
+    """`name` and every module of the product that imports it, itself or through others."""
+    found, imports = {name}, imports_of_product()
+    while more := {importer for importer, imported in imports.items() if imported & found} - found:
+        found |= more
+    return frozenset(found)
+
+
+@cache
+def imports_of_product() -> dict[str, set[str]]:
+    """Module of the product → what it imports, at its top or in a function."""
+    found = {}
+    for path in ROOT.glob("*/**/*.py"):
+        if path.relative_to(ROOT).parts[0] in {"annotators", "pipeline", "schemas"}:
+            nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+            names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+            for node in nodes:
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            found[module_name(path).removesuffix(".__init__")] = names
+    return found
 
 
 def outcome_of(path: Path, change: Change, items: Sequence[pytest.Item], reach: Reach, functions: Functions) -> str:
@@ -259,6 +285,8 @@ def outcome_of(path: Path, change: Change, items: Sequence[pytest.Item], reach: 
     if not chosen:
         return UNREACHED
 
+    importers = importers_of(module_name(path))
+
     def work(_answer: Path) -> int:
         if function:
             functions.put_in(change.source)
@@ -266,7 +294,7 @@ def outcome_of(path: Path, change: Change, items: Sequence[pytest.Item], reach: 
                 return run_tests(chosen)
             forget("tests")
         else:
-            forget("tests", "soundseam")
+            forget("tests", "benchmarks", modules=importers)
             sys.meta_path.insert(0, ChangedFinder(path, change.source))
         failed: list[int] = []
         files = sorted({item.nodeid.split("::")[0] for item in chosen})
