@@ -81,6 +81,11 @@ def _decides_nothing(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and bool(re.fullmatch(r"_?log(ger)?\.\w+|Field|Problem", ast.unparse(node.func)))
 
 
+def _is_checked_by_types(decorator: ast.expr) -> bool:
+    """Whether the type checker holds what a decorator says: nothing assigns to a frozen field, or lacks a method."""
+    return bool(re.fullmatch(r"dataclass(\(frozen=True\))?|abstractmethod", ast.unparse(decorator)))
+
+
 def sample(source: str, count: int, seed: int) -> list[Change]:
     """One change at each of `count` places, in the order of the file."""
     places = places_of(source)
@@ -106,7 +111,7 @@ class Spans:
 
 
 def places_passed_over(tree: ast.Module) -> Spans:
-    """Annotations, what is imported for types alone, messages, and settings' defaults and bounds."""
+    """Annotations, what is imported or declared for types alone, messages, and settings' defaults and bounds."""
     found: list[ast.AST] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.AnnAssign | ast.arg) and node.annotation:
@@ -115,4 +120,8 @@ def places_passed_over(tree: ast.Module) -> Spans:
             found.append(node.returns)
         elif _decides_nothing(node):
             found.append(node)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            for one in filter(_is_checked_by_types, node.decorator_list):
+                one.col_offset -= 1  # its `@`
+                found.append(one)
     return Spans(found)

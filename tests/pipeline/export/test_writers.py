@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import io
 import json
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import soundfile
 
 from soundseam.pipeline.config import SetupError
-from soundseam.pipeline.export.base import Clip, Stage, audio_bytes, num_samples
+from soundseam.pipeline.export.base import Clip, ExportOptions, Place, Stage, audio_bytes, num_samples
 from soundseam.pipeline.export.counts import Amount, Tally
 from soundseam.pipeline.export.formats import FORMATS, format_named
 from soundseam.pipeline.export.plan import conversation_of, export_options, is_taken
@@ -123,6 +124,16 @@ def test_openai_takes_audio_in_the_line(tmp_path: Path) -> None:
     assert len(lines_in(tmp_path, "data/validation-p-00000.jsonl")) == 1
 
 
+@pytest.mark.parametrize("to", ["swift", "qwen", "openai"])
+def test_every_turn_of_a_conversation_is_written(tmp_path: Path, to: str) -> None:
+    talk = conversation_of([a_sample("1"), a_sample("2", task="tempo")], with_reasoning=True)
+    written(tmp_path, to, an_item(talk), audio_root="")
+    (line,) = [line for name in names_in(tmp_path) if name.endswith(".jsonl") for line in lines_in(tmp_path, name)]
+    assert [message["role"] for message in line["messages"]] == ["user", "assistant"] * 2
+    assert [str(message).count(QUESTION) for message in line["messages"]] == [1, 0, 1, 0]
+    assert [str(message).count(ANSWER) for message in line["messages"]] == [0, 1, 0, 1]
+
+
 def test_nemo_has_a_conversation_of_each_sample_and_a_line_of_each_transcript(tmp_path: Path) -> None:
     labelled = an_item(a_sample("labels", task="asr"))
     written(tmp_path, "nemo", PAIR, TRANSCRIPT, labelled, audio_root="")
@@ -207,6 +218,19 @@ def test_a_conversation_asks_what_gives_answers_away_last_and_plays_its_clip_onc
     assert (talk.reasoning, talk.answer_spec.scoring) == (None, Scoring.OPEN)
     short = conversation_of([why, late], with_reasoning=False)
     assert [message.content for message in short.messages][2] == ANSWER
+
+
+@pytest.mark.parametrize("to", list(FORMATS))
+def test_the_files_of_a_part_are_complete_as_soon_as_it_is_closed(tmp_path: Path, to: str) -> None:
+    writer = format_named(to).writer(Place(tmp_path, str(tmp_path), "p", ExportOptions(to=to)))
+    for item in (TRANSCRIPT, HELD_OUT):
+        writer.write(item)
+    writer.close()
+    closed = {name: (tmp_path / name).read_bytes() for name in names_in(tmp_path)}
+    assert any(name.endswith((".jsonl", ".parquet", ".tar")) and data for name, data in closed.items())
+    del writer
+    gc.collect()
+    assert {name: (tmp_path / name).read_bytes() for name in names_in(tmp_path)} == closed
 
 
 def test_a_format_is_found_by_its_name_and_no_other_is() -> None:

@@ -55,7 +55,9 @@ def test_a_longer_sound_is_found_by_adding_up_what_is_heard_of_it() -> None:
         event(DOG, 0, 1_040), event(BELL, 2_000, 3_500), event(DOG, 4_000, 5_040), kind="longer", clear_ratio=1.3
     )
     assert "bark" in sample.answer_spec.reference
-    assert (sample.reasoning or "").count("1.0 + 1.0") == (sample.reasoning or "").count("+") == 1
+    assert "1.0 + 1.0 = 2.0" in (sample.reasoning or "")
+    # What has one event is no sum.
+    assert (sample.reasoning or "").count("=") == 1
     assert numbers_in(sample.reasoning) == ["1.0", "1.0", "2.0", "1.5", *numbers_in(sample.reasoning)[4:]]
     assert sample.topic == "Bark/Bell"
     assert mark(sample, sample.answer_spec.reference) == 1.0
