@@ -80,8 +80,9 @@ class Kaldi(LinesFormat):
     holds_conversations: ClassVar[bool] = False
 
     def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:
+        (clip,), (path,) = item.clips, audio
         text = " ".join(item.answer.split())
-        return {"id": item.clips[0].segment_id, "path": audio[0], "text": text, "speaker": item.sample.recording_id}
+        return {"id": clip.segment_id, "path": path, "text": text, "speaker": item.sample.recording_id}
 
     def writer(self, place: Place) -> PartWriter:
         return _TranscriptsWriter(self, place)

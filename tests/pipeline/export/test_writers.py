@@ -136,9 +136,10 @@ def test_every_turn_of_a_conversation_is_written(tmp_path: Path, to: str) -> Non
 
 def test_nemo_has_a_conversation_of_each_sample_and_a_line_of_each_transcript(tmp_path: Path) -> None:
     labelled = an_item(a_sample("labels", task="asr"))
-    written(tmp_path, "nemo", PAIR, TRANSCRIPT, labelled, audio_root="")
+    others = [an_item(a_sample(task, task=task, scoring=Scoring.WER)) for task in ("all_words", "asr_words")]
+    written(tmp_path, "nemo", PAIR, TRANSCRIPT, labelled, *others, audio_root="")
     salm = lines_in(tmp_path, "_export/lines/p.salm-train.jsonl")
-    assert [line["id"] for line in salm] == ["pair", "said", "labels"]
+    assert [line["id"] for line in salm] == ["pair", "said", "labels", "all_words", "asr_words"]
     assert salm[0]["conversations"] == [
         {"from": "User", "value": "audio/p/a-1.flac", "type": "audio", "duration": 16_008 / 16_000},
         {"from": "User", "value": "audio/p/a-2.flac", "type": "audio", "duration": 2.0},
