@@ -14,6 +14,7 @@ from soundseam.annotators.grammar.speech_manner import (
     MIN_VOICED_SHARE,
     ONE_VOICE_SEMITONES,
     SPEAKERS_READ,
+    Manner,
     background,
     enough_speech,
     is_one_voice,
@@ -32,35 +33,88 @@ def _say_opening(values: Values, pick: Pick) -> str | None:
     if not values.number("speech:voice.speech_ms"):
         return None
     manner = read_manner(values, pick)
-    pace, voice, pausing, pauses = manner.at_pace, manner.in_voice, manner.pausing, manner.with_pauses
-    speech = manner.of_pace("speech")
-    frames = [
-        f"someone speaks{pace}{voice}{pausing}",
-        f"someone talks{pace}{voice}{pausing}",
-        f"someone is heard speaking{pace}{voice}{pausing}",
-        f"someone can be heard talking{pace}{voice}{pauses}",
-        f"words can be heard, spoken{pace}{voice}{pauses}" if pace or voice else f"words can be heard{pauses}",
-        f"talk goes on{pace}{voice}{pauses}",
-        f"there is {speech}{voice}{pauses}",
-        f"{speech}{voice} is heard{pauses}",
-        f"{speech}{voice} goes on{pauses}",
-        f"we hear {speech}{voice}{pauses}",
+    lengths = _openings_of_length(manner, values.number("speech:voice.speech_ms") or 0.0)
+    return pick(*_plain_openings(manner), *_openings_of_manner(manner), *lengths)
+
+
+_WHO = ("someone", "somebody")
+_SAYS = ("speaks", "talks", "is speaking", "is talking", "is heard speaking", "can be heard talking")
+
+
+def _plain_openings(manner: Manner) -> list[str]:
+    """Sentences about speech of any manner; whatever is known of its manner comes after their first words."""
+    pace, voice, pauses = manner.at_pace, manner.in_voice, manner.with_pauses
+    spoken = _spoken(pace, voice)
+    nouns = [manner.of_pace(noun) for noun in ("speech", "talking", "talk")]
+    return [
+        *(f"{who} {says}{pace}{voice}{manner.pausing}" for who in _WHO for says in _SAYS),
+        f"we hear someone speaking{pace}{voice}{pauses}",
+        f"we hear somebody talk{pace}{voice}{pauses}",
+        *(f"{noun}{voice} {heard}{pauses}" for noun in nouns for heard in ("is heard", "can be heard", "goes on")),
+        *(f"{there} {noun}{voice}{pauses}" for noun in nouns for there in ("there is", "we hear")),
         f"words are spoken{pace}{voice}{pauses}",
-        f"{manner.of_pace('talking')}{voice} is heard{pauses}",
+        f"words can be heard{spoken}{pauses}",
+        f"spoken words are heard{spoken}{pauses}",
+        f"there are spoken words{spoken}{pauses}",
+        f"we hear spoken words{spoken}{pauses}",
+        f"something is said{pace}{voice}{pauses}",
+        f"something is being said{pace}{voice}{pauses}",
     ]
+
+
+_BRIEF_MS = 2_000
+
+
+def _openings_of_length(manner: Manner, speech_ms: float) -> list[str]:
+    """Sentences that begin with how long the speech is."""
+    pace, voice, pausing, pauses = manner.at_pace, manner.in_voice, manner.pausing, manner.with_pauses
+    if speech_ms < _BRIEF_MS:
+        return [
+            f"briefly, someone speaks{pace}{voice}{pausing}",
+            f"someone briefly talks{pace}{voice}{pausing}",
+            f"somebody briefly speaks{pace}{voice}{pausing}",
+            f"a short utterance{voice} is heard{pauses}",
+            f"a brief utterance{voice} can be heard{pauses}",
+            f"there is a short utterance{voice}{pauses}",
+            f"we hear a brief utterance{voice}{pauses}",
+            f"a bit of speech is heard{_spoken(pace, voice)}{pauses}",
+        ]
+    length = seconds_word(speech_ms)
+    return [
+        f"for {length}, someone speaks{pace}{voice}{pausing}",
+        f"{length} of speech can be heard{_spoken(pace, voice)}{pauses}",
+        f"{length} of talking can be heard{_spoken(pace, voice)}{pauses}",
+    ]
+
+
+def _spoken(pace: str, voice: str) -> str:
+    return f", spoken{pace}{voice}" if pace or voice else ""
+
+
+def _openings_of_manner(manner: Manner) -> list[str]:
+    """Sentences that begin with what is known of the manner."""
+    pace, voice, pausing, pauses = manner.at_pace, manner.in_voice, manner.pausing, manner.with_pauses
+    frames = []
     if manner.voice:
         frames += [
             f"in {manner.a_voice}, someone speaks{pace}{pausing}",
-            f"in {manner.a_voice}, words are spoken{pace}{pauses}",
+            f"{manner.a_voice} speaks{pace}{pausing}",
             f"the speech is {manner.is_like}{pauses}",
         ]
     if manner.adverb:
+        frames += [f"{manner.adverb}, {who} {says}{voice}{pausing}" for who in _WHO for says in ("speaks", "talks")]
         frames += [
             f"speaking {manner.adverb}{voice}, someone is heard{pauses}",
-            f"{manner.adverb}, someone speaks{voice}{pausing}",
+            f"talking {manner.adverb}{voice}, somebody is heard{pauses}",
             f"the words come {manner.adverb}{voice}{pauses}",
+            f"words come {manner.adverb}{voice}{pauses}",
         ]
-    return pick(*frames)
+    if manner.pauses:
+        frames += [
+            f"pausing {manner.pauses}, {_WHO[0]} speaks{pace}{voice}",
+            f"with {manner.pause_noun}, {_WHO[1]} talks{pace}{voice}",
+        ]
+    return frames
 
 
 def _is_surely_speech(values: Values) -> bool:

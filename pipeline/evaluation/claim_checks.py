@@ -25,7 +25,7 @@ from soundseam.schemas.event import Branch
 from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
 _HEDGED = re.compile(rf"(?:{'|'.join(HEDGES)}) (?:sounds of nature|\w+ sounds?\b|\w+)")
-_SPEECH = re.compile(r"\b(?:speech|speak\w*|spoken|talk\w*|says?|words (?:can|are|come))\b")
+_SPEECH = re.compile(r"\b(?:speech|speak\w*|spoken|talk\w*|says?|said|utterance|words (?:can|are|come))\b")
 _MUSIC = re.compile(r"\b(?:music\w*|melod\w+(?! of the voice)|tempo|notes)\b")
 _SINGING = re.compile(r"\bsing(?:s|ing)?\b")
 _FIRST_ROOM_MS, _ROOM_SHARE = 1_500, 0.2

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from rich.console import RenderableType
 from rich.table import Table as RichTable
@@ -19,7 +21,7 @@ from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.caption import Caption
 from soundseam.schemas.claim import Claim
 from soundseam.schemas.event import Branch
-from soundseam.schemas.record import Record
+from soundseam.schemas.record import Record, draw
 from soundseam.schemas.tables import Table
 from soundseam.schemas.timespan import TimeSpan
 
@@ -27,6 +29,9 @@ ONE_CAPTION = "two sentences at odds"
 ONE_KEY = "one piece, several keys"
 KINDS = (*CHECKS, ONE_CAPTION, ONE_KEY)
 SHOWN = 20
+OPENING_WORDS = 4
+SAMPLE = 200
+"""Captions among which openings are counted: of more captions, a larger share begins alike."""
 
 
 class FalseClaim(Record):
@@ -53,6 +58,10 @@ class ClaimScores(Record):
     false: tuple[FalseClaim, ...]
     reserved: int
     """Hedged claims that are not true; they do not count as false."""
+    distinct_openings: float | None = None
+    """Number of different first words among up to SAMPLE captions, as a share of those, averaged over samples."""
+    commonest_opening: float | None = None
+    """Share of all captions that have the most frequent first words."""
 
     @property
     def false_share(self) -> float | None:
@@ -117,7 +126,29 @@ def score_claims(captions: Sequence[LabelledCaption]) -> ClaimScores:
         judged=judged,
         false=tuple(sorted(false, key=lambda claim: (claim.source_uri, claim.segment_id, claim.kind))),
         reserved=doubted,
+        distinct_openings=distinct_openings([one.caption for one in captions]),
+        commonest_opening=commonest_opening([one.caption for one in captions]),
     )
+
+
+def opening_of(text: str) -> str:
+    """The first words of a caption, without case and punctuation."""
+    return " ".join(re.findall(r"[\w'-]+", text.lower())[:OPENING_WORDS])
+
+
+def distinct_openings(captions: Sequence[Caption]) -> float | None:
+    """See `ClaimScores`; None without captions. Samples are drawn by segment: equal corpora give equal figures."""
+    drawn = sorted((one for one in captions if one.caption), key=lambda one: draw(0, one.segment_id))
+    whole = range(0, len(drawn) - SAMPLE + 1, SAMPLE) or range(min(1, len(drawn)))
+    samples = [drawn[start : start + SAMPLE] for start in whole]
+    shares = [len({opening_of(one.caption) for one in sample}) / len(sample) for sample in samples]
+    return round(fmean(shares), 4) if shares else None
+
+
+def commonest_opening(captions: Sequence[Caption]) -> float | None:
+    """See `ClaimScores`."""
+    counts = Counter(opening_of(one.caption) for one in captions if one.caption)
+    return round(max(counts.values()) / counts.total(), 4) if counts else None
 
 
 def _false(one: LabelledCaption, claim: Claim, kind: str, why: str) -> FalseClaim:
@@ -155,6 +186,12 @@ def claim_tables(scores: ClaimScores) -> Iterator[RenderableType]:
     for kind in KINDS:
         if counts[kind]:
             table.add_row(f"false: {kind}", f"{counts[kind]:,}")
+    for name, value in (
+        (f"different openings of {OPENING_WORDS} words, per {SAMPLE} captions", scores.distinct_openings),
+        ("with the commonest opening", scores.commonest_opening),
+    ):
+        if value is not None:
+            table.add_row(name, f"{value:.1%}")
     yield table
     if scores.false:
         shown = RichTable(title=f"The first {min(SHOWN, len(scores.false))} false claims", title_justify="left")

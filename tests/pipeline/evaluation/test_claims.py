@@ -10,7 +10,13 @@ import pytest
 from soundseam.annotators.grammar.composer import RULES
 from soundseam.pipeline.evaluation.claim_checks import Statement, at_odds, contradictions, reserved, stated_seconds
 from soundseam.pipeline.evaluation.claim_truth import Truth, TruthEvent, read_truths
-from soundseam.pipeline.evaluation.claims import LabelledCaption, evaluate_claims, score_claims
+from soundseam.pipeline.evaluation.claims import (
+    LabelledCaption,
+    commonest_opening,
+    distinct_openings,
+    evaluate_claims,
+    score_claims,
+)
 from soundseam.pipeline.evaluation.labelled import LabelledFolderError
 from soundseam.schemas.claim import Claim, Evidence
 from soundseam.schemas.event import Branch
@@ -77,7 +83,7 @@ FALSE = {
     "general.quiet": ("Otherwise it is quiet.", NOISY, {"quiet"}),
 }
 """Rule → a sentence of its kind, labels that contradict it, and what is then false."""
-BEYOND_LABELS = {"general.steady", "general.decay", "general.dull", "general.level"}
+BEYOND_LABELS = {"sounds.steady", "general.steady", "general.decay", "general.dull", "general.level"}
 """Rules of how a sound is, of which no label speaks; their measures have tests of their own."""
 
 
@@ -183,3 +189,15 @@ def test_no_caption_of_the_samples_says_what_their_labels_contradict(sample_corp
     scores = evaluate_claims(str(sample_corpus), Path("samples/truth"))
     assert scores.judged > 20
     assert [(claim.text, claim.why) for claim in scores.false] == []
+
+
+def test_openings_are_counted_without_case_and_punctuation() -> None:
+    texts = ["A dog barks, and howls.", "A dog barks and runs.", "Rain.", "A dog sleeps."]
+    captions = [a_caption(a_segment(), text) for text in texts]
+    assert (distinct_openings(captions), commonest_opening(captions)) == (0.75, 0.5)
+    assert (distinct_openings([]), commonest_opening([])) == (None, None)
+
+
+def test_of_many_captions_openings_are_counted_per_sample() -> None:
+    captions = [a_caption(a_segment(), f"Sound {number % 100} is heard") for number in range(400)]
+    assert distinct_openings(captions) == 0.5
