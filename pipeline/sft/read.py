@@ -89,7 +89,8 @@ def read_groups(uri: str) -> dict[str, str]:
         with files.local_copy(uri) as path:
             table = pq.read_table(path, columns=["recording_id", "group"])
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise SetupError(f"{uri} is not a Parquet file with columns recording_id and group: {error}") from error
+        problem = (str(error).splitlines() or [type(error).__name__])[0]
+        raise SetupError(f"{uri} is not a Parquet file with columns recording_id and group: {problem}") from error
     return {row["recording_id"]: row["group"] for row in table.to_pylist() if row["group"] is not None}
 
 
