@@ -11,13 +11,13 @@ from soundseam.annotators.grammar.speech_manner import (
     LONG_PAUSE_MS,
     LOUD_DBFS,
     MANNER_READS,
-    MIN_VOICED_SHARE,
     ONE_VOICE_SEMITONES,
     SPEAKERS_READ,
     Manner,
     background,
     enough_speech,
     is_one_voice,
+    is_voiced,
     pitch_range_semitones,
     read_manner,
 )
@@ -157,7 +157,7 @@ def _say_melody(values: Values, pick: Pick) -> str | None:
     width = pitch_range_semitones(values)
     if width is None or not enough_speech(values) or not is_one_voice(values):
         return None
-    if (values.number("speech:voice.voiced_share") or 0) < MIN_VOICED_SHARE:
+    if not is_voiced(values):
         return None
     if width < 3.0:
         return pick(

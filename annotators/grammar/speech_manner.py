@@ -14,7 +14,8 @@ from soundseam.annotators.grammar.words import with_article
 
 MIN_SPEECH_MS = 1_500
 """Less speech is too little for a pace or a pitch."""
-MIN_VOICED_SHARE = 0.25
+MIN_VOICED_SHARE = 0.3
+"""Speech with a lower share of voiced frames may be an animal: people reach 0.54 in prompts and 0.32 in meetings."""
 ONE_VOICE_SEMITONES = 12.0
 """A wider pitch range means several voices, or octave errors of the tracker: then pitch is not mentioned."""
 NOTICED_PAUSE_MS = 350
@@ -161,6 +162,11 @@ def enough_speech(values: Values) -> bool:
     return (values.number("speech:voice.speech_ms") or 0) >= MIN_SPEECH_MS
 
 
+def is_voiced(values: Values) -> bool:
+    """Whether as much is voiced as in people's speech."""
+    return (values.number("speech:voice.voiced_share") or 0) >= MIN_VOICED_SHARE
+
+
 def background(snr_db: float | None) -> str:
     """noisy or quiet; empty for what is ordinary or unknown."""
     if snr_db is None or NOISY_DB <= snr_db < QUIET_DB:
@@ -170,7 +176,7 @@ def background(snr_db: float | None) -> str:
 
 def _pace(values: Values) -> _Pace | None:
     rate = values.number("speech:voice.syllable_rate_hz")
-    if rate is None or not enough_speech(values):
+    if rate is None or not enough_speech(values) or not is_voiced(values):
         return None
     return next((pace for pace in _PACES if rate <= pace.up_to_hz), _PACES[-1])
 
@@ -179,9 +185,7 @@ def _pitch(values: Values) -> _Pitch | None:
     median, width = values.number("speech:voice.pitch_median_hz"), pitch_range_semitones(values)
     if median is None or width is None or width > ONE_VOICE_SEMITONES or not enough_speech(values):
         return None
-    if not is_one_voice(values):
-        return None
-    if (values.number("speech:voice.voiced_share") or 0) < MIN_VOICED_SHARE:
+    if not is_one_voice(values) or not is_voiced(values):
         return None
     return next((pitch for pitch in _PITCHES if median <= pitch.up_to_hz), _PITCHES[-1])
 

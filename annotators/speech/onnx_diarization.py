@@ -40,6 +40,8 @@ _MARGIN_MS = 1_000
 _JOIN_MS = 5_000
 """Speech with shorter gaps than this is one region: windows span the pause."""
 
+_FRAGMENT_MS = 2_000
+"""Where there is much speech, a voice that is alone for less than this is a fragment of another speaker."""
 _MIN_SURE_MS = 1_000
 """Minimum speech of each speaker for `sure`: a speaker with less may be a fragment of another one."""
 _MIN_LOCAL_MS = 300
@@ -77,7 +79,7 @@ class OnnxDiarization(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return f"{SEGMENTATION_SHA256[:8]}{EMBEDDING_SHA256[:8]}-2"
+        return f"{SEGMENTATION_SHA256[:8]}{EMBEDDING_SHA256[:8]}-3"
 
     def load(self) -> RecordingAnnotator[SpeechFacts]:
         self.check_available()
@@ -100,7 +102,8 @@ class OnnxDiarizer:
         self._models = models
         self._max_gap_ms = backend.max_gap_ms
         self._step_frames = backend.step_ms // HOP_MS
-        self._clustering = Clustering(backend.max_distance, backend.min_voice_ms, backend.min_speaker_ms)
+        fragment_ms = _FRAGMENT_MS * WINDOW_FRAMES // self._step_frames
+        self._clustering = Clustering(backend.max_distance, backend.min_voice_ms, backend.min_speaker_ms, fragment_ms)
 
     def annotate(self, clips: Sequence[Clip]) -> Sequence[SpeechFacts]:
         """Each clip separately: labels are only consistent within their segment."""

@@ -25,6 +25,9 @@ MAX_AT_ONCE = 2
 _POOL = 512
 """Maximum number of clusters compared at once."""
 
+_MUCH = 19
+"""From this many times `fragment_ms` on, there are enough windows to tell a fragment from somebody who says little."""
+
 
 class LocalVoice(NamedTuple):
     """A speaker of one window. `embedding` has length 1; `alone_ms` is the time in which nobody else speaks."""
@@ -46,7 +49,7 @@ class WindowVoices:
 
 
 class Clustering(NamedTuple):
-    """Options of the backend for clustering."""
+    """Options of the backend for clustering. Times alone are summed over windows, which overlap."""
 
     max_distance: float
     """Maximum cosine distance of clusters to join."""
@@ -54,6 +57,8 @@ class Clustering(NamedTuple):
     """Voices with less time alone are not used for clustering."""
     min_speaker_ms: int
     """Clusters with less time alone do not count as speakers."""
+    fragment_ms: int
+    """In recordings with much speech, clusters with less time alone are fragments of other speakers."""
 
 
 class Clusters(NamedTuple):
@@ -78,7 +83,8 @@ def speaker_centres(windows: Sequence[WindowVoices], clustering: Clustering) -> 
     sure = [voice for voice in voices if voice.alone_ms >= clustering.min_voice_ms]
     sure = sure or [max(voices, key=lambda voice: voice.alone_ms)]
     found = _joined_piecewise(sure, clustering.max_distance)
-    lasting = found.alone_ms >= clustering.min_speaker_ms
+    has_fragments = found.alone_ms.sum() >= _MUCH * clustering.fragment_ms
+    lasting = found.alone_ms >= max(clustering.min_speaker_ms, clustering.fragment_ms if has_fragments else 0)
     if not lasting.any():
         lasting[int(found.alone_ms.argmax())] = True
     return found.centres[lasting]

@@ -6,13 +6,16 @@ Bredin, "Powerset multi-class cross entropy loss", Interspeech 2023) and CAM++ (
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
 from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
 from soundseam.annotators.onnx import Floats, Session
 from soundseam.annotators.spectra import frames_of, mel_filters, power_spectra
-from soundseam.annotators.speech.voice_clusters import HOP_MS, LocalVoice, WindowVoices
+from soundseam.annotators.speech.voice_clusters import HOP_MS, Clusters, LocalVoice, WindowVoices, joined
 
 SEGMENTATION_FILE = "segmentation_3.onnx"
 SEGMENTATION_SHA256 = "1fe6fe3739f579b934a1603e8a18cd8c24e84c13496160d914cac1027e6750d9"
@@ -31,6 +34,12 @@ _MIN_ALONE_MS = 400
 _MAX_EMBEDDED_FRAMES = 400
 """Frames of 10 ms: more of one voice in one window does not improve its embedding."""
 _MIN_EMBEDDED_FRAMES = 20
+
+_PAUSE_MS = 200
+_MIN_STRETCH_MS = 800
+"""Less speech tells too little of a voice to find that it is another one."""
+_OTHER_VOICE_DISTANCE = 0.5
+"""Mean cosine distance from which the stretches of one local speaker are two voices."""
 
 _FEATURE_SAMPLES, _FEATURE_HOP, _FFT, _BANDS = 400, 160, 512, 80
 
@@ -52,21 +61,54 @@ class VoiceModels:
         nearest = _nearest(np.arange(frames), HOP_MS, len(active))
         active = active[nearest]
         doubt = (1.0 - np.exp(scores[0].max(axis=1)))[nearest].astype(np.float16)
-        return WindowVoices(first_frame, active, tuple(self._voices(samples, active)), doubt)
+        return WindowVoices(first_frame, *self._voices(samples, active), doubt)
 
-    def _voices(self, samples: Samples, active: NDArray[np.bool_]) -> list[LocalVoice]:
-        alone = active & (active.sum(axis=1) == 1)[:, None]
-        voices: list[LocalVoice] = []
-        features: Floats | None = None
-        for column in np.flatnonzero(active.any(axis=0)):
-            alone_ms = int(alone[:, column].sum()) * HOP_MS
-            if features is None:
-                features = filter_bank(samples)
-            mask = (alone if alone_ms >= _MIN_ALONE_MS else active)[:, column]
-            chosen = features[np.repeat(mask, HOP_MS // 10)[: len(features)].nonzero()[0][:_MAX_EMBEDDED_FRAMES]]
-            if len(chosen) >= _MIN_EMBEDDED_FRAMES:
-                voices.append(LocalVoice(int(column), self._embed(chosen), alone_ms))
-        return voices
+    def _voices(self, samples: Samples, active: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], tuple[LocalVoice, ...]]:
+        """`active` with a column per voice, and the voices."""
+        columns, voices = [], []
+        features = filter_bank(samples) if active.any() else None
+        alone = active.sum(axis=1) == 1
+        for speaker in active.T:
+            parts = self._by_voice(features, speaker, alone) if features is not None else [speaker]
+            for part in parts:
+                if voice := self._voice(features, len(columns), part, part & alone):
+                    voices.append(voice)
+                columns.append(part)
+        return np.stack(columns, axis=1), tuple(voices)
+
+    def _voice(
+        self, features: Floats | None, column: int, active: NDArray[np.bool_], alone: NDArray[np.bool_]
+    ) -> LocalVoice | None:
+        """The voice of the frames `active`, mostly from those `alone`; None if there are too few."""
+        alone_ms = int(alone.sum()) * HOP_MS
+        chosen = _at(features, alone if alone_ms >= _MIN_ALONE_MS else active) if features is not None else ()
+        if len(chosen) < _MIN_EMBEDDED_FRAMES:
+            return None
+        return LocalVoice(column, self._embed(chosen), alone_ms)
+
+    def _by_voice(
+        self, features: Floats, active: NDArray[np.bool_], alone: NDArray[np.bool_]
+    ) -> list[NDArray[np.bool_]]:
+        """The frames of one local speaker, in parts of different voices: mostly one.
+
+        The segmentation model takes two people with similar sound for one, so the stretches between its pauses are
+        compared by their embeddings.
+        """
+        stretches = _stretches(active)
+        lengths_ms = [int((stretch & alone).sum()) * HOP_MS for stretch in stretches]
+        long = [index for index, length_ms in enumerate(lengths_ms) if length_ms >= _MIN_STRETCH_MS]
+        if len(long) < 2:
+            return [active]
+        embeddings = {index: self._embed(_at(features, stretches[index] & alone)) for index in long}
+        first = np.array([embeddings[index] for index in long], dtype=np.float64)
+        found = joined(Clusters(first, np.ones(len(long)), np.ones(len(long))), _OTHER_VOICE_DISTANCE, 1)
+        if len(found.sums) == 1:
+            return [active]
+        for index, length_ms in enumerate(lengths_ms):
+            if index not in embeddings and length_ms >= _MIN_ALONE_MS:
+                embeddings[index] = self._embed(_at(features, stretches[index] & alone))
+        voice_of = {index: int((found.centres @ embedding).argmax()) for index, embedding in embeddings.items()}
+        return _parts(stretches, voice_of, len(found.sums))
 
     def _embed(self, features: Floats) -> Floats:
         """The voice embedding of `features` (frames, bands), of unit length: (192,)."""
@@ -87,6 +129,31 @@ def filter_bank(samples: Samples) -> Floats:
     filters = mel_filters(_BANDS, 20.0, 8000.0, _FFT, DETECTION_RATE_HZ)
     energies: Floats = np.log(np.maximum(power @ filters, np.finfo(np.float32).eps)).astype(np.float32)
     return energies
+
+
+def _at(features: Floats, frames: NDArray[np.bool_]) -> Floats:
+    """The first 4 s of `features`, one row per 10 ms, in `frames` of HOP_MS."""
+    rows = np.repeat(frames, HOP_MS // 10)[: len(features)].nonzero()[0]
+    chosen: Floats = features[rows[:_MAX_EMBEDDED_FRAMES]]
+    return chosen
+
+
+def _stretches(active: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """The parts of `active` between pauses of at least _PAUSE_MS, in order, each as frames."""
+    edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0))
+    cuts = [end for end, start in zip(edges[1:-1:2], edges[2::2], strict=True) if (start - end) * HOP_MS >= _PAUSE_MS]
+    bounds = [0, *cuts, len(active)]
+    frames = np.arange(len(active))
+    return [active & (frames >= start) & (frames < end) for start, end in pairwise(bounds)]
+
+
+def _parts(stretches: Sequence[NDArray[np.bool_]], voice_of: Mapping[int, int], voices: int) -> list[NDArray[np.bool_]]:
+    """The frames of each voice; a stretch without a voice goes to that of the nearest one with a voice."""
+    parts = [np.zeros_like(stretches[0]) for _ in range(voices)]
+    for index, stretch in enumerate(stretches):
+        nearest = min(voice_of, key=lambda other: abs(other - index))
+        parts[voice_of[nearest]] |= stretch
+    return [part for part in parts if part.any()]
 
 
 def _nearest(frames: NDArray[np.int64], hop_ms: int, model_frames: int) -> NDArray[np.int64]:

@@ -134,6 +134,13 @@ def test_no_pitch_is_told_where_it_is_not_sure_to_be_one_voice_s(changes: dict[s
     assert "pitch" not in text
 
 
+def test_an_animal_taken_for_speech_has_no_pace() -> None:
+    """A growl of 1.9 s that the detector is sure is speech: a quarter of it is voiced, less than of people's speech."""
+    text = sentence("speech.opening", rows_of_speech(voiced_share=0.26, syllable_rate_hz=2.2))
+    assert text is not None
+    assert not re.search(r"slow|pace|hurry|pitch", text, re.IGNORECASE), text
+
+
 @pytest.mark.parametrize("gaps", [{"pause_count": 3, "longest_pause_ms": 220}, {"pause_count": 0}])
 def test_where_no_pause_was_noticed_none_is_told_or_denied(gaps: dict[str, float | None]) -> None:
     text = sentence("speech.opening", rows_of_speech(**gaps))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from soundseam.annotators.onnx import carried_weights, open_session
 from soundseam.annotators.speech.onnx_diarization import (
     OnnxDiarization,
     OnnxDiarizer,
@@ -14,8 +15,22 @@ from soundseam.annotators.speech.onnx_diarization import (
     window_starts,
 )
 from soundseam.annotators.speech.turns import SpeakerSpan, in_order_of_appearance
-from soundseam.annotators.speech.voice_clusters import Clusters, LocalVoice, assigned, joined
-from soundseam.annotators.speech.voice_models import WINDOW_FRAMES, WINDOW_SAMPLES
+from soundseam.annotators.speech.voice_clusters import (
+    Clustering,
+    Clusters,
+    LocalVoice,
+    WindowVoices,
+    assigned,
+    joined,
+    speaker_centres,
+)
+from soundseam.annotators.speech.voice_models import (
+    EMBEDDING_FILE,
+    EMBEDDING_SHA256,
+    WINDOW_FRAMES,
+    WINDOW_SAMPLES,
+    VoiceModels,
+)
 from soundseam.schemas.speech import Speakers
 from soundseam.schemas.timespan import TimeSpan
 from tests.annotators.speech.builders import InMemory, a_clip, noise, read_sample, silence
@@ -124,3 +139,41 @@ def test_no_two_voices_of_a_window_are_one_speaker() -> None:
         LocalVoice(column, np.array(vector, np.float32), 1_000) for column, vector in [(0, (0.9, 0.1)), (2, (1, 0))]
     ]
     assert sorted(assigned(voices, centres)) == [(0, 1), (2, 0)]
+
+
+class OneSpeaker:
+    """A segmentation model that takes whatever sounds in a window for one speaker."""
+
+    def run(self, names: object, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        middles = 495 + 270 * np.arange(589)
+        loud = np.abs(inputs["samples"][0, 0])[middles[:, None] + np.arange(-200, 200)].max(axis=1) > 0.001
+        scores = np.full((1, 589, 7), -20.0, np.float32)
+        scores[0, np.arange(589), loud.astype(int)] = 0.0
+        return [scores]
+
+
+@pytest.mark.parametrize(("second", "voices"), [("meeting.flac", 2), (MENU, 1)])
+def test_two_voices_that_the_segmentation_takes_for_one_are_told_apart(second: str, voices: int) -> None:
+    embedding = open_session(carried_weights(EMBEDDING_FILE, "speech"), EMBEDDING_SHA256)
+    first = read_sample(MENU)[: 4_000 * 16]
+    other = read_sample(second)[14_500 * 16 : 18_500 * 16]
+    window = VoiceModels(OneSpeaker(), embedding).analyse(np.concatenate([first, silence(600), other]), 50)
+    assert len(window.voices) == voices
+    assert sorted(voice.column for voice in window.voices)[-1] < window.active.shape[1]
+    assert window.active.sum(axis=1).max() == 1
+    if voices == 2:
+        of_first = window.active[:200].sum(axis=0)
+        assert sorted(of_first > 0.9 * of_first.sum()).count(True) == 1
+
+
+def windows_of(seconds: int, rare_ms: int) -> list[WindowVoices]:
+    """One voice for `seconds`, 8 s of it alone in each window, and once another one for `rare_ms`."""
+    often, rare = np.eye(2, dtype=np.float32)
+    voices = [(LocalVoice(0, often, 8_000),) for _ in range(seconds // 8)] + [(LocalVoice(0, rare, rare_ms),)]
+    active, doubt = np.ones((WINDOW_FRAMES, 1), np.bool_), np.zeros(WINDOW_FRAMES, np.float16)
+    return [WindowVoices(125 * index, active, voice, doubt) for index, voice in enumerate(voices)]
+
+
+@pytest.mark.parametrize(("seconds", "rare_ms", "speakers"), [(160, 4_000, 1), (160, 7_000, 2), (40, 4_000, 2)])
+def test_a_voice_heard_once_in_much_speech_is_a_fragment(seconds: int, rare_ms: int, speakers: int) -> None:
+    assert len(speaker_centres(windows_of(seconds, rare_ms), Clustering(0.45, 1_000, 800, 6_000))) == speakers
