@@ -65,23 +65,25 @@ class VoiceModels:
 
     def _voices(self, samples: Samples, active: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], tuple[LocalVoice, ...]]:
         """`active` with a column per voice, and the voices."""
-        columns, voices = [], []
-        features = filter_bank(samples) if active.any() else None
+        if not active.any():
+            return active, ()
+        columns: list[NDArray[np.bool_]] = []
+        voices: list[LocalVoice] = []
+        features = filter_bank(samples)
         alone = active.sum(axis=1) == 1
         for speaker in active.T:
-            parts = self._by_voice(features, speaker, alone) if features is not None else [speaker]
-            for part in parts:
+            for part in self._by_voice(features, speaker, alone):
                 if voice := self._voice(features, len(columns), part, part & alone):
                     voices.append(voice)
                 columns.append(part)
         return np.stack(columns, axis=1), tuple(voices)
 
     def _voice(
-        self, features: Floats | None, column: int, active: NDArray[np.bool_], alone: NDArray[np.bool_]
+        self, features: Floats, column: int, active: NDArray[np.bool_], alone: NDArray[np.bool_]
     ) -> LocalVoice | None:
         """The voice of the frames `active`, mostly from those `alone`; None if there are too few."""
         alone_ms = int(alone.sum()) * HOP_MS
-        chosen = _at(features, alone if alone_ms >= _MIN_ALONE_MS else active) if features is not None else ()
+        chosen = _at(features, alone if alone_ms >= _MIN_ALONE_MS else active)
         if len(chosen) < _MIN_EMBEDDED_FRAMES:
             return None
         return LocalVoice(column, self._embed(chosen), alone_ms)
