@@ -156,3 +156,12 @@ def test_hf_writes_what_it_holds_in_groups_and_starts_another_file_when_one_is_f
     assert [path.name for path in sorted(full.glob("data/counting/*"))] == [
         f"train-p-0000{n}.parquet" for n in range(3)
     ]
+
+
+@pytest.mark.parametrize(("clip_bytes", "rows"), [(2**20 - 4096, 32), (2**20 - 4097, 33)])
+def test_hf_holds_32_megabytes_of_audio_and_texts_at_most(tmp_path: Path, clip_bytes: int, rows: int) -> None:
+    clip = Clip("a-1", bytes(clip_bytes), 1_000)
+    written(tmp_path, "hf", *(Item(f"s{n}", a_sample(f"s{n}"), (clip,), None) for n in range(40)))
+    (path,) = tmp_path.glob("data/counting/*")
+    groups = pq.read_metadata(path)
+    assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [rows, 40 - rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
 
 import pytest
@@ -83,8 +84,8 @@ def test_a_file_that_somebody_edited_is_replaced_only_if_asked_and_damaged_lines
     assert not refused(plan)
     put(tmp_path, "train.jsonl", "{")
     assert not refused(plan)
-    for name in names[:2]:
-        put(tmp_path, name, "mine")
+    for name, edit in itertools.product(names[:2], ("mine", "mine too", "mine as well", "also mine")):
+        put(tmp_path, name, edit)
         assert f"{name} in {plan.target} was changed since it was exported" in refused(plan)
         assert not refused(plan, replace=True)
         put(tmp_path, name, name)
