@@ -272,6 +272,12 @@ def _instruments(facts: _Facts) -> Iterator[str]:
 
 
 def _caption(facts: _Facts) -> Iterator[str]:
+    if all(one.field.startswith("events.") for one in facts.sample.evidence):
+        # A summary by templates: the sounds of the tables, the earliest first unless one lasts throughout.
+        names = dict.fromkeys(facts.name_of(one) for one in facts.events)
+        if any(name not in facts.given for name in names):
+            yield f"the tables have {', '.join(names)}"
+        return
     rows = facts.tables.by_segment[facts.sample.segment_ids[0]]
     texts = {row.get("caption") for row in rows}
     claims = {claim["text"] for row in rows for name in ("claims", "caption_claims") for claim in row.get(name) or ()}

@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from soundseam.pipeline.sft.answers import refusal
 from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade, open_turn, verdict_on
-from soundseam.pipeline.sft.material import Material
+from soundseam.pipeline.sft.material import Material, Sighting
 from soundseam.pipeline.sft.tasks.presence import detected_classes
+from soundseam.pipeline.sft.tasks.sounds import MIN_SCORE, are_sure, evidence_of
 from soundseam.pipeline.sft.words import LANGUAGES, Words, language_of
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.claim import Claim, Verdict
 from soundseam.schemas.event import EventClass
+from soundseam.schemas.timespan import TimeSpan, covered_ms
 
 UNIFIED = frozenset({"plain", "detailed"})
 """The kinds with the whole merged caption, which are used for pretraining."""
@@ -60,6 +63,8 @@ class CaptionTask(SegmentTask):
         if is_trusted(claims, caption.composer):
             detailed = len(claims) >= self.min_detailed_claims
             yield _ask("detailed" if detailed else "plain", caption.caption, claims)
+            if caption.language != "zh":
+                yield from _sounds_in_chinese(material)
             if len(claims) > 1:
                 yield from _short(material, caption.caption, claims)
                 yield _ask("list", "\n".join(f"- {claim.text}" for claim in claims), claims)
@@ -76,6 +81,42 @@ def _short(material: Material, caption: str, claims: Sequence[Claim]) -> Iterato
         yield _ask("short", caption, claims)
     elif len(material.segment.profile) == 1:
         yield _ask("short", claims[0].text, claims[:1])
+
+
+_MAX_SOUNDS = 4
+"""A summary names no more."""
+_BED_SHARE = 0.9
+
+
+def _sounds_in_chinese(material: Material) -> Iterator[QuestionDraft]:
+    """A summary of the sounds, by templates: captions are composed in English only."""
+    found = material.sightings
+    if found and are_sure(found, MIN_SCORE) and len({_name(one) for one in found}) <= _MAX_SOUNDS:
+        difficulty = grade(facts=min(len(found), 3))
+        turn = partial(_summary_turn, material)
+        yield QuestionDraft("short", evidence_of(found), difficulty, turn, fact="zh", languages=("zh",))
+
+
+def _name(sighting: Sighting) -> tuple[EventClass, str]:
+    return sighting.event.event_class, sighting.event.label
+
+
+def _summary_turn(material: Material, words: Words) -> Wording:
+    spans: dict[str, list[TimeSpan]] = {}
+    for one in material.sightings:
+        spans.setdefault(words.sound(*_name(one)), []).append(one.span)
+    lasting = [name for name, its in spans.items() if covered_ms(its) >= _BED_SHARE * material.duration_ms]
+    names = list(spans)
+    others = [name for name in names if name not in lasting]
+    if len(names) == 1:
+        text = words.say("only" if lasting else "some", sound=names[0])
+    elif len(lasting) == 1:
+        text = words.say("bed", bed=lasting[0], others=words.listing(others))
+    elif all(max(span.end_ms for span in spans[one]) <= spans[other][0].start_ms for one, other in pairwise(names)):
+        text = words.say("sequence", first=names[0], then=words.say("and_then").join(names[1:]))
+    else:
+        text = words.say("some", sound=words.listing(names))
+    return open_turn(text, words)
 
 
 def answers_for(branch: str, text: str) -> bool:

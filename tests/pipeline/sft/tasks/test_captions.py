@@ -8,6 +8,7 @@ from soundseam.pipeline.sft.tasks.caption import answers_for
 from soundseam.schemas.claim import Verdict
 from tests.pipeline.sft.builders import (
     DOG,
+    ENGLISH,
     EVERY,
     captioned,
     event,
@@ -57,8 +58,8 @@ def test_a_model_s_own_claim_needs_a_verdict() -> None:
             ),
         }
     )
-    assert not of("caption", samples(recording(material(segment, caption=drafted)), EVERY))
-    (sample,) = of("caption", samples(recording(material(segment, caption=confirmed)), EVERY))
+    assert not of("caption", samples(recording(material(segment, caption=drafted)), ENGLISH))
+    (sample,) = of("caption", samples(recording(material(segment, caption=confirmed)), ENGLISH))
     assert [(one.verdict, one.probability) for one in sample.verdicts] == [(Verdict.CONFIRMED, 0.99)]
 
 
