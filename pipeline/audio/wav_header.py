@@ -16,7 +16,8 @@ from soundseam.pipeline.audio.file_view import Extent, id3_end
 from soundseam.pipeline.audio.stream import DecodeError
 
 _FORMS = (b"RIFF", b"RIFX", b"RF64")
-_MAX_CHUNKS = 10_000
+_MAX_CHUNKS = 1_000_000
+_MAX_DATA_CHUNKS = 10_000
 _MAX_FORMAT_BYTES = 2**16
 # Writers to a pipe cannot know the size: they write 0 or something near the largest number.
 _UNKNOWN_FROM = 0x7FFFF000
@@ -92,7 +93,7 @@ class _Walk:
     def header(self) -> WavHeader:
         at: int | None = self._start + 12
         for _ in range(_MAX_CHUNKS):
-            if at is None:
+            if at is None or len(self._extents) > _MAX_DATA_CHUNKS:
                 break
             at = self._past_chunk(at)
         if self._format is None:
@@ -122,7 +123,7 @@ class _Walk:
         elif name == b"ds64" and size >= 16:
             sizes = self._bytes(body, 16)
             self._long_size = int.from_bytes(sizes[8:], "little")
-        if body + size > self._end and not self._extents and name != b"fmt ":
+        if body + size > self._end and not self._extents:
             return self._lost_data_chunk(body)
         return body + size + size % 2
 

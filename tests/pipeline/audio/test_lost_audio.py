@@ -246,6 +246,14 @@ def test_a_chunk_that_claims_too_much_does_not_hide_the_samples(tmp_path: Path) 
     whole = a_wav(tmp_path / "x.wav", a_tone(1.0)).read_bytes()
     (tmp_path / "x.wav").write_bytes(whole[:36] + b"LIST\xff\xff\xff\x7fINFO" + whole[36:])
     assert decoded(tmp_path / "x.wav")[0].duration_ms == 1000
+    (tmp_path / "x.wav").write_bytes(whole[:16] + b"\xff\xff\xff\x7f" + whole[20:])
+    assert decoded(tmp_path / "x.wav")[0].duration_ms == 1000
+
+
+def test_many_empty_chunks_do_not_hide_the_samples(tmp_path: Path) -> None:
+    whole = a_wav(tmp_path / "x.wav", a_tone(1.0)).read_bytes()
+    (tmp_path / "x.wav").write_bytes(whole[:36] + b"JUNK\0\0\0\0" * 20_000 + whole[36:])
+    assert decoded(tmp_path / "x.wav")[0].duration_ms == 1000
 
 
 @pytest.mark.parametrize("tags", [1, 2])
