@@ -217,6 +217,9 @@ class RunConfig(Record):
     segmentation: SegmentationConfig = Field(default=SegmentationConfig(), description="cutting and routing")
     branches: BranchBackends = Field(description="backends that annotate a segment, branch by branch")
     captions: CaptionConfig = Field(default=CaptionConfig(), description="merging into captions")
+    without: tuple[str, ...] = Field(
+        default=(), description="names of detectors and backends of the profile that are switched off"
+    )
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -261,10 +264,26 @@ def load_config(profile: str, overrides: Sequence[str] = ()) -> RunConfig:
     """
     tree = with_servers(tree_of(_profile_text(profile), profile, overrides))
     try:
-        return RunConfig.model_validate(tree)
+        return _switched(RunConfig.model_validate(tree))
     except ValidationError as error:
         problem = first_problem(error, RunConfig)
         raise SetupError(f"configuration {profile}: {problem}; see docs/configuration.md") from error
+
+
+def _switched(config: RunConfig) -> RunConfig:
+    """`config` less what its `without` names. Raises SetupError for a name that is not in it."""
+    known = [model.backend for model in config.models]
+    for name in config.without:
+        if name not in known:
+            raise SetupError(f"without: this configuration has no {name}{did_you_mean(name, known)}")
+    left = {
+        branch.value: tuple(backend for backend in backends if backend.backend not in config.without)
+        for branch, backends in config.branches.by_branch().items()
+    }
+    detectors = tuple(detector for detector in config.detectors if detector.backend not in config.without)
+    if not detectors:
+        raise SetupError("without: no detector is left; add another one to detectors")
+    return config.model_copy(update={"detectors": detectors, "branches": config.branches.model_copy(update=left)})
 
 
 def available(config: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:

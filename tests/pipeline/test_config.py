@@ -123,6 +123,27 @@ def test_an_optional_backend_that_cannot_load_is_left_out_with_a_notice(monkeypa
     assert "soundseam[speech]" in notices[0]
 
 
+@pytest.mark.parametrize("name", [model.backend for model in load_config("embedded").models[1:]])
+def test_a_switch_turns_each_model_of_the_default_off(name: str) -> None:
+    whole, config = load_config("embedded"), load_config("embedded", [f"without=[{name}]"])
+    assert [model for model in whole.models if model.backend != name] == list(config.models)
+    assert len(config.models) == len(whole.models) - 1
+
+
+def test_what_is_not_there_cannot_be_switched_off() -> None:
+    with pytest.raises(SetupError, match=r"without: this configuration has no yamnett; did you mean yamnet"):
+        load_config("embedded", ["without=[yamnett]"])
+    with pytest.raises(SetupError, match="no detector is left"):
+        load_config("embedded", ["without=[embedded]"])
+
+
+def test_the_default_runs_without_an_optional_wheel_and_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyloudnorm", None)
+    config, notices = available(load_config("embedded"))
+    assert "mir" not in {model.kind for model in config.models}
+    assert notices == ("without mir: mir needs pyloudnorm: pip install pyloudnorm",)
+
+
 def test_the_default_needs_no_speech_recogniser() -> None:
     assert not {model.kind for model in load_config("embedded").models} & {"pocketsphinx", "faster_whisper"}
 
