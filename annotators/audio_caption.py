@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from soundseam.annotators.base import AnnotationError, Clip
 from soundseam.annotators.chat.endpoint import Endpoint
-from soundseam.annotators.chat.questions import ChatClient, ContextT, Question, Reply, Sampling
+from soundseam.annotators.chat.questions import ChatClient, ContextT, Question, QuestionKind, Reply, Sampling
 from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend, flac_of, model_claim
 from soundseam.annotators.grammar.engine import caption_text
 from soundseam.annotators.prompts import AUDIO_CAPTION
@@ -136,6 +136,10 @@ class AudioCaptionBackend(ServedBackend[FactsT], Generic[FactsT]):
     """If true, only ask about segments that this branch leads: the prompt unified is needed only once per segment."""
 
     licence: ClassVar[str] = "Apache-2.0"
+
+    @property
+    def asks(self) -> tuple[QuestionKind, ...]:
+        return (QuestionKind(has_audio=True),)
 
     @property
     def words(self) -> Prompt:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from soundseam.annotators.chat.questions import Usage
-from soundseam.pipeline.config import RunConfig, SetupError, available, load_config
+from soundseam.pipeline.config import RunConfig, SetupError, available, load_config, server_settings
 from soundseam.pipeline.doctor import fitting_workers, usable_cores, usable_gpus
 from soundseam.pipeline.input.inputs import SourceIndex
 from soundseam.pipeline.input.sources import Listing, list_sources
@@ -34,6 +34,7 @@ from soundseam.pipeline.local.progress import (
 from soundseam.pipeline.local.supervisor import LocalJob, Poison, run_local
 from soundseam.pipeline.plan import Plan, estimate_durations, plan_run, stage_keys, wanted_keys
 from soundseam.pipeline.retries import MAX_RETRIES, Lost, begin_retries, end_retries, find_lost
+from soundseam.pipeline.serving.reachable import check_servers, server_uses
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.check import set_aside, without_altered
 from soundseam.pipeline.storage.commits import (
@@ -200,8 +201,12 @@ class Launch:
     display: Display
 
     def run(self) -> RunSummary:
-        """Does everything that is left to do. The caller holds `output_in_use`."""
+        """Does everything that is left to do. The caller holds `output_in_use`.
+
+        Raises SetupError, before anything is written, if a server lacks what it will be asked for.
+        """
         output, plan, config = self.request.output, self.prepared.plan, self.prepared.config
+        self._check_servers()
         prepare_output(output)
         write_configuration(output, config)
         self.prepared.index.save()
@@ -243,6 +248,14 @@ class Launch:
         )
         write_summary(output, summary)
         return summary
+
+    def _check_servers(self) -> None:
+        """Asks the servers of the stages that have something left to do one question of each kind."""
+        left = {stage.stage for work in self.prepared.plan.tasks for stage in work.stages}
+        if uses := [use for use in server_uses(self.prepared.config) if use.stage in left]:
+            settings = server_settings(self.request.profile, self.request.overrides)
+            for notice in check_servers(uses, settings, self.request.is_local):
+                self.display.note(notice)
 
     def _still_lost(self) -> Lost:
         corpus = Corpus.load_present(self.request.output, list(stage_keys(self.prepared.config)))

@@ -9,18 +9,11 @@ from contextlib import closing
 from typing import Protocol
 
 from soundseam.annotators.base import AnnotationError
+from soundseam.annotators.chat.diagnosis import Request
 from soundseam.annotators.chat.endpoint import Endpoint
-from soundseam.annotators.chat.pool import Request, Sent, ServerPool
+from soundseam.annotators.chat.pool import Sent, ServerPool
 from soundseam.annotators.chat.questions import Answer, ContextT, Question, Reply, Tally
-from soundseam.annotators.chat.wire import (
-    body_of,
-    kind_of,
-    other_dialects,
-    path_of,
-    probe_question,
-    read_answer,
-    simple_question,
-)
+from soundseam.annotators.chat.wire import read_answer
 
 
 class ServerClient:
@@ -40,8 +33,10 @@ class ServerClient:
         us.
         """
         tally = tally or Tally()
+        model, dialect = self.endpoint.model, self.endpoint.dialect
         requests = (
-            ((context, questions), [self._request(question) for question in questions]) for context, questions in groups
+            ((context, questions), [Request(question, model, dialect) for question in questions])
+            for context, questions in groups
         )
         with closing(self._pool.send(requests, tally)) as sent:
             for (context, questions), bodies in sent:
@@ -49,17 +44,6 @@ class ServerClient:
 
     def close(self) -> None:
         self._pool.close()
-
-    def _request(self, question: Question) -> Request:
-        model, dialect = self.endpoint.model, self.endpoint.dialect
-        return Request(
-            path=path_of(question),
-            body=lambda: body_of(question, model, dialect),
-            kind=kind_of(question),
-            other_dialects=lambda: other_dialects(question, model, dialect),
-            probe=lambda: body_of(probe_question(question), model, dialect),
-            simple=lambda: body_of(simple_question(question), model, dialect),
-        )
 
     def _reply(self, question: Question, body: Sent, tally: Tally) -> Reply:
         if isinstance(body, AnnotationError):

@@ -29,7 +29,7 @@ class Endpoint(Record):
     """The model's name on the servers; needed."""
     revision: str = Field(default="unknown", max_length=200)
     """The version of the weights on the servers, for your own bookkeeping: rows are rebuilt when you change it."""
-    api_key_variable: str = Field(default="OPENAI_API_KEY", max_length=200)
+    api_key_variable: str = Field(default="OPENAI_API_KEY", max_length=200, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """Environment variable with the API key; if it is not set, no key is sent."""
     in_flight: int = Field(default=128, ge=1, le=4096)
     """Maximum number of concurrent requests per worker."""

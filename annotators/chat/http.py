@@ -56,7 +56,7 @@ class Failure:
 
 
 _BUSY = frozenset({429, 503})
-_SET_UP = frozenset({401, 403, 404, 405, 501})
+_SET_UP = frozenset({401, 402, 403, 404, 405, 407, 410, 501})
 _AGAIN = frozenset({408, 409, 425})
 
 
@@ -94,11 +94,11 @@ class Attempts:
             async with self._open().request(method, url, allow_redirects=False, **sending) as response:
                 return await _read(response, key)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return Failure(Fault.SERVER, "server_away", f"{url}: {_described(error)}")
+            return Failure(Fault.SERVER, "server_away", f"{url}: {_described(error, key)}")
         except TimeoutError:
             return Failure(Fault.UNKNOWN, "timed_out", f"{url}: no answer in {timeout_s:g} s")
         except aiohttp.ClientError as error:
-            return Failure(Fault.UNKNOWN, "connection_lost", f"{url}: {_described(error)}")
+            return Failure(Fault.UNKNOWN, "connection_lost", f"{url}: {_described(error, key)}")
 
     def _open(self) -> aiohttp.ClientSession:
         """The session, which must be created on the loop that uses it."""
@@ -126,10 +126,13 @@ async def _read(response: aiohttp.ClientResponse, key: str) -> bytes | Failure:
     async for part in response.content.iter_any():
         size += len(part)
         if size > MAX_BYTES:
-            detail = f"over {MAX_BYTES} bytes, beginning with {b''.join(parts)[:200]!r}"
+            detail = f"over {MAX_BYTES} bytes, beginning with {without_key(b''.join(parts), key)[:200]!r}"
             return Failure(Fault.QUESTION, "endless_answer", detail)
         parts.append(part)
     body = without_key(b"".join(parts), key)
+    if (packed := response.headers.get("Content-Encoding", "identity")) != "identity":
+        detail = f"compressed as {packed[:20]!r}, which was not asked for: switch that off in the server or its proxy"
+        return Failure(Fault.UNKNOWN, NO_ANSWER, f"HTTP {response.status}, {detail}")
     if 200 <= response.status < 300:
         return body
     detail = body.decode(errors="replace")[:DETAIL_CHARACTERS]
@@ -146,7 +149,7 @@ def without_key(body: bytes, key: str) -> bytes:
 
 
 def no_answer(body: bytes, holds: str) -> Failure | None:
-    """The failure if the body of a successful response is not a JSON object with the field `holds`; else None.
+    """The failure if the body of a successful response is not a JSON object with an answer in `holds`; else None.
 
     Some servers, and proxies before them, report errors in the body of a successful response.
     """
@@ -154,12 +157,22 @@ def no_answer(body: bytes, holds: str) -> Failure | None:
         answer = json.loads(body)
     except (ValueError, RecursionError):
         answer = None
-    if isinstance(answer, dict) and holds in answer and not answer.get("error"):
+    if isinstance(answer, dict) and not answer.get("error") and _is_answer(answer.get(holds)):
         return None
     detail = f"success without an answer: {body[:DETAIL_CHARACTERS].decode(errors='replace')}"
     nested = answer.get("error") if isinstance(answer, dict) else None
     codes = [source.get("code") for source in (answer, nested) if isinstance(source, dict)]
     return Failure(Fault.SERVER if _BUSY.intersection(filter(_is_int, codes)) else Fault.UNKNOWN, NO_ANSWER, detail)
+
+
+def _is_answer(value: object) -> bool:
+    """Whether `value` is a text, or a list that begins with a choice that holds a message and no error."""
+    if not isinstance(value, list):
+        return isinstance(value, str)
+    first = value[0] if value else None
+    if not isinstance(first, dict) or first.get("error") or first.get("finish_reason") == "error":
+        return False
+    return isinstance(first.get("message"), dict)
 
 
 def _is_int(value: object) -> bool:
@@ -190,8 +203,10 @@ def retry_after_s(value: str) -> float:
     return max(0.0, (then - datetime.now(UTC)).total_seconds()) if then.tzinfo else 0.0
 
 
-def _described(error: Exception) -> str:
-    return f"{type(error).__name__} {error}".strip()
+def _described(error: Exception, key: str) -> str:
+    """An error of a connection, which may quote what the server sent."""
+    text = f"{type(error).__name__} {error}".strip()[:DETAIL_CHARACTERS]
+    return without_key(text.encode(errors="replace"), key).decode()
 
 
 ContextT = TypeVar("ContextT")

@@ -11,13 +11,22 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from soundseam.annotators.base import AnnotationError
+from soundseam.annotators.chat.diagnosis import (
+    Request,
+    answers_simply,
+    fitting_dialect,
+    lacks,
+    probe_question,
+    shortened,
+)
 from soundseam.annotators.chat.endpoint import Endpoint
-from soundseam.annotators.chat.http import NO_ANSWER, Attempts, Body, Failure, Fault, Flow, LoopThread, no_answer
-from soundseam.annotators.chat.questions import ContextT, Tally
+from soundseam.annotators.chat.http import NO_ANSWER, Attempts, Failure, Fault, Flow, LoopThread, no_answer
+from soundseam.annotators.chat.questions import ContextT, QuestionKind, Tally
 
 FIRST_REST_S = 0.5
 LONGEST_REST_S = 30.0
@@ -100,30 +109,9 @@ PROBE_S = 5.0
 GIVEN_UP_IN_VAIN = 3
 """This many questions given up in a row, with no answer between them, are not the questions' fault."""
 REFUSED_IN_VAIN = 32
-"""The same for questions refused by servers that have never answered any."""
+"""The same for questions refused by servers that have never answered any, or refuse the shortest one too."""
 
 Sent = bytes | AnnotationError
-
-
-@dataclass(frozen=True)
-class Request:
-    """One POST below a server's address; its body is built when it is sent, to save memory while it waits."""
-
-    path: str
-    body: Callable[[], Body]
-    kind: str = ""
-    """What a server must support for it; the first failing request of a kind is tried in other dialects too."""
-    other_dialects: Callable[[], Mapping[str, Body]] = dict
-    """dialect → the same question in that dialect, if it differs."""
-    probe: Callable[[], Body] | None = None
-    """The least question of its kind."""
-    simple: Callable[[], Body] | None = None
-    """A question of the same interface that any server can answer."""
-
-    @property
-    def holds(self) -> str:
-        """The field that every answer has."""
-        return "choices" if self.path == "chat/completions" else "text"
 
 
 @dataclass
@@ -154,8 +142,8 @@ class ServerPool:
         self._thread = LoopThread(self._attempts.close)
         self._given_up = 0
         self._refused = 0
-        self._answered_kinds: set[str] = set()
-        self._diagnosed_kinds: set[str] = set()
+        self._answered_kinds: set[QuestionKind] = set()
+        self._diagnosed_kinds: set[QuestionKind] = set()
         self._misunderstood = ""
         """A message if a server needs another dialect; every question then fails with it, in any order."""
 
@@ -197,14 +185,14 @@ class ServerPool:
                 tally.add(requests=1, retries=int(trouble.last is not None))
             if isinstance(outcome, bytes):
                 self._servers.answered(server)
-                self._answered_kinds.add(request.kind)
+                self._answered_kinds.add(request.question.kind)
                 self._given_up = self._refused = 0
                 return outcome
             self._note(server, outcome, sent_s)
             if outcome.fault is Fault.QUESTION or (outcome.fault is Fault.UNKNOWN and trouble.tries):
                 await self._diagnose(server, request, outcome)
             if outcome.fault is Fault.QUESTION:
-                return self._refuse(outcome)
+                return await self._refuse(server, request, outcome)
             if trouble.last is None:
                 trouble.since_s = sent_s
             trouble.last, avoid = outcome, server
@@ -216,46 +204,39 @@ class ServerPool:
     async def _attempt(self, server: Server, request: Request) -> bytes | Failure:
         server.under_way += 1
         try:
-            return await self._post(server, request, request.body())
+            return await self._post(server, request)
         finally:
             server.under_way -= 1
 
-    async def _post(self, server: Server, request: Request, body: Body) -> bytes | Failure:
+    async def _post(self, server: Server, request: Request) -> bytes | Failure:
         key = os.environ.get(self._endpoint.api_key_variable, "")
-        outcome = await self._attempts.post(f"{server.url}/{request.path}", body, key)
+        outcome = await self._attempts.post(f"{server.url}/{request.path}", request.body(), key)
         return outcome if isinstance(outcome, Failure) else no_answer(outcome, request.holds) or outcome
 
     async def _diagnose(self, server: Server, request: Request, failure: Failure) -> None:
-        """Raises ConnectionError if the server only accepts the first question of a kind in another dialect."""
+        """Raises ConnectionError if the server only accepts the first question of a kind in another dialect, or not at
+        all.
+        """
         if self._misunderstood:
             raise ConnectionError(self._misunderstood)
-        if request.kind in self._answered_kinds | self._diagnosed_kinds:
+        kind = request.question.kind
+        if kind in self._answered_kinds | self._diagnosed_kinds:
             return
-        self._diagnosed_kinds.add(request.kind)
-        for dialect, body in request.other_dialects().items():
-            if isinstance(await self._post(server, request, body), Failure):
-                continue
-            if isinstance(await self._post(server, request, request.body()), Failure):
-                self._misunderstood = (
-                    f"{server.url} does not understand {request.kind} in the dialect {self._endpoint.dialect} "
-                    f"({failure.detail}) and answers in {dialect}: set server.dialect={dialect}"
-                )
-                raise ConnectionError(self._misunderstood)
-            return
-        if await self._lacks(server, request):
+        self._diagnosed_kinds.add(kind)
+        post, why = partial(self._post, server), shortened(failure.detail)
+        dialect = await fitting_dialect(post, [request])
+        if dialect is not None and isinstance(await post(request), Failure):
             self._misunderstood = (
-                f"{server.url} answers questions, but not {request.kind}, in no dialect ({failure.detail}): serve a "
-                f"model that takes it, or leave out what asks {self._endpoint.model}"
+                f"{server.url} does not answer {kind} in the dialect {request.dialect} ({why}), but in "
+                f"{dialect}: set `dialect: {dialect}` for that server in the configuration"
             )
+        elif dialect is None and await lacks(post, request):
+            self._misunderstood = (
+                f"{server.url} answers questions, but not {kind}, in no dialect ({why}): serve a model that "
+                f"takes it, or leave out what asks {request.model}"
+            )
+        if self._misunderstood:
             raise ConnectionError(self._misunderstood)
-
-    async def _lacks(self, server: Server, request: Request) -> bool:
-        """Whether a server that works cannot answer even the simplest question of this kind."""
-        if request.probe is None or request.simple is None or request.path != "chat/completions":
-            return False
-        probed = await self._post(server, request, request.probe())
-        is_refused = isinstance(probed, Failure) and probed.fault in (Fault.QUESTION, Fault.UNKNOWN)
-        return is_refused and await self._answers_simply(server, request)
 
     async def _next_server(self, seat: _Seat, avoid: Server | None, trouble: _Trouble) -> Server:
         """Waits for an available server. Raises ConnectionError if there is none in time."""
@@ -275,10 +256,15 @@ class ServerPool:
         else:
             self._servers.failed(server, sent_s, failure.fault is Fault.SERVER, failure.retry_after_s)
 
-    def _refuse(self, failure: Failure) -> AnnotationError:
+    async def _refuse(self, server: Server, request: Request, failure: Failure) -> AnnotationError:
+        """Raises ConnectionError if so many were refused in a row that the questions are not to blame."""
         self._refused += 1
         if self._refused >= REFUSED_IN_VAIN and self._servers.answered_s == float("-inf"):
             raise ConnectionError(f"{self._names()} refused the first {REFUSED_IN_VAIN} questions: {failure.detail}")
+        if self._refused % REFUSED_IN_VAIN == 0:
+            shortest = request.asking(probe_question(request.question.kind))
+            if isinstance(await self._post(server, shortest), Failure):
+                raise ConnectionError(f"{server.url} refused {self._refused} questions in a row: {failure.detail}")
         return AnnotationError(failure.reason, failure.detail)
 
     async def _give_up(self, trouble: _Trouble, server: Server, request: Request) -> AnnotationError | None:
@@ -291,7 +277,7 @@ class ServerPool:
         rejection = AnnotationError(failure.reason, f"{trouble.tries or 'many'} times: {failure.detail}")
         if self._servers.answered_s > trouble.since_s:
             return rejection
-        if exhausted and failure.reason == NO_ANSWER and not await self._answers_simply(server, request):
+        if exhausted and failure.reason == NO_ANSWER and not await answers_simply(partial(self._post, server), request):
             raise ConnectionError(f"{server.url} answers no question: {failure.detail}")
         if exhausted and await self._anyone_there():
             self._given_up += 1
@@ -309,9 +295,6 @@ class ServerPool:
     def _outage(self, trouble: _Trouble) -> ConnectionError:
         why = f": {trouble.last.detail}" if trouble.last else ""
         return ConnectionError(f"{self._names()} stayed away for {self._endpoint.outage_s:g} s{why}")
-
-    async def _answers_simply(self, server: Server, request: Request) -> bool:
-        return request.simple is not None and isinstance(await self._post(server, request, request.simple()), bytes)
 
     async def _anyone_there(self) -> bool:
         """Whether a server at least lists its models: then it is up, and only the question cannot be answered."""

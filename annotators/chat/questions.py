@@ -27,6 +27,22 @@ class Sampling(Record):
 
 
 @dataclass(frozen=True)
+class QuestionKind:
+    """What a server must support for a question."""
+
+    has_audio: bool = False
+    answer: Literal["text", "schema", "choices"] = "text"
+    """Free text, JSON of a schema, or one of given choices with its probability."""
+    interface: Literal["chat", "transcriptions"] = "chat"
+
+    def __str__(self) -> str:
+        if self.interface == "transcriptions":
+            return "a sound to transcribe"
+        shape = {"text": "", "schema": " with a JSON schema", "choices": " with given choices"}[self.answer]
+        return f"a question{' about a sound' if self.has_audio else ''}{shape}"
+
+
+@dataclass(frozen=True)
 class Question:
     """One question: audio first, text after it, so that a server's prefix cache can hold the audio."""
 
@@ -45,6 +61,15 @@ class Question:
     """Of a transcription, ISO 639-1; empty to let the server detect it."""
     about: str = ""
     """A recording_id, so that cached answers of one recording are stored together. It does not affect the answer."""
+
+    @property
+    def kind(self) -> QuestionKind:
+        if self.interface == "transcriptions":
+            return TRANSCRIPTION
+        return QuestionKind(bool(self.audio), "schema" if self.json_schema else "choices" if self.choices else "text")
+
+
+TRANSCRIPTION = QuestionKind(has_audio=True, interface="transcriptions")
 
 
 @dataclass(frozen=True)

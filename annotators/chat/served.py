@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from soundseam.annotators.base import AnnotationError, Backend, Clip, FactsT_co
 from soundseam.annotators.chat.client import CachedClient, ServerClient
 from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
-from soundseam.annotators.chat.questions import Answer, ChatClient, ContextT, Question, Reply
+from soundseam.annotators.chat.questions import Answer, ChatClient, ContextT, Question, QuestionKind, Reply
 from soundseam.annotators.flac import encode_flac
 from soundseam.annotators.prompts import SERVED
 from soundseam.schemas.annotation import Facts
@@ -246,6 +246,11 @@ class ServedBackend(Backend[FactsT_co]):
     def revision(self) -> str:
         words = (SERVED.key(*self.prompts),) if self.prompts else ()
         return "-".join((self.server.revision, self.answers_revision, *words))
+
+    @property
+    def asks(self) -> tuple[QuestionKind, ...]:
+        """The kinds of questions that its annotator asks: before a run, each is tried once."""
+        return (QuestionKind(has_audio=True, answer="schema"),)
 
     def check_available(self) -> None:
         super().check_available()

@@ -8,13 +8,12 @@ import math
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import get_args
 
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.endpoint import Dialect
 from soundseam.annotators.chat.http import Body
 from soundseam.annotators.chat.questions import Answer, Question, Step, TimedWord, choice_probabilities, read_choice
-from soundseam.annotators.flac import encode_flac, wav_of
+from soundseam.annotators.flac import wav_of
 
 _AS_WAV: frozenset[Dialect] = frozenset({"openai", "plain"})
 MAX_CACHED_WAVS = 32
@@ -36,6 +35,8 @@ def sound_file(flac: bytes, dialect: Dialect) -> bytes:
 
 TOP_LOGPROBS = 20
 """vLLM's default maximum (--max-logprobs)."""
+JSON_TOKENS = 24
+"""Length of the JSON around a choice, at most; some servers write blanks into it."""
 MAX_CHARACTERS = 200_000
 SHOWN_CHARACTERS = 200
 MAX_TOKENS = 2**31
@@ -44,10 +45,6 @@ _PLACE = uuid.uuid4().hex
 """Placeholder for audio in a request, without its number; no question contains it."""
 
 JsonObject = Mapping[str, object]
-
-
-def path_of(question: Question) -> str:
-    return "chat/completions" if question.interface == "chat" else "audio/transcriptions"
 
 
 def body_of(question: Question, model: str, dialect: Dialect) -> Body:
@@ -60,67 +57,12 @@ def body_of(question: Question, model: str, dialect: Dialect) -> Body:
     messages: list[dict[str, object]] = [{"role": "user", "content": parts if places else question.text}]
     if question.system:
         messages.insert(0, {"role": "system", "content": question.system})
-    request = {"model": model, "messages": messages, **question.sampling.model_dump(), **_shape(question, dialect)}
+    sampling = question.sampling.model_dump()
+    if question.choices and dialect == "openai":
+        sampling["max_tokens"] += JSON_TOKENS
+    request = {"model": model, "messages": messages, **sampling, **_shape(question, dialect)}
     sounds = [sound_file(flac, dialect) for flac in question.audio]
     return _with_sound(json.dumps(request).encode(), places, sounds), "application/json"
-
-
-def kind_of(question: Question) -> str:
-    """What a server must support for `question`, in a few words."""
-    if question.interface == "transcriptions":
-        return "a sound to transcribe"
-    shape = " with a JSON schema" if question.json_schema else " with given choices" if question.choices else ""
-    return f"a question{' about a sound' if question.audio else ''}{shape}"
-
-
-def other_dialects(question: Question, model: str, dialect: Dialect) -> dict[str, Body]:
-    """dialect → the request for `question`, for dialects in which it differs."""
-    own = body_of(question, model, dialect)
-    bodies: dict[str, Body] = {}
-    for other in get_args(Dialect) if question.interface == "chat" else ():
-        try:
-            body = body_of(question, model, other)
-        except RuntimeError:
-            continue  # libsndfile cannot make a WAV of the sound
-        if body != own and body not in bodies.values():
-            bodies[other] = body
-    return bodies
-
-
-def simple_question(question: Question) -> Question:
-    """A question for the same interface that any working server can answer."""
-    if question.interface == "transcriptions":
-        return Question("", (_second_of_tone(),), interface="transcriptions")
-    return Question("Answer with the word yes.")
-
-
-_YES_OR_NO = json.dumps(
-    {
-        "type": "object",
-        "properties": {"yes": {"type": "boolean"}},
-        "required": ["yes"],
-        "additionalProperties": False,
-    }
-)
-
-
-def probe_question(question: Question) -> Question:
-    """The shortest question that asks a server for the same abilities."""
-    if question.interface == "transcriptions":
-        return simple_question(question)
-    return Question(
-        'Answer with {"yes": true}.' if question.json_schema else "Answer with the word yes.",
-        (_second_of_tone(),) if question.audio else (),
-        json_schema=_YES_OR_NO if question.json_schema else "",
-        choices=("yes", "no") if question.choices else (),
-    )
-
-
-@lru_cache(maxsize=1)
-def _second_of_tone() -> bytes:
-    import numpy as np
-
-    return encode_flac((0.1 * np.sin(np.arange(16_000) * 0.2)).astype(np.float32))
 
 
 def _with_sound(body: bytes, places: Sequence[str], sounds: Sequence[bytes]) -> bytes:
@@ -217,7 +159,7 @@ def _chosen(text: str, logprobs: JsonObject, forms: Mapping[str, bytes]) -> tupl
     choice = read_choice(text, forms)
     if choice is None:
         raise AnnotationError("bad_answer", f"expected one of {', '.join(forms)}, not {_shown(text)}")
-    probabilities = choice_probabilities(_steps(logprobs.get("content")), forms)
+    probabilities = choice_probabilities(_of_answer(_steps(logprobs.get("content")), text), forms)
     if not probabilities:
         raise AnnotationError("no_probabilities", f"the server gave no log-probabilities of {', '.join(forms)}")
     return choice, probabilities
@@ -232,6 +174,15 @@ def _steps(content: object) -> list[Step]:
         considered = _object(item).get("top_logprobs")
         tokens = [_token(other) for other in considered] if isinstance(considered, list) else []
         steps.append(Step(taken[0], [taken, *(token for token in tokens if token is not None)]))
+    return steps
+
+
+def _of_answer(steps: Sequence[Step], text: str) -> Sequence[Step]:
+    """`steps` without those before the answer: llama.cpp removes a code fence around JSON, but not its tokens."""
+    answer = b"".join(text.encode(errors="replace").split())
+    for first in range(len(steps)):
+        if b"".join(b"".join(step.taken.split()) for step in steps[first:]).startswith(answer):
+            return steps[first:]
     return steps
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from soundseam.annotators.base import AnnotationError, Clip
-from soundseam.annotators.chat.questions import Sampling
+from soundseam.annotators.chat.questions import QuestionKind, Sampling
 from soundseam.annotators.chat.served import (
     CheckedQuestion,
     Parsed,
@@ -63,6 +63,10 @@ class Judge(ServedBackend[GeneralFacts]):
     branch: ClassVar[Branch] = Branch.GENERAL
     reads_annotations: ClassVar[bool] = True
     prompts: ClassVar[tuple[str, ...]] = ("judge_system",)
+
+    @property
+    def asks(self) -> tuple[QuestionKind, ...]:
+        return (QuestionKind(has_audio=self.listens, answer="schema"),)
 
     def load(self) -> ServedAnnotator[GeneralFacts]:
         self.check_available()

@@ -10,7 +10,17 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from soundseam.annotators.base import AnnotationError, Clip
-from soundseam.annotators.chat.questions import Answer, ChatClient, ContextT, Question, Reply, Sampling, TimedWord
+from soundseam.annotators.chat.questions import (
+    TRANSCRIPTION,
+    Answer,
+    ChatClient,
+    ContextT,
+    Question,
+    QuestionKind,
+    Reply,
+    Sampling,
+    TimedWord,
+)
 from soundseam.annotators.chat.served import ServedAnnotator, ServedBackend, flac_of, with_thinking
 from soundseam.annotators.speech.alignment import in_order
 from soundseam.annotators.speech.transcripts import single_transcript
@@ -37,6 +47,10 @@ class OpenaiAudio(ServedBackend[SpeechFacts]):
     reads_language: ClassVar[bool] = True
     licence: ClassVar[str] = "Apache-2.0"
     answers_revision: ClassVar[str] = "5"
+
+    @property
+    def asks(self) -> tuple[QuestionKind, ...]:
+        return (QuestionKind(has_audio=True) if self.interface == "chat" else TRANSCRIPTION,)
 
     def load(self) -> ServedAnnotator[SpeechFacts]:
         self.check_available()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from soundseam.annotators.base import BackendUnavailableError
 from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
-from soundseam.annotators.chat.questions import Sampling
+from soundseam.annotators.chat.questions import QuestionKind, Sampling
 from soundseam.annotators.clap import CaptionClap
 from soundseam.annotators.grammar.engine import GRAMMAR
 from soundseam.annotators.prompts import CAPTIONS
@@ -29,6 +29,8 @@ class WriterConfig(Record):
         default=False,
         description="a segment whose written caption is refused gets the grammar's, else none",
     )
+
+    asks: ClassVar[tuple[QuestionKind, ...]] = (QuestionKind(answer="schema"),)
 
 
 class VerifierConfig(Record):
@@ -63,6 +65,8 @@ class VerifierConfig(Record):
         description="a claim with at least this probability in silence is unsure",
     )
     seed: int = Field(default=0, description="another seed selects other segments for silence")
+
+    asks: ClassVar[tuple[QuestionKind, ...]] = (QuestionKind(has_audio=True, answer="choices"),)
 
 
 class CaptionConfig(Record):

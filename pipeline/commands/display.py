@@ -153,7 +153,14 @@ def _weights_line(report: ModelReport) -> str:
 
 def _server_line(server: ServerReport) -> str:
     verdict = (server.problem or "answers") if server.asked else "not checked (use --servers)"
-    return f"{server.model} at {server.url}, for {', '.join(server.used_by)}: {verdict}"
+    return "\n".join(
+        [f"{server.model} at {server.url}, for {', '.join(server.used_by)}: {verdict}", *kind_lines(server)]
+    )
+
+
+def kind_lines(server: ServerReport) -> list[str]:
+    """What a server made of each kind of question."""
+    return [f"  - {one.kind}: {one.state}{f' ({one.detail})' if one.detail else ''}" for one in server.kinds]
 
 
 def _section(title: str, entries: Iterable[str]) -> list[str]:

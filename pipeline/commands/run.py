@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
     from rich.console import RenderableType
 
+    from soundseam.pipeline.config import RunConfig
     from soundseam.pipeline.inspection import RunSummary
     from soundseam.pipeline.launch import Prepared, RunRequest
+    from soundseam.pipeline.serving.reachable import ServerReport
 
 CANNOT_RUN = 1
 TOO_MANY_REJECTED = 3
@@ -192,7 +194,8 @@ def doctor(
         bool,
         typer.Option(
             "--servers",
-            help="Ask the profile's model servers which models they serve; exit with 1 if one does not answer.",
+            help="Ask the profile's model servers for their models and one question of each kind; exit with 1 if one "
+            "does not answer.",
         ),
     ] = False,
     *,
@@ -202,13 +205,12 @@ def doctor(
     from soundseam.pipeline.commands.display import doctor_view
     from soundseam.pipeline.config import SetupError, load_config
     from soundseam.pipeline.doctor import examine_kinds, examine_machine, examine_profile
-    from soundseam.pipeline.serving.reachable import ask_servers, servers_of
 
     if (overrides or servers) and not profile:
         raise SetupError("--set and --servers need a profile: give --profile")
     config = load_config(profile, overrides or ()) if profile else None
     reports = list(examine_kinds()) if config is None else examine_profile(config)
-    asked = [] if config is None else ask_servers(config) if servers else servers_of(config)
+    asked = [] if config is None or profile is None else _servers(profile, overrides or (), config, servers)
     machine = examine_machine()
     terminal.result({"backends": reports, "servers": asked, "machine": machine}, doctor_view(reports, machine, asked))
     missing = [report.backend for report in reports if not report.loads and not report.optional]
@@ -216,6 +218,14 @@ def doctor(
     if profile and missing:
         typer.echo(f"soundseam: profile {profile} cannot run here without {', '.join(missing)}", err=True)
         raise typer.Exit(CANNOT_RUN)
+
+
+def _servers(profile: str, overrides: Sequence[str], config: RunConfig, is_asked: bool) -> list[ServerReport]:
+    from soundseam.pipeline.config import server_settings
+    from soundseam.pipeline.serving.reachable import ask_servers, server_uses, servers_of
+
+    uses = server_uses(config)
+    return ask_servers(uses, server_settings(profile, overrides)) if is_asked else servers_of(uses)
 
 
 def _prepare(request: RunRequest) -> Prepared:

@@ -188,6 +188,7 @@ def check(
 
     root = api_root(url)
     served = served_model(root)
+    terminal.show(*_abilities(f"{root}/v1", served))
     clips = []
     try:
         reference = MossAudio.load(find_checkpoint(model), device)
@@ -204,6 +205,21 @@ def check(
     if problems:
         terminal.warn(*(f"soundseam: {url} is not right: {problem}" for problem in problems))
         raise typer.Exit(FAILED)
+
+
+def _abilities(url: str, served: str) -> list[str]:
+    """What the server makes of each kind of question for MOSS-Audio, in lines. Raises SetupError if it lacks any."""
+    from soundseam.annotators.chat.endpoint import Endpoint
+    from soundseam.annotators.chat.questions import QuestionKind
+    from soundseam.pipeline.commands.display import kind_lines
+    from soundseam.pipeline.config import SetupError
+    from soundseam.pipeline.serving.reachable import ServerUse, ask_servers
+
+    kinds = tuple(QuestionKind(has_audio=True, answer=answer) for answer in ("text", "schema", "choices"))
+    (report,) = ask_servers([ServerUse("MOSS-Audio", "", Endpoint(urls=(url,), model=served), kinds)])
+    if report.fault == "lacks":
+        raise SetupError(report.problem)
+    return kind_lines(report)
 
 
 class ServeGroup(TyperGroup):

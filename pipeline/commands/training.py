@@ -88,10 +88,10 @@ def sft(
     Options of a Beam pipeline are passed through.
     """
     from soundseam.pipeline.doctor import usable_cores
-    from soundseam.pipeline.launch import output_in_use
+    from soundseam.pipeline.launch import LOCAL_RUNNERS, output_in_use
     from soundseam.pipeline.sft.audit import audit
-    from soundseam.pipeline.sft.build import load_sft_config
-    from soundseam.pipeline.sft.launch import prepare_sft, run_sft
+    from soundseam.pipeline.sft.build import load_sft_config, sft_server_settings
+    from soundseam.pipeline.sft.launch import check_sft_servers, prepare_sft, run_sft
     from soundseam.pipeline.sft.read import Marks, are_outdated, read_marks
     from soundseam.pipeline.stages.graph import beam_options
     from soundseam.pipeline.storage.ownership import require_corpus
@@ -118,6 +118,8 @@ def sft(
         if job.plan.is_empty:
             terminal.show(f"Nothing to do: the samples of {output} are up to date")
         with terminal.progress() as display:
+            for notice in check_sft_servers(job, sft_server_settings(config, overrides or ()), runner in LOCAL_RUNNERS):
+                display.note(notice)
             summary = run_sft(job, workers or usable_cores(), display, options, runner)
     terminal.result(
         {"tasks": summary.tasks, "audit": summary.audit}, _samples_table(summary), *_audit_parts(summary.audit)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from soundseam.annotators.base import AnnotationError
-from soundseam.annotators.chat.questions import ChatClient, Question, Reply, Sampling
+from soundseam.annotators.chat.questions import ChatClient, Question, QuestionKind, Reply, Sampling
 from soundseam.annotators.prompts import TRAINING
 from soundseam.pipeline.sft.answers import LETTERS, TimestampFormat, letter_of, score_answer
 from soundseam.pipeline.sft.balance import CLOSED
 from soundseam.schemas.sample import Sample, Scoring
 
 ANSWERER_PROMPTS = ("guess", "guess_open")
+ANSWERER_ASKS = (QuestionKind(answer="choices"), QuestionKind())
 _SAMPLING = Sampling(max_tokens=64)
 
 

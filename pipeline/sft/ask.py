@@ -10,7 +10,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from soundseam.annotators.chat.endpoint import Endpoint
-from soundseam.annotators.chat.questions import ChatClient
+from soundseam.annotators.chat.questions import ChatClient, QuestionKind
 from soundseam.pipeline.sft.answers import TimedText, TimestampFormat, open_ended, spans, wer
 from soundseam.pipeline.sft.material import Material, RecordingMaterial
 from soundseam.pipeline.sft.words import Words, words_key
@@ -100,6 +100,10 @@ class AnyTaskOptions(Record, ABC):
 
 class ServedTask(AnyTaskOptions):
     """A task whose questions are written by a served model. Its answers depend only on that model."""
+
+    @abstractmethod
+    def question_kinds(self) -> tuple[QuestionKind, ...]:
+        """The kind of question that each of `endpoints` gets, in the same order."""
 
     @abstractmethod
     def endpoints(self) -> tuple[Endpoint, ...]:

@@ -11,7 +11,15 @@ from pydantic import Field, ValidationError, model_validator
 
 from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
 from soundseam.annotators.grammar.engine import Pick
-from soundseam.pipeline.config import SetupError, did_you_mean, first_problem, read_text, tree_of, with_servers
+from soundseam.pipeline.config import (
+    SetupError,
+    did_you_mean,
+    endpoints_in,
+    first_problem,
+    read_text,
+    tree_of,
+    with_servers,
+)
 from soundseam.pipeline.sft.answerable import ANSWERER_PROMPTS
 from soundseam.pipeline.sft.answers import TimestampFormat
 from soundseam.pipeline.sft.ask import AnyTaskOptions, Phrasing, QuestionDraft, ServedTask, Task, Wording
@@ -122,6 +130,11 @@ def load_sft_config(path: str | None = None, overrides: Sequence[str] = ()) -> S
     except ValidationError as error:
         problem = first_problem(error, SftConfig)
         raise SetupError(f"configuration {path or 'default'}: {problem}; see docs/tasks.md") from error
+
+
+def sft_server_settings(path: str | None = None, overrides: Sequence[str] = ()) -> dict[str, Endpoint]:
+    """The places of a configuration that describe servers, as `--set` names them."""
+    return endpoints_in(tree_of(_default_text() if path is None else read_text(path), path or "default", overrides))
 
 
 def _default_text() -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.launch import LOCAL_RUNNERS, Display, RunWatcher
 from soundseam.pipeline.local.meter import Meter
 from soundseam.pipeline.local.progress import ProgressLog
 from soundseam.pipeline.local.supervisor import LocalJob, run_local
 from soundseam.pipeline.plan import Plan
+from soundseam.pipeline.serving.reachable import ServerUse, check_servers
+from soundseam.pipeline.sft.answerable import ANSWERER_ASKS
+from soundseam.pipeline.sft.ask import ServedTask
 from soundseam.pipeline.sft.build import SftConfig
 from soundseam.pipeline.sft.graph import SftBuild
 from soundseam.pipeline.sft.plan import Decided, decide, plan_sft, sft_stage, wanted_keys
@@ -56,6 +60,20 @@ def _planned(output: str, config: SftConfig, marks: Marks) -> SftJob:
     decided = decide(corpus, config, marks)
     plan = plan_sft(corpus, built, config, read_layout(output).shards, marks, decided)
     return SftJob(SftBuild(output, config, marks, decided.balance), decided, plan)
+
+
+def check_sft_servers(job: SftJob, settings: Mapping[str, Endpoint], is_local: bool = True) -> tuple[str, ...]:
+    """Asks the servers of tasks with something left to do one question of each kind, as `check_servers` does."""
+    config, left = job.made_with.config, {stage.stage for work in job.plan.tasks for stage in work.stages}
+    uses: list[ServerUse] = []
+    for task in config.tasks:
+        stage = sft_stage(task.task)
+        if isinstance(task, ServedTask):
+            pairs = zip(task.endpoints(), task.question_kinds(), strict=True)
+            uses += [ServerUse(task.task, stage, endpoint, (kind,)) for endpoint, kind in pairs]
+        if config.answerer is not None:
+            uses.append(ServerUse("answerer", stage, config.answerer, ANSWERER_ASKS))
+    return check_servers([use for use in uses if use.stage in left], settings, is_local)
 
 
 def run_sft(

@@ -17,6 +17,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from soundseam.annotators.base import AnnotationError, Annotator, AnyBackend, BackendUnavailableError, Clip, Model
+from soundseam.annotators.chat.questions import TRANSCRIPTION, QuestionKind
 from soundseam.annotators.chat.served import ServedBackend
 from soundseam.pipeline.doctor import FAMILIES
 from soundseam.pipeline.stages.annotate import annotate_clips, annotation_row
@@ -24,6 +25,8 @@ from soundseam.schemas.annotation import ANNOTATION_OF, Annotation, Facts
 from soundseam.schemas.record import field_docs
 from soundseam.schemas.recording import Rejected
 from soundseam.schemas.tables import records_of, table_of
+from tests.support.chat_models import contract_server
+from tests.support.chat_server import Asked
 from tests.support.members import BRANCH_MEMBERS, MEMBERS, a_member, load_or_skip, tiny_maker
 from tests.support.sounds import SOUNDS, a_clip
 
@@ -180,6 +183,22 @@ def same(answer: Facts | AnnotationError, other: Facts | AnnotationError) -> boo
     if isinstance(answer, AnnotationError) and isinstance(other, AnnotationError):
         return answer.reason == other.reason
     return answer == other
+
+
+@pytest.mark.parametrize("name", [name for name in BRANCH_MEMBERS if issubclass(MEMBERS[name][1], ServedBackend)])
+def test_a_served_backend_asks_the_kinds_of_questions_that_a_server_is_tried_with(name: str, hearing: Hearing) -> None:
+    asked = contract_server().model.asked  # type: ignore[attr-defined]
+    before = len(asked)
+    for clip in hearing.clips:
+        alone(hearing.annotator, clip)
+    assert isinstance(hearing.backend, ServedBackend)
+    assert {kind_of(one) for one in asked[before:]} == set(hearing.backend.asks)
+
+
+def kind_of(asked: Asked) -> QuestionKind:
+    if asked.transcribe:
+        return TRANSCRIPTION
+    return QuestionKind(bool(asked.audio), "schema" if asked.json_schema else "choices" if asked.choices else "text")
 
 
 @every_branch_member

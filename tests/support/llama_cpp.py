@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,12 +42,24 @@ threading.Event().wait()
 """
 
 
+def package_of_llama_cpp() -> str:
+    """llama_cpp or xllamacpp, as that environment has."""
+    return _found()[0]
+
+
+@cache
+def _found() -> tuple[str, str]:
+    """The package and the file of the model."""
+    found = subprocess.run([os.environ[VARIABLE], "-c", _FIND], capture_output=True, text=True, check=True)
+    package, model = found.stdout.split("\n")[:2]
+    return package, model
+
+
 @contextmanager
 def real_llama_cpp(log: Path) -> Iterator[str]:
     """The address of a server of SmolLM2-135M-Instruct, below which the interfaces lie, while the block runs."""
     python = os.environ[VARIABLE]
-    found = subprocess.run([python, "-c", _FIND], capture_output=True, text=True, check=True)
-    package, model = found.stdout.split("\n")[:2]
+    package, model = _found()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])

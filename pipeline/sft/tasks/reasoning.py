@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from soundseam.annotators.chat.endpoint import Endpoint
-from soundseam.annotators.chat.questions import ChatClient, Question, Sampling
+from soundseam.annotators.chat.questions import ChatClient, Question, QuestionKind, Sampling
 from soundseam.annotators.chat.served import CheckedQuestion, Parsed, ask_records
 from soundseam.annotators.prompts import TRAINING
 from soundseam.pipeline.sft.answerable import choice_question, probability_of
@@ -204,6 +204,9 @@ class WrittenReasoningTask(ServedTask):
     @property
     def words_key(self) -> str:
         return content_key([words_key("choice"), prompts_key(*WRITER_PROMPTS)])
+
+    def question_kinds(self) -> tuple[QuestionKind, ...]:
+        return QuestionKind(answer="schema"), QuestionKind(answer="choices")
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         return self.writer, self.verifier or self.writer

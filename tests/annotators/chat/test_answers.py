@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.endpoint import Dialect
 from soundseam.annotators.chat.http import Fault, failure_of, retry_after_s
-from soundseam.annotators.chat.questions import Answer, Question, Step, choice_probabilities
+from soundseam.annotators.chat.questions import Answer, Question, Sampling, Step, choice_probabilities
 from soundseam.annotators.chat.wire import body_of, choice_forms, read_answer
 from soundseam.annotators.flac import encode_flac
 from tests.support.chat_models import Scripted, tokens_of
@@ -57,6 +57,26 @@ def test_choices_reach_the_server_in_every_dialect_and_come_back_with_probabilit
     answer = read_answer(json.dumps(chat_answer(told)).encode(), question, dialect)  # type: ignore[arg-type]
     assert answer.text == "yes"
     assert answer.probabilities == pytest.approx({"yes": 0.8, "no": 0.2})
+
+
+def test_tokens_of_a_code_fence_that_the_server_removed_are_none_of_the_answer() -> None:
+    before = [Token(text, -9.0, [("No", -1.0)]) for text in ("```", "json", "\n")]
+    written = [Token(text, 0.0) for text in ("{\n ", ' "', "answer", '": "')]
+    chosen = Token("no", math.log(0.75), [("no", math.log(0.75)), ("yes", math.log(0.25))])
+    answer = chat_answer(Told([*before, *written, chosen, Token('"}', 0.0), Token("\n```", 0.0)]))
+    answer["choices"][0]["message"]["content"] = '{\n  "answer": "no"}'
+    told = read_answer(json.dumps(answer).encode(), Question("Does a dog bark?", choices=("yes", "no")), "openai")
+    assert told.text == "no"
+    assert told.probabilities == pytest.approx({"yes": 0.25, "no": 0.75})
+
+
+def test_a_choice_in_json_may_be_as_much_longer_as_the_json_around_it() -> None:
+    question = Question("Does a dog bark?", choices=("yes", "no"), sampling=Sampling(max_tokens=8))
+    lengths = {
+        dialect: json.loads(body_of(question, "tiny", dialect)[0])["max_tokens"] for dialect in get_args(Dialect)
+    }
+    assert lengths.pop("openai") == 32
+    assert set(lengths.values()) == {8}
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from soundseam.pipeline.config import RunConfig, load_config
-from soundseam.pipeline.serving.reachable import ask_servers, servers_of
+from soundseam.pipeline.config import load_config
+from soundseam.pipeline.serving.reachable import ServerUse, ask_servers, server_uses, servers_of
 from tests.support.chat_models import Scripted
 from tests.support.chat_server import ChatServer
 from tests.support.corpora import run_cli
@@ -31,12 +31,12 @@ def profile(folder: Path, *urls: str) -> str:
     return str(path)
 
 
-def config_of(folder: Path, *urls: str) -> RunConfig:
-    return load_config(profile(folder, *urls))
+def uses_of(folder: Path, *urls: str) -> list[ServerUse]:
+    return server_uses(load_config(profile(folder, *urls)))
 
 
 def test_each_server_is_told_once_with_all_that_ask_it(tmp_path: Path) -> None:
-    reports = servers_of(config_of(tmp_path, "http://a/v1", "http://b/v1"))
+    reports = servers_of(uses_of(tmp_path, "http://a/v1", "http://b/v1"))
     assert [(report.url, report.model) for report in reports] == [
         ("http://a/v1", "tiny"),
         ("http://b/v1", "tiny"),
@@ -48,14 +48,15 @@ def test_each_server_is_told_once_with_all_that_ask_it(tmp_path: Path) -> None:
 
 
 def test_a_profile_without_servers_has_none() -> None:
-    assert servers_of(load_config("embedded")) == ask_servers(load_config("embedded")) == []
+    uses = server_uses(load_config("embedded"))
+    assert servers_of(uses) == ask_servers(uses) == []
 
 
 def test_a_server_that_serves_the_model_has_no_problem_and_others_say_what_to_do(tmp_path: Path) -> None:
     with ChatServer(Scripted()) as dead:
         pass
     with ChatServer(Scripted(), names=("tiny", "other")) as alive:
-        reports = ask_servers(config_of(tmp_path, alive.url, dead.url))
+        reports = ask_servers(uses_of(tmp_path, alive.url, dead.url))
     tiny, away, moss, _ = (report.problem for report in reports)
     assert tiny == ""
     assert "does not answer" in away
@@ -67,7 +68,7 @@ def test_a_server_that_serves_the_model_has_no_problem_and_others_say_what_to_do
 def test_an_address_that_is_none_of_an_api_says_so(path: str, tmp_path: Path) -> None:
     with ChatServer(Scripted()) as server:
         url = server.url.removesuffix("/v1") + path
-        (report, *_) = ask_servers(config_of(tmp_path, url))
+        (report, *_) = ask_servers(uses_of(tmp_path, url))
     assert "/v1" in report.problem
 
 
