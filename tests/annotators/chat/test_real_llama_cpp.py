@@ -82,7 +82,7 @@ def test_a_schema_is_kept_by_llama_cpp_and_refused_by_the_server_in_python(
 
 
 def test_a_plain_question_is_answered_though_not_in_json(url: str) -> None:
-    (reply,) = ask(url, "plain", Question("Give me a small number.", json_schema=SCHEMA, sampling=BRIEF))
+    (reply,) = ask(url, "plain", Question("Say hello.", json_schema=SCHEMA, sampling=BRIEF))
     assert isinstance(reply, Answer), reply
     (notice,) = check(url, "plain", RECORD)
     assert "does not keep to the form of a question with a JSON schema" in notice
