@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import errno
 import os
@@ -16,7 +15,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from soundseam.annotators.base import AnyBackend, BackendUnavailableError, Model
-from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.chat.endpoint import Endpoint, endpoints_in
 from soundseam.annotators.detection import AnyDetection
 from soundseam.annotators.general import AnyGeneral
 from soundseam.annotators.music import AnyMusic
@@ -291,19 +290,6 @@ def _switched(config: RunConfig) -> RunConfig:
 def server_settings(profile: str, overrides: Sequence[str] = ()) -> dict[str, Endpoint]:
     """The places of a configuration that describe servers, as `--set` names them: of a section `servers`, too."""
     return endpoints_in(tree_of(_profile_text(profile), profile, overrides))
-
-
-def endpoints_in(node: object, path: str = "") -> dict[str, Endpoint]:
-    """The same for the content of a configuration before `with_servers`, or for a part of it at `path`."""
-    if isinstance(node, dict) and "model" in node and "kind" not in node:
-        with contextlib.suppress(ValidationError):
-            return {path: Endpoint.model_validate(node)}
-    parts = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    return {
-        name: endpoint
-        for key, part in parts
-        for name, endpoint in endpoints_in(part, f"{path}.{key}".removeprefix(".")).items()
-    }
 
 
 def available(config: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:

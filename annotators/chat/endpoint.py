@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationError
 
 from soundseam.annotators.base import BackendUnavailableError
 from soundseam.schemas.record import Record
@@ -50,3 +51,16 @@ class Endpoint(Record):
             raise BackendUnavailableError(
                 f"{backend} needs server.model: set it to the model's name on the servers at server.urls"
             )
+
+
+def endpoints_in(node: object, path: str = "") -> dict[str, Endpoint]:
+    """The places in a configuration's YAML, or in its part at `path`, that describe servers, as `--set` names them."""
+    if isinstance(node, dict) and "model" in node and "kind" not in node:
+        with contextlib.suppress(ValidationError):
+            return {path: Endpoint.model_validate(node)}
+    parts = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return {
+        name: endpoint
+        for key, part in parts
+        for name, endpoint in endpoints_in(part, f"{path}.{key}".removeprefix(".")).items()
+    }

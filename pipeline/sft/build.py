@@ -9,12 +9,11 @@ from itertools import groupby
 
 from pydantic import Field, ValidationError, model_validator
 
-from soundseam.annotators.chat.endpoint import REMEDY, Endpoint
+from soundseam.annotators.chat.endpoint import REMEDY, Endpoint, endpoints_in
 from soundseam.annotators.grammar.engine import Pick
 from soundseam.pipeline.config import (
     SetupError,
     did_you_mean,
-    endpoints_in,
     first_problem,
     read_text,
     tree_of,
