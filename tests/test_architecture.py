@@ -132,6 +132,7 @@ def test_whatever_is_imported_is_a_requirement() -> None:
         "pyannote": "pyannote_audio",
         "lingua": "lingua_language_detector",
         "dcase_util": "sed_eval",
+        "pydantic_core": "pydantic",
     }
     imported = set().union(*(packages_imported_by(path, but_for_types=True) for path in modules().values()))
     others = imported - set(sys.stdlib_module_names) - set(LAYERS)

@@ -45,11 +45,11 @@ class Terminal:
         if not self._as_json:
             _print(self._out, parts)
             return
-        from pydantic_core import to_json
+        from pydantic import TypeAdapter
 
         from soundseam.pipeline.storage.redact import redact_text
 
-        typer.echo(redact_text(to_json(data, indent=1).decode()))
+        typer.echo(redact_text(TypeAdapter(object).dump_json(data, indent=1).decode()))
 
     @contextmanager
     def status(self, doing: str) -> Iterator[Callable[[str], None]]:
