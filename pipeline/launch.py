@@ -201,10 +201,7 @@ class Launch:
     display: Display
 
     def run(self) -> RunSummary:
-        """Does everything that is left to do. The caller holds `output_in_use`.
-
-        Raises SetupError, before anything is written, if a server lacks what it will be asked for.
-        """
+        """Does everything that is left to do. The caller holds `output_in_use`. Raises SetupError before writing."""
         output, plan, config = self.request.output, self.prepared.plan, self.prepared.config
         self._check_servers()
         prepare_output(output)
@@ -252,10 +249,10 @@ class Launch:
     def _check_servers(self) -> None:
         """Asks the servers of the stages that have something left to do one question of each kind."""
         left = {stage.stage for work in self.prepared.plan.tasks for stage in work.stages}
-        if uses := [use for use in server_uses(self.prepared.config) if use.stage in left]:
-            settings = server_settings(self.request.profile, self.request.overrides)
-            for notice in check_servers(uses, settings, self.request.is_local):
-                self.display.note(notice)
+        uses = [use for use in server_uses(self.prepared.config) if use.stage in left]
+        settings = server_settings(self.request.profile, self.request.overrides) if uses else {}
+        for notice in check_servers(uses, settings, self.request.is_local):
+            self.display.note(notice)
 
     def _still_lost(self) -> Lost:
         corpus = Corpus.load_present(self.request.output, list(stage_keys(self.prepared.config)))
