@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from soundseam.annotators.grammar.speech_manner import BRISK_HZ, MODERATE_HZ, SLOW_HZ
+from soundseam.annotators.grammar.speech_manner import BRISK_HZ, MIN_VOICED_SHARE, MODERATE_HZ, SLOW_HZ
 from soundseam.pipeline.sft.answers import exact, number
 from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade, open_turn, verdict_on
 from soundseam.pipeline.sft.material import Material
@@ -28,9 +28,11 @@ _MAX_BESIDE = 0.3
 
 
 def clear_voice(material: Material, min_speech_ms: int) -> SpeechAnnotation | None:
-    """The row whose measured voice can be used: enough speech, and little else over it."""
+    """The row whose measured voice can be used: enough speech, voiced as people's is, and little else over it."""
     row = material.first(SpeechAnnotation, "voice")
     if row is None or row.voice is None or row.voice.speech_ms < min_speech_ms:
+        return None
+    if row.voice.voiced_share < MIN_VOICED_SHARE:
         return None
     events = material.segment.events
     spoken = [event.span for event in events if event.event_class is EventClass.SPEECH]

@@ -6,12 +6,24 @@ import json
 
 import pytest
 
+from soundseam.pipeline.sft.tasks.voice import clear_voice
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.claim import Verdict
 from soundseam.schemas.event import Branch
 from soundseam.schemas.sample import Sample
 from soundseam.schemas.speech import Dimensions
-from tests.pipeline.sft.builders import CONFIG, captioned, confirming, described, material, recording, samples
+from tests.pipeline.sft.builders import (
+    CONFIG,
+    SPEECH,
+    captioned,
+    confirming,
+    described,
+    event,
+    material,
+    recording,
+    samples,
+    spoken,
+)
 from tests.support.builders import a_segment
 
 TALK = a_segment(end_ms=8000, branches=(Branch.SPEECH,))
@@ -48,3 +60,12 @@ def test_a_voice_that_a_measure_gainsays_is_not_learnt() -> None:
 
 def test_of_several_voices_nobody_knows_which_one_is_meant() -> None:
     assert not asked(described(TALK, "A calm voice.", "A shrill voice."))
+
+
+def test_an_animal_taken_for_speech_has_no_pace_to_ask_for() -> None:
+    segment = a_segment(events=(event(SPEECH, 0, 5_000),))
+    row = spoken(segment, rate_hz=1.0)
+    assert row.voice is not None
+    growl = row.model_copy(update={"voice": row.voice.model_copy(update={"voiced_share": 0.26})})
+    assert clear_voice(material(segment, row), 1_000) == row
+    assert clear_voice(material(segment, growl), 1_000) is None
