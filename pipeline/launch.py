@@ -107,8 +107,7 @@ class Prepared:
 
     def expected_seconds(self) -> float:
         """Expected duration of the run, with the start of its workers; 0 if there is nothing to do."""
-        work = sum(self.stage_seconds().values()) / self.workers
-        return START_UP_S + work if self.plan.tasks else 0.0
+        return START_UP_S + sum(self.stage_seconds().values()) / self.workers if self.plan.tasks else 0.0
 
     def stage_seconds(self) -> dict[str, float]:
         """stage → expected seconds on one core."""

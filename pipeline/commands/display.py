@@ -65,6 +65,26 @@ def plan_view(prepared: Prepared) -> RenderableType:
     return Group(table, Text("\n".join(lines)))
 
 
+def report_of(prepared: Prepared) -> dict[str, object]:
+    """A plan for programs, as `plan --json` prints it."""
+    seconds = prepared.stage_seconds()
+    return {
+        "recordings": prepared.plan.recordings,
+        "audio_ms": prepared.audio_ms,
+        "workers": prepared.workers,
+        "seconds": round(prepared.expected_seconds(), 1),
+        "stages": [
+            {**stage.model_dump(), "core_seconds": round(seconds.get(stage.stage, 0.0), 1)}
+            for stage in prepared.plan.stages
+        ],
+        "unavailable": prepared.unavailable,
+        "unusable": [
+            {"source_uri": row.source_uri, "reason": row.reason, "detail": row.detail}
+            for row in prepared.listing.rejected
+        ],
+    }
+
+
 def _why(stage: StagePlan) -> str:
     if not stage.todo:
         return "up to date"

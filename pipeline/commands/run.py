@@ -172,6 +172,8 @@ def plan(
         overrides=tuple(overrides or ()),
         workers=workers,
     )
+    from soundseam.pipeline.commands.display import report_of
+
     prepared = _prepare(request)
     terminal.result(report_of(prepared), *_plan_parts(prepared, output))
     if not prepared.listing.sources:
@@ -255,26 +257,6 @@ def _plan_parts(prepared: Prepared, output: str) -> list[RenderableType]:
     if len(unusable) > MAX_NAMED:
         parts.append(f"  and {len(unusable) - MAX_NAMED} more")
     return parts
-
-
-def report_of(prepared: Prepared) -> dict[str, object]:
-    """A plan for programs, as `plan --json` prints it."""
-    seconds = prepared.stage_seconds()
-    return {
-        "recordings": prepared.plan.recordings,
-        "audio_ms": prepared.audio_ms,
-        "workers": prepared.workers,
-        "seconds": round(prepared.expected_seconds(), 1),
-        "stages": [
-            {**stage.model_dump(), "core_seconds": round(seconds.get(stage.stage, 0.0), 1)}
-            for stage in prepared.plan.stages
-        ],
-        "unavailable": prepared.unavailable,
-        "unusable": [
-            {"source_uri": row.source_uri, "reason": row.reason, "detail": row.detail}
-            for row in prepared.listing.rejected
-        ],
-    }
 
 
 def split_beam_options(

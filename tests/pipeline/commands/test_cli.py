@@ -185,12 +185,6 @@ def test_quiet_shows_the_result_alone(corpus: Path) -> None:
     assert result.stderr == ""
 
 
-def test_every_command_that_prints_a_result_can_print_it_as_json_quietly_and_with_more() -> None:
-    for name, command in commands().items():
-        if name != "serve":
-            assert {"--json", "--quiet", "--verbose"} <= {option for each in command.params for option in each.opts}
-
-
 def test_too_many_rejected_give_exit_code_3(corpus: Path) -> None:
     arguments = ["run", corpus / "inputs", "--output", corpus / "out", "--profile", quick_profile(corpus)]
     assert invoke(*arguments, "--max-reject-rate", "0.5").exit_code == 0
@@ -285,38 +279,6 @@ def test_a_wrong_set_up_is_one_line_with_the_remedy_and_exit_code_2(
     assert message in text_of(result)
     assert "Traceback" not in text_of(result)
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "suggestion"),
-    [
-        (["inspekt", "out"], "inspect"),
-        (["run", "samples", "--outptu", "out"], "--output"),
-        (["export", "out", "--format", "mos", "-o", "moss"], "moss"),
-        (["export", "out", "--format", "moss", "--stage", "pretrane", "-o", "moss"], "pretrain"),
-        (["sft", "out", "--task", "asrr"], "asr"),
-        (["sft", "out", "--leave-out", "copy"], "copies"),
-        (["evaluate", "musik", "samples/truth"], "music"),
-        (["filter", "out", "--set", "colapse.share=1"], "collapse"),
-        (["serve", "chek", "model"], "check"),
-    ],
-)
-def test_a_misspelt_name_exits_with_2_suggests_the_nearest_and_creates_nothing(
-    arguments: list[str], suggestion: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    result = invoke(*arguments)
-    assert result.exit_code == 2, text_of(result)
-    assert re.search(rf"[Dd]id you mean '?{suggestion}'?\?", re.sub(r"[│\s]+", " ", text_of(result)))
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("command", ["inspect", "check", "dedup", "filter", "sft", "report", "export"])
-def test_a_folder_without_a_corpus_is_a_wrong_set_up_and_stays_as_it_is(command: str, tmp_path: Path) -> None:
-    export = ["--format", "moss", "--output", tmp_path / "moss"] if command == "export" else []
-    for folder in (tmp_path, tmp_path / "missing"):
-        assert invoke(command, folder, *export).exit_code == 2
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_input_that_names_nothing_is_a_wrong_set_up(tmp_path: Path) -> None:
