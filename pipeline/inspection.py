@@ -227,6 +227,8 @@ class RunSummary(Record):
     """Optional backends that could not load, and why."""
     asked: tuple[StageUsage, ...] = ()
     """For a local run; a cluster's job has Beam counters of the same names."""
+    requests: tuple[tuple[str, int], ...] = ()
+    """(kind, number of requests to object stores), most first; on a cluster only of the launcher."""
 
 
 def write_configuration(output: str, config: RunConfig) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ from soundseam.pipeline.storage.commits import (
 )
 from soundseam.pipeline.storage.corpus import Corpus, Damaged
 from soundseam.pipeline.storage.ownership import check_output
+from soundseam.pipeline.storage.remote import take_requests
 from soundseam.pipeline.storage.sweep import sweep
 from soundseam.pipeline.work import LIST_STAGE, ShardTask, StageTask
 from soundseam.schemas.record import Record
@@ -241,6 +243,7 @@ class Launch:
             workers=self.prepared.workers,
             unavailable=self.prepared.unavailable,
             asked=watcher.asked(),
+            requests=watcher.requests(),
         )
         write_summary(output, summary)
         return summary
@@ -291,12 +294,19 @@ class RunWatcher:
         self._output, self._meter, self._display = output, meter, display
         self.given_up = 0
         self._usage: dict[str, Usage] = {}
+        self._requests: Counter[str] = Counter()
 
     def asked(self) -> tuple[StageUsage, ...]:
         """The stages' use of servers, in the order in which they began."""
         return tuple(StageUsage(stage=stage, usage=usage) for stage, usage in self._usage.items())
 
+    def requests(self) -> tuple[tuple[str, int], ...]:
+        """(kind, number of requests to object stores) of this process and the workers, most first."""
+        self._requests += take_requests()
+        return tuple(self._requests.most_common())
+
     def take_step(self, step: Step, seconds: float) -> None:
+        self._requests.update(dict(step.requests))
         if step.usage:
             self._usage[step.stage] = self._usage.get(step.stage, Usage()) + step.usage
         self._meter.take_step(step, seconds)

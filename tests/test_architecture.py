@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 LAYERS = ("schemas", "annotators", "pipeline", "beam_runner")
 """From the ground up: a layer imports itself and those before it."""
 BEAM_FILES = {
-    "pipeline/storage/files.py",
+    "pipeline/storage/beam_files.py",
+    "pipeline/storage/remote.py",
     "pipeline/stages/graph.py",
     "pipeline/sft/graph.py",
     "pipeline/stages/transforms.py",

@@ -77,9 +77,6 @@ _TOLERANCE_MS: Mapping[str, int] = {
     "avi": 500,
     "asf": 500,
 }
-_PCM_CONTAINERS = ("wav", "w64", "aiff")
-_BLOCK_TOLERANCE_MS = 100
-"""The same for codecs of whole blocks, such as ADPCM, in containers of PCM: FFmpeg guesses the length from the rate."""
 _BUFFER_BYTES = 2**17
 _MAX_BAD_PACKETS = 10_000
 """Consecutive packets without a sample: after more, a stream no longer counts as audio."""
@@ -112,8 +109,6 @@ class DemuxReader:
         )
         self.format.check()
         tolerance_ms = _TOLERANCE_MS.get(source.container.format.name, 0)
-        if source.container.format.name in _PCM_CONTAINERS and not self.format.codec.startswith("pcm_"):
-            tolerance_ms = _BLOCK_TOLERANCE_MS
         self.tolerance_frames = tolerance_ms * self.format.sample_rate_hz // 1000
         seconds = source.claimed_seconds()
         self.claimed_frames = None if seconds is None else round(seconds * self.format.sample_rate_hz) or None

@@ -200,7 +200,7 @@ def _samples_of(frame: AudioFrame) -> Samples:
     if frame.format.is_packed:
         data = data.reshape(-1, frame.layout.nb_channels).T
     # 32-bit integers are rounded once, here: all the scales are powers of two.
-    with np.errstate(over="ignore", invalid="ignore"):  # an invalid sample becomes infinite, and is noticed later
+    with np.errstate(over="ignore"):  # an invalid sample becomes infinite, and is noticed later
         samples: Samples = np.ascontiguousarray(data, np.float32)
     if name == "u8":
         samples = samples - np.float32(128)

@@ -112,7 +112,7 @@ def _codec(tag: int, width: int, order: str) -> str:
 def _values(data: bytes, tag: int, width: int, order: str) -> Samples:
     if tag == _FLOATS:
         floats = np.frombuffer(data, f"{order}f{width}")
-        with np.errstate(over="ignore", invalid="ignore"):  # an invalid sample becomes infinite, and is noticed later
+        with np.errstate(over="ignore"):  # an invalid sample becomes infinite, and is noticed later
             return floats.astype(np.float32)
     if tag in (_ALAW, _ULAW):
         table = _ALAW_VALUES if tag == _ALAW else _ULAW_VALUES

@@ -24,7 +24,7 @@ _UNKNOWN_FROM = 0x7FFFF000
 _WRAP = 2**32
 _PLAIN = (1, 3, 6, 7)
 _EXTENSIBLE = 0xFFFE
-_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")
+_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 _MIN_REST_S = 0.1
 """Less than this after the samples is padding."""
 _ZEROS_BYTES = 2**16
@@ -169,7 +169,6 @@ class _Walk:
         return (
             self._end - at < _MIN_REST_S * self._format.bytes_per_second
             or rest.startswith(_TAGS)
-            or rest[1:].startswith(_TAGS)
             or not any(rest)
             or self._is_chunk(at)
             or self._is_chunk(at + 1)

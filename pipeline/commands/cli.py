@@ -162,8 +162,7 @@ def _exit_codes() -> Iterator[None]:
 def _leave(code: int, message: str) -> NoReturn:
     from soundseam.pipeline.storage.redact import redact_text
 
-    # A name may hold a line break: a message is one line.
-    print(f"soundseam: {' '.join(redact_text(message).splitlines())}", file=sys.stderr)
+    print(f"soundseam: {redact_text(message)}", file=sys.stderr)
     raise typer.Exit(code)
 
 

@@ -53,7 +53,7 @@ def report(
 def dedup(
     output: Corpus,
     against: Annotated[
-        list[str] | None,
+        list[Path] | None,
         typer.Option(
             "--against",
             help="An evaluation set: a folder of audio, or a file written by --fingerprints; may be repeated.",
@@ -84,7 +84,7 @@ def dedup(
 
     request = DedupRequest(
         output=output,
-        against=tuple(against or ()),
+        against=tuple(map(str, against or ())),
         fingerprints=str(fingerprints) if fingerprints else None,
         workers=workers or usable_cores(),
     )

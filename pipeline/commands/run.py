@@ -117,9 +117,11 @@ def _summary_parts(summary: RunSummary, output: str) -> list[RenderableType]:
     from soundseam.pipeline.storage.redact import redact_uri
 
     place = redact_uri(output)
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in summary.requests)
     return [
         inspection_view(summary.corpus),
         *map(usage_line, summary.asked),
+        *([f"Requests to the object store: {counts}"] if counts else ()),
         *lost_lines(summary),
         closing_line(summary),
         f"Tables are in {place}, a summary in {place}/_run/summary.json",

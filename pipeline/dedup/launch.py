@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.dedup.fingerprint import VERSION
 from soundseam.pipeline.dedup.fingerprint_files import (
     SegmentsFile,
@@ -78,8 +77,6 @@ def find_duplicates(request: DedupRequest, on_progress: Callable[[int, int], Non
 
 def _made_of(request: DedupRequest, found: list[SegmentsFile]) -> MadeOf:
     segments = segments_key(found)
-    if "" in request.against:
-        raise SetupError("--against is empty: name a folder of audio or a file that --fingerprints wrote")
     sets = [[path, evaluation_key(Path(path))] for path in request.against]
     key = content_key([VERSION, REVISION, segments, sets])
     return MadeOf(key=key, segments_key=segments, against=request.against)

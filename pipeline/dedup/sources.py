@@ -40,7 +40,7 @@ def evaluation_fingerprints(path: Path, workers: int) -> Iterator[Fingerprint]:
         else:
             undecoded.append(f"{name}: {made}")
     if len(undecoded) == len(names):
-        raise SetupError(_no_audio(path))
+        raise SetupError(f"{path} has no audio: give --against a folder of audio or a file written by --fingerprints")
     if undecoded:
         _log.warning(
             "%d of %d files in %s are not audio and were left out, such as %s",
@@ -52,21 +52,14 @@ def evaluation_fingerprints(path: Path, workers: int) -> Iterator[Fingerprint]:
 
 
 def evaluation_key(path: Path) -> str:
-    """Changes whenever the set does. Raises SetupError if there is no file in it."""
+    """Changes whenever the set does."""
     if not path.exists():
         raise SetupError(f"there is no {path}: --against names a folder of audio or a file that --fingerprints wrote")
     if _is_fingerprint_file(path):
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    names = _names_in(path)
-    if not names:
-        raise SetupError(_no_audio(path))
-    stats = [(name, (path / name).stat()) for name in names]
+    stats = [(name, (path / name).stat()) for name in _names_in(path)]
     return content_key([[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats])
-
-
-def _no_audio(path: Path) -> str:
-    return f"{path} has no audio: give --against a folder of audio or a file written by --fingerprints"
 
 
 def _is_fingerprint_file(path: Path) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,7 +13,6 @@ from soundseam.pipeline.export.counts import Counts
 from soundseam.pipeline.export.formats import format_named
 from soundseam.pipeline.export.plan import ExportPlan
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.check import CHECK_BYTES
 from soundseam.pipeline.storage.commits import stages_in
 from soundseam.pipeline.storage.ownership import check_target
 from soundseam.pipeline.storage.redact import redact_uri
@@ -129,30 +127,13 @@ def read_markers(target: str) -> Iterator[PartMarker]:
 
 
 def whole_parts(target: str) -> dict[str, PartMarker]:
-    """The parts of which every file exists with its original size and, up to CHECK_BYTES of a local export, bytes."""
-    markers = list(read_markers(target))
-    if not markers:
-        return {}
+    """The parts of which every file exists with its original size."""
     sizes = {files.relative_to(stat.uri, target): stat.size_bytes for stat in files.list_files(target)}
-    there = [marker for marker in markers if all(sizes.get(file.name) == file.bytes for file in marker.files)]
-    altered = _altered_parts(target, there, CHECK_BYTES)
-    return {marker.part: marker for marker in there if marker.part not in altered}
-
-
-def _altered_parts(target: str, markers: Sequence[PartMarker], budget_bytes: int) -> set[str]:
-    """The parts with an altered file, among files drawn at random up to `budget_bytes`."""
-    if not files.is_local(target):
-        return set()
-    drawn = [(marker.part, file) for marker in markers for file in marker.files]
-    random.shuffle(drawn)
-    altered = set()
-    for part, file in drawn:
-        budget_bytes -= file.bytes
-        if budget_bytes < 0:
-            break
-        if files.sha256_of(files.join(target, file.name)) != file.sha256:
-            altered.add(part)
-    return altered
+    return {
+        marker.part: marker
+        for marker in read_markers(target)
+        if all(sizes.get(file.name) == file.bytes for file in marker.files)
+    }
 
 
 def remove_parts(target: str, markers: Collection[PartMarker]) -> None:

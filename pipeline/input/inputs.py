@@ -44,12 +44,10 @@ def read_inputs(inputs: Sequence[str], output: str | None = None) -> Iterator[En
     A folder gives the audio and video files under it at any depth, by suffix; hidden files and folders are skipped,
     links to folders are not followed. A name that exists is taken literally, otherwise `*`, `?`, `[]` and `**` make it
     a glob. Files written by Soundseam are not recordings: folders and globs skip `output`, and the audio of reports and
-    exports. Raises SetupError for an input that matches nothing, and for one that names a file of Soundseam's.
+    exports. Raises SetupError for an input that matches nothing, or something in `output`.
     """
     own = OwnFiles(output)
     for item in inputs:
-        if not item.strip():
-            raise SetupError("an input is empty: give a folder with audio, a file, a glob or a manifest")
         try:
             found = False
             for entry in _local_input(item, own) if files.is_local(item) else _remote_input(item, own):
@@ -63,14 +61,14 @@ def read_inputs(inputs: Sequence[str], output: str | None = None) -> Iterator[En
             raise SetupError(
                 f"{redact_uri(item)} matches no recording: give a folder with audio, a glob in quotes, audio "
                 "files, or a "
-                "manifest (.jsonl, .csv, .tsv, .parquet). Files written by Soundseam do not count"
+                "manifest (.jsonl, .csv, .parquet). Files written by Soundseam do not count"
             )
 
 
 def _local_input(item: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
     path = files.local_path(item)
     if path.is_dir():
-        _refuse_own(item, own)
+        _refuse_output(item, own)
         yield from _folder(item, own)
     elif path.exists():
         yield from _file(item, own)
@@ -86,7 +84,7 @@ def _remote_input(item: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
     if is_manifest(item) and files.exists(item):
         yield from _file(item, own)
     elif not item.endswith("/") and files.is_remote_file(item):
-        _refuse_own(item, own)
+        _refuse_output(item, own)
         yield Entry(item)
     elif _GLOB.search(item):
         for stat in files.match_files(item):
@@ -95,27 +93,25 @@ def _remote_input(item: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
             elif not own.holds(stat.uri):
                 yield Entry(stat.uri, stat=stat)
     else:
-        _refuse_own(item, own)
+        _refuse_output(item, own)
         yield from _folder(item, own)
 
 
 def _file(item: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
     """The recordings of a file given by name: those of a manifest, else itself."""
     if not is_manifest(item):
-        _refuse_own(item, own)
+        _refuse_output(item, own)
         yield Entry(_openable(item))
         return
     for entry in read_manifest(item):
         if isinstance(entry, Entry):
-            _refuse_own(entry.uri, own)
+            _refuse_output(entry.uri, own)
         yield entry
 
 
-def _refuse_own(uri: str, own: OwnFiles) -> None:
+def _refuse_output(uri: str, own: OwnFiles) -> None:
     if own.lies_in_output(uri):
         raise SetupError(f"the input {redact_uri(uri)} is inside --output: choose an --output beside it or below it")
-    if own.holds(uri):
-        raise SetupError(f"the input {redact_uri(uri)} was written by Soundseam: give the recordings it was made from")
 
 
 def _folder(folder: str, own: OwnFiles) -> Iterator[Entry | Rejected]:

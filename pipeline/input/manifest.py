@@ -22,7 +22,7 @@ from soundseam.pipeline.storage.redact import has_scheme, redact_text, redact_ur
 from soundseam.schemas.recording import Rejected
 from soundseam.schemas.timespan import TimeSpan
 
-MANIFEST_SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet")
+MANIFEST_SUFFIXES = (".jsonl", ".csv", ".parquet")
 MAX_METADATA_BYTES = 16 * 2**10
 """Maximum size of one line's free columns as JSON: they are copied to every segment's row."""
 MAX_NESTING = 32
@@ -147,7 +147,7 @@ def _interval(row: Row) -> TimeSpan | None:
 
 def _milliseconds(row: Row, name: str) -> int | None:
     value = row.get(name)
-    if _is_missing(value) or (isinstance(value, str) and value.strip().lower() == "nan"):
+    if _is_missing(value):
         return None
     try:
         number = float(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else math.nan

@@ -40,7 +40,7 @@ def read_rows(uri: str) -> Iterator[tuple[int, Row | BadLineError]]:
     try:
         if uri.lower().endswith(".parquet"):
             yield from ((number, _values(row)) for number, row in _parquet_rows(uri))
-        elif uri.lower().endswith((".csv", ".tsv")):
+        elif uri.lower().endswith(".csv"):
             yield from _csv_rows(uri)
         else:
             yield from _jsonl_rows(uri)

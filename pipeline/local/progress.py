@@ -18,6 +18,7 @@ from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.plan import annotation_stage, stage_keys
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import RUN_FOLDER
+from soundseam.pipeline.storage.remote import take_requests
 from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.record import Record
 
@@ -128,6 +129,8 @@ class Step(Record):
     """Time on a clock shared by all processes of a machine."""
     usage: Usage = Usage()
     """Use of servers since the stage's last step."""
+    requests: tuple[tuple[str, int], ...] = ()
+    """Requests to object stores since the process's last step: (kind, number)."""
 
 
 class ProgressLog(Record):
@@ -153,6 +156,7 @@ class ProgressLog(Record):
             audio_ms=audio_ms,
             at_s=time.monotonic(),
             usage=usage,
+            requests=tuple(take_requests().items()),
         )
         line = json.dumps(step.model_dump(mode="json", exclude_defaults=True)) + "\n"
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -21,6 +21,7 @@ from soundseam.annotators.base import BackendUnavailableError
 from soundseam.pipeline.config import is_no_space, no_space
 from soundseam.pipeline.local.pool import die_with
 from soundseam.pipeline.local.progress import ProgressLog, Step
+from soundseam.pipeline.storage.remote import requests
 from soundseam.pipeline.work import ShardTask
 from soundseam.schemas.record import Record
 
@@ -206,7 +207,10 @@ def serve_groups(connection: Connection, steps: str, log: str, parent: int) -> N
     while True:
         tasks = groups.get()
         try:
-            run_group(tasks, ProgressLog(path=steps))
+            progress = ProgressLog(path=steps)
+            run_group(tasks, progress)
+            if requests.total():
+                progress.write("group", "alive", ())  # with the requests since the last step
         except BackendUnavailableError as error:
             connection.send(Answer(state="unavailable", error=_BEAMS_REMARK.sub("", str(error).strip())))
         except ConnectionError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files as package_files
@@ -94,7 +93,7 @@ class ReportFolder:
         return len(starts)
 
     def finish(self, summary: Record) -> None:
-        """Writes the rest, then replaces an earlier report; files in it that no report wrote stay."""
+        """Writes the rest, then replaces an earlier report."""
         self._flush_details()
         self._write_data("summary", _json_of(summary))
         for source, name in PAGE_FILES.items():
@@ -106,7 +105,6 @@ class ReportFolder:
         if self.target.exists():
             self.target.rename(earlier)
         self._folder.rename(self.target)
-        _keep_foreign(earlier, self.target)
         shutil.rmtree(earlier, ignore_errors=True)
 
     def abandon(self) -> None:
@@ -115,20 +113,6 @@ class ReportFolder:
 
     def _write_data(self, name: str, value: object) -> None:
         (self._folder / "data" / f"{name}.js").write_text(script_of(name, value), encoding="utf-8")
-
-
-_OWN_FILE = re.compile(r"data/(summary|list-\d+|detail-\d+)\.js|media/[^/]+\.(flac|png)")
-
-
-def _keep_foreign(earlier: Path, target: Path) -> None:
-    """Moves the files that no report wrote from an earlier report to the same place in the new one."""
-    for path in sorted(earlier.rglob("*")):
-        name = path.relative_to(earlier).as_posix()
-        is_own = name in (MARK, *PAGE_FILES.values()) or _OWN_FILE.fullmatch(name)
-        if is_own or (path.is_dir() and not path.is_symlink()):
-            continue
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        path.rename(target / name)
 
 
 def script_of(name: str, value: object) -> str:

@@ -89,8 +89,7 @@ def read_groups(uri: str) -> dict[str, str]:
         with files.local_copy(uri) as path:
             table = pq.read_table(path, columns=["recording_id", "group"])
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        problem = (str(error).splitlines() or [type(error).__name__])[0]
-        raise SetupError(f"{uri} is not a Parquet file with columns recording_id and group: {problem}") from error
+        raise SetupError(f"{uri} is not a Parquet file with columns recording_id and group: {error}") from error
     return {row["recording_id"]: row["group"] for row in table.to_pylist() if row["group"] is not None}
 
 

@@ -89,10 +89,10 @@ class RunContext(StageContext):
         """segment_id → the committed rows of `backends`, in that order, for `work`'s recordings."""
         stages = [annotation_stage(backend) for backend in backends]
         wanted = {stage: recording_keys(self.config, stage, work.sources) for stage in stages}
-        return Corpus.load(self.output, stages, work.shard).annotations(wanted)
+        return Corpus.load_for(self.output, wanted, work.shard).annotations(wanted)
 
     def _corpus(self, work: ShardTask) -> Corpus:
-        return Corpus.load(self.output, [SEGMENTS_STAGE], work.shard)
+        return Corpus.load_for(self.output, {SEGMENTS_STAGE: self._wanted(work)}, work.shard)
 
     def _wanted(self, work: ShardTask) -> Wanted:
         return recording_keys(self.config, SEGMENTS_STAGE, work.sources)

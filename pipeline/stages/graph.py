@@ -11,6 +11,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.stages.context import RunContext
 from soundseam.pipeline.stages.transforms import AnnotateShards, CaptionShards, SegmentShard
+from soundseam.pipeline.storage.commits import forget_written
 from soundseam.pipeline.work import ShardTask
 
 
@@ -38,6 +39,7 @@ def run_graph(tasks: Sequence[ShardTask], context: RunContext, options: Pipeline
 
     Can be the body of a task of Ray, Dask or Spark as well: all it needs arrives in its arguments.
     """
+    forget_written()
     run_pipeline(lambda pipeline: build_graph(pipeline, tasks, context), options)
 
 

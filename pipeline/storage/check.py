@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, read_commits, read_layout, stages_in
+from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, read_layout, read_stages, stages_in
 from soundseam.pipeline.storage.corpus import Corpus, Damaged
 from soundseam.pipeline.storage.tables import FileEntry
 from soundseam.schemas.record import Record
@@ -49,8 +49,8 @@ def check_corpus(output: str, on_progress: Callable[[int, int], None]) -> list[D
     read_layout(output)
     todo = [
         (stage, commit, entry)
-        for stage in stages_in(output)
-        for commit in read_commits(output, stage)
+        for stage, commits in read_stages(output, stages_in(output)).items()
+        for commit in commits
         for entry in commit.files
     ]
     found = []

@@ -7,6 +7,7 @@ killed at any point leaves at worst files without a marker, which the next run d
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,8 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from soundseam.pipeline.config import SetupError
-from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage import files, object_cache
+from soundseam.pipeline.storage.files import FileStat
 from soundseam.pipeline.storage.tables import (
     SCHEMA_FILE,
     FileEntry,
@@ -112,10 +114,40 @@ def new_commit(output: str, commit: Commit) -> Iterator[CommitWriter]:
         yield writer
         finished = writer.close(f"{commit.shard:04d}-{commit.commit_id}")
         for path, entry in finished:
+            if not files.is_local(output):
+                object_cache.remember(entry.sha256, path)
             files.publish(path, files.join(output, entry.table, entry.name))
         passing = sorted({*commit.passing, *writer.passing} & commit.recording_ids)
         whole = commit.model_copy(update={"files": tuple(entry for _, entry in finished), "passing": tuple(passing)})
-        files.write_atomically(marker_uri(output, whole), whole.model_dump_json(indent=1).encode())
+        write_marker(output, whole)
+
+
+def write_marker(output: str, commit: Commit) -> None:
+    """Writes the marker of a commit whose files are in their places."""
+    uri, data = marker_uri(output, commit), commit.model_dump_json(indent=1).encode()
+    version = files.write_atomically(uri, data)
+    if version:
+        object_cache.remember(_version_key(uri, version), data)
+        _written.setdefault((output, commit.stage, commit.shard), {})[commit.commit_id] = commit
+
+
+_written: dict[tuple[str, str, int], dict[str, Commit]] = {}
+"""(output, stage, shard) → the commits in an object store that this process has written since `forget_written`."""
+
+
+def forget_written() -> None:
+    """To be called before a run, since another process may have replaced commits in the meantime."""
+    _written.clear()
+
+
+def written_commits(output: str, stage: str, shard: int, wanted: Mapping[str, str]) -> list[Commit] | None:
+    """The commits of this process, if they cover all `wanted` (recording_id → key), so that nothing has to be listed.
+
+    None if some are unknown.
+    """
+    known = list(_written.get((output, stage, shard), {}).values())
+    covered = {pair for commit in known for pair in commit.covers}
+    return known if known and covered >= set(wanted.items()) else None
 
 
 @contextmanager
@@ -128,7 +160,8 @@ def renewed_commit(output: str, commit: Commit, filtered: Mapping[str, str]) -> 
     fresh = commit.model_copy(update={"files": (), "filtered": tuple(sorted(filtered.items()))})
     with new_commit(output, fresh) as writer:
         yield writer
-    now = {(entry.table, entry.name) for entry in _read_commit(marker_uri(output, fresh)).files}
+    uri = marker_uri(output, fresh)
+    now = {(entry.table, entry.name) for entry in _parse_commit(uri, files.read_bytes(uri)).files}
     old = [(entry.table, entry.name) for entry in commit.files]
     files.delete([files.join(output, table, name) for table, name in old if (table, name) not in now])
 
@@ -145,22 +178,55 @@ def read_commits(output: str, stage: str, shard: int | None = None) -> list[Comm
     """The commits of a stage, of one shard or of all, in order of their ids. Raises SetupError for an invalid
     marker.
     """
-    folder = _stage_folder(output, stage)
-    if shard is not None:
-        folder = files.join(folder, f"{shard:04d}")
-    uris = sorted(stat.uri for stat in files.list_files(folder) if stat.uri.endswith(".json"))
+    return read_stages(output, [stage], shard)[stage]
+
+
+def read_stages(output: str, stages: Iterable[str], shard: int | None = None) -> dict[str, list[Commit]]:
+    """stage → its commits, as `read_commits` gives them."""
+    found = {
+        stage: [stat for stat in stats if stat.uri.endswith(".json")] for stage, stats in _listed(output, stages, shard)
+    }
     with ThreadPoolExecutor(16) as pool:
-        return list(pool.map(_read_commit, uris))
+        return {stage: list(pool.map(_read_commit, stats)) for stage, stats in found.items()}
 
 
-def _read_commit(uri: str) -> Commit:
+def _listed(output: str, stages: Iterable[str], shard: int | None) -> Iterator[tuple[str, list[FileStat]]]:
+    """The files of each stage in order of their URIs; of all shards in a remote OUT by one listing."""
+    folders = {stage: _stage_folder(output, stage) for stage in stages}
+    if shard is None and len(folders) > 1 and not files.is_local(output):
+        stats = files.list_files(files.join(output, RUN_FOLDER, "commits"))
+        for stage, folder in folders.items():
+            yield stage, [stat for stat in stats if stat.uri.startswith(f"{folder}/")]
+    else:
+        for stage, folder in folders.items():
+            yield stage, files.list_files(folder if shard is None else files.join(folder, f"{shard:04d}"))
+
+
+def _read_commit(stat: FileStat) -> Commit:
+    if not stat.version:
+        return _parse_commit(stat.uri, files.read_bytes(stat.uri))
+    key = _version_key(stat.uri, stat.version)
+    copy = object_cache.recall(key)
+    if copy is not None:
+        with copy, contextlib.suppress(ValidationError):
+            return Commit.model_validate_json(copy.read())
+    data = files.read_bytes(stat.uri)
+    object_cache.remember(key, data)
+    return _parse_commit(stat.uri, data)
+
+
+def _parse_commit(uri: str, data: bytes) -> Commit:
     try:
-        return Commit.model_validate_json(files.read_bytes(uri))
+        return Commit.model_validate_json(data)
     except ValidationError as error:
         raise SetupError(
             f"{uri} is not a commit marker of this version: choose another --output, or delete the file to have its "
             "recordings done again"
         ) from error
+
+
+def _version_key(uri: str, version: str) -> str:
+    return f"{uri} {version}"
 
 
 class Layout(Record):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import pyarrow.parquet as pq
 
-from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import Commit, read_commits
+from soundseam.pipeline.storage import files, object_cache
+from soundseam.pipeline.storage.commits import Commit, read_stages, written_commits
 from soundseam.pipeline.storage.tables import FileEntry, read_rows
 from soundseam.pipeline.work import LIST_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.annotation import ANNOTATION_OF, Annotation
@@ -48,7 +50,14 @@ class Corpus:
     @classmethod
     def load(cls, output: str, stages: Iterable[str], shard: int | None = None) -> Corpus:
         """The state of `stages`, of one shard or of all, according to the markers."""
-        return cls(output, {stage: read_commits(output, stage, shard) for stage in stages})
+        return cls(output, read_stages(output, stages, shard))
+
+    @classmethod
+    def load_for(cls, output: str, wanted: Mapping[str, Wanted], shard: int) -> Corpus:
+        """The state of one shard that certainly has the rows of `wanted` (stage → recording_id → key) if they exist."""
+        written = {stage: written_commits(output, stage, shard, keys) for stage, keys in wanted.items()}
+        unknown = read_stages(output, [stage for stage, commits in written.items() if commits is None], shard)
+        return cls(output, {stage: commits or unknown[stage] for stage, commits in written.items()})
 
     @classmethod
     def load_present(cls, output: str, stages: Iterable[str], shard: int | None = None) -> Corpus:
@@ -56,9 +65,9 @@ class Corpus:
         commits: dict[str, list[Commit]] = {}
         sizes: dict[str, dict[str, int]] = {}
         damaged: list[Damaged] = []
-        for stage in stages:
+        for stage, found in read_stages(output, stages, shard).items():
             commits[stage] = []
-            for commit in read_commits(output, stage, shard):
+            for commit in found:
                 for table in {str(entry.table) for entry in commit.files} - sizes.keys():
                     stats = files.list_files(files.join(output, table))
                     sizes[table] = {files.name_of(stat.uri): stat.size_bytes for stat in stats}
@@ -150,7 +159,7 @@ class Corpus:
             for commit, live in self.live(stage):
                 for entry in commit.files:
                     if live and entry.table == table:
-                        rows = _rows_about(files.join(self.output, table, entry.name), segment_ids)
+                        rows = _rows_about(files.join(self.output, table, entry.name), entry, segment_ids)
                         yield from (row for row in rows if row["recording_id"] in live)
 
     def recordings(self, wanted: Wanted | None = None) -> Iterator[Recording]:
@@ -188,17 +197,29 @@ def flac_in(row: Mapping[str, object]) -> bytes:
 def rows_of_file(output: str, entry: FileEntry, columns: Sequence[str] | None = None) -> Iterator[Row]:
     """All rows of a committed file, whether they count or not, a batch in memory at a time."""
     uri = files.join(output, entry.table, entry.name)
-    if columns is None or AUDIO in columns:
+    with _open_committed(uri, entry, whole=columns is None or AUDIO in columns) as file:
+        yield from read_rows(file, columns)
+
+
+@contextmanager
+def _open_committed(uri: str, entry: FileEntry, whole: bool) -> Iterator[Path | BinaryIO]:
+    """A committed file. A remote one is copied to this machine if it is needed `whole` or small, else read in parts."""
+    if files.is_local(uri):
+        yield files.local_path(uri)
+    elif (copy := object_cache.recall(entry.sha256)) is not None:
+        with copy:
+            yield copy
+    elif whole or entry.bytes <= files.WHOLE_BYTES:
         with files.local_copy(uri) as path:
-            yield from read_rows(path, columns)
+            object_cache.remember(entry.sha256, path)
+            yield path
     else:
-        # Of a remote file a few columns are read, and not the rest.
         with files.open_read(uri) as file:
-            yield from read_rows(file, columns)
+            yield file
 
 
-def _rows_about(uri: str, segment_ids: Collection[str]) -> Iterator[Row]:
-    with files.open_read(uri) as file, pq.ParquetFile(file) as parquet:
+def _rows_about(uri: str, entry: FileEntry, segment_ids: Collection[str]) -> Iterator[Row]:
+    with _open_committed(uri, entry, whole=False) as file, pq.ParquetFile(file) as parquet:
         for group in range(parquet.num_row_groups):
             ids = parquet.read_row_group(group, columns=["segment_id"])["segment_id"].to_pylist()
             if not any(name in segment_ids for name in ids):

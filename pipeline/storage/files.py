@@ -1,4 +1,4 @@
-"""Local and remote files: local paths through the operating system, other URIs through Beam's filesystems.
+"""Local and remote files: local paths through the operating system, other URIs through `remote`.
 
 A URI with a scheme other than `file` is remote; everything else is a local path, whatever its characters. Errors are
 OSErrors whose text contains no secret of a URI.
@@ -14,40 +14,24 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO
 from urllib.parse import unquote_to_bytes
 
-from soundseam.pipeline.storage.redact import has_scheme, redact_text, redact_uri
+from soundseam.pipeline.storage.redact import has_scheme, redact_uri
+from soundseam.pipeline.storage.remote import (
+    COPY_BYTES,
+    TEMPORARY_PREFIX,
+    WHOLE_BYTES,
+    FileStat,
+    UnsupportedSchemeError,
+    remote_files,
+    use_options,
+)
 
-if TYPE_CHECKING:
-    from apache_beam.io.filesystem import FileSystem
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-COPY_BYTES = 8 * 2**20
-TEMPORARY_PREFIX = ".tmp-"
-"""Prefix of unfinished files: hidden, so that no reader of a table treats them as data."""
+__all__ = ["COPY_BYTES", "TEMPORARY_PREFIX", "WHOLE_BYTES", "FileStat", "UnsupportedSchemeError", "use_options"]
 
 _FILE_SCHEME = "file://"
-
-
-@dataclass(frozen=True)
-class FileStat:
-    """A file from a listing; `modified_s` is 0 if the filesystem does not provide it."""
-
-    uri: str
-    size_bytes: int
-    modified_s: float
-
-
-def use_options(options: PipelineOptions | None) -> None:
-    """Passes options such as regions and endpoints, if any, to Beam's filesystems; called once, at launch."""
-    if options is None:
-        return
-    from apache_beam.io.filesystems import FileSystems
-
-    FileSystems.set_options(options)
 
 
 def is_local(uri: str) -> bool:
@@ -91,27 +75,23 @@ def stat_file(uri: str) -> FileStat:
         if not path.is_file():
             raise IsADirectoryError(f"{uri} is not a regular file")
         return FileStat(uri, status.st_size, status.st_mtime)
-    with _beam(uri) as filesystem:
-        if not filesystem.exists(uri):
-            raise FileNotFoundError(f"{redact_uri(uri)} does not exist")
-        found = filesystem.metadata(uri)
-        return FileStat(uri, int(found.size_in_bytes), float(found.last_updated_in_seconds or 0))
+    return remote_files(uri).stat(uri)
 
 
 def exists(uri: str) -> bool:
     """Whether there is a file; for local paths also whether there is a folder."""
     if is_local(uri):
         return local_path(uri).exists()
-    with _beam(uri) as filesystem:
-        return bool(filesystem.exists(uri))
+    try:
+        remote_files(uri).stat(uri)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def is_remote_file(uri: str) -> bool:
     """Whether a remote `uri` is a file, not a folder."""
-    with _beam(uri) as filesystem:
-        if not filesystem.exists(uri):
-            return False
-        return not filesystem.has_dirs() or not filesystem.match([f"{_escaped(uri)}/*"])[0].metadata_list
+    return remote_files(uri).is_file(uri)
 
 
 def list_files(folder: str, on_error: Callable[[OSError], None] | None = None) -> list[FileStat]:
@@ -122,18 +102,13 @@ def list_files(folder: str, on_error: Callable[[OSError], None] | None = None) -
     """
     if is_local(folder):
         return sorted(_walk(folder.rstrip("/") or "/", on_error), key=lambda stat: stat.uri)
-    prefix = folder.rstrip("/") + "/"
-    return [stat for stat in match_files(_escaped(prefix) + "**") if stat.uri.startswith(prefix)]
+    found = remote_files(folder).list_under(folder.rstrip("/") + "/")
+    return sorted(found, key=lambda stat: stat.uri)
 
 
 def match_files(pattern: str) -> list[FileStat]:
-    """The remote files that match a pattern of Beam's (`*` within a folder, `**` across), in order of their URIs."""
-    with _beam(pattern) as filesystem:
-        found = filesystem.match([pattern])[0].metadata_list
-        stats = [
-            FileStat(item.path, int(item.size_in_bytes), float(item.last_updated_in_seconds or 0)) for item in found
-        ]
-        return sorted(stats, key=lambda stat: stat.uri)
+    """The remote files that match a glob (`*` within a folder, `**` across), in order of their URIs."""
+    return sorted(remote_files(pattern).match(pattern), key=lambda stat: stat.uri)
 
 
 @contextmanager
@@ -143,13 +118,8 @@ def open_read(uri: str) -> Iterator[BinaryIO]:
         with local_path(uri).open("rb") as file:
             yield file
         return
-    from apache_beam.io.filesystem import CompressionTypes
-
-    with _beam(uri) as filesystem:
-        if not filesystem.exists(uri):
-            raise FileNotFoundError(f"{redact_uri(uri)} does not exist")
-        with filesystem.open(uri, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            yield cast(BinaryIO, file)
+    with remote_files(uri).open(uri) as file:
+        yield file
 
 
 def read_bytes(uri: str) -> bytes:
@@ -159,10 +129,12 @@ def read_bytes(uri: str) -> bytes:
 
 def sha256_of(uri: str) -> str:
     """SHA-256 of the bytes of `uri`, in hexadecimal."""
+    if is_local(uri):
+        with local_path(uri).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     digest = hashlib.sha256()
-    with open_read(uri) as file:
-        while block := file.read(2**20):
-            digest.update(block)
+    for chunk in remote_files(uri).chunks(uri):
+        digest.update(chunk)
     return digest.hexdigest()
 
 
@@ -173,8 +145,7 @@ def local_copy(uri: str) -> Iterator[Path]:
         yield local_path(uri)
         return
     with tempfile.NamedTemporaryFile(prefix="soundseam-") as copy:
-        with open_read(uri) as file:
-            shutil.copyfileobj(file, copy, COPY_BYTES)
+        copy.writelines(remote_files(uri).chunks(uri))
         copy.flush()
         yield Path(copy.name)
 
@@ -183,10 +154,6 @@ def make_folder(uri: str) -> None:
     """Creates a local folder with its parents; remote ones are created with their files."""
     if is_local(uri):
         local_path(uri).mkdir(parents=True, exist_ok=True)
-        return
-    with _beam(uri) as filesystem:
-        if filesystem.has_dirs() and not filesystem.exists(uri):
-            filesystem.mkdirs(uri)
 
 
 def scratch_folder(output: str) -> str | None:
@@ -198,42 +165,39 @@ def scratch_folder(output: str) -> str | None:
     return str(local_path(folder))
 
 
-def write_atomically(uri: str, data: bytes) -> None:
-    """Writes a file under a temporary name beside `uri`, then renames it; a reader sees all of it or nothing."""
-    make_folder(_parent_of(uri))
-    temporary = _temporary_beside(uri)
-    if is_local(uri):
-        path = local_path(temporary)
-        try:
-            with path.open("xb") as file:
-                file.write(data)
-            _replace(path, local_path(uri))
-        finally:
-            path.unlink(missing_ok=True)
-        return
-    with _beam(uri) as filesystem, filesystem.create(temporary) as file:
-        file.write(data)
-    _rename_remote(temporary, uri)
+def write_atomically(uri: str, data: bytes) -> str:
+    """Writes a file so that a reader sees all of it or nothing. Returns its version; "" for local files."""
+    if not is_local(uri):
+        return remote_files(uri).write(data, uri)
+    path = local_path(uri)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary_beside(path)
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+        _replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return ""
 
 
 def publish(source: Path, uri: str) -> None:
     """Moves the finished local file `source` to `uri` atomically, replacing an existing file."""
-    make_folder(_parent_of(uri))
-    temporary = _temporary_beside(uri)
-    if is_local(uri):
-        try:
-            _replace(source, local_path(uri))
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            shutil.copyfile(source, local_path(temporary))
-            _replace(local_path(temporary), local_path(uri))
-            source.unlink()
+    if not is_local(uri):
+        remote_files(uri).write(source, uri)
+        source.unlink()
         return
-    with _beam(uri) as filesystem, filesystem.create(temporary) as target, source.open("rb") as file:
-        shutil.copyfileobj(file, target, COPY_BYTES)
-    _rename_remote(temporary, uri)
-    source.unlink()
+    path = local_path(uri)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _replace(source, path)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        temporary = _temporary_beside(path)
+        shutil.copyfile(source, temporary)
+        _replace(temporary, path)
+        source.unlink()
 
 
 def delete(uris: Iterable[str]) -> None:
@@ -244,10 +208,8 @@ def delete(uris: Iterable[str]) -> None:
             local_path(uri).unlink(missing_ok=True)
         else:
             remote.append(uri)
-    for uri in remote:
-        with _beam(uri) as filesystem:
-            if filesystem.exists(uri):
-                filesystem.delete([uri])
+    if remote:
+        remote_files(remote[0]).delete(remote)
 
 
 def remove_empty_folders(root: str, folders: Iterable[str]) -> None:
@@ -293,49 +255,5 @@ def _replace(source: Path, target: Path) -> None:
         os.close(descriptor)
 
 
-def _parent_of(uri: str) -> str:
-    return str(local_path(uri).parent) if is_local(uri) else uri.rpartition("/")[0]
-
-
-def _temporary_beside(uri: str) -> str:
-    return join(_parent_of(uri), TEMPORARY_PREFIX + uuid.uuid4().hex)
-
-
-def _rename_remote(source: str, target: str) -> None:
-    with _beam(target) as filesystem:
-        # Filesystems with folders (HDFS) refuse to rename onto a file; object stores replace it.
-        if filesystem.has_dirs() and filesystem.exists(target):
-            filesystem.delete([target])
-        filesystem.rename([source], [target])
-
-
-def _escaped(literal: str) -> str:
-    return "".join(f"[{character}]" if character in "*?[" else character for character in literal)
-
-
-@contextmanager
-def _beam(uri: str) -> Iterator[FileSystem]:
-    """Beam's filesystem for `uri`; its exceptions become OSErrors without secrets."""
-    from apache_beam.io.filesystem import BeamIOError
-    from apache_beam.io.filesystems import FileSystems
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    if FileSystems._pipeline_options is None:
-        FileSystems.set_options(PipelineOptions([]))  # S3 and HDFS refuse to be used without any
-    try:
-        filesystem = FileSystems.get_filesystem(uri)
-    except ValueError as error:
-        scheme = uri.partition("://")[0]
-        raise UnsupportedSchemeError(
-            f"nothing here reads {scheme}://; install the Beam extra for it, as in pip install 'apache-beam[gcp]' for "
-            "gs://, or copy the files to a local folder"
-        ) from error
-    try:
-        yield filesystem
-    except BeamIOError as error:
-        # Without its cause: a traceback would print the URI with its secrets.
-        raise OSError(redact_text(str(error), uri)) from None
-
-
-class UnsupportedSchemeError(OSError):
-    """A URI that no available filesystem can open."""
+def _temporary_beside(path: Path) -> Path:
+    return path.parent / (TEMPORARY_PREFIX + uuid.uuid4().hex)

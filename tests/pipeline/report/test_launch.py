@@ -155,16 +155,6 @@ def test_a_report_is_replaced_whole(corpus: Path, large: Path, tmp_path: Path) -
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fresh", "r"]
 
 
-def test_files_that_somebody_put_into_a_report_stay(corpus: Path, tmp_path: Path) -> None:
-    report(corpus, target=str(tmp_path / "r"))
-    for name in ("notes.txt", "data/mine.csv", "media/deep/mine.flac"):
-        (tmp_path / "r" / name).parent.mkdir(exist_ok=True)
-        (tmp_path / "r" / name).write_text(name)
-    before = content(tmp_path / "r")
-    report(corpus, target=str(tmp_path / "r"))
-    assert content(tmp_path / "r") == before
-
-
 def test_a_report_that_fails_leaves_the_earlier_one(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

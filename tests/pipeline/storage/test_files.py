@@ -16,11 +16,14 @@ from tests.support.memory_files import CLOCK_S, MemoryFileSystem
 ODD_NAMES = ("-rf", "a b", "née [1].*?.wav", "line\nbreak", "ö" * 127, "日本語.wav", "%41", "?#;=@")
 
 
-@pytest.fixture(params=["local", "remote"])
+@pytest.fixture(params=["local", "beam", "s3"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A folder of each kind: what holds for one holds for the other."""
+    """A folder of each kind: what holds for one holds for the others."""
     MemoryFileSystem.clear()
-    yield str(tmp_path) if request.param == "local" else "mem://bucket/folder"
+    if request.param == "s3":
+        yield request.getfixturevalue("bucket")
+    else:
+        yield str(tmp_path) if request.param == "local" else "mem://bucket/folder"
     MemoryFileSystem.clear()
 
 
@@ -102,6 +105,10 @@ def test_a_missing_file_is_an_error_of_the_operating_system(folder: str) -> None
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_odd_names_are_names(folder: str, name: str) -> None:
+    if folder.startswith("s3://") and "\n" in name:
+        with pytest.raises(OSError, match="illegal character"):
+            files.write_atomically(files.join(folder, "sub", name), b"data")
+        return
     uri = files.join(folder, "sub", name)
     files.write_atomically(uri, b"data")
     assert files.read_bytes(uri) == b"data"
