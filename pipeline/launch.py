@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from soundseam.annotators.chat.questions import Usage
 from soundseam.pipeline.config import RunConfig, SetupError, available, load_config, server_settings
 from soundseam.pipeline.doctor import fitting_workers, usable_cores, usable_gpus
 from soundseam.pipeline.input.inputs import SourceIndex
 from soundseam.pipeline.input.sources import Listing, list_sources
 from soundseam.pipeline.inspection import (
     RunSummary,
-    StageUsage,
     count_with_segments,
     inspect_corpus,
     write_configuration,
     write_summary,
 )
-from soundseam.pipeline.local.meter import START_UP_S, Meter, Reading
+from soundseam.pipeline.local.meter import START_UP_S, Meter
 from soundseam.pipeline.local.progress import (
     ProgressLog,
-    Step,
     read_metrics,
     stage_costs,
     write_metrics,
 )
-from soundseam.pipeline.local.supervisor import LocalJob, Poison, run_local
+from soundseam.pipeline.local.supervisor import LocalJob, run_local
+from soundseam.pipeline.local.watcher import Display, RunWatcher
 from soundseam.pipeline.plan import Plan, estimate_durations, plan_run, stage_keys, wanted_keys
 from soundseam.pipeline.retries import MAX_RETRIES, Lost, begin_retries, end_retries, find_lost
 from soundseam.pipeline.serving.reachable import check_servers, server_uses
@@ -41,19 +38,15 @@ from soundseam.pipeline.storage.check import set_aside, without_altered
 from soundseam.pipeline.storage.commits import (
     LAYOUT_FILE,
     RUN_FOLDER,
-    Commit,
     commit_listing,
-    commit_rejection,
     prepare_output,
     read_layout,
 )
 from soundseam.pipeline.storage.corpus import Corpus, Damaged
 from soundseam.pipeline.storage.ownership import check_output
-from soundseam.pipeline.storage.remote import take_requests
 from soundseam.pipeline.storage.sweep import sweep
-from soundseam.pipeline.work import LIST_STAGE, ShardTask, StageTask
+from soundseam.pipeline.work import LIST_STAGE, ShardTask
 from soundseam.schemas.record import Record
-from soundseam.schemas.recording import Rejected
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -119,14 +112,6 @@ class Prepared:
                 for recording_id, _ in stage.keys:
                     seconds[stage.stage] += self.durations_ms[recording_id] / 1000 * self.costs[stage.stage]
         return seconds
-
-
-class Display(Protocol):
-    """Shows the progress of a run."""
-
-    def show(self, reading: Reading) -> None: ...
-
-    def note(self, message: str) -> None: ...
 
 
 def prepare_run(request: RunRequest) -> Prepared:
@@ -285,73 +270,3 @@ class GraphGroup:
 
         files.use_options(self.options)
         run_graph(tasks, RunContext(self.output, progress, config=self.config), self.options)
-
-
-class RunWatcher:
-    """Shows the reports of a local run's workers, and commits rejects for them."""
-
-    def __init__(self, output: str, meter: Meter, display: Display) -> None:
-        self._output, self._meter, self._display = output, meter, display
-        self.given_up = 0
-        self._usage: dict[str, Usage] = {}
-        self._requests: Counter[str] = Counter()
-
-    def asked(self) -> tuple[StageUsage, ...]:
-        """The stages' use of servers, in the order in which they began."""
-        return tuple(StageUsage(stage=stage, usage=usage) for stage, usage in self._usage.items())
-
-    def requests(self) -> tuple[tuple[str, int], ...]:
-        """(kind, number of requests to object stores) of this process and the workers, most first."""
-        self._requests += take_requests()
-        return tuple(self._requests.most_common())
-
-    def take_step(self, step: Step, seconds: float) -> None:
-        self._requests.update(dict(step.requests))
-        if step.usage:
-            self._usage[step.stage] = self._usage.get(step.stage, Usage()) + step.usage
-        self._meter.take_step(step, seconds)
-
-    def finish(self, recording_ids: Collection[str]) -> None:
-        self._meter.finish(recording_ids)
-
-    def tick(self) -> None:
-        self._display.show(self._meter.read())
-
-    def give_up(self, poison: Poison) -> None:
-        """Rejects the recording at the stage in which it was lost: its last known one, or the first one left."""
-        left = remaining_work(self._output, poison.work)
-        if left is None:
-            return
-        stage = left.at(poison.stage) or left.stages[0]
-        (source,) = left.sources
-        detail = f"the process was lost twice, the second time with only this recording: {poison.detail}"
-        row = Rejected(
-            recording_id=source.recording_id,
-            source_uri=source.source_uri,
-            stage=stage.stage,
-            reason=poison.reason,
-            detail=detail,
-        )
-        commit_rejection(self._output, Commit(stage=stage.stage, shard=left.shard, covers=stage.keys, files=()), [row])
-        self.given_up += 1
-        self._display.note(f"gave up {source.source_uri} at {stage.stage}: {detail}")
-
-    def remaining(self, work: ShardTask) -> ShardTask | None:
-        return remaining_work(self._output, work)
-
-
-def remaining_work(output: str, work: ShardTask) -> ShardTask | None:
-    """The part of `work` that is not committed yet; None if there is none."""
-    # According to the markers alone, damaged files, which are being rebuilt, would exist.
-    corpus = Corpus.load_present(output, [stage.stage for stage in work.stages], work.shard)
-    stages = []
-    for stage in work.stages:
-        have = corpus.keys(stage.stage)
-        keys = tuple(pair for pair in stage.keys if pair[1] not in have.get(pair[0], frozenset()))
-        if keys:
-            stages.append(StageTask(stage=stage.stage, keys=keys))
-    if not stages:
-        return None
-    ids = frozenset().union(*(stage.recording_ids for stage in stages))
-    sources = tuple(source for source in work.sources if source.recording_id in ids)
-    return work.model_copy(update={"stages": tuple(stages), "sources": sources})

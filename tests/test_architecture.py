@@ -17,7 +17,7 @@ LAYERS = ("schemas", "annotators", "pipeline", "beam_runner")
 """From the ground up: a layer imports itself and those before it."""
 BEAM_FILES = {
     "pipeline/storage/beam_files.py",
-    "pipeline/storage/remote.py",
+    "pipeline/storage/files.py",
     "pipeline/stages/graph.py",
     "pipeline/sft/graph.py",
     "pipeline/stages/transforms.py",

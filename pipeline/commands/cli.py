@@ -17,8 +17,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from soundseam.pipeline.commands import corpus, evaluation, run, serving, training
-from soundseam.pipeline.commands.suggestions import SuggestingCommand
-from soundseam.pipeline.commands.terminal import with_terminal
+from soundseam.pipeline.commands.terminal import SuggestingCommand, with_terminal
 from soundseam.pipeline.local.pool import name_cache_of_compiled_code
 
 FAILED, WRONG_SETUP, DAMAGED, INTERRUPTED, TERMINATED = 1, 2, 4, 130, 143

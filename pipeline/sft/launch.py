@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.pipeline.config import SetupError
-from soundseam.pipeline.launch import LOCAL_RUNNERS, Display, RunWatcher
+from soundseam.pipeline.launch import LOCAL_RUNNERS
 from soundseam.pipeline.local.meter import Meter
 from soundseam.pipeline.local.progress import ProgressLog
 from soundseam.pipeline.local.supervisor import LocalJob, run_local
+from soundseam.pipeline.local.watcher import Display, RunWatcher
 from soundseam.pipeline.plan import Plan
 from soundseam.pipeline.serving.reachable import ServerUse, check_servers
 from soundseam.pipeline.sft.answerable import ANSWERER_ASKS

@@ -1,4 +1,5 @@
-"""Local and remote files: local paths through the operating system, other URIs through `remote`.
+"""Local and remote files: local paths through the operating system, object stores through `object_store`, the rest
+through Beam's filesystems.
 
 A URI with a scheme other than `file` is remote; everything else is a local path, whatever its characters. Errors are
 OSErrors whose text contains no secret of a URI.
@@ -14,24 +15,40 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote_to_bytes
 
 from soundseam.pipeline.storage.redact import has_scheme, redact_uri
 from soundseam.pipeline.storage.remote import (
     COPY_BYTES,
+    OBJECT_STORES,
     TEMPORARY_PREFIX,
     WHOLE_BYTES,
     FileStat,
+    RemoteFiles,
     UnsupportedSchemeError,
-    remote_files,
-    use_options,
 )
 
-__all__ = ["COPY_BYTES", "TEMPORARY_PREFIX", "WHOLE_BYTES", "FileStat", "UnsupportedSchemeError", "use_options"]
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+__all__ = ["COPY_BYTES", "TEMPORARY_PREFIX", "WHOLE_BYTES", "FileStat", "UnsupportedSchemeError"]
 
 _FILE_SCHEME = "file://"
+
+
+def use_options(options: PipelineOptions | None) -> None:
+    """Passes options such as regions and endpoints, if any, to all remote storage; called once in each process."""
+    if options is None:
+        return
+    from apache_beam.io.filesystems import FileSystems
+
+    from soundseam.pipeline.storage.object_store import use_settings
+
+    FileSystems.set_options(options)
+    use_settings(options.get_all_options(drop_default=True))
 
 
 def is_local(uri: str) -> bool:
@@ -75,7 +92,7 @@ def stat_file(uri: str) -> FileStat:
         if not path.is_file():
             raise IsADirectoryError(f"{uri} is not a regular file")
         return FileStat(uri, status.st_size, status.st_mtime)
-    return remote_files(uri).stat(uri)
+    return _remote(uri).stat(uri)
 
 
 def exists(uri: str) -> bool:
@@ -83,7 +100,7 @@ def exists(uri: str) -> bool:
     if is_local(uri):
         return local_path(uri).exists()
     try:
-        remote_files(uri).stat(uri)
+        _remote(uri).stat(uri)
     except FileNotFoundError:
         return False
     return True
@@ -91,7 +108,7 @@ def exists(uri: str) -> bool:
 
 def is_remote_file(uri: str) -> bool:
     """Whether a remote `uri` is a file, not a folder."""
-    return remote_files(uri).is_file(uri)
+    return _remote(uri).is_file(uri)
 
 
 def list_files(folder: str, on_error: Callable[[OSError], None] | None = None) -> list[FileStat]:
@@ -102,13 +119,13 @@ def list_files(folder: str, on_error: Callable[[OSError], None] | None = None) -
     """
     if is_local(folder):
         return sorted(_walk(folder.rstrip("/") or "/", on_error), key=lambda stat: stat.uri)
-    found = remote_files(folder).list_under(folder.rstrip("/") + "/")
+    found = _remote(folder).list_under(folder.rstrip("/") + "/")
     return sorted(found, key=lambda stat: stat.uri)
 
 
 def match_files(pattern: str) -> list[FileStat]:
     """The remote files that match a glob (`*` within a folder, `**` across), in order of their URIs."""
-    return sorted(remote_files(pattern).match(pattern), key=lambda stat: stat.uri)
+    return sorted(_remote(pattern).match(pattern), key=lambda stat: stat.uri)
 
 
 @contextmanager
@@ -118,7 +135,7 @@ def open_read(uri: str) -> Iterator[BinaryIO]:
         with local_path(uri).open("rb") as file:
             yield file
         return
-    with remote_files(uri).open(uri) as file:
+    with _remote(uri).open(uri) as file:
         yield file
 
 
@@ -133,7 +150,7 @@ def sha256_of(uri: str) -> str:
         with local_path(uri).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     digest = hashlib.sha256()
-    for chunk in remote_files(uri).chunks(uri):
+    for chunk in _remote(uri).chunks(uri):
         digest.update(chunk)
     return digest.hexdigest()
 
@@ -145,7 +162,7 @@ def local_copy(uri: str) -> Iterator[Path]:
         yield local_path(uri)
         return
     with tempfile.NamedTemporaryFile(prefix="soundseam-") as copy:
-        copy.writelines(remote_files(uri).chunks(uri))
+        copy.writelines(_remote(uri).chunks(uri))
         copy.flush()
         yield Path(copy.name)
 
@@ -168,7 +185,7 @@ def scratch_folder(output: str) -> str | None:
 def write_atomically(uri: str, data: bytes) -> str:
     """Writes a file so that a reader sees all of it or nothing. Returns its version; "" for local files."""
     if not is_local(uri):
-        return remote_files(uri).write(data, uri)
+        return _remote(uri).write(data, uri)
     path = local_path(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary_beside(path)
@@ -184,7 +201,7 @@ def write_atomically(uri: str, data: bytes) -> str:
 def publish(source: Path, uri: str) -> None:
     """Moves the finished local file `source` to `uri` atomically, replacing an existing file."""
     if not is_local(uri):
-        remote_files(uri).write(source, uri)
+        _remote(uri).write(source, uri)
         source.unlink()
         return
     path = local_path(uri)
@@ -209,7 +226,7 @@ def delete(uris: Iterable[str]) -> None:
         else:
             remote.append(uri)
     if remote:
-        remote_files(remote[0]).delete(remote)
+        _remote(remote[0]).delete(remote)
 
 
 def remove_empty_folders(root: str, folders: Iterable[str]) -> None:
@@ -224,6 +241,22 @@ def remove_empty_folders(root: str, folders: Iterable[str]) -> None:
                     break
                 path.rmdir()
             path = path.parent
+
+
+def _remote(uri: str) -> RemoteFiles:
+    """The storage of a remote `uri`."""
+    return _of_kind(uri.partition("://")[0].lower() in OBJECT_STORES)
+
+
+@cache
+def _of_kind(is_object_store: bool) -> RemoteFiles:
+    if is_object_store:
+        from soundseam.pipeline.storage.object_store import ObjectStoreFiles
+
+        return ObjectStoreFiles()
+    from soundseam.pipeline.storage.beam_files import BeamFiles
+
+    return BeamFiles()
 
 
 def _walk(folder: str, on_error: Callable[[OSError], None] | None) -> Iterator[FileStat]:

@@ -1,4 +1,4 @@
-"""What is asked of remote storage: object stores through `object_store`, the rest through Beam's filesystems."""
+"""What is asked of remote storage, whatever its kind, and what its kinds share."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
-
-if TYPE_CHECKING:
-    from apache_beam.options.pipeline_options import PipelineOptions
+from typing import BinaryIO, Protocol
 
 COPY_BYTES = 8 * 2**20
 WHOLE_BYTES = 8 * 2**20
@@ -84,31 +80,3 @@ class RemoteFiles(Protocol):
     def delete(self, uris: Iterable[str]) -> None:
         """Deletes files; missing ones are not an error."""
         ...
-
-
-def remote_files(uri: str) -> RemoteFiles:
-    """The storage of a remote `uri`."""
-    return _of_kind(uri.partition("://")[0].lower() in OBJECT_STORES)
-
-
-@cache
-def _of_kind(is_object_store: bool) -> RemoteFiles:
-    if is_object_store:
-        from soundseam.pipeline.storage.object_store import ObjectStoreFiles
-
-        return ObjectStoreFiles()
-    from soundseam.pipeline.storage.beam_files import BeamFiles
-
-    return BeamFiles()
-
-
-def use_options(options: PipelineOptions | None) -> None:
-    """Passes options such as regions and endpoints, if any, to all remote storage; called once in each process."""
-    if options is None:
-        return
-    from apache_beam.io.filesystems import FileSystems
-
-    from soundseam.pipeline.storage.object_store import use_settings
-
-    FileSystems.set_options(options)
-    use_settings(options.get_all_options(drop_default=True))

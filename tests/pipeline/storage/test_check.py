@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from soundseam.pipeline.launch import remaining_work
+from soundseam.pipeline.local.watcher import remaining_work
 from soundseam.pipeline.storage.check import DAMAGED_FOLDER, check_corpus, damage_of, set_aside, without_altered
 from soundseam.pipeline.storage.commits import Commit, new_commit, prepare_output
 from soundseam.pipeline.storage.corpus import Corpus
