@@ -95,6 +95,15 @@ def test_a_melody_is_music_and_its_edges_are_found() -> None:
     assert found.offset_ms == pytest.approx(14_000, abs=350)
 
 
+@pytest.mark.parametrize("frequencies_hz", [(440.0,), (1_000.0,), (350.0, 440.0)])
+def test_a_tone_that_never_changes_is_a_steady_sound_and_no_music(frequencies_hz: tuple[float, ...]) -> None:
+    seconds = np.arange(6 * 16_000) / 16_000
+    tone = sum(0.2 * np.sin(2 * np.pi * frequency * seconds) for frequency in frequencies_hz)
+    events = events_in(ArrayWaveform(noise(10, -80) + mixed(10, (2, np.asarray(tone, dtype=np.float32)))))
+    assert events
+    assert {event.event_class for event in events} == {EventClass.SOURCE_AMBIGUOUS}
+
+
 def test_beeps_are_other_sound_even_25_db_under_the_loudest() -> None:
     quiet = mixed(30, (2, tune(8, -20)), (20, beeps(1.5, -45)))
     found = [event for event in events_in(ArrayWaveform(noise(30, -70) + quiet)) if event.onset_ms > 15_000]
