@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from soundseam.pipeline.storage import files
 from soundseam.schemas.record import Record
@@ -47,7 +47,7 @@ class FileEntry(Record):
     """A committed file: its table, its name in the table's folder, and its content."""
 
     table: AnyTable
-    name: str
+    name: str = Field(pattern=r"^[^/\x00]+\.parquet$")
     sha256: str
     rows: int
     bytes: int

@@ -10,8 +10,11 @@ from soundseam.annotators.speech import AnySpeech
 from soundseam.annotators.speech.quality import SpeechQualityMeasures
 from soundseam.pipeline.doctor import kind_of, members_of
 
-ELSEWHERE = {"openai_audio", "audio_caption", "paralinguistics", "clap_agreement", "diarizen", "speech_caption"}
-"""Answered by servers (`benchmarks.chat`) or in another environment; and captions, which are composed from rows."""
+ELSEWHERE = {"openai_audio", "audio_caption", "paralinguistics", "clap_agreement", "diarizen"} | {
+    "speech_caption",
+    "manifest_transcript",
+}
+"""Answered by servers (`benchmarks.chat`) or in another environment; and what is only read from rows."""
 WEIGHTS = ("faster_whisper", "sherpa_onnx", "transformers_asr", "ctc_alignment", "pyannote_diarization")
 
 

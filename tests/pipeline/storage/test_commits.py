@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -280,5 +281,15 @@ def test_a_marker_that_is_none_is_refused_with_the_remedy(output: str) -> None:
     commit_recordings(output, {"a": "1"})
     (marker,) = Path(output, "_run", "commits").rglob("*.json")
     marker.write_text("{}")
+    with pytest.raises(SetupError, match="choose another --output, or delete the file"):
+        read_commits(output, STAGE)
+
+
+def test_a_marker_cannot_name_a_file_elsewhere(output: str) -> None:
+    commit_recordings(output, {"a": "1"})
+    (marker,) = Path(output, "_run", "commits").rglob("*.json")
+    content = json.loads(marker.read_text())
+    content["files"][0]["name"] = "../../../elsewhere.parquet"
+    marker.write_text(json.dumps(content))
     with pytest.raises(SetupError, match="choose another --output, or delete the file"):
         read_commits(output, STAGE)
