@@ -29,7 +29,7 @@ class Draft:
     planned: Planned
     caption: Caption
     problems: tuple[Problem, ...]
-    refused: tuple[Problem, ...] = ()
+    refused: tuple[Problem | AnnotationError, ...] = ()
     """Why the writer's caption was refused, with its answer; `caption` and its `composer` are then the grammar's."""
 
 
@@ -106,12 +106,14 @@ def _write_all(
 def _or_grammar(asked: _Asked, config: CaptionConfig, config_key: str) -> Composed:
     """The writer's caption or, if it is refused, the grammar's of the same facts, with the refused answer beside it."""
     draft = asked.composed
-    if isinstance(draft, AnnotationError) or not draft.problems:
+    if isinstance(draft, Draft) and not draft.problems:
         return draft
     by_rule = config.model_copy(update={"composer": "grammar", "language": "en"})
     fallen_back = _by_rule(asked.planned, by_rule, config_key)
     if fallen_back.problems:
         return draft
+    if isinstance(draft, AnnotationError):
+        return replace(fallen_back, refused=(draft,))
     answer = asked.answer[:SHOWN_CHARACTERS]
     refused = tuple(Problem(one.reason, f"{one.detail}; it answered: {answer}") for one in draft.problems[:1])
     return replace(fallen_back, refused=refused + draft.problems[1:])

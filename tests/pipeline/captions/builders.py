@@ -66,7 +66,7 @@ def write(planned: Planned, say: Say, config: CaptionConfig = ENGLISH) -> tuple[
 def wrong_with(draft: Draft) -> tuple[Problem, ...]:
     """What is wrong with what was written; the draft itself is then the grammar's."""
     assert bool(draft.refused) == (draft.caption.composer == "grammar") or draft.problems
-    return draft.refused or draft.problems
+    return tuple(problem for problem in draft.refused or draft.problems if isinstance(problem, Problem))
 
 
 def problems_of(*claims: tuple[str, Sequence[str]], config: CaptionConfig = ENGLISH) -> set[Reason]:

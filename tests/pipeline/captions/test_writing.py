@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from soundseam.annotators.base import AnnotationError
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.annotators.chat.questions import Question
 from soundseam.pipeline.captions.caption_config import CaptionConfig, VerifierConfig, WriterConfig
@@ -133,6 +134,16 @@ def test_words_that_are_said_are_data_to_a_writer() -> None:
     assert isinstance(composed, Draft)
     assert client.asked[1].text.count(order) == 1
     assert order not in client.asked[0].system
+
+
+def test_a_question_that_gets_no_answer_leaves_the_caption_of_the_grammar_and_the_reason() -> None:
+    endless = AnnotationError("endless_answer", "it stopped at 4,096 tokens")
+    client = ScriptedClient(fails=lambda question: endless)
+    ((_, composed),) = compose_captions([(None, planned_scene())], ENGLISH, "k", client)
+    assert isinstance(composed, Draft)
+    assert (composed.caption.composer, composed.refused, composed.problems) == ("grammar", (endless,), ())
+    strict = ENGLISH.model_copy(update={"writer": WriterConfig(server=SERVER)})
+    assert list(compose_captions([(None, planned_scene())], strict, "k", client)) == [(None, endless)]
 
 
 def test_answers_come_in_the_order_of_the_segments() -> None:
