@@ -188,7 +188,7 @@ def check(
 
     root = api_root(url)
     served = served_model(root)
-    terminal.show(*_abilities(f"{root}/v1", served))
+    terminal.show(*_abilities(root, served))
     clips = []
     try:
         reference = MossAudio.load(find_checkpoint(model), device)

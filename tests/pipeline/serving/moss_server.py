@@ -85,7 +85,8 @@ def served(server: MossServer) -> Iterator[str]:
             server.requests += 1
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             refused = server.key and self.headers.get("Authorization") != f"Bearer {server.key}"
-            status = 401 if refused else server.status
+            known = self.path.endswith(("/models", "/chat/completions"))
+            status = 401 if refused else server.status if known else 404
             content = {"error": "as asked"} if status != 200 else server.answer(self.path, body)
             answer = json.dumps(content).encode()
             self.send_response(status)

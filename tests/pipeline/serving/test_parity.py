@@ -34,6 +34,7 @@ def test_a_right_server_passes_at_every_length(
     with served(MossServer(tiny)) as url:
         result = check(url, checkpoint)
     assert result.exit_code == 0, result.output
+    assert "a question about a sound with given choices: answered" in result.output
     rows = [line for line in result.output.splitlines() if "│" in line and " s │" in line]
     assert [row.split("│")[1].strip() for row in rows] == ["3 s", "4 s", "10 s", "12 s", "30 s"]
     assert all(row.split("│")[5].strip() == "1.000" and row.split("│")[8].strip() == "ok" for row in rows)
