@@ -194,7 +194,7 @@ def test_only_some_tasks_are_those_that_are_named() -> None:
     assert [task.task for task in CONFIG.only(("key", "tempo")).tasks] == [
         task.task for task in CONFIG.tasks if task.task in {"key", "tempo"}
     ]
-    with pytest.raises(SetupError, match="no task dance, jump .one of"):
+    with pytest.raises(SetupError, match=r"no task dance, jump \(one of"):
         CONFIG.only(("jump", "key", "dance"))
 
 
