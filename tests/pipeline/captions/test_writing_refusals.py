@@ -113,7 +113,8 @@ def test_a_sentence_that_is_told_twice_is_found() -> None:
 def test_a_server_that_refuses_leaves_a_reason() -> None:
     failure = AnnotationError("refused_by_server", "HTTP 400")
     client = ScriptedClient(fails=lambda question: failure)
-    ((_, composed),) = compose_captions([(None, planned_scene())], ENGLISH, "k", client)
+    strict = ENGLISH.model_copy(update={"writer": WriterConfig(server=SERVER)})
+    ((_, composed),) = compose_captions([(None, planned_scene())], strict, "k", client)
     assert composed is failure
 
 
