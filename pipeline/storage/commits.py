@@ -263,11 +263,12 @@ def prepare_output(output: str) -> int:
     """
     layout = read_layout(output)
     layout_uri = files.join(output, RUN_FOLDER, LAYOUT_FILE)
-    if not files.exists(layout_uri):
+    is_new = not files.exists(layout_uri)
+    if is_new:
         files.write_atomically(layout_uri, layout.model_dump_json(indent=1).encode())
     for table in Table:
         target = files.join(output, table, SCHEMA_FILE)
-        if not files.exists(target):
+        if is_new or not files.exists(target):
             with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(output)) as folder:
                 write_schema_file(table, Path(folder) / SCHEMA_FILE)
                 files.publish(Path(folder) / SCHEMA_FILE, target)

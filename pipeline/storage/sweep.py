@@ -31,14 +31,16 @@ def sweep(output: str, wanted: Mapping[str, Mapping[str, str]], only_wanted: boo
     while workers write.
     """
     stages = stages_in(output)
-    corpus = Corpus.load_present(output, stages)
+    corpus, replaced = Corpus.load_present(output, stages), False
     for stage in [name for name in stages if name in wanted] if only_wanted else stages:
         owners = corpus.owners(stage, wanted.get(stage, {}))
         for commit in corpus.commits[stage]:
             live = {name for name in commit.recording_ids if owners[name] is commit}
             if live != commit.recording_ids:
                 _replace(output, commit, frozenset(commit.recording_ids - live))
-    return _delete_orphans(output, Corpus.load_present(output, stages)) + _delete_unfinished(output)
+                replaced = True
+    corpus = Corpus.load_present(output, stages) if replaced else corpus
+    return _delete_orphans(output, corpus) + _delete_unfinished(output)
 
 
 def forget(output: str, recordings: Mapping[str, Collection[str]]) -> None:
