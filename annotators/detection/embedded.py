@@ -131,14 +131,16 @@ def listen(waveform: Waveform, silero: Session, net: Session, chunk_frames: int 
     last = np.zeros((0, MELS), dtype=np.float32)
     for block in waveform.blocks(30 * DETECTION_RATE_HZ):
         mel = mels.push(block)
-        levels.append(_band_levels(mel))
-        changes.append(_changes(last, mel))
-        last = mel[-1:] if len(mel) else last
+        power = np.power(10.0, mel)
+        levels.append(_levels(power))
+        changes.append(_changes(last, power))
+        last = power[-1:] if len(power) else last
         scores.append(decide.push(mel, voice.push(block)).astype(np.float16))
     # More frames than the spectrogram can lack: Silero's count determines the end of the recording.
     mel = mels.finish(4)
-    levels.append(_band_levels(mel))
-    changes.append(_changes(last, mel))
+    power = np.power(10.0, mel)
+    levels.append(_levels(power))
+    changes.append(_changes(last, power))
     scores += [part.astype(np.float16) for part in (decide.push(mel, voice.finish()), decide.finish())]
     all_scores = np.concatenate(scores)
     level_db, change = (
@@ -147,19 +149,19 @@ def listen(waveform: Waveform, silero: Session, net: Session, chunk_frames: int 
     return FrameActivity(all_scores, level_db, change)
 
 
-def _band_levels(mel: Floats) -> NDArray[np.float16]:
+def _levels(power: Floats) -> NDArray[np.float16]:
     """Power over all bands of each spectrogram frame (num_half_frames, bands), in dB."""
-    levels: NDArray[np.float16] = (10.0 * np.log10(np.power(10.0, mel).sum(axis=1))).astype(np.float16)
+    levels: NDArray[np.float16] = (10.0 * np.log10(power.sum(axis=1))).astype(np.float16)
     return levels
 
 
-def _changes(last: Floats, mel: Floats) -> NDArray[np.float16]:
+def _changes(last: Floats, power: Floats) -> NDArray[np.float16]:
     """How much of the power of each frame (num_half_frames, bands) is in other bands, or gone, since the one before.
 
     `last` is the frame before the first, or none.
     """
-    power = np.power(10.0, np.concatenate((last if len(last) else mel[:1], mel)))
-    moved = np.abs(np.diff(power, axis=0)).sum(axis=1) / (power[1:] + power[:-1]).sum(axis=1)
+    both = np.concatenate((last if len(last) else power[:1], power))
+    moved = np.abs(np.diff(both, axis=0)).sum(axis=1) / (both[1:] + both[:-1]).sum(axis=1)
     changes: NDArray[np.float16] = moved.astype(np.float16)
     return changes
 

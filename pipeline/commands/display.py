@@ -244,7 +244,7 @@ def _count(recordings: int) -> str:
 
 
 def _recordings(count: int) -> str:
-    return "1 recording was" if count == 1 else f"{count:,} recordings were"
+    return f"{_count(count)} {'was' if count == 1 else 'were'}"
 
 
 class ProgressDisplay:

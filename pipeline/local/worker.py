@@ -21,7 +21,7 @@ from soundseam.annotators.base import BackendUnavailableError
 from soundseam.pipeline.config import is_no_space, no_space
 from soundseam.pipeline.local.pool import die_with
 from soundseam.pipeline.local.progress import ProgressLog, Step
-from soundseam.pipeline.storage.remote import requests
+from soundseam.pipeline.storage.remote import has_requests
 from soundseam.pipeline.work import ShardTask
 from soundseam.schemas.record import Record
 
@@ -209,7 +209,7 @@ def serve_groups(connection: Connection, steps: str, log: str, parent: int) -> N
         try:
             progress = ProgressLog(path=steps)
             run_group(tasks, progress)
-            if requests.total():
+            if has_requests():
                 progress.write("group", "alive", ())  # with the requests since the last step
         except BackendUnavailableError as error:
             connection.send(Answer(state="unavailable", error=_BEAMS_REMARK.sub("", str(error).strip())))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soundseam.annotators.chat.endpoint import Endpoint
@@ -24,11 +22,9 @@ from soundseam.pipeline.sft.graph import SftBuild
 from soundseam.pipeline.sft.plan import Decided, decide, plan_sft, sft_stage, wanted_keys
 from soundseam.pipeline.sft.read import Marks, source_stages, upstream_keys
 from soundseam.pipeline.sft.summary import SftSummary, summarise
-from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.commits import read_layout
+from soundseam.pipeline.storage.commits import prepare_table, read_layout
 from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.sweep import sweep
-from soundseam.pipeline.storage.tables import SCHEMA_FILE, write_schema_file
 from soundseam.pipeline.work import SEGMENTS_STAGE, ShardTask
 
 if TYPE_CHECKING:
@@ -86,7 +82,8 @@ def run_sft(
     they lose only depends on the rows, so once is enough. The caller holds `output_in_use`.
     """
     output, config, marks = job.made_with.output, job.made_with.config, job.made_with.marks
-    _prepare_tables(output, config)
+    for task in config.tasks:
+        prepare_table(output, sft_stage(task.task))
     for _ in range(_PASSES):
         _build(job, workers, display, options, runner)
         # A run that was killed between its last commit and here leaves nothing to do, but something to clean up.
@@ -131,14 +128,3 @@ def _wanted(job: SftJob) -> dict[str, dict[str, str]]:
     made_with = job.made_with
     corpus = Corpus.load_present(made_with.output, source_stages(made_with.output))
     return wanted_keys(upstream_keys(corpus), made_with.config, made_with.marks, job.decided)
-
-
-def _prepare_tables(output: str, config: SftConfig) -> None:
-    """A table without samples still has its columns."""
-    for task in config.tasks:
-        table = sft_stage(task.task)
-        target = files.join(output, table, SCHEMA_FILE)
-        if not files.exists(target):
-            with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(output)) as folder:
-                write_schema_file(table, Path(folder) / SCHEMA_FILE)
-                files.publish(Path(folder) / SCHEMA_FILE, target)

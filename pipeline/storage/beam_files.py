@@ -24,6 +24,10 @@ class BeamFiles:
             _require(filesystem, uri)
             return _stat_of(filesystem.metadata(uri))
 
+    def exists(self, uri: str) -> bool:
+        with _beam(uri) as filesystem:
+            return bool(filesystem.exists(uri))
+
     def is_file(self, uri: str) -> bool:
         with _beam(uri) as filesystem:
             if not filesystem.exists(uri):

@@ -267,12 +267,17 @@ def prepare_output(output: str) -> int:
     if is_new:
         files.write_atomically(layout_uri, layout.model_dump_json(indent=1).encode())
     for table in Table:
-        target = files.join(output, table, SCHEMA_FILE)
-        if is_new or not files.exists(target):
-            with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(output)) as folder:
-                write_schema_file(table, Path(folder) / SCHEMA_FILE)
-                files.publish(Path(folder) / SCHEMA_FILE, target)
+        prepare_table(output, table, is_new)
     return layout.shards
+
+
+def prepare_table(output: str, table: Table | str, is_new: bool = False) -> None:
+    """Writes the schema file of a table, which has its columns even without rows; if there is one, only if `is_new`."""
+    target = files.join(output, table, SCHEMA_FILE)
+    if is_new or not files.exists(target):
+        with tempfile.TemporaryDirectory(prefix="soundseam-", dir=files.scratch_folder(output)) as folder:
+            write_schema_file(table, Path(folder) / SCHEMA_FILE)
+            files.publish(Path(folder) / SCHEMA_FILE, target)
 
 
 def _parse_layout(uri: str) -> Layout:

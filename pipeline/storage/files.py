@@ -99,11 +99,7 @@ def exists(uri: str) -> bool:
     """Whether there is a file; for local paths also whether there is a folder."""
     if is_local(uri):
         return local_path(uri).exists()
-    try:
-        _remote(uri).stat(uri)
-    except FileNotFoundError:
-        return False
-    return True
+    return _remote(uri).exists(uri)
 
 
 def is_remote_file(uri: str) -> bool:

@@ -22,7 +22,7 @@ from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, 
 from obstore.store import from_url
 
 from soundseam.pipeline.storage.redact import redact_text, redact_uri
-from soundseam.pipeline.storage.remote import COPY_BYTES, WHOLE_BYTES, FileStat, requests
+from soundseam.pipeline.storage.remote import COPY_BYTES, WHOLE_BYTES, FileStat, count_requests
 
 if TYPE_CHECKING:
     from obstore import GetResult, ObjectMeta
@@ -63,24 +63,28 @@ class ObjectStoreFiles:
     def stat(self, uri: str) -> FileStat:
         store, key = _place(uri)
         with _errors(uri):
-            requests["head"] += 1
+            count_requests("head")
             return _stat_of(obstore.head(store, key), uri)
 
-    def is_file(self, uri: str) -> bool:
+    def exists(self, uri: str) -> bool:
         try:
             self.stat(uri)
         except FileNotFoundError:
             return False
         return True
 
+    def is_file(self, uri: str) -> bool:
+        return self.exists(uri)
+
     def list_under(self, folder: str) -> Iterator[FileStat]:
         store, key = _place(folder)
         root = folder.removesuffix(key)
         with _errors(folder):
             pages = obstore.list(store, key.rstrip("/") or None, chunk_size=PAGE_FILES)
-            requests["list"] += 1
+            count_requests("list")
             for index, page in enumerate(pages):
-                requests["list"] += index > 0
+                if index:
+                    count_requests("list")
                 for found in page:
                     yield _stat_of(found, root + found["path"])
 
@@ -113,7 +117,7 @@ class ObjectStoreFiles:
         size = source.stat().st_size if isinstance(source, Path) else len(source)
         with _errors(uri):
             # Of parts, one request begins the upload and one ends it.
-            requests["put"] += 1 if size <= PART_BYTES else 2 - (-size // PART_BYTES)
+            count_requests("put", 1 if size <= PART_BYTES else 2 - (-size // PART_BYTES))
             written = obstore.put(store, key, source, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
         return written["e_tag"] or ""
 
@@ -125,13 +129,13 @@ class ObjectStoreFiles:
             for start in range(0, len(members), PAGE_FILES):
                 page = members[start : start + PAGE_FILES]
                 with _errors(page[0], missing_is_error=False):
-                    requests["delete"] += 1
+                    count_requests("delete")
                     obstore.delete(_place(page[0])[0], [_place(uri)[1] for uri in page])
 
     def _get(self, uri: str) -> GetResult:
         store, key = _place(uri)
         with _errors(uri):
-            requests["get"] += 1
+            count_requests("get")
             return obstore.get(store, key)
 
 
@@ -161,7 +165,7 @@ class _Ranges(io.RawIOBase):
             return 0
         store, key = _place(self._uri)
         with _errors(self._uri):
-            requests["get"] += 1
+            count_requests("get")
             data = obstore.get_range(store, key, start=self._at, end=end)
         view[: len(data)] = data
         self._at += len(data)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO, Protocol
 
 COPY_BYTES = 8 * 2**20
@@ -17,18 +18,27 @@ TEMPORARY_PREFIX = ".tmp-"
 OBJECT_STORES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
 """The schemes of `object_store`."""
 
-requests: Counter[str] = Counter()
-"""Number of requests to object stores by this process since `take_requests`, by kind: get, put, list, head or delete.
+_requests: Counter[str] = Counter()
+_counting = Lock()
 
-Without what is sent again after a failure.
-"""
+
+def count_requests(kind: str, number: int = 1) -> None:
+    """Counts requests of this process to object stores: get, put, list, head or delete. From any thread."""
+    with _counting:
+        _requests[kind] += number
+
+
+def has_requests() -> bool:
+    """Whether there are counts to take."""
+    return bool(_requests)
 
 
 def take_requests() -> Counter[str]:
-    """The counts since the last call."""
-    taken = Counter(requests)
-    requests.subtract(taken)
-    return +taken
+    """The counts since the last call, without what was sent again after a failure."""
+    with _counting:
+        taken = _requests.copy()
+        _requests.clear()
+    return taken
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,10 @@ class RemoteFiles(Protocol):
 
     def stat(self, uri: str) -> FileStat:
         """Raises FileNotFoundError."""
+        ...
+
+    def exists(self, uri: str) -> bool:
+        """Whether there is such a file."""
         ...
 
     def is_file(self, uri: str) -> bool:
