@@ -143,6 +143,8 @@ class ServerPool:
         self._given_up = 0
         self._refused = 0
         self._answered_kinds: set[QuestionKind] = set()
+        self._failed_kinds: dict[QuestionKind, float] = {}
+        """When the first failure of each kind of question arrived that the question may have caused."""
         self._diagnosed_kinds: set[QuestionKind] = set()
         self._misunderstood = ""
         """A message if a server needs another dialect; every question then fails with it, in any order."""
@@ -189,7 +191,9 @@ class ServerPool:
                 self._given_up = self._refused = 0
                 return outcome
             self._note(server, outcome, sent_s)
-            if outcome.fault is Fault.QUESTION or (outcome.fault is Fault.UNKNOWN and trouble.tries):
+            if outcome.fault is Fault.QUESTION or (
+                outcome.fault is Fault.UNKNOWN and self._failed_before(request, sent_s)
+            ):
                 await self._diagnose(server, request, outcome)
             if outcome.fault is Fault.QUESTION:
                 return await self._refuse(server, request, outcome)
@@ -212,6 +216,10 @@ class ServerPool:
         key = os.environ.get(self._endpoint.api_key_variable, "")
         outcome = await self._attempts.post(f"{server.url}/{request.path}", request.body(), key)
         return outcome if isinstance(outcome, Failure) else no_answer(outcome, request.holds) or outcome
+
+    def _failed_before(self, request: Request, sent_s: float) -> bool:
+        """Whether a question of this kind had failed when this one was sent: not both in one passing fault."""
+        return self._failed_kinds.setdefault(request.question.kind, time.monotonic()) <= sent_s
 
     async def _diagnose(self, server: Server, request: Request, failure: Failure) -> None:
         """Raises ConnectionError if the server only accepts the first question of a kind in another dialect, or not at
