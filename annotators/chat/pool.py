@@ -225,8 +225,7 @@ class ServerPool:
         """Raises ConnectionError if the server only accepts the first question of a kind in another dialect, or not at
         all.
         """
-        if self._misunderstood:
-            raise ConnectionError(self._misunderstood)
+        self._fail_if_misunderstood()
         kind = request.question.kind
         if kind in self._answered_kinds | self._diagnosed_kinds:
             return
@@ -243,13 +242,17 @@ class ServerPool:
                 f"{server.url} answers questions, but not {kind}, in no dialect ({why}): serve a model that "
                 f"takes it, or leave out what asks {request.model}"
             )
+        self._fail_if_misunderstood()
+
+    def _fail_if_misunderstood(self) -> None:
         if self._misunderstood:
             raise ConnectionError(self._misunderstood)
 
     async def _next_server(self, seat: _Seat, avoid: Server | None, trouble: _Trouble) -> Server:
-        """Waits for an available server. Raises ConnectionError if there is none in time."""
+        """Waits for an available server. Raises ConnectionError if there is none in time, or none that understands."""
         while (server := self._servers.choose(seat.server, avoid)) is None:
             wait_s = self._servers.seconds_to_wait()
+            self._fail_if_misunderstood()
             if self._is_outage(trouble):
                 raise self._outage(trouble)
             await asyncio.sleep(min(wait_s, LOOK_AGAIN_S) + _jitter(0.05))
