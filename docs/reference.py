@@ -22,7 +22,7 @@ from soundseam.pipeline.commands.terminal import OUTPUT_OPTIONS
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.doctor import FAMILIES, members_of
 from soundseam.schemas.record import Record, field_docs
-from soundseam.schemas.tables import RECORD_OF, Table, arrow_schema
+from soundseam.schemas.tables import RECORD_OF, arrow_schema
 
 BOUNDS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
 
@@ -52,7 +52,7 @@ def profile(name: str = "embedded") -> str:
 def tables() -> str:
     """Every table with all its columns, nested ones as paths."""
     parts = []
-    known: dict[type[BaseModel], Table] = {}
+    known: dict[type[BaseModel], str] = {}
     for table, record in RECORD_OF.items():
         if record in known:
             parts.append(f"### `{table}`\n\nThe columns of `{known[record]}`.")

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from soundseam.schemas.annotation import ANNOTATION_OF
 from soundseam.schemas.caption import Caption
 from soundseam.schemas.event import Branch
+from soundseam.schemas.long import RecordingCaption, Window
 from soundseam.schemas.recording import Recording, Rejected
 from soundseam.schemas.sample import Sample
 from soundseam.schemas.segment import SegmentRow
@@ -98,6 +99,13 @@ class Table(StrEnum):
     FILTERED = "filtered"
 
 
+class LongTable(StrEnum):
+    """Tables that `soundseam long` derives from the others; a corpus may have none."""
+
+    WINDOWS = "windows"
+    RECORDING_CAPTIONS = "recording_captions"
+
+
 DUPLICATES_FOLDER = "duplicates"
 SAMPLES_FOLDER = "sft"
 THINNED_FOLDER = "thinned"
@@ -105,9 +113,9 @@ THINNED_FOLDER = "thinned"
 SAMPLE_TABLE = r"^(sft|thinned)/[a-z][a-z0-9_]*$"
 """One table per task, only for tasks that were built; the pipeline knows the list of tasks."""
 
-AnyTable = Annotated[Table | Annotated[str, Field(pattern=SAMPLE_TABLE)], Field(union_mode="left_to_right")]
+AnyTable = Annotated[Table | LongTable | Annotated[str, Field(pattern=SAMPLE_TABLE)], Field(union_mode="left_to_right")]
 
-RECORD_OF: dict[Table, type[BaseModel]] = {
+RECORD_OF: dict[Table | LongTable, type[BaseModel]] = {
     Table.RECORDINGS: Recording,
     Table.SEGMENTS: SegmentRow,
     Table.SPEECH: ANNOTATION_OF[Branch.SPEECH],
@@ -116,6 +124,8 @@ RECORD_OF: dict[Table, type[BaseModel]] = {
     Table.CAPTIONS: Caption,
     Table.REJECTED: Rejected,
     Table.FILTERED: Caption,
+    LongTable.WINDOWS: Window,
+    LongTable.RECORDING_CAPTIONS: RecordingCaption,
 }
 
 
@@ -123,7 +133,7 @@ def record_of(table: Table | str) -> type[BaseModel]:
     """The record of a table's rows. Raises ValueError for an unknown table."""
     if isinstance(table, str) and re.match(SAMPLE_TABLE, table):
         return Sample
-    return RECORD_OF[Table(table)]
+    return RECORD_OF[LongTable(table) if table in set(LongTable) else Table(table)]
 
 
 def annotation_table(branch: Branch) -> Table:

@@ -10,9 +10,9 @@ from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import LAYOUT_FILE, RUN_FOLDER, stages_in
 from soundseam.pipeline.storage.redact import redact_uri
-from soundseam.schemas.tables import DUPLICATES_FOLDER, SAMPLES_FOLDER, THINNED_FOLDER, Table
+from soundseam.schemas.tables import DUPLICATES_FOLDER, SAMPLES_FOLDER, THINNED_FOLDER, LongTable, Table
 
-_TABLE_FOLDERS = (*Table, SAMPLES_FOLDER, THINNED_FOLDER, DUPLICATES_FOLDER)
+_TABLE_FOLDERS = (*Table, *LongTable, SAMPLES_FOLDER, THINNED_FOLDER, DUPLICATES_FOLDER)
 _BEFORE_LAYOUT = ("lock", "scratch")
 """What `_run` may contain before there is a layout."""
 

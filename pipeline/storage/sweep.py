@@ -17,7 +17,7 @@ from soundseam.pipeline.storage.tables import (
     is_table_file,
     is_temporary_file,
 )
-from soundseam.schemas.tables import SAMPLES_FOLDER, THINNED_FOLDER, Table
+from soundseam.schemas.tables import SAMPLES_FOLDER, THINNED_FOLDER, LongTable, Table
 
 
 def sweep(output: str, wanted: Mapping[str, Mapping[str, str]], only_wanted: bool = False) -> int:
@@ -84,7 +84,7 @@ def _delete_orphans(output: str, corpus: Corpus) -> int:
     named = {SCHEMA_FILE} | {entry.name for commit in remaining for entry in commit.files}
     orphans = [
         stat.uri
-        for table in (*Table, SAMPLES_FOLDER, THINNED_FOLDER)
+        for table in (*Table, *LongTable, SAMPLES_FOLDER, THINNED_FOLDER)
         for stat in files.list_files(files.join(output, table))
         if (name := files.name_of(stat.uri)) not in named and is_table_file(name)
     ]

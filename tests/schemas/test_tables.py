@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from soundseam.schemas.record import Record
 from soundseam.schemas.segment import Segment, SegmentRow
 from soundseam.schemas.tables import (
+    LongTable,
     Table,
     annotation_table,
     arrow_schema,
@@ -25,7 +26,7 @@ from soundseam.schemas.tables import (
 )
 from tests.support.strategies import records
 
-every_table = pytest.mark.parametrize("table", [*Table, "sft/any_task"], ids=str)
+every_table = pytest.mark.parametrize("table", [*Table, *LongTable, "sft/any_task"], ids=str)
 
 
 @every_table

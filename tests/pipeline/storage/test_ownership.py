@@ -24,7 +24,7 @@ def names_listed(inputs: Path | str, output: Path) -> list[str]:
     return sorted(Path(source.uri).name for source in list_sources([str(inputs)], None, str(output)).sources)
 
 
-@pytest.mark.parametrize("folder", [*Table, "sft", "sft/asr", "duplicates", "_run", "_run/commits"])
+@pytest.mark.parametrize("folder", [*Table, "windows", "sft", "sft/asr", "duplicates", "_run", "_run/commits"])
 def test_a_folder_with_files_where_tables_would_go_is_refused(folder: str, tmp_path: Path) -> None:
     mine = a_file(tmp_path / folder / "mine.txt")
     with pytest.raises(SetupError, match=r"mine\.txt is in the way: .* Choose another --output"):
