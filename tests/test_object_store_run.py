@@ -83,6 +83,19 @@ def test_what_a_store_refuses_is_one_line_and_exit_code_2(server: S3Server, tmp_
     assert not (tmp_path / "out").exists()
 
 
+def test_a_run_without_a_right_to_its_input_or_output_ends_at_once(server: S3Server, tmp_path: Path) -> None:
+    bucket = server.make_bucket("soundseam-closed")
+    with server.checking_credentials():
+        for arguments in (
+            ["run", f"{bucket}/raw", "--output", tmp_path / "out"],
+            ["run", RECORDINGS / NAMES[0], "--output", f"{bucket}/out"],
+        ):
+            said = run_cli(*arguments, expect=2)
+            assert "check the credentials and their rights (" in said
+            assert "Traceback" not in said
+    assert not (tmp_path / "out").exists()
+
+
 def _placeless(row: dict[str, object]) -> dict[str, object]:
     """A row without what depends on where its recording lies."""
     return {name: value for name, value in row.items() if name not in {"source_uri", "config_key"}}

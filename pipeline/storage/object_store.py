@@ -224,14 +224,24 @@ def _errors(uri: str, missing_is_error: bool = True) -> Iterator[None]:
     except (NotFoundError, FileNotFoundError):
         if missing_is_error:
             raise FileNotFoundError(f"{redact_uri(uri)} does not exist") from None
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise PermissionError(
-            f"{redact_uri(uri)}: access was refused: check the credentials and their rights ({_reason(error, uri)})"
-        ) from None
     except (BaseError, ValueError) as error:  # ValueError: a key that the client does not accept
-        raise OSError(f"{redact_uri(uri)}: {_reason(error, uri)}") from None
+        reason = _reason(error, uri)
+        if isinstance(error, PermissionDeniedError | UnauthenticatedError) or _REFUSED.search(str(error)):
+            message = f"{redact_uri(uri)}: access was refused: check the credentials and their rights ({reason})"
+            raise PermissionError(message) from None
+        raise OSError(f"{redact_uri(uri)}: {reason}") from None
+
+
+_REFUSED = re.compile(r"status code: 40[13]\b|<Code>(ExpiredToken|TokenRefreshRequired|RequestExpired)</Code>")
+"""How a refusal reads that the client does not take for one: of a listing, or of credentials that have expired."""
+_STATUS = re.compile(r"status code: (40[13] \w+)")
+_SERVERS_WORDS = re.compile(r"<Code>([^<]{1,80})</Code>\s*<Message>([^<]{1,300})</Message>")
 
 
 def _reason(error: Exception, uri: str) -> str:
-    """The beginning of an error, which names the cause; what follows repeats it for programmers."""
+    """What the server says, else the beginning of an error; what follows repeats it for programmers."""
+    if found := _SERVERS_WORDS.search(str(error)):
+        return redact_text(f"{found[1]}: {found[2]}", uri)
+    if found := _STATUS.search(str(error)):  # of HEAD, whose answer has no body
+        return f"HTTP {found[1]}"
     return redact_text(" ".join(str(error).partition("\n\n")[0].split())[:MAX_REASON], uri)

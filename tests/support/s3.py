@@ -43,6 +43,22 @@ class S3Server:
         with urllib.request.urlopen(request, timeout=30):
             return f"s3://{name}"
 
+    @contextmanager
+    def checking_credentials(self) -> Iterator[None]:
+        """Meanwhile the server refuses whoever it does not know, which is everybody."""
+        self._check_from("0")
+        try:
+            yield
+        finally:
+            self._check_from("inf")
+
+    def _check_from(self, request_number: str) -> None:
+        request = urllib.request.Request(
+            f"{self.url}/moto-api/reset-auth", request_number.encode(), {"Content-Type": "text/plain"}, method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=30):
+            pass
+
     def requests(self) -> Counter[str]:
         """The requests since the last call, by HTTP method; a listing is LIST."""
         lines = self._log.read_text(errors="replace")[self._read :]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -124,6 +126,46 @@ def test_a_bucket_that_is_not_there_says_so(bucket: str) -> None:
         files.list_files("s3://soundseam-nowhere/raw")
     with pytest.raises(FileNotFoundError, match="s3://soundseam-nowhere/raw/x"):
         files.read_bytes("s3://soundseam-nowhere/raw/x")
+
+
+def test_credentials_that_the_store_does_not_know_are_refused_in_one_line(bucket: str, server: S3Server) -> None:
+    files.write_atomically(files.join(bucket, "x"), b"data")
+    with server.checking_credentials():
+        for ask in (files.read_bytes, files.list_files, lambda uri: files.write_atomically(uri, b"other")):
+            with pytest.raises(PermissionError, match=r"check the credentials .* \(InvalidAccessKeyId: ") as caught:
+                ask(files.join(bucket, "x"))
+            assert "\n" not in str(caught.value)
+    assert files.read_bytes(files.join(bucket, "x")) == b"data"
+
+
+class Expired(BaseHTTPRequestHandler):
+    """Answers as S3 does once a temporary credential is too old."""
+
+    def do_GET(self) -> None:
+        body = b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
+        self.send_response(400)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_PUT = do_GET  # noqa: N815 - the name that the base class looks for
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is to be printed."""
+
+
+def test_expired_credentials_are_told_from_a_broken_store(bucket: str) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Expired) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            object_store.use_settings({"s3_endpoint_url": f"http://127.0.0.1:{server.server_port}"})
+            for ask in (files.read_bytes, files.list_files, lambda uri: files.write_atomically(uri, b"data")):
+                with pytest.raises(PermissionError, match=r"\(ExpiredToken: The provided token has expired\.\)"):
+                    ask(files.join(bucket, "x"))
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_markers_are_listed_at_once_and_each_is_read_once(bucket: str, server: S3Server) -> None:
