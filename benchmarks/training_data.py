@@ -23,10 +23,13 @@ import typer
 
 from benchmarks.training_corpus import SEGMENTS_A_RECORDING, make_corpus
 from soundseam.pipeline.dedup.launch import DedupRequest, find_duplicates
-from soundseam.pipeline.export.base import ExportOptions
+from soundseam.pipeline.export.base import ExportOptions, Stage
 from soundseam.pipeline.export.formats import FORMATS
 from soundseam.pipeline.export.launch import run_export
+from soundseam.pipeline.export.packs import packing_line, shares_reached
 from soundseam.pipeline.export.plan import plan_export
+from soundseam.pipeline.export.pretrain import planned
+from soundseam.pipeline.export.recipe import PretrainRecipe
 from soundseam.pipeline.local.progress import ProgressLog
 from soundseam.pipeline.report.launch import ReportRequest, make_report
 from soundseam.pipeline.sft.build import load_sft_config
@@ -66,6 +69,7 @@ def main(
                 measured.append(_measure(write, corpus, name))
                 shutil.rmtree(corpus.with_name(f"{corpus.name}-{name}"))
             _report(name, measured[0], measured[1], bare)
+        _report("packs", _measure(pack, small), _measure(pack, large), bare)
         segments_alone = _measure(copy_segments, large)
         _report("dedup", _measure(find, small), _measure(find, large), segments_alone)
         _report("report", _measure(show, small), _measure(show, large), _measure(copy_text, large))
@@ -91,6 +95,23 @@ def write(corpus: Path, name: str) -> Measured:
     return Measured(
         summary.counts.total, seconds, peak_mb(), megabytes([file for file in target.rglob("*") if file.is_file()])
     )
+
+
+def pack(corpus: Path) -> Measured:
+    """The documents of a pretraining mix, in packs; prints what they hold and what is lost."""
+    target = corpus.with_name(f"{corpus.name}-packs")
+    began = time.process_time()
+    recipe = PretrainRecipe()
+    options = ExportOptions(to="webdataset", stage=Stage.PRETRAIN, recipe=recipe)
+    counts = run_export(planned(str(corpus), str(target), options), 1, _say_nothing).counts
+    seconds = time.process_time() - began
+    print(packing_line(recipe, counts))
+    for kind, (wanted, reached, amount) in shares_reached(recipe, counts).items():
+        tokens = amount.audio_tokens + amount.text_tokens
+        print(f"{kind:<12} {tokens:>12,} tokens, {reached:.1%} of all; wanted {wanted:.0%}")
+    written = megabytes([file for file in target.rglob("*") if file.is_file()])
+    shutil.rmtree(target)
+    return Measured(counts.total, seconds, peak_mb(), written)
 
 
 def find(corpus: Path) -> Measured:

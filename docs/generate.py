@@ -29,6 +29,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "training tasks": training.tasks,
     "sample columns": training.columns,
     "export formats": training.formats,
+    "pretraining options": training.pretraining_options,
     "duplicate columns": training.duplicate_columns,
     "fingerprint columns": training.fingerprint_columns,
     "verdicts": caption_parts.verdicts,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from docs.reference import column_table, documented_fields, option_table, paragraph
 from soundseam.pipeline.export.formats import FORMATS
+from soundseam.pipeline.export.recipe import PretrainRecipe
 from soundseam.pipeline.sft.ask import Task
 from soundseam.pipeline.sft.build import load_sft_config, samples_of
 from soundseam.pipeline.sft.read import read_recordings, source_stages, upstream_keys
@@ -53,6 +54,11 @@ def formats() -> str:
         for name, form in FORMATS.items()
     ]
     return "\n".join(["| `--to` | read by | form |", "| --- | --- | --- |", *rows])
+
+
+def pretraining_options() -> str:
+    """The values of a recipe."""
+    return option_table(documented_fields(PretrainRecipe))
 
 
 def sample_tasks(corpus: Path) -> str:

@@ -262,15 +262,17 @@ def build_samples(output: StrPath, tasks: Sequence[str] = (), workers: int | Non
 def export(output: StrPath, target: StrPath, form: str, replace: bool = False, **options: object) -> ExportSummary:
     """Writes samples with their audio into `target` in the format `form`, like `soundseam export`.
 
-    `options` are those of the command: `stage`, `tasks`, `shard_mb`, `audio_root`, `reasoning`, `tables`. Raises
-    SetupError if `target` contains something else; `replace` replaces an earlier export.
+    `options` are those of the command: `stage`, `tasks`, `shard_mb`, `audio_root`, `reasoning`, `tables`, and `recipe`,
+    which `soundseam.pipeline.export.recipe.load_recipe` reads. Raises SetupError if `target` contains something else;
+    `replace` replaces an earlier export.
     """
     from soundseam.pipeline.doctor import usable_cores
     from soundseam.pipeline.export.launch import run_export
-    from soundseam.pipeline.export.plan import export_options, plan_export
+    from soundseam.pipeline.export.plan import export_options
+    from soundseam.pipeline.export.pretrain import planned
     from soundseam.pipeline.export.target import check_export
 
-    plan = plan_export(str(output), str(target), export_options({"to": form, **options}))
+    plan = planned(str(output), str(target), export_options({"to": form, **options}))
     check_export(plan, replace)
     return run_export(plan, usable_cores(), lambda *_: None)
 

@@ -137,6 +137,11 @@ class Sample(Record):
     def answer(self) -> str:
         return next(message.content for message in self.messages if message.role is Role.ASSISTANT)
 
+    @property
+    def audio_ids(self) -> tuple[str, ...]:
+        """The contents of its audio messages, in order."""
+        return tuple(message.content for message in self.messages if not _is_text(message))
+
 
 def _is_text(message: Message) -> bool:
     return message.kind is MessageKind.TEXT

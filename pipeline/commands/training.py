@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from soundseam.pipeline.export.counts import Counts
+    from soundseam.pipeline.export.recipe import PretrainRecipe
     from soundseam.pipeline.sft.audit import TaskAudit
     from soundseam.pipeline.sft.summary import SftSummary
 
@@ -165,6 +166,19 @@ def export(
     stage: Annotated[
         str, typer.Option("--stage", help="sft: all tasks. pretrain: unified captions and transcripts.")
     ] = "sft",
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            help="pretrain: packs of transcripts, captions, interleaved audio and text, and text, in the report's "
+            "shares of tokens. Or the path of a .yaml file like it; see docs/pretraining.md.",
+            show_default="none",
+        ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Changes one value of the recipe; may be repeated."),
+    ] = None,
     tasks: Tasks = None,
     samples: Annotated[
         int | None,
@@ -213,11 +227,17 @@ def export(
     Streams part by part in constant memory; the same command resumes an export that was killed. Files that were not
     written by an export are never overwritten.
     """
+    from soundseam.pipeline.config import SetupError
     from soundseam.pipeline.doctor import usable_cores
     from soundseam.pipeline.export.launch import run_export
     from soundseam.pipeline.export.mixing import mix_from
-    from soundseam.pipeline.export.plan import export_options, plan_export
+    from soundseam.pipeline.export.plan import export_options
+    from soundseam.pipeline.export.pretrain import planned
+    from soundseam.pipeline.export.recipe import load_recipe
     from soundseam.pipeline.export.target import check_export
+
+    if overrides and recipe is None:
+        raise SetupError("--set changes a value of a recipe: add --recipe pretrain")
 
     mix = mix_from(samples, quotas or (), weights or (), seed)
     options = export_options(
@@ -231,10 +251,11 @@ def export(
             "conversations": conversations,
             "tables": tables,
             "mix": mix,
+            "recipe": None if recipe is None else load_recipe(recipe, overrides or ()),
         }
     )
     with terminal.status("reading samples") as update:
-        plan = plan_export(output, target, options)
+        plan = planned(output, target, options)
         check_export(plan, replace)
         summary = run_export(
             plan, workers or usable_cores(), lambda done, parts: update(f"{done:,} of {parts:,} parts")
@@ -242,14 +263,14 @@ def export(
     counts = summary.counts
     terminal.result(
         {**summary.model_dump(), "total": counts.total},
-        _export_table(counts),
+        _export_table(counts) if options.recipe is None else _packs_table(options.recipe, counts),
         f"{counts.total:,} samples are in {target}{'' if summary.parts_written else ', as before: nothing was to do'}",
     )
     held = {name.rpartition("/")[0] for name in counts.samples}
     if missing := [task for task in summary.shares if task not in held and not tasks]:
         terminal.warn(
-            f"No samples of {', '.join(missing)}, which should have a share of the mix: docs/tasks.md says what each "
-            "needs"
+            f"No samples of {', '.join(missing)}, which should have a share of the mix: "
+            f"docs/{'tasks' if recipe is None else 'pretraining'}.md says what each needs"
         )
     if counts.lost:
         terminal.warn(
@@ -278,6 +299,21 @@ def _export_table(counts: Counts) -> Table:
     return table
 
 
+def _packs_table(recipe: PretrainRecipe, counts: Counts) -> Table:
+    from soundseam.pipeline.export.packs import packing_line, shares_reached
+
+    table = Table(title=packing_line(recipe, counts), title_justify="left")
+    for heading in ("kind", "documents", "tokens", "wanted", "reached"):
+        table.add_column(heading, justify="left" if heading == "kind" else "right")
+    for kind, (wanted, reached, amount) in shares_reached(recipe, counts).items():
+        documents = sum(count for name, count in counts.samples.items() if name.startswith(f"{kind}/"))
+        numbers = (documents, amount.audio_tokens + amount.text_tokens)
+        table.add_row(kind, *(f"{number:,}" for number in numbers), f"{wanted:.1%}", f"{reached:.1%}")
+    for reason, count in counts.skipped.items():
+        table.add_row(f"left out: {reason}", f"{count:,}")
+    return table
+
+
 COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
     sft: (
         "soundseam sft out",
@@ -288,6 +324,7 @@ COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
         "soundseam export out --format moss --output moss",
         "soundseam export out --format swift --output swift --conversations",
         "soundseam export out --format hf --output hf --stage pretrain --no-tables",
+        "soundseam export out --format webdataset --output packs --recipe pretrain --set context=4096",
         "soundseam export out --format webdataset --output shards --samples 1000 --quota refusal=50 --weight zh=0.5",
     ),
 }

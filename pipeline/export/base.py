@@ -15,6 +15,7 @@ from pydantic import Field
 
 from soundseam.annotators.flac import num_flac_samples, wav_of
 from soundseam.pipeline.export.mixing import MixConfig
+from soundseam.pipeline.export.recipe import PretrainRecipe
 from soundseam.pipeline.storage import files
 from soundseam.schemas.record import Record
 from soundseam.schemas.sample import MessageKind, Role, Sample, Split
@@ -57,6 +58,15 @@ class Item:
             return self.sample.answer
         return f"<think>\n{self.sample.reasoning}\n</think>\n\n{self.sample.answer}"
 
+    @property
+    def question(self) -> str:
+        return self.sample.question
+
+    def fields(self) -> dict[str, Json]:
+        """All fields but the audio, with the prior of the answer."""
+        fields: dict[str, Json] = self.sample.model_dump(mode="json")
+        return {**fields, "sample_id": self.key, "answer_prior": self.answer_prior}
+
     def turns(self) -> list[tuple[Role, MessageKind, str]]:
         """The conversation as (role, kind, content), with the answer in the form that a model should write."""
         reasoned = self.sample.reasoning is not None
@@ -87,6 +97,7 @@ class ExportOptions(Record):
         default=None, description="prefix of audio paths; null means the export's own folder"
     )
     mix: MixConfig = MixConfig()
+    recipe: PretrainRecipe | None = Field(default=None, description="write packs of this pretraining mix")
 
 
 @dataclass(frozen=True)
@@ -149,6 +160,10 @@ class Format(ABC):
     """A command that trains on it, for the end of its README; {target} is the export's folder."""
     holds_conversations: ClassVar[bool] = True
     """Whether one entry may contain several questions with their answers."""
+    holds_packs: ClassVar[bool] = False
+    """Whether one entry may be any sequence of texts and clips."""
+    pack_command: ClassVar[str] = ""
+    """A command that trains on packs, if it is another one than `command`."""
 
     @abstractmethod
     def writer(self, place: Place) -> PartWriter:
@@ -200,12 +215,6 @@ class AudioFolder:
             self._place.path(*parts).write_bytes(audio_bytes(clip, self._container))
             self._written.add(clip.segment_id)
         return self._place.audio_uri(*parts)
-
-
-def sample_fields(item: Item) -> dict[str, Json]:
-    """All fields of a sample except its audio, with the prior of its answer."""
-    fields: dict[str, Json] = item.sample.model_dump(mode="json")
-    return {**fields, "sample_id": item.key, "answer_prior": item.answer_prior}
 
 
 def read_target(target: str, name: str) -> str:

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 
 from pydantic import Field
 
 from soundseam.pipeline.export.base import Item
+from soundseam.pipeline.export.tokens import TextCounter, audio_tokens, text_tokens
 from soundseam.schemas.record import Record
 from soundseam.schemas.sample import MessageKind
-
-AUDIO_TOKENS_A_SECOND = 12.5
-"""MOSS-Audio's encoder (arXiv 2606.01802)."""
-MARKER_S = 2
-"""Interval of the time markers, which have one token per digit."""
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af]")
-_LETTERS_A_TOKEN = 4.0
-"""Approximate, for scripts with spaces and byte-pair vocabularies of 150,000 entries; in other scripts one character is
-one.
-"""
 
 
 class Amount(Record):
@@ -50,6 +40,9 @@ class Counts(Record):
     """Total length of the clips, each counted once."""
     amounts: dict[str, Amount] = Field(default={})
     """task → its amount."""
+    packs: int = 0
+    packed_tokens: int = 0
+    """Of all packs, without padding."""
 
     @property
     def total(self) -> int:
@@ -72,13 +65,16 @@ class Counts(Record):
                 task: self.amounts.get(task, Amount()) + other.amounts.get(task, Amount())
                 for task in sorted(self.amounts.keys() | other.amounts.keys())
             },
+            packs=self.packs + other.packs,
+            packed_tokens=self.packed_tokens + other.packed_tokens,
         )
 
 
 class Tally:
     """Counts the items of one part; the ids of its clips are in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, count_text: TextCounter = text_tokens) -> None:
+        self._count_text = count_text
         self._samples: Counter[str] = Counter()
         self._languages: Counter[str] = Counter()
         self._licenses: Counter[str] = Counter()
@@ -95,7 +91,7 @@ class Tally:
         self._languages[sample.language] += 1
         self._licenses[sample.license or "unknown"] += 1
         self._clips.update((clip.segment_id, clip.duration_ms) for clip in item.clips)
-        self._amounts[sample.task] = self._amounts.get(sample.task, Amount()) + _amount_of(item)
+        self._amounts[sample.task] = self._amounts.get(sample.task, Amount()) + amount_of(item, self._count_text)
 
     def counts(self, lost: int) -> Counts:
         return Counts(
@@ -109,25 +105,14 @@ class Tally:
         )
 
 
-def _amount_of(item: Item) -> Amount:
+def amount_of(item: Item, count_text: TextCounter) -> Amount:
+    """The amount of data of one sample."""
     texts = [content for _, kind, content in item.turns() if kind is MessageKind.TEXT]
     return Amount(
         audio_ms=sum(clip.duration_ms for clip in item.clips),
         audio_tokens=sum(audio_tokens(clip.duration_ms) for clip in item.clips),
-        text_tokens=sum(map(text_tokens, texts)),
+        text_tokens=sum(map(count_text, texts)),
     )
-
-
-def audio_tokens(duration_ms: int) -> int:
-    """Tokens of a clip in MOSS-Audio: frames, and the digits of a time every two seconds."""
-    frames = -(-duration_ms * AUDIO_TOKENS_A_SECOND // 1000)
-    return int(frames) + sum(len(str(second)) for second in range(MARKER_S, duration_ms // 1000 + 1, MARKER_S))
-
-
-def text_tokens(text: str) -> int:
-    """Approximate number of tokens of a text."""
-    wide = len(_CJK.findall(text))
-    return wide + round((len(text) - wide) / _LETTERS_A_TOKEN)
 
 
 def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

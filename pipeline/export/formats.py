@@ -33,3 +33,8 @@ def format_named(name: str) -> Format:
     if name not in FORMATS:
         raise SetupError(f"no format {name}{did_you_mean(name, FORMATS)} (one of {', '.join(FORMATS)})")
     return FORMATS[name]
+
+
+def holding_packs() -> tuple[str, ...]:
+    """The formats that can hold packs."""
+    return tuple(name for name, form in FORMATS.items() if form.holds_packs)

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from soundseam.pipeline.export.base import Finished, Format, Item, PartWriter, Place, sample_fields
+from soundseam.pipeline.export.base import Finished, Format, Item, PartWriter, Place
+from soundseam.pipeline.export.packs import PackedDocument, PackItem
 from soundseam.pipeline.export.shards import RollingName
 from soundseam.schemas.sample import Sample
 from soundseam.schemas.tables import arrow_schema
@@ -26,9 +27,11 @@ TWO_CLIPS = "_two_clips"
 """Suffix of the configuration of a task's samples with two clips."""
 
 
-def sample_schema(clips: int = 1) -> pa.Schema:
+def sample_schema(clips: int = 1, packs: bool = False) -> pa.Schema:
     """A sample's columns, its question and answer as texts, its answer's prior, and its clip with datasets' Audio type;
-    a list of clips if samples have several."""
+    a list of clips if samples have several, or are `packs`, which have more columns."""
+    if packs:
+        return _with_documents(sample_schema(clips=2))
     audio = pa.field("audio", _AUDIO) if clips == 1 else pa.field("audios", pa.list_(_AUDIO))
     texts = [pa.field(name, pa.string()) for name in ("question", "text")]
     fields = [audio, *texts, *arrow_schema(Sample), pa.field("answer_prior", pa.float64())]
@@ -37,12 +40,18 @@ def sample_schema(clips: int = 1) -> pa.Schema:
     return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
 
 
+def _with_documents(schema: pa.Schema) -> pa.Schema:
+    documents = pa.list_(pa.field("element", pa.struct(list(arrow_schema(PackedDocument)))))
+    return schema.append(pa.field("tokens", pa.int64())).append(pa.field("documents", documents))
+
+
 class HuggingFace(Format):
     """`data/<task>/<split>-*.parquet`, one configuration per task, and the corpus's tables, one configuration each."""
 
     name: ClassVar[str] = "hf"
     reader: ClassVar[str] = "datasets 3, 4 and 5"
     command: ClassVar[str] = "python -c \"import datasets; print(datasets.load_dataset('{target}'))\""
+    holds_packs: ClassVar[bool] = True
 
     def writer(self, place: Place) -> PartWriter:
         return HuggingFaceWriter(place)
@@ -57,11 +66,12 @@ class HuggingFaceWriter(PartWriter):
         self._open: dict[tuple[str, str], _OpenFile] = {}
 
     def write(self, item: Item) -> str | None:
-        several = len(item.clips) > 1
+        is_pack = isinstance(item, PackItem)
+        several = len(item.clips) > 1 and not is_pack
         key = (f"{item.sample.task}{TWO_CLIPS if several else ''}", item.sample.split)
         if key not in self._open:
             name = RollingName(self._place, f"data/{key[0]}", key[1], "parquet")
-            self._open[key] = _OpenFile(name, sample_schema(len(item.clips)))
+            self._open[key] = _OpenFile(name, sample_schema(len(item.clips), is_pack))
         self._open[key].add(item)
         if sum(file.pending_bytes for file in self._open.values()) >= ROW_GROUP_BYTES:
             max(self._open.values(), key=lambda file: file.pending_bytes).flush()
@@ -81,9 +91,9 @@ class _OpenFile:
 
     def add(self, item: Item) -> None:
         audios = [{"bytes": clip.flac, "path": f"{clip.segment_id}.flac"} for clip in item.clips]
-        played = {"audios": audios} if len(audios) > 1 else {"audio": audios[0]}
-        texts = {"question": item.sample.question, "text": item.answer}
-        self._pending.append({**sample_fields(item), **texts, **played})
+        played = {"audios": audios} if "audios" in self._schema.names else {"audio": audios[0]}
+        texts = {"question": item.question, "text": item.answer}
+        self._pending.append({**item.fields(), **texts, **played})
         self.pending_bytes += sum(len(clip.flac) for clip in item.clips) + 4096
         if len(self._pending) >= ROW_GROUP_ROWS:
             self.flush()

@@ -17,7 +17,9 @@ from soundseam.pipeline.export.base import EXPORT_FOLDER, SPLITS, ExportOptions,
 from soundseam.pipeline.export.counts import Counts, Tally
 from soundseam.pipeline.export.formats import format_named
 from soundseam.pipeline.export.hf import TWO_CLIPS
-from soundseam.pipeline.export.plan import ExportPlan, Part, PartReader, mix_of
+from soundseam.pipeline.export.packs import PackWriter, pack_notes
+from soundseam.pipeline.export.plan import ExportPlan, Part, mix_of
+from soundseam.pipeline.export.pretrain import part_reader, part_writer
 from soundseam.pipeline.export.target import (
     LAYOUT_FILE,
     MARKERS,
@@ -31,6 +33,7 @@ from soundseam.pipeline.export.target import (
     whole_parts,
     write_layout,
 )
+from soundseam.pipeline.export.tokens import text_counter
 from soundseam.pipeline.local.pool import in_order
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import stages_in
@@ -83,12 +86,21 @@ def readme(options: ExportOptions, counts: Counts) -> str:
         lines += ["", "| not in this format | samples |", "|---|---:|"]
         lines += [f"| {name} | {count:,} |" for name, count in counts.skipped.items()]
     shares = mix_of(options).shares
-    if shares:
+    if options.recipe is not None:
+        lines += pack_notes(options.recipe, counts)
+    elif shares:
         lines += ["", "Meant to be sampled in these shares, the rest being text:", ""]
         lines += [f"- {task}: {share:g}" for task, share in shares.items()]
-    if command := format_named(options.to).command:
-        lines += ["", "## Use", "", "```bash", command.format(target="."), "```"]
+    if command := _command(options):
+        lines += ["", "## Use", "", "```bash", command, "```"]
     return "\n".join(lines) + "\n"
+
+
+def _command(options: ExportOptions) -> str:
+    form = format_named(options.to)
+    if options.recipe is None:
+        return form.command.format(target=".")
+    return (form.pack_command or form.command).format(target=".", context=options.recipe.context)
 
 
 def _task_rows(counts: Counts) -> Iterator[str]:
@@ -223,9 +235,10 @@ def _no_samples(plan: ExportPlan, counts: Counts) -> str:
 
 def write_part(plan: ExportPlan, part: Part) -> PartMarker:
     """Writes one part: its files beside their final location, then moves them, then writes the marker."""
-    reader, tally = PartReader(plan, part), Tally()
+    recipe = plan.options.recipe
+    reader, tally = part_reader(plan, part), Tally(text_counter(recipe.tokenizer if recipe else None))
     with tempfile.TemporaryDirectory(prefix="part-", dir=_scratch(plan.target)) as folder:
-        writer = format_named(plan.options.to).writer(Place(Path(folder), plan.target, part.part, plan.options))
+        writer = part_writer(Place(Path(folder), plan.target, part.part, plan.options))
         for item in reader.items():
             tally.add(item, writer.write(item))
         writer.close()
@@ -233,7 +246,10 @@ def write_part(plan: ExportPlan, part: Part) -> PartMarker:
         written = [part_file(Path(folder), name) for name in names]
         for name in names:
             _place(Path(folder) / name, plan.target, name)
-    marker = PartMarker(part=part.part, files=tuple(written), counts=tally.counts(reader.lost))
+    counts = tally.counts(reader.lost)
+    if isinstance(writer, PackWriter):
+        counts = counts.plus(writer.counts())
+    marker = PartMarker(part=part.part, files=tuple(written), counts=counts)
     uri = files.join(plan.target, MARKERS, f"{part.part}.json")
     files.write_atomically(uri, marker.model_dump_json().encode())
     return marker

@@ -107,6 +107,10 @@ class Swift(LinesFormat):
         "swift sft --model Qwen/Qwen2.5-Omni-7B --dataset {target}/train.jsonl --val_dataset {target}/validation.jsonl"
     )
     container: ClassVar[Container] = "flac"
+    holds_packs: ClassVar[bool] = True
+    pack_command: ClassVar[str] = (
+        "swift pt --model Qwen/Qwen2.5-Omni-7B --dataset {target}/train.jsonl --max_length {context}"
+    )
 
     def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:
         return {"messages": marked_messages(item), "audios": list(audio)}
@@ -126,6 +130,8 @@ class LlamaFactory(Swift):
         "--eval_dataset soundseam_validation --output_dir saves"
     )
     indexes: ClassVar[tuple[str, ...]] = (*Swift.indexes, "dataset_info.json")
+    # Its turns must alternate between user and assistant.
+    holds_packs: ClassVar[bool] = False
 
     def finish(self, finished: Finished) -> Mapping[str, str]:
         entries = {
@@ -178,6 +184,7 @@ class Qwen(LinesFormat):
     name: ClassVar[str] = "qwen"
     reader: ClassVar[str] = "apply_chat_template of Qwen-Omni and Qwen-Audio processors, TRL"
     container: ClassVar[Container] = "wav"
+    holds_packs: ClassVar[bool] = True
     command: ClassVar[str] = (
         "python -c \"import datasets; print(datasets.load_dataset('json', data_files='{target}/train.jsonl'))\""
     )

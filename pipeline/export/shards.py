@@ -23,7 +23,6 @@ from soundseam.pipeline.export.base import (
     Place,
     num_samples,
     read_target,
-    sample_fields,
 )
 
 
@@ -69,6 +68,7 @@ class WebDataset(Format):
         'shardshuffle=False))))"'
     )
     indexes: ClassVar[tuple[str, ...]] = tuple(f"{split}.json" for split in SPLITS)
+    holds_packs: ClassVar[bool] = True
 
     def writer(self, place: Place) -> PartWriter:
         return WebDatasetWriter(place)
@@ -99,7 +99,7 @@ class WebDatasetWriter(PartWriter):
         tar = self._tars[split]
         for index, clip in enumerate(item.clips):
             name.bytes += add_member(tar, f"{item.key}.{f'{index + 1}.' if index else ''}flac", clip.flac)
-        fields = json.dumps(sample_fields(item), ensure_ascii=False)
+        fields = json.dumps(item.fields(), ensure_ascii=False)
         name.bytes += add_member(tar, f"{item.key}.json", fields.encode())
         name.bytes += add_member(tar, f"{item.key}.txt", item.answer.encode())
         shard = self._open[split]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundseam.pipeline.export.counts import Amount, Counts, audio_tokens, text_tokens
+from soundseam.pipeline.export.counts import Amount, Counts
 
 NAMES = st.dictionaries(st.sampled_from("abc"), st.integers(1, 9))
 AMOUNTS = st.builds(
@@ -22,36 +21,6 @@ COUNTS = st.builds(
     clips_ms=st.integers(0, 99),
     amounts=st.dictionaries(st.sampled_from("abc"), AMOUNTS),
 )
-
-
-@pytest.mark.parametrize(
-    ("duration_ms", "tokens"),
-    [
-        (0, 0),
-        (1, 1),
-        (80, 1),
-        (81, 2),
-        (1_000, 13),
-        (1_999, 25),
-        (2_000, 25 + 1),
-        (9_999, 125 + 4),
-        (10_000, 125 + 4 + 2),
-        (30_000, 375 + 4 + 11 * 2),
-        (100_000, 1_250 + 4 + 45 * 2 + 3),
-    ],
-)
-def test_a_clip_is_twelve_and_a_half_tokens_a_second_and_a_digit_of_every_second_second(
-    duration_ms: int, tokens: int
-) -> None:
-    assert audio_tokens(duration_ms) == tokens
-
-
-@pytest.mark.parametrize(
-    ("text", "tokens"),
-    [("", 0), ("word", 1), ("eight bytes.", 3), ("\u4eca\u5929", 2), ("\u4eca word", 2), ("\uac00\u3042", 2)],
-)
-def test_a_token_is_four_letters_or_a_character(text: str, tokens: int) -> None:
-    assert text_tokens(text) == tokens
 
 
 @given(COUNTS, COUNTS)

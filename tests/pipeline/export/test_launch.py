@@ -9,12 +9,12 @@ import pytest
 
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.export.base import ExportOptions, Item, PartWriter
-from soundseam.pipeline.export.counts import audio_tokens, text_tokens
 from soundseam.pipeline.export.formats import FORMATS, format_named
 from soundseam.pipeline.export.launch import run_export
 from soundseam.pipeline.export.lines import LinesWriter
 from soundseam.pipeline.export.plan import plan_export
 from soundseam.pipeline.export.shards import WebDatasetWriter
+from soundseam.pipeline.export.tokens import audio_tokens, text_tokens
 from soundseam.pipeline.storage import files
 from tests.pipeline.export.exports import HALF, audio_in, export, make_corpus, samples_in, tree
 from tests.pipeline.sft.builders import a_rich_recording
@@ -231,8 +231,8 @@ def test_a_clip_is_frames_and_the_digits_of_times() -> None:
     # 12 s: 150 frames, and 2, 4, 6, 8, 10, 12.
     assert audio_tokens(12_000) == 150 + 4 + 2 * 2
     assert audio_tokens(0) == 0
-    assert text_tokens("四个字。") == 3
-    assert text_tokens("twelve chars") == 3
+    assert text_tokens("四个字。") == 4
+    assert text_tokens("fourteen chars") == 3
 
 
 def test_a_corpus_without_samples_is_refused(tmp_path: Path) -> None:

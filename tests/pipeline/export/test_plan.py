@@ -10,7 +10,8 @@ import pytest
 
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.export.base import Item
-from soundseam.pipeline.export.plan import ExportPlan, PartReader, export_options, mix_of
+from soundseam.pipeline.export.plan import ExportPlan, export_options, mix_of
+from soundseam.pipeline.export.reader import PartReader
 from soundseam.pipeline.sft.summary import FEWEST_QUESTIONS, PRIORS_FILE
 from tests.pipeline.export.by_hand import SAMPLES, SEGMENTS, commit_by_hand, plan_by_hand, sample_of
 from tests.pipeline.export.items import ANSWER, CHAIN

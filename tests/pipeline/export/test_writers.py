@@ -16,7 +16,9 @@ from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.export.base import Clip, ExportOptions, Place, Stage, audio_bytes, num_samples
 from soundseam.pipeline.export.counts import Amount, Tally
 from soundseam.pipeline.export.formats import FORMATS, format_named
-from soundseam.pipeline.export.plan import conversation_of, export_options, is_taken
+from soundseam.pipeline.export.plan import export_options, is_taken
+from soundseam.pipeline.export.reader import conversation_of
+from soundseam.pipeline.export.tokens import text_tokens
 from soundseam.schemas.sample import MessageKind, Role, Scoring
 from tests.pipeline.export.items import (
     ANSWER,
@@ -184,7 +186,7 @@ def test_what_is_counted_is_what_was_written() -> None:
     assert (counts.skipped, counts.lost, counts.total) == ({"several_audios": 1}, 2, 4)
     # Each clip once, and each time it is played.
     assert counts.clips_ms == 1_000 + 2_000
-    texts = round(len(QUESTION) / 4) + round(len(ANSWER) / 4)
+    texts = text_tokens(QUESTION) + text_tokens(ANSWER)
     assert counts.amount == Amount(audio_ms=6_000, audio_tokens=4 * 13 + 26, text_tokens=4 * texts)
 
 

@@ -1,0 +1,184 @@
+"""Reads the samples of an export's parts, with their audio."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.export.base import Clip, Item, Stage
+from soundseam.pipeline.export.formats import format_named
+from soundseam.pipeline.export.mixing import Stratum, copies_of
+from soundseam.pipeline.export.plan import ExportPlan, Part, is_taken
+from soundseam.pipeline.sft.summary import Question, read_priors
+from soundseam.pipeline.storage.corpus import Corpus, flac_in
+from soundseam.pipeline.work import SEGMENTS_STAGE
+from soundseam.schemas.sample import AnswerSpec, Message, MessageKind, Role, Sample, Scoring
+from soundseam.schemas.tables import SAMPLES_FOLDER, Table
+
+_PLAIN_NAME = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]*")
+_SEGMENT_COLUMNS = ("recording_id", "segment_id", "start_ms", "end_ms", "audio")
+
+
+@dataclass
+class PartReader:
+    """Reads a part's samples in the order of its segments, each after its last clip has been read.
+
+    Keeps the texts of one commit's samples in memory, and the audio of segments needed by samples with several clips.
+    `lost` counts samples whose audio is missing because the corpus was rebuilt after them.
+    """
+
+    plan: ExportPlan
+    part: Part
+    lost: int = 0
+    _clips: dict[str, Clip] = field(default_factory=dict)
+
+    def items(self) -> Iterator[Item]:
+        priors = read_priors(self.plan.output)
+        for shard in self.part.shards:
+            yield from self._items_of(shard, priors)
+
+    def _items_of(self, shard: int, priors: Mapping[tuple[Question, str], float]) -> Iterator[Item]:
+        segments = Corpus.load(self.plan.output, [SEGMENTS_STAGE], shard)
+        stages = [f"{SAMPLES_FOLDER}/{task}" for task in self.plan.tasks]
+        samples = Corpus.load(self.plan.output, stages, shard)
+        wanted = set(self.part.recording_ids)
+        for commit in segments.commits[SEGMENTS_STAGE]:
+            mine = dict.fromkeys(sorted(wanted & commit.recording_ids), "")
+            if mine:
+                waiting = self._samples(segments, samples, mine)
+                yield from self._joined(segments, mine, waiting, priors)
+                wanted -= mine.keys()
+
+    def _samples(self, segments: Corpus, samples: Corpus, mine: Mapping[str, str]) -> list[tuple[Sample, int]]:
+        """Samples with the number of their uses, in order of id."""
+        found = ((sample, self._uses(sample)) for sample in self._found(segments, samples, mine))
+        return sorted(((sample, copies) for sample, copies in found if copies), key=lambda pair: pair[0].sample_id)
+
+    def _uses(self, sample: Sample) -> int:
+        rate = self._rates.get(stratum_of(sample), 0.0) if self._rates else 1.0
+        return copies_of(sample.sample_id, rate, self.plan.options.mix.seed)
+
+    @cached_property
+    def _rates(self) -> Mapping[Stratum, float]:
+        return {Stratum(rate.task, rate.language, rate.event_class): rate.rate for rate in self.plan.rates}
+
+    def _found(
+        self,
+        segments: Corpus,  # noqa: ARG002 - for those that look at a segment's neighbours
+        samples: Corpus,
+        mine: Mapping[str, str],
+    ) -> Iterator[Sample]:
+        """The samples of some recordings that belong to the stage."""
+        yield from taken_samples(samples, self.plan.options.stage, mine)
+
+    def _joined(
+        self,
+        segments: Corpus,
+        mine: Mapping[str, str],
+        samples: Sequence[tuple[Sample, int]],
+        priors: Mapping[tuple[Question, str], float],
+    ) -> Iterator[Item]:
+        waiting: dict[str, list[tuple[Sample, int]]] = {}
+        needed: dict[str, int] = {}
+        for pair in samples:
+            # Segments are in order of time, and so are their ids.
+            waiting.setdefault(max(pair[0].segment_ids), []).append(pair)
+            for segment_id in set(pair[0].audio_ids):
+                needed[segment_id] = needed.get(segment_id, 0) + 1
+        for row in segments.rows(Table.SEGMENTS, _SEGMENT_COLUMNS, mine):
+            clip = _clip(row)
+            if clip.segment_id in needed:
+                self._clips[clip.segment_id] = clip
+            ready = waiting.pop(clip.segment_id, [])
+            there = [pair for pair in ready if all(name in self._clips for name in pair[0].audio_ids)]
+            self.lost += len(ready) - len(there)
+            for sample, copies in self._in_conversations(there):
+                yield from self._copies(sample, copies, priors)
+            for sample, _ in ready:
+                self._release(sample, needed)
+        self.lost += sum(len(pairs) for pairs in waiting.values())
+        self._clips.clear()
+
+    def _in_conversations(self, ready: Sequence[tuple[Sample, int]]) -> list[tuple[Sample, int]]:
+        """The samples; if requested, those of one clip and language as one conversation."""
+        options = self.plan.options
+        if not (options.conversations and format_named(options.to).holds_conversations):
+            return list(ready)
+        alone = [pair for pair in ready if len(pair[0].segment_ids) > 1]
+        by_language: dict[str, list[Sample]] = {}
+        for sample, copies in ready:
+            if len(sample.segment_ids) == 1:
+                by_language.setdefault(sample.language, []).extend([sample] * min(copies, 1))
+        return [(conversation_of(members, options.reasoning), 1) for members in by_language.values()] + alone
+
+    def _copies(self, sample: Sample, copies: int, priors: Mapping[tuple[Question, str], float]) -> Iterator[Item]:
+        question = (sample.task, sample.kind, sample.topic, sample.language)
+        prior = priors.get((question, sample.answer_spec.reference))
+        clips = tuple(self._clips[segment_id] for segment_id in sample.audio_ids)
+        for number in range(copies):
+            key = sample.sample_id if number == 0 else f"{sample.sample_id}-{number + 1}"
+            yield Item(key, sample, clips, prior, self.plan.options.reasoning)
+
+    def _release(self, sample: Sample, needed: dict[str, int]) -> None:
+        for segment_id in set(sample.audio_ids):
+            needed[segment_id] -= 1
+            if not needed[segment_id]:
+                self._clips.pop(segment_id, None)
+
+
+_LAST = ("caption", "asr", "asr_words", "asr_sentences", "speaker_transcript", "lyrics", "event_list")
+"""Tasks whose answers reveal others: they come last."""
+
+
+def conversation_of(samples: Sequence[Sample], with_reasoning: bool) -> Sample:
+    """Samples about one clip in one language as one: the audio once, then each question with its answer."""
+    ordered = sorted(samples, key=lambda one: (one.task in _LAST, one.sample_id))
+    first = ordered[0]
+    audio = [message for message in first.messages if message.kind is MessageKind.AUDIO]
+    turns = [
+        Message(role=role, kind=MessageKind.TEXT, content=text)
+        for sample in ordered
+        for role, text in (
+            (Role.USER, sample.question),
+            (Role.ASSISTANT, Item("", sample, (), None, with_reasoning).answer),
+        )
+    ]
+    return first.model_copy(
+        update={
+            "sample_id": f"{first.segment_ids[0]}-conversation-{first.language}",
+            "task": CONVERSATION,
+            "kind": "turns",
+            "topic": "",
+            "messages": (*audio, *turns),
+            "reasoning": None,
+            "answer_spec": AnswerSpec(scoring=Scoring.OPEN, reference=ordered[-1].answer),
+            "evidence": tuple(dict.fromkeys(one for sample in ordered for one in sample.evidence)),
+            "verdicts": tuple(dict.fromkeys(verdict for sample in ordered for verdict in sample.verdicts)),
+        }
+    )
+
+
+CONVERSATION = "conversation"
+
+
+def _clip(row: Mapping[str, object]) -> Clip:
+    if not _PLAIN_NAME.fullmatch(name := str(row["segment_id"])):
+        # Files of an export are named by it: from a corpus of somebody else it might lead out of the folder.
+        raise SetupError(f"{name!r} is no id of a segment: was this corpus made by Soundseam?")
+    return Clip(name, flac_in(row), int(str(row["end_ms"])) - int(str(row["start_ms"])))
+
+
+def taken_samples(samples: Corpus, stage: Stage, wanted: Mapping[str, str]) -> Iterator[Sample]:
+    """The samples of some recordings that belong to a stage, task by task."""
+    for name in samples.commits:
+        for row in samples.rows(name, None, wanted):
+            sample = Sample.model_validate(row)
+            if is_taken(stage, sample.kind, sample.task):
+                yield sample
+
+
+def stratum_of(sample: Sample) -> Stratum:
+    return Stratum(sample.task, sample.language, str(sample.event_class))
