@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError, field_validator
 
-from soundseam.pipeline.config import SetupError, first_problem, read_text, tree_of
+from soundseam.pipeline.config import SetupError, did_you_mean, first_problem, read_text, tree_of
 from soundseam.pipeline.storage import files
 from soundseam.schemas.record import Record
 
@@ -35,8 +35,8 @@ class PretrainRecipe(Record):
     context: int = Field(
         default=8192, ge=64, description="maximum number of tokens of a pack; 8,192 is MOSS-Audio's script's"
     )
-    shares: dict[Kind, float] = Field(
-        default={Kind.ASR: 0.2, Kind.INTERLEAVED: 0.1, Kind.CAPTION: 0.4, Kind.TEXT: 0.3},
+    shares: dict[str, float] = Field(
+        default={"asr": 0.2, "interleaved": 0.1, "caption": 0.4, "text": 0.3},
         description="kind → its share of the tokens, in any unit; asr and interleaved together are the 30 % ASR of "
         "arXiv 2606.01802",
     )
@@ -66,7 +66,9 @@ class PretrainRecipe(Record):
 
     @field_validator("shares")
     @classmethod
-    def _are_shares(cls, shares: dict[Kind, float]) -> dict[Kind, float]:
+    def _are_shares(cls, shares: dict[str, float]) -> dict[str, float]:
+        if unknown := sorted(set(shares) - set(Kind)):
+            raise ValueError(f"no kind {unknown[0]}{did_you_mean(unknown[0], Kind)} (one of {', '.join(Kind)})")
         if min(shares.values(), default=0.0) < 0 or not sum(shares.values()) > 0:
             raise ValueError("shares must be numbers of at least 0, some of them above 0")
         return shares
@@ -74,8 +76,8 @@ class PretrainRecipe(Record):
     def share_of(self, kind: str, kinds: Sequence[str]) -> float:
         """The share of a kind, from 0 to 1, if there are documents of `kinds` only."""
         wanted = {each: self.shares.get(each, 0.0) for each in Kind}
-        for absent in set(Kind) - set(kinds):
-            replacing = REPLACES.get(Kind(absent))
+        for absent in (each for each in Kind if each not in kinds):
+            replacing = REPLACES.get(absent)
             if replacing is not None and replacing in kinds:
                 wanted[replacing] += wanted[absent]
             wanted[absent] = 0.0
