@@ -8,17 +8,21 @@ from typing import ClassVar, Generic, Literal, TypeVar
 from pydantic import Field
 
 from soundseam.annotators.base import Annotator, Backend, Clip
-from soundseam.annotators.grammar import general, music, narration, speech
+from soundseam.annotators.grammar import chinese, general, music, narration, speech
 from soundseam.annotators.grammar import scene as grammar_scene
 from soundseam.annotators.grammar import sounds as grammar_sounds
 from soundseam.annotators.grammar.engine import (
+    CHINESE,
     GRAMMAR,
     GRAMMAR_REVISION,
     WITHOUT,
+    Language,
     Rows,
     Rule,
     caption_text,
     compose,
+    derive_text,
+    split_variant,
     without,
 )
 from soundseam.annotators.grammar.general import DETAILS as GENERAL_DETAILS
@@ -32,6 +36,7 @@ from soundseam.annotators.grammar.sounds import PLAIN_SOUNDS, SOUNDS, STEADY_SOU
 from soundseam.annotators.grammar.speech import DETAILS as SPEECH_DETAILS
 from soundseam.annotators.grammar.speech import MANNER
 from soundseam.annotators.grammar.speech import OPENING as SPEECH_OPENING
+from soundseam.schemas.claim import Claim
 from soundseam.schemas.event import Branch
 from soundseam.schemas.general import GeneralFacts
 from soundseam.schemas.music import MusicFacts
@@ -88,8 +93,21 @@ RULES: Mapping[str, Rule] = {
         *grammar_scene.RULES,
         *grammar_sounds.RULES,
         *narration.RULES,
+        *chinese.RULES,
     )
 }
+
+
+def derive_in(language: Language, claim: Claim) -> str | None:
+    """The sentence of `claim` in another language, from the same evidence; None if it was not derived by a rule."""
+    try:
+        name, variant = split_variant(claim.rule)
+        base, mark, left_out = name.partition(WITHOUT)
+        base = f"{base.removesuffix(CHINESE)}{CHINESE if language == 'zh' else ''}"
+        rule = rule_named(f"{base}{mark}{left_out}")
+    except (KeyError, ValueError):
+        return None
+    return derive_text(rule, claim.evidence[0].segment_id, [one.value for one in claim.evidence], variant)
 
 
 def rule_named(name: str) -> Rule:

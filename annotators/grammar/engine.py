@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from soundseam.schemas.annotation import Annotation
 from soundseam.schemas.claim import Claim, Evidence
@@ -18,7 +19,7 @@ from soundseam.schemas.tables import Table, annotation_table
 
 GRAMMAR = "grammar"
 """The name of this composer in claims and captions."""
-GRAMMAR_REVISION = "5"
+GRAMMAR_REVISION = "6"
 """Raise it whenever a rule may give another sentence, or the same in other words."""
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -31,7 +32,11 @@ _TABLES: Mapping[str, Table] = {
 }
 WITHOUT = "~"
 """Separates the name of a rule from the fields that were left out."""
+CHINESE = "@zh"
+"""Ends the name of a rule that says the same in Chinese."""
 _HAN_ENDS = ("。", "！", "？")
+_HAN_OPENING = 3
+"""Chinese sentences with this many equal characters at their beginning begin alike."""
 _TRIES = 6
 """Number of other wordings to try if a sentence would begin like an earlier one."""
 
@@ -88,6 +93,7 @@ class Pick:
 
 Say = Callable[[Values, Pick], str | None]
 """Pure; None if there is nothing worth saying. The sentence begins in lower case and has no full stop yet."""
+Language = Literal["en", "zh"]
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,16 @@ class Rule:
     """The topics of the sentence; a caption mentions each topic only once."""
     may_lack: frozenset[str] = frozenset()
     """Of what it reads, each TABLE:FIELD that a profile may have nobody to measure: it then says the rest."""
+    language: Language = "en"
+
+
+def in_chinese(rule: Rule, say: Callable[[Values, Pick], str]) -> Rule:
+    """The rule that says in Chinese, by `say`, what `rule` says: of equal values both say something, or neither."""
+
+    def say_too(values: Values, pick: Pick) -> str | None:
+        return None if rule.say(values, Pick()) is None else say(values, pick)
+
+    return Rule(f"{rule.name}{CHINESE}", rule.reads, say_too, rule.topics, rule.may_lack, "zh")
 
 
 @dataclass(frozen=True)
@@ -195,7 +211,9 @@ def derive_text(rule: Rule, segment_id: str, values: Sequence[str], variant: int
     """The sentence that `rule` derives from `values`: JSON, one per entry of `reads`, in order."""
     read = Values({name: json.loads(value) for name, value in zip(rule.reads, values, strict=True)})
     text = rule.say(read, Pick(segment_id, variant_name(rule, variant)))
-    return None if text is None else f"{text[0].upper()}{text[1:]}."
+    if text is None:
+        return None
+    return f"{text}。" if rule.language == "zh" else f"{text[0].upper()}{text[1:]}."
 
 
 def variant_name(rule: Rule, variant: int) -> str:
@@ -224,7 +242,7 @@ def without(rule: Rule, places: Collection[str]) -> Rule:
 
     base, _, before = rule.name.partition(WITHOUT)
     names = sorted({*left_out, *filter(None, before.split("+"))})
-    return Rule(f"{base}{WITHOUT}{'+'.join(names)}", reads, say, rule.topics, rule.may_lack)
+    return Rule(f"{base}{WITHOUT}{'+'.join(names)}", reads, say, rule.topics, rule.may_lack, rule.language)
 
 
 def place_of(table: Table, top: str) -> str:
@@ -284,6 +302,8 @@ def _fresh_claim(rule: Rule, rows: Rows, before: Sequence[Claim]) -> Claim | Non
 
 
 def _opening(text: str) -> tuple[str, ...]:
+    if text.endswith(_HAN_ENDS):
+        return tuple(text[:_HAN_OPENING])
     return tuple(text.lower().split()[:2])
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from typing import Literal
 
+from soundseam.annotators.grammar.arrangement import Beside
 from soundseam.annotators.grammar.engine import Pick, Rule, Values
 from soundseam.annotators.grammar.events import (
     ALL_OF_IT,
     APART,
     TOGETHER,
     SegmentEvent,
+    Stream,
     Timeline,
     read_timeline,
     timeline_reads,
 )
 from soundseam.annotators.grammar.phrases import shared_phrase, sound_phrase
-from soundseam.annotators.grammar.scene import stream_words
+from soundseam.annotators.grammar.scene import Order, stream_words
 from soundseam.annotators.grammar.sound_names import SoundName
 from soundseam.annotators.grammar.words import number_word, place_word, plural, with_article
 from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
@@ -33,7 +36,7 @@ _TOO_SHORT_FOR_PLACES_MS = 3_000
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """All events of one kind, described by one clause."""
 
     sounds: tuple[SegmentEvent, ...]
@@ -55,14 +58,22 @@ class _Part:
         return union_spans(sound.span for sound in self.sounds)
 
     @property
-    def often(self) -> str:
-        """ " twice", " again and again"; empty if it happens once or is continuous."""
+    def times(self) -> int | Literal["on and off", "again and again"]:
+        """How often it happens: once also if it is continuous, a number if its calls can be counted."""
         count = len(self.sounds)
         if count == 1:
-            return ""
+            return 1
         if count <= _COUNTED and all(sound.span.duration_ms <= _ONE_CALL_MS for sound in self.sounds):
-            return " twice" if count == 2 else f" {number_word(count)} times"
-        return " on and off" if count < 4 else " again and again"
+            return count
+        return "on and off" if count < 4 else "again and again"
+
+    @property
+    def often(self) -> str:
+        """ " twice", " again and again"; empty for once."""
+        times = self.times
+        if isinstance(times, str):
+            return f" {times}"
+        return {1: "", 2: " twice"}.get(times, f" {number_word(times)} times")
 
     @property
     def clause(self) -> str:
@@ -90,10 +101,10 @@ class _Part:
         return f"{count} {plural(shared_phrase(self.sounds))}"
 
 
-def _parts(sounds: Sequence[SegmentEvent]) -> list[_Part]:
+def parts_of(sounds: Sequence[SegmentEvent]) -> list[Part]:
     """One part per name, and one for all unnamed events, in order of first appearance."""
     kinds = sorted(sounds, key=_kind)
-    parts = [_Part(tuple(own)) for _, own in groupby(kinds, key=_kind)]
+    parts = [Part(tuple(own)) for _, own in groupby(kinds, key=_kind)]
     if len(parts) > _MAX_KINDS:
         parts = sorted(parts, key=lambda part: (part.name is None, -covered_ms(part.spans)))[:_MAX_KINDS]
     return sorted(parts, key=lambda part: (part.start_ms, part.end_ms))
@@ -106,13 +117,13 @@ def _kind(sound: SegmentEvent) -> str:
 def _say(timeline: Timeline, pick: Pick, opens: bool) -> str | None:
     if not any(sound.name for sound in timeline.sounds) or (opens and len(timeline.streams) > 1):
         return None
-    parts = _parts(timeline.sounds)
+    parts = parts_of(timeline.sounds)
     if timeline.streams:
         return _say_beside(parts, timeline, pick, opens)
     return _say_one(parts[0], timeline, pick) if len(parts) == 1 else _say_several(parts, pick)
 
 
-def _say_one(part: _Part, timeline: Timeline, pick: Pick) -> str:
+def _say_one(part: Part, timeline: Timeline, pick: Pick) -> str:
     where = _where(part, timeline)
     frames = [
         f"{part.clause}{where}",
@@ -126,22 +137,30 @@ def _say_one(part: _Part, timeline: Timeline, pick: Pick) -> str:
     return pick(*frames)
 
 
-def _where(part: _Part, timeline: Timeline) -> str:
-    """ " near the start"; empty if it takes most of the time, or if the segment is too short."""
+def where_in(part: Part, timeline: Timeline) -> float | Literal["throughout"] | None:
+    """Its place as a share of the timeline; None if it takes most of the time, or if the segment is too short."""
     whole = timeline.duration_ms
     if whole < _TOO_SHORT_FOR_PLACES_MS or part.end_ms - part.start_ms >= _WHOLE * whole:
         lasts = len(part.sounds) == 1 and whole >= 2 * _TOO_SHORT_FOR_PLACES_MS
-        return " throughout" if lasts and covered_ms(part.spans) >= ALL_OF_IT * whole else ""
-    return f" {place_word((part.start_ms + part.end_ms) / 2 / whole)}"
+        return "throughout" if lasts and covered_ms(part.spans) >= ALL_OF_IT * whole else None
+    return (part.start_ms + part.end_ms) / 2 / whole
 
 
-def _say_several(parts: Sequence[_Part], pick: Pick) -> str:
+def _where(part: Part, timeline: Timeline) -> str:
+    """ " near the start"; empty if there is nothing to say."""
+    where = where_in(part, timeline)
+    if where is None:
+        return ""
+    return f" {where}" if isinstance(where, str) else f" {place_word(where)}"
+
+
+def _say_several(parts: Sequence[Part], pick: Pick) -> str:
     first, *others = parts
     if len(others) == 1:
         return _say_pair(first, others[0], pick)
     *middle, last = others
     between = ", ".join(part.clause for part in middle)
-    if _in_turn(parts):
+    if are_in_turn(parts):
         return pick(
             f"{first.clause}, then {between}, and finally {last.clause}",
             f"first {first.clause}, then {between}, and at last {last.clause}",
@@ -156,17 +175,24 @@ def _say_several(parts: Sequence[_Part], pick: Pick) -> str:
     )
 
 
-def _say_pair(first: _Part, second: _Part, pick: Pick) -> str:
+def order_of_pair(first: Part, second: Part) -> Literal[Order.TOGETHER, Order.THEN, Order.BY_TURNS]:
     shared = covered_ms(first.spans) + covered_ms(second.spans) - covered_ms((*first.spans, *second.spans))
     share = shared / max(1, min(covered_ms(first.spans), covered_ms(second.spans)))
     if share >= TOGETHER:
+        return Order.TOGETHER
+    return Order.THEN if are_in_turn((first, second)) else Order.BY_TURNS
+
+
+def _say_pair(first: Part, second: Part, pick: Pick) -> str:
+    order = order_of_pair(first, second)
+    if order is Order.TOGETHER:
         return pick(
             f"{first.clause} while {second.clause}",
             f"{second.clause} as {first.clause}",
             f"while {first.clause}, {second.clause}",
             f"{first.doing} and {second.doing} are heard at the same time",
         )
-    if _in_turn((first, second)):
+    if order is Order.THEN:
         return pick(
             f"{first.clause}, then {second.clause}",
             f"{first.clause}, and then {second.clause}",
@@ -184,22 +210,32 @@ def _say_pair(first: _Part, second: _Part, pick: Pick) -> str:
     )
 
 
-def _in_turn(parts: Sequence[_Part]) -> bool:
+def are_in_turn(parts: Sequence[Part]) -> bool:
     """Whether each part begins when the previous one is over, or nearly so."""
     return all(after.start_ms >= before.end_ms - 200 for before, after in pairwise(parts))
 
 
-def _say_beside(parts: Sequence[_Part], timeline: Timeline, pick: Pick, opens: bool) -> str:
+def beside_of(parts: Sequence[Part], stream: Stream) -> Literal[Beside.DURING, Beside.BEFORE, Beside.AFTER] | None:
+    """Where all `parts` lie relative to a stream; None for mixed."""
+    spans = union_spans(span for part in parts for span in part.spans)
+    covered = stream.covered_ms(spans) / max(1, covered_ms(spans))
+    if covered >= _MOST_OF_IT:
+        return Beside.DURING
+    if covered <= APART and spans[-1].end_ms <= stream.start_ms + 200:
+        return Beside.BEFORE
+    return Beside.AFTER if covered <= APART and spans[0].start_ms >= stream.end_ms - 200 else None
+
+
+def _say_beside(parts: Sequence[Part], timeline: Timeline, pick: Pick, opens: bool) -> str:
     sentence = _say_one(parts[0], timeline, pick) if len(parts) == 1 else _say_several(parts, pick)
     if not opens:
         return sentence
     stream = timeline.streams[0]
     goes_on = stream_words(stream, pick).clause
-    spans = union_spans(span for part in parts for span in part.spans)
-    covered = stream.covered_ms(spans) / max(1, covered_ms(spans))
+    place = beside_of(parts, stream)
     clauses = [part.clause for part in parts]
     listed = clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"
-    if covered >= _MOST_OF_IT:
+    if place is Beside.DURING:
         return pick(
             f"while {goes_on}, {listed}",
             f"{goes_on}, and meanwhile {listed}",
@@ -207,14 +243,14 @@ def _say_beside(parts: Sequence[_Part], timeline: Timeline, pick: Pick, opens: b
             f"as {goes_on}, {listed}",
             f"{listed} while {goes_on}",
         )
-    if covered <= APART and spans[-1].end_ms <= stream.start_ms + 200:
+    if place is Beside.BEFORE:
         return pick(
             f"{listed} before {goes_on}",
             f"{listed}, then {goes_on}",
             f"first {listed}, then {goes_on}",
             f"{listed}; then {goes_on}",
         )
-    if covered <= APART and spans[0].start_ms >= stream.end_ms - 200:
+    if place is Beside.AFTER:
         return pick(
             f"{goes_on}, then {listed}",
             f"{goes_on}, and after that {listed}",

@@ -20,14 +20,14 @@ _MUCH_LONGER = 2.0
 
 def sound_phrase(sound: SegmentEvent) -> str:
     """Without article: "short, bright sound"."""
-    return _joined((_strength(sound), _size(sound), _character(sound)), _noun(sound) + _pitch(sound))
+    return _joined((strength(sound), size(sound), character(sound)), _noun(sound) + pitch(sound))
 
 
 def lasting_phrase(sound: SegmentEvent) -> str:
     """The same with its length, if that is worth mentioning: "sound lasting about three seconds"."""
     if sound.span.duration_ms < 1_500:
         return sound_phrase(sound)
-    words = _joined((_strength(sound), _character(sound)), _noun(sound) + _pitch(sound))
+    words = _joined((strength(sound), character(sound)), _noun(sound) + pitch(sound))
     return f"{words} lasting {seconds_word(sound.span.duration_ms)}"
 
 
@@ -35,40 +35,40 @@ def follow_phrase(first: SegmentEvent, second: SegmentEvent) -> str:
     """`second`, mentioned after `first`, with its article: "a longer, bright one"."""
     if _noun(first) != _noun(second):
         return with_article(sound_phrase(second))
-    size = ""
+    length = ""
     if second.span.duration_ms >= _MUCH_LONGER * first.span.duration_ms:
-        size = "longer"
+        length = "longer"
     elif first.span.duration_ms >= _MUCH_LONGER * second.span.duration_ms:
-        size = "shorter"
-    words = (_changed(_strength, first, second), size, _changed(_character, first, second))
-    pitch = _changed(_pitch, first, second)
+        length = "shorter"
+    words = (_changed(strength, first, second), length, _changed(character, first, second))
+    tone = _changed(pitch, first, second)
     if any(words):
-        return with_article(_joined(words, f"one{pitch}"))
-    return f"one{pitch}" if pitch else "another one"
+        return with_article(_joined(words, f"one{tone}"))
+    return f"one{tone}" if tone else "another one"
 
 
 def shared_phrase(sounds: Sequence[SegmentEvent]) -> str:
     """The common description of all of them, without article."""
-    words = (_shared(_strength, sounds), _shared(_plain_size, sounds), _shared(_character, sounds))
-    return _joined(words, (_shared(_noun, sounds) or "sound") + _shared(_pitch, sounds))
+    words = (shared(strength, sounds), shared(plain_size, sounds), shared(character, sounds))
+    return _joined(words, (shared(_noun, sounds) or "sound") + shared(pitch, sounds))
 
 
 def _noun(sound: SegmentEvent) -> str:
     return _NOUNS.get(sound.event_class, "sound") if sound.score >= SURE else "sound"
 
 
-def _size(sound: SegmentEvent) -> str:
+def size(sound: SegmentEvent) -> str:
     duration = sound.span.duration_ms
     if duration < 1_500:
         return "very short" if duration < 350 else "short"
     return "long" if duration >= 5_000 else ""
 
 
-def _plain_size(sound: SegmentEvent) -> str:
-    return _size(sound).removeprefix("very ")
+def plain_size(sound: SegmentEvent) -> str:
+    return size(sound).removeprefix("very ")
 
 
-def _character(sound: SegmentEvent) -> str:
+def character(sound: SegmentEvent) -> str:
     """Its character in one word; empty if nothing stands out."""
     bright, tonal = sound.brightness_hz, sound.tonal_share
     if bright is None or sound.span.duration_ms < 100:
@@ -80,12 +80,12 @@ def _character(sound: SegmentEvent) -> str:
     return "dull" if bright < 600 else ""
 
 
-def _pitch(sound: SegmentEvent) -> str:
+def pitch(sound: SegmentEvent) -> str:
     clear = sound.tonal_share is not None and sound.tonal_share >= 0.7 and sound.span.duration_ms >= 200
     return " of clear pitch" if clear else ""
 
 
-def _strength(sound: SegmentEvent) -> str:
+def strength(sound: SegmentEvent) -> str:
     """Loudness word. A sound may be loud and yet hardly stand out; its distance is unknown."""
     return "indistinct" if sound.salience_db is not None and sound.salience_db < _DISTINCT_DB else ""
 
@@ -95,7 +95,7 @@ def _joined(adjectives: Sequence[str], noun: str) -> str:
     return f"{', '.join(said)} {noun}".strip()
 
 
-def _shared(word: Callable[[SegmentEvent], str], sounds: Sequence[SegmentEvent]) -> str:
+def shared(word: Callable[[SegmentEvent], str], sounds: Sequence[SegmentEvent]) -> str:
     words = {word(sound) for sound in sounds}
     return words.pop() if len(words) == 1 else ""
 

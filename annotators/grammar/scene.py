@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
 
 from soundseam.annotators.grammar.engine import Pick, Rule, Values
 from soundseam.annotators.grammar.events import (
@@ -48,46 +50,69 @@ _NAMES = {
     EventClass.ANIMAL: _Words("animal sounds", "animals are heard", plural=True),
     EventClass.ENVIRONMENT: _Words("ambient sound", "ambient sound goes on"),
 }
-_UNNAMED = _Words("a lasting sound", "a sound goes on")
+UNNAMED = _Words("a lasting sound", "a sound goes on")
 _SEVERAL_UNNAMED = _Words("lasting sounds", "sounds go on", plural=True)
 _HEDGED = (EventClass.SPEECH, EventClass.MUSIC, EventClass.SINGING)
 
 
-def _name(stream: Stream) -> _Words:
+def stream_name(stream: Stream) -> _Words:
+    """The words for a stream, without a hedge; UNNAMED if even its class is doubtful."""
     if stream.name is not None:
-        noun = stream.name.doing if stream.name.noun in ("something", "someone") else stream.name.subject
-        return _Words(noun, stream.name.clause, plural=stream.name.number == "many")
+        name = stream.name
+        is_plain = name.number == "mass" or name.verb == "sound"
+        return _Words(name.subject if is_plain else name.doing, name.clause, plural=name.number == "many")
     sure = stream.score >= SURE or stream.event_class in _HEDGED
-    return _NAMES.get(stream.event_class, _UNNAMED) if sure else _UNNAMED
+    return _NAMES.get(stream.event_class, UNNAMED) if sure else UNNAMED
 
 
 def stream_words(stream: Stream, pick: Pick) -> _Words:
     """The words for a stream, hedged if the detector is not sure of it."""
-    name = _name(stream)
-    if stream.is_sure or name is _UNNAMED:
+    name = stream_name(stream)
+    if stream.is_sure or name is UNNAMED:
         return name
     noun = f"{pick(*HEDGES)} {name.noun}"
     return _Words(noun, f"{noun} is heard")
 
 
-def _say_streams(timeline: Timeline, pick: Pick) -> str | None:
-    if len({_name(stream) for stream in timeline.streams}) < 2:
-        return None
-    if len(timeline.streams) > 2:
-        return _say_mixture(timeline, pick)
+class Order(StrEnum):
+    """How two streams lie in time."""
+
+    WITHIN = "the first is brief, inside the second"
+    TOGETHER = "at the same time"
+    PARTLY = "partly at the same time"
+    THEN = "one after the other"
+    BY_TURNS = "by turns"
+
+
+def order_of(timeline: Timeline) -> tuple[Order, Stream, Stream]:
+    """The order of a timeline's two streams: for WITHIN and TOGETHER the shorter one first, else the earlier one."""
     first, second = sorted(timeline.streams, key=lambda stream: stream.start_ms)
     overlap = first.covered_ms(second.spans) / max(1, min(first.duration_ms, second.duration_ms))
     if overlap >= TOGETHER:
         longer, shorter = timeline.streams
-        if shorter.duration_ms <= _BRIEF * longer.duration_ms:
-            when = _when(shorter, timeline)
-            return _say_within(stream_words(shorter, pick), stream_words(longer, pick), when, pick)
-        return _say_together(stream_words(shorter, pick), stream_words(longer, pick), pick)
-    one, other = stream_words(first, pick), stream_words(second, pick)
+        is_brief = shorter.duration_ms <= _BRIEF * longer.duration_ms
+        return Order.WITHIN if is_brief else Order.TOGETHER, shorter, longer
     if overlap > APART:
-        return _say_both(one, other, "partly at the same time", pick)
-    follows = first.end_ms <= second.start_ms + 500
-    return _say_sequence(one, other, pick) if follows else _say_both(one, other, "by turns", pick)
+        return Order.PARTLY, first, second
+    return Order.THEN if first.end_ms <= second.start_ms + 500 else Order.BY_TURNS, first, second
+
+
+def _say_streams(timeline: Timeline, pick: Pick) -> str | None:
+    if len({stream_name(stream) for stream in timeline.streams}) < 2:
+        return None
+    if len(timeline.streams) > 2:
+        return _say_mixture(timeline, pick)
+    order, first, second = order_of(timeline)
+    one, other = stream_words(first, pick), stream_words(second, pick)
+    match order:
+        case Order.WITHIN:
+            return _say_within(one, other, _when(first, timeline), pick)
+        case Order.TOGETHER:
+            return _say_together(one, other, pick)
+        case Order.THEN:
+            return _say_sequence(one, other, pick)
+        case _:
+            return _say_both(one, other, order.value, pick)
 
 
 def _say_mixture(timeline: Timeline, pick: Pick) -> str:
@@ -115,10 +140,16 @@ def _say_together(shorter: _Words, longer: _Words, pick: Pick) -> str:
     )
 
 
-def _when(stream: Stream, timeline: Timeline) -> str:
+def middle_of(stream: Stream, timeline: Timeline) -> float | None:
+    """The middle of a stream as a share of the timeline; None if it comes and goes."""
     if stream.duration_ms < 0.6 * (stream.end_ms - stream.start_ms):
-        return "now and then"
-    return place_word((stream.start_ms + stream.end_ms) / 2 / timeline.duration_ms)
+        return None
+    return (stream.start_ms + stream.end_ms) / 2 / timeline.duration_ms
+
+
+def _when(stream: Stream, timeline: Timeline) -> str:
+    middle = middle_of(stream, timeline)
+    return "now and then" if middle is None else place_word(middle)
 
 
 def _say_within(shorter: _Words, longer: _Words, when: str, pick: Pick) -> str:
@@ -158,7 +189,7 @@ def _say_both(first: _Words, second: _Words, when: str, pick: Pick) -> str:
 
 
 def _say_stream(timeline: Timeline, pick: Pick) -> str | None:
-    if len({_name(stream) for stream in timeline.streams}) != 1:
+    if len({stream_name(stream) for stream in timeline.streams}) != 1:
         return None
     stream = timeline.streams[0]
     words = stream_words(stream, pick) if len(timeline.streams) == 1 else _SEVERAL_UNNAMED
@@ -172,17 +203,27 @@ def _say_stream(timeline: Timeline, pick: Pick) -> str | None:
     )
 
 
-def _say_extent(timeline: Timeline, pick: Pick) -> str | None:
-    """When the only stream begins or ends, if that is well inside the segment."""
+def edge_of(timeline: Timeline) -> tuple[Literal["begins", "ends"], float] | None:
+    """Whether the only stream begins or ends well inside the segment, and where; None if neither."""
     if len(timeline.streams) != 1:
         return None
     stream, whole = timeline.streams[0], timeline.duration_ms
     if stream.duration_ms < 0.75 * (stream.end_ms - stream.start_ms) or not stream.is_sure:
         return None
-    words = _name(stream)
-    noun = f"the {words.noun.removeprefix('a ')}"
     if stream.start_ms >= max(1_000, 0.25 * whole) and stream.end_ms >= 0.8 * whole:
-        place = place_word(stream.start_ms / whole)
+        return "begins", stream.start_ms / whole
+    if whole - stream.end_ms >= max(1_000, 0.25 * whole) and stream.start_ms <= 0.2 * whole:
+        return "ends", stream.end_ms / whole
+    return None
+
+
+def _say_extent(timeline: Timeline, pick: Pick) -> str | None:
+    edge = edge_of(timeline)
+    if edge is None:
+        return None
+    words, place = stream_name(timeline.streams[0]), place_word(edge[1])
+    noun = f"the {words.noun.removeprefix('a ')}"
+    if edge[0] == "begins":
         return pick(
             f"{noun} {words.verb('begin')} {place}",
             f"{noun} only {words.verb('start')} {place}",
@@ -190,16 +231,13 @@ def _say_extent(timeline: Timeline, pick: Pick) -> str | None:
             f"{noun} {words.verb('start')} {place}",
             f"{noun} only {words.verb('begin')} {place}",
         )
-    if whole - stream.end_ms >= max(1_000, 0.25 * whole) and stream.start_ms <= 0.2 * whole:
-        place = place_word(stream.end_ms / whole)
-        return pick(
-            f"{noun} {words.verb('end')} {place}",
-            f"{noun} {words.verb('stop')} {place}",
-            f"{place}, {noun} {words.verb('stop')}",
-            f"{noun} {words.are} over before the end",
-            f"{noun} {words.verb('break')} off {place}",
-        )
-    return None
+    return pick(
+        f"{noun} {words.verb('end')} {place}",
+        f"{noun} {words.verb('stop')} {place}",
+        f"{place}, {noun} {words.verb('stop')}",
+        f"{noun} {words.are} over before the end",
+        f"{noun} {words.verb('break')} off {place}",
+    )
 
 
 def _rule(name: str, say: Callable[[Timeline, Pick], str | None], topic: str, named: bool = False) -> Rule:

@@ -1,4 +1,4 @@
-"""A listener's words for each AudioSet class of YAMNet, and broader words for them."""
+"""A listener's words, English and Chinese, for each AudioSet class of YAMNet, and broader words for them."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ class SoundName:
     """one, many or mass."""
     verb: str
     """In the present, agreeing with the noun; it may go on: "sounds its horn"."""
+    zh_noun: str
+    """乌鸦的叫声"""
+    zh_clause: str
+    """一只乌鸦在叫"""
 
     @property
     def subject(self) -> str:
@@ -62,7 +66,17 @@ def _read(row: Mapping[str, str]) -> SoundName:
     article, number = row["article"], row["number"]
     if article not in ("a", "an", "the", "") or number not in ("one", "many", "mass"):
         raise ValueError(f"{row['label']}: {article!r} is not an article, or {number!r} not a number")
-    return SoundName(row["label"], row["broader"] or None, row["kind"], article, row["noun"], number, row["verb"])
+    return SoundName(
+        label=row["label"],
+        broader=row["broader"] or None,
+        kind=row["kind"],
+        article=article,
+        noun=row["noun"],
+        number=number,
+        verb=row["verb"],
+        zh_noun=row["zh_noun"],
+        zh_clause=row["zh_clause"],
+    )
 
 
 def broader_labels(label: str) -> tuple[str, ...]:

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
+from soundseam.annotators.grammar.arrangement import (
+    COUNTED,
+    ORDINALS,
+    Beside,
+    are_together,
+    beside_stream,
+    comes_late,
+    do_overlap,
+    has_no_place,
+    louder_of,
+    loudest_of,
+    peak_of,
+    spread_of,
+)
 from soundseam.annotators.grammar.engine import Pick, Rule, Values
 from soundseam.annotators.grammar.events import (
     ALL_OF_IT,
@@ -20,14 +33,6 @@ from soundseam.annotators.grammar.general import is_steady
 from soundseam.annotators.grammar.phrases import follow_phrase, lasting_phrase, shared_phrase, sound_phrase
 from soundseam.annotators.grammar.words import number_word, place_word, plural, with_article
 from soundseam.schemas.event import EventClass
-from soundseam.schemas.timespan import covered_ms, union_spans
-
-_CLEARLY_LOUDER_DB = 6.0
-_LOUDEST_DB = 3.0
-_ORDINALS = ("first", "second", "third")
-_TOO_SHORT_FOR_PLACES_MS = 2_000
-_COUNTED = 6
-"""Up to this number sounds are counted; above it, the words are several or many."""
 
 _CLAUSES = {
     EventClass.SPEECH: ("while someone speaks", "before anyone speaks", "after someone has spoken", "speech"),
@@ -51,22 +56,18 @@ class _Scene:
     named: bool
 
     def beside(self, sounds: Sequence[SegmentEvent]) -> str:
-        """The position of all `sounds` relative to the only stream; empty for none or several."""
-        if len(self.timeline.streams) != 1:
+        """The position of all `sounds` relative to the only stream, in words; empty for none or several."""
+        place = beside_stream(sounds, self.timeline)
+        if place is None:
             return ""
-        stream = self.timeline.streams[0]
-        during, before, after, besides = self._words(stream)
-        spans = union_spans(sound.span for sound in sounds)
-        covered = stream.covered_ms(spans) / covered_ms(spans)
-        if covered >= ALL_OF_IT:
+        during, before, after, besides = self._words(self.timeline.streams[0])
+        if place is Beside.DURING:
             return during
-        if covered <= 1 - ALL_OF_IT:
-            if spans[-1].start_ms < stream.start_ms:
-                return before
-            if spans[0].end_ms > stream.end_ms:
-                return after
-            return f"in a gap of {besides}" if self.named else f"along with {besides}"
-        return f"partly {during}" if len(sounds) == 1 and self.named else f"along with {besides}"
+        if place in (Beside.BEFORE, Beside.AFTER):
+            return before if place is Beside.BEFORE else after
+        if place is Beside.GAP and self.named:
+            return f"in a gap of {besides}"
+        return f"partly {during}" if place is Beside.PARTLY and self.named else f"along with {besides}"
 
     def _words(self, stream: Stream) -> tuple[str, str, str, str]:
         if self.named:
@@ -93,8 +94,7 @@ def _say_sounds(timeline: Timeline, pick: Pick, named: bool) -> str | None:
 
 def _say_one(sound: SegmentEvent, scene: _Scene, pick: Pick) -> str:
     timeline = scene.timeline
-    fills = sound.span.duration_ms >= 0.75 * timeline.duration_ms
-    if not timeline.streams and (fills or timeline.duration_ms < _TOO_SHORT_FOR_PLACES_MS):
+    if has_no_place(sound, timeline):
         return _say_alone(sound, pick)
     phrase, lasting = with_article(sound_phrase(sound)), with_article(lasting_phrase(sound))
     place = place_word((sound.span.start_ms + sound.span.end_ms) / 2 / timeline.duration_ms)
@@ -127,18 +127,11 @@ def _say_one(sound: SegmentEvent, scene: _Scene, pick: Pick) -> str:
     return pick(*frames)
 
 
+_HOW = {"start": ", loudest at its beginning", "end": ", loudest towards its end", None: ""}
+
+
 def _say_alone(sound: SegmentEvent, pick: Pick) -> str:
-    phrase = with_article(lasting_phrase(sound))
-    attack, duration = sound.attack_ms, sound.span.duration_ms
-    how = ""
-    if attack is not None and duration >= 300:
-        how = (
-            ", loudest at its beginning"
-            if attack <= 40
-            else ", loudest towards its end"
-            if attack > 0.8 * duration
-            else ""
-        )
+    phrase, how = with_article(lasting_phrase(sound)), _HOW[peak_of(sound)]
     return pick(
         f"{phrase} is heard{how}",
         f"there is {phrase}{how}",
@@ -160,12 +153,13 @@ def _say_two(first: SegmentEvent, second: SegmentEvent, scene: _Scene, pick: Pic
             f"along with {one}, {other} is heard",
             f"there is {one}, overlapped by {other}",
             f"we hear {one} and {other} at the same time"
-            if _mostly_together(first, second)
+            if are_together(first, second)
             else f"{one} runs into {other}",
         ]
     else:
-        louder = _louder(first, second)
-        later = ", after a while," if second.span.start_ms - first.span.end_ms >= 4_000 else ""
+        loud = louder_of(first, second)
+        louder = "" if loud is None else f", the {ORDINALS[loud]} clearly louder"
+        later = ", after a while," if comes_late(first, second) else ""
         frames = [
             f"{one} is followed{later} by {other}{louder}",
             f"first {one} is heard, then {other}{louder}",
@@ -179,18 +173,6 @@ def _say_two(first: SegmentEvent, second: SegmentEvent, scene: _Scene, pick: Pic
     return f"{beside}, {pick(*frames)}" if beside else pick(*frames)
 
 
-def _mostly_together(first: SegmentEvent, second: SegmentEvent) -> bool:
-    return first.span.overlap_ms(second.span) >= 0.8 * max(first.span.duration_ms, second.span.duration_ms)
-
-
-def _louder(first: SegmentEvent, second: SegmentEvent) -> str:
-    if first.level_dbfs is None or second.level_dbfs is None:
-        return ""
-    if abs(first.level_dbfs - second.level_dbfs) < _CLEARLY_LOUDER_DB:
-        return ""
-    return f", the {'first' if first.level_dbfs > second.level_dbfs else 'second'} clearly louder"
-
-
 def _say_alike(sounds: Sequence[SegmentEvent], scene: _Scene, pick: Pick) -> str:
     phrase = f"{_count_word(len(sounds))} {plural(shared_phrase(sounds))}"
     loudest, spread = _loudest(sounds), _spread(sounds, scene.timeline)
@@ -201,7 +183,7 @@ def _say_alike(sounds: Sequence[SegmentEvent], scene: _Scene, pick: Pick) -> str
         f"{phrase} are heard{spread}{loudest}",
         f"{phrase} can be heard{spread}{loudest}",
     ]
-    if not _overlap(sounds):
+    if not do_overlap(sounds):
         frames += [
             f"{phrase} follow one another{spread}{loudest}",
             f"one after another, {phrase} are heard{loudest}",
@@ -215,39 +197,27 @@ def _say_alike(sounds: Sequence[SegmentEvent], scene: _Scene, pick: Pick) -> str
 
 
 def _count_word(count: int) -> str:
-    if count <= _COUNTED:
+    if count <= COUNTED:
         return number_word(count)
     return "several" if count < 10 else "many"
 
 
-def _overlap(sounds: Sequence[SegmentEvent]) -> bool:
-    return any(after.span.start_ms < before.span.end_ms for before, after in pairwise(sounds))
-
-
 def _loudest(sounds: Sequence[SegmentEvent]) -> str:
-    known = [sound.level_dbfs for sound in sounds if sound.level_dbfs is not None]
-    if len(known) < len(sounds) or len(sounds) > _COUNTED:
+    place = loudest_of(sounds)
+    if place is None:
         return ""
-    ranked = sorted(known, reverse=True)
-    if ranked[0] - ranked[1] < _LOUDEST_DB:
-        return ""
-    place = known.index(ranked[0])
     if len(sounds) == 2:
-        return f", the {_ORDINALS[place]} the louder"
+        return f", the {ORDINALS[place]} the louder"
     if place == len(sounds) - 1:
         return ", the last the loudest"
-    return f", the {_ORDINALS[place]} the loudest" if place < len(_ORDINALS) else ""
+    return f", the {ORDINALS[place]} the loudest"
 
 
 def _spread(sounds: Sequence[SegmentEvent], timeline: Timeline) -> str:
-    start, end = sounds[0].span.start_ms, max(sound.span.end_ms for sound in sounds)
-    gaps = [after.span.start_ms - before.span.end_ms for before, after in pairwise(sounds)]
-    if max(gaps) <= 350:
-        return "" if _overlap(sounds) else " in quick succession"
-    if end - start <= 0.4 * timeline.duration_ms:
-        return f" {place_word((start + end) / 2 / timeline.duration_ms)}"
-    reaches = end - start >= 0.75 * timeline.duration_ms and max(gaps) <= 0.5 * timeline.duration_ms
-    return ", spread over the whole time" if reaches and len(sounds) > 2 else ""
+    spread = spread_of(sounds, timeline)
+    if isinstance(spread, float):
+        return f" {place_word(spread)}"
+    return {"quick": " in quick succession", "whole": ", spread over the whole time", None: ""}[spread]
 
 
 _MIN_STEADY_MS = 2_000
@@ -265,10 +235,10 @@ def _say_steady_sound(values: Values, pick: Pick) -> str | None:
     (sound,) = timeline.sounds
     if sound.name is not None or sound.span.duration_ms < max(_MIN_STEADY_MS, ALL_OF_IT * timeline.duration_ms):
         return None
-    noun = _steady_noun(sound)
-    if noun is None:
+    kind = steady_kind(sound)
+    if kind is None:
         return None
-    phrase = with_article(noun)
+    phrase = with_article(f"faint, {kind}" if is_faint(sound) else kind)
     return pick(
         f"{phrase} is heard throughout",
         f"{phrase} goes on from beginning to end",
@@ -281,19 +251,20 @@ def _say_steady_sound(values: Values, pick: Pick) -> str | None:
     )
 
 
-def _steady_noun(sound: SegmentEvent) -> str | None:
-    """ "faint, steady hum"; None if it is neither clearly tonal nor clearly noise."""
+def steady_kind(sound: SegmentEvent) -> str | None:
+    """ "steady hum"; None if it is neither clearly tonal nor clearly noise."""
     bright, tonal = sound.brightness_hz, sound.tonal_share
     if bright is None or tonal is None or _TONELESS < tonal < _TONAL:
         return None
     if tonal >= _TONAL:
-        noun = "steady hum" if bright < _HUM_BELOW_HZ else "steady tone"
-    elif bright >= _HISS_FROM_HZ:
-        noun = "steady hiss"
-    else:
-        noun = "low, steady noise" if bright < _LOW_BELOW_HZ else "steady noise"
-    faint = sound.level_dbfs is not None and sound.level_dbfs < _FAINT_BELOW_DBFS
-    return f"faint, {noun}" if faint else noun
+        return "steady hum" if bright < _HUM_BELOW_HZ else "steady tone"
+    if bright >= _HISS_FROM_HZ:
+        return "steady hiss"
+    return "low, steady noise" if bright < _LOW_BELOW_HZ else "steady noise"
+
+
+def is_faint(sound: SegmentEvent) -> bool:
+    return sound.level_dbfs is not None and sound.level_dbfs < _FAINT_BELOW_DBFS
 
 
 def _rule(name: str, table: str, topics: set[str], opens: bool) -> Rule:

@@ -22,6 +22,8 @@ from soundseam.annotators.grammar.speech_manner import (
     read_manner,
 )
 from soundseam.annotators.grammar.words import seconds_word
+from soundseam.annotators.wording.normalise import unit_of
+from soundseam.schemas.speech import ErrorUnit
 
 _PROFILE = ("segments:profile.*.class", "segments:profile.*.strength")
 _SHARES = "segments:profile.*.share"
@@ -62,13 +64,13 @@ def _plain_openings(manner: Manner) -> list[str]:
     ]
 
 
-_BRIEF_MS = 2_000
+BRIEF_MS = 2_000
 
 
 def _openings_of_length(manner: Manner, speech_ms: float) -> list[str]:
     """Sentences that begin with how long the speech is."""
     pace, voice, pausing, pauses = manner.at_pace, manner.in_voice, manner.pausing, manner.with_pauses
-    if speech_ms < _BRIEF_MS:
+    if speech_ms < BRIEF_MS:
         return [
             f"briefly, someone speaks{pace}{voice}{pausing}",
             f"someone briefly talks{pace}{voice}{pausing}",
@@ -264,6 +266,46 @@ def _say_speakers(values: Values, pick: Pick) -> str | None:
     )
 
 
+_MAX_QUOTED = {ErrorUnit.WORDS: 25, ErrorUnit.CHARACTERS: 40}
+_FIRST_WORDS = {ErrorUnit.WORDS: 12, ErrorUnit.CHARACTERS: 20}
+"""Of a longer text, this much is quoted."""
+_MARKS = str.maketrans(dict.fromkeys('\u201c\u201d"「」『』«»„', ""))
+_ENDS = " .,;:!?…。，；：！？、"
+
+
+def quoted_part(values: Values) -> tuple[str, bool]:
+    """What a trusted transcript quotes, without its final mark, and whether it is the whole text."""
+    text = " ".join((values.text("speech:transcript.text") or "").translate(_MARKS).split())
+    unit = unit_of([text])
+    units = text.split() if unit is ErrorUnit.WORDS else list(text)
+    is_whole = len(units) <= _MAX_QUOTED[unit]
+    part = units if is_whole else units[: _FIRST_WORDS[unit]]
+    return (" " if unit is ErrorUnit.WORDS else "").join(part).strip(_ENDS), is_whole
+
+
+def _say_words(values: Values, pick: Pick) -> str | None:
+    """What is said, if the transcript is trusted: a manifest's, or one that systems agree on."""
+    if not values.flag("speech:transcript.usable_for_training"):
+        return None
+    words, is_whole = quoted_part(values)
+    if not words:
+        return None
+    if not is_whole:
+        return pick(
+            f"the speech begins with the words \u201c{words}\u201d",
+            f"the first words are \u201c{words}\u201d",
+            f"it begins with the words \u201c{words}\u201d",
+            f"the words begin \u201c{words}\u201d",
+        )
+    return pick(
+        f"the words are \u201c{words}\u201d",
+        f"the speech says \u201c{words}\u201d",
+        f"what is said is \u201c{words}\u201d",
+        f"the spoken words are \u201c{words}\u201d",
+        f"the words spoken are \u201c{words}\u201d",
+    )
+
+
 _MAY_LACK = frozenset({"speech:speakers"})
 """Of profiles without a diarization."""
 
@@ -296,8 +338,11 @@ MELODY = _rule("speech.melody", _RANGE, _say_melody, {"melody"}, _MAY_LACK)
 BACKGROUND = _rule("speech.background", _BACKGROUND, _say_background, {"background"})
 _SPEAKERS = ("speech:speakers.sure", "speech:speakers.count", "speech:speakers.turns.*.speaker")
 SPEAKERS = _rule("speech.speakers", _SPEAKERS, _say_speakers, {"speakers"})
+WORDS = _rule(
+    "speech.words", ("speech:transcript.text", "speech:transcript.usable_for_training"), _say_words, {"words"}
+)
 LEVEL = _rule("speech.level", ("speech:voice.level_dbfs",), _say_level, {"level"})
 
-RULES = (OPENING, MANNER, SPEAKERS, LONG_PAUSE, MELODY, BACKGROUND, LEVEL)
+RULES = (OPENING, MANNER, WORDS, SPEAKERS, LONG_PAUSE, MELODY, BACKGROUND, LEVEL)
 DETAILS = (SPEAKERS, LONG_PAUSE, BACKGROUND, LEVEL, MELODY)
 """Rules that may follow the manner, the most informative first."""

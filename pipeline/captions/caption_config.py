@@ -77,9 +77,7 @@ class CaptionConfig(Record):
         description="who writes captions: the rules of the grammar, the language model `writer`, or a captioning "
         "backend",
     )
-    language: CaptionLanguage = Field(
-        default="en", description="of captions by `writer`; the grammar only writes English"
-    )
+    language: CaptionLanguage = Field(default="en", description="of captions by the grammar or by `writer`")
     sentences: int = Field(default=5, ge=1, le=12, description="maximum number of sentences in a caption")
     captioner: str = Field(
         default="", description="for the composer captioner: the name of the backend whose claims are used"
@@ -96,8 +94,6 @@ class CaptionConfig(Record):
             raise ValueError(
                 "the composer captioner needs captions.captioner: set it to the backend whose claims it uses"
             )
-        if self.composer == "grammar" and self.language != "en":
-            raise ValueError("the composer grammar writes English: set captions.language=en, or another composer")
         return self
 
     def check_available(self) -> None:

@@ -213,9 +213,9 @@ def _runs(text: str) -> set[tuple[str, ...]]:
 def _check_wording(text: str, claims: Sequence[Claim], composer: str, language: str) -> Iterator[Problem]:
     for word in find_jargon(unquoted(text)):
         yield Problem(Reason.TOOL_JARGON, f"{word!r} in {text!r}")
-    if composer == GRAMMAR and re.search(r"\d", text):
+    if composer == GRAMMAR and re.search(r"\d", unquoted(text)):
         yield Problem(Reason.RAW_NUMBER, text)
-    length = length_of(text, language)
+    length = length_of(unquoted(text), language)
     if length > LONGEST_CAPTION.get(language, LONGEST_CAPTION["en"]):
         yield Problem(Reason.TOO_LONG, f"{length} words")
     texts = [claim.text for claim in claims]

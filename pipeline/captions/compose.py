@@ -108,7 +108,7 @@ def _or_grammar(asked: _Asked, config: CaptionConfig, config_key: str) -> Compos
     draft = asked.composed
     if isinstance(draft, Draft) and not draft.problems:
         return draft
-    by_rule = config.model_copy(update={"composer": "grammar", "language": "en"})
+    by_rule = config.model_copy(update={"composer": "grammar"})
     fallen_back = _by_rule(asked.planned, by_rule, config_key)
     if fallen_back.problems:
         return draft

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from soundseam.annotators.grammar import general, music, sounds, speech
-from soundseam.annotators.grammar.engine import Rule, caption_text, compose
+from soundseam.annotators.grammar.composer import RULES
+from soundseam.annotators.grammar.engine import CHINESE, Rule, caption_text, compose
 from soundseam.annotators.grammar.narration import NAMED, NAMED_OPENING
 from soundseam.annotators.grammar.scene import EXTENT, NAMED_STREAM, NAMED_STREAMS, STREAM, STREAMS
 from soundseam.pipeline.captions.caption_config import CaptionConfig
@@ -39,7 +40,7 @@ _CHARACTERS: dict[Branch, tuple[Rule, ...]] = {
     Branch.GENERAL: (general.REPETITION,),
 }
 _DETAILS: dict[Branch, tuple[Rule, ...]] = {
-    Branch.SPEECH: speech.DETAILS,
+    Branch.SPEECH: (speech.WORDS, *speech.DETAILS),
     Branch.MUSIC: music.DETAILS,
     Branch.GENERAL: general.DETAILS,
 }
@@ -58,7 +59,10 @@ def merge_segment(
 
 def compose_claims(planned: Planned, config: CaptionConfig) -> tuple[Claim, ...]:
     """The claims of the grammar's rules, in the plan's order."""
-    return compose(_rules(planned.branches), planned.rows, config.sentences)
+    rules = _rules(planned.branches)
+    if config.language == "zh":
+        rules = (RULES[f"{rule.name}{CHINESE}"] for rule in rules)
+    return compose(rules, planned.rows, config.sentences)
 
 
 def take_over_claims(planned: Planned, config: CaptionConfig) -> tuple[tuple[Claim, ...], tuple[Problem, ...]]:

@@ -41,6 +41,7 @@ _OF_TOPIC: Mapping[str, tuple[ResultKind, ...]] = {
 _PLACES = {"tempo": place_of(Table.MUSIC, "rhythm"), "key": place_of(Table.MUSIC, "tonality")}
 """The grammar's fields for a topic."""
 _EVENTS = place_of(Table.GENERAL, "events")
+_TRANSCRIPT = place_of(Table.SPEECH, "transcript")
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ def _chosen(
     for conflict in conflicts:
         if conflict.topic in _PLACES:
             yield _PLACES[conflict.topic], _backend(conflict.kept)
+    agreed = agreed_transcript(annotations)
+    yield _TRANSCRIPT, agreed.backend if agreed is not None else None
     disputed = {source for conflict in conflicts if conflict.topic == "events" for source in conflict.against}
     if disputed:
         measured = [name for name in event_sources(segment, annotations) if name != SEGMENT_EVENTS]

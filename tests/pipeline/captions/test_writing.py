@@ -216,7 +216,6 @@ def test_a_sentence_is_made_whole(text: str, language: str, sentence: str) -> No
     [
         ({"composer": "writer"}, "captions.writer.server.model"),
         ({"composer": "captioner"}, "captions.captioner"),
-        ({"language": "zh"}, "captions.language=en"),
     ],
 )
 def test_a_composer_without_what_it_needs_says_so(fields: dict[str, str], remedy: str) -> None:
