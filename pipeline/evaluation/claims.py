@@ -12,6 +12,8 @@ from statistics import fmean
 from rich.console import RenderableType
 from rich.table import Table as RichTable
 
+from soundseam.annotators.grammar.composer import derive_in
+from soundseam.annotators.grammar.engine import CHINESE
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.evaluation.claim_checks import CHECKS, Statement, at_odds, contradictions, reserved, stated_keys
 from soundseam.pipeline.evaluation.claim_truth import Truth, read_truths
@@ -80,7 +82,13 @@ class LabelledCaption:
 
     def statements(self) -> Iterator[Statement]:
         part = self.truth.part(self.span)
-        return (Statement(claim, self.span, part) for claim in self.caption.remaining)
+        return (Statement(_in_english(claim), self.span, part) for claim in self.caption.remaining)
+
+
+def _in_english(claim: Claim) -> Claim:
+    """The checks read English: a Chinese claim of the grammar as its English twin."""
+    text = derive_in("en", claim) if CHINESE in claim.rule else None
+    return claim if text is None else claim.model_copy(update={"text": text})
 
 
 def evaluate_claims(output: str, labels: Path) -> ClaimScores:
