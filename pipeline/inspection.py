@@ -197,14 +197,9 @@ class StageUsage(Record):
     usage: Usage
 
 
-class RunSummary(Record):
-    """`_run/summary.json`: the corpus after a run, and what that run did."""
+class RunTotals(Record):
+    """What a run did, or one part of it."""
 
-    corpus: Inspection
-    reject_rate: float
-    """The larger of two shares: files without a segment (except duplicates), segments without a caption."""
-    inputs_with_segments: int
-    """Number of this run's inputs with segments, from this or an earlier run."""
     recordings_done: int
     """Recordings with something to do that this run finished."""
     recordings_up_to_date: int = 0
@@ -215,10 +210,6 @@ class RunSummary(Record):
     """The stages with something to do; the others were up to date."""
     all_stages: bool = True
     recordings_given_up: int
-    recordings_to_retry: int
-    """Lost to temporary faults, such as a missing file: the next run tries them again."""
-    recordings_retried_in_vain: int
-    """Lost to temporary faults as often as `--retries` allows: they stay rejected."""
     audio_ms: int
     """Length of the recordings that this run processed."""
     seconds: float
@@ -229,6 +220,29 @@ class RunSummary(Record):
     """For a local run; a cluster's job has Beam counters of the same names."""
     requests: tuple[tuple[str, int], ...] = ()
     """(kind, number of requests to object stores), most first; on a cluster only of the launcher."""
+
+
+class PartSummary(RunTotals):
+    """One part of a run; the whole run, when its parts are done, gives the corpus."""
+
+    part: str
+    """As in `3/8`."""
+    unusable: int
+    """Inputs of the part that cannot be used; the whole run commits why."""
+
+
+class RunSummary(RunTotals):
+    """`_run/summary.json`: the corpus after a run, and what that run did."""
+
+    corpus: Inspection
+    reject_rate: float
+    """The larger of two shares: files without a segment (except duplicates), segments without a caption."""
+    inputs_with_segments: int
+    """Number of this run's inputs with segments, from this or an earlier run."""
+    recordings_to_retry: int
+    """Lost to temporary faults, such as a missing file: the next run tries them again."""
+    recordings_retried_in_vain: int
+    """Lost to temporary faults as often as `--retries` allows: they stay rejected."""
 
 
 def write_configuration(output: str, config: RunConfig) -> None:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from soundseam.pipeline.config import RunConfig, SetupError, available, load_config, server_settings
 from soundseam.pipeline.doctor import fitting_workers, usable_cores, usable_gpus
 from soundseam.pipeline.input.inputs import SourceIndex
-from soundseam.pipeline.input.sources import Listing, list_sources
+from soundseam.pipeline.input.sources import Listing, Part, list_sources
 from soundseam.pipeline.inspection import (
+    PartSummary,
     RunSummary,
+    RunTotals,
     count_with_segments,
     inspect_corpus,
     write_configuration,
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
 _LOGGER = logging.getLogger(__name__)
+INDEX_FILE = "sources.parquet"
+PART_INDEXES = "sources"
 LOCAL_RUNNERS = ("DirectRunner", "FnApiRunner")
 
 
@@ -68,6 +72,8 @@ class RunRequest(Record):
     max_retries: int = MAX_RETRIES
     """How often recordings that were lost to temporary faults are tried again."""
     runner: str = "DirectRunner"
+    part: Part | None = None
+    """Only this part of the inputs; None for all of them."""
 
     @property
     def is_local(self) -> bool:
@@ -124,20 +130,42 @@ def prepare_with(config: RunConfig, request: RunRequest, unavailable: tuple[str,
     """The same with a given configuration, whatever the profile of the request."""
     check_output(request.output)
     shards = read_layout(request.output).shards
-    index = SourceIndex(files.join(request.output, RUN_FOLDER, "sources.parquet"))
-    listing = list_sources(request.inputs, index, request.output)
+    index = _index_of(request)
+    listing = list_sources(request.inputs, index, request.output, request.part)
     corpus = without_altered(Corpus.load_present(request.output, list(stage_keys(config))))
-    lost = find_lost(corpus, {source.recording_id for source in listing.sources}, request.max_retries)
+    # What is lost stays so in a part: only the whole run may rewrite commits.
+    retries = 0 if request.part else request.max_retries
+    lost = find_lost(corpus, {source.recording_id for source in listing.sources}, retries)
     plan = plan_run(listing.sources, config, corpus.without(lost.again), shards)
+    if request.part:
+        plan = plan.model_copy(update={"kept": 0})  # other recordings in OUT are those of the other parts
     durations = estimate_durations(listing.sources)
     costs = stage_costs(config, read_metrics(request.output))
     workers = request.workers or fitting_workers(config, usable_cores(), usable_gpus())
     return Prepared(config, unavailable, listing, index, plan, durations, costs, workers, lost, corpus.damaged)
 
 
+def _index_of(request: RunRequest) -> SourceIndex:
+    """A part writes an index of its own; the whole run takes in those of all parts."""
+    if request.part:
+        return SourceIndex(
+            files.join(_part_indexes(request.output), f"{request.part.number}-of-{request.part.total}.parquet"),
+            [files.join(request.output, RUN_FOLDER, INDEX_FILE)],
+        )
+    parts = [stat.uri for stat in files.list_files(_part_indexes(request.output))]
+    return SourceIndex(files.join(request.output, RUN_FOLDER, INDEX_FILE), parts)
+
+
+def _part_indexes(output: str) -> str:
+    return files.join(output, RUN_FOLDER, PART_INDEXES)
+
+
 @contextmanager
-def output_in_use(output: str) -> Iterator[None]:
-    """Locks a local OUT against a second run on this machine: each would delete what the other is writing."""
+def output_in_use(output: str, *, is_part: bool = False) -> Iterator[None]:
+    """Locks a local OUT against a second run on this machine: each would delete what the other is writing.
+
+    Parts of one run, which delete nothing, may write at the same time.
+    """
     if not files.is_local(output):
         yield
         return
@@ -147,7 +175,7 @@ def output_in_use(output: str) -> Iterator[None]:
     made = _make_folders(path.parent)
     with path.open("a+b") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if is_part else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise SetupError(
                 f"another run is writing to {output}: wait for it, stop it, or choose another --output"
@@ -188,15 +216,47 @@ class Launch:
 
     def run(self) -> RunSummary:
         """Does everything that is left to do. The caller holds `output_in_use`. Raises SetupError before writing."""
-        output, plan, config = self.request.output, self.prepared.plan, self.prepared.config
-        self._check_servers()
-        prepare_output(output)
-        write_configuration(output, config)
-        self.prepared.index.save()
+        output, config = self.request.output, self.prepared.config
+        self._begin()
         listed = commit_listing(output, self.request.inputs, self.prepared.listing.rejected)
+        begin_retries(output, self.prepared.lost)
+        totals = self._do_tasks()
+        sweep(output, {**wanted_keys(config, self.prepared.listing.sources), LIST_STAGE: listed})
+        files.delete([stat.uri for stat in files.list_files(_part_indexes(output))])
+        files.remove_empty_folders(files.join(output, RUN_FOLDER), [PART_INDEXES])
+        corpus = inspect_corpus(output)
+        lost = self._still_lost()
+        summary = RunSummary(
+            **dict(totals),
+            corpus=corpus,
+            reject_rate=round(corpus.reject_rate, 4),
+            inputs_with_segments=count_with_segments(output, self.prepared.recording_ids),
+            recordings_to_retry=len(lost.to_retry),
+            recordings_retried_in_vain=len(lost.left),
+        )
+        write_summary(output, summary)
+        return summary
+
+    def run_part(self, part: Part) -> PartSummary:
+        """Does what is left to do of a part, beside others that may be at work in OUT, and removes nothing there.
+
+        The rejects of the listing, retries, clean-up and summary are left to the whole run. The caller holds
+        `output_in_use`. Raises SetupError before writing.
+        """
+        self._begin()
+        totals = self._do_tasks()
+        return PartSummary(**dict(totals), part=str(part), unusable=len(self.prepared.listing.rejected))
+
+    def _begin(self) -> None:
+        self._check_servers()
+        prepare_output(self.request.output)
+        write_configuration(self.request.output, self.prepared.config)
+        self.prepared.index.save()
+
+    def _do_tasks(self) -> RunTotals:
+        output, plan = self.request.output, self.prepared.plan
         meter = Meter(plan.tasks, self.prepared.durations_ms, self.prepared.costs, self.prepared.workers)
         watcher = RunWatcher(output, meter, self.display)
-        begin_retries(output, self.prepared.lost)
         if files.is_local(output):
             # Files that cannot be rebuilt from these inputs stay where they are.
             names = self.prepared.recording_ids
@@ -207,22 +267,14 @@ class Launch:
             for stage in measured:
                 _LOGGER.info("%s: %.1f s, %.0f x real time", stage.stage, stage.seconds, stage.speed)
             write_metrics(output, read_metrics(output).updated(measured))
-        sweep(output, {**wanted_keys(config, self.prepared.listing.sources), LIST_STAGE: listed})
-        corpus = inspect_corpus(output)
-        lost = self._still_lost()
         reading = meter.read()
-        summary = RunSummary(
-            corpus=corpus,
-            reject_rate=round(corpus.reject_rate, 4),
-            inputs_with_segments=count_with_segments(output, self.prepared.recording_ids),
+        return RunTotals(
             recordings_done=reading.recordings - watcher.given_up,
             recordings_up_to_date=len(self.prepared.recording_ids) - reading.recordings,
             recordings_tried_again=len(self.prepared.lost.to_retry),
             stages=tuple(stage.stage for stage in plan.stages if stage.todo),
             all_stages=all(stage.todo for stage in plan.stages),
             recordings_given_up=watcher.given_up,
-            recordings_to_retry=len(lost.to_retry),
-            recordings_retried_in_vain=len(lost.left),
             audio_ms=reading.audio_ms,
             seconds=round(reading.elapsed_s, 1),
             workers=self.prepared.workers,
@@ -230,8 +282,6 @@ class Launch:
             asked=watcher.asked(),
             requests=watcher.requests(),
         )
-        write_summary(output, summary)
-        return summary
 
     def _check_servers(self) -> None:
         """Asks the servers of the stages that have something left to do one question of each kind."""

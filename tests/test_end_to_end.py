@@ -126,6 +126,19 @@ def test_a_second_run_into_the_same_folder_has_to_wait(folder: Path) -> None:
     finish(process)
 
 
+def test_parts_beside_each_other_and_the_command_after_them_give_the_rows_of_one_run(folder: Path) -> None:
+    output = folder / "out-parts"
+    first, second = (start_cli(*run_into(folder, "out-parts", "--workers", "1", "--part", f"{k}/2")) for k in (1, 2))
+    wait_until(lambda: has_commits(output, "segments"))
+    assert "another run is writing" in run_cli(*run_into(folder, "out-parts"), expect=2)
+    first.kill()
+    first.communicate()
+    assert "Part 2/2: " in finish(second)
+    assert "Part 1/2: " in run_cli(*run_into(folder, "out-parts", "--workers", "1", "--part", "1/2"))
+    assert "Nothing to do" in run_cli(*run_into(folder, "out-parts"))
+    assert tables_of(output) == tables_of(folder / "out")
+
+
 def test_another_configuration_recomputes_only_what_it_affects(folder: Path) -> None:
     output = folder / "out-reconfigured"
     run_cli(*run_into(folder, "out-reconfigured"))
@@ -239,9 +252,10 @@ def has_commits(output: Path, stage: str) -> bool:
     return any((output / "_run" / "commits" / stage).rglob("*.json"))
 
 
-def finish(process: subprocess.Popen[str]) -> None:
+def finish(process: subprocess.Popen[str]) -> str:
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, output + errors
+    return output + errors
 
 
 def without_uri(rows: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from soundseam.pipeline.doctor import MachineReport, ModelReport
-from soundseam.pipeline.inspection import Inspection, RunSummary, SampleCaption, StageUsage
+from soundseam.pipeline.inspection import Inspection, RunSummary, RunTotals, SampleCaption, StageUsage
 from soundseam.pipeline.local.meter import Reading
 from soundseam.pipeline.plan import StagePlan
 from soundseam.pipeline.serving.reachable import ServerReport
@@ -224,7 +224,13 @@ def lost_lines(summary: RunSummary) -> list[str]:
     return lines
 
 
-def closing_line(summary: RunSummary) -> str:
+def request_lines(summary: RunTotals) -> list[str]:
+    """A line with the requests to object stores, if there were any."""
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in summary.requests)
+    return [f"Requests to the object store: {counts}"] if counts else []
+
+
+def closing_line(summary: RunTotals) -> str:
     """What this run did, in one line."""
     done, current = summary.recordings_done, summary.recordings_up_to_date
     if not done and not summary.recordings_given_up:

@@ -1,4 +1,4 @@
-"""The commands before there is a corpus: run, plan and doctor."""
+"""The command that makes a corpus."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from soundseam.pipeline.commands.options import Overrides, Profile, Runner, complete_profile
+from soundseam.pipeline.commands.options import Overrides, Profile, Runner
 from soundseam.pipeline.commands.terminal import Terminal
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
     from rich.console import RenderableType
 
-    from soundseam.pipeline.config import RunConfig
-    from soundseam.pipeline.inspection import RunSummary
+    from soundseam.pipeline.input.sources import Part
+    from soundseam.pipeline.inspection import PartSummary, RunSummary
     from soundseam.pipeline.launch import Prepared, RunRequest
-    from soundseam.pipeline.serving.reachable import ServerReport
 
-CANNOT_RUN = 1
 TOO_MANY_REJECTED = 3
 MAX_NAMED = 5
 """A plan lists at most this many unusable inputs, each with its reason."""
@@ -77,6 +75,15 @@ def run(
             "replaced, a worker that was killed or hung.",
         ),
     ] = 3,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            "--part",
+            metavar="K/N",
+            help="Do only part K of N, beside the other parts, here or on other machines that see the same inputs and "
+            "OUT. When all are done, the same command without --part finishes and sums up.",
+        ),
+    ] = None,
     terminal: Terminal,
 ) -> None:
     """Create or continue a corpus: list, decode, detect, cut, annotate, caption, commit.
@@ -86,10 +93,12 @@ def run(
 
     Exit codes: 0 done, 1 failed, 2 wrong set-up, 3 too many or all rejected, 130 interrupted, 143 terminated.
     """
+    from soundseam.pipeline.inspection import RunSummary
     from soundseam.pipeline.launch import Launch, RunRequest, output_in_use
     from soundseam.pipeline.storage.files import use_options
     from soundseam.pipeline.storage.ownership import check_output
 
+    own_part = _part_of(part, max_reject_rate)
     recordings, options = split_beam_options(inputs, runner, own_options(context))
     use_options(options)
     check_output(output)
@@ -102,26 +111,56 @@ def run(
         runner=runner,
         stall_timeout_s=stall_timeout,
         max_retries=retries,
+        part=own_part,
     )
-    with output_in_use(output):
-        prepared = _prepare(request)
-        terminal.show(*_plan_parts(prepared, output))
+    with output_in_use(output, is_part=own_part is not None):
+        prepared = prepared_run(request)
+        terminal.show(*plan_parts(prepared, output))
         with terminal.progress() as display:
-            summary = Launch(request, prepared, options, display).run()
-    terminal.result(summary, *_summary_parts(summary, output))
-    _check_rejects(summary, output, max_reject_rate)
+            launch = Launch(request, prepared, options, display)
+            summary = launch.run_part(own_part) if own_part else launch.run()
+    if isinstance(summary, RunSummary):
+        terminal.result(summary, *_summary_parts(summary, output))
+        _check_rejects(summary, output, max_reject_rate)
+    else:
+        terminal.result(summary, *_part_lines(summary))
+
+
+def _part_of(text: str | None, max_reject_rate: float | None) -> Part | None:
+    from soundseam.pipeline.config import SetupError
+    from soundseam.pipeline.input.sources import Part
+
+    if text is not None and max_reject_rate is not None:
+        raise SetupError("--max-reject-rate is for the command without --part, which sees all rejects")
+    return None if text is None else Part.parse(text)
+
+
+def _part_lines(summary: PartSummary) -> list[RenderableType]:
+    from soundseam.pipeline.commands.display import closing_line, request_lines, usage_line
+
+    return [
+        *map(usage_line, summary.asked),
+        *request_lines(summary),
+        f"Part {summary.part}: {closing_line(summary)}",
+        "When all parts are done, the same command without --part finishes and sums up",
+    ]
 
 
 def _summary_parts(summary: RunSummary, output: str) -> list[RenderableType]:
-    from soundseam.pipeline.commands.display import closing_line, inspection_view, lost_lines, usage_line
+    from soundseam.pipeline.commands.display import (
+        closing_line,
+        inspection_view,
+        lost_lines,
+        request_lines,
+        usage_line,
+    )
     from soundseam.pipeline.storage.redact import redact_uri
 
     place = redact_uri(output)
-    counts = ", ".join(f"{count:,} {kind}" for kind, count in summary.requests)
     return [
         inspection_view(summary.corpus),
         *map(usage_line, summary.asked),
-        *([f"Requests to the object store: {counts}"] if counts else ()),
+        *request_lines(summary),
         *lost_lines(summary),
         closing_line(summary),
         f"Tables are in {place}, a summary in {place}/_run/summary.json",
@@ -147,98 +186,13 @@ def _check_rejects(summary: RunSummary, output: str, max_reject_rate: float | No
         raise typer.Exit(TOO_MANY_REJECTED)
 
 
-def plan(
-    context: typer.Context,
-    inputs: Inputs,
-    output: Output,
-    *,
-    profile: Profile = "embedded",
-    overrides: Overrides = None,
-    workers: Workers = None,
-    runner: Runner = "DirectRunner",
-    terminal: Terminal,
-) -> None:
-    """Show what `run` would do, stage by stage, and about how long it would take. Changes nothing.
-
-    Exits with 3 if none of the inputs can be used.
-    """
-    from soundseam.pipeline.launch import RunRequest
-    from soundseam.pipeline.storage.files import use_options
-
-    recordings, options = split_beam_options(inputs, runner, own_options(context))
-    use_options(options)
-    request = RunRequest(
-        inputs=tuple(recordings),
-        output=output,
-        profile=profile,
-        overrides=tuple(overrides or ()),
-        workers=workers,
-    )
-    from soundseam.pipeline.commands.display import report_of
-
-    prepared = _prepare(request)
-    terminal.result(report_of(prepared), *_plan_parts(prepared, output))
-    if not prepared.listing.sources:
-        typer.echo("soundseam: none of these inputs can be used: see the reasons above", err=True)
-        raise typer.Exit(TOO_MANY_REJECTED)
-
-
-def doctor(
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            "--profile",
-            "--config",
-            help="Check only the backends of this configuration; exit with 1 if a required one cannot load.",
-            autocompletion=complete_profile,
-        ),
-    ] = None,
-    overrides: Overrides = None,
-    servers: Annotated[
-        bool,
-        typer.Option(
-            "--servers",
-            help="Ask the profile's model servers for their models and one question of each kind; exit with 1 if one "
-            "does not answer.",
-        ),
-    ] = False,
-    *,
-    terminal: Terminal,
-) -> None:
-    """Show which backends can load here, what the others need, and the licences. Downloads nothing."""
-    from soundseam.pipeline.commands.display import doctor_view
-    from soundseam.pipeline.config import SetupError, load_config
-    from soundseam.pipeline.doctor import examine_kinds, examine_machine, examine_profile
-
-    if (overrides or servers) and not profile:
-        raise SetupError("--set and --servers need a profile: give --profile")
-    config = load_config(profile, overrides or ()) if profile else None
-    reports = list(examine_kinds()) if config is None else examine_profile(config)
-    asked = [] if config is None or profile is None else _servers(profile, overrides or (), config, servers)
-    machine = examine_machine()
-    terminal.result({"backends": reports, "servers": asked, "machine": machine}, doctor_view(reports, machine, asked))
-    missing = [report.backend for report in reports if not report.loads and not report.optional]
-    missing += [server.url for server in asked if server.problem]
-    if profile and missing:
-        typer.echo(f"soundseam: profile {profile} cannot run here without {', '.join(missing)}", err=True)
-        raise typer.Exit(CANNOT_RUN)
-
-
-def _servers(profile: str, overrides: Sequence[str], config: RunConfig, is_asked: bool) -> list[ServerReport]:
-    from soundseam.pipeline.config import server_settings
-    from soundseam.pipeline.serving.reachable import ask_servers, server_uses, servers_of
-
-    uses = server_uses(config)
-    return ask_servers(uses, server_settings(profile, overrides)) if is_asked else servers_of(uses)
-
-
-def _prepare(request: RunRequest) -> Prepared:
+def prepared_run(request: RunRequest) -> Prepared:
     from soundseam.pipeline.launch import prepare_run
 
     return prepare_run(request)
 
 
-def _plan_parts(prepared: Prepared, output: str) -> list[RenderableType]:
+def plan_parts(prepared: Prepared, output: str) -> list[RenderableType]:
     from soundseam.pipeline.commands.display import notice_lines, plan_view
     from soundseam.pipeline.storage.redact import redact_uri
     from soundseam.pipeline.work import LEFT_OUT
@@ -332,15 +286,7 @@ COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
         "soundseam run samples/recordings --output out",
         "soundseam run 'samples/recordings/*.flac' --output out --workers 2 --set segmentation.cut.max_ms=20000",
         "soundseam run samples/recordings --output out --runner DirectRunner --max-reject-rate 0.5",
-    ),
-    plan: (
-        "soundseam plan samples/recordings --output out",
-        "soundseam plan samples/recordings --output out --set segmentation.cut.max_ms=20000",
-    ),
-    doctor: (
-        "soundseam doctor",
-        "soundseam doctor --profile embedded --set detectors.0.name=ears",
-        "soundseam doctor --profile embedded --servers",
+        "soundseam run samples/recordings --output out --part 1/4",
     ),
 }
 """With examples for its help, which tests run."""

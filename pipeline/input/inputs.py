@@ -186,18 +186,17 @@ class IndexedSource(Record):
 class SourceIndex:
     """Hashes by (URI, size, modification time), in one Parquet file. It contains no URIs, and so no secrets."""
 
-    def __init__(self, uri: str) -> None:
-        """Reads the index at `uri`; it is empty if the file is missing or has another format."""
+    def __init__(self, uri: str, others: Sequence[str] = ()) -> None:
+        """Reads the index at `uri`; it is empty if the file is missing or has another format.
+
+        What the index files at `others` know is added, and saved with it.
+        """
         self._uri = uri
-        self._entries: dict[str, IndexedSource] = {}
-        self._changed = False
-        if files.exists(uri):
-            try:
-                table = pq.read_table(io.BytesIO(files.read_bytes(uri)))
-            except pa.ArrowException:
-                return
-            if table.schema.equals(arrow_schema(IndexedSource)):
-                self._entries = {entry.uri_key: entry for entry in records_of(table, IndexedSource)}
+        self._entries = _read_index(uri) if files.exists(uri) else {}
+        known = len(self._entries)
+        for other in others:
+            self._entries = {**_read_index(other), **self._entries}
+        self._changed = len(self._entries) > known
 
     def recording_id(self, stat: FileStat) -> str | None:
         """The id of a file that has not changed since; None if unknown."""
@@ -228,6 +227,16 @@ class SourceIndex:
         pq.write_table(table_of(rows, IndexedSource), buffer, compression="zstd")
         files.write_atomically(self._uri, buffer.getvalue())
         self._changed = False
+
+
+def _read_index(uri: str) -> dict[str, IndexedSource]:
+    try:
+        table = pq.read_table(io.BytesIO(files.read_bytes(uri)))
+    except (pa.ArrowException, FileNotFoundError):
+        return {}
+    if not table.schema.equals(arrow_schema(IndexedSource)):
+        return {}
+    return {entry.uri_key: entry for entry in records_of(table, IndexedSource)}
 
 
 def _uri_key(uri: str) -> str:

@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.input.inputs import SourceIndex, read_inputs, source_uri_of
 from soundseam.pipeline.input.join import join_entries
 from soundseam.pipeline.input.manifest import Entry
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.files import FileStat, UnsupportedSchemeError
 from soundseam.pipeline.storage.redact import redact_text
+from soundseam.schemas.record import Record
 from soundseam.schemas.recording import Rejected, Source
 
 HASH_THREADS = 16
 RECORDING_ID_DIGITS = 32
+MAX_PARTS = 100_000
+
+
+class Part(Record):
+    """One of several runs that share their inputs and OUT without knowing of each other, such as a job of an array."""
+
+    number: int
+    """1 to `total`."""
+    total: int
+
+    @classmethod
+    def parse(cls, text: str) -> Part:
+        """From `K/N`. Raises SetupError if it is not that."""
+        found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+        number, total = (int(found[1]), int(found[2])) if found else (0, 0)
+        if not 1 <= number <= total <= MAX_PARTS:
+            raise SetupError(
+                f"--part {text!r} is not K/N with K from 1 to N, as in --part 3/8, and N at most {MAX_PARTS:,}"
+            )
+        return cls(number=number, total=total)
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.total}"
+
+    def holds(self, uri: str) -> bool:
+        """Whether the file belongs to this part, by a hash of its address as it was listed."""
+        digest = hashlib.sha256(uri.encode("utf-8", "surrogateescape")).digest()
+        return int.from_bytes(digest[:8]) % self.total == self.number - 1
 
 
 @dataclass(frozen=True)
@@ -26,19 +58,23 @@ class Listing:
     rejected: tuple[Rejected, ...]
 
 
-def list_sources(inputs: Sequence[str], index: SourceIndex | None = None, output: str | None = None) -> Listing:
+def list_sources(
+    inputs: Sequence[str], index: SourceIndex | None = None, output: str | None = None, part: Part | None = None
+) -> Listing:
     """The recordings in `inputs`: see `read_inputs` for possible inputs.
 
     Several entries of one file, or of files with the same bytes, are one source, under the first source_uri: see
     `join_entries`. Contradictions between them are reported as `conflicting_entries`. `index` is read and extended, but
-    not saved. Raises SetupError for an input that matches nothing.
+    not saved. Of a `part` only its own files are read, and rejects that concern no single file are left out. Raises
+    SetupError for an input that matches nothing.
     """
     rejected: list[Rejected] = []
     by_uri: dict[str, list[Entry]] = {}
     for item in read_inputs(inputs, output):
         if isinstance(item, Rejected):
-            rejected.append(item)
-        else:
+            if part is None:
+                rejected.append(item)
+        elif part is None or part.holds(_normal_uri(item.uri)):
             by_uri.setdefault(_normal_uri(item.uri), []).append(item)
     with ThreadPoolExecutor(HASH_THREADS) as pool:
         hashed = list(pool.map(lambda item: _hashed(item[0], item[1][0].stat, index), by_uri.items()))

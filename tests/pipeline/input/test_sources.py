@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.input.inputs import SourceIndex, source_uri_of
-from soundseam.pipeline.input.sources import list_sources
+from soundseam.pipeline.input.sources import Part, list_sources
+from soundseam.pipeline.storage import files
 from tests.pipeline.input.builders import manifest, names, put, reasons
 from tests.support.memory_files import MemoryFileSystem
 
@@ -244,6 +247,39 @@ def test_a_folder_without_audio_is_a_wrong_set_up(tmp_path: Path) -> None:
     put(tmp_path / "README.txt")
     with pytest.raises(SetupError, match="matches no recording: give a folder with audio"):
         list_sources([str(tmp_path)])
+
+
+@given(st.lists(st.text(st.characters(categories=["L", "N"]), min_size=1), max_size=20), st.integers(1, 7))
+def test_each_file_is_in_exactly_one_part(names: list[str], total: int) -> None:
+    parts = [Part(number=number, total=total) for number in range(1, total + 1)]
+    for name in names:
+        assert sum(part.holds(name) for part in parts) == 1
+
+
+def test_parts_have_together_what_the_whole_has(tmp_path: Path) -> None:
+    for name in "abcdef":
+        put(tmp_path / f"{name}.wav", name.encode())
+    put(tmp_path / "empty.wav", b"")
+    whole = list_sources([str(tmp_path)])
+    parts = [list_sources([str(tmp_path)], part=Part.parse(f"{number}/3")) for number in (1, 2, 3)]
+    assert sorted(source.uri for part in parts for source in part.sources) == [source.uri for source in whole.sources]
+    assert [row for part in parts for row in part.rejected] == list(whole.rejected)
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/0", "-1/2", "1/2/3", "a/b", "1/1000000", "٣/٤"])
+def test_a_part_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(SetupError, match="is not K/N"):
+        Part.parse(text)
+
+
+def test_an_index_takes_in_those_of_parts(tmp_path: Path) -> None:
+    path = put(tmp_path / "in" / "a.wav", b"before")
+    of_part, whole = str(tmp_path / "part.parquet"), str(tmp_path / "whole.parquet")
+    index = SourceIndex(of_part)
+    list_sources([str(path)], index)
+    index.save()
+    SourceIndex(whole, [of_part, str(tmp_path / "gone.parquet")]).save()
+    assert SourceIndex(whole).recording_id(files.stat_file(str(path))) == index.recording_id(files.stat_file(str(path)))
 
 
 def test_the_index_spares_reading_what_has_not_changed(tmp_path: Path) -> None:
