@@ -280,10 +280,15 @@ def compose(rules: Iterable[Rule], rows: Rows, limit: int) -> tuple[Claim, ...]:
 
 
 def caption_text(claims: Sequence[Claim]) -> str:
-    """The caption that consists of `claims`; Chinese sentences are joined without a space."""
+    """The caption that consists of `claims`."""
+    return join_sentences([claim.text for claim in claims])
+
+
+def join_sentences(sentences: Iterable[str]) -> str:
+    """Sentences one after another; Chinese ones are joined without a space."""
     text = ""
-    for claim in claims:
-        text += claim.text if not text or text.endswith(_HAN_ENDS) else f" {claim.text}"
+    for sentence in sentences:
+        text += sentence if not text or text.endswith(_HAN_ENDS) else f" {sentence}"
     return text
 
 

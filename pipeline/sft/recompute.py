@@ -11,8 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from soundseam.annotators.grammar.composer import derive_in
+from soundseam.annotators.grammar.engine import join_sentences
 from soundseam.pipeline.sft.read import Tables
 from soundseam.pipeline.sft.words import instrument_name, sound_name
+from soundseam.schemas.claim import Claim, Verdict
 from soundseam.schemas.event import EventClass
 from soundseam.schemas.sample import Sample, Scoring
 from soundseam.schemas.tables import Table
@@ -280,10 +283,22 @@ def _caption(facts: _Facts) -> Iterator[str]:
         return
     rows = facts.tables.by_segment[facts.sample.segment_ids[0]]
     texts = {row.get("caption") for row in rows}
-    claims = {claim["text"] for row in rows for name in ("claims", "caption_claims") for claim in row.get(name) or ()}
+    found = [row.get(name) or () for row in rows for name in ("claims", "caption_claims")]
+    claims = {claim["text"] for one in found for claim in one}
+    if facts.given not in texts:
+        twins = [[_twin(claim, facts.sample.language) for claim in one] for one in found]
+        texts |= {join_sentences(filter(None, one)) for one in twins}
+        claims |= {text for one in twins for text in one if text}
     lines = [line.removeprefix("- ") for line in facts.given.splitlines()]
     if facts.given not in texts and not set(lines) <= claims:
         yield "no caption in the tables says so"
+
+
+def _twin(claim: Mapping[str, Any], language: str) -> str | None:
+    """A claim's sentence in `language`, derived from its evidence; None if the claim was dropped or has no rule."""
+    if claim.get("verdict") == Verdict.DROPPED:
+        return None
+    return derive_in("zh" if language == "zh" else "en", Claim.model_validate(claim))
 
 
 _CHECKS: Mapping[str, Callable[[_Facts], Iterator[str]]] = {

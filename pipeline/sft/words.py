@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files as package_files
@@ -11,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import yaml
 
 from soundseam.annotators.grammar.engine import Pick
+from soundseam.annotators.grammar.sound_names import sound_names as listeners_names
 from soundseam.annotators.prompts import TRAINING
 from soundseam.annotators.wording.normalise import unit_of
 from soundseam.pipeline.sft.answers import AmbiguousTextError, TimedText, TimestampFormat, write_timed
@@ -92,11 +94,26 @@ def sound_name(event_class: EventClass, label: str, language: str) -> str:
     names = sound_names()
     plain = label.strip().lower().replace("_", " ")
     found = names["labels"].get(plain) or (names["classes"][event_class] if _is_generic(plain, event_class) else {})
-    if language in found:
-        return found[language]
+    if name := found.get(language) or _listeners_names(language).get(plain):
+        return name
     if language == "en":
         return f"the sound “{plain}”"
     raise UnsayableError(f"no {language} word for {label}")
+
+
+@cache
+def _listeners_names(language: str) -> Mapping[str, str]:
+    """The grammar's noun phrase for each AudioSet label, in lower case: "a crow cawing", 乌鸦的叫声.
+
+    Without phrases that two labels share, which would not distinguish them in a list.
+    """
+    names = {
+        label.lower(): name.zh_noun if language == "zh" else name.doing
+        for label, name in listeners_names().items()
+        if language == "zh" or name.noun not in ("something", "something wet")
+    }
+    taken = Counter((*names.values(), *(one[language] for one in sound_names()["labels"].values())))
+    return {label: text for label, text in names.items() if taken[text] == 1}
 
 
 def instrument_name(label: str, language: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from soundseam.annotators.grammar.composer import derive_in
+from soundseam.annotators.grammar.engine import Language, join_sentences
+from soundseam.annotators.wording.prose import length_of
 from soundseam.pipeline.sft.answers import refusal
 from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade, open_turn, verdict_on
 from soundseam.pipeline.sft.material import Material, Sighting
@@ -23,8 +26,8 @@ from soundseam.schemas.timespan import TimeSpan, covered_ms
 
 UNIFIED = frozenset({"plain", "detailed"})
 """The kinds with the whole merged caption, which are used for pretraining."""
-_SHORT_WORDS = 20
-"""A caption with up to this many words is short: the longest of Clotho's (arXiv 1910.09387)."""
+_SHORT_LENGTH = {"en": 20, "zh": 35}
+"""A caption with up to this many words or characters is short: the longest of Clotho's (arXiv 1910.09387)."""
 _STRAYS = {
     "music": re.compile(
         r"\b(speech|speak\w*|spoken|voices?|talk\w*|says?|said|words?)\b|说话|语音|人声|讲话", re.IGNORECASE
@@ -61,26 +64,48 @@ class CaptionTask(SegmentTask):
             return
         claims = caption.remaining
         if is_trusted(claims, caption.composer):
+            sentences = _in_languages(claims, caption.language)
             detailed = len(claims) >= self.min_detailed_claims
-            yield _ask("detailed" if detailed else "plain", caption.caption, claims)
-            if caption.language != "zh":
-                yield from _sounds_in_chinese(material)
+            texts = {**_joined(sentences), caption.language: caption.caption}
+            yield _ask("detailed" if detailed else "plain", texts, claims)
+            yield from _sounds_in_chinese(material)
             if len(claims) > 1:
-                yield from _short(material, caption.caption, claims)
-                yield _ask("list", "\n".join(f"- {claim.text}" for claim in claims), claims)
+                yield from _short(material, texts, sentences, claims)
+                lists = {name: "\n".join(f"- {line}" for line in lines) for name, lines in sentences.items()}
+                yield _ask("list", lists, claims)
         for row in material.annotations:
-            text = row.caption
-            trusted = text and text != caption.caption and is_trusted(row.caption_claims, row.backend)
-            if trusted and text and answers_for(row.branch.value, text):
-                yield _ask(row.branch.value, text, row.caption_claims)
+            text, branch = row.caption, row.branch.value
+            if text and text != caption.caption and is_trusted(row.caption_claims, row.backend):
+                texts = _joined(_in_languages(row.caption_claims, language_of(text))) | {language_of(text): text}
+                if all(answers_for(branch, one) for one in texts.values()):
+                    yield _ask(branch, texts, row.caption_claims)
 
 
-def _short(material: Material, caption: str, claims: Sequence[Claim]) -> Iterator[QuestionDraft]:
+def _in_languages(claims: Sequence[Claim], own: str) -> dict[str, list[str]]:
+    """The sentences in their `own` language, and in others if every one was derived by a rule."""
+    found = {own: [claim.text for claim in claims]}
+    others: tuple[Language, ...] = ("en", "zh")
+    for other in others:
+        derived = [derive_in(other, claim) for claim in claims] if other != own else []
+        texts = [text for text in derived if text is not None]
+        if texts and len(texts) == len(claims):
+            found[other] = texts
+    return found
+
+
+def _joined(sentences: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    return {name: join_sentences(lines) for name, lines in sentences.items()}
+
+
+def _short(
+    material: Material, whole: Mapping[str, str], sentences: Mapping[str, Sequence[str]], claims: Sequence[Claim]
+) -> Iterator[QuestionDraft]:
     """The caption itself if it is short; its first sentence only if it covers all classes of sound."""
-    if len(caption.split()) <= _SHORT_WORDS and language_of(caption) == "en":
-        yield _ask("short", caption, claims)
+    short = {name: text for name, text in whole.items() if length_of(text, name) <= _SHORT_LENGTH[name]}
+    if short:
+        yield _ask("short", short, claims)
     elif len(material.segment.profile) == 1:
-        yield _ask("short", claims[0].text, claims[:1])
+        yield _ask("short", {name: lines[0] for name, lines in sentences.items()}, claims[:1])
 
 
 _MAX_SOUNDS = 4
@@ -89,7 +114,7 @@ _BED_SHARE = 0.9
 
 
 def _sounds_in_chinese(material: Material) -> Iterator[QuestionDraft]:
-    """A summary of the sounds, by templates: captions are composed in English only."""
+    """A summary of the sounds by templates: names and order alone."""
     found = material.sightings
     if found and are_sure(found, MIN_SCORE) and len({_name(one) for one in found}) <= _MAX_SOUNDS:
         difficulty = grade(facts=min(len(found), 3))
@@ -140,16 +165,20 @@ def _is_derived(claim: Claim, composer: str) -> bool:
     return claim.verdict is None and bool(claim.evidence) and claim.rule != composer
 
 
-def _ask(kind: str, text: str, claims: Sequence[Claim]) -> QuestionDraft:
+def _ask(kind: str, texts: Mapping[str, str], claims: Sequence[Claim]) -> QuestionDraft:
+    """`texts` are one caption in one or two languages."""
     return QuestionDraft(
         kind,
         tuple(dict.fromkeys(one for claim in claims for one in claim.evidence)),
         grade(facts=min(len(claims), 3)),
-        partial(open_turn, text),
-        # A branch's caption may be in another language than the merged one.
-        languages=(language_of(text),),
+        partial(_caption_turn, texts),
+        languages=tuple(texts),
         verdicts=tuple(map(verdict_on, claims)),
     )
+
+
+def _caption_turn(texts: Mapping[str, str], words: Words) -> Wording:
+    return open_turn(texts[words.language], words)
 
 
 _ABOUT: dict[str, EventClass | None] = {

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from soundseam.annotators.grammar.engine import Pick
+from soundseam.pipeline.captions.caption_config import CaptionConfig
+from soundseam.pipeline.captions.merge import merge_segment
+from soundseam.pipeline.sft.answers import TimestampFormat
+from soundseam.pipeline.sft.tasks.caption import CaptionTask
+from soundseam.pipeline.sft.words import AnswerStyle, Words
 from soundseam.schemas.event import Event
 from tests.pipeline.sft.builders import (
     BELL,
@@ -21,6 +29,7 @@ from tests.pipeline.sft.builders import (
     samples,
 )
 from tests.support.builders import a_segment
+from tests.support.caption_rows import plausible
 
 HIDDEN = (BELL[0].SOURCE_AMBIGUOUS, "sound")
 
@@ -62,3 +71,18 @@ def test_sounds_without_a_sure_name_are_not_summed_up() -> None:
 
 def test_where_no_chinese_is_wanted_there_is_none() -> None:
     assert captions(event(MUSIC, 0, 10_000), config=ENGLISH) == []
+
+
+def test_a_caption_by_the_grammar_is_asked_for_in_both_languages_of_the_same_evidence() -> None:
+    one, rows = plausible(3)
+    caption = merge_segment(one, rows, CaptionConfig(), "0" * 16)
+    drafts = list(CaptionTask().asks_of(replace(material(one, *rows), caption=caption)))
+    (whole,) = (draft for draft in drafts if draft.kind in {"plain", "detailed"})
+    assert whole.languages == ("en", "zh")
+    texts = {
+        name: whole.turn(Words("caption", whole.kind, name, Pick(), AnswerStyle(TimestampFormat()))).answer
+        for name in ("en", "zh")
+    }
+    twin = merge_segment(one, rows, CaptionConfig(language="zh"), "0" * 16)
+    assert texts["en"] == caption.caption
+    assert texts["zh"].count("。") == len(caption.claims) == len(twin.claims)
