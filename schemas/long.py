@@ -102,6 +102,7 @@ class Piece(Record):
     name: str = Field(description="as the captions call it, in order of first appearance: Piece A, Piece B")
     music_ms: int = Field(description="total length")
     parts: tuple[Stretch, ...] = Field(description="the stretches in which it plays, in order")
+    distinct: bool = Field(description="true if it is surely another one than every other piece of the recording")
     evidence: tuple[RowEvidence, ...]
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from soundseam.pipeline.commands import corpus, evaluation, planning, run, serving, training
+from soundseam.pipeline.commands import corpus, evaluation, long, planning, run, serving, training
 from soundseam.pipeline.commands.terminal import SuggestingCommand, with_terminal
 from soundseam.pipeline.local.pool import name_cache_of_compiled_code
 
@@ -86,7 +86,7 @@ def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
     return run_command
 
 
-for module in (run, planning, corpus, training, evaluation):
+for module in (run, planning, corpus, long, training, evaluation):
     _add_commands(app, module.COMMANDS)
 serve = typer.Typer(
     name="serve",

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from soundseam.pipeline.filters.launch import FilterSummary
 
+MAX_WRONG = 20
+"""A check shows at most this many texts that do not follow from their rows."""
+
 
 def report(
     output: Corpus,
@@ -194,12 +197,14 @@ def check(
     terminal: Terminal,
 ) -> None:
     """Read every committed file of a corpus; list those that are missing, truncated or altered, and how to rebuild
-    them.
+    them. Derive the captions of recordings again from the rows they cite.
 
-    Exits with 4 if there are any. Reads the whole corpus; `run` itself notices files that are missing or truncated.
+    Exits with 4 if anything is damaged, or a caption does not follow from its rows. Reads the whole corpus; `run`
+    itself notices files that are missing or truncated.
     """
     from soundseam.pipeline.config import DamagedError
     from soundseam.pipeline.launch import output_in_use
+    from soundseam.pipeline.long.launch import check_long
     from soundseam.pipeline.storage.check import check_corpus, set_aside
     from soundseam.pipeline.storage.ownership import require_corpus
     from soundseam.pipeline.storage.redact import redact_uri
@@ -212,9 +217,17 @@ def check(
         if discard:
             moved = set_aside(output, (file.uri for file in damaged))
             lines.append(f"{moved:,} files moved to {redact_uri(output)}/_run/damaged")
+        wrong = [] if damaged else list(check_long(output))
+        lines += [f"{one.recording_id}: {one.text}: {one.why}" for one in wrong[:MAX_WRONG]]
     if not damaged:
         lines.append("every committed file is present and unchanged")
-    terminal.result([{**file.model_dump(), "remedy": file.remedy} for file in damaged], *lines)
+    found = [{**file.model_dump(), "remedy": file.remedy} for file in damaged]
+    terminal.result([*found, *(one.model_dump() for one in wrong)], *lines)
+    if wrong:
+        raise DamagedError(
+            f"{len(wrong):,} texts of recordings do not follow from the rows that they cite: soundseam long "
+            f"{redact_uri(output)} builds those of changed rows again"
+        )
     if damaged:
         hint = "" if discard else " (for altered files, run soundseam check --discard first)"
         raise DamagedError(f"{len(damaged):,} committed files are damaged: the commands above rebuild them{hint}")

@@ -13,6 +13,7 @@ from soundseam.pipeline.local.meter import Meter
 from soundseam.pipeline.local.progress import ProgressLog
 from soundseam.pipeline.local.supervisor import LocalJob, run_local
 from soundseam.pipeline.local.watcher import Display, RunWatcher
+from soundseam.pipeline.local.worker import RunGroup
 from soundseam.pipeline.plan import Plan
 from soundseam.pipeline.serving.reachable import ServerUse, check_servers
 from soundseam.pipeline.sft.answerable import ANSWERER_ASKS
@@ -85,7 +86,7 @@ def run_sft(
     for task in config.tasks:
         prepare_table(output, sft_stage(task.task))
     for _ in range(_PASSES):
-        _build(job, workers, display, options, runner)
+        build_planned(job.plan, LocalBuild(output, SftGroup(job.made_with, options), workers, runner), display)
         # A run that was killed between its last commit and here leaves nothing to do, but something to clean up.
         sweep(output, _wanted(job), only_wanted=True)
         job = _planned(output, config, marks)
@@ -97,17 +98,27 @@ def run_sft(
 _PASSES = 3
 
 
-def _build(job: SftJob, workers: int, display: Display, options: PipelineOptions | None, runner: str) -> None:
-    if job.plan.is_empty:
+@dataclass(frozen=True)
+class LocalBuild:
+    """How a derived stage is built: by `group`, in local processes unless `runner` is another one."""
+
+    output: str
+    group: RunGroup
+    workers: int
+    runner: str
+
+
+def build_planned(plan: Plan, build: LocalBuild, display: Display) -> None:
+    """Does the work of a plan of stages that are derived from the tables."""
+    if plan.is_empty:
         return
-    group = SftGroup(job.made_with, options)
-    if runner not in LOCAL_RUNNERS:
-        group(job.plan.tasks, ProgressLog())
+    if build.runner not in LOCAL_RUNNERS:
+        build.group(plan.tasks, ProgressLog())
         return
-    costs = {stage.stage: _COST for stage in job.plan.stages}
-    durations = {source.recording_id: 60_000 for work in job.plan.tasks for source in work.sources}
-    watcher = RunWatcher(job.made_with.output, Meter(job.plan.tasks, durations, costs, workers), display)
-    run_local(job.plan.tasks, LocalJob(group, watcher, workers))
+    costs = {stage.stage: _COST for stage in plan.stages}
+    durations = {source.recording_id: 60_000 for work in plan.tasks for source in work.sources}
+    watcher = RunWatcher(build.output, Meter(plan.tasks, durations, costs, build.workers), display)
+    run_local(plan.tasks, LocalJob(build.group, watcher, build.workers))
 
 
 @dataclass(frozen=True)

@@ -96,8 +96,12 @@ def wanted_keys(
 
 def plan_sft(corpus: Corpus, built: Corpus, config: SftConfig, shards: int, marks: Marks, decided: Decided) -> Plan:
     """Compares what `config` needs for the rows in `corpus` with the samples in `built`."""
-    upstream = upstream_keys(corpus)
-    wanted = wanted_keys(upstream, config, marks, decided)
+    return plan_derived(corpus, built, wanted_keys(upstream_keys(corpus), config, marks, decided), shards)
+
+
+def plan_derived(corpus: Corpus, built: Corpus, wanted: Mapping[str, Mapping[str, str]], shards: int) -> Plan:
+    """The work left for stages that are derived from the rows in `corpus` alone: `wanted` is stage → recording_id →
+    key, `built` is what these stages have committed."""
     stages, missing = [], {}
     for stage, keys in wanted.items():
         have = built.keys(stage)
@@ -106,7 +110,7 @@ def plan_sft(corpus: Corpus, built: Corpus, config: SftConfig, shards: int, mark
         stages.append(
             StagePlan(stage=stage, todo=len(todo), done=len(keys) - len(todo), changed=len(todo & have.keys()))
         )
-    left = set().union(*missing.values())
+    left: set[str] = set().union(*missing.values())
     shard_tasks = tuple(
         ShardTask(
             shard=shard,

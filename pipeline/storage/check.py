@@ -15,7 +15,7 @@ from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, read_layout, 
 from soundseam.pipeline.storage.corpus import Corpus, Damaged
 from soundseam.pipeline.storage.tables import FileEntry
 from soundseam.schemas.record import Record
-from soundseam.schemas.tables import SAMPLES_FOLDER, table_schema
+from soundseam.schemas.tables import SAMPLES_FOLDER, LongTable, table_schema
 
 CHECK_BYTES = 2**30
 """How much of a local corpus a run reads to find altered bits: all of a small one, a random part of a large one."""
@@ -36,7 +36,11 @@ class DamagedFile(Record):
 
     @property
     def remedy(self) -> str:
-        command = "soundseam sft" if self.stage.startswith(f"{SAMPLES_FOLDER}/") else "the soundseam run that made it"
+        command = "the soundseam run that made it"
+        if self.stage in set(LongTable):
+            command = "soundseam long"
+        elif self.stage.startswith(f"{SAMPLES_FOLDER}/"):
+            command = "soundseam sft"
         return f"{command} rebuilds it ({self.recordings:,} recording{'s' if self.recordings > 1 else ''})"
 
 

@@ -1,0 +1,1 @@
+"""Windows and captions of whole recordings, from the rows of their segments."""

@@ -1,0 +1,227 @@
+"""What is one thing over a whole recording: a speaker, a piece of music, a sound that occurs again and again."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from soundseam.annotators.grammar.events import SURE_STREAM
+from soundseam.annotators.grammar.sound_names import sound_names
+from soundseam.pipeline.long.facts import RecordingFacts, SegmentFacts
+from soundseam.schemas.event import EventClass
+from soundseam.schemas.long import KnownSpeaker, Piece, RecurringSound, RowEvidence, Stretch
+from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
+
+STREAMS = (EventClass.SPEECH, EventClass.SINGING, EventClass.MUSIC)
+_MIN_KNOWN_SPEECH = 0.9
+"""Share of the speech with surely known speakers from which a recording's speakers are counted."""
+_MIN_SPEAKER_MS = 3_000
+"""Who speaks less in all may be a mistake of the diarization."""
+_SAME_PIECE_GAP_MS = 3_000
+_MIN_PIECE_MS = 8_000
+_ALIKE, _UNLIKE = 0.95, 0.6
+"""Cosine of the chords of two stretches from which they are the same piece, or below which they are not."""
+_SAME_TEMPO = 0.03
+_APART_MS = 500
+"""Occurrences of a sound with less between them may be one."""
+_COUNTABLE = (EventClass.ANIMAL, EventClass.HUMAN_VOICE, EventClass.OBJECT)
+
+
+def evidence_of(segments: Iterable[SegmentFacts], facts: Iterable[str]) -> tuple[RowEvidence, ...]:
+    """The rows in which the named facts of some segments stand."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for segment in segments:
+        for fact in facts:
+            if (origin := segment.origins.get(fact)) is not None:
+                found.setdefault((origin.table, origin.backend or "", origin.field), []).append(segment.segment_id)
+    return tuple(
+        RowEvidence(table=table, backend=backend or None, field=field, segment_ids=tuple(ids))
+        for (table, backend, field), ids in sorted(found.items())
+    )
+
+
+def streams_of(segment: SegmentFacts, *classes: EventClass) -> tuple[TimeSpan, ...]:
+    """When there is surely one of `classes` (speech, singing, music) in a segment."""
+    return union_spans(
+        event.span for event in segment.events if event.event_class in classes and event.score >= SURE_STREAM
+    )
+
+
+@dataclass(frozen=True)
+class Things:
+    """The things of a recording, and how captions call them."""
+
+    speakers: tuple[KnownSpeaker, ...]
+    pieces: tuple[Piece, ...]
+    sounds: tuple[RecurringSound, ...]
+
+    @cached_property
+    def speaker_names(self) -> Mapping[str, str]:
+        return {one.speaker: one.name for one in self.speakers}
+
+    @cached_property
+    def sound_labels(self) -> frozenset[str]:
+        return frozenset(one.label for one in self.sounds)
+
+    @cached_property
+    def _parts(self) -> list[tuple[TimeSpan, Piece]]:
+        return sorted((part.span, piece) for piece in self.pieces for part in piece.parts)
+
+    def piece_at(self, span: TimeSpan) -> Piece | None:
+        """The piece of which `span`, a segment's, has most; None if there is none."""
+        found = max(self._parts, key=lambda pair: pair[0].overlap_ms(span), default=None)
+        return found[1] if found is not None and found[0].overlap_ms(span) else None
+
+
+def find_things(recording: RecordingFacts, min_name_score: float) -> Things:
+    segments = recording.segments
+    return Things(tuple(_speakers(segments)), tuple(_pieces(segments)), tuple(_sounds(segments, min_name_score)))
+
+
+def joined(spans: Iterable[TimeSpan], gap_ms: int = 0) -> tuple[TimeSpan, ...]:
+    """`spans` in order, those with at most `gap_ms` between them as one: what segments cut apart comes together."""
+    found: list[TimeSpan] = []
+    for span in union_spans(spans):
+        if found and span.start_ms - found[-1].end_ms <= gap_ms:
+            found[-1] = TimeSpan(found[-1].start_ms, span.end_ms)
+        else:
+            found.append(span)
+    return tuple(found)
+
+
+def _stretches(spans: Iterable[TimeSpan]) -> tuple[Stretch, ...]:
+    return tuple(Stretch(start_ms=span.start_ms, end_ms=span.end_ms) for span in spans)
+
+
+def _speakers(segments: Sequence[SegmentFacts]) -> Iterator[KnownSpeaker]:
+    spoken = {one.segment_id: covered_ms(streams_of(one, EventClass.SPEECH)) for one in segments}
+    known = [one for one in segments if one.has_turns]
+    if sum(spoken[one.segment_id] for one in known) < _MIN_KNOWN_SPEECH * sum(spoken.values()):
+        return
+    turns: dict[str, list[TimeSpan]] = {}
+    for segment in known:
+        for turn in segment.turns:
+            turns.setdefault(turn.speaker, []).append(turn.span)
+    if any(covered_ms(spans) < _MIN_SPEAKER_MS for spans in turns.values()):
+        return
+    for index, (speaker, spans) in enumerate(sorted(turns.items(), key=lambda item: (min(item[1]), item[0])), 1):
+        yield KnownSpeaker(
+            speaker=speaker,
+            name=f"Speaker {index}",
+            speech_ms=covered_ms(spans),
+            turns=_stretches(joined(spans)),
+            evidence=evidence_of(
+                (one for one in known if any(turn.speaker == speaker for turn in one.turns)), ["turns"]
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class _Playing:
+    """Music without a longer pause, and what its segments say of it."""
+
+    span: TimeSpan
+    segments: tuple[SegmentFacts, ...]
+
+    @cached_property
+    def chords(self) -> Mapping[str, float]:
+        """Chord → its length, as a vector of unit length."""
+        lengths: Counter[str] = Counter()
+        for segment in self.segments:
+            lengths.update(dict(segment.chords))
+        norm = sum(value * value for value in lengths.values()) ** 0.5
+        return {name: value / norm for name, value in lengths.items() if norm}
+
+    @cached_property
+    def key(self) -> str:
+        """The only key that its segments name; empty for none or several."""
+        keys = {segment.key for segment in self.segments if segment.key}
+        return keys.pop() if len(keys) == 1 else ""
+
+    @cached_property
+    def tempo_bpm(self) -> float:
+        tempi = sorted(segment.tempo_bpm for segment in self.segments if segment.tempo_bpm)
+        return tempi[len(tempi) // 2] if tempi else 0.0
+
+    def is_same(self, other: _Playing) -> bool | None:
+        """Whether the two are one piece; None if that is unsure."""
+        alike = sum(value * other.chords.get(name, 0.0) for name, value in self.chords.items())
+        if not (self.chords and other.chords):
+            return None
+        if alike >= _ALIKE and self.key == other.key and _same_tempo(self.tempo_bpm, other.tempo_bpm):
+            return True
+        return False if alike < _UNLIKE and self.key != other.key and self.key and other.key else None
+
+
+def _same_tempo(one: float, other: float) -> bool:
+    return abs(one - other) <= _SAME_TEMPO * max(one, other) if one and other else one == other
+
+
+def _pieces(segments: Sequence[SegmentFacts]) -> Iterator[Piece]:
+    playing = list(_playing(segments))
+    groups: list[list[_Playing]] = []
+    for stretch in playing:
+        fitting = [group for group in groups if all(stretch.is_same(one) for one in group)]
+        if len(fitting) == 1:
+            fitting[0].append(stretch)
+        else:
+            groups.append([stretch])
+    for index, group in enumerate(groups):
+        others = [one for other in groups if other is not group for one in other]
+        spans = [one.span for one in group]
+        yield Piece(
+            name=f"Piece {_letters(index)}",
+            music_ms=covered_ms(spans),
+            parts=_stretches(spans),
+            distinct=all(mine.is_same(one) is False for mine in group for one in others),
+            evidence=evidence_of((one for mine in group for one in mine.segments), _MUSIC_FACTS),
+        )
+
+
+_MUSIC_FACTS = ("events", "key", "tempo_bpm", "chords")
+
+
+def _letters(index: int) -> str:
+    """A to Z, then AA, AB and so on."""
+    head = _letters(index // 26 - 1) if index >= 26 else ""
+    return head + chr(ord("A") + index % 26)
+
+
+def _playing(segments: Sequence[SegmentFacts]) -> Iterator[_Playing]:
+    music = {one.segment_id: streams_of(one, EventClass.MUSIC, EventClass.SINGING) for one in segments}
+    spans = joined((span for found in music.values() for span in found), _SAME_PIECE_GAP_MS)
+    at = 0
+    for span in (span for span in spans if span.duration_ms >= _MIN_PIECE_MS):
+        while segments[at].span.end_ms <= span.start_ms:
+            at += 1
+        stop = at
+        while stop < len(segments) and segments[stop].span.start_ms < span.end_ms:
+            stop += 1
+        yield _Playing(span, tuple(one for one in segments[at:stop] if music[one.segment_id]))
+
+
+def _sounds(segments: Sequence[SegmentFacts], min_name_score: float) -> Iterator[RecurringSound]:
+    found: defaultdict[str, list[tuple[TimeSpan, float, EventClass]]] = defaultdict(list)
+    having: defaultdict[str, list[SegmentFacts]] = defaultdict(list)
+    for segment in segments:
+        for event in segment.events:
+            if event.event_class not in STREAMS and event.label in sound_names():
+                found[event.label].append((event.span, event.score, event.event_class))
+                if not having[event.label] or having[event.label][-1] is not segment:
+                    having[event.label].append(segment)
+    for label, events in sorted(found.items(), key=lambda item: (min(item[1])[0], item[0])):
+        if sum(score for _, score, _ in events) / len(events) < min_name_score:
+            continue
+        spans = joined(span for span, _, _ in events)
+        event_class = events[0][2]
+        yield RecurringSound(
+            label=label,
+            event_class=event_class,
+            name=sound_names()[label].doing,
+            sound_ms=covered_ms(spans),
+            occurrences=_stretches(spans),
+            countable=event_class in _COUNTABLE and len(joined(spans, _APART_MS)) == len(spans),
+            evidence=evidence_of(having[label], ["events"]),
+        )
