@@ -113,8 +113,12 @@ class RecurringSound(Record):
     event_class: EventClass = Field(alias="class", description="one of the nine coarse classes")
     name: str = Field(description="as the captions call it, as in a dog barking")
     sound_ms: int = Field(description="total length of its occurrences")
-    occurrences: tuple[Stretch, ...] = Field(description="in order; events of neighbouring segments that touch are one")
-    countable: bool = Field(description="false if it is unsure where one occurrence ends and the next begins")
+    occurrences: tuple[Stretch, ...] = Field(
+        description="in order; events with less than a second between them are one"
+    )
+    countable: bool = Field(
+        description="true if these are surely all; false if other sounds may be the same, so that there are at least these"
+    )
     evidence: tuple[RowEvidence, ...]
 
 

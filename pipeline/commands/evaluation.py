@@ -29,6 +29,7 @@ class Subject(StrEnum):
     GENERAL = "general"
     VERIFIER = "verifier"
     CLAIMS = "claims"
+    LONG = "long"
 
 
 def evaluate(
@@ -36,7 +37,7 @@ def evaluate(
     folder: Annotated[
         str,
         typer.Argument(
-            help="Labelled audio in the format that docs/ describes for each subject; verifier and claims: a corpus.",
+            help="Labelled audio as docs/ describes it for each subject; verifier, claims, long: a corpus.",
             show_default=False,
         ),
     ],
@@ -47,7 +48,7 @@ def evaluate(
     ] = 200,
     seed: Annotated[int, typer.Option("--seed", help="verifier: another seed draws other segments and claims.")] = 0,
     labels: Annotated[
-        Path | None, typer.Option("--labels", help="claims: the folder with labels of the corpus's recordings.")
+        Path | None, typer.Option("--labels", help="claims, long: the folder with labels of the corpus's recordings.")
     ] = None,
     *,
     terminal: Terminal,
@@ -62,9 +63,12 @@ def evaluate(
 
     claims counts what the captions of a corpus say against --labels, a folder with any of clips.jsonl, scenes.jsonl,
     ami.jsonl and pieces.jsonl.
+
+    long compares the chapters and captions that `soundseam long` made with --labels, a folder with long.jsonl or
+    ami.jsonl.
     """
-    if subject is Subject.CLAIMS:
-        _evaluate_claims(folder, labels, terminal)
+    if subject in {Subject.CLAIMS, Subject.LONG}:
+        (_evaluate_claims if subject is Subject.CLAIMS else _evaluate_long)(folder, labels, terminal)
         return
     config = _configuration(profile, overrides)
     if subject is Subject.VERIFIER:
@@ -155,6 +159,20 @@ def _evaluate_claims(output: str, labels: Path | None, terminal: Terminal) -> No
     except LabelledFolderError as error:
         raise SetupError(f"{error}: give a folder with lists that docs/captions.md describes") from error
     terminal.result(scores, *claim_tables(scores))
+
+
+def _evaluate_long(output: str, labels: Path | None, terminal: Terminal) -> None:
+    from soundseam.pipeline.config import SetupError
+    from soundseam.pipeline.evaluation.labelled import LabelledFolderError
+    from soundseam.pipeline.evaluation.long import evaluate_long, long_tables
+
+    if labels is None:
+        raise SetupError("captions of recordings are held against labels: name their folder by --labels")
+    try:
+        scores = evaluate_long(output, labels)
+    except LabelledFolderError as error:
+        raise SetupError(f"{error}: give a folder that docs/long.md describes") from error
+    terminal.result({**scores.model_dump(), "false_share": scores.false_share}, *long_tables(scores))
 
 
 _EVALUATIONS: Mapping[Subject, tuple[Callable[[Path, RunConfig], Iterator[ScoreTable]], str]] = {

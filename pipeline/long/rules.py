@@ -15,7 +15,7 @@ from soundseam.annotators.grammar.events import SURE
 from soundseam.annotators.grammar.sound_names import sound_names
 from soundseam.annotators.grammar.words import join_words, number_word
 from soundseam.pipeline.long.facts import SegmentFacts, Sound
-from soundseam.pipeline.long.things import STREAMS, Things, evidence_of, joined, streams_of
+from soundseam.pipeline.long.things import APART_MS, STREAMS, Things, evidence_of, joined, streams_of
 from soundseam.schemas.event import EventClass
 from soundseam.schemas.long import Piece, RecordingClaim
 from soundseam.schemas.timespan import TimeSpan, covered_ms
@@ -217,9 +217,11 @@ def _sound_clauses(scope: Scope) -> Iterator[str]:
 
 def _heard(scope: Scope, label: str, spans: Sequence[TimeSpan]) -> str:
     name, sound = sound_names()[label], next(one for one in scope.things.sounds if one.label == label)
-    if sound.countable and name.number != "mass":
-        return f"{name.subject} {name.are} heard {times_word(len(joined(spans)))}"
-    return f"{name.subject} {name.are} heard for {duration_words(covered_ms(spans))}"
+    if name.number == "mass":
+        return f"{name.subject} {name.are} heard for {duration_words(covered_ms(spans))}"
+    count = len(joined(spans, APART_MS))
+    least = "" if sound.countable else "at least "
+    return f"{name.subject} {name.are} heard {least}{times_word(count)}"
 
 
 def overview(scope: Scope) -> str | None:
@@ -279,7 +281,7 @@ def sound_time(scope: Scope) -> str | None:
     spans = [event.span for event in scope.sounds if event.label == scope.subject]
     if not spans:
         return None
-    return _sentence(f"{_heard(scope, str(scope.subject), spans)} in all, first at {clock(min(spans).start_ms)}")
+    return _sentence(f"{_heard(scope, str(scope.subject), spans)}, first at {clock(min(spans).start_ms)}")
 
 
 @dataclass(frozen=True)

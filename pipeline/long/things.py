@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from soundseam.annotators.grammar.events import SURE_STREAM
-from soundseam.annotators.grammar.sound_names import sound_names
+from soundseam.annotators.grammar.sound_names import broader_labels, sound_names
 from soundseam.pipeline.long.facts import RecordingFacts, SegmentFacts
 from soundseam.schemas.event import EventClass
 from soundseam.schemas.long import KnownSpeaker, Piece, RecurringSound, RowEvidence, Stretch
@@ -24,9 +24,8 @@ _MIN_PIECE_MS = 8_000
 _ALIKE, _UNLIKE = 0.95, 0.6
 """Cosine of the chords of two stretches from which they are the same piece, or below which they are not."""
 _SAME_TEMPO = 0.03
-_APART_MS = 500
-"""Occurrences of a sound with less between them may be one."""
-_COUNTABLE = (EventClass.ANIMAL, EventClass.HUMAN_VOICE, EventClass.OBJECT)
+APART_MS = 1_000
+"""Occurrences of a sound with less between them are one."""
 
 
 def evidence_of(segments: Iterable[SegmentFacts], facts: Iterable[str]) -> tuple[RowEvidence, ...]:
@@ -211,17 +210,25 @@ def _sounds(segments: Sequence[SegmentFacts], min_name_score: float) -> Iterator
                 found[event.label].append((event.span, event.score, event.event_class))
                 if not having[event.label] or having[event.label][-1] is not segment:
                     having[event.label].append(segment)
+    unnamed = any(
+        event.event_class not in STREAMS and event.label not in sound_names()
+        for segment in segments
+        for event in segment.events
+    )
     for label, events in sorted(found.items(), key=lambda item: (min(item[1])[0], item[0])):
         if sum(score for _, score, _ in events) / len(events) < min_name_score:
             continue
-        spans = joined(span for span, _, _ in events)
-        event_class = events[0][2]
+        spans = joined((span for span, _, _ in events), APART_MS)
         yield RecurringSound(
             label=label,
-            event_class=event_class,
+            event_class=events[0][2],
             name=sound_names()[label].doing,
-            sound_ms=covered_ms(spans),
+            sound_ms=covered_ms(span for span, _, _ in events),
             occurrences=_stretches(spans),
-            countable=event_class in _COUNTABLE and len(joined(spans, _APART_MS)) == len(spans),
+            countable=not unnamed and not any(_may_be_same(label, other) for other in found if other != label),
             evidence=evidence_of(having[label], ["events"]),
         )
+
+
+def _may_be_same(label: str, other: str) -> bool:
+    return other in broader_labels(label) or label in broader_labels(other)
