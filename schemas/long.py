@@ -91,8 +91,10 @@ class KnownSpeaker(Record):
 
     speaker: str = Field(description="label of the turns")
     name: str = Field(description="as the captions call it, in order of first appearance: Speaker 1, Speaker 2")
-    speech_ms: int = Field(description="total length of the turns")
-    turns: tuple[Stretch, ...] = Field(description="in order; turns of neighbouring segments that touch are one")
+    speech_ms: int = Field(description="total length of the turns: at least so long does the speaker speak")
+    turns: tuple[Stretch, ...] = Field(
+        description="the turns that are surely theirs, in order; those of neighbouring segments that touch are one"
+    )
     evidence: tuple[RowEvidence, ...]
 
 
@@ -109,7 +111,7 @@ class Piece(Record):
 class RecurringSound(Record):
     """One kind of sound, with all its occurrences in a recording."""
 
-    label: str = Field(description="as in events")
+    label: str = Field(description="as in events, or a broader one if that is surer")
     event_class: EventClass = Field(alias="class", description="one of the nine coarse classes")
     name: str = Field(description="as the captions call it, as in a dog barking")
     sound_ms: int = Field(description="total length of its occurrences")
@@ -117,7 +119,7 @@ class RecurringSound(Record):
         description="in order; events with less than a second between them are one"
     )
     countable: bool = Field(
-        description="true if these are surely all; false if other sounds may be the same, so that there are at least these"
+        description="true if these are surely all; false if other sounds may be the same: at least so often"
     )
     evidence: tuple[RowEvidence, ...]
 
@@ -145,6 +147,7 @@ class RecordingCaption(Record):
     chapters: tuple[Chapter, ...]
     timeline: tuple[TimelineLine, ...]
     speakers: tuple[KnownSpeaker, ...] = Field(description="in order of first appearance; empty if unsure")
+    all_speakers: bool = Field(description="true if these are surely all speakers, with nearly all of their turns")
     pieces: tuple[Piece, ...] = Field(description="in order of first appearance; empty if unsure")
     sounds: tuple[RecurringSound, ...] = Field(
         description="in order of first occurrence; speech and music are not here"

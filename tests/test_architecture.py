@@ -19,7 +19,6 @@ BEAM_FILES = {
     "pipeline/storage/beam_files.py",
     "pipeline/storage/files.py",
     "pipeline/stages/graph.py",
-    "pipeline/long/graph.py",
     "pipeline/sft/graph.py",
     "pipeline/stages/transforms.py",
     "pipeline/commands/run.py",

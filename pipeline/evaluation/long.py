@@ -83,7 +83,7 @@ class LongScores(Record):
     speaker_right: float | None
     """Share of the named speech whose name stands for the same true speaker throughout."""
     speaker_counts_right: float | None
-    """Share of recordings with named speakers that have the right number of them."""
+    """Of the recordings whose speakers are said to be all known, the share with the right number of them."""
     counts: int
     counts_right: float | None
     """Share of counted sounds, over a whole recording, that occur as often as their caption says."""
@@ -209,7 +209,7 @@ def _score_speakers(caption: RecordingCaption, truth: LongTruth, sums: _Sums) ->
         if mapping.get(speaker.name) == turn.name
     )
     sums.add("speaker", min(right, inside), inside)
-    if caption.speakers:
+    if caption.all_speakers:
         sums.add("speaker count", len(caption.speakers) == len({turn.name for turn in truth.turns}), 1)
 
 

@@ -94,12 +94,14 @@ def false_texts(caption: RecordingCaption, truth: LongTruth) -> Iterator[FalseTe
 
 _DURATION = r"about (?P<time>(?:\d+ (?:hour|minute|second)s?(?: and )?)+)"
 _SPEAKS = re.compile(rf"(?P<name>Speaker \d+) speaks for {_DURATION}")
+_SPEAKS_AT_LEAST = re.compile(rf"(?P<name>Speaker \d+) speaks for at least {_DURATION.removeprefix('about ')}")
 _SPEECH_FOR = re.compile(rf"there is speech for {_DURATION}", re.IGNORECASE)
 _MUSIC_FOR = re.compile(rf"(?:music|piece [a-z]+(?:(?:, | and )piece [a-z]+)*) plays? for {_DURATION}", re.IGNORECASE)
 _HEARD = re.compile(
-    rf"(?P<name>[a-zA-Z' -]+?) (?:is|are) heard (?P<least>at least )?(?:(?P<count>once|twice|\d+ times)|for {_DURATION})"
+    r"(?P<name>[a-zA-Z' -]+?) (?:is|are) heard (?P<least>at least )?"
+    rf"(?:(?P<count>once|twice|\d+ times)|for {_DURATION})"
 )
-_PEOPLE = re.compile(r"^(?P<count>\w+) (?:person|people) speaks?")
+_PEOPLE = re.compile(r"^(?P<least>At least )?(?P<count>\w+) (?:person|people) speaks?")
 _COUNTS = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -118,8 +120,8 @@ class _Judge:
         if self._truth.is_complete:
             yield from self._sounds(claim, span)
         if claim.rule == "speakers" and (found := _PEOPLE.match(claim.text)):
-            stated, true = found["count"].lower(), len({turn.name for turn in self._truth.turns})
-            if stated != _COUNTS[min(true, 12)]:
+            stated, true = _COUNTS.index(found["count"].lower()), len({turn.name for turn in self._truth.turns})
+            if stated > true or (stated < true and not found["least"]):
                 yield f"{true} speak"
 
     def _named(self, claim: RecordingClaim, span: TimeSpan) -> Iterator[str]:
@@ -141,6 +143,10 @@ class _Judge:
         for found in _SPEAKS.finditer(claim.text):
             own = [turn.span for turn in truth.turns if turn.name == self._speakers.get(found["name"])]
             yield from _other_length(found["time"], own, span)
+        for found in _SPEAKS_AT_LEAST.finditer(claim.text):
+            own = [turn.span for turn in truth.turns if turn.name == self._speakers.get(found["name"])]
+            if _length_ms(found["time"]) > covered_ms(own) * (1 + _DURATION_SHARE) + _DURATION_MS:
+                yield f"{covered_ms(own) / 1000:.0f} s"
         for found in _SPEECH_FOR.finditer(claim.text):
             yield from _other_length(found["time"], [turn.span for turn in truth.turns], span)
         if truth.is_complete:
@@ -180,11 +186,12 @@ def _label_of(words: str, labels: tuple[str, ...]) -> str | None:
     return max(fitting, key=lambda label: len(sound_names()[label].subject), default=None)
 
 
-def _other_length(words: str, spans: list[TimeSpan], within: TimeSpan) -> Iterator[str]:
+def _length_ms(words: str) -> int:
     factors = {"hour": 3600, "minute": 60, "second": 1}
-    stated = (
-        sum(int(number) * factors[unit] for number, unit in re.findall(r"(\d+) (hour|minute|second)", words)) * 1000
-    )
+    return 1000 * sum(int(number) * factors[unit] for number, unit in re.findall(r"(\d+) (hour|minute|second)", words))
+
+
+def _other_length(words: str, spans: list[TimeSpan], within: TimeSpan) -> Iterator[str]:
     true = covered_ms(span.intersection(within) for span in spans)
-    if abs(stated - true) > max(_DURATION_MS, _DURATION_SHARE * true):
+    if abs(_length_ms(words) - true) > max(_DURATION_MS, _DURATION_SHARE * true):
         yield f"{true / 1000:.0f} s"

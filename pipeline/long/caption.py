@@ -9,8 +9,9 @@ from soundseam.annotators.grammar.engine import GRAMMAR
 from soundseam.pipeline.long.chapters import find_chapters
 from soundseam.pipeline.long.config import LongConfig
 from soundseam.pipeline.long.facts import RecordingFacts, SegmentFacts
-from soundseam.pipeline.long.rules import Scope, claim_by, line_text
-from soundseam.pipeline.long.things import Things, find_things
+from soundseam.pipeline.long.rules import claim_by, line_text
+from soundseam.pipeline.long.scope import Scope
+from soundseam.pipeline.long.things import Things, find_things, is_sure
 from soundseam.schemas.event import EventClass
 from soundseam.schemas.long import Chapter, RecordingCaption, RecordingClaim, Summary, TimelineLine
 from soundseam.schemas.timespan import TimeSpan, covered_ms
@@ -25,7 +26,7 @@ def find_spans(recording: RecordingFacts, things: Things, config: LongConfig) ->
     """The chapters of a recording as indices into its segments."""
     found = (things.piece_at(segment.span) for segment in recording.segments)
     names = [piece.name if piece is not None and len(piece.parts) > 1 else "" for piece in found]
-    return find_chapters(recording.segments, names, config.chapters)
+    return find_chapters(recording.segments, names, config.chapters, things.all_speakers)
 
 
 def caption_recording(recording: RecordingFacts, config: LongConfig, config_key: str) -> RecordingCaption:
@@ -44,6 +45,7 @@ def caption_recording(recording: RecordingFacts, config: LongConfig, config_key:
         chapters=chapters,
         timeline=tuple(_timeline(whole)),
         speakers=things.speakers,
+        all_speakers=things.all_speakers,
         pieces=things.pieces,
         sounds=things.sounds,
         license=recording.license,
@@ -63,7 +65,7 @@ def _claims(scope: Scope, names: Sequence[str]) -> Iterator[RecordingClaim]:
 def _long_claims(whole: Scope) -> Iterator[RecordingClaim]:
     yield from _claims(whole, ["overview", "speakers"])
     things = whole.things
-    for speaker in things.speakers[:_MAX_SPEAKERS] if len(things.speakers) > 1 else ():
+    for speaker in things.speakers[:_MAX_SPEAKERS]:
         yield from _claims(replace(whole, subject=speaker.speaker), ["speaker_time"])
     yield from _claims(whole, ["music_time"])
     for piece in [piece for piece in things.pieces if len(piece.parts) > 1][:_MAX_PIECES]:
@@ -93,7 +95,7 @@ def _leading_class(segments: Sequence[SegmentFacts]) -> EventClass | None:
     """The class with most time; of several with the same time the first in order of name."""
     spans: dict[EventClass, list[TimeSpan]] = {}
     for segment in segments:
-        for event in segment.events:
+        for event in (event for event in segment.events if is_sure(event, segment)):
             spans.setdefault(event.event_class, []).append(event.span)
     return min(spans, key=lambda one: (-covered_ms(spans[one]), one.value), default=None)
 

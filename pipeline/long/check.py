@@ -8,7 +8,8 @@ from soundseam.annotators.grammar.engine import GRAMMAR
 from soundseam.pipeline.long.caption import caption_recording
 from soundseam.pipeline.long.config import LongConfig
 from soundseam.pipeline.long.facts import Origin, RecordingFacts, SegmentFacts
-from soundseam.pipeline.long.rules import LONG_RULES, Scope
+from soundseam.pipeline.long.rules import LONG_RULES
+from soundseam.pipeline.long.scope import Scope
 from soundseam.pipeline.long.things import Things, find_things
 from soundseam.pipeline.long.writing import text_problems
 from soundseam.schemas.long import RecordingCaption, RecordingClaim
@@ -31,7 +32,8 @@ def check_recording(caption: RecordingCaption, recording: RecordingFacts, config
         return WrongText(recording_id=caption.recording_id, text=text, why=why)
 
     things = find_things(recording, config.min_name_score)
-    if (things.speakers, things.pieces, things.sounds) != (caption.speakers, caption.pieces, caption.sounds):
+    found = Things(caption.speakers, caption.pieces, caption.sounds, caption.all_speakers)
+    if things != found:
         yield wrong("speakers, pieces and sounds", "the tables give others")
     covered = [name for chapter in caption.chapters for name in chapter.segment_ids]
     if covered != [one.segment_id for one in recording.segments]:

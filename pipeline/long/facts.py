@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
+from soundseam.annotators.grammar.sound_names import broader_labels
 from soundseam.pipeline.sft.material import Place, doubted_places
 from soundseam.pipeline.storage.corpus import ANNOTATIONS, Corpus, Row, Wanted
 from soundseam.pipeline.work import CAPTIONS_STAGE, LIST_STAGE, SEGMENTS_STAGE
@@ -17,6 +18,7 @@ from soundseam.schemas.tables import Table
 from soundseam.schemas.timespan import TimeSpan
 
 ItemT = TypeVar("ItemT")
+ANIMAL = "Animal"
 MIN_KEY_CONFIDENCE = 0.3
 MIN_TEMPO_CONFIDENCE = 0.3
 
@@ -203,7 +205,18 @@ def _text(value: object) -> str | None:
 def _sounds(value: object) -> Iterator[Sound]:
     for one in value if isinstance(value, list) else ():
         event = Event.model_validate({name: one[name] for name in ("class", "label", "onset_ms", "offset_ms", "score")})
-        yield Sound(event.event_class, event.label, event.span, round(event.score, 4))
+        named_by = {source["source"] for source in one.get("sources") or () if _is_akin(source["label"], event.label)}
+        label = event.label if len(named_by) > 1 else _surer(event.label)
+        yield Sound(event.event_class, label, event.span, round(event.score, 4))
+
+
+def _is_akin(one: str, other: str) -> bool:
+    return one == other or one in broader_labels(other) or other in broader_labels(one)
+
+
+def _surer(label: str) -> str:
+    """An animal by that word, unless two sources agree which one: of narrower names too many are wrong."""
+    return ANIMAL if ANIMAL in broader_labels(label) else label
 
 
 def _events(value: object) -> dict[str, Any]:
@@ -212,7 +225,7 @@ def _events(value: object) -> dict[str, Any]:
 
 def _speakers(value: object) -> dict[str, Any]:
     speakers = Speakers.model_validate(value)
-    if speakers.sure is False or speakers.scope != "recording":
+    if not speakers.sure or speakers.scope != "recording":
         return {}
     return {"turns": tuple(Spoken(turn.speaker, TimeSpan(turn.start_ms, turn.end_ms)) for turn in speakers.turns)}
 

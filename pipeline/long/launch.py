@@ -10,15 +10,16 @@ from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.local.progress import ProgressLog
 from soundseam.pipeline.local.watcher import Display
+from soundseam.pipeline.long.build import LongBuild, LongShardBuilder, long_keys
 from soundseam.pipeline.long.check import WrongText, check_recording
 from soundseam.pipeline.long.config import LongConfig
 from soundseam.pipeline.long.facts import read_facts
-from soundseam.pipeline.long.plan import LongBuild, long_keys
 from soundseam.pipeline.plan import Plan
 from soundseam.pipeline.serving.reachable import ServerUse, check_servers
 from soundseam.pipeline.sft.launch import LocalBuild, build_planned
 from soundseam.pipeline.sft.plan import plan_derived
 from soundseam.pipeline.sft.read import Marks, source_stages, upstream_keys
+from soundseam.pipeline.stages.context import StageContext
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import RUN_FOLDER, prepare_table, read_layout
 from soundseam.pipeline.storage.corpus import Corpus
@@ -103,9 +104,10 @@ class LongGroup:
     options: PipelineOptions | None
 
     def __call__(self, tasks: Sequence[ShardTask], progress: ProgressLog) -> None:
-        from soundseam.pipeline.long.graph import run_long_graph
+        from soundseam.pipeline.sft.graph import run_derived_graph
 
-        run_long_graph(tasks, self.made_with, progress, self.options)
+        context = StageContext(self.made_with.output, progress)
+        run_derived_graph(tasks, LongShardBuilder(self.made_with, context), self.options)
 
 
 def read_windows(output: str) -> Iterator[Window]:

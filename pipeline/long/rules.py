@@ -15,13 +15,12 @@ from soundseam.annotators.grammar.events import SURE
 from soundseam.annotators.grammar.sound_names import sound_names
 from soundseam.annotators.grammar.words import join_words, number_word
 from soundseam.pipeline.long.facts import SegmentFacts, Sound
-from soundseam.pipeline.long.things import APART_MS, STREAMS, Things, evidence_of, joined, streams_of
+from soundseam.pipeline.long.scope import NOTABLE_MS, Scope, clock, duration_words, times_word
+from soundseam.pipeline.long.things import APART_MS, STREAMS, evidence_of, joined, streams_of
 from soundseam.schemas.event import EventClass
-from soundseam.schemas.long import Piece, RecordingClaim
+from soundseam.schemas.long import RecordingClaim
 from soundseam.schemas.timespan import TimeSpan, covered_ms
 
-_NOTABLE_MS = 1_000
-"""Speech or music under this is left out of a title or a sentence."""
 _MOST = 0.9
 _NAMED_SPEAKERS = 3
 _NOUNS = {
@@ -39,57 +38,6 @@ _COMMON = frozenset(
         "under where which while would yeah",
     )
 )
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a text is about: some consecutive segments, and one thing or none."""
-
-    segments: tuple[SegmentFacts, ...]
-    things: Things
-    subject: str | None = None
-    duration_ms: int = 0
-    """Of the whole recording."""
-
-    @property
-    def span(self) -> TimeSpan:
-        return TimeSpan(self.segments[0].span.start_ms, self.segments[-1].span.end_ms)
-
-    def stream_ms(self, *classes: EventClass) -> int:
-        return sum(covered_ms(streams_of(one, *classes)) for one in self.segments)
-
-    @property
-    def speech_ms(self) -> int:
-        return self.stream_ms(EventClass.SPEECH)
-
-    @property
-    def music_ms(self) -> int:
-        return self.stream_ms(EventClass.MUSIC, EventClass.SINGING)
-
-    @property
-    def sounds(self) -> list[Sound]:
-        """All that is neither speech nor music and surely of its class."""
-        return [
-            event
-            for one in self.segments
-            for event in one.events
-            if event.event_class not in STREAMS and event.score >= SURE
-        ]
-
-    def spoken_ms(self) -> dict[str, int]:
-        """Name of a speaker → speech in the scope, in order of first turn; empty if speakers are not surely known."""
-        found: Counter[str] = Counter()
-        for one in self.segments:
-            for turn in one.turns:
-                if name := self.things.speaker_names.get(turn.speaker):
-                    found[name] += turn.span.duration_ms
-        return dict(found)
-
-    def pieces(self) -> list[Piece]:
-        """The pieces that surely play in it and may be called by name, in order."""
-        spans = (span for one in self.segments for span in streams_of(one, EventClass.MUSIC, EventClass.SINGING))
-        found = (self.things.piece_at(span) for span in spans if span.duration_ms >= _NOTABLE_MS)
-        return [piece for piece in dict.fromkeys(found) if piece is not None and len(piece.parts) > 1]
 
 
 def line_text(scope: Scope) -> str | None:
@@ -142,7 +90,7 @@ def title(scope: Scope) -> str | None:
 
 
 def _talk(scope: Scope) -> str:
-    spoken = scope.spoken_ms()
+    spoken = scope.spoken_ms() if scope.sure_share >= _MOST else {}
     leading = [name for name, ms in spoken.items() if ms >= (1 - _MOST) * sum(spoken.values())]
     if len(leading) == 1:
         return f"{leading[0]} talks"
@@ -163,7 +111,7 @@ def _music_title(scope: Scope) -> str:
     if len(pieces) == 1:
         again = pieces[0].parts[0].end_ms <= scope.span.start_ms
         return f"{pieces[0].name}{' again' if again else ''}"
-    is_sung = scope.stream_ms(EventClass.SINGING) >= _NOTABLE_MS
+    is_sung = scope.stream_ms(EventClass.SINGING) >= NOTABLE_MS
     return "Music with singing" if is_sung else "Music"
 
 
@@ -191,17 +139,17 @@ def _sentence(text: str) -> str:
 
 
 def _speech_clauses(scope: Scope) -> Iterator[str]:
-    spoken = {name: ms for name, ms in scope.spoken_ms().items() if ms >= _NOTABLE_MS}
-    if scope.speech_ms < _NOTABLE_MS:
+    spoken = {name: ms for name, ms in scope.spoken_ms().items() if ms >= NOTABLE_MS}
+    if scope.speech_ms < NOTABLE_MS:
         return
-    if not 0 < len(spoken) <= 2 * _NAMED_SPEAKERS:
+    if not 0 < len(spoken) <= 2 * _NAMED_SPEAKERS or scope.sure_share < _MOST:
         yield f"there is speech for {duration_words(scope.speech_ms)}"
     else:
         yield from (f"{name} speaks for {duration_words(ms)}" for name, ms in spoken.items())
 
 
 def _music_clauses(scope: Scope) -> Iterator[str]:
-    if scope.music_ms >= _NOTABLE_MS:
+    if scope.music_ms >= NOTABLE_MS:
         pieces = scope.pieces()
         what = join_words([piece.name for piece in pieces]) if pieces else "music"
         yield f"{what} play{'s' if len(pieces) < 2 else ''} for {duration_words(scope.music_ms)}"
@@ -230,21 +178,23 @@ def overview(scope: Scope) -> str | None:
     for event in scope.sounds:
         noun = _NOUNS.get(event.event_class, "other sounds")
         kinds[noun] = kinds.get(noun, 0) + event.span.duration_ms
-    there = [kind for kind, ms in sorted(kinds.items(), key=lambda item: -item[1]) if ms >= _NOTABLE_MS]
+    there = [kind for kind, ms in sorted(kinds.items(), key=lambda item: -item[1]) if ms >= NOTABLE_MS]
     what = f" with {join_words(there)}" if there else ""
     return f"A recording of {duration_words(scope.duration_ms)}{what}."
 
 
 def speakers(scope: Scope) -> str | None:
+    """How many people speak; at least so many, if more may."""
     names = scope.spoken_ms()
-    if not names or len(names) != len(scope.things.speakers):
+    if not names or (len(names) == 1 and not scope.things.all_speakers):
         return None
+    count = number_word(len(names))
+    if not scope.things.all_speakers:
+        return f"At least {count} people speak."
     if len(names) == 1:
         return "One person speaks."
-    longest = max(names.values())
-    return (
-        f"{number_word(len(names)).capitalize()} people speak, {next(n for n in names if names[n] == longest)} longest."
-    )
+    longest = max(names, key=lambda name: names[name])
+    return f"{count.capitalize()} people speak, {longest} longest."
 
 
 def speaker_time(scope: Scope) -> str | None:
@@ -252,18 +202,17 @@ def speaker_time(scope: Scope) -> str | None:
     own = joined(turn.span for one in scope.segments for turn in one.turns if turn.speaker == scope.subject)
     if not own:
         return None
-    name = scope.things.speaker_names[str(scope.subject)]
-    return (
-        f"{name} speaks for {duration_words(covered_ms(own))} in all, first at {clock(own[0].start_ms)} and last until "
-        f"{clock(own[-1].end_ms)}."
-    )
+    name, length = scope.things.speaker_names[str(scope.subject)], duration_words(covered_ms(own))
+    if not scope.things.all_speakers:
+        return f"{name} speaks for at least {length.removeprefix('about ')}, first surely at {clock(own[0].start_ms)}."
+    return f"{name} speaks for {length} in all, first at {clock(own[0].start_ms)}."
 
 
 def music_time(scope: Scope) -> str | None:
     spans = joined(
         (span for one in scope.segments for span in streams_of(one, EventClass.MUSIC, EventClass.SINGING)), 3_000
     )
-    if covered_ms(spans) < _NOTABLE_MS:
+    if covered_ms(spans) < NOTABLE_MS:
         return None
     return f"Music plays for {duration_words(scope.music_ms)} in all, first at {clock(spans[0].start_ms)}."
 
@@ -309,7 +258,7 @@ LONG_RULES: Mapping[str, LongRule] = {
     "line": LongRule(line_text, ("events", "turns")),
     "title": LongRule(title, ("events", "turns", "words")),
     "sentence": LongRule(sentence, ("events", "turns")),
-    "overview": LongRule(overview, ("events",)),
+    "overview": LongRule(overview, ("events", "turns")),
     "speakers": LongRule(speakers, ("turns",), lambda segment, _: bool(segment.turns)),
     "speaker_time": LongRule(speaker_time, ("turns",), _speaks),
     "music_time": LongRule(music_time, ("events",), _has_music),
@@ -333,30 +282,3 @@ def claim_by(name: str, scope: Scope) -> RecordingClaim | None:
     return RecordingClaim(
         text=text, rule=name, subject=scope.subject, start_ms=span.start_ms, end_ms=span.end_ms, evidence=evidence
     )
-
-
-def duration_words(ms: int) -> str:
-    """As in about 40 seconds, about 2 minutes and 5 seconds, about an hour and 10 minutes."""
-    seconds = max(1, round(ms / 1000))
-    if seconds < 60:
-        return f"about {_counted(seconds, 'second')}"
-    minutes, rest = divmod(seconds, 60)
-    if minutes < 60:
-        return f"about {_counted(minutes, 'minute')}" + (f" and {_counted(rest, 'second')}" if rest else "")
-    hours, rest = divmod(round(seconds / 60), 60)
-    return f"about {_counted(hours, 'hour')}" + (f" and {_counted(rest, 'minute')}" if rest else "")
-
-
-def _counted(number: int, unit: str) -> str:
-    return f"{number} {unit}{'' if number == 1 else 's'}"
-
-
-def times_word(count: int) -> str:
-    return {1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-def clock(ms: int) -> str:
-    """A time as a player shows it: 2:05, 1:02:05."""
-    minutes, seconds = divmod(ms // 1000, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

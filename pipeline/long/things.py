@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from soundseam.annotators.grammar.events import SURE_STREAM
+from soundseam.annotators.grammar.events import SURE, SURE_STREAM, sure_from
 from soundseam.annotators.grammar.sound_names import broader_labels, sound_names
-from soundseam.pipeline.long.facts import RecordingFacts, SegmentFacts
+from soundseam.pipeline.long.facts import RecordingFacts, SegmentFacts, Sound
 from soundseam.schemas.event import EventClass
 from soundseam.schemas.long import KnownSpeaker, Piece, RecurringSound, RowEvidence, Stretch
 from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
 STREAMS = (EventClass.SPEECH, EventClass.SINGING, EventClass.MUSIC)
 _MIN_KNOWN_SPEECH = 0.9
-"""Share of the speech with surely known speakers from which a recording's speakers are counted."""
-_MIN_SPEAKER_MS = 3_000
-"""Who speaks less in all may be a mistake of the diarization."""
+"""Share of the speech with sure turns from which a recording's speakers are surely all known."""
+_MIN_SPEAKER_MS = 5_000
+"""Who surely speaks less in all may be a mistake of the diarization."""
 _SAME_PIECE_GAP_MS = 3_000
 _MIN_PIECE_MS = 8_000
 _ALIKE, _UNLIKE = 0.95, 0.6
 """Cosine of the chords of two stretches from which they are the same piece, or below which they are not."""
 _SAME_TEMPO = 0.03
+_SURE_OF_ONE = 0.9
+"""Score of a name that occurs only once."""
 APART_MS = 1_000
 """Occurrences of a sound with less between them are one."""
 
@@ -44,8 +46,15 @@ def evidence_of(segments: Iterable[SegmentFacts], facts: Iterable[str]) -> tuple
 def streams_of(segment: SegmentFacts, *classes: EventClass) -> tuple[TimeSpan, ...]:
     """When there is surely one of `classes` (speech, singing, music) in a segment."""
     return union_spans(
-        event.span for event in segment.events if event.event_class in classes and event.score >= SURE_STREAM
+        event.span for event in segment.events if event.event_class in classes and is_sure(event, segment)
     )
+
+
+def is_sure(event: Sound, segment: SegmentFacts) -> bool:
+    """Whether it is surely of its class: by its score, or for speech also by a sure turn."""
+    if event.event_class is EventClass.SPEECH and event.score >= SURE:
+        return event.score >= SURE_STREAM or any(turn.span.overlap_ms(event.span) for turn in segment.turns)
+    return event.score >= sure_from(event.event_class)
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,8 @@ class Things:
     speakers: tuple[KnownSpeaker, ...]
     pieces: tuple[Piece, ...]
     sounds: tuple[RecurringSound, ...]
+    all_speakers: bool = False
+    """Whether `speakers` are surely all who speak."""
 
     @cached_property
     def speaker_names(self) -> Mapping[str, str]:
@@ -76,7 +87,13 @@ class Things:
 
 def find_things(recording: RecordingFacts, min_name_score: float) -> Things:
     segments = recording.segments
-    return Things(tuple(_speakers(segments)), tuple(_pieces(segments)), tuple(_sounds(segments, min_name_score)))
+    speakers = tuple(_speakers(segments))
+    return Things(
+        speakers,
+        tuple(_pieces(segments)),
+        tuple(_sounds(segments, min_name_score)),
+        _knows_all(segments, {one.speaker for one in speakers}),
+    )
 
 
 def joined(spans: Iterable[TimeSpan], gap_ms: int = 0) -> tuple[TimeSpan, ...]:
@@ -94,17 +111,20 @@ def _stretches(spans: Iterable[TimeSpan]) -> tuple[Stretch, ...]:
     return tuple(Stretch(start_ms=span.start_ms, end_ms=span.end_ms) for span in spans)
 
 
-def _speakers(segments: Sequence[SegmentFacts]) -> Iterator[KnownSpeaker]:
+def _knows_all(segments: Sequence[SegmentFacts], speakers: Collection[str]) -> bool:
     spoken = {one.segment_id: covered_ms(streams_of(one, EventClass.SPEECH)) for one in segments}
     known = [one for one in segments if one.has_turns]
-    if sum(spoken[one.segment_id] for one in known) < _MIN_KNOWN_SPEECH * sum(spoken.values()):
-        return
+    is_most = sum(spoken[one.segment_id] for one in known) >= _MIN_KNOWN_SPEECH * sum(spoken.values())
+    return bool(speakers) and is_most and all(turn.speaker in speakers for one in known for turn in one.turns)
+
+
+def _speakers(segments: Sequence[SegmentFacts]) -> Iterator[KnownSpeaker]:
     turns: dict[str, list[TimeSpan]] = {}
+    known = [one for one in segments if one.has_turns]
     for segment in known:
         for turn in segment.turns:
             turns.setdefault(turn.speaker, []).append(turn.span)
-    if any(covered_ms(spans) < _MIN_SPEAKER_MS for spans in turns.values()):
-        return
+    turns = {speaker: spans for speaker, spans in turns.items() if covered_ms(spans) >= _MIN_SPEAKER_MS}
     for index, (speaker, spans) in enumerate(sorted(turns.items(), key=lambda item: (min(item[1]), item[0])), 1):
         yield KnownSpeaker(
             speaker=speaker,
@@ -216,7 +236,7 @@ def _sounds(segments: Sequence[SegmentFacts], min_name_score: float) -> Iterator
         for event in segment.events
     )
     for label, events in sorted(found.items(), key=lambda item: (min(item[1])[0], item[0])):
-        if sum(score for _, score, _ in events) / len(events) < min_name_score:
+        if sum(score for _, score, _ in events) / len(events) < (min_name_score if len(events) > 1 else _SURE_OF_ONE):
             continue
         spans = joined((span for span, _, _ in events), APART_MS)
         yield RecurringSound(

@@ -1,4 +1,4 @@
-"""Building samples as one Beam graph: shard tasks in, one commit per SFT task out."""
+"""Building derived tables as one Beam graph: shard tasks in, one commit per table out; samples are such tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Protocol
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -13,7 +14,6 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from soundseam.annotators.chat.client import CachedClient
 from soundseam.annotators.chat.endpoint import Endpoint
-from soundseam.pipeline.local.progress import ProgressLog
 from soundseam.pipeline.sft.answerable import with_text_only
 from soundseam.pipeline.sft.ask import ServedTask
 from soundseam.pipeline.sft.balance import Balance, asked_of_sample
@@ -50,7 +50,7 @@ class ShardBuilder:
     context: StageContext
 
     def build(self, work: ShardTask) -> Iterator[tuple[str, int]]:
-        """Builds what `work` has left to do and commits it task by task; yields (task, number of samples)."""
+        """Builds what `work` has left to do and commits it task by task; yields (what is counted, its number)."""
         names = {name for stage in work.stages for name in stage.recording_ids}
         recordings = [
             recording.without(self.made_with.marks.left_out_of(recording.recording_id))
@@ -73,7 +73,7 @@ class ShardBuilder:
                     count += stays
                     audio_ms += sample.audio_ms
             self.context.progress.write(stage, "done", ids, audio_ms)
-            yield task.task, count
+            yield f"{stage} samples", count
 
     def _samples(self, task: AnyTask, recordings: Iterable[RecordingMaterial]) -> Iterator[Sample]:
         with ExitStack() as stack:
@@ -111,26 +111,31 @@ class ShardBuilder:
             yield from samples_from(task, mine, self.made_with.config, split, key)
 
 
-class BuildShard(beam.DoFn):
-    """Builds and commits the samples of one shard task, SFT task by SFT task."""
+class DerivedBuilder(Protocol):
+    """Builds tables that are derived from others."""
 
-    def __init__(self, made_with: SftBuild, context: StageContext) -> None:
-        self._builder = ShardBuilder(made_with, context)
+    def build(self, work: ShardTask) -> Iterator[tuple[str, int]]:
+        """Builds what `work` has left to do and commits it; yields (what is counted, its number)."""
+        ...
+
+
+class BuildShard(beam.DoFn):
+    """Builds and commits what one shard task has left to do."""
+
+    def __init__(self, builder: DerivedBuilder) -> None:
+        self._builder = builder
 
     def process(self, work: ShardTask) -> Iterator[ShardTask]:
-        for task, samples in self._builder.build(work):
-            Metrics.counter("soundseam", f"sft/{task} samples").inc(samples)
+        for counted, number in self._builder.build(work):
+            Metrics.counter("soundseam", counted).inc(number)
         yield work
 
 
-def run_sft_graph(
-    shard_tasks: Sequence[ShardTask],
-    made_with: SftBuild,
-    progress: ProgressLog | None = None,
-    options: PipelineOptions | None = None,
+def run_derived_graph(
+    shard_tasks: Sequence[ShardTask], builder: DerivedBuilder, options: PipelineOptions | None = None
 ) -> None:
-    """Builds the samples of `shard_tasks` and waits, as `run_pipeline` does."""
-    build = beam.ParDo(BuildShard(made_with, StageContext(made_with.output, progress or ProgressLog())))
+    """Builds what `shard_tasks` have left to do and waits, as `run_pipeline` does."""
+    build = beam.ParDo(BuildShard(builder))
     run_pipeline(
         lambda graph: graph | "Tasks" >> beam.Create(list(shard_tasks), reshuffle=True) | "Build" >> build, options
     )

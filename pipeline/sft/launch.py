@@ -23,6 +23,7 @@ from soundseam.pipeline.sft.graph import SftBuild
 from soundseam.pipeline.sft.plan import Decided, decide, plan_sft, sft_stage, wanted_keys
 from soundseam.pipeline.sft.read import Marks, source_stages, upstream_keys
 from soundseam.pipeline.sft.summary import SftSummary, summarise
+from soundseam.pipeline.stages.context import StageContext
 from soundseam.pipeline.storage.commits import prepare_table, read_layout
 from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.sweep import sweep
@@ -129,9 +130,10 @@ class SftGroup:
     options: PipelineOptions | None
 
     def __call__(self, tasks: Sequence[ShardTask], progress: ProgressLog) -> None:
-        from soundseam.pipeline.sft.graph import run_sft_graph
+        from soundseam.pipeline.sft.graph import ShardBuilder, run_derived_graph
 
-        run_sft_graph(tasks, self.made_with, progress, self.options)
+        context = StageContext(self.made_with.output, progress)
+        run_derived_graph(tasks, ShardBuilder(self.made_with, context), self.options)
 
 
 def _wanted(job: SftJob) -> dict[str, dict[str, str]]:

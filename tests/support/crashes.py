@@ -15,6 +15,8 @@ TOUCHES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.trun
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
+        "soundseam.pipeline.long.launch",
+        "soundseam.pipeline.long.build",
         "soundseam.pipeline.storage.commits",
         "tests.support.crashes",
         "tests.support.builders",

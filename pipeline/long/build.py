@@ -1,29 +1,45 @@
-"""Building windows and captions of recordings as one Beam graph: shard tasks in, one commit per table out."""
+"""The keys of windows and captions of recordings, and the way from a shard task to its committed rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-import apache_beam as beam
-from apache_beam.metrics import Metrics
-from apache_beam.options.pipeline_options import PipelineOptions
-
-from soundseam.pipeline.local.progress import ProgressLog
 from soundseam.pipeline.long.caption import caption_recording, find_spans
+from soundseam.pipeline.long.config import LongConfig
 from soundseam.pipeline.long.facts import RecordingFacts, read_facts
-from soundseam.pipeline.long.plan import LongBuild
 from soundseam.pipeline.long.things import find_things
 from soundseam.pipeline.long.windows import windows_of
 from soundseam.pipeline.long.writing import write_captions
-from soundseam.pipeline.sft.read import source_stages
+from soundseam.pipeline.sft.read import Marks, source_stages
 from soundseam.pipeline.stages.context import StageContext
-from soundseam.pipeline.stages.graph import run_pipeline
 from soundseam.pipeline.storage.commits import Commit, new_commit
 from soundseam.pipeline.work import ShardTask, StageTask
 from soundseam.schemas.long import RecordingCaption, Window
+from soundseam.schemas.record import content_key
 from soundseam.schemas.tables import LongTable
+
+
+@dataclass(frozen=True)
+class LongBuild:
+    """The inputs for building the long tables of a corpus."""
+
+    output: str
+    config: LongConfig
+    marks: Marks
+
+
+def long_keys(upstream: Mapping[str, str], made_with: LongBuild) -> dict[str, dict[str, str]]:
+    """table, which is also its stage → recording_id → the key of its rows."""
+    config, marks = made_with.config, made_with.marks
+    return {
+        LongTable.RECORDING_CAPTIONS: {name: content_key([config.captions_key, key]) for name, key in upstream.items()},
+        LongTable.WINDOWS: {
+            name: content_key([config.windows_key, key, sorted(marks.left_out_of(name))])
+            for name, key in upstream.items()
+        },
+    }
 
 
 @dataclass(frozen=True)
@@ -34,7 +50,7 @@ class LongShardBuilder:
     context: StageContext
 
     def build(self, work: ShardTask) -> Iterator[tuple[str, int]]:
-        """Builds what `work` has left to do and commits it table by table; yields (table, number of rows)."""
+        """Builds what `work` has left to do and commits it table by table; yields (what is counted, its number)."""
         names = {name for stage in work.stages for name in stage.recording_ids}
         output = self.made_with.output
         facts = read_facts(output, source_stages(output), work.shard, names)
@@ -51,7 +67,7 @@ class LongShardBuilder:
                     writer.append(table, row)
                     count += 1
             self.context.progress.write(table, "done", ids, sum(recording.duration_ms for recording in mine))
-            yield table, count
+            yield f"{table} rows", count
 
     def _rows(
         self, table: LongTable, recordings: Sequence[RecordingFacts], todo: StageTask
@@ -71,28 +87,3 @@ class LongShardBuilder:
             else:
                 client = stack.enter_context(self.context.client(config.writer.server, table))
                 yield from write_captions(captions, config.writer, client)
-
-
-class BuildLongShard(beam.DoFn):
-    """Builds and commits the long tables of one shard task, table by table."""
-
-    def __init__(self, made_with: LongBuild, context: StageContext) -> None:
-        self._builder = LongShardBuilder(made_with, context)
-
-    def process(self, work: ShardTask) -> Iterator[ShardTask]:
-        for table, rows in self._builder.build(work):
-            Metrics.counter("soundseam", f"{table} rows").inc(rows)
-        yield work
-
-
-def run_long_graph(
-    shard_tasks: Sequence[ShardTask],
-    made_with: LongBuild,
-    progress: ProgressLog | None = None,
-    options: PipelineOptions | None = None,
-) -> None:
-    """Builds the long tables of `shard_tasks` and waits, as `run_pipeline` does."""
-    build = beam.ParDo(BuildLongShard(made_with, StageContext(made_with.output, progress or ProgressLog())))
-    run_pipeline(
-        lambda graph: graph | "Tasks" >> beam.Create(list(shard_tasks), reshuffle=True) | "Build" >> build, options
-    )
