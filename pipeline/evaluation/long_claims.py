@@ -159,10 +159,10 @@ class _Judge:
             if not any(sound.is_called(label) for sound in there):
                 yield f"there is no {words}"
         for found in _HEARD.finditer(claim.text):
-            label = _label_of(found["name"].rpartition(", ")[2].removeprefix("and "), self._labels)
-            if label is not None and found["count"]:
+            called = _label_of(found["name"].rpartition(", ")[2].removeprefix("and "), self._labels)
+            if called is not None and found["count"]:
                 count = {"once": 1, "twice": 2}.get(found["count"]) or int(found["count"].split()[0])
-                true = self._truth.counts_of(label, span)
+                true = self._truth.counts_of(called, span)
                 if count > true[-1] or (count < true[0] and not found["least"]):
                     yield f"{true[0]} to {true[-1]} times"
         if "animal" in claim.text.lower() and not any(sound.is_called(_ANIMAL) for sound in there):
