@@ -8,7 +8,7 @@ from pathlib import Path
 from docs.reference import column_table, documented_fields, option_table, paragraph
 from soundseam.pipeline.export.formats import FORMATS
 from soundseam.pipeline.export.recipe import PretrainRecipe
-from soundseam.pipeline.sft.ask import Task
+from soundseam.pipeline.sft.ask import LongTask, Task
 from soundseam.pipeline.sft.build import load_sft_config, samples_of
 from soundseam.pipeline.sft.read import read_recordings, source_stages, upstream_keys
 from soundseam.pipeline.sft.tasks.reasoning import WrittenReasoningTask
@@ -17,6 +17,7 @@ from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.schemas.duplicate import Duplicate, Fingerprint
 from soundseam.schemas.sample import Sample, Split
 from tests.pipeline.sft.builders import a_rich_recording
+from tests.pipeline.sft.long_builders import a_long_recording
 
 _LONGEST = 220
 
@@ -84,7 +85,7 @@ def _samples(corpus: Path, task: Task) -> Iterator[Sample]:
 def _made_up(task: Task) -> list[Sample]:
     """What a recording gives that has everything a task may ask for."""
     config = load_sft_config().model_copy(update={"languages": {"en": 1.0}})
-    recording = a_rich_recording()
+    recording = a_long_recording() if isinstance(task, LongTask) else a_rich_recording()
     return list(samples_of(task, recording, config, Split.TRAIN, ""))
 
 

@@ -38,8 +38,11 @@ class Verdict(StrEnum):
 class Evidence(Record):
     """One value of one row that a claim rests on."""
 
-    table: str = Field(description="segments, annotations/speech, annotations/music or annotations/general")
-    segment_id: str = Field(description="the segment it is about")
+    table: str = Field(
+        description="segments, annotations/speech, annotations/music or annotations/general; samples about windows may "
+        "also rest on recording_captions"
+    )
+    segment_id: str = Field(description="the segment it is about; for recording_captions the recording_id")
     backend: str | None = Field(description="which row of an annotation table; null for segments")
     field: str = Field(description="path of the field in the row, as in voice.pitch_median_hz or profile.0.share")
     value: str = Field(description="the field's value as JSON")

@@ -29,7 +29,7 @@ class Message(Record):
 
     role: Role = Field(description="who speaks")
     kind: MessageKind = Field(description="audio or text")
-    content: str = Field(description="the text; for audio the segment_id")
+    content: str = Field(description="the text; for audio the segment_id or window_id")
 
 
 class Scoring(StrEnum):

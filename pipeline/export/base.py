@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import soundfile
 from pydantic import Field
 
 from soundseam.annotators.flac import num_flac_samples, wav_of
+from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.export.mixing import MixConfig
 from soundseam.pipeline.export.recipe import PretrainRecipe
 from soundseam.pipeline.storage import files
@@ -21,6 +23,7 @@ from soundseam.schemas.record import Record
 from soundseam.schemas.sample import MessageKind, Role, Sample, Split
 
 SAMPLE_RATE_HZ = 16_000
+_PLAIN_NAME = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]*")
 EXPORT_FOLDER = "_export"
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
@@ -191,6 +194,14 @@ def audio_bytes(clip: Clip, container: Container) -> bytes:
     if (info.samplerate, info.channels) != (SAMPLE_RATE_HZ, 1):
         raise ValueError(f"{clip.segment_id} is not {SAMPLE_RATE_HZ} Hz mono")
     return wav_of(clip.flac)
+
+
+def checked_name(name: str) -> str:
+    """The id of a clip. Raises SetupError for one that is no plain name."""
+    if not _PLAIN_NAME.fullmatch(name):
+        # Files of an export are named by it: from a corpus of somebody else it might lead out of the folder.
+        raise SetupError(f"{name!r} is no id of a segment: was this corpus made by Soundseam?")
+    return name
 
 
 def num_samples(clip: Clip) -> int:

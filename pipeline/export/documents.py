@@ -27,6 +27,7 @@ KIND_OF_TASK: Mapping[str, Kind] = {
     "asr_words": Kind.ASR,
     "asr_sentences": Kind.ASR,
     "caption": Kind.CAPTION,
+    "long_caption": Kind.CAPTION,
 }
 MARKS_A_CLIP = 2
 """Tokens that begin and end a clip."""

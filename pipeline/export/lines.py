@@ -23,6 +23,7 @@ from soundseam.pipeline.export.base import (
     audio_bytes,
 )
 from soundseam.pipeline.export.shards import RollingName
+from soundseam.pipeline.export.tokens import audio_tokens, text_tokens
 from soundseam.schemas.sample import MessageKind, Role
 
 LINES = f"{EXPORT_FOLDER}/lines"
@@ -37,6 +38,8 @@ class LinesFormat(Format):
     """Prefixes of its file names: `<stem>train.jsonl`."""
     max_clips: ClassVar[int | None] = None
     """Maximum number of clips in one line; None for any number."""
+    max_tokens: ClassVar[int | None] = None
+    """Maximum length that the trainer takes without cutting it off; None for any length."""
 
     @abstractmethod
     def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:
@@ -68,6 +71,9 @@ class LinesWriter(PartWriter):
         most = self._form.max_clips
         if most is not None and len(item.clips) > most:
             return "several_audios"
+        longest = self._form.max_tokens
+        if longest is not None and tokens_of(item) > longest:
+            return f"over_{longest}_tokens"
         for stem, line in self._form.lines(item, self._audio.names(item.clips)).items():
             name = f"{stem}{item.sample.split}.jsonl"
             if name not in self._files:
@@ -96,6 +102,16 @@ def marked_messages(item: Item) -> list[dict[str, str]]:
         }
         for role, parts in spoken_turns(item)
     ]
+
+
+_FRAME_TOKENS = 32
+"""Of the system prompt and the marks of turns; MOSS-Audio's script has 22."""
+
+
+def tokens_of(item: Item) -> int:
+    """Approximate length of a sample in a chat template."""
+    texts = sum(text_tokens(content) for _, kind, content in item.turns() if kind is MessageKind.TEXT)
+    return _FRAME_TOKENS + texts + sum(audio_tokens(clip.duration_ms) for clip in item.clips)
 
 
 class Swift(LinesFormat):
@@ -149,7 +165,8 @@ class LlamaFactory(Swift):
 class Moss(LinesFormat):
     """`{"conversation": [{"role", "message_type", "content"}]}`; the content of an audio message is its path. The
     script only trains on the first audio of a line, so samples with two clips are not supported; and it joins all
-    questions and all answers of a line, so each line has one of each.
+    questions and all answers of a line, so each line has one of each. It cuts off what is longer than 8,192 tokens,
+    such as the answer to ten minutes of audio: such samples are left out.
     """
 
     name: ClassVar[str] = "moss"
@@ -160,6 +177,7 @@ class Moss(LinesFormat):
         "--use_lora --bf16 --per_device_train_batch_size 1"
     )
     max_clips: ClassVar[int | None] = 1
+    max_tokens: ClassVar[int | None] = 8192
     holds_conversations: ClassVar[bool] = False
     container: ClassVar[Container] = "wav"
 

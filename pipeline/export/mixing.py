@@ -56,6 +56,10 @@ does not have. The division of ASR into three forms is ours.
 """
 
 
+PRETRAIN_TASKS = frozenset({*PRETRAIN_SHARES, "long_caption"})
+"""What pretraining uses: transcripts and whole captions, also of windows and recordings."""
+
+
 def take_rates(counts: Mapping[Stratum, int], mix: MixConfig) -> dict[Stratum, float]:
     """How often each sample of a stratum is used, on average.
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from soundseam.pipeline.config import SetupError, did_you_mean
 from soundseam.pipeline.export.base import ExportOptions, Format, Stage
 from soundseam.pipeline.export.formats import format_named, holding_packs
-from soundseam.pipeline.export.mixing import PRETRAIN_SHARES, MixConfig, Stratum, take_rates
+from soundseam.pipeline.export.mixing import PRETRAIN_SHARES, PRETRAIN_TASKS, MixConfig, Stratum, take_rates
 from soundseam.pipeline.export.recipe import PretrainRecipe
 from soundseam.pipeline.sft.tasks.caption import UNIFIED
 from soundseam.pipeline.sft.words import LANGUAGES
@@ -126,7 +126,7 @@ def part_key(plan: ExportPlan) -> str:
 
 def is_taken(stage: Stage, kind: str, task: str) -> bool:
     """Whether a task's question belongs to a stage: pretraining uses unified captions and transcripts."""
-    return stage is Stage.SFT or (task in PRETRAIN_SHARES and (task != "caption" or kind in UNIFIED))
+    return stage is Stage.SFT or (task in PRETRAIN_TASKS and (task != "caption" or kind in UNIFIED))
 
 
 def mix_of(options: ExportOptions) -> MixConfig:
@@ -154,7 +154,7 @@ def _tasks(output: str, options: ExportOptions) -> tuple[str, ...]:
             f"{', '.join(unnamed)}: no samples of that name in {output}. Tasks are {', '.join(built)}; languages "
             f"{', '.join(LANGUAGES)}; classes {', '.join(EventClass)}"
         )
-    wanted = [task for task in built if options.stage is Stage.SFT or task in PRETRAIN_SHARES]
+    wanted = [task for task in built if options.stage is Stage.SFT or task in PRETRAIN_TASKS]
     return tuple(task for task in wanted if not options.tasks or task in options.tasks)
 
 

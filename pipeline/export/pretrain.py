@@ -103,7 +103,7 @@ def _measured(
         spans = _spans(segments.of_shard(shard), wanted)
         for document in _documents(taken_samples(stage, options.stage, wanted), spans, recipe, count_text):
             own = spans[document.recording_id]
-            add(document, (own[name].duration_ms for name in document.audio_ids))
+            add(document, (own[name].duration_ms if name in own else document.audio_ms for name in document.audio_ids))
     for uri in recipe.text:
         for document in documents_in(uri, recipe, count_text):
             add(document, ())

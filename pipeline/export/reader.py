@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from soundseam.pipeline.config import SetupError
-from soundseam.pipeline.export.base import Clip, Item, Stage
+from soundseam.pipeline.export.base import Clip, Item, Stage, checked_name
 from soundseam.pipeline.export.formats import format_named
 from soundseam.pipeline.export.mixing import Stratum, copies_of
 from soundseam.pipeline.export.plan import ExportPlan, Part, is_taken
+from soundseam.pipeline.export.window_clips import is_about_window, with_window_audio
 from soundseam.pipeline.sft.summary import Question, read_priors
 from soundseam.pipeline.storage.corpus import Corpus, flac_in
 from soundseam.pipeline.work import SEGMENTS_STAGE
 from soundseam.schemas.sample import AnswerSpec, Message, MessageKind, Role, Sample, Scoring
 from soundseam.schemas.tables import SAMPLES_FOLDER, Table
 
-_PLAIN_NAME = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]*")
 _SEGMENT_COLUMNS = ("recording_id", "segment_id", "start_ms", "end_ms", "audio")
 
 
@@ -48,8 +46,17 @@ class PartReader:
         for commit in segments.commits[SEGMENTS_STAGE]:
             mine = dict.fromkeys(sorted(wanted & commit.recording_ids), "")
             if mine:
-                waiting = self._samples(segments, samples, mine)
-                yield from self._joined(segments, mine, waiting, priors)
+                found = self._samples(segments, samples, mine)
+                of_segments = [pair for pair in found if not is_about_window(pair[0])]
+                yield from self._joined(segments, mine, of_segments, priors)
+                of_windows = [pair for pair in found if is_about_window(pair[0])]
+                for sample, copies, clip in with_window_audio(self.plan.output, shard, of_windows):
+                    if clip is None:
+                        self.lost += 1
+                        continue
+                    self._clips[clip.segment_id] = clip
+                    yield from self._copies(sample, copies, priors)
+                    self._clips.clear()
                 wanted -= mine.keys()
 
     def _samples(self, segments: Corpus, samples: Corpus, mine: Mapping[str, str]) -> list[tuple[Sample, int]]:
@@ -165,9 +172,7 @@ CONVERSATION = "conversation"
 
 
 def _clip(row: Mapping[str, object]) -> Clip:
-    if not _PLAIN_NAME.fullmatch(name := str(row["segment_id"])):
-        # Files of an export are named by it: from a corpus of somebody else it might lead out of the folder.
-        raise SetupError(f"{name!r} is no id of a segment: was this corpus made by Soundseam?")
+    name = checked_name(str(row["segment_id"]))
     return Clip(name, flac_in(row), int(str(row["end_ms"])) - int(str(row["start_ms"])))
 
 

@@ -62,7 +62,11 @@ class PretrainRecipe(Record):
     )
     interleaved_ms: int = Field(default=120_000, ge=2000, description="maximum length of an interleaved document")
     separator: str = Field(default="<|endoftext|>", description="the text that ends a document; one token")
-    max_open: int = Field(default=8, ge=1, description="packs that are filled at the same time, all in memory")
+    max_open: int = Field(
+        default=8,
+        ge=1,
+        description="packs that are filled at the same time; these, and half as many tokens that wait, are in memory",
+    )
 
     @field_validator("shares")
     @classmethod

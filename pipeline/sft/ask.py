@@ -15,8 +15,10 @@ from soundseam.pipeline.sft.answers import TimedText, TimestampFormat, open_ende
 from soundseam.pipeline.sft.material import Material, RecordingMaterial
 from soundseam.pipeline.sft.words import Words, words_key
 from soundseam.schemas.claim import Claim, Evidence
+from soundseam.schemas.long import RecordingCaption, Window
 from soundseam.schemas.record import Record, draw
 from soundseam.schemas.sample import AnswerSpec, Difficulty, SourceVerdict
+from soundseam.schemas.timespan import TimeSpan
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,9 @@ class QuestionDraft:
     """Distinguishes this fact from others of its kind in the same audio; empty if the topic does."""
     materials: tuple[Material, ...] = ()
     """The segments in question, in order; for a `SegmentTask`, set by the base class."""
+    window: Window | None = None
+    """The stretch in question with its gaps, if it is not the segments one by one; for a `LongTask`, set by the base
+    class."""
     languages: tuple[str, ...] | None = None
     """The only languages to ask in; None for any."""
     verdicts: tuple[SourceVerdict, ...] = ()
@@ -138,6 +143,63 @@ class SegmentTask(Task):
     @abstractmethod
     def asks_of(self, material: Material) -> Iterator[QuestionDraft]:
         """All questions that one segment's rows can answer."""
+
+
+MAX_SEGMENT_MS = 30_000
+"""What a segment may contain."""
+
+
+@dataclass(frozen=True)
+class LongMaterial:
+    """A window with its segments, and what is known about its recording."""
+
+    window: Window
+    caption: RecordingCaption
+    segments: tuple[Material, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has every segment of the recording."""
+        chapters = self.caption.chapters
+        return bool(chapters) and self.window.segment_ids == tuple(
+            name for chapter in chapters for name in chapter.segment_ids
+        )
+
+    def holds(self, span: TimeSpan) -> bool:
+        return self.window.start_ms <= span.start_ms and span.end_ms <= self.window.end_ms
+
+    def touches(self, span: TimeSpan) -> bool:
+        return self.window.span.overlap_ms(span) > 0
+
+    def timed(self, span: TimeSpan, text: str) -> TimedText:
+        """Text with its time in the window."""
+        shifted = span.shift(-self.window.start_ms)
+        return TimedText(segment_start_ms=shifted.start_ms, segment_end_ms=shifted.end_ms, text=text)
+
+
+class LongTask(Task):
+    """A task about windows of more than one segment."""
+
+    min_needed_ms: int = Field(
+        default=MAX_SEGMENT_MS,
+        ge=MAX_SEGMENT_MS,
+        description="a question is only asked if a stretch of more than this is needed to answer it",
+    )
+
+    def asks(self, recording: RecordingMaterial) -> Iterator[QuestionDraft]:
+        if recording.long_caption is None:
+            return
+        materials = {material.segment_id: material for material in recording.segments}
+        for window in recording.windows:
+            is_long = window.span.duration_ms > self.min_needed_ms and len(window.segment_ids) > 1
+            if is_long and not window.excluded and materials.keys() >= set(window.segment_ids):
+                segments = tuple(materials[name] for name in window.segment_ids)
+                for draft in self.asks_of(LongMaterial(window, recording.long_caption, segments)):
+                    yield replace(draft, materials=segments, window=window)
+
+    @abstractmethod
+    def asks_of(self, found: LongMaterial) -> Iterator[QuestionDraft]:
+        """All questions that a window's rows can answer."""
 
 
 def text_turn(text: str, words: Words) -> Wording:

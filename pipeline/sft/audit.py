@@ -16,6 +16,7 @@ from soundseam.pipeline.sft.tasks.caption import answers_for
 from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.schemas.record import Record
 from soundseam.schemas.sample import Sample, Scoring, Split
+from soundseam.schemas.tables import LongTable
 
 _SUM = re.compile(r"(\d+\.\d+(?: \+ \d+\.\d+)+) = (\d+\.\d+)")
 
@@ -43,7 +44,7 @@ def audit(output: str, config: SftConfig) -> tuple[TaskAudit, ...]:
     """Every task of `config`, from its committed samples; one shard's rows in memory at a time, without audio."""
     tallies = {task.task: _Tally(task) for task in config.tasks}
     stages = [sft_stage(name) for name in tallies]
-    built = Corpus.load_present(output, [*stages, *source_stages(output)])
+    built = Corpus.load_present(output, [*stages, *source_stages(output), *LongTable])
     present: Counter[str] = Counter()
     for shard in built.shards():
         mine = built.of_shard(shard)
@@ -109,7 +110,7 @@ class _Tally:
         )
 
 
-_PLACE = re.compile(r"([a-z]+(?:/[a-z]+)?):([a-z_]+)")
+_PLACE = re.compile(r"([a-z_]+(?:/[a-z]+)?):([a-z_]+)")
 _REMEDIES = {
     "annotations/speech:transcript": "give the manifest a column text, run with two recognisers that agree "
     "(--profile laptop or local), or set trust_single_system",
@@ -124,6 +125,8 @@ _REMEDIES = {
     "annotations/music:tags": "run clap_tags or another source of instruments (--profile local)",
     "segments:events": "run a detector or tagger that names more sounds (--profile local), on recordings with more of "
     "them",
+    "windows:segment_ids": "run soundseam long on recordings of more than a minute",
+    "recording_captions:timeline": "run soundseam long on recordings of more than a minute",
     "captions:caption": "run with captions.composer, and filter fewer captions",
 }
 

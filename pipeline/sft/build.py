@@ -182,7 +182,9 @@ def _sample(
         kind=ask.kind,
         topic=ask.topic,
         language=language,
-        messages=conversation(segment_ids, turn.question, turn.answer),
+        messages=conversation(
+            segment_ids if ask.window is None else (ask.window.window_id,), turn.question, turn.answer
+        ),
         reasoning=turn.reasoning,
         answer_spec=turn.spec,
         text_only=ask.text_only,
@@ -190,16 +192,18 @@ def _sample(
         evidence=tuple(dict.fromkeys(ask.evidence)),
         verdicts=ask.verdicts,
         event_class=first.leading_class,
-        audio_ms=sum(material.duration_ms for material in ask.materials),
-        license=first.segment.license,
+        audio_ms=sum(material.duration_ms for material in ask.materials)
+        if ask.window is None
+        else ask.window.span.duration_ms,
+        license=first.segment.license if ask.window is None else ask.window.license,
         split=split,
         config_key=config_key,
     )
 
 
-def conversation(segment_ids: Sequence[str], question: str, answer: str) -> tuple[Message, ...]:
+def conversation(audio_ids: Sequence[str], question: str, answer: str) -> tuple[Message, ...]:
     """Audio first, so that later questions on the same clip hit a server's prefix cache."""
-    audio = [Message(role=Role.USER, kind=MessageKind.AUDIO, content=segment_id) for segment_id in segment_ids]
+    audio = [Message(role=Role.USER, kind=MessageKind.AUDIO, content=name) for name in audio_ids]
     asked = Message(role=Role.USER, kind=MessageKind.TEXT, content=question)
     answered = Message(role=Role.ASSISTANT, kind=MessageKind.TEXT, content=answer)
     return (*audio, asked, answered)

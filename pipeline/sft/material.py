@@ -13,6 +13,7 @@ from soundseam.schemas.annotation import Annotation, GeneralAnnotation
 from soundseam.schemas.caption import Caption, Conflict
 from soundseam.schemas.claim import Claim, Evidence, Verdict
 from soundseam.schemas.event import Event, EventClass
+from soundseam.schemas.long import RecordingCaption, Window
 from soundseam.schemas.recording import Recording
 from soundseam.schemas.segment import Segment
 from soundseam.schemas.tables import annotation_table
@@ -176,11 +177,17 @@ class RecordingMaterial:
     recording_id: str
     recording: Recording | None
     segments: tuple[Material, ...]
+    windows: tuple[Window, ...] = ()
+    """In order; none if `soundseam long` has not run."""
+    long_caption: RecordingCaption | None = None
 
     def without(self, segment_ids: Collection[str]) -> RecordingMaterial:
-        """The same without some segments."""
+        """The same without some segments, and without windows that contain one of them."""
         remaining = tuple(material for material in self.segments if material.segment_id not in segment_ids)
-        return self if len(remaining) == len(self.segments) else replace(self, segments=remaining)
+        if len(remaining) == len(self.segments):
+            return self
+        windows = tuple(one for one in self.windows if set(one.segment_ids).isdisjoint(segment_ids))
+        return replace(self, segments=remaining, windows=windows)
 
     def others(self, material: Material) -> Iterator[Material]:
         return (other for other in self.segments if other.segment_id != material.segment_id)

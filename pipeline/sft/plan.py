@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from soundseam.pipeline.plan import Plan, StagePlan
+from soundseam.pipeline.sft.ask import LongTask
 from soundseam.pipeline.sft.balance import Asked, Balance, asked_of, held_out_below, thresholds_of
 from soundseam.pipeline.sft.build import SftConfig
-from soundseam.pipeline.sft.read import Marks, upstream_keys
+from soundseam.pipeline.sft.read import Marks, long_keys, upstream_keys
 from soundseam.pipeline.sft.tasks import AnyTask
 from soundseam.pipeline.storage.commits import Commit, shard_of
 from soundseam.pipeline.storage.corpus import Corpus
@@ -16,7 +17,7 @@ from soundseam.pipeline.work import SEGMENTS_STAGE, ShardTask, StageTask
 from soundseam.schemas.record import content_key
 from soundseam.schemas.recording import Source
 from soundseam.schemas.sample import AnswerSpec
-from soundseam.schemas.tables import SAMPLES_FOLDER, THINNED_FOLDER, Table
+from soundseam.schemas.tables import SAMPLES_FOLDER, THINNED_FOLDER, LongTable, Table
 
 WORK_SEGMENTS = 20_000
 """Approximate number of segments whose rows, without audio, are in a worker's memory at a time."""
@@ -39,6 +40,8 @@ class Decided:
     balance: Balance
     thinned: Mapping[str, Mapping[str, str]]
     """task → recording_id → key of its thinned samples; only if there are any."""
+    long: Mapping[str, str] = field(default_factory=dict)
+    """recording_id → key of its windows and its caption."""
 
 
 def decide(corpus: Corpus, config: SftConfig, marks: Marks) -> Decided:
@@ -56,7 +59,7 @@ def decide(corpus: Corpus, config: SftConfig, marks: Marks) -> Decided:
     thinned: dict[str, dict[str, str]] = {}
     for (task, recording_id), ids in left_out.items():
         thinned.setdefault(task, {})[recording_id] = content_key(sorted(ids))
-    return Decided(balance, thinned)
+    return Decided(balance, thinned, long_keys(Corpus.load_present(corpus.output, LongTable)))
 
 
 def _asked(output: str, config: SftConfig) -> Iterator[Asked]:
@@ -81,6 +84,7 @@ def sft_keys(
                 marks.key_of(name),
                 decided.balance.split_of(marks.group_of(name)),
                 thinned.get(name, ""),
+                *([decided.long.get(name, "")] if isinstance(task, LongTask) else ()),
             ]
         )
         for name, key in upstream.items()

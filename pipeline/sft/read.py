@@ -22,9 +22,10 @@ from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.caption import Caption
 from soundseam.schemas.claim import Evidence
 from soundseam.schemas.duplicate import Duplicate, LeaveOut
+from soundseam.schemas.long import RecordingCaption, Window
 from soundseam.schemas.record import content_key
 from soundseam.schemas.segment import Segment
-from soundseam.schemas.tables import Table
+from soundseam.schemas.tables import LongTable, Table
 
 
 @dataclass(frozen=True)
@@ -131,15 +132,30 @@ def upstream_keys(corpus: Corpus) -> dict[str, str]:
     }
 
 
+def long_keys(corpus: Corpus) -> dict[str, str]:
+    """recording_id → key of its rows in the tables that `soundseam long` makes."""
+    found: dict[str, list[str]] = {}
+    for stage in LongTable:
+        keys = {id(commit): commit.content_keys for commit in corpus.commits.get(stage, ())}
+        for recording_id, commit in corpus.owners(stage, {}).items():
+            found.setdefault(recording_id, []).append(keys[id(commit)][recording_id])
+    return {recording_id: content_key(keys) for recording_id, keys in found.items()}
+
+
 def read_recordings(output: str, shard: int, recording_ids: Collection[str]) -> list[RecordingMaterial]:
     """All committed rows of some recordings of one shard, without audio, in order of id."""
-    corpus = Corpus.load(output, source_stages(output), shard)
+    corpus = Corpus.load(output, (*source_stages(output), *LongTable), shard)
     wanted = dict.fromkeys(recording_ids, "")
     recordings = {recording.recording_id: recording for recording in corpus.recordings(wanted)}
     annotations = corpus.annotations(
         {stage: wanted for stage in sorted(corpus.commits) if stage.startswith(ANNOTATIONS)}
     )
     captions, filtered = (_captions(corpus, table, wanted) for table in (Table.CAPTIONS, Table.FILTERED))
+    windows = _windows(corpus, wanted)
+    long_captions = {
+        str(row["recording_id"]): RecordingCaption.model_validate(row)
+        for row in corpus.rows(LongTable.RECORDING_CAPTIONS, None, wanted)
+    }
     segments: dict[str, list[Segment]] = {recording_id: [] for recording_id in sorted(recording_ids)}
     for segment in corpus.segments(wanted):
         segments[segment.recording_id].append(segment)
@@ -156,9 +172,20 @@ def read_recordings(output: str, shard: int, recording_ids: Collection[str]) -> 
                 )
                 for segment in sorted(members, key=attrgetter("segment_id"))
             ),
+            windows.get(recording_id, ()),
+            long_captions.get(recording_id),
         )
         for recording_id, members in segments.items()
     ]
+
+
+def _windows(corpus: Corpus, wanted: Mapping[str, str]) -> dict[str, tuple[Window, ...]]:
+    """recording_id → its windows, in order."""
+    found: dict[str, list[Window]] = {}
+    for row in corpus.rows(LongTable.WINDOWS, None, wanted):
+        window = Window.model_validate(row)
+        found.setdefault(window.recording_id, []).append(window)
+    return {name: tuple(sorted(members, key=attrgetter("window_id"))) for name, members in found.items()}
 
 
 def _captions(corpus: Corpus, table: Table, wanted: Mapping[str, str]) -> dict[str, Caption]:
@@ -167,7 +194,10 @@ def _captions(corpus: Corpus, table: Table, wanted: Mapping[str, str]) -> dict[s
 
 
 RowKey = tuple[str, str, str | None]
-"""(table, segment_id, backend); no backend for segments and captions."""
+"""(table, segment_id, backend); no backend for segments and captions.
+
+Windows have their window_id, recordings' captions their recording_id instead of the segment_id.
+"""
 
 
 @dataclass(frozen=True)
@@ -179,7 +209,9 @@ class Tables:
     @cached_property
     def by_segment(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         found: dict[str, list[Mapping[str, Any]]] = {}
-        for (_, segment_id, _), row in self.rows.items():
+        for (table, segment_id, _), row in self.rows.items():
+            if table in set(LongTable):
+                continue
             found.setdefault(segment_id, []).append(row)
         return found
 
@@ -200,6 +232,9 @@ def tables_of(corpus: Corpus) -> Tables:
         rows[str(Table.SEGMENTS), str(row["segment_id"]), None] = row
     for row in corpus.rows(Table.CAPTIONS):
         rows[str(Table.CAPTIONS), str(row["segment_id"]), None] = row
+    for long_table, key in ((LongTable.WINDOWS, "window_id"), (LongTable.RECORDING_CAPTIONS, "recording_id")):
+        for row in corpus.rows(long_table):
+            rows[str(long_table), str(row[key]), None] = row
     for table in {stage.rpartition("/")[0] for stage in corpus.commits if stage.startswith(ANNOTATIONS)}:
         for row in corpus.rows(table):
             rows[table, str(row["segment_id"]), str(row["backend"])] = row

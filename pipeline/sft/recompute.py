@@ -14,6 +14,7 @@ import numpy as np
 from soundseam.annotators.grammar.composer import derive_in
 from soundseam.annotators.grammar.engine import join_sentences
 from soundseam.pipeline.sft.read import Tables
+from soundseam.pipeline.sft.recompute_long import long_contradictions
 from soundseam.pipeline.sft.words import instrument_name, sound_name
 from soundseam.schemas.claim import Claim, Verdict
 from soundseam.schemas.event import EventClass
@@ -40,6 +41,12 @@ def table_contradictions(sample: Sample, tables: Tables) -> Iterator[str]:
             continue
         if _plain(now) != json.loads(one.value):
             yield f"{one.table}: {one.field} is no longer {one.value[:40]}"
+    if sample.task.startswith("long_"):
+        try:
+            yield from long_contradictions(sample, tables)
+        except (LookupError, TypeError, ValueError) as error:
+            yield f"the answer cannot be computed from the tables: {error!r}"
+        return
     task, _, rest = sample.topic.partition("/") if sample.task == "choice" else (sample.task, "", sample.kind)
     check = _CHECKS.get(task)
     if check is None:

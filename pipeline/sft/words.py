@@ -23,7 +23,7 @@ from soundseam.schemas.speech import ErrorUnit
 StyleName = Literal["plain", "moss"]
 MOSS_TIMESTAMPS = TimestampFormat(line="[{start}]{text}[{end}]", joiner="")
 """Of MOSS-Audio's transcripts: [0.00]hello there[2.01][2.01]the weather is nice[4.32]; its events are in lines."""
-_TRANSCRIPTS = frozenset({"asr_words", "asr_sentences", "speaker_transcript", "lyrics"})
+_TRANSCRIPTS = frozenset({"asr_words", "asr_sentences", "speaker_transcript", "long_transcript", "lyrics"})
 
 LANGUAGES = ("en", "zh")
 """The languages of every template."""

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from soundseam.pipeline.sft.tasks.caption import CaptionTask, RefusalTask
 from soundseam.pipeline.sft.tasks.comparison import ChoiceTask, ComparisonTask
+from soundseam.pipeline.sft.tasks.long import LongCaptionTask, LongTranscriptTask
+from soundseam.pipeline.sft.tasks.long_qa import LongQaTask
 from soundseam.pipeline.sft.tasks.music import (
     ChordsTask,
     InstrumentsTask,
@@ -63,6 +65,9 @@ AnyTask = Annotated[
     | ReasoningTask
     | ComparisonTask
     | RefusalTask
+    | LongCaptionTask
+    | LongTranscriptTask
+    | LongQaTask
     | WrittenReasoningTask,
     Field(discriminator="task"),
 ]

@@ -66,6 +66,23 @@ def test_the_last_packs_are_packed_again_if_that_takes_fewer() -> None:
     assert [pack.tokens for pack in packed(apart)] == [100, 100]
 
 
+def test_documents_about_one_segment_wait_instead_of_finishing_packs_that_are_nearly_empty() -> None:
+    found = [(10, frozenset({str(number // 10)})) for number in range(200)]
+    packs = packed(found, max_open=8)
+    assert sum(pack.tokens for pack in packs) == 2_000
+    assert len(packs) <= 22
+
+
+@given(ENTRIES, st.integers(1, 5))
+def test_memory_is_bounded(found: list[tuple[int, frozenset[str]]], max_open: int) -> None:
+    packer: Packer[int] = Packer(CONTEXT, max_open)
+    written = 0
+    for number, (tokens, about) in enumerate(found):
+        written += sum(pack.tokens for pack in packer.add(Entry(number, tokens, about)))
+        held = sum(one[0] for one in found[: number + 1]) - written
+        assert held <= 1.5 * max_open * CONTEXT
+
+
 def test_a_document_longer_than_the_context_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="101 tokens is longer than a context of 100"):
         packed([(101, frozenset())])

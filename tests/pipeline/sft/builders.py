@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from soundseam.annotators.grammar.engine import as_json
+from soundseam.pipeline.sft.ask import LongTask
 from soundseam.pipeline.sft.balance import Balance
 from soundseam.pipeline.sft.build import SftConfig, load_sft_config, samples_of
 from soundseam.pipeline.sft.material import Material, RecordingMaterial
@@ -37,6 +38,8 @@ from soundseam.schemas.speech import (
 from tests.support.builders import a_caption, a_segment, an_event, recording_id_of
 
 CONFIG = load_sft_config()
+SHORT = CONFIG.only(tuple(task.task for task in CONFIG.tasks if not isinstance(task, LongTask)))
+"""The tasks that need no windows."""
 DOG = (EventClass.ANIMAL, "Bark")
 BELL = (EventClass.OBJECT, "Bell")
 SPEECH = (EventClass.SPEECH, "speech")

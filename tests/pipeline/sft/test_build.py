@@ -11,7 +11,7 @@ from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.sft.balance import Balance
 from soundseam.pipeline.sft.build import SftConfig, load_sft_config
 from soundseam.schemas.sample import Scoring, Split
-from tests.pipeline.sft.builders import CONFIG, a_rich_recording, samples
+from tests.pipeline.sft.builders import CONFIG, SHORT, a_rich_recording, samples
 
 
 def test_equal_rows_give_equal_samples() -> None:
@@ -28,7 +28,7 @@ def test_another_seed_gives_other_wordings_and_the_same_facts() -> None:
 
 
 def test_a_segment_gives_no_more_samples_of_a_task_than_is_allowed() -> None:
-    for task in CONFIG.tasks:
+    for task in SHORT.tasks:
         made = samples(a_rich_recording(), CONFIG.only((task.task,)))
         most = max(Counter(sample.segment_ids[0] for sample in made).values())
         assert most <= task.max_per_segment

@@ -9,7 +9,7 @@ from soundseam.pipeline.sft.recompute import key_degree, table_contradictions
 from soundseam.schemas.music import PITCH_CLASSES, Mode, key_name
 from soundseam.schemas.sample import AnswerSpan, Sample, Scoring
 from soundseam.schemas.tables import Table, annotation_table
-from tests.pipeline.sft.builders import CHINESE, CONFIG, ENGLISH, a_rich_recording, samples
+from tests.pipeline.sft.builders import CHINESE, ENGLISH, SHORT, a_rich_recording, samples
 
 RICH = [*samples(a_rich_recording(), ENGLISH), *samples(a_rich_recording(), CHINESE)]
 
@@ -29,7 +29,7 @@ TABLES = rows_of_a_rich_recording()
 
 
 def test_what_is_built_from_rows_agrees_with_them() -> None:
-    assert {one.task for one in RICH} == {task.task for task in CONFIG.tasks}
+    assert {one.task for one in RICH} == {task.task for task in SHORT.tasks}
     found = {one.sample_id: list(table_contradictions(one, TABLES)) for one in RICH}
     assert found == {key: [] for key in found}
 
