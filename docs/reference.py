@@ -17,6 +17,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from soundseam.annotators.base import Backend, Model
+from soundseam.annotators.chat.endpoint import Endpoint
+from soundseam.annotators.chat.questions import Sampling
 from soundseam.pipeline.commands.cli import app
 from soundseam.pipeline.commands.terminal import OUTPUT_OPTIONS
 from soundseam.pipeline.config import RunConfig
@@ -41,7 +43,11 @@ def backends() -> str:
         parts.extend(_backend(member) for member in members_of(union))
     shared = [row for name, field in _SHARED.items() if name != "kind" for row in _rows_of_field(name, field)]
     note = "Detectors take only the first two.\n\n"
-    return "\n\n".join([*parts, "### Options of every backend", note + markdown_table(_OPTION_COLUMNS, shared)])
+    parts += ["### Options of every backend", note + markdown_table(_OPTION_COLUMNS, shared)]
+    for record, title in _ONCE.items():
+        rows = _rows_of_record(record, "")
+        parts += [f"### {title}", f"{paragraph(record.__doc__)}\n\n{markdown_table(_OPTION_COLUMNS, rows)}"]
+    return "\n\n".join(parts)
 
 
 def profile(name: str = "embedded") -> str:
@@ -110,6 +116,8 @@ def column_table(record: type[BaseModel]) -> str:
     return markdown_table(("column", "type", "meaning"), list(columns_of(record)))
 
 
+_ONCE: Mapping[type[BaseModel], str] = {Endpoint: "A server", Sampling: "Sampling"}
+"""Records that many options hold: their fields are listed once, under this heading, and linked to."""
 _SHARED = {**documented_fields(Model), **documented_fields(Backend)}
 _OPTION_COLUMNS = ("option", "type", "default", "meaning")
 
@@ -132,6 +140,8 @@ def _rows_of_record(record: type[BaseModel], prefix: str) -> list[tuple[str, ...
 def _rows_of_field(path: str, field: FieldInfo) -> list[tuple[str, ...]]:
     """The field's row; instead of a record's, the rows of its fields under their paths."""
     nested, is_list = _nested_record(field.annotation)
+    if nested in _ONCE and not is_list:
+        return [_row_of_shared(path, nested, field)]
     if nested is not None and not is_list and not issubclass(nested, Model):
         # What the outer record presets is the default, whatever the inner one would say alone.
         preset = field.default if isinstance(field.default, BaseModel) else None
@@ -146,6 +156,14 @@ def _rows_of_field(path: str, field: FieldInfo) -> list[tuple[str, ...]]:
     meaning = field.description or ("what annotates the branch's segments, in this order" if holds_models else "")
     kind = "list of backends" if holds_models else _type_of(field)
     return [(f"`{path}`", kind, default, _meaning(paragraph(meaning)))]
+
+
+def _row_of_shared(path: str, record: type[BaseModel], field: FieldInfo) -> tuple[str, ...]:
+    """One row with a link to the record's fields, and what is preset otherwise than there."""
+    title = _ONCE[record]
+    preset = field.default.model_dump(mode="json", exclude_defaults=True) if isinstance(field.default, record) else {}
+    link = f"[{title[:1].lower()}{title[1:]}](configuration.md#{title.lower().replace(' ', '-')})"
+    return f"`{path}`", link, _shown(preset) if preset else "", _meaning(paragraph(field.description or record.__doc__))
 
 
 def _holds_models(annotation: Any) -> bool:

@@ -93,7 +93,7 @@ def sft(
     from soundseam.pipeline.sft.audit import audit
     from soundseam.pipeline.sft.build import load_sft_config, sft_server_settings
     from soundseam.pipeline.sft.launch import check_sft_servers, prepare_sft, run_sft
-    from soundseam.pipeline.sft.read import Marks, are_outdated, read_marks
+    from soundseam.pipeline.sft.read import Marks, are_outdated, read_marks, require_samples
     from soundseam.pipeline.stages.graph import beam_options
     from soundseam.pipeline.storage.ownership import require_corpus
 
@@ -105,6 +105,7 @@ def sft(
     options = beam_options(context.args, runner)
     require_corpus(output)
     if check:
+        require_samples(output)
         audited = audit(output, chosen)
         terminal.result({"audit": audited}, *_audit_parts(audited))
         _check_audit(audited)

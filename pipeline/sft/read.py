@@ -25,7 +25,7 @@ from soundseam.schemas.duplicate import Duplicate, LeaveOut
 from soundseam.schemas.long import RecordingCaption, Window
 from soundseam.schemas.record import content_key
 from soundseam.schemas.segment import Segment
-from soundseam.schemas.tables import LongTable, Table
+from soundseam.schemas.tables import SAMPLES_FOLDER, LongTable, Table
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,12 @@ def _check_looked_for(output: str, marker: DuplicatesMarker | None, chosen: froz
 def _is_left_out(row: Duplicate, chosen: frozenset[LeaveOut]) -> bool:
     is_copy = LeaveOut.COPIES in chosen and not row.first
     return is_copy or (LeaveOut.EVALUATION in chosen and row.evaluation is not None)
+
+
+def require_samples(output: str) -> None:
+    """Raises SetupError if no samples were built."""
+    if not any(stage.startswith(f"{SAMPLES_FOLDER}/") for stage in stages_in(output)):
+        raise SetupError(f"{output} holds no samples: build them with soundseam sft {output}")
 
 
 def source_stages(output: str) -> tuple[str, ...]:

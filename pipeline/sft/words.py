@@ -133,11 +133,12 @@ class Words:
     def __init__(self, task: str, kind: str, language: str, pick: Pick, style: AnswerStyle) -> None:
         self.language = language
         self.style = style
-        self._task, self._kind, self._pick = task, kind, pick
+        self.kind = kind
+        self._task, self._pick = task, pick
 
     def say(self, part: str, **slots: str) -> str:
         """A wording of `part`, or of its form in the style, with its slots filled."""
-        parts = wordings_of(self._task)[self._kind]
+        parts = wordings_of(self._task)[self.kind]
         styled = f"{part}_{self.style.name}"
         wordings = parts[styled if styled in parts else part][self.language]
         return self._pick(*wordings).format(**slots)

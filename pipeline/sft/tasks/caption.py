@@ -12,8 +12,9 @@ from pydantic import Field
 
 from soundseam.annotators.grammar.composer import derive_in
 from soundseam.annotators.grammar.engine import Language, join_sentences
+from soundseam.annotators.wording.normalise import sentences_in
 from soundseam.annotators.wording.prose import length_of
-from soundseam.pipeline.sft.answers import refusal
+from soundseam.pipeline.sft.answers import open_ended, refusal
 from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade, open_turn, verdict_on
 from soundseam.pipeline.sft.material import Material, Sighting
 from soundseam.pipeline.sft.tasks.presence import detected_classes
@@ -141,7 +142,7 @@ def _summary_turn(material: Material, words: Words) -> Wording:
         text = words.say("sequence", first=names[0], then=words.say("and_then").join(names[1:]))
     else:
         text = words.say("some", sound=words.listing(names))
-    return open_turn(text, words)
+    return _summary(text, words)
 
 
 def answers_for(branch: str, text: str) -> bool:
@@ -178,7 +179,13 @@ def _ask(kind: str, texts: Mapping[str, str], claims: Sequence[Claim]) -> Questi
 
 
 def _caption_turn(texts: Mapping[str, str], words: Words) -> Wording:
-    return open_turn(texts[words.language], words)
+    return _summary(texts[words.language], words) if words.kind == "short" else open_turn(texts[words.language], words)
+
+
+def _summary(text: str, words: Words) -> Wording:
+    """Asks for a short description; for one of a single sentence only if it is one."""
+    is_one = len(sentences_in(text)) == 1
+    return Wording(words.say("question_of_one" if is_one else "question"), text, open_ended(text))
 
 
 _ABOUT: dict[str, EventClass | None] = {

@@ -36,6 +36,13 @@ def test_a_second_time_there_is_nothing_to_do(corpus: Path) -> None:
     assert "Nothing to do" in text_of(invoke("sft", corpus, "--workers", "1"))
 
 
+def test_an_audit_before_anything_is_built_says_so(tmp_path: Path) -> None:
+    commit_corpus(tmp_path, [a_rich_recording("rec1")])
+    result = invoke("sft", tmp_path, "--audit")
+    assert result.exit_code == 2
+    assert "build them with soundseam sft" in text_of(result)
+
+
 def test_tasks_can_be_chosen(corpus: Path) -> None:
     shown = text_of(invoke("sft", corpus, "--task", "key", "--workers", "1"))
     assert "key" in shown
