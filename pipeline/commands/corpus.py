@@ -26,7 +26,11 @@ def report(
     target: Annotated[
         Path | None,
         typer.Option(
-            "--to", help="Folder for the report; an earlier report there is replaced.", show_default="OUT/report"
+            "--output",
+            "-o",
+            "--to",
+            help="Folder for the report; an earlier report there is replaced.",
+            show_default="OUT/report",
         ),
     ] = None,
     segments: Annotated[
@@ -237,7 +241,7 @@ COMMANDS: Mapping[Callable[..., None], tuple[str, ...]] = {
     inspect: ("soundseam inspect out", "soundseam inspect out --captions 3 --seed 1"),
     report: (
         "soundseam report out",
-        "soundseam report out --to page --segments 20 --seed 1 --title Samples",
+        "soundseam report out --output page --segments 20 --seed 1 --title Samples",
     ),
     dedup: (
         "soundseam dedup out --fingerprints fingerprints.parquet",

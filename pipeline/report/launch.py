@@ -54,7 +54,7 @@ class ReportFolder:
 
     def __init__(self, target: Path) -> None:
         if target.exists() and not (target / MARK).is_file() and (target.is_file() or any(target.iterdir())):
-            raise SetupError(f"{target} exists and is not a report: choose another --to")
+            raise SetupError(f"{target} exists and is not a report: choose another --output")
         self.target = target
         self._folder = target.parent / f".tmp-report-{target.name}"
         self._details: list[Record] = []
@@ -170,7 +170,7 @@ def make_report(request: ReportRequest) -> Reported:
 
 def _target(request: ReportRequest) -> Path:
     if request.target is None and not files.is_local(request.output):
-        raise SetupError("a report needs a local folder: give it with --to")
+        raise SetupError("a report needs a local folder: give it with --output")
     return Path(request.target) if request.target else files.local_path(request.output) / REPORT_FOLDER
 
 

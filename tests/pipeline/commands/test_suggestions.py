@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from soundseam.pipeline.commands import cli
 from tests.pipeline.commands.test_cli import commands, invoke, text_of
 
 
@@ -46,3 +48,21 @@ def test_every_command_that_prints_a_result_can_print_it_as_json_quietly_and_wit
     for name, command in commands().items():
         if name != "serve":
             assert {"--json", "--quiet", "--verbose"} <= {option for each in command.params for option in each.opts}
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("soundseam ins", ["inspect"]),
+        ("soundseam run --qu", ["--quiet"]),
+        ("soundseam run --profile la", ["laptop"]),
+        ("soundseam plan --profile cl", ["cluster"]),
+        ("soundseam sft out --task asr_", ["asr_words", "asr_sentences"]),
+        ("soundseam export out --format mo", ["moss"]),
+    ],
+)
+def test_the_shell_completes_commands_options_and_values(typed: str, offered: list[str]) -> None:
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    asked = {"_SOUNDSEAM_COMPLETE": "complete_bash", **words}
+    result = CliRunner().invoke(cli.app, [], prog_name="soundseam", env=asked)
+    assert result.output.split() == offered

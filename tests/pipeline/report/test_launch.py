@@ -189,7 +189,7 @@ def test_what_is_no_report_is_never_replaced(corpus: Path, tmp_path: Path, kind:
         (target / "thesis.txt").write_text("years of work")
     else:
         target.write_text("years of work")
-    with pytest.raises(SetupError, match="is not a report: choose another --to"):
+    with pytest.raises(SetupError, match="is not a report: choose another --output"):
         report(corpus, target=str(target))
     assert (target if kind == "file" else target / "thesis.txt").read_text() == "years of work"
 
@@ -219,7 +219,7 @@ def test_a_remote_corpus_has_the_same_report(corpus: Path, tmp_path: Path) -> No
     shutil.rmtree(tmp_path / "local", ignore_errors=True)
     for output in (remote, tmp_path / "local"):
         commit_corpus(output, [a_rich_recording()])
-    with pytest.raises(SetupError, match="give it with --to"):
+    with pytest.raises(SetupError, match="give it with --output"):
         report(remote)
     one, other = report(remote, target=str(tmp_path / "a"), title="x"), report(tmp_path / "local", title="x")
     assert content(one.page.parent) == content(other.page.parent)
