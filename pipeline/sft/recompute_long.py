@@ -137,11 +137,14 @@ def _after(facts: LongFacts) -> Iterator[str]:
 
 def _difference(facts: LongFacts) -> Iterator[str]:
     asked = sorted(facts.asked_ms())
-    found = [
-        one for one in facts.parts("chapters") if any(abs(one["start_ms"] - time) <= _ROUNDING_MS for time in asked)
-    ]
-    if any(one["sentence"] not in facts.given for one in (found[0], found[-1])):
-        yield "the chapters in the tables are others"
+    for start_ms, end_ms in (asked[:2], asked[2:]):
+        found = [
+            one["sentence"]
+            for one in facts.parts("chapters")
+            if abs(one["start_ms"] - start_ms) <= _ROUNDING_MS and abs(one["end_ms"] - end_ms) <= _ROUNDING_MS
+        ]
+        if len(found) != 1 or found[0] not in facts.given:
+            yield f"the tables have {found} at {start_ms / 1000:.1f} s"
     yield from facts.needs(asked[2] - asked[1])
 
 

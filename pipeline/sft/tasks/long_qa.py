@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -19,6 +20,7 @@ from soundseam.schemas.claim import Evidence
 from soundseam.schemas.long import Chapter, RecurringSound, TimelineLine
 from soundseam.schemas.timespan import TimeSpan, covered_ms
 
+_SPEAKING = re.compile(r"\b(speaking|speaks?|speech|talks?|talking)\b")
 ORDINALS = ("first", "second", "third")
 
 
@@ -142,17 +144,26 @@ class LongQaTask(LongTask):
 
     def _moments(self, found: LongMaterial) -> Iterator[QuestionDraft]:
         lines = found.caption.timeline
-        texts = [line.text for line in lines if found.touches(line.span)]
+        known = {sound.name for sound in found.caption.sounds if sound.countable}
+        contents = [_content_of(line) for line in lines if found.touches(line.span)]
         for index, line in enumerate(lines):
-            # A line that another one contains would fit both.
-            is_only = sum(line.text in text or text in line.text for text in texts) == 1
+            content = _content_of(line)
+            # Alone, only a sound of which all occurrences are known is surely nowhere else.
+            is_only = (len(content) > 1 or content <= known) and sum(content <= other for other in contents) == 1
             is_far = line.start_ms - found.window.start_ms > self.min_needed_ms
-            if found.holds(line.span) and is_only and is_far and len(texts) > 2 and is_about_part(found, line.text):
+            if found.holds(line.span) and is_only and is_far and is_about_part(found, line.text):
                 paths = (f"timeline.{index}.{name}" for name in ("start_ms", "end_ms", "text"))
                 turn = partial(_moment_turn, found, line, self.tolerance_ms)
                 evidence = cite_caption(found.caption, *paths)
                 languages = (language_of(line.text),)
                 yield QuestionDraft("find", evidence, grade(2, timed=True), turn, fact=str(index), languages=languages)
+
+
+def _content_of(line: TimelineLine) -> frozenset[str]:
+    """What a line names, whoever speaks and whichever piece plays."""
+    parts = (part.strip() for part in line.text.split(","))
+    plain = ("speech" if _SPEAKING.search(part) else "music" if part.startswith("music") else part for part in parts)
+    return frozenset(plain)
 
 
 def _cite_chapters(found: LongMaterial, *indices: int) -> tuple[Evidence, ...]:

@@ -39,8 +39,9 @@ from tests.support.builders import a_segment
 SECOND = 1_000
 LENGTH_S = 20
 WORDS = ("Good", "morning", "to", "all", "of", "you.")
-CHAPTERS = ((0, 3, "Conversation"), (3, 6, "Music"), (6, 9, "Talk"), (9, 12, "Bells"))
-"""First segment, end, title: each of a minute."""
+CHAPTERS = ((0, 3, "Conversation"), (3, 6, "Music"), (6, 9, "Talk"), (9, 11, "Bells"), (11, 12, "End"))
+"""First segment, end, title."""
+LINES = ((0, 3, "speech, a bell ringing"), (3, 6, "music"), (6, 9, "speech"), (9, 12, "music, applause"))
 BELLS_S = (35, 90, 170, 205)
 
 
@@ -84,7 +85,7 @@ def a_window(segments: Sequence[Segment]) -> Window:
         target_ms=240_000,
         segment_ids=tuple(one.segment_id for one in segments),
         segment_ms=sum(one.span.duration_ms for one in segments),
-        chapters=(0, 1, 2, 3),
+        chapters=(0, 1, 2, 3, 4),
         starts_chapter=True,
         ends_chapter=True,
         excluded=(),
@@ -131,8 +132,8 @@ def a_long_caption(segments: Sequence[Segment]) -> RecordingCaption:
             for start, end, title in CHAPTERS
         ),
         timeline=tuple(
-            TimelineLine(start_ms=start * 20_000, end_ms=end * 20_000, text=f"{title} of the day", claims=())
-            for start, end, title in CHAPTERS
+            TimelineLine(start_ms=start * 20_000, end_ms=end * 20_000, text=text, claims=())
+            for start, end, text in LINES
         ),
         speakers=(
             KnownSpeaker(speaker="x", name="Speaker 1", speech_ms=60_600, turns=(*first, *long_turns), evidence=talk),

@@ -97,13 +97,13 @@ def test_answers_are_those_of_the_rows() -> None:
     assert only(samples, "longest")[0].answer_spec.reference == "the first speaker"
     assert only(samples, "same_piece")[0].answer_spec.reference == "yes"
     after = {sample.topic: sample.answer_spec.reference for sample in only(samples, "after")}
-    assert after == {"Conversation": "Music", "Music": "Talk", "Talk": "Bells"}
+    assert after == {"Conversation": "Music", "Music": "Talk", "Talk": "Bells", "Bells": "End"}
     (transcript,) = only(samples, "speakers")
     assert [span.text for span in transcript.answer_spec.spans][:2] == [
         "Speaker 1: Good morning to",
         "Speaker 2: all of you.",
     ]
-    assert only(samples, "timeline")[0].answer.splitlines()[1] == "60.00 - 120.00: Music of the day"
+    assert only(samples, "timeline")[0].answer.splitlines()[1] == "60.00 - 120.00: music"
 
 
 def test_the_audit_finds_nothing_wrong_with_them(corpus: Path) -> None:
@@ -198,7 +198,37 @@ def test_no_answer_is_inside_another_one() -> None:
     chapters = list(caption_of(found).chapters)
     chapters[3] = chapters[3].model_copy(update={"title": "Bells and music"})
     samples = made(with_caption(found, chapters=tuple(chapters)))
-    assert {sample.topic for sample in only(samples, "after")} == {"Music", "Talk"}
+    assert {sample.topic for sample in only(samples, "after")} == {"Music", "Talk", "Bells and music"}
+
+
+def test_a_moment_is_only_asked_for_if_nothing_else_fits_its_description() -> None:
+    found = a_long_recording()
+    assert [sample.answer_spec.spans[0].text for sample in only(made(found), "find")] == ["music, applause"]
+
+    def asked(*texts: str, name: str = "applause") -> list[str]:
+        lines = zip(caption_of(found).timeline, texts, strict=True)
+        timeline = tuple(line.model_copy(update={"text": text}) for line, text in lines)
+        sound = caption_of(found).sounds[0].model_copy(update={"name": name})
+        samples = made(with_caption(found, timeline=timeline, sounds=(sound,)))
+        return sorted(sample.answer_spec.spans[0].text for sample in only(samples, "find"))
+
+    # Speech and music may be elsewhere without being certain; who speaks makes no other description.
+    assert asked("rain", "music", "speech", "Speaker 1 speaking") == []
+    assert asked("rain", "speech, wind", "Speaker 1 speaking, wind", "music (Piece A), wind") == [
+        "music (Piece A), wind"
+    ]
+    assert asked("rain", "music", "applause", "speech") == ["applause"]
+    assert asked("rain", "music", "applause", "speech", name="wind") == []
+    assert asked("rain", "applause, wind", "applause", "applause, wind, speech") == ["applause, wind, speech"]
+
+
+def test_differences_between_chapters_are_those_of_the_tables(corpus: Path) -> None:
+    stages = [*source_stages(str(corpus)), *LongTable, "sft/long_qa"]
+    built = Corpus.load(str(corpus), stages)
+    tables = tables_of(built)
+    found = [Sample.model_validate(row) for row in built.rows("sft/long_qa") if row["kind"] == "difference"]
+    assert len(found) > 1
+    assert [one for sample in found for one in table_contradictions(sample, tables)] == []
 
 
 def test_what_is_unsure_is_not_asked() -> None:
