@@ -74,6 +74,14 @@ _VOICE_MIN_DIP_DB, _HIDDEN_DB = 12.0, 6.0
 """Clean speech dips this far between its syllables. If it does not, and the level between events is even lower by more
 than the second figure, another sound is present during the speech, and that is its background.
 """
+_REACHED_DB = 6.0
+"""The level from the first to the last speech falls this close to the background, unless another sound, such as other
+voices, is present for as long as the speech is.
+"""
+_PAUSING_PERCENTILE, _SPEAKING_PERCENTILE = 5.0, 15.0
+"""The share of that time, in percent, in which it does: with background between the speech, and with none. Measured on
+babble: voices all fall silent together for less.
+"""
 _GUARD_MS = 100
 """Margin on either side of an event that is excluded from the background: edges are not exact."""
 _MIN_BACKGROUND_MS = 200
@@ -103,7 +111,7 @@ class VoiceMeasures(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return f"3-{SWIFT_F0_SHA256[:8]}"
+        return f"4-{SWIFT_F0_SHA256[:8]}"
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
@@ -228,7 +236,7 @@ def _snr_db(
     """Level of the speech over the background, whose power is subtracted from that measured as speech.
 
     The background is the median over 20 ms frames, so that a syllable missed by the detector does not count as noise.
-    None if there is no background to measure, or if another sound occurs only during the speech.
+    None if there is no background to measure, or if another sound, such as babble, occurs only during the speech.
     """
     frame = sample_rate_hz * _BACKGROUND_FRAME_MS // 1000
     apart = power[background]
@@ -238,11 +246,22 @@ def _snr_db(
     noise, speech_power = max(float(np.median(frames.mean(axis=1))), _QUANTISATION), float(power[speech].mean())
     if speech_power <= noise:
         return None  # the time between is louder: the detector mistook something for speech, or speech for background
-    level = _smooth_level(power, sample_rate_hz)[_frame_mask(speech, sample_rate_hz)]
-    dip = float(np.percentile(level, _FLOOR_PERCENTILE))
+    level, spoken = _smooth_level(power, sample_rate_hz), _frame_mask(speech, sample_rate_hz)
+    dip = float(np.percentile(level[spoken], _FLOOR_PERCENTILE))
     if dip > speech_power * 10 ** (-_VOICE_MIN_DIP_DB / 10) and dip > noise * 10 ** (_HIDDEN_DB / 10):
         return None
+    if _floor_of(level, spoken, _frame_mask(background, sample_rate_hz)) > noise * 10 ** (_REACHED_DB / 10):
+        return None
     return _decibels(max((speech_power - noise) / noise, _MIN_SNR))
+
+
+def _floor_of(level: NDArray[np.float64], speech: NDArray[np.bool_], background: NDArray[np.bool_]) -> float:
+    """How quiet it gets from the first to the last frame of speech; all arrays have one row per frame of 10 ms."""
+    frames = np.flatnonzero(speech)
+    whole = slice(frames[0], frames[-1] + 1)
+    between_ms = _LEVEL_FRAME_MS * int(np.count_nonzero(background[whole]))
+    share = _PAUSING_PERCENTILE if between_ms >= _MIN_BACKGROUND_MS else _SPEAKING_PERCENTILE
+    return float(np.percentile(level[whole], share))
 
 
 def _syllable_rate(

@@ -69,8 +69,9 @@ def test_the_level_is_that_of_the_speech() -> None:
 
 @pytest.mark.parametrize("snr_db", [0, 10, 20, 40])
 def test_the_signal_to_noise_ratio_is_that_of_the_mixture(snr_db: int) -> None:
-    mixture = joined(silence(1_000), at_level(syllables(10), -20), silence(1_000)) + noise(4_000, -20 - snr_db)
-    voice = measure_voice(a_clip(mixture, (1_000, 3_000)))
+    words = at_level(syllables(5), -20)
+    mixture = joined(silence(1_000), words, silence(500), words, silence(1_000)) + noise(4_500, -20 - snr_db)
+    voice = measure_voice(a_clip(mixture, (1_000, 2_000), (2_500, 3_500)))
     assert voice.snr_db == pytest.approx(snr_db, abs=1.0)
 
 
@@ -82,11 +83,25 @@ def test_what_sounds_under_the_speech_alone_is_not_told_from_the_quiet_around_it
     assert measure_voice(a_clip(noisy, (1_000, 3_040))).snr_db is None
 
 
+@pytest.mark.parametrize("snr_db", [8, 15, 20])
+def test_voices_that_fill_the_pauses_are_not_told_from_the_quiet_around_them(snr_db: int) -> None:
+    words = at_level(syllables(5), -20)
+    babble = sum(
+        np.roll(at_level(syllables(11, each_ms, pitch), -20 - snr_db)[: 16 * 2_500], 16 * shift)
+        for each_ms, pitch, shift in ((240, 150, 0), (230, 210, 60), (250, 95, 120))
+    )
+    speech = joined(words, silence(500), words) + babble
+    noisy = joined(silence(1_000), speech, silence(1_000)) + noise(4_500, -65)
+    assert measure_voice(a_clip(noisy, (1_000, 3_500))).snr_db is None
+    alone = joined(silence(1_000), words, silence(500), words, silence(1_000)) + noise(4_500, -65)
+    assert measure_voice(a_clip(alone, (1_000, 3_500))).snr_db is not None
+
+
 def test_without_background_there_is_no_signal_to_noise_ratio() -> None:
-    samples = joined(syllables(10), noise(1_000, -30))
-    clip = a_clip(samples, (0, 2_000))
+    samples = joined(syllables(5), silence(500), syllables(5), silence(500)) + noise(3_000, -30)
+    clip = a_clip(samples, (0, 1_000), (1_500, 2_500))
     assert measure_voice(clip).snr_db is not None
-    dog = an_event(EventClass.ANIMAL, 2_000, 3_000)
+    dog = an_event(EventClass.ANIMAL, 0, 3_000)
     covered = a_clip(samples, events=(*clip.segment.events, dog))
     assert measure_voice(covered).snr_db is None
     assert measure_voice(a_clip(a_vowel(2_000), (0, 2_000))).snr_db is None
@@ -158,8 +173,8 @@ def test_digital_silence_called_speech_has_no_level() -> None:
 
 
 def test_a_constant_offset_changes_nothing() -> None:
-    samples = joined(a_vowel(1_000), noise(1_000, -50))
-    plain, lifted = (measure_voice(a_clip(samples + offset, (0, 1_000))) for offset in (0.0, 0.2))
+    samples = joined(a_vowel(500), noise(500, -50), a_vowel(500), noise(500, -50))
+    plain, lifted = (measure_voice(a_clip(samples + offset, (0, 500), (1_000, 1_500))) for offset in (0.0, 0.2))
     assert lifted.level_dbfs == pytest.approx(plain.level_dbfs, abs=0.05)
     assert lifted.snr_db == pytest.approx(plain.snr_db, abs=0.05)
     assert lifted.pitch_median_hz == pytest.approx(plain.pitch_median_hz, abs=0.2)
