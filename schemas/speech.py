@@ -189,7 +189,7 @@ class Voice(Record):
     voiced_share: float = Field(ge=0.0, le=1.0, description="share of speech frames with a pitch")
     level_dbfs: float | None = Field(description="RMS over the speech; null for digital silence")
     snr_db: float | None = Field(
-        description="speech level over the background's; null if unknown: nothing between speech, or voices that fill it"
+        description="speech level over the background's; null if unknown: nothing between speech, or other voices"
     )
     syllable_rate_hz: float | None = Field(description="syllable nuclei per second of speech; null under 1 s of speech")
     pause_count: int = Field(

@@ -17,6 +17,7 @@ from soundseam.annotators.speech.voice_clusters import (
     Clustering,
     WindowVoices,
     doubt_in,
+    reunited,
     speaker_centres,
     turns_of,
     voices_at_once,
@@ -79,7 +80,7 @@ class OnnxDiarization(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return f"{SEGMENTATION_SHA256[:8]}{EMBEDDING_SHA256[:8]}-3"
+        return f"{SEGMENTATION_SHA256[:8]}{EMBEDDING_SHA256[:8]}-4"
 
     def load(self) -> RecordingAnnotator[SpeechFacts]:
         self.check_available()
@@ -122,8 +123,9 @@ class OnnxDiarizer:
 
     def diarize(self, waveform: Waveform, regions: Sequence[TimeSpan]) -> Diarized:
         """The turns of a recording, in its own time, in order, under labels S1, S2, ... as they first speak."""
-        windows = [self._windows(waveform, region) for region in regions]
-        centres = speaker_centres([window for part in windows for window in part], self._clustering)
+        found = [self._windows(waveform, region) for region in regions]
+        centres = speaker_centres([window for part in found for window in part], self._clustering)
+        windows = [[reunited(window, centres) for window in part] for part in found]
         turns = [
             SpeakerSpan(speaker, span.intersection(region))
             for region, part in zip(regions, windows, strict=True)

@@ -8,7 +8,7 @@ piece by piece in bounded memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -30,11 +30,15 @@ _MUCH = 19
 
 
 class LocalVoice(NamedTuple):
-    """A speaker of one window. `embedding` has length 1; `alone_ms` is the time in which nobody else speaks."""
+    """A speaker of one window. `embedding` has length 1; `alone_ms` is the time in which nobody else speaks.
+
+    `source` is the segmentation model's speaker, of which there may be several parts with different voices.
+    """
 
     column: int
     embedding: Floats
     alone_ms: int
+    source: int
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,32 @@ def joined(clusters: Clusters, max_distance: float, enough: int) -> Clusters:
         distances[into], distances[:, into] = row, row
         distances[other], distances[:, other] = np.inf, np.inf
     return Clusters(sums[remaining], sizes[remaining], alone_ms[remaining])
+
+
+def reunited(window: WindowVoices, centres: NDArray[np.float64]) -> WindowVoices:
+    """`window` with the parts of one of the segmentation model's speakers as one, if nearest to the same centre."""
+    if not len(centres):
+        return window
+    groups: dict[tuple[int, int], list[LocalVoice]] = {}
+    for voice in window.voices:
+        groups.setdefault((voice.source, int((centres @ voice.embedding).argmax())), []).append(voice)
+    if len(groups) == len(window.voices):
+        return window
+    active = window.active.copy()
+    for first, *others in groups.values():
+        for other in others:
+            active[:, first.column] |= active[:, other.column]
+            active[:, other.column] = False
+    return replace(window, active=active, voices=tuple(_as_one(group) for group in groups.values()))
+
+
+def _as_one(voices: Sequence[LocalVoice]) -> LocalVoice:
+    """`voices` as one, under the first one's column."""
+    if len(voices) == 1:
+        return voices[0]
+    mean = np.sum([max(1, voice.alone_ms) * voice.embedding for voice in voices], axis=0)
+    embedding = (mean / max(1e-9, float(np.linalg.norm(mean)))).astype(np.float32)
+    return voices[0]._replace(embedding=embedding, alone_ms=sum(voice.alone_ms for voice in voices))
 
 
 def turns_of(windows: Sequence[WindowVoices], centres: NDArray[np.float64]) -> list[SpeakerSpan]:

@@ -71,53 +71,63 @@ class VoiceModels:
         voices: list[LocalVoice] = []
         features = filter_bank(samples)
         alone = active.sum(axis=1) == 1
-        for speaker in active.T:
-            for part in self._by_voice(features, speaker, alone):
-                if voice := self._voice(features, len(columns), part, part & alone):
-                    voices.append(voice)
+        for source, speaker in enumerate(active.T):
+            for part, embedding in self._by_voice(features, speaker, alone) if speaker.any() else ():
+                if embedding is not None:
+                    alone_ms = int((part & alone).sum()) * HOP_MS
+                    voices.append(LocalVoice(len(columns), embedding, alone_ms, source))
                 columns.append(part)
         return np.stack(columns, axis=1), tuple(voices)
 
-    def _voice(
-        self, features: Floats, column: int, active: NDArray[np.bool_], alone: NDArray[np.bool_]
-    ) -> LocalVoice | None:
-        """The voice of the frames `active`, mostly from those `alone`; None if there are too few."""
-        alone_ms = int(alone.sum()) * HOP_MS
-        chosen = _at(features, alone if alone_ms >= _MIN_ALONE_MS else active)
-        if len(chosen) < _MIN_EMBEDDED_FRAMES:
-            return None
-        return LocalVoice(column, self._embed(chosen), alone_ms)
-
     def _by_voice(
         self, features: Floats, active: NDArray[np.bool_], alone: NDArray[np.bool_]
-    ) -> list[NDArray[np.bool_]]:
-        """The frames of one local speaker, in parts of different voices: mostly one.
+    ) -> list[tuple[NDArray[np.bool_], Floats | None]]:
+        """The frames of one local speaker, in parts of different voices, mostly one, each with its embedding.
 
         The segmentation model takes two people with similar sound for one, so the stretches between its pauses are
-        compared by their embeddings.
+        compared by their embeddings. The embedding of a part is the mean of its stretches'.
         """
         stretches = _stretches(active)
         lengths_ms = [int((stretch & alone).sum()) * HOP_MS for stretch in stretches]
         long = [index for index, length_ms in enumerate(lengths_ms) if length_ms >= _MIN_STRETCH_MS]
         if len(long) < 2:
-            return [active]
+            return [(active, self._whole(features, active, active & alone))]
         embeddings = {index: self._embed(_at(features, stretches[index] & alone)) for index in long}
         first = np.array([embeddings[index] for index in long], dtype=np.float64)
         found = joined(Clusters(first, np.ones(len(long)), np.ones(len(long))), _OTHER_VOICE_DISTANCE, 1)
         if len(found.sums) == 1:
-            return [active]
+            return [(active, self._whole(features, active, active & alone))]
         for index, length_ms in enumerate(lengths_ms):
             if index not in embeddings and length_ms >= _MIN_ALONE_MS:
                 embeddings[index] = self._embed(_at(features, stretches[index] & alone))
         voice_of = {index: int((found.centres @ embedding).argmax()) for index, embedding in embeddings.items()}
-        return _parts(stretches, voice_of, len(found.sums))
+        return [
+            (part, _mean({index: one for index, one in embeddings.items() if voice_of[index] == voice}, lengths_ms))
+            for voice, part in enumerate(_parts(stretches, voice_of, len(found.sums)))
+            if part.any()
+        ]
+
+    def _whole(self, features: Floats, active: NDArray[np.bool_], alone: NDArray[np.bool_]) -> Floats | None:
+        """The embedding of the frames `active`, from those `alone` if they are enough; None if there are too few."""
+        chosen = _at(features, alone if int(alone.sum()) * HOP_MS >= _MIN_ALONE_MS else active)
+        return self._embed(chosen) if len(chosen) >= _MIN_EMBEDDED_FRAMES else None
 
     def _embed(self, features: Floats) -> Floats:
         """The voice embedding of `features` (frames, bands), of unit length: (192,)."""
         centred = features - features.mean(axis=0)
         (answer,) = self._embedding.run(None, {"features": centred[None]})
-        embedding: Floats = answer[0] / max(1e-9, float(np.linalg.norm(answer[0])))
-        return embedding
+        return _unit(answer[0])
+
+
+def _mean(embeddings: Mapping[int, Floats], lengths_ms: Sequence[int]) -> Floats:
+    """The mean of the embeddings of stretches, by their lengths as far as they were embedded, of unit length."""
+    longest_ms = 10 * _MAX_EMBEDDED_FRAMES
+    return _unit(sum((min(lengths_ms[index], longest_ms) * one for index, one in embeddings.items()), np.zeros(1)))
+
+
+def _unit(vector: NDArray[np.floating]) -> Floats:
+    unit: Floats = (vector / max(1e-9, float(np.linalg.norm(vector)))).astype(np.float32)
+    return unit
 
 
 def filter_bank(samples: Samples) -> Floats:
@@ -150,12 +160,12 @@ def _stretches(active: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
 
 
 def _parts(stretches: Sequence[NDArray[np.bool_]], voice_of: Mapping[int, int], voices: int) -> list[NDArray[np.bool_]]:
-    """The frames of each voice; a stretch without a voice goes to that of the nearest one with a voice."""
+    """The frames of each voice, or none; a stretch without a voice goes to that of the nearest one with a voice."""
     parts = [np.zeros_like(stretches[0]) for _ in range(voices)]
     for index, stretch in enumerate(stretches):
         nearest = min(voice_of, key=lambda other: abs(other - index))
         parts[voice_of[nearest]] |= stretch
-    return [part for part in parts if part.any()]
+    return parts
 
 
 def _nearest(frames: NDArray[np.int64], hop_ms: int, model_frames: int) -> NDArray[np.int64]:

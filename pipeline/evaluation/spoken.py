@@ -174,6 +174,7 @@ def _figures(outcomes: Sequence[Outcome]) -> Mapping[str, float | None]:
     edges = [edge_errors(one.aligned, one.truth.phrases, one.truth.language or "en") for one in usable]
     starts = [error for edge in edges for error in edge.starts]
     ends = [error for edge in edges for error in edge.ends]
+    own = [error for one in outcomes for error in _own_edges(one).starts]
     agreements = [
         outcome.final.agreement for outcome in outcomes if outcome.final and outcome.final.agreement is not None
     ]
@@ -195,7 +196,15 @@ def _figures(outcomes: Sequence[Outcome]) -> Mapping[str, float | None]:
         "first_word_far_off": mean_of([error > FAR_MS for error in starts]),
         "last_word_off_ms": round(fmean(ends), 1) if ends else None,
         "last_word_far_off": mean_of([error > FAR_MS for error in ends]),
+        "recogniser_first_word_off_ms": round(fmean(own), 1) if own else None,
+        "recogniser_first_word_far_off": mean_of([error > FAR_MS for error in own]),
     }
+
+
+def _own_edges(outcome: Outcome) -> EdgeErrors:
+    """Those of the recogniser's own times, in any recording: all there is in languages without an aligner."""
+    words = outcome.final.words if outcome.final else ()
+    return edge_errors(words, outcome.truth.phrases, outcome.truth.language or "en")
 
 
 def _errors(outcomes: Sequence[Outcome]) -> float | None:

@@ -22,6 +22,7 @@ from soundseam.annotators.speech.voice_clusters import (
     WindowVoices,
     assigned,
     joined,
+    reunited,
     speaker_centres,
 )
 from soundseam.annotators.speech.voice_models import (
@@ -57,6 +58,7 @@ def test_two_people_in_a_meeting_take_turns(diarizer: OnnxDiarizer) -> None:
     (speakers,) = speakers_of(diarizer, read_sample("meeting.flac"), (6_000, 28_000))
     assert speakers.count == 2
     assert speakers.scope == "recording"
+    assert speakers.sure
     assert len(speakers.turns) > 3
 
 
@@ -136,9 +138,26 @@ def test_clusters_are_at_most_as_far_apart_inside_as_allowed_and_further_outside
 def test_no_two_voices_of_a_window_are_one_speaker() -> None:
     centres = np.array([[1.0, 0.0], [0.0, 1.0]])
     voices = [
-        LocalVoice(column, np.array(vector, np.float32), 1_000) for column, vector in [(0, (0.9, 0.1)), (2, (1, 0))]
+        LocalVoice(column, np.array(vector, np.float32), 1_000, column)
+        for column, vector in [(0, (0.9, 0.1)), (2, (1, 0))]
     ]
     assert sorted(assigned(voices, centres)) == [(0, 1), (2, 0)]
+
+
+def test_parts_of_one_speaker_are_one_again_if_the_recording_has_one_voice_for_them() -> None:
+    vectors = [(1.0, 0.0), (0.8, 0.6), (0.0, 1.0)]
+    voices = tuple(
+        LocalVoice(column, np.array(vector, np.float32), 1_000, source)
+        for (column, vector), source in zip(enumerate(vectors), (0, 0, 1), strict=True)
+    )
+    active = np.repeat(np.eye(3, dtype=np.bool_), 50, axis=0)
+    window = WindowVoices(0, active, voices, np.zeros(150, np.float16))
+    one = reunited(window, np.array([[1.0, 0.0], [0.0, 1.0]]))
+    assert [voice.alone_ms for voice in one.voices] == [2_000, 1_000]
+    assert sorted(assigned(one.voices, np.eye(2))) == [(0, 0), (2, 1)]
+    assert one.active.sum(axis=0).tolist() == [100, 0, 50]
+    two = reunited(window, np.array([[1.0, 0.0], [0.6, 0.8]]))
+    assert len(two.voices) == 3
 
 
 class OneSpeaker:
@@ -169,7 +188,7 @@ def test_two_voices_that_the_segmentation_takes_for_one_are_told_apart(second: s
 def windows_of(seconds: int, rare_ms: int) -> list[WindowVoices]:
     """One voice for `seconds`, 8 s of it alone in each window, and once another one for `rare_ms`."""
     often, rare = np.eye(2, dtype=np.float32)
-    voices = [(LocalVoice(0, often, 8_000),) for _ in range(seconds // 8)] + [(LocalVoice(0, rare, rare_ms),)]
+    voices = [(LocalVoice(0, often, 8_000, 0),) for _ in range(seconds // 8)] + [(LocalVoice(0, rare, rare_ms, 0),)]
     active, doubt = np.ones((WINDOW_FRAMES, 1), np.bool_), np.zeros(WINDOW_FRAMES, np.float16)
     return [WindowVoices(125 * index, active, voice, doubt) for index, voice in enumerate(voices)]
 

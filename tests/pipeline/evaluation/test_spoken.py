@@ -90,6 +90,18 @@ def test_usable_recordings_are_counted_with_their_times() -> None:
     assert [figure(found["Languages"], name, "en") for name in names] == [1.0, 0.5, 200.0, 0.0, 700.0]
 
 
+def test_without_an_aligner_the_recognisers_own_times_are_evaluated() -> None:
+    row = heard("a", "hola amigo", "es")
+    assert row.transcript is not None
+    words = (word("hola", 250, 500), word("amigo", 500, 900))
+    timed = row.model_copy(update={"transcript": row.transcript.model_copy(update={"words": words})})
+    phrases = (SpokenSpan(text="hola amigo", onset=0.0, offset=0.9),)
+    found = tables((SpokenTruth("hola amigo", "es", phrases), [timed]))["Languages"]
+    assert figure(found, "first_word_off_ms", "es") is None
+    assert figure(found, "recogniser_first_word_off_ms", "es") == 250.0
+    assert figure(found, "recogniser_first_word_far_off", "es") == 1.0
+
+
 def test_what_a_weak_third_system_spoils_is_shown() -> None:
     rows = [heard("a", GOOD), heard("b", GOOD), heard("weak", "banana")]
     found = tables((SpokenTruth(GOOD, "en"), [*rows, agreed(rows)]))["Agreement"]
