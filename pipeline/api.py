@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from soundseam.pipeline.export.launch import ExportSummary
     from soundseam.pipeline.inspection import Inspection, RunSummary
     from soundseam.pipeline.local.meter import Reading
+    from soundseam.pipeline.long.audio import Chunk
+    from soundseam.pipeline.long.launch import LongSummary
     from soundseam.pipeline.sft.summary import SftSummary
     from soundseam.pipeline.storage.corpus import Corpus
+    from soundseam.schemas.long import RecordingCaption, Window
 
 StrPath = str | os.PathLike[str]
 
@@ -191,6 +194,30 @@ class CorpusView:
         """segment_id → caption, of the captions that are not filtered."""
         return {str(row["segment_id"]): str(row["caption"]) for row in self.rows("captions", ["segment_id", "caption"])}
 
+    def windows(self) -> Iterator[Window]:
+        """The windows that `soundseam long` made, without audio."""
+        from soundseam.pipeline.long.launch import read_windows
+
+        return read_windows(self.output)
+
+    def recording_captions(self) -> Iterator[RecordingCaption]:
+        """The captions of recordings that `soundseam long` made: chapters, timeline, summaries, who and what recurs."""
+        from soundseam.pipeline.long.launch import read_recording_captions
+
+        return read_recording_captions(self.output)
+
+    def window_audio(self, *windows: Window) -> Iterator[Chunk]:
+        """The audio of windows of one recording (in order, disjoint), in chunks of at most 30 s, 16 kHz mono.
+
+        Each chunk says whether it is from the source, or from the segments because the source is gone or changed.
+        """
+        from soundseam.pipeline.long.audio import window_audio
+
+        corpus = self._corpus()
+        names = {window.recording_id for window in windows}
+        recording = next(corpus.recordings(dict.fromkeys(names, "")))
+        return window_audio(corpus, recording, windows)
+
     def _repr_html_(self) -> str:
         """For notebooks: the numbers of the corpus."""
         from html import escape
@@ -257,6 +284,22 @@ def build_samples(output: StrPath, tasks: Sequence[str] = (), workers: int | Non
     with output_in_use(place):
         job = prepare_sft(place, config.only(tuple(tasks)) if tasks else config, read_marks(place, None, ()))
         return run_sft(job, workers or usable_cores(), Quiet())
+
+
+def build_long(output: StrPath, overrides: Sequence[str] = (), workers: int | None = None) -> LongSummary:
+    """Builds windows and captions of recordings, like `soundseam long`; `overrides` are like its `--set`."""
+    from soundseam.pipeline.doctor import usable_cores
+    from soundseam.pipeline.launch import output_in_use
+    from soundseam.pipeline.long.config import load_long_config
+    from soundseam.pipeline.long.launch import prepare_long, run_long
+    from soundseam.pipeline.sft.read import Marks
+    from soundseam.pipeline.storage.ownership import require_corpus
+
+    place = str(output)
+    require_corpus(place)
+    with output_in_use(place):
+        job = prepare_long(place, load_long_config(None, overrides), Marks())
+        return run_long(job, workers or usable_cores(), Quiet())
 
 
 def export(output: StrPath, target: StrPath, form: str, replace: bool = False, **options: object) -> ExportSummary:

@@ -14,8 +14,9 @@ from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import RUN_FOLDER, Commit, stages_in
 from soundseam.pipeline.storage.corpus import ANNOTATIONS, Corpus
 from soundseam.pipeline.work import LEFT_OUT, LIST_STAGE, SEGMENTS_STAGE
+from soundseam.schemas.long import RecordingCaption
 from soundseam.schemas.record import Record
-from soundseam.schemas.tables import Table
+from soundseam.schemas.tables import LongTable, Table
 
 NOT_LOST = ("duplicate", "conflicting_entries", "unknown_language", LEFT_OUT)
 """Reasons of rejects in the listing whose audio is nevertheless in the corpus."""
@@ -53,6 +54,10 @@ class Inspection(Record):
     captions: int
     filtered: int
     """Number of filtered captions."""
+    windows: int = 0
+    """Stretches of several segments, by `soundseam long`."""
+    recording_captions: int = 0
+    """Recordings with a caption of their own, by the same."""
     rejected: tuple[RejectCount, ...]
     """In order of stage, most first."""
     inputs_with_segments: int
@@ -95,6 +100,8 @@ def inspect_corpus(output: str) -> Inspection:
         annotations=tuple(_annotation_rows(corpus)),
         captions=captions,
         filtered=filtered,
+        windows=_rows_in(corpus, LongTable.WINDOWS),
+        recording_captions=_rows_in(corpus, LongTable.RECORDING_CAPTIONS),
         rejected=tuple(
             RejectCount(stage=stage, reason=reason, rows=rows)
             for (stage, reason), rows in sorted(rejects.items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
@@ -122,6 +129,13 @@ def sample_captions(output: str, count: int, seed: int) -> list[SampleCaption]:
     rows = corpus.rows(Table.CAPTIONS, ["recording_id", "segment_id", "caption"])
     captions = (SampleCaption(segment_id=str(row["segment_id"]), caption=str(row["caption"])) for row in rows)
     return heapq.nsmallest(count, captions, key=lambda sample: rank(sample.segment_id))
+
+
+def sample_chapters(output: str) -> RecordingCaption | None:
+    """The caption of the recording with most chapters, of those with the same number the first in order of id."""
+    corpus = Corpus.load_present(output, [LongTable.RECORDING_CAPTIONS])
+    rows = map(RecordingCaption.model_validate, corpus.rows(LongTable.RECORDING_CAPTIONS))
+    return min(rows, key=lambda row: (-len(row.chapters), row.recording_id), default=None)
 
 
 def _rejected(corpus: Corpus) -> Iterator[Row]:
@@ -166,6 +180,10 @@ def _annotation_rows(corpus: Corpus) -> Iterator[tuple[str, int]]:
         rows = sum(_rows_of_commit(commit) for commit in commits)
         if stage.startswith(ANNOTATIONS):
             yield stage, rows
+
+
+def _rows_in(corpus: Corpus, table: LongTable) -> int:
+    return sum(1 for _ in corpus.rows(table, ["recording_id"])) if table in corpus.commits else 0
 
 
 def _rows_of_commit(commit: Commit) -> int:

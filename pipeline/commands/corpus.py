@@ -179,14 +179,19 @@ def inspect(
     *,
     terminal: Terminal,
 ) -> None:
-    """Show what is in a corpus: hours, segments, branches, classes, lengths, rejects, some captions."""
+    """Show what is in a corpus: hours, segments, branches, classes, lengths, rejects, some captions, and the chapters
+    of a recording."""
     from soundseam.pipeline.commands.display import inspection_view
-    from soundseam.pipeline.inspection import inspect_corpus, sample_captions
+    from soundseam.pipeline.inspection import inspect_corpus, sample_captions, sample_chapters
     from soundseam.pipeline.storage.ownership import require_corpus
 
     require_corpus(output)
     inspection, samples = inspect_corpus(output), sample_captions(output, captions, seed)
-    terminal.result({**inspection.model_dump(), "sample_captions": samples}, inspection_view(inspection, samples))
+    whole = sample_chapters(output) if captions else None
+    terminal.result(
+        {**inspection.model_dump(), "sample_captions": samples, "sample_recording": whole},
+        inspection_view(inspection, samples, whole),
+    )
 
 
 def check(

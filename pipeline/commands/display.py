@@ -16,16 +16,20 @@ from rich.text import Text
 from soundseam.pipeline.doctor import MachineReport, ModelReport
 from soundseam.pipeline.inspection import Inspection, RunSummary, RunTotals, SampleCaption, StageUsage
 from soundseam.pipeline.local.meter import Reading
+from soundseam.pipeline.long.scope import clock
 from soundseam.pipeline.plan import StagePlan
 from soundseam.pipeline.serving.reachable import ServerReport
 from soundseam.pipeline.storage.redact import redact_uri
 
+MAX_CHAPTERS = 8
+"""Of a recording, at most this many are shown."""
 PLAIN_INTERVAL_S = 10.0
 FIRST_LINE_S = 3.0
 LIVE_INTERVAL_S = 0.25
 
 if TYPE_CHECKING:
     from soundseam.pipeline.launch import Prepared
+    from soundseam.schemas.long import RecordingCaption
 
 
 def hours(ms: float) -> str:
@@ -96,8 +100,10 @@ def _why(stage: StagePlan) -> str:
     return ", ".join(reasons)
 
 
-def inspection_view(inspection: Inspection, captions: Sequence[SampleCaption] = ()) -> RenderableType:
-    """The numbers of a corpus, its rejects, and some of its captions."""
+def inspection_view(
+    inspection: Inspection, captions: Sequence[SampleCaption] = (), whole: RecordingCaption | None = None
+) -> RenderableType:
+    """The numbers of a corpus, its rejects, some of its captions, and one of a whole recording."""
     numbers = Table.grid(padding=(0, 2))
     for name, value in _numbers(inspection):
         numbers.add_row(name, Text(value))
@@ -106,6 +112,9 @@ def inspection_view(inspection: Inspection, captions: Sequence[SampleCaption] = 
         parts.append(rejects_table(inspection))
     if captions:
         parts += [Text("\nCaptions"), *(Text(f"{sample.segment_id}\n  {sample.caption}") for sample in captions)]
+    if whole is not None:
+        parts.append(Text(f"\nA whole recording: {whole.source_uri}\n  {whole.long_summary.text}"))
+        parts += [Text(f"  {clock(one.start_ms)} {one.title}: {one.sentence}") for one in whole.chapters[:MAX_CHAPTERS]]
     return Group(*parts)
 
 
@@ -120,6 +129,8 @@ def _numbers(inspection: Inspection) -> Iterable[tuple[str, str]]:
     yield "captions", f"{inspection.captions:,}"
     if inspection.filtered:
         yield "filtered captions", f"{inspection.filtered:,}"
+    if inspection.recording_captions:
+        yield "long", f"{inspection.recording_captions:,} recordings with captions, {inspection.windows:,} windows"
     yield "rejected", f"{sum(entry.rows for entry in inspection.rejected):,} rows"
 
 

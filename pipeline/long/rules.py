@@ -131,7 +131,7 @@ def _sounds_title(scope: Scope) -> str:
 def sentence(scope: Scope) -> str | None:
     """How long who speaks, how long music plays, and how often which sound occurs."""
     clauses = [*_speech_clauses(scope), *_music_clauses(scope), *_sound_clauses(scope)]
-    return _sentence(join_words(clauses)) if clauses else "What is in it is not certain."
+    return _sentence(join_words(clauses)) if clauses else "Its sounds are not surely known."
 
 
 def _sentence(text: str) -> str:
@@ -168,6 +168,8 @@ def _heard(scope: Scope, label: str, spans: Sequence[TimeSpan]) -> str:
     if name.number == "mass":
         return f"{name.subject} {name.are} heard for {duration_words(covered_ms(spans))}"
     count = len(joined(spans, APART_MS))
+    if count == 1 and not sound.countable:
+        return f"{name.subject} {name.are} heard"
     least = "" if sound.countable else "at least "
     return f"{name.subject} {name.are} heard {least}{times_word(count)}"
 

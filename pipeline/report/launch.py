@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import NamedTuple
@@ -24,21 +25,23 @@ from soundseam.pipeline.report.assemble import (
     segment_detail,
     segment_item,
 )
-from soundseam.pipeline.report.page_data import ListItem
-from soundseam.pipeline.report.picture import peaks_of, spectrogram_png
+from soundseam.pipeline.report.page_data import ListItem, RecordingView, ShownChapter, ShownStretch
+from soundseam.pipeline.report.picture import loudness_of, peaks_of, spectrogram_png
 from soundseam.pipeline.report.totals import Totals, summary_of
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.corpus import Corpus, flac_in
 from soundseam.pipeline.storage.ownership import require_corpus
+from soundseam.schemas.long import Chapter, RecordingCaption
 from soundseam.schemas.record import Record
 from soundseam.schemas.sample import Sample
-from soundseam.schemas.tables import SAMPLES_FOLDER, Table
+from soundseam.schemas.tables import SAMPLES_FOLDER, LongTable, Table
 
 PAGE_FILES = {
     "page.html": "index.html",
     "page.css": "page.css",
     "page.js": "page.js",
     "overview.js": "overview.js",
+    "recordings.js": "recordings.js",
     "browser.js": "browser.js",
     "detail.js": "detail.js",
     "marks.js": "marks.js",
@@ -59,6 +62,8 @@ class ReportFolder:
         self._folder = target.parent / f".tmp-report-{target.name}"
         self._details: list[Record] = []
         self._chunks = 0
+        self.loudness: dict[str, tuple[int, ...]] = {}
+        """segment_id → the steps of its waveform, of the segments that were added."""
         shutil.rmtree(self._folder, ignore_errors=True)
         (self._folder / "data").mkdir(parents=True)
         (self._folder / "media").mkdir()
@@ -161,7 +166,9 @@ def make_report(request: ReportRequest) -> Reported:
         title = request.title or files.name_of(request.output) or "corpus"
         summary = summary_of(title, totals, len(items), len(dropped), chunks)
         duplicates = duplicates_tile(request.output)
-        folder.finish(summary.model_copy(update={"tiles": (*summary.tiles, *([duplicates] if duplicates else []))}))
+        tiles = (*summary.tiles, *([duplicates] if duplicates else []))
+        recordings = recording_views(corpus, folder.loudness)
+        folder.finish(summary.model_copy(update={"tiles": tiles, "recordings": recordings}))
     except BaseException:
         folder.abandon()
         raise
@@ -213,6 +220,7 @@ def _add_segment(row: PageRow, rows: SegmentRows, folder: ReportFolder) -> ListI
     )
     item = segment_item(row, rows, detail, folder.next_place)
     folder.add_detail(detail)
+    folder.loudness[str(row["segment_id"])] = loudness_of(samples)
     return item
 
 
@@ -226,3 +234,50 @@ def _reject_items(rows: Iterable[object], folder: ReportFolder) -> Iterator[List
 
 def _order(item: ListItem) -> tuple[str, str, int]:
     return item.name, item.id.partition("-")[0], item.start_ms or 0
+
+
+MAX_RECORDINGS = 12
+
+
+def recording_views(corpus: Corpus, loudness: Mapping[str, Sequence[int]]) -> tuple[RecordingView, ...]:
+    """The recordings with captions of which most chapters can be listened to; `loudness` is segment_id → its steps, of
+    the segments on the page."""
+    if LongTable.RECORDING_CAPTIONS not in corpus.commits:
+        return ()
+    shown = sorted(loudness)
+    found: list[RecordingView] = []
+    for row in corpus.rows(LongTable.RECORDING_CAPTIONS):
+        caption = RecordingCaption.model_validate(row)
+        first = bisect_left(shown, caption.recording_id)
+        names = shown[first : bisect_left(shown, f"{caption.recording_id}~")]
+        if names:
+            found.append(_view(caption, names, loudness))
+            found.sort(key=lambda view: (-sum(bool(one.audio) for one in view.chapters), view.name))
+            del found[MAX_RECORDINGS:]
+    return tuple(found)
+
+
+def _view(caption: RecordingCaption, names: Sequence[str], loudness: Mapping[str, Sequence[int]]) -> RecordingView:
+    return RecordingView(
+        name=caption.source_uri.rstrip("/").rpartition("/")[2],
+        duration_ms=caption.duration_ms,
+        summary=caption.long_summary.text,
+        chapters=tuple(_chapter(chapter, frozenset(names)) for chapter in caption.chapters),
+        waveform=tuple(_stretch(name, loudness[name]) for name in names),
+    )
+
+
+def _chapter(chapter: Chapter, shown: frozenset[str]) -> ShownChapter:
+    return ShownChapter(
+        start_ms=chapter.start_ms,
+        end_ms=chapter.end_ms,
+        title=chapter.title,
+        sentence=chapter.sentence,
+        event_class=chapter.event_class or "",
+        audio=tuple(f"media/{file_stem(name)}.flac" for name in chapter.segment_ids if name in shown),
+    )
+
+
+def _stretch(name: str, steps: Sequence[int]) -> ShownStretch:
+    start_ms, end_ms = map(int, name.rsplit("-", 2)[1:])
+    return ShownStretch(start_ms=start_ms, end_ms=end_ms, loudness=tuple(steps))

@@ -7,6 +7,7 @@ function showOverview(summary) {
   byId("headline").textContent = summary.title;
   byId("tiles").append(...summary.tiles.map((tile) => el("div", { class: "tile" },
     el("span", { class: "tile-name" }, tile.name), el("strong", {}, tile.value), el("span", { class: "note" }, tile.note))));
+  showRecordings(summary.recordings);
   byId("histograms").append(...summary.histograms.map(histogramCard));
   byId("bars").append(...summary.bars.map(barCard));
   byId("rejected").append(rejectedTable(summary.rejected));

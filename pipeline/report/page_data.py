@@ -171,6 +171,38 @@ class Tile(Record):
     note: str
 
 
+class ShownChapter(Record):
+    """A chapter, and the audio of its segments that can be listened to."""
+
+    start_ms: int
+    end_ms: int
+    title: str
+    sentence: str
+    event_class: str
+    """Determines the colour; empty if there are no events."""
+    audio: tuple[str, ...]
+    """Paths beside the page, in order."""
+
+
+class ShownStretch(Record):
+    """A segment in the waveform of its recording."""
+
+    start_ms: int
+    end_ms: int
+    loudness: tuple[int, ...]
+    """Largest sample of each step, in percent of full scale."""
+
+
+class RecordingView(Record):
+    """One recording with chapters."""
+
+    name: str
+    duration_ms: int
+    summary: str
+    chapters: tuple[ShownChapter, ...]
+    waveform: tuple[ShownStretch, ...]
+
+
 class Summary(Record):
     """The overview of the page, and the number of chunks to load."""
 
@@ -187,3 +219,5 @@ class Summary(Record):
     """Number of segments in the corpus."""
     shown_rejects: int
     list_chunks: int
+    recordings: tuple[RecordingView, ...] = ()
+    """Recordings with chapters, at most MAX_RECORDINGS."""

@@ -98,3 +98,13 @@ def _indexed_png(shades: NDArray[np.uint8]) -> bytes:
 
 def _png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+LOUDNESS_STEPS = 12
+"""Steps of a recording's waveform per segment."""
+
+
+def loudness_of(samples: Samples) -> tuple[int, ...]:
+    """The largest sample of each of LOUDNESS_STEPS parts, in percent of full scale."""
+    parts = np.array_split(np.abs(samples), LOUDNESS_STEPS)
+    return tuple(round(100 * float(part.max(initial=0.0))) for part in parts)
