@@ -42,7 +42,7 @@ def opened(
     page.locator("#count").filter(has_text="entries").wait_for(state="attached")
     yield page
     context.close()
-    assert not complaints
+    assert not complaints, complaints
     assert not [url for url in asked if not url.startswith((index.parent.as_uri(), "data:", "blob:"))]
 
 
