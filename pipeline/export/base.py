@@ -18,6 +18,7 @@ from soundseam.annotators.flac import num_flac_samples, wav_of
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.export.mixing import MixConfig
 from soundseam.pipeline.export.recipe import PretrainRecipe
+from soundseam.pipeline.sft.tasks.caption import UNIFIED
 from soundseam.pipeline.storage import files
 from soundseam.schemas.record import Record
 from soundseam.schemas.sample import MessageKind, Role, Sample, Split
@@ -103,6 +104,30 @@ class ExportOptions(Record):
     recipe: PretrainRecipe | None = Field(default=None, description="write packs of this pretraining mix")
 
 
+class Window(Record):
+    """One shard of several with equal numbers of entries; an entry is a clip or a pair of clips with all its samples.
+
+    Clips and pairs have shards of their own, so that nobody who only reads one audio trains on half a pair.
+    """
+
+    split: Split
+    pairs: bool
+    number: int
+    """From 0."""
+    total: int
+    partial: dict[str, tuple[int, int]] = Field(default={})
+    """Recordings of which only the entries from the first number to before the second are in this shard."""
+
+    def stem(self, digits: int) -> str:
+        """Folder and beginning of the shard's name: `data/train-000000`."""
+        return f"{PAIRS if self.pairs else DATA}/{self.split}-{self.number:0{digits}d}"
+
+
+WHOLE = Window(split=Split.TRAIN, pairs=False, number=0, total=1)
+DATA, PAIRS = "data", "pairs"
+"""Folders of shards with one clip an entry, and with two."""
+
+
 @dataclass(frozen=True)
 class Place:
     """The location of one part: `folder` has the layout of `target`, into which its files are moved when complete."""
@@ -111,6 +136,8 @@ class Place:
     target: str
     part: str
     options: ExportOptions
+    window: Window = WHOLE
+    """The shard to write, in formats with equal shards."""
 
     def path(self, *parts: str) -> Path:
         """The path of a new file in the part; its folder is created."""
@@ -138,6 +165,46 @@ class PartWriter(ABC):
         """Finishes the part's files."""
 
 
+class EntryWriter(PartWriter):
+    """Writes all samples of a clip, or of a pair of clips, as one entry: they are consecutive."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._gathered: list[Item] = []
+
+    def write(self, item: Item) -> str | None:
+        if self._gathered and self._gathered[0].sample.audio_ids != item.sample.audio_ids:
+            self._write_gathered()
+        self._gathered.append(item)
+        return None
+
+    def close(self) -> None:
+        self._write_gathered()
+
+    def _write_gathered(self) -> None:
+        if self._gathered:
+            self.write_entry(self._gathered)
+            self._gathered = []
+
+    @abstractmethod
+    def write_entry(self, items: Sequence[Item]) -> None:
+        """Writes the samples of one clip or pair, of which there is at least one."""
+
+
+_MAIN_TASKS = ("caption", "asr")
+
+
+def main_item(items: Sequence[Item]) -> Item:
+    """The sample that stands for an entry if only one text is wanted: a caption, else a transcript, else the first."""
+
+    def rank(item: Item) -> tuple[int, int, str]:
+        task = item.sample.task
+        place = _MAIN_TASKS.index(task) if task in _MAIN_TASKS else len(_MAIN_TASKS)
+        return place, item.sample.kind not in UNIFIED, item.key
+
+    return min(items, key=rank)
+
+
 @dataclass(frozen=True)
 class Finished:
     """All parts of an export, in order."""
@@ -163,6 +230,9 @@ class Format(ABC):
     """A command that trains on it, for the end of its README; {target} is the export's folder."""
     holds_conversations: ClassVar[bool] = True
     """Whether one entry may contain several questions with their answers."""
+    equal_shards: ClassVar[bool] = False
+    """Whether each part is a shard with as many entries as the others: a changed corpus is written again as a whole.
+    Packs have no equal shards."""
     holds_packs: ClassVar[bool] = False
     """Whether one entry may be any sequence of texts and clips."""
     pack_command: ClassVar[str] = ""
@@ -175,6 +245,10 @@ class Format(ABC):
     @abstractmethod
     def finish(self, finished: Finished) -> Mapping[str, str]:
         """Path → text of the small index files besides the parts."""
+
+    def command_for(self, names: Sequence[str]) -> str:  # noqa: ARG002 - for those with several files
+        """The command for an export with the files `names`."""
+        return self.command
 
     def joined(self, finished: Finished) -> Mapping[str, Sequence[str]]:  # noqa: ARG002 - for those that join
         """Path → the part files that are concatenated to it. Nothing by default."""

@@ -3,76 +3,127 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from soundseam.pipeline.export.base import Finished, Format, Item, PartWriter, Place
-from soundseam.pipeline.export.packs import PackedDocument, PackItem
+from soundseam.pipeline.export.base import (
+    EntryWriter,
+    Finished,
+    Format,
+    Item,
+    PartWriter,
+    Place,
+    main_item,
+)
+from soundseam.pipeline.export.packs import PACK, PackedDocument
 from soundseam.pipeline.export.shards import RollingName
 from soundseam.schemas.sample import Sample
 from soundseam.schemas.tables import arrow_schema
 
 ROW_GROUP_BYTES = 32 * 2**20
-"""Audio over all open files together: the amount that a writer keeps in memory."""
+"""Audio that a writer keeps in memory, over all its open files."""
 ROW_GROUP_ROWS = 200
 
 _AUDIO = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _CLIP = {"audio": {"_type": "Audio"}}
 # `Sequence` is what datasets 3, 4 and 5 all read; `List` is unknown to 3.
 _CLIPS = {"audios": {"feature": {"_type": "Audio"}, "_type": "Sequence"}}
-TWO_CLIPS = "_two_clips"
-"""Suffix of the configuration of a task's samples with two clips."""
+_TEXTS = [pa.field(name, pa.string()) for name in ("question", "text")]
 
 
-def sample_schema(clips: int = 1, packs: bool = False) -> pa.Schema:
-    """A sample's columns, its question and answer as texts, its answer's prior, and its clip with datasets' Audio type;
-    a list of clips if samples have several, or are `packs`, which have more columns."""
-    if packs:
-        return _with_documents(sample_schema(clips=2))
-    audio = pa.field("audio", _AUDIO) if clips == 1 else pa.field("audios", pa.list_(_AUDIO))
-    texts = [pa.field(name, pa.string()) for name in ("question", "text")]
-    fields = [audio, *texts, *arrow_schema(Sample), pa.field("answer_prior", pa.float64())]
+def row_schema(pairs: bool) -> pa.Schema:
+    """A clip with datasets' Audio type, or a list of two; a question with its text; and all samples."""
+    audio = pa.field("audios", pa.list_(_AUDIO)) if pairs else pa.field("audio", _AUDIO)
+    sample = pa.struct([*_TEXTS, *arrow_schema(Sample), pa.field("answer_prior", pa.float64())])
+    names = pa.field("segment_ids", pa.list_(pa.string()))
+    known = [pa.field(name, pa.string()) for name in ("recording_id", "license")]
+    fields = [audio, *_TEXTS, names, *known, pa.field("samples", pa.list_(sample))]
     # datasets reads struct<bytes, path> as Audio only if this key says so.
-    features = _CLIP if clips == 1 else _CLIPS
-    return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+    features = {"info": {"features": _CLIPS if pairs else _CLIP}}
+    return pa.schema(fields, metadata={"huggingface": json.dumps(features)})
 
 
-def _with_documents(schema: pa.Schema) -> pa.Schema:
+def pack_schema() -> pa.Schema:
+    """A pack's columns as those of a sample, its clips, and its documents."""
     documents = pa.list_(pa.field("element", pa.struct(list(arrow_schema(PackedDocument)))))
-    return schema.append(pa.field("tokens", pa.int64())).append(pa.field("documents", documents))
+    own = [pa.field("answer_prior", pa.float64()), pa.field("tokens", pa.int64()), pa.field("documents", documents)]
+    fields = [pa.field("audios", pa.list_(_AUDIO)), *_TEXTS, *arrow_schema(Sample), *own]
+    return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": _CLIPS}})})
 
 
 class HuggingFace(Format):
-    """`data/<task>/<split>-*.parquet`, one configuration per task, and the corpus's tables, one configuration each."""
+    """`data/train-00000-of-00008.parquet`: a row is a clip, `audio`, with `question` and `text` (its caption, else its
+    transcript or another answer), and `samples`, a list of all its samples. The configuration `pairs` has samples with
+    two clips, `audios`; the corpus's tables are a configuration each.
+    """
 
     name: ClassVar[str] = "hf"
     reader: ClassVar[str] = "datasets 3, 4 and 5"
-    command: ClassVar[str] = "python -c \"import datasets; print(datasets.load_dataset('{target}'))\""
+    # datasets 5 takes no relative path to the present folder.
+    command: ClassVar[str] = (
+        "python -c \"import datasets, pathlib; print(datasets.load_dataset(str(pathlib.Path('{target}').resolve())))\""
+    )
+    equal_shards: ClassVar[bool] = True
     holds_packs: ClassVar[bool] = True
 
     def writer(self, place: Place) -> PartWriter:
-        return HuggingFaceWriter(place)
+        return HuggingFaceWriter(place) if place.options.recipe is None else PackRowsWriter(place)
 
     def finish(self, finished: Finished) -> Mapping[str, str]:  # noqa: ARG002 - the card needs counts: see card.py
         return {}
 
 
-class HuggingFaceWriter(PartWriter):
+class HuggingFaceWriter(EntryWriter):
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        window = place.window
+        self._schema = row_schema(window.pairs)
+        path = place.path(f"{window.stem(5)}-of-{window.total:05d}.parquet")
+        self._writer: Any = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._pending: list[dict[str, object]] = []
+        self._pending_bytes = 0
+
+    def write_entry(self, items: Sequence[Item]) -> None:
+        main, sample = main_item(items), items[0].sample
+        audios = [{"bytes": clip.flac, "path": f"{clip.segment_id}.flac"} for clip in main.clips]
+        played = {"audios": audios} if len(audios) > 1 else {"audio": audios[0]}
+        samples = [{**item.fields(), **_texts(item)} for item in items]
+        known = {name: getattr(sample, name) for name in ("segment_ids", "recording_id", "license")}
+        self._pending.append({**played, **_texts(main), **known, "samples": samples})
+        self._pending_bytes += sum(len(clip.flac) for clip in main.clips) + 4096 * len(samples)
+        if len(self._pending) >= ROW_GROUP_ROWS or self._pending_bytes >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        super().close()
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._writer.write_table(pa.Table.from_pylist(self._pending, schema=self._schema))
+            self._pending, self._pending_bytes = [], 0
+
+
+def _texts(item: Item) -> dict[str, str]:
+    return {"question": item.question, "text": item.answer}
+
+
+class PackRowsWriter(PartWriter):
+    """Writes packs, each as a row, in files of its part."""
+
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._open: dict[tuple[str, str], _OpenFile] = {}
+        self._open: dict[str, _OpenFile] = {}
 
     def write(self, item: Item) -> str | None:
-        is_pack = isinstance(item, PackItem)
-        several = len(item.clips) > 1 and not is_pack
-        key = (f"{item.sample.task}{TWO_CLIPS if several else ''}", item.sample.split)
-        if key not in self._open:
-            name = RollingName(self._place, f"data/{key[0]}", key[1], "parquet")
-            self._open[key] = _OpenFile(name, sample_schema(len(item.clips), is_pack))
-        self._open[key].add(item)
+        split = item.sample.split
+        if split not in self._open:
+            self._open[split] = _OpenFile(RollingName(self._place, f"data/{PACK}", split, "parquet"))
+        self._open[split].add(item)
         if sum(file.pending_bytes for file in self._open.values()) >= ROW_GROUP_BYTES:
             max(self._open.values(), key=lambda file: file.pending_bytes).flush()
         return None
@@ -83,17 +134,15 @@ class HuggingFaceWriter(PartWriter):
 
 
 class _OpenFile:
-    def __init__(self, name: RollingName, schema: pa.Schema) -> None:
-        self._name, self._schema = name, schema
+    def __init__(self, name: RollingName) -> None:
+        self._name, self._schema = name, pack_schema()
         self._writer: Any = None
         self._pending: list[dict[str, object]] = []
         self.pending_bytes = 0
 
     def add(self, item: Item) -> None:
         audios = [{"bytes": clip.flac, "path": f"{clip.segment_id}.flac"} for clip in item.clips]
-        played = {"audios": audios} if "audios" in self._schema.names else {"audio": audios[0]}
-        texts = {"question": item.question, "text": item.answer}
-        self._pending.append({**item.fields(), **texts, **played})
+        self._pending.append({**item.fields(), **_texts(item), "audios": audios})
         self.pending_bytes += sum(len(clip.flac) for clip in item.clips) + 4096
         if len(self._pending) >= ROW_GROUP_ROWS:
             self.flush()

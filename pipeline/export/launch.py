@@ -13,11 +13,10 @@ from pydantic import Field
 
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.dedup.store import read_marker
-from soundseam.pipeline.export.base import EXPORT_FOLDER, SPLITS, ExportOptions, Finished, Place
+from soundseam.pipeline.export.base import DATA, EXPORT_FOLDER, PAIRS, SPLITS, WHOLE, ExportOptions, Finished, Place
 from soundseam.pipeline.export.counts import Counts, Tally
 from soundseam.pipeline.export.formats import format_named
-from soundseam.pipeline.export.hf import TWO_CLIPS
-from soundseam.pipeline.export.packs import PackWriter, pack_notes
+from soundseam.pipeline.export.packs import PACK, PackWriter, pack_notes
 from soundseam.pipeline.export.plan import ExportPlan, Part, mix_of
 from soundseam.pipeline.export.pretrain import part_reader, part_writer
 from soundseam.pipeline.export.target import (
@@ -56,14 +55,14 @@ def card(finished: Finished, counts: Counts, tables: Mapping[str, Sequence[str]]
         "task_categories": [*(_RECOGNITION if recognises else ()), "audio-text-to-text"],
         "tags": ["audio", "soundseam"],
         "size_categories": [next((name for most, name in _SIZES if counts.total < most), "n>1M")],
-        "configs": [*_default_config(finished), *_task_configs(finished), *_table_configs(tables)],
+        "configs": [*_data_configs(finished), *_table_configs(tables)],
     }
     front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
-    return f"---\n{front}---\n{readme(finished.options, counts)}"
+    return f"---\n{front}---\n{readme(finished.options, counts, finished.files)}"
 
 
-def readme(options: ExportOptions, counts: Counts) -> str:
-    """The numbers of an export, for people."""
+def readme(options: ExportOptions, counts: Counts, names: Sequence[str] = ()) -> str:
+    """The numbers of an export, for people, and the command that reads or trains on its files `names`."""
     amount = counts.amount
     lines = [
         "# Training data made by Soundseam",
@@ -91,15 +90,15 @@ def readme(options: ExportOptions, counts: Counts) -> str:
     elif shares:
         lines += ["", "Meant to be sampled in these shares, the rest being text:", ""]
         lines += [f"- {task}: {share:g}" for task, share in shares.items()]
-    if command := _command(options):
+    if command := _command(options, names):
         lines += ["", "## Use", "", "```bash", command, "```"]
     return "\n".join(lines) + "\n"
 
 
-def _command(options: ExportOptions) -> str:
+def _command(options: ExportOptions, names: Sequence[str]) -> str:
     form = format_named(options.to)
     if options.recipe is None:
-        return form.command.format(target=".")
+        return form.command_for(names).format(target=".")
     return (form.pack_command or form.command).format(target=".", context=options.recipe.context)
 
 
@@ -120,32 +119,18 @@ def _license(counts: Counts) -> str:
     return known[0].lower() if len(counts.licenses) == 1 and known else "other"
 
 
-def _default_config(finished: Finished) -> list[dict[str, object]]:
-    """The default configuration of `load_dataset`: audio and text, of captions and transcripts if there are any."""
-    tasks = {name.split("/")[1] for name in finished.under("data/", ".parquet")}
-    one_clip = {task for task in tasks if not task.endswith(TWO_CLIPS)}
-    chosen = sorted(one_clip & {"caption", "asr"} or one_clip)
-    files_of = {
-        split: [f"data/{task}/{split}-*.parquet" for task in chosen if finished.under(f"data/{task}/{split}-")]
-        for split in SPLITS
-    }
-    data_files = [{"split": str(split), "path": paths} for split, paths in files_of.items() if paths]
-    return [{"config_name": "default", "default": True, "data_files": data_files}] if data_files else []
-
-
-def _task_configs(finished: Finished) -> list[dict[str, object]]:
-    tasks = sorted({name.split("/")[1] for name in finished.under("data/", ".parquet")})
-    return [
-        {
-            "config_name": task,
-            "data_files": [
-                {"split": str(split), "path": f"data/{task}/{split}-*.parquet"}
-                for split in SPLITS
-                if finished.under(f"data/{task}/{split}-")
-            ],
-        }
-        for task in tasks
-    ]
+def _data_configs(finished: Finished) -> list[dict[str, object]]:
+    """The default configuration of `load_dataset`, clips, and that of pairs of clips."""
+    configs: list[dict[str, object]] = []
+    for name, folder in (("default", DATA), (PAIRS, PAIRS), ("default", f"{DATA}/{PACK}")):
+        data_files = [
+            {"split": str(split), "path": f"{folder}/{split}-*.parquet"}
+            for split in SPLITS
+            if finished.under(f"{folder}/{split}-", ".parquet")
+        ]
+        if data_files:
+            configs.append({"config_name": name, "data_files": data_files})
+    return configs
 
 
 def _table_configs(tables: Mapping[str, Sequence[str]]) -> list[dict[str, object]]:
@@ -197,6 +182,8 @@ def run_export(plan: ExportPlan, workers: int, on_progress: Callable[[int, int],
     counts = Counts()
     for name in wanted:
         counts = counts.plus(markers[name].counts)
+    if plan.surveyed:
+        counts = counts.model_copy(update=dict(plan.surveyed))
     if not counts.total:
         _take_back(plan, [markers[part.part] for part in missing], earlier is None)
         if made_folder:
@@ -238,7 +225,7 @@ def write_part(plan: ExportPlan, part: Part) -> PartMarker:
     recipe = plan.options.recipe
     reader, tally = part_reader(plan, part), Tally(text_counter(recipe.tokenizer if recipe else None))
     with tempfile.TemporaryDirectory(prefix="part-", dir=_scratch(plan.target)) as folder:
-        writer = part_writer(Place(Path(folder), plan.target, part.part, plan.options))
+        writer = part_writer(Place(Path(folder), plan.target, part.part, plan.options, part.window or WHOLE))
         for item in reader.items():
             tally.add(item, writer.write(item))
         writer.close()
@@ -246,7 +233,7 @@ def write_part(plan: ExportPlan, part: Part) -> PartMarker:
         written = [part_file(Path(folder), name) for name in names]
         for name in names:
             _place(Path(folder) / name, plan.target, name)
-    counts = tally.counts(reader.lost)
+    counts = tally.counts(0 if part.window else reader.lost)
     if isinstance(writer, PackWriter):
         counts = counts.plus(writer.counts())
     marker = PartMarker(part=part.part, files=tuple(written), counts=counts)
@@ -281,7 +268,9 @@ def _finish(
     finished = Finished(plan.target, plan.options, tuple(file.name for marker in markers for file in marker.files))
     joined, texts = form.joined(finished), dict(form.finish(finished))
     tables = _copy_tables(plan) if plan.options.to == "hf" and plan.options.tables else {}
-    texts[README] = card(finished, counts, tables) if plan.options.to == "hf" else readme(plan.options, counts)
+    texts[README] = (
+        card(finished, counts, tables) if plan.options.to == "hf" else readme(plan.options, counts, finished.files)
+    )
     names = (*joined, *texts)
     write_layout(plan, {**earlier, **dict.fromkeys(names, "")})
     for name, members in joined.items():

@@ -174,7 +174,7 @@ class Moss(LinesFormat):
     command: ClassVar[str] = (
         "PYTHONPATH=MOSS-Audio accelerate launch MOSS-Audio/finetune/finetune.py --model_dir weights/moss-audio "
         "--data_path {target}/train.jsonl --eval_data_path {target}/validation.jsonl --output_dir output/lora "
-        "--use_lora --bf16 --per_device_train_batch_size 1"
+        "--use_lora --bf16 --per_device_train_batch_size 1 --per_device_eval_batch_size 1 --eval_strategy epoch"
     )
     max_clips: ClassVar[int | None] = 1
     max_tokens: ClassVar[int | None] = 8192
@@ -232,6 +232,10 @@ class OpenAi(Format):
 
     name: ClassVar[str] = "openai"
     reader: ClassVar[str] = "OpenAI-compatible servers, such as vLLM"
+    command: ClassVar[str] = (
+        "head -qn 1 {target}/data/*.jsonl | head -n 1 | jq '{{model: \"NAME\", messages: .messages[:1]}}' | "
+        "curl http://localhost:8000/v1/chat/completions -H 'Content-Type: application/json' -d @-"
+    )
 
     def writer(self, place: Place) -> PartWriter:
         return OpenAiWriter(place)

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pydantic import ValidationError
 
 from soundseam.pipeline.config import SetupError, did_you_mean
-from soundseam.pipeline.export.base import ExportOptions, Format, Stage
+from soundseam.pipeline.export.base import ExportOptions, Format, Stage, Window
+from soundseam.pipeline.export.equal import survey, windows
 from soundseam.pipeline.export.formats import format_named, holding_packs
-from soundseam.pipeline.export.mixing import PRETRAIN_SHARES, PRETRAIN_TASKS, MixConfig, Stratum, take_rates
+from soundseam.pipeline.export.mixing import (
+    PRETRAIN_SHARES,
+    PRETRAIN_TASKS,
+    MixConfig,
+    Stratum,
+    copies_of,
+    take_rates,
+)
 from soundseam.pipeline.export.recipe import PretrainRecipe
 from soundseam.pipeline.sft.tasks.caption import UNIFIED
 from soundseam.pipeline.sft.words import LANGUAGES
 from soundseam.pipeline.storage.commits import Commit, stages_in
-from soundseam.pipeline.storage.corpus import Corpus
+from soundseam.pipeline.storage.corpus import Corpus, Row
 from soundseam.pipeline.storage.ownership import require_corpus
 from soundseam.pipeline.work import SEGMENTS_STAGE
 from soundseam.schemas.event import EventClass
 from soundseam.schemas.record import Record, content_key
 from soundseam.schemas.tables import SAMPLES_FOLDER
 
-EXPORT_REVISION = "2"
+EXPORT_REVISION = "3"
 """Raise it whenever a format may write equal samples differently."""
+MEGABYTE = 2**20
 PART_BYTES = 512 * 2**20
 """Size of segments per part: the most that a killed export repeats, and the work of one worker at a time."""
 
@@ -38,6 +47,8 @@ class Part(Record):
     recording_ids: tuple[str, ...]
     text: str | None = None
     """Instead of recordings, a file of text."""
+    window: Window | None = None
+    """Which entries of the recordings, in formats with equal shards."""
 
 
 class Rate(Record):
@@ -59,6 +70,17 @@ class ExportPlan(Record):
     rates: tuple[Rate, ...]
     """Empty if every sample is used once."""
     parts: tuple[Part, ...] = ()
+    surveyed: Survey | None = None
+    """What was counted to make equal shards."""
+
+
+class Survey(Record):
+    """Numbers that parts with a window cannot count themselves, since they share recordings."""
+
+    lost: int = 0
+    """Samples whose segments are gone."""
+    clips_ms: int = 0
+    """Total length of the clips, each counted once."""
 
 
 def export_options(fields: Mapping[str, object]) -> ExportOptions:
@@ -99,7 +121,11 @@ def plan_export(output: str, target: str, options: ExportOptions) -> ExportPlan:
     """Raises SetupError if there are no samples to export."""
     tasks, samples = samples_to_export(output, options)
     rates = () if options.mix.takes_all else _rates(samples, tasks, options)
-    return with_parts(ExportPlan(output=output, target=target, options=options, tasks=tasks, rates=rates), samples)
+    plan = ExportPlan(output=output, target=target, options=options, tasks=tasks, rates=rates)
+    if format_named(options.to).equal_shards:
+        segments = Corpus.load_present(output, [SEGMENTS_STAGE])
+        return _equal_parts(plan, segments, samples, part_key(plan))
+    return with_parts(plan, samples)
 
 
 def samples_to_export(output: str, options: ExportOptions) -> tuple[tuple[str, ...], Corpus]:
@@ -213,3 +239,37 @@ def _sample_keys(samples: Corpus) -> dict[str, list[str]]:
 
 def _bytes(commit: Commit) -> int:
     return sum(entry.bytes for entry in commit.files if entry.table == SEGMENTS_STAGE)
+
+
+def _equal_parts(plan: ExportPlan, segments: Corpus, samples: Corpus, key: str) -> ExportPlan:
+    """The plan with a part for each of a few shards, whose numbers of entries differ by one at most."""
+    built = _sample_keys(samples)
+    shards = sorted({commit.shard for commit in segments.commits[SEGMENTS_STAGE]})
+    stages = [f"{SAMPLES_FOLDER}/{task}" for task in plan.tasks]
+    found = survey(plan.output, shards, stages, built, _counter_of_uses(plan))
+    its_keys = dict(pair for commit in segments.commits[SEGMENTS_STAGE] for pair in commit.covers)
+    parts = []
+    for (split, pairs), members in sorted(found.members.items()):
+        for window, inside in windows(split, pairs, members, plan.options.shard_mb * MEGABYTE):
+            names = tuple(member.recording_id for member in inside)
+            content = [[name, its_keys.get(name, ""), built[name]] for name in names]
+            identity = content_key([key, window.model_dump(mode="json"), content])
+            corpus_shards = tuple(dict.fromkeys(member.shard for member in inside))
+            parts.append(Part(part=identity, shards=corpus_shards, recording_ids=names, window=window))
+    surveyed = Survey(lost=found.lost, clips_ms=found.clips_ms)
+    return plan.model_copy(update={"parts": tuple(parts), "surveyed": surveyed})
+
+
+def _counter_of_uses(plan: ExportPlan) -> Callable[[Row], int]:
+    """How often the export takes a sample, given some columns of its row."""
+    rates = {Stratum(rate.task, rate.language, rate.event_class): rate.rate for rate in plan.rates}
+    options = plan.options
+
+    def uses(row: Row) -> int:
+        task = str(row["task"])
+        if not is_taken(options.stage, str(row["kind"]), task):
+            return 0
+        rate = rates.get(Stratum(task, str(row["language"]), str(row["event_class"])), 0.0) if rates else 1.0
+        return copies_of(str(row["sample_id"]), rate, options.mix.seed)
+
+    return uses

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 
-from soundseam.pipeline.export.base import Clip, Item, Stage, checked_name
+from soundseam.pipeline.export.base import Clip, Item, Stage, Window, checked_name
 from soundseam.pipeline.export.formats import format_named
 from soundseam.pipeline.export.mixing import Stratum, copies_of
 from soundseam.pipeline.export.plan import ExportPlan, Part, is_taken
@@ -25,7 +26,8 @@ class PartReader:
     """Reads a part's samples in the order of its segments, each after its last clip has been read.
 
     Keeps the texts of one commit's samples in memory, and the audio of segments needed by samples with several clips.
-    `lost` counts samples whose audio is missing because the corpus was rebuilt after them.
+    `lost` counts samples whose audio is missing because the corpus was rebuilt after them; parts with a window may
+    share recordings, so the plan's survey counts these.
     """
 
     plan: ExportPlan
@@ -34,9 +36,10 @@ class PartReader:
     _clips: dict[str, Clip] = field(default_factory=dict)
 
     def items(self) -> Iterator[Item]:
+        """All items of the part, or those in its window; items with the same clips are consecutive."""
         priors = read_priors(self.plan.output)
-        for shard in self.part.shards:
-            yield from self._items_of(shard, priors)
+        every = chain.from_iterable(self._items_of(shard, priors) for shard in self.part.shards)
+        yield from every if self.part.window is None else _in_window(every, self.part.window)
 
     def _items_of(self, shard: int, priors: Mapping[tuple[Question, str], float]) -> Iterator[Item]:
         segments = Corpus.load(self.plan.output, [SEGMENTS_STAGE], shard)
@@ -101,6 +104,7 @@ class PartReader:
                 self._clips[clip.segment_id] = clip
             ready = waiting.pop(clip.segment_id, [])
             there = [pair for pair in ready if all(name in self._clips for name in pair[0].audio_ids)]
+            there.sort(key=lambda pair: pair[0].audio_ids)
             self.lost += len(ready) - len(there)
             for sample, copies in self._in_conversations(there):
                 yield from self._copies(sample, copies, priors)
@@ -134,6 +138,22 @@ class PartReader:
             needed[segment_id] -= 1
             if not needed[segment_id]:
                 self._clips.pop(segment_id, None)
+
+
+def _in_window(items: Iterable[Item], window: Window) -> Iterator[Item]:
+    """The items of a split with as many clips as wanted, whose entries are in the window."""
+    seen: dict[str, int] = {}
+    last: tuple[str, ...] = ()
+    for item in items:
+        sample = item.sample
+        if sample.split is not window.split or (len(sample.audio_ids) > 1) != window.pairs:
+            continue
+        name = sample.recording_id
+        if sample.audio_ids != last:
+            seen[name], last = seen.get(name, -1) + 1, sample.audio_ids
+        begin, end = window.partial.get(name, (0, seen[name] + 1))
+        if begin <= seen[name] < end:
+            yield item
 
 
 _LAST = ("caption", "asr", "asr_words", "asr_sentences", "speaker_transcript", "lyrics", "event_list")

@@ -6,21 +6,25 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from soundseam.pipeline.export.base import (
+    DATA,
     EXPORT_FOLDER,
+    PAIRS,
     SAMPLE_RATE_HZ,
     SPLITS,
     Clip,
+    EntryWriter,
     Finished,
     Format,
     Item,
     Json,
     PartWriter,
     Place,
+    main_item,
     num_samples,
     read_target,
 )
@@ -58,29 +62,75 @@ _COUNTS = f"{EXPORT_FOLDER}/counts"
 
 
 class WebDataset(Format):
-    """`KEY.flac`, `KEY.json` (the sample) and `KEY.txt` (the answer); a second clip is `KEY.2.flac`."""
+    """`data/train-{000000..000007}.tar`, with equal numbers of entries, give or take one. An entry is a clip,
+    `KEY.flac`, all its samples, `KEY.json`, and its caption, else its transcript or another answer, `KEY.txt`. Samples
+    with two clips are in `pairs/`, the second clip as `KEY.2.flac`.
+    """
 
     name: ClassVar[str] = "webdataset"
     reader: ClassVar[str] = "webdataset"
-    command: ClassVar[str] = (
+    indexes: ClassVar[tuple[str, ...]] = tuple(f"{stem}{split}.json" for stem in ("", "pairs-") for split in SPLITS)
+    equal_shards: ClassVar[bool] = True
+    holds_packs: ClassVar[bool] = True
+    pack_command: ClassVar[str] = (
         "python -c \"import json, webdataset; index = json.load(open('{target}/train.json')); "
         "print(next(iter(webdataset.WebDataset(['{target}/' + shard['url'] for shard in index['shardlist']], "
         'shardshuffle=False))))"'
     )
-    indexes: ClassVar[tuple[str, ...]] = tuple(f"{split}.json" for split in SPLITS)
-    holds_packs: ClassVar[bool] = True
 
     def writer(self, place: Place) -> PartWriter:
-        return WebDatasetWriter(place)
+        return WebDatasetWriter(place) if place.options.recipe is None else PackedTarWriter(place)
+
+    def command_for(self, names: Sequence[str]) -> str:
+        found = sorted(name for name in names if name.startswith(f"{DATA}/") and name.endswith(".tar"))
+        first = [name for name in found if name.startswith(found[0].rpartition("-")[0])]
+        stem, ends = first[0].rpartition("-")[0], [name[-10:-4] for name in (first[0], first[-1])]
+        return (
+            f"python -c \"import webdataset; print(next(iter(webdataset.WebDataset('{{target}}/{stem}-"
+            f"{{{{{ends[0]}..{ends[1]}}}}}.tar', shardshuffle=False))))\""
+        )
 
     def finish(self, finished: Finished) -> Mapping[str, str]:
         counts: dict[str, int] = {}
         for name in finished.under(f"{_COUNTS}/"):
             counts.update(json.loads(read_target(finished.target, name)))
-        return {f"{split}.json": _index(split, counts) for split in SPLITS if _shards(split, counts)}
+        stems = {f"{stem}{split}": f"{folder}/{split}-" for stem, folder in _STEMS for split in SPLITS}
+        if finished.options.recipe is not None:
+            stems = {str(split): f"{split}/" for split in SPLITS}
+        shards = {stem: _shards(prefix, counts) for stem, prefix in stems.items()}
+        return {f"{stem}.json": _index(stem, listed) for stem, listed in shards.items() if listed}
 
 
-class WebDatasetWriter(PartWriter):
+_STEMS = (("", DATA), ("pairs-", PAIRS))
+
+
+class WebDatasetWriter(EntryWriter):
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._name = f"{place.window.stem(6)}.tar"
+        self._tar = tarfile.open(place.path(self._name), "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
+        self._entries = 0
+
+    def write_entry(self, items: Sequence[Item]) -> None:
+        # Two ids would be too long for the name of a member.
+        key = items[0].key if self._place.window.pairs else items[0].clips[0].segment_id
+        for index, clip in enumerate(items[0].clips):
+            add_member(self._tar, f"{key}.{f'{index + 1}.' if index else ''}flac", clip.flac)
+        fields = json.dumps({"samples": [item.fields() for item in items]}, ensure_ascii=False)
+        add_member(self._tar, f"{key}.json", fields.encode())
+        add_member(self._tar, f"{key}.txt", main_item(items).answer.encode())
+        self._entries += 1
+
+    def close(self) -> None:
+        super().close()
+        self._tar.close()
+        text = json.dumps({self._name: self._entries})
+        self._place.path(_COUNTS, f"{self._place.part}.json").write_text(text, encoding="utf-8")
+
+
+class PackedTarWriter(PartWriter):
+    """Writes packs, each as an entry, in shards of its part."""
+
     def __init__(self, place: Place) -> None:
         self._place = place
         self._names: dict[str, RollingName] = {}
@@ -117,16 +167,16 @@ class WebDatasetWriter(PartWriter):
             self._tars.pop(split).close()
 
 
-def _shards(split: str, counts: Mapping[str, int]) -> list[dict[str, str | int]]:
-    return [{"url": name, "nsamples": count} for name, count in sorted(counts.items()) if name.startswith(f"{split}/")]
+def _shards(prefix: str, counts: Mapping[str, int]) -> list[dict[str, str | int]]:
+    return [{"url": name, "nsamples": count} for name, count in sorted(counts.items()) if name.startswith(prefix)]
 
 
-def _index(split: str, counts: Mapping[str, int]) -> str:
+def _index(stem: str, shards: Sequence[Mapping[str, str | int]]) -> str:
     index = {
         "__kind__": "wids-shard-index-v1",
         "wids_version": 1,
-        "name": f"soundseam-{split}",
-        "shardlist": _shards(split, counts),
+        "name": f"soundseam-{stem}",
+        "shardlist": shards,
     }
     return json.dumps(index, indent=1) + "\n"
 
@@ -149,36 +199,24 @@ class Lhotse(Format):
         return {}
 
 
-class LhotseWriter(PartWriter):
-    """Samples of one segment are consecutive: they are collected until those of the next one begin."""
-
+class LhotseWriter(EntryWriter):
     def __init__(self, place: Place) -> None:
-        self._place = place
+        super().__init__(place)
         self._shards: dict[str, _Shard] = {}
-        self._gathered: list[Item] = []
-        self._cuts: dict[str, int] = {}
 
     def write(self, item: Item) -> str | None:
-        if len(item.clips) != 1:
-            return "several_audios"
-        if self._gathered and self._gathered[0].clips[0].segment_id != item.clips[0].segment_id:
-            self._write_cut()
-        self._gathered.append(item)
-        return None
+        return super().write(item) if len(item.clips) == 1 else "several_audios"
 
     def close(self) -> None:
-        self._write_cut()
+        super().close()
         for shard in self._shards.values():
             shard.close()
 
-    def _write_cut(self) -> None:
-        if not self._gathered:
-            return
-        split = self._gathered[0].sample.split
+    def write_entry(self, items: Sequence[Item]) -> None:
+        split = items[0].sample.split
         shard = self._shards.setdefault(split, _Shard(self._place, split))
-        clip = self._gathered[0].clips[0]
-        shard.add(clip, _cut(clip, self._gathered))
-        self._gathered = []
+        clip = items[0].clips[0]
+        shard.add(clip, _cut(clip, items))
 
 
 class _Shard:
@@ -207,7 +245,7 @@ class _Shard:
                 file.close()
 
 
-def _cut(clip: Clip, items: list[Item]) -> dict[str, Json]:
+def _cut(clip: Clip, items: Sequence[Item]) -> dict[str, Json]:
     length = num_samples(clip)
     seconds = length / SAMPLE_RATE_HZ
     recording: dict[str, Json] = {

@@ -33,8 +33,10 @@ class Nemo(LinesFormat):
     stems: ClassVar[tuple[str, ...]] = ("", "salm-")
     indexes: ClassVar[tuple[str, ...]] = tuple(f"{stem}{split}.jsonl" for stem in ("", "salm-") for split in SPLITS)
     command: ClassVar[str] = (
-        "python examples/speechlm2/salm_train.py 'data.train_ds.input_cfg=[{{type: multimodal_conversation, "
-        "manifest_filepath: {target}/salm-train.jsonl, audio_locator_tag: <|audioplaceholder|>}}]'"
+        "python NeMo/examples/speechlm2/salm_train.py 'data.train_ds.input_cfg=[{{type: multimodal_conversation, "
+        'manifest_filepath: {target}/salm-train.jsonl, audio_locator_tag: "<|audioplaceholder|>"}}]\' '
+        "'data.validation_ds.datasets.val_set_0.input_cfg=[{{type: multimodal_conversation, manifest_filepath: "
+        '{target}/salm-validation.jsonl, audio_locator_tag: "<|audioplaceholder|>"}}]\''
     )
 
     def line(self, item: Item, audio: Sequence[str]) -> Mapping[str, Json]:

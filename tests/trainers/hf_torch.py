@@ -11,14 +11,17 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import soundfile
 import torch
+from numpy.typing import NDArray
 from transformers import Qwen2AudioConfig, Qwen2AudioForConditionalGeneration, WhisperFeatureExtractor
 
-from tests.trainers.fitting import Pair, run
+from tests.trainers.fitting import Pair, Steps, run
 
 AUDIO, END, PAD = 256, 257, 258
 """Ids after those of the 256 bytes of texts."""
@@ -26,15 +29,21 @@ _SECONDS = 1
 _TINY = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 64}
 
 
-def pairs_in(folder: str) -> Iterator[Pair]:
-    """Every sample with one clip of both splits, as datasets reads it; audio is decoded by soundfile."""
-    for name in datasets.get_dataset_config_names(folder):
-        if name == "default" or name.startswith("table_") or name.endswith("_two_clips"):
-            continue
-        for split in datasets.load_dataset(folder, name).values():
+class Clips:
+    """The rows of both splits, as datasets reads them: clips by their ids, decoded by soundfile, and their samples."""
+
+    def __init__(self, folder: str) -> None:
+        self.sounds: dict[str, NDArray[np.float32]] = {}
+        self.pairs: list[Pair] = []
+        for split in datasets.load_dataset(folder).values():
             for row in split.cast_column("audio", datasets.Audio(decode=False)):
-                samples, _ = soundfile.read(io.BytesIO(row["audio"]["bytes"]), dtype="float32")
-                yield Pair(row["sample_id"], (row["segment_ids"][0], samples), row["question"], row["text"])
+                (name,) = row["segment_ids"]
+                self.sounds[name], _ = soundfile.read(io.BytesIO(row["audio"]["bytes"]), dtype="float32")
+                self.pairs += self._pairs(name, row["samples"])
+
+    @staticmethod
+    def _pairs(clip: str, samples: list[dict[str, Any]]) -> Iterator[Pair]:
+        return (Pair(one["sample_id"], clip, one["question"], one["text"]) for one in samples)
 
 
 def tiny_model() -> Any:
@@ -60,16 +69,16 @@ def tiny_model() -> Any:
     return Qwen2AudioForConditionalGeneration(config)
 
 
-class Trainer:
-    """Steps over single samples."""
+class Batches:
+    """Batches of one sample: the clip, the question and the answer as bytes."""
 
-    def __init__(self) -> None:
-        self.model = tiny_model()
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=2e-3)
-        self.features = WhisperFeatureExtractor(feature_size=128, chunk_length=_SECONDS)
+    def __init__(self, sounds: dict[str, NDArray[np.float32]]) -> None:
+        self._sounds = sounds
+        self._features = WhisperFeatureExtractor(feature_size=128, chunk_length=_SECONDS)
 
-    def inputs(self, pair: Pair) -> dict[str, torch.Tensor]:
-        mel = self.features(pair.audio[1], sampling_rate=16_000, return_tensors="pt", return_attention_mask=True)
+    def of(self, pair: Pair) -> dict[str, torch.Tensor]:
+        sound = self._sounds[pair.clip]
+        mel = self._features(sound, sampling_rate=16_000, return_tensors="pt", return_attention_mask=True)
         frames = int(mel["attention_mask"].sum())
         tokens = ((frames - 1) // 2 + 1 - 2) // 2 + 1
         question, answer = ([*text.encode()][:300] for text in (pair.question, pair.answer))
@@ -82,22 +91,11 @@ class Trainer:
             "feature_attention_mask": mel["attention_mask"],
         }
 
-    def step(self, pair: Pair) -> float:
-        self.optimiser.zero_grad()
-        loss = self.model(**self.inputs(pair)).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimiser.step()
-        return float(loss.detach())
-
-    @torch.no_grad()
-    def loss(self, pair: Pair) -> float:
-        return float(self.model(**self.inputs(pair)).loss)
-
 
 def main() -> None:
-    trainer, pairs = Trainer(), list(pairs_in(sys.argv[1]))
-    print(run(pairs, lambda pair: pair.audio[0], trainer.step, trainer.loss))  # noqa: T201 - a command
+    clips = Clips(str(Path(sys.argv[1]).resolve()))
+    steps = Steps(tiny_model(), Batches(clips.sounds).of)
+    print(len(clips.sounds), "clips;", run(clips.pairs, steps.step, steps.loss))  # noqa: T201 - a command
 
 
 if __name__ == "__main__":

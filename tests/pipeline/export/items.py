@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from soundseam.pipeline.export.base import Clip, ExportOptions, Finished, Item, Place
+from soundseam.pipeline.export.base import WHOLE, Clip, ExportOptions, Finished, Item, Place
 from soundseam.pipeline.export.formats import format_named
 from soundseam.schemas.sample import AnswerSpec, Difficulty, Message, MessageKind, Role, Sample, Scoring, Split
 
@@ -75,7 +75,8 @@ HELD_OUT = an_item(a_sample("held", split=Split.VALIDATION))
 
 def written(folder: Path, to: str, *items: Item, part: str = "p", **options: Any) -> list[str | None]:
     """What the writer of a part says of each item; its files lie in `folder`, which is the target too."""
-    place = Place(folder, str(folder), part, ExportOptions.model_validate({"to": to, **options}))
+    window = options.pop("window", WHOLE)
+    place = Place(folder, str(folder), part, ExportOptions.model_validate({"to": to, **options}), window)
     writer = format_named(to).writer(place)
     said = [writer.write(item) for item in items]
     writer.close()

@@ -12,6 +12,7 @@ from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.export import launch
 from soundseam.pipeline.export.base import ExportOptions, Finished
 from soundseam.pipeline.export.counts import Amount, Counts
+from soundseam.pipeline.export.formats import FORMATS
 from soundseam.pipeline.export.launch import ExportSummary, card, readme, run_export
 from soundseam.pipeline.export.plan import ExportPlan
 from soundseam.pipeline.export.target import read_layout, read_markers
@@ -27,10 +28,9 @@ COUNTS = Counts(
     amounts={"key": AMOUNT, "asr": AMOUNT},
 )
 DATA = (
-    "data/asr/train-p-00000.parquet",
-    "data/asr/validation-p-00000.parquet",
-    "data/key/train-p-00000.parquet",
-    "data/key_two_clips/train-p-00000.parquet",
+    "data/train-00000-of-00001.parquet",
+    "data/validation-00000-of-00001.parquet",
+    "pairs/train-00000-of-00001.parquet",
     "audio/p/a.flac",
 )
 
@@ -70,37 +70,18 @@ def test_a_size_is_the_one_that_its_samples_fall_into(samples: int, size: str) -
     assert head_of(samples={"key/train": samples})["size_categories"] == [size]
 
 
-def test_every_task_and_table_that_has_files_is_a_configuration() -> None:
-    train = {"split": "train", "path": "data/asr/train-*.parquet"}
-    held_out = {"split": "validation", "path": "data/asr/validation-*.parquet"}
+def test_clips_pairs_and_tables_that_have_files_are_configurations() -> None:
+    train = {"split": "train", "path": "data/train-*.parquet"}
+    held_out = {"split": "validation", "path": "data/validation-*.parquet"}
     assert head_of(tables={"annotations/music": ["a.parquet"], "captions": []})["configs"] == [
-        {
-            "config_name": "default",
-            "default": True,
-            "data_files": [{**train, "path": [train["path"]]}, {**held_out, "path": [held_out["path"]]}],
-        },
-        {"config_name": "asr", "data_files": [train, held_out]},
-        {"config_name": "key", "data_files": [{"split": "train", "path": "data/key/train-*.parquet"}]},
-        {
-            "config_name": "key_two_clips",
-            "data_files": [{"split": "train", "path": "data/key_two_clips/train-*.parquet"}],
-        },
+        {"config_name": "default", "data_files": [train, held_out]},
+        {"config_name": "pairs", "data_files": [{"split": "train", "path": "pairs/train-*.parquet"}]},
         {
             "config_name": "table_annotations_music",
             "data_files": [{"split": "train", "path": "tables/annotations/music/*.parquet"}],
         },
     ]
-
-
-def test_without_a_name_there_are_captions_and_transcripts_or_else_every_task_of_one_clip() -> None:
-    def default(*tasks: str) -> list[str]:
-        configs = head_of(tuple(f"data/{task}/train-p-00000.parquet" for task in tasks))["configs"]
-        return [path for one in configs if one.get("default") for entry in one["data_files"] for path in entry["path"]]
-
-    assert default("caption", "asr", "key") == ["data/asr/train-*.parquet", "data/caption/train-*.parquet"]
-    assert default("caption", "key") == ["data/caption/train-*.parquet"]
-    assert default("tempo", "key", "key_two_clips") == ["data/key/train-*.parquet", "data/tempo/train-*.parquet"]
-    assert default("comparison_two_clips") == default() == []
+    assert head_of(("pairs/train-00000-of-00001.parquet",))["configs"][0]["config_name"] == "pairs"
 
 
 def test_a_readme_counts_samples_hours_and_tokens() -> None:
@@ -116,7 +97,8 @@ def test_a_readme_counts_samples_hours_and_tokens() -> None:
     assert lines[-4:-2] == ["", "```bash"]
     assert lines[-2].startswith("swift sft")
     assert "./train.jsonl" in lines[-2]
-    assert not readme(ExportOptions(to="openai"), COUNTS).count("## Use")
+    for to in FORMATS:
+        assert readme(ExportOptions(to=to), COUNTS, ("data/train-000000.tar",)).count("\n```bash\n") == 1
 
 
 def test_a_readme_says_what_is_missing_and_how_to_sample() -> None:

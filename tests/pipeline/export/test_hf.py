@@ -28,12 +28,10 @@ def load(exported: Path, name: str, cache: Path) -> Any:
     return datasets.load_dataset(str(exported), name, cache_dir=str(cache))
 
 
-def test_every_task_and_table_is_a_configuration(corpus: Path, exported: Path) -> None:
-    names = set(datasets.get_dataset_config_names(str(exported)))
-    tasks = {sample.task for sample in samples_in(corpus).values()}
-    pairs = {f"{sample.task}_two_clips" for sample in samples_in(corpus).values() if len(sample.segment_ids) == 2}
-    assert names == (tasks - {"comparison"}) | pairs | {
+def test_clips_pairs_and_every_table_are_configurations(exported: Path) -> None:
+    assert set(datasets.get_dataset_config_names(str(exported))) == {
         "default",
+        "pairs",
         "table_recordings",
         "table_segments",
         "table_captions",
@@ -43,10 +41,10 @@ def test_every_task_and_table_is_a_configuration(corpus: Path, exported: Path) -
     }
 
 
-@pytest.mark.parametrize(("task", "clips"), [("caption", 1), ("comparison", 2), ("chords", 1)])
-def test_rows_come_back_with_typed_audio(corpus: Path, exported: Path, tmp_path: Path, task: str, clips: int) -> None:
-    loaded = load(exported, task if clips == 1 else f"{task}_two_clips", tmp_path)
-    wanted = {key: sample for key, sample in samples_in(corpus).items() if sample.task == task}
+@pytest.mark.parametrize(("name", "clips"), [("default", 1), ("pairs", 2)])
+def test_rows_come_back_with_typed_audio(corpus: Path, exported: Path, tmp_path: Path, name: str, clips: int) -> None:
+    loaded = load(exported, name, tmp_path)
+    wanted = {key: sample for key, sample in samples_in(corpus).items() if len(sample.segment_ids) == clips}
     audio, seen = audio_in(corpus), set()
     plain = datasets.Audio(decode=False)
     for split, rows in loaded.items():
@@ -54,29 +52,39 @@ def test_rows_come_back_with_typed_audio(corpus: Path, exported: Path, tmp_path:
         assert isinstance(kind, datasets.Audio)
         raw = rows.cast_column("audio", plain) if clips == 1 else rows.cast_column("audios", datasets.List(plain))
         for row in raw:
-            sample = wanted[row["sample_id"]]
-            assert (sample.split, sample.question, sample.answer) == (split, row["question"], row["text"])
-            assert [message["content"] for message in row["messages"]] == [one.content for one in sample.messages]
-            for segment_id, clip in zip(sample.segment_ids, row.get("audios") or [row["audio"]], strict=True):
+            for segment_id, clip in zip(row["segment_ids"], row.get("audios") or [row["audio"]], strict=True):
                 assert np.array_equal(decode(clip["bytes"]), audio[segment_id])
-            seen.add(row["sample_id"])
+            for found in row["samples"]:
+                sample = wanted[found["sample_id"]]
+                assert (sample.split, sample.question) == (split, found["question"])
+                assert found["text"].endswith(sample.answer)
+                assert list(sample.segment_ids) == row["segment_ids"]
+                assert [one["content"] for one in found["messages"]] == [one.content for one in sample.messages]
+                seen.add(found["sample_id"])
     assert seen == set(wanted)
 
 
-def test_without_a_name_there_are_audio_and_text(corpus: Path, exported: Path, tmp_path: Path) -> None:
+def test_without_a_name_there_are_audio_and_text_of_every_clip(corpus: Path, exported: Path, tmp_path: Path) -> None:
     loaded = datasets.load_dataset(str(exported), cache_dir=str(tmp_path))
-    wanted = {key for key, sample in samples_in(corpus).items() if sample.task in {"caption", "asr"}}
-    assert {name for rows in loaded.values() for name in rows["sample_id"]} == wanted
-    assert all({"audio", "text"} <= set(rows.column_names) for rows in loaded.values())
+    names = [name for rows in loaded.values() for (name,) in rows["segment_ids"]]
+    assert sorted(names) == sorted(audio_in(corpus))
+    captions = {sample.segment_ids: sample.answer for sample in samples_in(corpus).values() if sample.task == "caption"}
+    assert captions
+    for rows in loaded.values():
+        for row in rows.remove_columns("audio"):
+            tasks = {one["text"]: one["task"] for one in row["samples"]}
+            assert tasks[row["text"]] == "caption" or tuple(row["segment_ids"]) not in captions
 
 
-def test_a_small_corpus_gives_one_file_a_task_and_split(exported: Path) -> None:
-    for folder in (exported / "data").iterdir():
-        assert len(list(folder.glob("train-*"))) <= 1
+def test_a_small_corpus_gives_one_file_a_split(exported: Path) -> None:
+    assert sorted(path.name for path in (exported / "data").iterdir()) == [
+        "train-00000-of-00001.parquet",
+        "validation-00000-of-00001.parquet",
+    ]
 
 
 def test_features_are_written_as_datasets_3_knows_them(exported: Path) -> None:
-    for path in (exported / "data").rglob("*.parquet"):
+    for path in (*exported.glob("data/*.parquet"), *exported.glob("pairs/*.parquet")):
         features = pq.read_schema(path).metadata[b"huggingface"].decode()
         assert '"List"' not in features
 
@@ -89,7 +97,7 @@ def test_tables_come_back_whole(corpus: Path, exported: Path, tmp_path: Path) ->
 
 def test_tables_can_be_left_out(corpus: Path, tmp_path: Path) -> None:
     export(corpus, tmp_path, "hf", tables=False, tasks=["key"])
-    assert set(datasets.get_dataset_config_names(str(tmp_path))) == {"default", "key"}
+    assert set(datasets.get_dataset_config_names(str(tmp_path))) == {"default"}
     assert not (tmp_path / "tables").exists()
 
 
@@ -102,12 +110,17 @@ def test_the_card_tells_counts_and_licenses(corpus: Path, exported: Path) -> Non
     assert "license: other" in card
 
 
-def test_a_full_shard_is_followed_by_another(corpus: Path, tmp_path: Path) -> None:
-    export(corpus, tmp_path, "hf", shard_mb=1, tables=False, tasks=["presence"])
-    files = list((tmp_path / "data" / "presence").iterdir())
-    assert len(datasets.load_dataset("parquet", data_files=[str(file) for file in files])["train"]) == sum(
-        sample.task == "presence" for sample in samples_in(corpus).values()
-    )
+def test_large_exports_have_shards_with_equal_numbers_of_rows(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("soundseam.pipeline.export.plan.MEGABYTE", 2**18)
+    export(corpus, tmp_path, "hf", shard_mb=1, tables=False)
+    files = sorted((tmp_path / "data").glob("train-*"))
+    assert [path.name for path in files] == [f"train-{n:05d}-of-{len(files):05d}.parquet" for n in range(len(files))]
+    rows = [pq.read_metadata(path).num_rows for path in files]
+    assert len(rows) > 1
+    assert max(rows) - min(rows) <= 1
+    assert len(datasets.load_dataset(str(tmp_path), split="train", cache_dir=str(tmp_path / "cache"))) == sum(rows)
 
 
 def test_marked_duplicates_come_along(tmp_path: Path) -> None:

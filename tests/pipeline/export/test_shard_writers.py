@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from soundseam.pipeline.export import hf
-from soundseam.pipeline.export.base import Clip, Item
+from soundseam.pipeline.export.base import Clip, Item, Window, main_item
 from soundseam.pipeline.export.formats import format_named
+from soundseam.schemas.sample import Split
 from tests.pipeline.export.items import (
     ANSWER,
     CHAIN,
     CLIPS,
-    HELD_OUT,
     PAIR,
     QUESTION,
     TRANSCRIPT,
@@ -31,18 +31,15 @@ from tests.pipeline.export.items import (
 )
 
 
-@pytest.mark.parametrize(("to", "pattern"), [("openai", "data/train-p-*.jsonl"), ("webdataset", "train/train-p-*.tar")])
-def test_a_shard_that_holds_as_much_as_is_asked_for_is_followed_by_another(
-    tmp_path: Path, to: str, pattern: str
-) -> None:
+def test_a_shard_that_holds_as_much_as_is_asked_for_is_followed_by_another(tmp_path: Path) -> None:
     long = Clip("long", flac_of(700_000), 43_750)
     items = [Item(f"s{number}", a_sample(f"s{number}"), (long,), None) for number in range(4)]
-    written(tmp_path, to, *items, shard_mb=2)
-    shards = sorted(tmp_path.glob(pattern))
+    written(tmp_path, "openai", *items, shard_mb=2)
+    shards = sorted(tmp_path.glob("data/train-p-*.jsonl"))
     assert [path.name.rpartition("-")[2].split(".")[0] for path in shards] == ["00000", "00001"]
     whole = tmp_path / "whole"
-    written(whole, to, *items, shard_mb=9)
-    assert len(list(whole.glob(pattern))) == 1
+    written(whole, "openai", *items, shard_mb=9)
+    assert len(list(whole.glob("data/train-p-*.jsonl"))) == 1
 
 
 def members_of(path: Path) -> dict[str, bytes]:
@@ -50,20 +47,41 @@ def members_of(path: Path) -> dict[str, bytes]:
         return {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
 
 
-def test_webdataset_has_audio_fields_and_answer_of_each_sample_and_counts_them(tmp_path: Path) -> None:
-    written(tmp_path, "webdataset", an_item(key="s-2"), PAIR, HELD_OUT)
-    members = members_of(tmp_path / "train/train-p-00000.tar")
-    assert list(members) == ["s-2.flac", "s-2.json", "s-2.txt", "pair.flac", "pair.2.flac", "pair.json", "pair.txt"]
-    assert members["pair.2.flac"] == CLIPS["a-2"].flac
-    fields = json.loads(members["s-2.json"])
-    assert (fields["sample_id"], fields["answer_prior"], fields["task"]) == ("s-2", 0.25, "counting")
-    assert members["s-2.txt"] == ANSWER.encode()
-    indexes = format_named("webdataset").finish(finished(tmp_path, "webdataset"))
+def test_webdataset_has_audio_samples_and_a_text_of_each_clip_and_counts_them(tmp_path: Path) -> None:
+    caption = an_item(a_sample("z", task="caption", kind="plain"))
+    written(tmp_path, "webdataset", an_item(key="s-2"), caption, an_item(a_sample("o", ("a-2",))))
+    members = members_of(tmp_path / "data/train-000000.tar")
+    assert list(members) == ["a-1.flac", "a-1.json", "a-1.txt", "a-2.flac", "a-2.json", "a-2.txt"]
+    assert members["a-2.flac"] == CLIPS["a-2"].flac
+    first, second = json.loads(members["a-1.json"])["samples"]
+    assert (first["sample_id"], first["answer_prior"], first["task"]) == ("s-2", 0.25, "counting")
+    assert second["sample_id"] == "z"
+    assert members["a-1.txt"] == ANSWER.encode()
+    window = Window(split=Split.VALIDATION, pairs=True, number=3, total=4)
+    written(tmp_path, "webdataset", PAIR, part="q", window=window)
+    assert list(members_of(tmp_path / "pairs/validation-000003.tar")) == [
+        "pair.flac",
+        "pair.2.flac",
+        "pair.json",
+        "pair.txt",
+    ]
+    form = format_named("webdataset")
+    indexes = form.finish(finished(tmp_path, "webdataset"))
     shards = {name: json.loads(text)["shardlist"] for name, text in indexes.items()}
     assert shards == {
-        "train.json": [{"url": "train/train-p-00000.tar", "nsamples": 2}],
-        "validation.json": [{"url": "validation/validation-p-00000.tar", "nsamples": 1}],
+        "train.json": [{"url": "data/train-000000.tar", "nsamples": 2}],
+        "pairs-validation.json": [{"url": "pairs/validation-000003.tar", "nsamples": 1}],
     }
+    assert "{target}/data/train-{{000000..000000}}.tar" in form.command_for(names_in(tmp_path))
+
+
+def test_a_caption_stands_for_a_clip_or_else_a_transcript_or_else_the_first_answer() -> None:
+    short, plain = (an_item(a_sample(kind, task="caption", kind=kind)) for kind in ("short", "plain"))
+    counted = an_item(a_sample("a"))
+    assert main_item([counted, TRANSCRIPT, short, plain]) is plain
+    assert main_item([counted, TRANSCRIPT, short]) is short
+    assert main_item([counted, TRANSCRIPT]) is TRANSCRIPT
+    assert main_item([an_item(a_sample("b")), counted]) is counted
 
 
 def test_a_lhotse_cut_is_a_segment_and_a_supervision_a_sample(tmp_path: Path) -> None:
@@ -115,53 +133,40 @@ def table_of(folder: Path, pattern: str) -> list[dict[str, Any]]:
     return rows
 
 
-def test_hf_has_a_configuration_a_task_and_one_of_two_clips(tmp_path: Path) -> None:
-    reasoned = an_item(a_sample("why", reasoning=CHAIN))
-    written(tmp_path, "hf", an_item(), reasoned, PAIR, HELD_OUT, TRANSCRIPT)
-    assert names_in(tmp_path) == [
-        "data/asr/train-p-00000.parquet",
-        "data/counting/train-p-00000.parquet",
-        "data/counting/validation-p-00000.parquet",
-        "data/counting_two_clips/train-p-00000.parquet",
-    ]
-    first, why = table_of(tmp_path, "data/counting/train-*")
-    assert first["audio"] == {"bytes": CLIPS["a-1"].flac, "path": "a-1.flac"}
-    assert (first["question"], first["text"], first["answer_prior"], first["sample_id"]) == (
-        QUESTION,
-        ANSWER,
-        0.25,
-        "s",
-    )
-    assert why["text"] == f"<think>\n{CHAIN}\n</think>\n\n{ANSWER}"
-    (pair,) = table_of(tmp_path, "data/counting_two_clips/*")
+def test_hf_has_a_row_a_clip_with_all_its_samples(tmp_path: Path) -> None:
+    reasoned = an_item(a_sample("why", task="asr", reasoning=CHAIN))
+    written(tmp_path, "hf", an_item(), reasoned)
+    assert names_in(tmp_path) == ["data/train-00000-of-00001.parquet"]
+    (row,) = table_of(tmp_path, "data/*")
+    assert row["audio"] == {"bytes": CLIPS["a-1"].flac, "path": "a-1.flac"}
+    assert (row["question"], row["text"]) == (QUESTION, f"<think>\n{CHAIN}\n</think>\n\n{ANSWER}")
+    assert (row["segment_ids"], row["recording_id"], row["license"]) == (["a-1"], "a", None)
+    assert [(one["sample_id"], one["answer_prior"]) for one in row["samples"]] == [("s", 0.25), ("why", 0.25)]
+    assert [one["text"] for one in row["samples"]] == [ANSWER, row["text"]]
+    written(tmp_path, "hf", PAIR, window=Window(split=Split.TRAIN, pairs=True, number=0, total=1))
+    (pair,) = table_of(tmp_path, "pairs/*")
     assert [one["path"] for one in pair["audios"]] == ["a-1.flac", "a-2.flac"]
-    features = json.loads(pq.read_schema(tmp_path / "data/counting/train-p-00000.parquet").metadata[b"huggingface"])
+    features = json.loads(pq.read_schema(tmp_path / "data/train-00000-of-00001.parquet").metadata[b"huggingface"])
     assert features["info"]["features"]["audio"] == {"_type": "Audio"}
 
 
-def test_hf_writes_what_it_holds_in_groups_and_starts_another_file_when_one_is_full(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def one_each(clips: int, clip_bytes: int) -> list[Item]:
+    names = [f"a-{number:02d}" for number in range(clips)]
+    return [Item(name, a_sample(name, (name,)), (Clip(name, bytes(clip_bytes), 1_000),), None) for name in names]
+
+
+def test_hf_writes_what_it_holds_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hf, "ROW_GROUP_ROWS", 3)
-    items = [an_item(a_sample(f"s{number}")) for number in range(7)]
-    written(tmp_path, "hf", *items)
-    (path,) = tmp_path.glob("data/counting/*")
+    written(tmp_path, "hf", *one_each(7, 10))
+    (path,) = tmp_path.glob("data/*")
     groups = pq.read_metadata(path)
     assert [groups.row_group(number).num_rows for number in range(groups.num_row_groups)] == [3, 3, 1]
-    assert [row["sample_id"] for row in table_of(tmp_path, "data/counting/*")] == [f"s{number}" for number in range(7)]
-    long = Clip("a-1", flac_of(600_000), 37_500)
-    full = tmp_path / "full"
-    monkeypatch.setattr(hf, "ROW_GROUP_BYTES", 1)
-    written(full, "hf", *(Item(f"s{n}", a_sample(f"s{n}"), (long,), None) for n in range(3)), shard_mb=1)
-    assert [path.name for path in sorted(full.glob("data/counting/*"))] == [
-        f"train-p-0000{n}.parquet" for n in range(3)
-    ]
+    assert [row["segment_ids"] for row in table_of(tmp_path, "data/*")] == [[f"a-{number:02d}"] for number in range(7)]
 
 
 @pytest.mark.parametrize(("clip_bytes", "rows"), [(2**20 - 4096, 32), (2**20 - 4097, 33)])
 def test_hf_holds_32_megabytes_of_audio_and_texts_at_most(tmp_path: Path, clip_bytes: int, rows: int) -> None:
-    clip = Clip("a-1", bytes(clip_bytes), 1_000)
-    written(tmp_path, "hf", *(Item(f"s{n}", a_sample(f"s{n}"), (clip,), None) for n in range(40)))
-    (path,) = tmp_path.glob("data/counting/*")
+    written(tmp_path, "hf", *one_each(40, clip_bytes))
+    (path,) = tmp_path.glob("data/*")
     groups = pq.read_metadata(path)
     assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [rows, 40 - rows]
