@@ -165,7 +165,7 @@ def export(
         str, typer.Option("--output", "-o", help="Folder of the export, local or remote; created or continued.")
     ],
     stage: Annotated[
-        str, typer.Option("--stage", help="sft: all tasks. pretrain: unified captions and transcripts.")
+        str, typer.Option("--stage", help="sft: all tasks. pretrain: unified captions and transcripts, one by one.")
     ] = "sft",
     recipe: Annotated[
         str | None,

@@ -57,6 +57,16 @@ def test_an_export_tells_what_it_holds(corpus: Path, tmp_path: Path) -> None:
     assert (tmp_path / "train.jsonl").is_file()
 
 
+def test_packs_are_told_with_their_padding_and_the_shares_reached(corpus: Path, tmp_path: Path) -> None:
+    arguments = ("--recipe", "pretrain", "--set", "context=1024", "--workers", "1")
+    result = invoke("export", corpus, "--format", "swift", "--output", tmp_path, *arguments)
+    assert result.exit_code == 0, text_of(result)
+    assert "packs of 1,024 tokens hold" in text_of(result)
+    assert "is padding" in text_of(result)
+    assert "caption" in text_of(result)
+    assert "docs/pretraining.md says what each needs" in text_of(result)
+
+
 def test_what_pretraining_lacks_is_said(corpus: Path, tmp_path: Path) -> None:
     def told(folder: Path) -> str:
         arguments = (
@@ -88,6 +98,11 @@ def test_what_pretraining_lacks_is_said(corpus: Path, tmp_path: Path) -> None:
         (("--to", "moss", "--quota", "key=1.5"), "a quota must be an integer of at least 0"),
         (("--to", "moss", "--quota", "key=-1"), "a quota must be an integer of at least 0"),
         (("--to", "moss", "--task", "dance"), "no samples of dance"),
+        (("--to", "moss", "--recipe", "pretrain"), "moss cannot hold packs"),
+        (("--to", "hf", "--set", "context=4096"), "add --recipe pretrain"),
+        (("--to", "hf", "--recipe", "pretrain", "--task", "asr"), "a recipe chooses documents itself"),
+        (("--to", "hf", "--recipe", "pretrain", "--set", "contxt=1"), "did you mean context?"),
+        (("--to", "hf", "--recipe", "nowhere.yaml"), "cannot read the configuration nowhere.yaml"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_exit_code_2(
