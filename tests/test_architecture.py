@@ -134,6 +134,7 @@ def test_whatever_is_imported_is_a_requirement() -> None:
         "lingua": "lingua_language_detector",
         "dcase_util": "sed_eval",
         "pydantic_core": "pydantic",
+        "py4j": "pyspark",
     }
     imported = set().union(*(packages_imported_by(path, but_for_types=True) for path in modules().values()))
     others = imported - set(sys.stdlib_module_names) - set(LAYERS)

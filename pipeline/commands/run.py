@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -84,6 +85,24 @@ def run(
             "OUT. When all are done, the same command without --part finishes and sums up.",
         ),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine",
+            metavar="ADDRESS",
+            help="Do parts as tasks of a cluster that sees the same inputs and OUT: ray://HOST:10001, dask://HOST:8786 "
+            "or spark://HOST:7077. --workers is then the number of processes of a part, 1 by default.",
+        ),
+    ] = None,
+    engine_options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--engine-option",
+            metavar="NAME=VALUE",
+            help="What each part needs: num_gpus=1 (Ray), GPU=1 (a resource of Dask's workers) or a property of "
+            "Spark; may be repeated.",
+        ),
+    ] = None,
     terminal: Terminal,
 ) -> None:
     """Create or continue a corpus: list, decode, detect, cut, annotate, caption, commit.
@@ -113,6 +132,9 @@ def run(
         max_retries=retries,
         part=own_part,
     )
+    if engine:
+        _do_parts(engine, engine_options or (), request, inputs, terminal)
+        request = request.model_copy(update={"workers": None})
     with output_in_use(output, is_part=own_part is not None):
         prepared = prepared_run(request)
         terminal.show(*plan_parts(prepared, output))
@@ -124,6 +146,24 @@ def run(
         _check_rejects(summary, output, max_reject_rate)
     else:
         terminal.result(summary, *_part_lines(summary))
+
+
+def _do_parts(
+    address: str, options: Sequence[str], request: RunRequest, tokens: Sequence[str], terminal: Terminal
+) -> None:
+    """Has an engine do all parts of a run."""
+    from soundseam.pipeline.config import SetupError
+    from soundseam.pipeline.engines.launch import EngineRun
+    from soundseam.pipeline.launch import output_in_use
+
+    if request.part or not request.is_local:
+        raise SetupError("--engine divides the run itself: leave out --part and --runner")
+    pairs = dict(option.partition("=")[::2] for option in options)
+    if not all(pairs.values()):
+        raise SetupError("--engine-option takes NAME=VALUE")
+    run = EngineRun(address, pairs, request, tokens, str(Path.cwd()))
+    with output_in_use(request.output, is_part=True), terminal.progress() as display:
+        run.do_parts(display.note)
 
 
 def _part_of(text: str | None, max_reject_rate: float | None) -> Part | None:

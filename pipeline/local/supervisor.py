@@ -147,7 +147,7 @@ class LocalJob:
 class WorkerFailedError(Exception):
     """An exception in a worker: the run ends, committed work stays. `trace` is the worker's traceback."""
 
-    def __init__(self, message: str, trace: str) -> None:
+    def __init__(self, message: str, trace: str = "") -> None:
         super().__init__(message)
         self.trace = trace
 
