@@ -69,7 +69,8 @@ class CaptionTask(SegmentTask):
             detailed = len(claims) >= self.min_detailed_claims
             texts = {**_joined(sentences), caption.language: caption.caption}
             yield _ask("detailed" if detailed else "plain", texts, claims)
-            yield from _sounds_in_chinese(material)
+            if "zh" not in sentences:
+                yield from _sounds_in_chinese(material)
             if len(claims) > 1:
                 yield from _short(material, texts, sentences, claims)
                 lists = {name: "\n".join(f"- {line}" for line in lines) for name, lines in sentences.items()}

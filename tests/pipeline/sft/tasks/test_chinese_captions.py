@@ -86,3 +86,4 @@ def test_a_caption_by_the_grammar_is_asked_for_in_both_languages_of_the_same_evi
     twin = merge_segment(one, rows, CaptionConfig(language="zh"), "0" * 16)
     assert texts["en"] == caption.caption
     assert texts["zh"].count("。") == len(caption.claims) == len(twin.claims)
+    assert not [draft for draft in drafts if draft.fact == "zh"], "a summary by templates beside a whole caption"
