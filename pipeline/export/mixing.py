@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from pydantic import Field
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.sft.words import LANGUAGES
 from soundseam.schemas.event import EventClass
-from soundseam.schemas.record import Record
+from soundseam.schemas.record import Record, draw
 
 
 class Stratum(NamedTuple):
@@ -90,6 +91,23 @@ def copies_of(sample_id: str, rate: float, seed: int) -> int:
     whole = int(rate)
     digest = hashlib.sha256(f"{seed}/take/{sample_id}".encode()).digest()
     return whole + (int.from_bytes(digest[:8]) / 2**64 < rate - whole)
+
+
+class EvenTaker:
+    """How often each of a row of samples is used: at even distances, so that the number used of a stratum is at most
+    one from `rate` times its size; drawn one by one, it would be about as far off as its own square root."""
+
+    def __init__(self, rates: Mapping[Stratum, float], seed: int, name: str) -> None:
+        self._rates, self._seed, self._name = rates, seed, name
+        self._owed: dict[Stratum, float] = {}
+
+    def copies(self, stratum: Stratum) -> int:
+        """For the next sample of a stratum."""
+        start = draw(self._seed, "begin", self._name, *stratum)
+        owed = self._owed.get(stratum, start) + self._rates.get(stratum, 0.0)
+        whole = math.floor(owed)
+        self._owed[stratum] = owed - whole
+        return whole
 
 
 def _weights(sizes: Mapping[Stratum, int], mix: MixConfig) -> dict[Stratum, float]:

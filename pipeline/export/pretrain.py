@@ -12,7 +12,7 @@ from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.export.base import ExportOptions, Item, PartWriter, Place
 from soundseam.pipeline.export.documents import document_tokens, documents_in, documents_of
 from soundseam.pipeline.export.formats import format_named
-from soundseam.pipeline.export.mixing import MixConfig, Stratum, take_rates
+from soundseam.pipeline.export.mixing import EvenTaker, MixConfig, Stratum, take_rates
 from soundseam.pipeline.export.packs import PackWriter
 from soundseam.pipeline.export.plan import (
     ExportPlan,
@@ -146,6 +146,13 @@ class DocumentReader(PartReader):
             return
         for document in documents_in(self.part.text, self._recipe, self._count_text):
             yield from self._copies(document, self._uses(document), {})
+
+    def _uses(self, sample: Sample) -> int:
+        return self._taker.copies(stratum_of(sample))
+
+    @cached_property
+    def _taker(self) -> EvenTaker:
+        return EvenTaker(self._rates, self.plan.options.mix.seed, self.part.part)
 
     @property
     def _recipe(self) -> PretrainRecipe:

@@ -188,8 +188,8 @@ def test_an_export_without_a_recipe_has_the_key_it_always_had() -> None:
 def test_an_export_in_several_parts_has_every_document_once(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = export(corpus, tmp_path / "one")
+    one = export(corpus, tmp_path / "one", "webdataset", "tokens=100000")
     monkeypatch.setattr("soundseam.pipeline.export.plan.PART_BYTES", 1)
-    several = export(corpus, tmp_path / "several")
+    several = export(corpus, tmp_path / "several", "webdataset", "tokens=100000")
     assert several.plan_parts > one.plan_parts
     assert (several.counts.samples, several.counts.packed_tokens) == (one.counts.samples, one.counts.packed_tokens)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from soundseam.pipeline.config import SetupError
-from soundseam.pipeline.export.mixing import MixConfig, Stratum
+from soundseam.pipeline.export.mixing import EvenTaker, MixConfig, Stratum
 from soundseam.pipeline.export.pretrain import token_rates
 from soundseam.pipeline.export.recipe import Kind, PretrainRecipe, load_recipe
 
@@ -83,6 +84,30 @@ def test_every_kind_gets_its_share_of_the_tokens(available: dict[Stratum, int]) 
     total = sum(taken.values())
     for kind in kinds:
         assert taken[kind] / total == pytest.approx(recipe.share_of(kind, kinds), abs=0.01)
+
+
+@given(st.integers(0, 10_000), st.tuples(*[st.integers(200, 600)] * 4))
+def test_shares_are_met_within_three_points_with_a_few_hundred_documents(seed: int, counts: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(seed)
+    lengths = {str(kind): rng.integers(50, 700, count) for kind, count in zip(Kind, counts, strict=True)}
+    available = {Stratum(kind, "en", "speech"): int(found.sum()) for kind, found in lengths.items()}
+    taker = EvenTaker(token_rates(available, PretrainRecipe(), MixConfig()), seed, "part")
+    taken = {
+        stratum.task: sum(int(tokens) * taker.copies(stratum) for tokens in lengths[stratum.task])
+        for stratum in available
+    }
+    for kind in Kind:
+        wanted = PretrainRecipe().share_of(kind, list(taken))
+        assert taken[kind] / sum(taken.values()) == pytest.approx(wanted, abs=0.03)
+
+
+@given(st.floats(0.0, 5.0), st.integers(1, 200), st.integers(0, 99))
+def test_documents_are_used_at_even_distances(rate: float, count: int, seed: int) -> None:
+    stratum = Stratum("asr", "en", "speech")
+    taker = EvenTaker({stratum: rate}, seed, "part")
+    copies = [taker.copies(stratum) for _ in range(count)]
+    assert abs(sum(copies) - rate * count) <= 1.001
+    assert max(copies) - min(copies) <= 1
 
 
 @given(AVAILABLE)
