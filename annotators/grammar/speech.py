@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from soundseam.annotators.grammar.engine import Pick, Rule, Say, Values
 from soundseam.annotators.grammar.events import SURE_STREAM
 from soundseam.annotators.grammar.speech_manner import (
@@ -21,13 +19,13 @@ from soundseam.annotators.grammar.speech_manner import (
     pitch_range_semitones,
     read_manner,
 )
+from soundseam.annotators.grammar.speech_turns import SPEAKERS_READS, say_speakers
 from soundseam.annotators.grammar.words import seconds_word
 from soundseam.annotators.wording.normalise import unit_of
 from soundseam.schemas.speech import ErrorUnit
 
 _PROFILE = ("segments:profile.*.class", "segments:profile.*.strength")
 _SHARES = "segments:profile.*.share"
-_PEOPLE = {2: "two", 3: "three", 4: "four"}
 _HARDLY_ANYTHING = 0.05
 
 
@@ -242,30 +240,6 @@ def _say_long_pause(values: Values, pick: Pick) -> str | None:
     return pick(*(frames[:-1] if count == 1 else frames))
 
 
-def _say_speakers(values: Values, pick: Pick) -> str | None:
-    """The number of speakers, and whether they take turns: only if the diarization is sure."""
-    if not values.flag("speech:speakers.sure"):
-        return None
-    people = _PEOPLE.get(int(values.number("speech:speakers.count") or 0))
-    if people is None:
-        return None
-    order = values.texts("speech:speakers.turns.*.speaker")
-    changes = sum(before != after for before, after in pairwise(order))
-    if changes == 1:
-        return pick(
-            "first one person speaks, then another",
-            "one voice is followed by another",
-            "one person speaks after another",
-        )
-    return pick(
-        f"{people} people take turns speaking",
-        f"{people} people speak in turn",
-        f"{people} voices take turns",
-        f"{people} people talk by turns",
-        f"{people} different voices are heard in turn",
-    )
-
-
 _MAX_QUOTED = {ErrorUnit.WORDS: 25, ErrorUnit.CHARACTERS: 40}
 _FIRST_WORDS = {ErrorUnit.WORDS: 12, ErrorUnit.CHARACTERS: 20}
 """Of a longer text, this much is quoted."""
@@ -336,8 +310,7 @@ MANNER = _rule("speech.manner", (*MANNER_READS, SPEAKERS_READ), _say_manner, {"m
 LONG_PAUSE = _rule("speech.long_pause", _PAUSES, _say_long_pause, {"long pause"})
 MELODY = _rule("speech.melody", _RANGE, _say_melody, {"melody"}, _MAY_LACK)
 BACKGROUND = _rule("speech.background", _BACKGROUND, _say_background, {"background"})
-_SPEAKERS = ("speech:speakers.sure", "speech:speakers.count", "speech:speakers.turns.*.speaker")
-SPEAKERS = _rule("speech.speakers", _SPEAKERS, _say_speakers, {"speakers"})
+SPEAKERS = _rule("speech.speakers", SPEAKERS_READS, say_speakers, {"speakers"})
 WORDS = _rule(
     "speech.words", ("speech:transcript.text", "speech:transcript.usable_for_training"), _say_words, {"words"}
 )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import accumulate, groupby
+
 import pytest
 
 from soundseam.annotators.grammar.engine import Rows, derive_claim
@@ -11,10 +13,12 @@ from tests.annotators.speech.test_agreement import a_row
 
 
 def said(order: str, sure: bool | None) -> str | None:
-    """What is said of speakers who take turns of a second each, a letter a turn."""
+    """What is said of speakers who take turns, a letter a second."""
+    runs = [(name, len(list(run))) for name, run in groupby(order)]
+    ends = list(accumulate(seconds for _, seconds in runs))
     turns = tuple(
-        Turn(speaker=name, start_ms=1_000 * i, end_ms=1_000 * i + 1_000, overlapped=False)
-        for i, name in enumerate(order)
+        Turn(speaker=name, start_ms=1_000 * (end - seconds), end_ms=1_000 * end, overlapped=False)
+        for (name, seconds), end in zip(runs, ends, strict=True)
     )
     speakers = Speakers(turns=turns, count=len(set(order)), overlap_ms=0, scope="recording", sure=sure)
     segment = a_clip(
@@ -30,12 +34,23 @@ def test_two_sure_speakers_take_turns() -> None:
     text = said("ABAB", sure=True)
     assert text is not None
     assert "two" in text.lower()
+    assert "longest" not in text
+
+
+def test_it_is_said_when_each_of_two_speakers_has_the_longest_turn() -> None:
+    text = said("AABAABBBBBBBAA", sure=True)
+    assert text is not None
+    first = "the longest turn of the first begins right at the start and lasts about two seconds"
+    assert text.endswith(
+        f"{first}, that of the second begins about a third of the way through and lasts about seven seconds."
+    )
 
 
 def test_one_change_of_speaker_is_one_after_another() -> None:
     text = said("AB", sure=True)
     assert text is not None
     assert "another" in text
+    assert "about halfway through" in text
 
 
 @pytest.mark.parametrize(("order", "sure"), [("ABAB", False), ("ABAB", None), ("A", True), ("", True)])
