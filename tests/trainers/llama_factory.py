@@ -105,7 +105,8 @@ def main() -> None:
         assert len(losses) == math.ceil(trained / _BATCH), f"{len(losses)} steps are not one epoch of {trained} lines"
         assert all(map(math.isfinite, losses)), "a loss is not finite"
         print(f"llamafactory-cli: {len(losses)} steps of {_BATCH}, from {losses[0]:.2f} to {losses[-1]:.2f}")  # noqa: T201
-        batches = Batches(options)
+        # Its parser refuses a folder in which something was trained.
+        batches = Batches({**options, "output_dir": str(Path(folder) / "again")})
         steps = Steps(batches.model, batches.of)
         print(len(lines), "lines;", run(pairs_of_messages(lines), steps.step, steps.loss))  # noqa: T201
 
