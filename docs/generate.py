@@ -25,6 +25,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "local profile": partial(reference.profile, "local"),
     "cluster profile": partial(reference.profile, "cluster"),
     "tables": reference.tables,
+    "long options": reference.long_options,
     "command line": reference.command_line,
     "training tasks": training.tasks,
     "sample columns": training.columns,

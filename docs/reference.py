@@ -23,6 +23,7 @@ from soundseam.pipeline.commands.cli import app
 from soundseam.pipeline.commands.terminal import OUTPUT_OPTIONS
 from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.doctor import FAMILIES, members_of
+from soundseam.pipeline.long.config import LongConfig
 from soundseam.schemas.record import Record, field_docs
 from soundseam.schemas.tables import RECORD_OF, arrow_schema
 
@@ -33,6 +34,11 @@ def configuration() -> str:
     """Every key of a configuration but the backends': where it stands, its type, its default, what it means."""
     rows = _rows_of_record(RunConfig, "")
     return markdown_table(("key", "type", "default", "meaning"), rows)
+
+
+def long_options() -> str:
+    """Every option of `soundseam long`."""
+    return markdown_table(("key", "type", "default", "meaning"), _rows_of_record(LongConfig, ""))
 
 
 def backends() -> str:
