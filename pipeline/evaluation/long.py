@@ -86,9 +86,12 @@ class LongScores(Record):
     """Of the recordings whose speakers are said to be all known, the share with the right number of them."""
     counts: int
     counts_right: float | None
-    """Share of counted sounds, over a whole recording, that occur as often as their caption says."""
+    """Share of sounds with an exact count, over a whole recording, that occur as often."""
+    bounds: int
+    bounds_hold: float | None
+    """Share of sounds with a count that is a lower bound that occur at least as often."""
     order_right: float | None
-    """Share of neighbouring lines that stand in the order in which their content begins."""
+    """Share of pairs of speakers, pieces and sounds that first occur in the order in which the caption has them."""
     pieces_right: float | None
     """Share of pairs of stretches called the same piece, or distinct ones, that are."""
     texts: int
@@ -161,8 +164,7 @@ def score_long(found: Sequence[tuple[RecordingCaption, LongTruth]]) -> LongScore
         _score_speakers(caption, truth, sums)
         _score_counts(caption, truth, sums)
         _score_pieces(caption, truth, sums)
-        starts = [line.start_ms for line in caption.timeline]
-        sums.add("order", sum(one < other for one, other in pairwise(starts)), max(len(starts) - 1, 0))
+        _score_order(caption, truth, sums)
         texts += sum(1 for _ in claims_of(caption))
         false += false_texts(caption, truth)
     return LongScores(
@@ -174,6 +176,8 @@ def score_long(found: Sequence[tuple[RecordingCaption, LongTruth]]) -> LongScore
         speaker_counts_right=sums.share("speaker count"),
         counts=sums.pairs["count"],
         counts_right=sums.share("count"),
+        bounds=sums.pairs["bound"],
+        bounds_hold=sums.share("bound"),
         order_right=sums.share("order"),
         pieces_right=sums.share("piece"),
         texts=texts,
@@ -214,10 +218,42 @@ def _score_speakers(caption: RecordingCaption, truth: LongTruth, sums: _Sums) ->
 
 
 def _score_counts(caption: RecordingCaption, truth: LongTruth, sums: _Sums) -> None:
+    whole = TimeSpan(0, caption.duration_ms)
     for sound in caption.sounds if truth.is_complete else ():
+        stated, true = len(sound.occurrences), truth.counts_of(sound.label, whole)
         if sound.countable:
-            whole = TimeSpan(0, caption.duration_ms)
-            sums.add("count", len(sound.occurrences) in truth.counts_of(sound.label, whole), 1)
+            sums.add("count", stated in true, 1)
+        else:
+            sums.add("bound", stated <= true[-1], 1)
+
+
+def _score_order(caption: RecordingCaption, truth: LongTruth, sums: _Sums) -> None:
+    firsts = list(_firsts(caption, truth))
+    for index, (stated, true) in enumerate(firsts):
+        for other, other_true in firsts[:index]:
+            if abs(true - other_true) > NEAR_MS:
+                sums.add("order", (stated < other) == (true < other_true), 1)
+
+
+def _firsts(caption: RecordingCaption, truth: LongTruth) -> Iterator[tuple[int, int]]:
+    """(where the caption has it first, where it first is) of each speaker, piece and sound that the truth has."""
+    mapping = speaker_mapping(caption, truth)
+    found = [
+        *(
+            (one.turns, [turn for turn in truth.turns if turn.name == mapping.get(one.name)])
+            for one in caption.speakers
+        ),
+        *((one.parts, _playing(truth, one.parts[0].span)) for one in caption.pieces),
+        *((one.occurrences, [true for true in truth.sounds if true.is_called(one.label)]) for one in caption.sounds),
+    ]
+    for stated, true in found:
+        if true:
+            yield stated[0].start_ms, min(one.span.start_ms for one in true)
+
+
+def _playing(truth: LongTruth, span: TimeSpan) -> list[TrueSpan]:
+    name = _piece_at(truth, span)
+    return [one for one in truth.pieces if one.name == name]
 
 
 def _score_pieces(caption: RecordingCaption, truth: LongTruth, sums: _Sums) -> None:

@@ -117,6 +117,7 @@ class _Judge:
         span = TimeSpan(claim.start_ms - SPAN_TOLERANCE_MS, claim.end_ms + SPAN_TOLERANCE_MS)
         yield from self._named(claim, span)
         yield from self._durations(claim, span)
+        yield from self._firsts(claim)
         if self._truth.is_complete:
             yield from self._sounds(claim, span)
         if claim.rule == "speakers" and (found := _PEOPLE.match(claim.text)):
@@ -152,6 +153,25 @@ class _Judge:
         if truth.is_complete:
             for found in _MUSIC_FOR.finditer(claim.text):
                 yield from _other_length(found["time"], [piece.span for piece in truth.pieces], span)
+
+    def _firsts(self, claim: RecordingClaim) -> Iterator[str]:
+        """Times at which something is said to be for the first time."""
+        found = re.search(r", first at ((?:\d+:)?\d+:\d+)", claim.text)
+        if found is None:
+            return
+        true = {
+            "music_time": self._truth.pieces,
+            "sound_time": [one for one in self._truth.sounds if one.is_called(claim.subject or "")],
+            "speaker_time": [
+                turn
+                for speaker in self._caption.speakers
+                for turn in self._truth.turns
+                if speaker.speaker == claim.subject and turn.name == self._speakers.get(speaker.name)
+            ],
+        }.get(claim.rule, ())
+        stated_ms = 1000 * sum(int(part) * 60**place for place, part in enumerate(reversed(found[1].split(":"))))
+        if true and abs(min(one.span.start_ms for one in true) - stated_ms) > _DURATION_MS:
+            yield f"first at {min(one.span.start_ms for one in true) / 1000:.0f} s"
 
     def _sounds(self, claim: RecordingClaim, span: TimeSpan) -> Iterator[str]:
         there = [sound for sound in self._truth.sounds if sound.span.overlap_ms(span)]

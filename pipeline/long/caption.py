@@ -26,7 +26,7 @@ def find_spans(recording: RecordingFacts, things: Things, config: LongConfig) ->
     """The chapters of a recording as indices into its segments."""
     found = (things.piece_at(segment.span) for segment in recording.segments)
     names = [piece.name if piece is not None and len(piece.parts) > 1 else "" for piece in found]
-    return find_chapters(recording.segments, names, config.chapters, things.all_speakers)
+    return find_chapters(recording.segments, names, config.chapters)
 
 
 def caption_recording(recording: RecordingFacts, config: LongConfig, config_key: str) -> RecordingCaption:

@@ -26,19 +26,17 @@ _WORD = re.compile(r"[^\W\d_]{5,}")
 
 
 def find_chapters(
-    segments: Sequence[SegmentFacts], piece_of: Sequence[str], config: ChapterConfig, speakers_known: bool
+    segments: Sequence[SegmentFacts], piece_of: Sequence[str], config: ChapterConfig
 ) -> list[tuple[int, int]]:
     """(first, stop) of each chapter as indices into `segments`, in order, covering all of them.
 
-    `piece_of` is the piece that each segment is surely a part of, or empty. Who speaks only counts if that is known of
-    the whole recording. The sum over chapters of how much their
+    `piece_of` is the piece that each segment is surely a part of, or empty. The sum over chapters of how much their
     segments differ from their mean, plus the cost of each chapter, is as low as it can be, by dynamic programming: each
     segment is compared with the starts of chapters at most `max_ms` before its end, so time grows with the length.
     """
     if not segments:
         return []
-    used = config if speakers_known else config.model_copy(update={"speakers": 0.0})
-    features = _features(segments, piece_of, used)
+    features = _features(segments, piece_of, config)
     lengths = np.array([max(one.span.duration_ms, 1) / 1000 for one in segments])
     return _optimum(features, lengths, [one.span for one in segments], config)
 
@@ -100,7 +98,7 @@ def _named(segment: SegmentFacts, piece: str, config: ChapterConfig) -> Iterator
     for name, share in _grouped(shares).items():
         yield f"class {name}", share
     speaking: Counter[str] = Counter()
-    for turn in segment.turns:
+    for turn in segment.voices:
         speaking[turn.speaker] += turn.span.duration_ms
     for speaker, spoken_ms in speaking.items():
         yield f"speaker {speaker}", (config.speakers * spoken_ms / speaking.total()) ** 0.5 * _presence(shares)

@@ -13,7 +13,7 @@ from soundseam.pipeline.captions.caption_config import WriterConfig
 from soundseam.pipeline.config import SetupError, first_problem, read_text, tree_of, with_servers
 from soundseam.schemas.record import Record, content_key, key_content
 
-LONG_REVISION = "2"
+LONG_REVISION = "5"
 """Raise it whenever equal rows and options may give other windows or captions."""
 
 
@@ -21,7 +21,7 @@ class ChapterConfig(Record):
     """Options for chapters: an optimum over all segments of a recording."""
 
     change_cost: float = Field(
-        default=5.0,
+        default=8.0,
         gt=0.0,
         description="seconds of entirely different content that are worth a chapter of their own: higher gives fewer",
     )

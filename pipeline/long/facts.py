@@ -57,6 +57,8 @@ class SegmentFacts:
     turns: tuple[Spoken, ...] = ()
     has_turns: bool = False
     """Whether it is surely known who speaks, if anybody does."""
+    voices: tuple[Spoken, ...] = ()
+    """All turns, sure or not: they help to find chapters, but no text says who they are."""
     key: str = ""
     """As in A minor."""
     tempo_bpm: float = 0.0
@@ -225,9 +227,10 @@ def _events(value: object) -> dict[str, Any]:
 
 def _speakers(value: object) -> dict[str, Any]:
     speakers = Speakers.model_validate(value)
-    if not speakers.sure or speakers.scope != "recording":
+    if speakers.scope != "recording":
         return {}
-    return {"turns": tuple(Spoken(turn.speaker, TimeSpan(turn.start_ms, turn.end_ms)) for turn in speakers.turns)}
+    turns = tuple(Spoken(turn.speaker, TimeSpan(turn.start_ms, turn.end_ms)) for turn in speakers.turns)
+    return {"voices": turns, "turns": turns} if speakers.sure else {"voices": turns}
 
 
 def _transcript(value: object) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from soundseam.schemas.timespan import TimeSpan, covered_ms
 
 _MOST = 0.9
 _NAMED_SPEAKERS = 3
+_PEOPLE = ("someone", "people")
+"""Whose sounds are said by what they do."""
 _NOUNS = {
     EventClass.HUMAN_VOICE: "vocal sounds",
     EventClass.ANIMAL: "animal sounds",
@@ -165,13 +167,14 @@ def _sound_clauses(scope: Scope) -> Iterator[str]:
 
 def _heard(scope: Scope, label: str, spans: Sequence[TimeSpan]) -> str:
     name, sound = sound_names()[label], next(one for one in scope.things.sounds if one.label == label)
+    what = name.doing if name.noun in _PEOPLE else name.subject
     if name.number == "mass":
-        return f"{name.subject} {name.are} heard for {duration_words(covered_ms(spans))}"
+        return f"{what} {name.are} heard for {duration_words(covered_ms(spans))}"
     count = len(joined(spans, APART_MS))
     if count == 1 and not sound.countable:
-        return f"{name.subject} {name.are} heard"
+        return f"{what} {name.are} heard"
     least = "" if sound.countable else "at least "
-    return f"{name.subject} {name.are} heard {least}{times_word(count)}"
+    return f"{what} {name.are} heard {least}{times_word(count)}"
 
 
 def overview(scope: Scope) -> str | None:
@@ -232,7 +235,10 @@ def sound_time(scope: Scope) -> str | None:
     spans = [event.span for event in scope.sounds if event.label == scope.subject]
     if not spans:
         return None
-    return _sentence(f"{_heard(scope, str(scope.subject), spans)}, first at {clock(min(spans).start_ms)}")
+    is_all = next(one.countable for one in scope.things.sounds if one.label == scope.subject)
+    # If others may be the same, one of those may be the first.
+    where = f"{'first' if is_all else 'as'} at {clock(min(spans).start_ms)}"
+    return _sentence(f"{_heard(scope, str(scope.subject), spans)}, {where}")
 
 
 @dataclass(frozen=True)

@@ -226,14 +226,12 @@ def _sounds(segments: Sequence[SegmentFacts], min_name_score: float) -> Iterator
     having: defaultdict[str, list[SegmentFacts]] = defaultdict(list)
     for segment in segments:
         for event in segment.events:
-            if event.event_class not in STREAMS and event.label in sound_names():
+            if event.event_class not in STREAMS and is_named(event):
                 found[event.label].append((event.span, event.score, event.event_class))
                 if not having[event.label] or having[event.label][-1] is not segment:
                     having[event.label].append(segment)
     unnamed = any(
-        event.event_class not in STREAMS and event.label not in sound_names()
-        for segment in segments
-        for event in segment.events
+        event.event_class not in STREAMS and not is_named(event) for segment in segments for event in segment.events
     )
     for label, events in sorted(found.items(), key=lambda item: (min(item[1])[0], item[0])):
         if sum(score for _, score, _ in events) / len(events) < (min_name_score if len(events) > 1 else _SURE_OF_ONE):
@@ -248,6 +246,11 @@ def _sounds(segments: Sequence[SegmentFacts], min_name_score: float) -> Iterator
             countable=not unnamed and not any(_may_be_same(label, other) for other in found if other != label),
             evidence=evidence_of(having[label], ["events"]),
         )
+
+
+def is_named(event: Sound) -> bool:
+    """Whether its label says what it is, more than that something sounds."""
+    return event.label in sound_names() and sound_names()[event.label].noun != "something"
 
 
 def _may_be_same(label: str, other: str) -> bool:

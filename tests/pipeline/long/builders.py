@@ -32,6 +32,7 @@ def facts(
         tuple(Sound(EventClass(event_class), label, span, 0.95) for event_class, label in events),
         tuple(Spoken(speaker, TimeSpan(start, end)) for speaker, start, end in turns),
         bool(turns),
+        voices=tuple(Spoken(speaker, TimeSpan(start, end)) for speaker, start, end in turns),
         words=words,
         origins=origins,
     )

@@ -124,3 +124,13 @@ def test_durations_and_times_are_in_words() -> None:
     assert duration_words(60_000) == "about 1 minute"
     assert duration_words(3_725_000) == "about 1 hour and 2 minutes"
     assert clock(3_725_000) == "1:02:05"
+
+
+def test_a_word_for_something_unknown_is_no_name() -> None:
+    knock = facts(140_000, 142_000, ("object", "Impact"))
+    assert [one.label for one in caption(recording(*DAY.segments, knock)).sounds] == ["Bell"]
+
+
+def test_people_are_said_to_do_what_they_do() -> None:
+    laughter = facts(140_000, 142_000, ("human_voice", "Laughter"))
+    assert "Someone laughing is heard once" in caption(recording(*DAY.segments, laughter)).long_summary.text

@@ -16,7 +16,7 @@ CONFIG = ChapterConfig()
 
 
 def chapters_of(given: RecordingFacts, config: ChapterConfig = CONFIG) -> list[tuple[int, int]]:
-    return find_chapters(given.segments, [""] * len(given.segments), config, True)
+    return find_chapters(given.segments, [""] * len(given.segments), config)
 
 
 @given(recordings())
