@@ -58,7 +58,7 @@ def _one_after_another(values: Values, pick: Pick) -> str:
 def _longest_turns(values: Values) -> str:
     """When the longest turn of each speaker begins and how long it lasts, or nothing if one only has short turns."""
     turns = _turns(values)
-    parts = []
+    parts: list[str] = []
     for ordinal, speaker in zip(_ORDINALS, dict.fromkeys(name for name, _ in turns), strict=False):
         longest = max((span for name, span in turns if name == speaker), key=lambda span: span.duration_ms)
         if longest.duration_ms < _MIN_TOLD_MS:
