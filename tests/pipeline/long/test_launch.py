@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from soundseam.pipeline.api import open_corpus
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.local.progress import ProgressLog
 from soundseam.pipeline.long.build import LongShardBuilder
@@ -163,3 +164,14 @@ def test_a_folder_without_a_corpus_is_refused(tmp_path: Path) -> None:
 def test_a_wrong_option_is_named(override: str, problem: str) -> None:
     with pytest.raises(SetupError, match=problem):
         load_long_config(None, [override])
+
+
+def test_the_python_api_reads_what_was_built(corpus: Path) -> None:
+    build(corpus)
+    view = open_corpus(corpus)
+    assert [*view.recording_captions()] == [*read_recording_captions(str(corpus))]
+    window = next(view.windows())
+    audio = sum(len(chunk.samples) for chunk in view.window_audio(window))
+    assert audio == window.span.duration_ms * 16
+    assert view.inspect().recording_captions == len(NAMES)
+    assert view.inspect().windows == sum(1 for _ in view.windows())
