@@ -24,6 +24,7 @@ MADE_FROM_A_CORPUS: dict[str, tuple[tuple[str, ...], ...]] = {
     "dedup": (),
     "inspect": (),
     "check": (),
+    "long": (),
     "evaluate claims": (),
     "filter": (),
     "sft": (),
