@@ -43,6 +43,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
 SAMPLE_PARTS: Mapping[str, Callable[[Path], str]] = {
     "sample summary": sample_run.summary,
     "sample captions": sample_run.captions,
+    "sample conversation": sample_run.conversation,
     "sample claim": sample_run.claim,
     "sample tasks": training.sample_tasks,
     "sample caption": caption_parts.worked,

@@ -11,6 +11,7 @@ from soundseam.pipeline.inspection import inspect_corpus
 
 SHOWN = "scene.flac"
 """The recording whose captions are shown: it mixes all kinds of sound."""
+CONVERSATION = "meeting.flac"
 
 
 def summary(corpus: Path) -> str:
@@ -32,13 +33,22 @@ def summary(corpus: Path) -> str:
 
 
 def captions(corpus: Path) -> str:
-    """Every segment of the shown recording with its leading branch and its caption."""
+    """Every segment of the shown recording with its branches and its caption."""
+    return _captions_of(corpus, SHOWN)
+
+
+def conversation(corpus: Path) -> str:
+    """The same of the recording in which two people talk with each other."""
+    return _captions_of(corpus, CONVERSATION)
+
+
+def _captions_of(corpus: Path, recording: str) -> str:
     segments = {
         row["segment_id"]: row
         for row in ds.dataset(corpus / "segments")
         .to_table(columns=["segment_id", "source_uri", "start_ms", "end_ms", "branches"])
         .to_pylist()
-        if row["source_uri"].endswith(f"/{SHOWN}")
+        if row["source_uri"].endswith(f"/{recording}")
     }
     rows = ds.dataset(corpus / "captions").to_table(columns=["segment_id", "caption"]).to_pylist()
     lines = [
