@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from soundseam.annotators.grammar.engine import Pick, Rule, Say, Values
 from soundseam.annotators.grammar.events import SURE_STREAM
 from soundseam.annotators.grammar.speech_manner import (
@@ -34,10 +36,14 @@ def _say_opening(values: Values, pick: Pick) -> str | None:
         return None
     manner = read_manner(values, pick)
     lengths = _openings_of_length(manner, values.number("speech:voice.speech_ms") or 0.0)
-    return pick(*_plain_openings(manner), *_openings_of_manner(manner), *lengths)
+    frames = [*_plain_openings(manner), *_openings_of_manner(manner), *lengths]
+    if (values.number(SPEAKERS_READ) or 0) > 1:
+        frames = [frame for frame in frames if not _OF_ONE.search(frame)]
+    return pick(*frames)
 
 
 _WHO = ("someone", "somebody")
+_OF_ONE = re.compile(r"\b(?:some(?:one|body)|utterance)\b")
 _SAYS = ("speaks", "talks", "is speaking", "is talking", "is heard speaking", "can be heard talking")
 
 

@@ -5,9 +5,9 @@ from itertools import accumulate, groupby
 import pytest
 
 from soundseam.annotators.grammar.engine import Rows, derive_claim
-from soundseam.annotators.grammar.speech import SPEAKERS
+from soundseam.annotators.grammar.speech import OPENING, SPEAKERS
 from soundseam.schemas.event import EventClass, ProfileEntry
-from soundseam.schemas.speech import Speakers, Turn
+from soundseam.schemas.speech import Speakers, Turn, Voice
 from tests.annotators.speech.builders import a_clip, silence
 from tests.annotators.speech.test_agreement import a_row
 
@@ -56,3 +56,36 @@ def test_one_change_of_speaker_is_one_after_another() -> None:
 @pytest.mark.parametrize(("order", "sure"), [("ABAB", False), ("ABAB", None), ("A", True), ("", True)])
 def test_nothing_is_said_of_one_speaker_or_of_unsure_ones(order: str, sure: bool | None) -> None:
     assert said(order, sure) is None
+
+
+def opening(seconds: int, count: int) -> str:
+    voice = Voice(
+        speech_ms=1_000 * seconds,
+        pitch_median_hz=150.0,
+        pitch_low_hz=140.0,
+        pitch_high_hz=160.0,
+        voiced_share=0.8,
+        level_dbfs=-20.0,
+        snr_db=30.0,
+        syllable_rate_hz=4.5,
+        pause_count=3,
+        pause_ms=900,
+        longest_pause_ms=400,
+    )
+    speakers = Speakers(turns=(), count=count, overlap_ms=0, scope="recording", sure=True)
+    segment = a_clip(
+        silence(1_000 * seconds),
+        (0, 1_000 * seconds),
+        profile=(ProfileEntry(event_class=EventClass.SPEECH, share=1.0, strength=0.9),),
+    ).segment
+    rows = [a_row("voice", voice=voice), a_row("onnx_diarization", speakers=speakers)]
+    claim = derive_claim(OPENING, Rows(segment, rows))
+    assert claim is not None
+    return claim.text
+
+
+def test_nobody_in_particular_speaks_where_several_people_do() -> None:
+    openings = {count: [opening(seconds, count) for seconds in range(3, 30)] for count in (1, 2)}
+    assert any("someone" in text.lower() for text in openings[1])
+    assert len(set(openings[2])) > 5
+    assert not any(word in text.lower() for text in openings[2] for word in ("someone", "somebody", "utterance"))
