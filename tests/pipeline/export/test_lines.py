@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lhotse.kaldi import load_kaldi_data_dir
 
 from soundseam.schemas.sample import Sample, Split
 from tests.pipeline.export.exports import audio_in, decode, export, lines_of, samples_in
@@ -138,6 +139,19 @@ def test_qwen_s_contents_are_lists_of_parts(corpus: Path, tmp_path: Path) -> Non
         assert [part["type"] for part in assistant["content"]] == ["text"]
 
 
+def test_qwen_s_own_processor_reads_the_lists(corpus: Path, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    from tests.trainers.tiny_qwen import tiny_tokenizer
+
+    features = transformers.WhisperFeatureExtractor(feature_size=128, chunk_length=1)
+    processor = transformers.Qwen2AudioProcessor(features, tiny_tokenizer())
+    for _, line in exported(corpus, tmp_path, "qwen"):
+        parts = [part for message in line["messages"] for part in message["content"]]
+        prompt = processor.apply_chat_template(line["messages"], processor.default_chat_template, tokenize=False)
+        assert prompt.count("<|AUDIO|>") == sum(part["type"] == "audio" for part in parts) > 0
+        assert all(part["text"] in prompt for part in parts if part["type"] == "text")
+
+
 def test_a_kaldi_folder_holds_sorted_transcripts(corpus: Path, tmp_path: Path) -> None:
     export(corpus, tmp_path, "kaldi")
     wanted = {one.segment_ids[0]: one.answer for one in samples_in(corpus).values() if one.task == "asr"}
@@ -151,6 +165,9 @@ def test_a_kaldi_folder_holds_sorted_transcripts(corpus: Path, tmp_path: Path) -
         assert ids == sorted(ids) == [row[0] for row in tables["wav.scp"]] == [row[0] for row in tables["utt2spk"]]
         assert all(name.startswith(speaker) for name, speaker in tables["utt2spk"])
         assert all(same_audio(path, corpus) for _, path in tables["wav.scp"])
+        if ids:
+            recordings, _, _ = load_kaldi_data_dir(tmp_path / split, 16_000)
+            assert sorted(recordings.ids) == ids
         found |= dict(tables["text"])
     assert found == wanted
 
