@@ -15,7 +15,6 @@ from soundseam.pipeline.commands.run import (
     Workers,
     own_options,
     plan_parts,
-    prepared_run,
     split_beam_options,
 )
 from soundseam.pipeline.commands.terminal import Terminal
@@ -42,7 +41,8 @@ def plan(
 
     Exits with 3 if none of the inputs can be used.
     """
-    from soundseam.pipeline.launch import RunRequest
+    from soundseam.pipeline.commands.display import report_of
+    from soundseam.pipeline.launch import RunRequest, prepare_run
     from soundseam.pipeline.storage.files import use_options
 
     recordings, options = split_beam_options(inputs, runner, own_options(context))
@@ -54,9 +54,7 @@ def plan(
         overrides=tuple(overrides or ()),
         workers=workers,
     )
-    from soundseam.pipeline.commands.display import report_of
-
-    prepared = prepared_run(request)
+    prepared = prepare_run(request)
     terminal.result(report_of(prepared), *plan_parts(prepared, output))
     if not prepared.listing.sources:
         typer.echo("soundseam: none of these inputs can be used: see the reasons above", err=True)

@@ -113,7 +113,7 @@ def run(
     Exit codes: 0 done, 1 failed, 2 wrong set-up, 3 too many or all rejected, 130 interrupted, 143 terminated.
     """
     from soundseam.pipeline.inspection import RunSummary
-    from soundseam.pipeline.launch import Launch, RunRequest, output_in_use
+    from soundseam.pipeline.launch import Launch, RunRequest, output_in_use, prepare_run
     from soundseam.pipeline.storage.files import use_options
     from soundseam.pipeline.storage.ownership import check_output
 
@@ -136,7 +136,7 @@ def run(
         _do_parts(engine, engine_options or (), request, inputs, terminal)
         request = request.model_copy(update={"workers": None})
     with output_in_use(output, is_part=own_part is not None):
-        prepared = prepared_run(request)
+        prepared = prepare_run(request)
         terminal.show(*plan_parts(prepared, output))
         with terminal.progress() as display:
             launch = Launch(request, prepared, options, display)
@@ -224,12 +224,6 @@ def _check_rejects(summary: RunSummary, output: str, max_reject_rate: float | No
             err=True,
         )
         raise typer.Exit(TOO_MANY_REJECTED)
-
-
-def prepared_run(request: RunRequest) -> Prepared:
-    from soundseam.pipeline.launch import prepare_run
-
-    return prepare_run(request)
 
 
 def plan_parts(prepared: Prepared, output: str) -> list[RenderableType]:

@@ -21,7 +21,7 @@ from soundseam.schemas.segment import Boundary, Segment, segment_id_of
 from soundseam.schemas.timespan import TimeSpan
 
 
-class _Line(BaseModel):
+class LabelledLine(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     file: str
@@ -30,7 +30,9 @@ class _Line(BaseModel):
 LineT = TypeVar("LineT", bound=BaseModel)
 
 
-class _Turn(BaseModel):
+class TimedLabel(BaseModel):
+    """What is said of a stretch of a recording, in seconds."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     onset: float
@@ -41,18 +43,18 @@ class _Turn(BaseModel):
         return TimeSpan(round(1000 * self.onset), round(1000 * self.offset))
 
 
-class _SpeakersTurn(_Turn):
+class _SpeakersTurn(TimedLabel):
     speaker: str = ""
     """The speaker; empty if unknown."""
 
 
-class _SceneEvent(_Turn):
+class _SceneEvent(TimedLabel):
     cls: Branch
     role: str = "foreground"
     label: str | None = None
 
 
-class LabelledScene(_Line):
+class LabelledScene(LabelledLine):
     """A mixture with the times of its events."""
 
     duration: float
@@ -65,13 +67,13 @@ class LabelledScene(_Line):
         return [TrueEvent(event.cls, event.span) for event in self.events if event.role == "foreground"]
 
 
-class LabelledClip(_Line):
+class LabelledClip(LabelledLine):
     """A recording of one kind of sound."""
 
     label: Branch
 
 
-class Conversation(_Line):
+class Conversation(LabelledLine):
     """A conversation with its speaker turns."""
 
     turns: tuple[_SpeakersTurn, ...]

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import RenderableType
 from rich.table import Table as RichTable
 
 from soundseam.pipeline.config import SetupError
-from soundseam.pipeline.evaluation.labelled import LabelledFolderError, read_labelled_folder, read_list
+from soundseam.pipeline.evaluation.labelled import (
+    LabelledFolderError,
+    LabelledLine,
+    TimedLabel,
+    read_labelled_folder,
+    read_list,
+)
 from soundseam.pipeline.evaluation.long_claims import FalseText, LongTruth, TrueSpan, false_texts, speaker_mapping
 from soundseam.pipeline.evaluation.named_clips import labels_in
 from soundseam.pipeline.input.sources import recording_id_of
@@ -31,39 +36,25 @@ NEAR_MS = 2_000
 SHOWN = 20
 
 
-class _Line(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    onset: float
-    offset: float
-
-    @property
-    def span(self) -> TimeSpan:
-        return TimeSpan(round(1000 * self.onset), round(1000 * self.offset))
-
-
-class _Kind(_Line):
+class _Kind(TimedLabel):
     kind: str
 
 
-class _Turn(_Line):
+class _Turn(TimedLabel):
     speaker: str
 
 
-class _Piece(_Line):
+class _Piece(TimedLabel):
     piece: str
 
 
-class _Sound(_Line):
+class _Sound(TimedLabel):
     label: str
 
 
-class LongLine(BaseModel):
+class LongLine(LabelledLine):
     """One line of `long.jsonl`."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    file: str
     chapters: tuple[_Kind, ...]
     turns: tuple[_Turn, ...]
     pieces: tuple[_Piece, ...]

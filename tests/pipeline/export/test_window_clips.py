@@ -17,7 +17,7 @@ from tests.pipeline.export.exports import audio_in, export, lines_of, tree
 from tests.pipeline.export.test_pretrain import export as export_packs
 from tests.pipeline.export.test_pretrain import packs_in
 from tests.pipeline.sft.corpora import build_samples, commit_corpus
-from tests.pipeline.sft.long_builders import a_long_recording, commit_long
+from tests.pipeline.sft.long_builders import a_long_recording, build_long_corpus, commit_long
 
 CONFIG = load_sft_config().only(("asr", "long_caption", "long_qa")).model_copy(update={"validation_share": 0.0})
 
@@ -26,10 +26,7 @@ CONFIG = load_sft_config().only(("asr", "long_caption", "long_qa")).model_copy(u
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its source does not exist: windows are put together from the segments."""
     folder = tmp_path_factory.mktemp("long")
-    found = a_long_recording()
-    commit_corpus(folder, [found])
-    commit_long(folder, found)
-    build_samples(folder, CONFIG)
+    build_long_corpus(folder, CONFIG)
     return folder
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from soundseam.pipeline.sft.build import SftConfig
 from soundseam.pipeline.sft.material import RecordingMaterial
 from soundseam.pipeline.storage.commits import Commit, new_commit, prepare_output, shard_of
 from soundseam.schemas.event import EventClass
@@ -34,6 +35,7 @@ from tests.pipeline.sft.builders import (
     spoken,
     with_speakers,
 )
+from tests.pipeline.sft.corpora import build_samples, commit_corpus
 from tests.support.builders import a_segment
 
 SECOND = 1_000
@@ -167,3 +169,11 @@ def commit_long(output: Path | str, made: RecordingMaterial, key: str = "1") -> 
             for row in members:
                 if row is not None:
                     writer.append(table, row)
+
+
+def build_long_corpus(folder: Path, config: SftConfig) -> None:
+    """A corpus of one long recording whose source does not exist, with its samples."""
+    found = a_long_recording()
+    commit_corpus(folder, [found])
+    commit_long(folder, found)
+    build_samples(folder, config)

@@ -23,7 +23,7 @@ from soundseam.schemas.sample import Sample, Scoring, Split
 from soundseam.schemas.tables import LongTable
 from tests.pipeline.sft.builders import a_rich_recording
 from tests.pipeline.sft.corpora import build_samples, commit_corpus, planned
-from tests.pipeline.sft.long_builders import a_long_recording, commit_long
+from tests.pipeline.sft.long_builders import a_long_recording, build_long_corpus, commit_long
 
 LONG = ("long_caption", "long_transcript", "long_qa")
 CONFIG = load_sft_config().only((*LONG, "key"))
@@ -62,10 +62,7 @@ def caption_of(of: RecordingMaterial) -> RecordingCaption:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("long")
-    found = a_long_recording()
-    commit_corpus(folder, [found])
-    commit_long(folder, found)
-    build_samples(folder, EVERY)
+    build_long_corpus(folder, EVERY)
     return folder
 
 
