@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from soundseam.pipeline.config import RunConfig, SetupError, available, load_config, server_settings
 from soundseam.pipeline.doctor import fitting_workers, usable_cores, usable_gpus
-from soundseam.pipeline.input.inputs import SourceIndex
+from soundseam.pipeline.input.index import INDEX_FOLDER, SourceIndex, index_folder, index_uri
 from soundseam.pipeline.input.sources import Listing, Part, list_sources
 from soundseam.pipeline.inspection import (
     PartSummary,
@@ -54,8 +54,6 @@ if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
 _LOGGER = logging.getLogger(__name__)
-INDEX_FILE = "sources.parquet"
-PART_INDEXES = "sources"
 LOCAL_RUNNERS = ("DirectRunner", "FnApiRunner")
 
 
@@ -146,18 +144,12 @@ def prepare_with(config: RunConfig, request: RunRequest, unavailable: tuple[str,
 
 
 def _index_of(request: RunRequest) -> SourceIndex:
-    """A part writes an index of its own; the whole run takes in those of all parts."""
+    """A part writes an index of its own; the whole run takes in those of all parts and jobs."""
+    own = index_uri(request.output)
     if request.part:
-        return SourceIndex(
-            files.join(_part_indexes(request.output), f"{request.part.number}-of-{request.part.total}.parquet"),
-            [files.join(request.output, RUN_FOLDER, INDEX_FILE)],
-        )
-    parts = [stat.uri for stat in files.list_files(_part_indexes(request.output))]
-    return SourceIndex(files.join(request.output, RUN_FOLDER, INDEX_FILE), parts)
-
-
-def _part_indexes(output: str) -> str:
-    return files.join(output, RUN_FOLDER, PART_INDEXES)
+        name = f"{request.part.number}-of-{request.part.total}.parquet"
+        return SourceIndex(files.join(index_folder(request.output), name), [own])
+    return SourceIndex(own, [stat.uri for stat in files.list_files(index_folder(request.output))])
 
 
 @contextmanager
@@ -222,8 +214,8 @@ class Launch:
         begin_retries(output, self.prepared.lost)
         totals = self._do_tasks()
         sweep(output, {**wanted_keys(config, self.prepared.listing.sources), LIST_STAGE: listed})
-        files.delete([stat.uri for stat in files.list_files(_part_indexes(output))])
-        files.remove_empty_folders(files.join(output, RUN_FOLDER), [PART_INDEXES])
+        files.delete([stat.uri for stat in files.list_files(index_folder(output))])
+        files.remove_empty_folders(files.join(output, RUN_FOLDER), [INDEX_FOLDER])
         corpus = inspect_corpus(output)
         lost = self._still_lost()
         summary = RunSummary(

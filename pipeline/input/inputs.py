@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import glob
-import hashlib
-import io
 import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.input.manifest import Entry, is_manifest, read_manifest
+from soundseam.pipeline.input.manifest_rows import Piece
 from soundseam.pipeline.storage import files
-from soundseam.pipeline.storage.files import FileStat, UnsupportedSchemeError
+from soundseam.pipeline.storage.files import UnsupportedSchemeError
 from soundseam.pipeline.storage.ownership import OwnFiles
 from soundseam.pipeline.storage.redact import as_utf8, redact_text, redact_uri
 from soundseam.pipeline.work import LEFT_OUT
-from soundseam.schemas.record import Record
 from soundseam.schemas.recording import Rejected
-from soundseam.schemas.tables import arrow_schema, records_of, table_of
 
 _SUFFIXES = """
 .3g2 .3ga .3gp .3gpp .3gpp2 .aac .ac3 .adts .aif .aifc .aiff .amr .ape .asf .au .avi .awb .bwf .caf .dff .dsf .dts
@@ -38,6 +34,16 @@ AUDIO_SUFFIXES = frozenset(_SUFFIXES.split())
 _GLOB = re.compile(r"[*?\[]")
 
 
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest among the inputs, not read yet."""
+
+    uri: str
+
+
+Listed = Entry | Rejected | Manifest
+
+
 def read_inputs(inputs: Sequence[str], output: str | None = None) -> Iterator[Entry | Rejected]:
     """The recordings in `inputs`, in order, and rejects for lines of manifests that cannot be used.
 
@@ -48,24 +54,52 @@ def read_inputs(inputs: Sequence[str], output: str | None = None) -> Iterator[En
     """
     own = OwnFiles(output)
     for item in inputs:
-        try:
-            found = False
-            for entry in _local_input(item, own) if files.is_local(item) else _remote_input(item, own):
-                found = found or not (isinstance(entry, Rejected) and entry.reason == LEFT_OUT)
-                yield entry
-        except UnsupportedSchemeError as error:
-            raise SetupError(f"{redact_uri(item)}: {error}") from error
-        except (OSError, ValueError) as error:
-            raise SetupError(redact_text(f"cannot read the input {item}: {error}", item)) from error
+        found = False
+        with _reading(item):
+            for listed in list_input(item, own):
+                for entry in read_listed(listed, own) if isinstance(listed, Manifest) else (listed,):
+                    found = found or is_usable(entry)
+                    yield entry
         if not found:
-            raise SetupError(
-                f"{redact_uri(item)} matches no recording: give a folder with audio, a glob in quotes, audio "
-                "files, or a "
-                "manifest (.jsonl, .csv, .parquet). Files written by Soundseam do not count"
-            )
+            raise nothing_in(item)
 
 
-def _local_input(item: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
+def list_input(item: str, own: OwnFiles) -> Iterator[Listed]:
+    """What one input names, in any order; manifests are not opened."""
+    return _local_input(item, own) if files.is_local(item) else _remote_input(item, own)
+
+
+def read_listed(manifest: Manifest, own: OwnFiles, piece: Piece | None = None) -> Iterator[Entry | Rejected]:
+    """The entries of a manifest, or of a piece of it. Raises SetupError for one that names something in OUT."""
+    for entry in read_manifest(manifest.uri, piece):
+        if isinstance(entry, Entry):
+            _refuse_output(entry.uri, own)
+        yield entry
+
+
+def is_usable(entry: Entry | Rejected) -> bool:
+    """Whether an input with this entry matches something."""
+    return not (isinstance(entry, Rejected) and entry.reason == LEFT_OUT)
+
+
+def nothing_in(item: str) -> SetupError:
+    return SetupError(
+        f"{redact_uri(item)} matches no recording: give a folder with audio, a glob in quotes, audio files, or a "
+        "manifest (.jsonl, .csv, .parquet). Files written by Soundseam do not count"
+    )
+
+
+@contextmanager
+def _reading(item: str) -> Iterator[None]:
+    try:
+        yield
+    except UnsupportedSchemeError as error:
+        raise SetupError(f"{redact_uri(item)}: {error}") from error
+    except (OSError, ValueError) as error:
+        raise SetupError(redact_text(f"cannot read the input {item}: {error}", item)) from error
+
+
+def _local_input(item: str, own: OwnFiles) -> Iterator[Listed]:
     path = files.local_path(item)
     if path.is_dir():
         _refuse_output(item, own)
@@ -80,7 +114,7 @@ def _local_input(item: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
                 yield from _file(match, own)
 
 
-def _remote_input(item: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
+def _remote_input(item: str, own: OwnFiles) -> Iterator[Listed]:
     if is_manifest(item) and files.exists(item):
         yield from _file(item, own)
     elif not item.endswith("/") and files.is_remote_file(item):
@@ -97,16 +131,13 @@ def _remote_input(item: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
         yield from _folder(item, own)
 
 
-def _file(item: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
-    """The recordings of a file given by name: those of a manifest, else itself."""
-    if not is_manifest(item):
-        _refuse_output(item, own)
-        yield Entry(_openable(item))
+def _file(item: str, own: OwnFiles) -> Iterator[Listed]:
+    """A manifest, or a file given by name."""
+    if is_manifest(item):
+        yield Manifest(item)
         return
-    for entry in read_manifest(item):
-        if isinstance(entry, Entry):
-            _refuse_output(entry.uri, own)
-        yield entry
+    _refuse_output(item, own)
+    yield Entry(_openable(item))
 
 
 def _refuse_output(uri: str, own: OwnFiles) -> None:
@@ -117,7 +148,7 @@ def _refuse_output(uri: str, own: OwnFiles) -> None:
 def _folder(folder: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
     unreadable: list[OSError] = []
     left_out: Counter[str] = Counter()
-    for stat in files.list_files(folder, unreadable.append):
+    for stat in files.walk_files(folder, unreadable.append):
         parts = files.relative_to(stat.uri, folder).split("/")
         if any(part[0] == "." for part in parts) or own.holds(stat.uri):
             continue
@@ -139,7 +170,8 @@ def _folder(folder: str, own: OwnFiles) -> Iterator[Entry | Rejected]:
 
 def _left_out(folder: str, suffixes: Counter[str]) -> Rejected:
     """One row for all files of a folder without an audio suffix."""
-    named = [f"{count:,} {suffix or 'without one'}" for suffix, count in suffixes.most_common(_NAMED_SUFFIXES)]
+    most = sorted(suffixes.items(), key=lambda item: (-item[1], item[0] == "", item[0]))[:_NAMED_SUFFIXES]
+    named = [f"{count:,} {suffix or 'without one'}" for suffix, count in most]
     more = f" and {len(suffixes) - len(named)} more suffixes" if len(suffixes) > len(named) else ""
     return Rejected(
         recording_id=None,
@@ -171,74 +203,3 @@ def source_uri_of(uri: str) -> str:
     are not UTF-8 are written as `\\xff`.
     """
     return as_utf8(files.local_path(uri).as_posix()) if files.is_local(uri) else redact_uri(uri)
-
-
-class IndexedSource(Record):
-    """One row of the index: a file's state when its bytes were hashed."""
-
-    uri_key: str
-    """Hash of the complete URI; of the absolute path if it is local."""
-    size_bytes: int
-    modified_s: float
-    recording_id: str
-
-
-class SourceIndex:
-    """Hashes by (URI, size, modification time), in one Parquet file. It contains no URIs, and so no secrets."""
-
-    def __init__(self, uri: str, others: Sequence[str] = ()) -> None:
-        """Reads the index at `uri`; it is empty if the file is missing or has another format.
-
-        What the index files at `others` know is added, and saved with it.
-        """
-        self._uri = uri
-        self._entries = _read_index(uri) if files.exists(uri) else {}
-        known = len(self._entries)
-        for other in others:
-            self._entries = {**_read_index(other), **self._entries}
-        self._changed = len(self._entries) > known
-
-    def recording_id(self, stat: FileStat) -> str | None:
-        """The id of a file that has not changed since; None if unknown."""
-        entry = self._entries.get(_uri_key(stat.uri))
-        if entry is None or (entry.size_bytes, entry.modified_s) != (stat.size_bytes, stat.modified_s):
-            return None
-        return entry.recording_id
-
-    def remember(self, stat: FileStat, recording_id: str) -> None:
-        """Stores the id of a file with its `stat` from before its bytes were read."""
-        if stat.modified_s == 0.0:
-            return  # a filesystem without modification times
-        entry = IndexedSource(
-            uri_key=_uri_key(stat.uri),
-            size_bytes=stat.size_bytes,
-            modified_s=stat.modified_s,
-            recording_id=recording_id,
-        )
-        self._changed |= self._entries.get(entry.uri_key) != entry
-        self._entries[entry.uri_key] = entry
-
-    def save(self) -> None:
-        """Writes the index atomically, if anything was added."""
-        if not self._changed:
-            return
-        buffer = io.BytesIO()
-        rows = [self._entries[key] for key in sorted(self._entries)]
-        pq.write_table(table_of(rows, IndexedSource), buffer, compression="zstd")
-        files.write_atomically(self._uri, buffer.getvalue())
-        self._changed = False
-
-
-def _read_index(uri: str) -> dict[str, IndexedSource]:
-    try:
-        table = pq.read_table(io.BytesIO(files.read_bytes(uri)))
-    except (pa.ArrowException, FileNotFoundError):
-        return {}
-    if not table.schema.equals(arrow_schema(IndexedSource)):
-        return {}
-    return {entry.uri_key: entry for entry in records_of(table, IndexedSource)}
-
-
-def _uri_key(uri: str) -> str:
-    name = str(files.local_path(uri).absolute()) if files.is_local(uri) else uri
-    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from soundseam.annotators.wording.language_names import UnknownLanguageError, language_tag
 from soundseam.pipeline.config import SetupError
-from soundseam.pipeline.input.manifest_rows import BadLineError, Row, Value, read_rows
+from soundseam.pipeline.input.manifest_rows import BadLineError, Piece, Row, Value, read_rows
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.files import FileStat
 from soundseam.pipeline.storage.redact import has_scheme, redact_text, redact_uri
@@ -47,6 +47,8 @@ class Entry:
     language: str | None = None
     interval: TimeSpan | None = None
     metadata: Mapping[str, Value] = field(default_factory=dict)
+    line: int = field(default=0, compare=False)
+    """Of the manifest; 0 for a file given directly."""
     stat: FileStat | None = None
     """From a listing, if there was one: avoids a million separate requests."""
 
@@ -55,15 +57,15 @@ def is_manifest(uri: str) -> bool:
     return uri.lower().endswith(MANIFEST_SUFFIXES)
 
 
-def read_manifest(uri: str) -> Iterator[Entry | Rejected]:
-    """The lines of a manifest in order, each an entry or a reject.
+def read_manifest(uri: str, piece: Piece | None = None) -> Iterator[Entry | Rejected]:
+    """The lines of a manifest in order, or those of a piece of it, each an entry or a reject.
 
     An entry with an unknown language is followed by a row that says so. Raises SetupError for a file that is not a
-    manifest, or has no usable line.
+    manifest, or, read as a whole, has no usable line.
     """
     with_uri = used = 0
     problems: list[str] = []
-    for number, row in read_rows(uri):
+    for number, row in read_rows(uri, piece):
         try:
             if isinstance(row, BadLineError):
                 raise row
@@ -77,6 +79,8 @@ def read_manifest(uri: str) -> Iterator[Entry | Rejected]:
             with_uri += isinstance(row, BadLineError)
             problems = [*problems, f"line {number}: {error}"][:SHOWN_PROBLEMS]
             yield _rejected(uri, "bad_manifest_line", f"line {number}: {error}")
+    if piece is not None:
+        return
     if problems and not with_uri:
         raise SetupError(f"{redact_uri(uri)} has no column uri: rename the column with paths or URIs to uri")
     if problems and not used:
@@ -108,6 +112,7 @@ def _entry(manifest: str, number: int, row: Row) -> tuple[Entry, str]:
         language=language,
         interval=interval,
         metadata=metadata,
+        line=number,
     )
     return entry, language_problem
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from soundseam.pipeline.config import SetupError
-from soundseam.pipeline.input.inputs import SourceIndex, read_inputs, source_uri_of
+from soundseam.pipeline.input.index import SourceIndex
+from soundseam.pipeline.input.inputs import read_inputs, source_uri_of
 from soundseam.pipeline.input.join import join_entries
 from soundseam.pipeline.input.manifest import Entry
 from soundseam.pipeline.storage import files
@@ -74,41 +75,57 @@ def list_sources(
         if isinstance(item, Rejected):
             if part is None:
                 rejected.append(item)
-        elif part is None or part.holds(_normal_uri(item.uri)):
-            by_uri.setdefault(_normal_uri(item.uri), []).append(item)
+        elif part is None or part.holds(normal_uri(item.uri)):
+            by_uri.setdefault(normal_uri(item.uri), []).append(item)
+    identified = list(identify(by_uri, index))
+    rejected += [one for one in identified if isinstance(one, Rejected)]
+    listing = join_found(one for one in identified if isinstance(one, Found))
+    return Listing(listing.sources, in_order([*rejected, *listing.rejected]))
+
+
+def in_order(rejected: Iterable[Rejected]) -> tuple[Rejected, ...]:
+    return tuple(sorted(rejected, key=lambda row: (row.source_uri, row.reason, row.detail)))
+
+
+def identify(by_uri: Mapping[str, Sequence[Entry]], index: SourceIndex | None) -> Iterator[Found | Rejected]:
+    """Each file with the hash of its bytes, or why it has none. `index` is extended, but not saved."""
     with ThreadPoolExecutor(HASH_THREADS) as pool:
-        hashed = list(pool.map(lambda item: _hashed(item[0], item[1][0].stat, index), by_uri.items()))
-    by_content: dict[str, list[_Found]] = {}
-    for (uri, entries), result in zip(by_uri.items(), hashed, strict=True):
-        if isinstance(result, Rejected):
-            rejected.append(result)
-            continue
-        stat, recording_id = result
-        if index is not None:
-            index.remember(stat, recording_id)
-        by_content.setdefault(recording_id, []).append(_Found(source_uri_of(uri), uri, stat.size_bytes, entries))
-    sources = []
-    for recording_id, found in by_content.items():
-        source, more = _source(recording_id, sorted(found, key=lambda one: (one.source_uri, one.uri)))
+        hashed = pool.map(lambda item: _hashed(item[0], item[1][0].stat, index), by_uri.items())
+        for (uri, entries), result in zip(by_uri.items(), hashed, strict=True):
+            if isinstance(result, Rejected):
+                yield result
+                continue
+            stat, recording_id = result
+            if index is not None:
+                index.remember(stat, recording_id)
+            yield Found(source_uri_of(uri), uri, stat.size_bytes, recording_id, tuple(entries))
+
+
+def join_found(found: Iterable[Found]) -> Listing:
+    """Each recording once, under its first source_uri, and rows for its other files and for contradictions."""
+    by_content: dict[str, list[Found]] = {}
+    for one in found:
+        by_content.setdefault(one.recording_id, []).append(one)
+    sources, rejected = [], []
+    for members in by_content.values():
+        source, more = _source(sorted(members, key=lambda one: (one.source_uri, one.uri)))
         sources.append(source)
         rejected.extend(more)
-    return Listing(
-        tuple(sorted(sources, key=lambda source: (source.source_uri, source.uri))),
-        tuple(sorted(rejected, key=lambda row: (row.source_uri, row.reason, row.detail))),
-    )
+    return Listing(tuple(sorted(sources, key=lambda source: (source.source_uri, source.uri))), in_order(rejected))
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """A file that could be read, and its entries."""
 
     source_uri: str
     uri: str
     size_bytes: int
-    entries: Sequence[Entry]
+    recording_id: str
+    entries: tuple[Entry, ...]
 
 
-def _normal_uri(uri: str) -> str:
+def normal_uri(uri: str) -> str:
     """The normalised spelling of a local path: `./a//b` is `a/b`. `..` remains, since its meaning depends on links."""
     if not files.is_local(uri) or uri.startswith("file://"):
         return uri
@@ -138,9 +155,10 @@ def recording_id_of(uri: str) -> str:
     return files.sha256_of(uri)[:RECORDING_ID_DIGITS]
 
 
-def _source(recording_id: str, found: Sequence[_Found]) -> tuple[Source, list[Rejected]]:
+def _source(found: Sequence[Found]) -> tuple[Source, list[Rejected]]:
     """One source for files with the same bytes, represented by the first of them; and rows to report."""
     first = found[0]
+    recording_id = first.recording_id
     joined = join_entries([entry for one in found for entry in one.entries])
     source = Source(
         uri=first.uri,

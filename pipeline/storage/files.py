@@ -107,16 +107,21 @@ def is_remote_file(uri: str) -> bool:
     return _remote(uri).is_file(uri)
 
 
-def list_files(folder: str, on_error: Callable[[OSError], None] | None = None) -> list[FileStat]:
-    """The regular files under `folder`, at any depth, in order of their URIs; none if there is no such folder.
+def walk_files(folder: str, on_error: Callable[[OSError], None] | None = None) -> Iterator[FileStat]:
+    """The regular files under `folder`, at any depth, in any order, one in memory at a time; none if there is no such
+    folder.
 
     Links to files count as files; links to folders are not followed, to avoid loops. `on_error` is called for folders
     that exist but cannot be listed.
     """
     if is_local(folder):
-        return sorted(_walk(folder.rstrip("/") or "/", on_error), key=lambda stat: stat.uri)
-    found = _remote(folder).list_under(folder.rstrip("/") + "/")
-    return sorted(found, key=lambda stat: stat.uri)
+        return _walk(folder.rstrip("/") or "/", on_error)
+    return _remote(folder).list_under(folder.rstrip("/") + "/")
+
+
+def list_files(folder: str, on_error: Callable[[OSError], None] | None = None) -> list[FileStat]:
+    """The same in order of their URIs."""
+    return sorted(walk_files(folder, on_error), key=lambda stat: stat.uri)
 
 
 def match_files(pattern: str) -> list[FileStat]:

@@ -16,7 +16,7 @@ from soundseam.pipeline.commands.display import (
     reading_line,
 )
 from soundseam.pipeline.config import load_config
-from soundseam.pipeline.input.inputs import SourceIndex
+from soundseam.pipeline.input.index import SourceIndex
 from soundseam.pipeline.input.sources import Listing
 from soundseam.pipeline.inspection import Inspection, RunSummary
 from soundseam.pipeline.launch import Prepared

@@ -16,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundseam.pipeline.config import SetupError
-from soundseam.pipeline.input.inputs import SourceIndex, source_uri_of
+from soundseam.pipeline.input.index import SourceIndex
+from soundseam.pipeline.input.inputs import source_uri_of
 from soundseam.pipeline.input.sources import Part, list_sources
 from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.files import FileStat
 from tests.pipeline.input.builders import manifest, names, put, reasons
 from tests.support.memory_files import MemoryFileSystem
 
@@ -47,7 +49,7 @@ def test_a_folder_gives_the_audio_and_video_below_it(tmp_path: Path) -> None:
     (left_out,) = listing.rejected
     assert left_out.reason == "left_out_by_suffix"
     assert left_out.detail == (
-        "3 files of the folder were skipped because of their suffix: 1 .txt, 1 .jsonl, 1 without one"
+        "3 files of the folder were skipped because of their suffix: 1 .jsonl, 1 .txt, 1 without one"
     )
 
 
@@ -318,3 +320,11 @@ def test_adding_a_recording_changes_no_other(tmp_path: Path) -> None:
     put(tmp_path / "a.wav")
     put(tmp_path / "c.wav")
     assert before in list_sources([str(tmp_path)]).sources
+
+
+def test_a_file_with_the_checksum_of_its_store_is_known_whenever_it_was_written(tmp_path: Path) -> None:
+    index = SourceIndex(str(tmp_path / "index.parquet"))
+    index.remember(FileStat("s3://bucket/a.wav", 9, 1.0, "etag"), "f" * 32)
+    assert index.recording_id(FileStat("s3://bucket/a.wav", 9, 2.0, "etag")) == "f" * 32
+    assert index.recording_id(FileStat("s3://bucket/a.wav", 9, 1.0, "other")) is None
+    assert index.recording_id(FileStat("s3://bucket/b.wav", 9, 1.0, "etag")) is None
