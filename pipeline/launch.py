@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from soundseam.pipeline.config import RunConfig, SetupError, available, load_config, server_settings
 from soundseam.pipeline.doctor import fitting_workers, usable_cores, usable_gpus
+from soundseam.pipeline.engines.beam import RunnerJob
 from soundseam.pipeline.input.index import INDEX_FOLDER, SourceIndex, index_folder, index_uri
 from soundseam.pipeline.input.sources import Listing, Part, list_sources
 from soundseam.pipeline.inspection import (
@@ -295,7 +296,7 @@ class Launch:
         if self.request.is_local:
             run_local(tasks, LocalJob(group, watcher, self.prepared.workers, self.request.stall_timeout_s))
         else:
-            group(tasks, ProgressLog())
+            RunnerJob(group, self.request.output, self.request.runner, watcher).do(tasks)
 
 
 @dataclass(frozen=True)

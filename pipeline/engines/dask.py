@@ -28,6 +28,10 @@ class DaskEngine:
     def cores(self) -> int:
         return sum(self._client.nthreads().values())
 
+    @property
+    def logs(self) -> str:
+        return "the logs of Dask are where its workers were started"
+
     def run(self, tasks: Sequence[PartTask]) -> Iterator[PartOutcome]:
         from distributed import as_completed
 

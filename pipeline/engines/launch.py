@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from soundseam.pipeline.config import load_config
 from soundseam.pipeline.engines import connect
+from soundseam.pipeline.engines.beam import LOGS_FOLDER, clear_logs
 from soundseam.pipeline.engines.parts import Engine, PartOutcome, PartTask
 from soundseam.pipeline.input.inputs import read_inputs
 from soundseam.pipeline.input.manifest import Entry
 from soundseam.pipeline.launch import RunRequest
 from soundseam.pipeline.local.supervisor import WorkerFailedError
-from soundseam.pipeline.storage.commits import read_commits
+from soundseam.pipeline.storage import files
+from soundseam.pipeline.storage.commits import RUN_FOLDER, read_commits
 from soundseam.pipeline.work import CAPTIONS_STAGE
 
 PARTS_A_CORE = 3
@@ -51,10 +53,17 @@ class EngineRun:
         with closing(connect(self.address, self.options)) as engine:
             tasks = self._tasks(engine.cores, total)
             show(f"{total:,} files in {len(tasks):,} parts on {engine.cores:,} cores of {self.address}")
+            clear_logs(self.request.output)
             progress = _Progress(self.request.output, total, len(tasks), show)
-            failed = [outcome for outcome in _outcomes(engine, tasks, progress) if outcome.exit_code]
+            try:
+                failed = [outcome for outcome in _outcomes(engine, tasks, progress) if outcome.exit_code]
+            except WorkerFailedError as error:
+                raise WorkerFailedError(f"{error}. {progress.line()}; {engine.logs}") from error
         if failed:
-            raise WorkerFailedError(f"{len(failed)} of {len(tasks)} parts failed: {_named(failed)}. {progress.line()}")
+            logs = f"the logs of parts are in {files.join(self.request.output, RUN_FOLDER, LOGS_FOLDER)}"
+            raise WorkerFailedError(
+                f"{len(failed)} of {len(tasks)} parts failed: {_named(failed)}. {progress.line()}; {logs}"
+            )
         show(f"The engine has done its parts: {progress.line()}")
 
     def _tasks(self, cores: int, files: int) -> list[PartTask]:
@@ -70,6 +79,7 @@ class EngineRun:
                 part=f"{number}/{total}",
                 arguments=(*arguments, "--part", f"{number}/{total}"),
                 folder=self.folder,
+                output=self.request.output,
                 cores=each,
             )
             for number in range(1, total + 1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from soundseam.pipeline.engines.beam import save_log
+from soundseam.pipeline.storage import files
 from soundseam.schemas.record import Record
 
 MAX_TAIL = 2_000
@@ -23,7 +26,13 @@ class PartTask(Record):
     """Of the command `soundseam`."""
     folder: str
     """Where the command was typed: relative inputs are below it."""
+    output: str
     cores: int
+
+    @property
+    def log(self) -> str:
+        """The name of its log."""
+        return f"part-{self.part.replace('/', '-of-')}.log"
 
 
 class PartOutcome(Record):
@@ -43,6 +52,11 @@ class Engine(Protocol):
         """Cores of all workers together."""
         ...
 
+    @property
+    def logs(self) -> str:
+        """Where the cluster's own logs are, in words."""
+        ...
+
     def run(self, tasks: Sequence[PartTask]) -> Iterator[PartOutcome]:
         """The outcomes in the order in which they come. Raises WorkerFailedError if the cluster gives up."""
         ...
@@ -60,5 +74,9 @@ def do_part(task: PartTask) -> PartOutcome:
     process = subprocess.run(  # noqa: S603 - our own command, without a shell
         command, cwd=task.folder, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
-    said = (process.stdout + process.stderr)[-MAX_TAIL:].decode(errors="replace")
-    return PartOutcome(part=task.part, exit_code=process.returncode, tail=said)
+    said = process.stdout + process.stderr
+    if process.returncode:
+        output = str(Path(task.folder, task.output)) if files.is_local(task.output) else task.output
+        with contextlib.suppress(OSError):  # OUT itself may be what failed
+            save_log(output, task.log, said)
+    return PartOutcome(part=task.part, exit_code=process.returncode, tail=said[-MAX_TAIL:].decode(errors="replace"))

@@ -32,6 +32,10 @@ class RayEngine:
 
         return int(ray.cluster_resources().get("CPU", 0))
 
+    @property
+    def logs(self) -> str:
+        return "the logs of Ray are in /tmp/ray/session_latest/logs on its nodes"
+
     def run(self, tasks: Sequence[PartTask]) -> Iterator[PartOutcome]:
         import ray
 

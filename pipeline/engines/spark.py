@@ -33,6 +33,10 @@ class SparkEngine:
     def cores(self) -> int:
         return int(self._context.defaultParallelism)
 
+    @property
+    def logs(self) -> str:
+        return "the logs of Spark are in the folder work of its workers"
+
     def run(self, tasks: Sequence[PartTask]) -> Iterator[PartOutcome]:
         from py4j.protocol import Py4JError
 

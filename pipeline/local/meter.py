@@ -89,6 +89,16 @@ class Meter:
             for name in step.recording_ids:
                 self._pass(name, self._left.get(name, 0) & bit)
 
+    def take_committed(self, stage: str, recording_ids: Collection[str]) -> None:
+        """Counts what others have done at a stage, in a time that nobody measured."""
+        if not recording_ids:
+            return
+        self._first_step_s = self._first_step_s or time.monotonic()
+        bit = 1 << self._stages.index(stage)
+        for name in recording_ids:
+            self._pass(name, self._left.get(name, 0) & bit)
+        self.finish([name for name in recording_ids if not self._left.get(name, 0)])
+
     def finish(self, recording_ids: Collection[str]) -> None:
         """Counts recordings with nothing left to do."""
         for name in recording_ids:
@@ -162,5 +172,7 @@ class Meter:
         """stage → seconds on one core per second of recordings: as expected, and ever more as measured in this run."""
         return {
             stage: (PRIOR_S + self._seconds[stage]) / (PRIOR_S / cost + self._passed_ms[stage] / 1000)
+            if self._seconds[stage]
+            else cost
             for stage, cost in self._costs.items()
         }

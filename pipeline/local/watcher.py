@@ -50,6 +50,16 @@ class RunWatcher:
             self._usage[step.stage] = self._usage.get(step.stage, Usage()) + step.usage
         self._meter.take_step(step, seconds)
 
+    def take_committed(self, stage: str, recording_ids: Collection[str]) -> None:
+        """Counts recordings that others, such as the workers of a cluster, have committed at a stage."""
+        self._meter.take_committed(stage, recording_ids)
+
+    def done(self) -> str:
+        """What is done, in words."""
+        reading = self._meter.read()
+        done = f"{reading.recordings_done:,} of {reading.recordings:,} recordings are done"
+        return f"{done}, {reading.share:.0%} of the work"
+
     def finish(self, recording_ids: Collection[str]) -> None:
         self._meter.finish(recording_ids)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.engines.beam import RunnerJob
 from soundseam.pipeline.launch import LOCAL_RUNNERS
 from soundseam.pipeline.local.meter import Meter
 from soundseam.pipeline.local.progress import ProgressLog
@@ -113,13 +114,13 @@ def build_planned(plan: Plan, build: LocalBuild, display: Display) -> None:
     """Does the work of a plan of stages that are derived from the tables."""
     if plan.is_empty:
         return
-    if build.runner not in LOCAL_RUNNERS:
-        build.group(plan.tasks, ProgressLog())
-        return
     costs = {stage.stage: _COST for stage in plan.stages}
     durations = {source.recording_id: 60_000 for work in plan.tasks for source in work.sources}
     watcher = RunWatcher(build.output, Meter(plan.tasks, durations, costs, build.workers), display)
-    run_local(plan.tasks, LocalJob(build.group, watcher, build.workers))
+    if build.runner in LOCAL_RUNNERS:
+        run_local(plan.tasks, LocalJob(build.group, watcher, build.workers))
+    else:
+        RunnerJob(build.group, build.output, build.runner, watcher).do(plan.tasks)
 
 
 @dataclass(frozen=True)

@@ -30,19 +30,19 @@ class Cluster:
     """--engine-option that a part of the tests needs: a resource that stands for a GPU."""
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _is_open(port: int) -> bool:
+def is_open(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager
-def _processes(folder: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+def processes(folder: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """A function that starts a process with its log in `folder`; all are killed at the end."""
     started: list[subprocess.Popen[bytes]] = []
 
@@ -65,8 +65,8 @@ def _processes(folder: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]
 
 @contextmanager
 def dask_cluster(folder: Path) -> Iterator[Cluster]:
-    port = _free_port()
-    with _processes(folder) as start:
+    port = free_port()
+    with processes(folder) as start:
         start(
             "scheduler",
             [
@@ -80,7 +80,7 @@ def dask_cluster(folder: Path) -> Iterator[Cluster]:
                 "--no-dashboard",
             ],
         )
-        wait_until(lambda: _is_open(port))
+        wait_until(lambda: is_open(port))
         workers = [
             start(
                 f"worker-{number}",
@@ -104,9 +104,9 @@ def dask_cluster(folder: Path) -> Iterator[Cluster]:
 
 @contextmanager
 def ray_cluster(folder: Path) -> Iterator[Cluster]:
-    port, client_port = _free_port(), _free_port()
+    port, client_port = free_port(), free_port()
     # Not below `folder`: the names of Ray's sockets would be too long.
-    with TemporaryDirectory(prefix="ray-") as short, _processes(folder) as start:
+    with TemporaryDirectory(prefix="ray-") as short, processes(folder) as start:
         environment = {"RAY_TMPDIR": short, "RAY_USAGE_STATS_ENABLED": "0"}
         start(
             "head",
@@ -127,7 +127,7 @@ def ray_cluster(folder: Path) -> Iterator[Cluster]:
             ],
             **environment,
         )
-        wait_until(lambda: _is_open(client_port), 120)
+        wait_until(lambda: is_open(client_port), 120)
         address = f"ray://127.0.0.1:{client_port}"
         wait_until(lambda: _answers(address), 240)
         yield Cluster(address, lambda: _processes_named("ray::do_part"), ("fake_gpu=1",))
@@ -143,7 +143,7 @@ def _answers(ray_address: str) -> bool:
 def spark_cluster(folder: Path) -> Iterator[Cluster]:
     import pyspark
 
-    port = _free_port()
+    port = free_port()
     spark_class = str(Path(pyspark.__file__).parent / "bin" / "spark-class")
     environment = {
         "SPARK_LOCAL_IP": "127.0.0.1",
@@ -151,7 +151,7 @@ def spark_cluster(folder: Path) -> Iterator[Cluster]:
         "PYSPARK_PYTHON": sys.executable,
     }
     deploy = "org.apache.spark.deploy"
-    with _processes(folder) as start:
+    with processes(folder) as start:
         start(
             "master",
             [
@@ -162,11 +162,11 @@ def spark_cluster(folder: Path) -> Iterator[Cluster]:
                 "--port",
                 str(port),
                 "--webui-port",
-                str(_free_port()),
+                str(free_port()),
             ],
             **environment,
         )
-        wait_until(lambda: _is_open(port), 120)
+        wait_until(lambda: is_open(port), 120)
         for number in range(WORKERS):
             start(
                 f"worker-{number}",
@@ -178,7 +178,7 @@ def spark_cluster(folder: Path) -> Iterator[Cluster]:
                     "--memory",
                     "1g",
                     "--webui-port",
-                    str(_free_port()),
+                    str(free_port()),
                     f"spark://127.0.0.1:{port}",
                 ],
                 **environment,

@@ -10,19 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.clusters import CLUSTERS, Cluster, is_missing
-from tests.support.corpora import copy_samples, files_of, quick_profile, run_cli, start_cli, tables_of, wait_until
-
-NAMES = ("sound-bell.flac", "speech-phone-menu.flac", "sound-chime.flac", "speech-circuits-busy.wav")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Inputs, profile, and `out`: what a local run made of them."""
-    folder = tmp_path_factory.mktemp("engines")
-    copy_samples(folder / "inputs", *NAMES)
-    (folder / "inputs" / "empty.wav").write_bytes(b"")
-    run_cli("run", folder / "inputs", "--output", folder / "out", "--profile", quick_profile(folder))
-    return folder
+from tests.support.corpora import files_of, quick_profile, run_cli, start_cli, tables_of, wait_until
 
 
 @pytest.fixture(scope="module", params=CLUSTERS)
@@ -31,6 +19,20 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         pytest.skip(missing)
     with CLUSTERS[request.param](tmp_path_factory.mktemp(request.param)) as running:
         yield running
+
+
+LETHAL = """
+import multiprocessing, os, sys
+
+
+def abort_at_one_recording(event, details):
+    if event == "open" and str(details[0]).endswith("sound-chime.flac") and multiprocessing.parent_process():
+        os.abort()
+
+
+sys.addaudithook(abort_at_one_recording)
+"""
+"""Takes down every process that decodes one of the recordings."""
 
 
 def run_into(folder: Path, output: Path, cluster: Cluster, *more: str) -> list[str | Path]:
@@ -59,8 +61,28 @@ def test_an_engine_gives_the_rows_of_a_local_run_and_does_nothing_twice(
 def test_a_killed_worker_costs_no_row(folder: Path, cluster: Cluster, tmp_path: Path) -> None:
     output = tmp_path / "out"
     process = start_cli(*run_into(folder, output, cluster))
-    wait_until(lambda: any((output / "_run" / "commits").rglob("*.json")) and bool(cluster.worker_pids()))
+    wait_until(lambda: any((output / "_run" / "commits").rglob("*.json")) and bool(cluster.worker_pids()), 240)
     os.kill(cluster.worker_pids()[0], signal.SIGKILL)
     said, errors = process.communicate(timeout=300)
     assert process.returncode == 0, said + errors
     assert tables_of(output) == tables_of(folder / "out")
+
+
+def test_a_recording_that_kills_its_process_is_rejected_and_the_rest_is_done(folder: Path, tmp_path: Path) -> None:
+    if missing := is_missing("dask"):
+        pytest.skip(missing)
+    (tmp_path / "sitecustomize.py").write_text(LETHAL)
+    output = tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        with CLUSTERS["dask"](tmp_path) as cluster:
+            patch.undo()
+            run_cli(*run_into(folder, output, cluster))
+    without = tables_of(folder / "out")
+    (culprit,) = {row["recording_id"] for row in without["recordings"] if "chime" in str(row["source_uri"])}
+    tables = tables_of(output)
+    lost = [row for row in tables["rejected"] if row["recording_id"] == culprit]
+    assert [(row["stage"], row["reason"]) for row in lost] == [("segments", "worker_crashed")]
+    assert tables["captions"] == [
+        row for row in without["captions"] if not str(row["segment_id"]).startswith(str(culprit))
+    ]

@@ -41,6 +41,19 @@ def test_nothing_is_done_at_first() -> None:
     assert reading.audio_ms == 2 * MINUTE
 
 
+def test_what_others_have_committed_counts_without_a_speed() -> None:
+    meter = meter_of(work_at(*COSTS))
+    meter.take_committed("segments", [recording_id_of("a"), recording_id_of("b"), recording_id_of("unknown")])
+    expected = COSTS["segments"] / sum(COSTS.values())
+    assert meter.read().share == pytest.approx(expected)
+    assert meter.read().recordings_done == 0
+    for stage in COSTS:
+        meter.take_committed(stage, [recording_id_of("a")])
+    reading = meter.read()
+    assert (reading.recordings_done, reading.audio_ms_done) == (1, MINUTE)
+    assert meter.stage_metrics() == ()
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, in its only entry; tests set it."""
