@@ -6,6 +6,7 @@ import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from typing import TypeVar
 
 from soundseam.annotators.chat.questions import Usage
 from soundseam.pipeline.config import RunConfig
@@ -22,6 +23,7 @@ NOT_LOST = ("duplicate", "conflicting_entries", "unknown_language", LEFT_OUT)
 """Reasons of rejects in the listing whose audio is nevertheless in the corpus."""
 
 Row = Mapping[str, object]
+NumberT = TypeVar("NumberT", int, float)
 
 
 class RejectCount(Record):
@@ -76,40 +78,119 @@ class Inspection(Record):
         )
 
 
-def inspect_corpus(output: str) -> Inspection:
-    """Reads what is committed; memory only grows with the number of recordings."""
-    corpus = Corpus.load_present(output, stages_in(output))
-    recordings = _Recordings(corpus)
-    segments = _Segments(corpus)
+class CorpusCounts(Record):
+    """The numbers of a corpus, or of one shard, as they can be added."""
+
+    recordings: int = 0
+    audio_ms: int = 0
+    with_segments: int = 0
+    """Recordings with a segment."""
+    listed_with_segments: int = 0
+    """The same of those that are among the inputs of the run."""
+    covered: int = 0
+    """Recordings for which segmentation is done, with or without rows."""
+    segments: int = 0
+    lengths: Mapping[int, int] = {}
+    """length in ms → segments."""
+    branches: Mapping[str, int] = {}
+    class_ms: Mapping[str, float] = {}
+    annotations: Mapping[str, int] = {}
+    captions: int = 0
+    filtered: int = 0
+    windows: int = 0
+    recording_captions: int = 0
+    rejects: Mapping[str, int] = {}
+    """`<stage> <reason>` → rows."""
+
+    def __add__(self, other: CorpusCounts) -> CorpusCounts:
+        """Both together; they have no recording in common."""
+        mine, more = dict(self), dict(other)
+        return CorpusCounts.model_validate(
+            {
+                name: {key: value.get(key, 0) + more[name].get(key, 0) for key in {**value, **more[name]}}
+                if isinstance(value, Mapping)
+                else value + more[name]
+                for name, value in mine.items()
+            }
+        )
+
+
+def count_corpus(corpus: Corpus, unlisted: Collection[str] = frozenset()) -> CorpusCounts:
+    """Reads what is committed; `unlisted` are recordings that are not among the inputs of the run."""
+    recordings = [
+        (str(row["recording_id"]), _number(row["duration_ms"]), _number(row["segment_count"]) > 0)
+        for row in corpus.rows(Table.RECORDINGS, ["recording_id", "duration_ms", "segment_count"])
+    ]
+    with_segments = [name for name, _, has_segments in recordings if has_segments]
+    lengths: Counter[int] = Counter()
+    branches: Counter[str] = Counter()
+    class_ms: Counter[str] = Counter()
+    for row in corpus.rows(Table.SEGMENTS, ["recording_id", "start_ms", "end_ms", "branches", "profile"]):
+        length_ms = _number(row["end_ms"]) - _number(row["start_ms"])
+        lengths[length_ms] += 1
+        branches.update(_strings(row["branches"]))
+        profile = row["profile"]
+        for entry in profile if isinstance(profile, list) else ():
+            class_ms[entry["class"]] += entry["share"] * length_ms
     captions, filtered = (
         sum(1 for _ in corpus.rows(table, ["recording_id"])) for table in (Table.CAPTIONS, Table.FILTERED)
     )
-    rejects = Counter((str(row["stage"]), str(row["reason"])) for row in _rejected(corpus))
-    lost_in_list = sum(
-        rows for (stage, reason), rows in rejects.items() if stage == LIST_STAGE and reason not in NOT_LOST
-    )
-    return Inspection(
-        recordings=recordings.count,
-        audio_ms=recordings.audio_ms,
-        segments=segments.count,
-        segments_ms=sum(length * times for length, times in segments.lengths.items()),
-        median_ms=percentile(segments.lengths, 0.5),
-        p95_ms=percentile(segments.lengths, 0.95),
-        branches=tuple(segments.branches.most_common()),
-        classes=tuple(segments.class_shares()),
-        annotations=tuple(_annotation_rows(corpus)),
+    return CorpusCounts(
+        recordings=len(recordings),
+        audio_ms=sum(length_ms for _, length_ms, _ in recordings),
+        with_segments=len(with_segments),
+        listed_with_segments=sum(name not in unlisted for name in with_segments),
+        covered=len(corpus.keys(SEGMENTS_STAGE)),
+        segments=lengths.total(),
+        lengths=lengths,
+        branches=branches,
+        class_ms=class_ms,
+        annotations=dict(_annotation_rows(corpus)),
         captions=captions,
         filtered=filtered,
         windows=_rows_in(corpus, LongTable.WINDOWS),
         recording_captions=_rows_in(corpus, LongTable.RECORDING_CAPTIONS),
+        rejects=Counter(f"{row['stage']} {row['reason']}" for row in _rejected(corpus)),
+    )
+
+
+def inspect_corpus(output: str) -> Inspection:
+    """Reads what is committed; memory only grows with the number of recordings."""
+    return inspection_of(count_corpus(Corpus.load_present(output, stages_in(output))))
+
+
+def inspection_of(counts: CorpusCounts) -> Inspection:
+    split = ((name.partition(" "), rows) for name, rows in counts.rejects.items())
+    rejects = [(stage, reason, rows) for (stage, _, reason), rows in split]
+    lost_in_list = sum(rows for stage, reason, rows in rejects if stage == LIST_STAGE and reason not in NOT_LOST)
+    lengths = Counter(counts.lengths)
+    total_ms = sum(length * times for length, times in lengths.items())
+    return Inspection(
+        recordings=counts.recordings,
+        audio_ms=counts.audio_ms,
+        segments=counts.segments,
+        segments_ms=total_ms,
+        median_ms=percentile(lengths, 0.5),
+        p95_ms=percentile(lengths, 0.95),
+        branches=tuple(_largest_first(counts.branches)),
+        classes=tuple((name, round(ms / total_ms, 3)) for name, ms in _largest_first(counts.class_ms) if total_ms),
+        annotations=tuple(sorted(counts.annotations.items())),
+        captions=counts.captions,
+        filtered=counts.filtered,
+        windows=counts.windows,
+        recording_captions=counts.recording_captions,
         rejected=tuple(
             RejectCount(stage=stage, reason=reason, rows=rows)
-            for (stage, reason), rows in sorted(rejects.items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
+            for stage, reason, rows in sorted(rejects, key=lambda item: (item[0], -item[2], item[1]))
         ),
-        inputs_with_segments=recordings.with_segments,
-        inputs_without_segments=len(corpus.keys(SEGMENTS_STAGE)) - recordings.with_segments + lost_in_list,
-        segments_without_caption=max(0, segments.count - captions - filtered),
+        inputs_with_segments=counts.with_segments,
+        inputs_without_segments=counts.covered - counts.with_segments + lost_in_list,
+        segments_without_caption=max(0, counts.segments - counts.captions - counts.filtered),
     )
+
+
+def _largest_first(counts: Mapping[str, NumberT]) -> list[tuple[str, NumberT]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def count_with_segments(output: str, recording_ids: Collection[str]) -> int:
@@ -140,39 +221,6 @@ def sample_chapters(output: str) -> RecordingCaption | None:
 
 def _rejected(corpus: Corpus) -> Iterator[Row]:
     return corpus.rows(Table.REJECTED, ["recording_id", "stage", "reason"])
-
-
-class _Recordings:
-    def __init__(self, corpus: Corpus) -> None:
-        self.count = self.audio_ms = self.with_segments = 0
-        for row in corpus.rows(Table.RECORDINGS, ["recording_id", "duration_ms", "segment_count"]):
-            self.count += 1
-            self.audio_ms += _number(row["duration_ms"])
-            self.with_segments += _number(row["segment_count"]) > 0
-
-
-class _Segments:
-    def __init__(self, corpus: Corpus) -> None:
-        self.count = 0
-        self.lengths: Counter[int] = Counter()
-        self.branches: Counter[str] = Counter()
-        self._class_ms: Counter[str] = Counter()
-        columns = ["recording_id", "start_ms", "end_ms", "branches", "profile"]
-        for row in corpus.rows(Table.SEGMENTS, columns):
-            self._add(row)
-
-    def _add(self, row: Row) -> None:
-        length_ms = _number(row["end_ms"]) - _number(row["start_ms"])
-        self.count += 1
-        self.lengths[length_ms] += 1
-        self.branches.update(_strings(row["branches"]))
-        profile = row["profile"]
-        for entry in profile if isinstance(profile, list) else ():
-            self._class_ms[entry["class"]] += entry["share"] * length_ms
-
-    def class_shares(self) -> list[tuple[str, float]]:
-        total_ms = sum(length * times for length, times in self.lengths.items())
-        return [(name, round(ms / total_ms, 3)) for name, ms in self._class_ms.most_common() if total_ms]
 
 
 def _annotation_rows(corpus: Corpus) -> Iterator[tuple[str, int]]:

@@ -190,6 +190,27 @@ def read_stages(output: str, stages: Iterable[str], shard: int | None = None) ->
         return {stage: list(pool.map(_read_commit, stats)) for stage, stats in found.items()}
 
 
+def read_markers(output: str, stats: Iterable[FileStat]) -> dict[str, list[Commit]]:
+    """stage → its commits in order of their ids, from the markers that a listing found."""
+    by_stage: dict[str, list[FileStat]] = {}
+    for stat in sorted(stats, key=lambda stat: stat.uri):
+        by_stage.setdefault(place_of_marker(output, stat.uri)[0], []).append(stat)
+    with ThreadPoolExecutor(16) as pool:
+        return {stage: list(pool.map(_read_commit, members)) for stage, members in by_stage.items()}
+
+
+def list_markers(output: str) -> Iterator[FileStat]:
+    """All markers, in any order, one in memory at a time."""
+    root = files.join(output, RUN_FOLDER, "commits")
+    return (stat for stat in files.walk_files(root) if stat.uri.endswith(".json"))
+
+
+def place_of_marker(output: str, uri: str) -> tuple[str, int]:
+    """Stage and shard of a marker, by its folder."""
+    stage, shard, _ = files.relative_to(uri, files.join(output, RUN_FOLDER, "commits")).split("/")
+    return stage.replace(".", "/"), int(shard)
+
+
 def _listed(output: str, stages: Iterable[str], shard: int | None) -> Iterator[tuple[str, list[FileStat]]]:
     """The files of each stage in order of their URIs; of all shards in a remote OUT by one listing."""
     folders = {stage: _stage_folder(output, stage) for stage in stages}

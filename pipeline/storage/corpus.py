@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from soundseam.pipeline.storage import files, object_cache
 from soundseam.pipeline.storage.commits import Commit, read_stages, written_commits
+from soundseam.pipeline.storage.files import FileStat
 from soundseam.pipeline.storage.tables import FileEntry, read_rows
 from soundseam.pipeline.work import LIST_STAGE, SEGMENTS_STAGE
 from soundseam.schemas.annotation import ANNOTATION_OF, Annotation
@@ -62,20 +63,29 @@ class Corpus:
     @classmethod
     def load_present(cls, output: str, stages: Iterable[str], shard: int | None = None) -> Corpus:
         """The same without commits whose files are missing or truncated: their recordings must be done again."""
+        corpus = cls.load(output, stages, shard)
+        listed = (commit for commits in corpus.commits.values() for commit in commits)
+        tables = sorted({str(entry.table) for commit in listed for entry in commit.files})
+        return corpus.present([stat for table in tables for stat in files.walk_files(files.join(output, table))])
+
+    def present(self, stats: Iterable[FileStat]) -> Corpus:
+        """The same state, given the files of the tables."""
+        sizes = {files.relative_to(stat.uri, self.output): stat.size_bytes for stat in stats}
         commits: dict[str, list[Commit]] = {}
-        sizes: dict[str, dict[str, int]] = {}
         damaged: list[Damaged] = []
-        for stage, found in read_stages(output, stages, shard).items():
+        for stage, found in self.commits.items():
             commits[stage] = []
             for commit in found:
-                for table in {str(entry.table) for entry in commit.files} - sizes.keys():
-                    stats = files.list_files(files.join(output, table))
-                    sizes[table] = {files.name_of(stat.uri): stat.size_bytes for stat in stats}
-                bad = [entry for entry in commit.files if sizes[str(entry.table)].get(entry.name) != entry.bytes]
-                damaged += [Damaged(files.join(output, entry.table, entry.name), commit.recording_ids) for entry in bad]
+                bad = [entry for entry in commit.files if sizes.get(f"{entry.table}/{entry.name}") != entry.bytes]
+                uris = [files.join(self.output, entry.table, entry.name) for entry in bad]
+                damaged += [Damaged(uri, commit.recording_ids) for uri in uris]
                 if not bad:
                     commits[stage].append(commit)
-        return cls(output, commits, tuple(damaged))
+        return Corpus(self.output, commits, tuple(damaged))
+
+    def of_stages(self, stages: Iterable[str]) -> Corpus:
+        """The state of some stages, in the given order."""
+        return Corpus(self.output, {stage: self.commits.get(stage, ()) for stage in stages}, self.damaged)
 
     def without(self, recordings: Mapping[str, Collection[str]]) -> Corpus:
         """The state as if some `recordings` (stage → recording_ids) had never been committed."""

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from soundseam.pipeline.inspection import inspect_corpus, sample_captions
-from soundseam.pipeline.storage.commits import Commit, commit_listing, new_commit, prepare_output
+from soundseam.pipeline.inspection import CorpusCounts, count_corpus, inspect_corpus, inspection_of, sample_captions
+from soundseam.pipeline.storage.commits import Commit, commit_listing, new_commit, prepare_output, stages_in
+from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.schemas.event import Branch, EventClass, ProfileEntry
 from soundseam.schemas.recording import ChannelRelation, Downmix, Quality, Recording, Rejected
 from soundseam.schemas.segment import Segment
@@ -87,7 +88,7 @@ def test_a_corpus_may_stop_at_any_stage(output: str) -> None:
     assert (inspection.recordings, inspection.audio_ms) == (2, 20_000)
     assert (inspection.segments, inspection.segments_ms) == (3, 12_000)
     assert (inspection.median_ms, inspection.p95_ms) == (4000, 6000)
-    assert inspection.branches == (("speech", 2), ("music", 1), ("general", 1))
+    assert inspection.branches == (("speech", 2), ("general", 1), ("music", 1))
     assert inspection.captions == 0
 
 
@@ -139,3 +140,19 @@ def test_the_same_seed_shows_the_same_captions_and_another_others(output: str) -
     assert first == again
     assert len({sample.segment_id for sample in first}) == 10
     assert first != other
+
+
+def test_the_counts_of_shards_add_up_to_those_of_the_corpus(output: str) -> None:
+    for shard, name in enumerate("abc"):
+        covers = ((recording_id_of(name), "k"),)
+        with new_commit(output, Commit(stage="segments", shard=shard, covers=covers, files=())) as writer:
+            for segment in (segment for segment in SEGMENTS if segment.recording_id == recording_id_of(name)):
+                writer.append(Table.SEGMENTS, with_audio(segment))
+            writer.append(Table.RECORDINGS, a_recording(name, 1 if name < "c" else 0))
+    commit_listing(output, ["inputs"], [rejected("d", "list", "empty_file")])
+    corpus = Corpus.load_present(output, stages_in(output))
+    apart = [count_corpus(corpus.of_shard(shard)) for shard in range(3)]
+    whole = sum([*apart, count_corpus(corpus.of_stages(["list"]))], CorpusCounts())
+    assert inspection_of(whole) == inspect_corpus(output)
+    assert inspect_corpus(output).inputs_without_segments == 2
+    assert count_corpus(corpus.of_shard(1), {recording_id_of("b")}).listed_with_segments == 0
