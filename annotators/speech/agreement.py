@@ -11,7 +11,15 @@ from rapidfuzz.distance import Levenshtein
 
 from soundseam.annotators.base import Annotator, Backend, Clip
 from soundseam.annotators.speech.alignment import with_known_speakers
-from soundseam.annotators.speech.transcripts import Limits, doubts, language_of, measure, sentences_of, speech_stretches
+from soundseam.annotators.speech.transcripts import (
+    Limits,
+    doubts,
+    is_in_another_language,
+    language_of,
+    measure,
+    sentences_of,
+    speech_stretches,
+)
 from soundseam.annotators.wording.normalise import unit_of, units_of
 from soundseam.schemas.annotation import SpeechAnnotation
 from soundseam.schemas.event import Branch
@@ -71,7 +79,7 @@ class TranscriptAgreement(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return "6"
+        return "7"
 
     @property
     def priors(self) -> dict[str, float]:
@@ -148,14 +156,14 @@ class AgreementAnnotator:
         )
 
     def _transcripts(self, clip: Clip) -> list[tuple[str, Transcript]]:
-        wanted = self._backend.systems
+        wanted, spoken = self._backend.systems, language_of(clip)
         return [
             (row.backend, row.transcript)
             for row in clip.annotations
             if isinstance(row, SpeechAnnotation)
             and row.transcript is not None
             and row.agreement is None
-            and "unsupported_language" not in row.transcript.flags
+            and not is_in_another_language(row.transcript, spoken)
             and (not wanted or row.backend in wanted)
             and self._backend.priors.get(row.backend, 1.0) > 0
         ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from soundseam.annotators.base import Annotator, Backend, BackendUnavailableError, Clip
-from soundseam.annotators.speech.transcripts import language_of
+from soundseam.annotators.speech.transcripts import is_in_another_language, language_of
 from soundseam.annotators.weights import installed_version
 from soundseam.annotators.wording.normalise import primary_language
 from soundseam.schemas.annotation import SpeechAnnotation
@@ -50,7 +50,7 @@ class TextLanguage(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return f"{installed_version('lingua-language-detector')}-2"
+        return f"{installed_version('lingua-language-detector')}-3"
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
@@ -79,7 +79,8 @@ class TextLanguageAnnotator:
         transcripts = _transcripts(clip)
         from_audio = next((t.language for t in transcripts if t.language_probability is not None), None)
         spoken = language_of(clip) or from_audio
-        text = next((t.text for t in transcripts if letters_of(t.text) >= self._backend.min_letters), None)
+        texts = (one.text for one in transcripts if not is_in_another_language(one, spoken))
+        text = next((text for text in texts if letters_of(text) >= self._backend.min_letters), None)
         considered = spoken is None or primary_language(spoken) in self._backend.languages
         guesses = self._detector.compute_language_confidence_values(text) if text and considered else []
         if not guesses or guesses[0].value < self._backend.min_confidence:

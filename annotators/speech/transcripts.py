@@ -249,6 +249,14 @@ def language_of(clip: Clip) -> str | None:
     return next((language for probability, language in detected if probability >= MIN_SURE and language), None)
 
 
+def is_in_another_language(transcript: Transcript, spoken: str | None) -> bool:
+    """Whether it is by a model that does not know the language, also if it ran before a later one detected that."""
+    if "unsupported_language" in transcript.flags:
+        return True
+    assumed = None if transcript.language_probability is not None else primary_language(transcript.language)
+    return None not in (assumed, spoken) and assumed != primary_language(spoken)
+
+
 def an_empty_transcript(*flags: str) -> Transcript:
     """The transcript of a recogniser that found nothing, or was not run."""
     return Transcript(

@@ -7,63 +7,40 @@ contradictions, which are empty if the sentence holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
 
 from soundseam.annotators.grammar.music_character import stated_tempo
 from soundseam.annotators.grammar.sound_names import SoundName, broader_labels, sound_names
-from soundseam.annotators.grammar.words import HEDGES, LONGER, PLACES, seconds_word
 from soundseam.annotators.wording.language_names import UnknownLanguageError, language_tag
 from soundseam.annotators.wording.names import keys_in, names_in
-from soundseam.annotators.wording.normalise import primary_language, quotations_in, unquoted, was_said
-from soundseam.annotators.wording.numbers import numbers_in
-from soundseam.pipeline.evaluation.claim_truth import Truth
+from soundseam.annotators.wording.normalise import primary_language, quotations_in, was_said
+from soundseam.pipeline.evaluation.claim_statement import (
+    MUSIC,
+    SPEECH,
+    Check,
+    Statement,
+    stated_place,
+    stated_seconds,
+)
 from soundseam.pipeline.evaluation.named_clips import is_right
+from soundseam.pipeline.evaluation.turn_checks import (
+    change_of_speaker,
+    count_of_speakers,
+    longest_turns,
+    one_voice,
+    pause,
+)
 from soundseam.schemas.claim import Claim
 from soundseam.schemas.event import Branch
 from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
-_HEDGED = re.compile(rf"(?:{'|'.join(HEDGES)}) (?:sounds of nature|\w+ sounds?\b|\w+)")
-_SPEECH = re.compile(r"\b(?:speech|speak\w*|spoken|talk\w*|says?|said|utterance|words (?:can|are|come))\b")
-_MUSIC = re.compile(r"\b(?:music\w*|melod\w+(?! of the voice)|tempo|notes)\b")
-_SINGING = re.compile(r"\bsing(?:s|ing)?\b")
 _FIRST_ROOM_MS, _ROOM_SHARE = 1_500, 0.2
 """Allowed difference from the labelled time, in ms or as a share of the segment."""
+_SINGING = re.compile(r"\bsing(?:s|ing)?\b")
 _BRIDGED_MS = 2_000
 """Shorter gaps do not interrupt a sound that goes on throughout."""
 _THROUGHOUT = 0.7
 _TEMPO_ROOM = 1.08
-_PAUSE_SHARE = 0.6
-_MUCH_SPEECH = 0.2
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One sentence, and the truth about its part of a recording."""
-
-    claim: Claim
-    span: TimeSpan
-    truth: Truth
-    """The truth about `span` only."""
-
-    @cached_property
-    def text(self) -> str:
-        """The text in lower case, without quotations and hedged parts."""
-        return _HEDGED.sub(" ", unquoted(self.claim.text).lower())
-
-    @cached_property
-    def reserved(self) -> str:
-        """The hedged parts."""
-        return " ".join(_HEDGED.findall(unquoted(self.claim.text).lower()))
-
-    def mentions(self, branch: Branch) -> bool:
-        pattern = _SPEECH if branch is Branch.SPEECH else _MUSIC
-        by_rule = self.claim.rule.startswith(f"{branch}.") and not self.reserved
-        return by_rule or pattern.search(self.text) is not None
-
-
-Check = Callable[[Statement], list[str] | None]
 
 
 def _speech(statement: Statement) -> list[str] | None:
@@ -86,7 +63,7 @@ def _singing(statement: Statement) -> list[str] | None:
 
 def reserved(statement: Statement) -> list[str] | None:
     """Hedged statements that are not true: not false claims, but worth counting."""
-    said = {Branch.SPEECH: _SPEECH, Branch.MUSIC: _MUSIC}
+    said = {Branch.SPEECH: SPEECH, Branch.MUSIC: MUSIC}
     found = [branch for branch, pattern in said.items() if pattern.search(statement.reserved)]
     return [f"there is no {one}" for one in found if not statement.truth.has(one)] if found else None
 
@@ -163,13 +140,6 @@ def _tempo(statement: Statement) -> list[str] | None:
     return [] if fits else [f"the tempo is {statement.truth.tempo_bpm:g} beats a minute"]
 
 
-def stated_seconds(text: str) -> list[float]:
-    """Durations in seconds."""
-    words = [(1.0, seconds_word(1_000)), *((float(seconds), phrase) for seconds, phrase in LONGER)]
-    numbers = [number.value for number in numbers_in(text) if number.is_seconds]
-    return [*numbers, *(seconds for seconds, phrase in words if re.search(rf"{phrase}(?!s)", text))]
-
-
 def _duration(statement: Statement) -> list[str] | None:
     seconds, whole = stated_seconds(statement.text), statement.span.duration_ms / 1000
     if not seconds:
@@ -204,11 +174,7 @@ def _place(statement: Statement) -> list[str] | None:
     at_end = not _BEGINS.search(statement.text)
     if statement.claim.rule.partition("#")[0] != "scene.extent" or (lasting := _lasting(statement)) is None:
         return None
-    low, bounds = 0.0, (0.0, 0.95)
-    for up_to, words in PLACES:
-        if words in statement.text:
-            bounds = (low, up_to)
-        low = up_to
+    bounds = stated_place(statement.text) or (0.0, 0.95)
     times = lasting[1]
     edge = max(span.end_ms for span in times) if at_end else min(span.start_ms for span in times)
     share = (edge - statement.span.start_ms) / statement.span.duration_ms
@@ -221,7 +187,7 @@ _IN_TURN = re.compile(r"\bthen\b|followed by|\bafter\b|\bfollows?\b|before")
 
 
 def _order(statement: Statement) -> list[str] | None:
-    speech, music = _SPEECH.search(statement.text), _MUSIC.search(statement.text)
+    speech, music = SPEECH.search(statement.text), MUSIC.search(statement.text)
     spans = [statement.truth.spans(branch) for branch in (Branch.SPEECH, Branch.MUSIC)]
     if not (speech and music and all(spans)) or not statement.truth.is_timed or not _IN_TURN.search(statement.text):
         return None
@@ -233,45 +199,6 @@ def _order(statement: Statement) -> list[str] | None:
     starts = [min(span.start_ms for span in one) for one in spans]
     late_ms = (starts[0] - starts[1]) * (1 if speech_first else -1)
     return ["they come in the other order"] if late_ms > _FIRST_ROOM_MS else []
-
-
-_PEOPLE = re.compile(r"\b(two|three|four) (?:people|voices|different voices|speakers)\b")
-_TWO = re.compile(r"one person speaks(?:, then another| after another)|one voice is followed by another")
-_NUMBERS = {"two": 2, "three": 3, "four": 4}
-
-
-def _speakers(statement: Statement) -> list[str] | None:
-    count = next((_NUMBERS[word] for word in _PEOPLE.findall(statement.text)), 2 if _TWO.search(statement.text) else 0)
-    if not count or not statement.truth.speakers:
-        return None
-    return [] if count == len(statement.truth.speakers) else [f"{len(statement.truth.speakers)} people speak"]
-
-
-_ONE_VOICE = re.compile(r"\b(?:an?|the|one) (?:[\w-]+,? ){0,4}voice\b(?! is followed)")
-
-
-def _one_voice(statement: Statement) -> list[str] | None:
-    if not _ONE_VOICE.search(statement.text) or not statement.truth.speakers:
-        return None
-    times = {
-        name: covered_ms(event.span for event in statement.truth.events if event.speaker == name)
-        for name in statement.truth.speakers
-    }
-    much = [name for name, time in times.items() if time >= _MUCH_SPEECH * sum(times.values())]
-    return [] if len(much) < 2 else [f"{len(much)} people speak"]
-
-
-_PAUSE = re.compile(r"stops? for|break of|breaks off for|pause lasts|nobody speaks|pauses is long")
-
-
-def _pause(statement: Statement) -> list[str] | None:
-    seconds = stated_seconds(statement.text) if _PAUSE.search(statement.text) else []
-    if not seconds or not statement.truth.speakers:
-        return None
-    turns = union_spans(statement.truth.spans(Branch.SPEECH))
-    edges = [statement.span.start_ms, *(ms for turn in turns for ms in turn), statement.span.end_ms]
-    longest_s = max(end - start for start, end in zip(edges[::2], edges[1::2], strict=True)) / 1000
-    return [] if longest_s >= _PAUSE_SHARE * max(seconds) else [f"the longest pause is of {longest_s:.1f} s"]
 
 
 def _language(statement: Statement) -> list[str] | None:
@@ -320,9 +247,11 @@ CHECKS: Mapping[str, Check] = {
     "throughout": _extent,
     "when": _place,
     "order": _order,
-    "speakers": _speakers,
-    "one voice": _one_voice,
-    "pause": _pause,
+    "speakers": count_of_speakers,
+    "one voice": one_voice,
+    "turns": longest_turns,
+    "change of speaker": change_of_speaker,
+    "pause": pause,
     "language": _language,
     "quotation": _quotation,
     "quiet": _quiet,

@@ -15,7 +15,8 @@ from rich.table import Table as RichTable
 from soundseam.annotators.grammar.composer import derive_in
 from soundseam.annotators.grammar.engine import CHINESE
 from soundseam.pipeline.config import SetupError
-from soundseam.pipeline.evaluation.claim_checks import CHECKS, Statement, at_odds, contradictions, reserved, stated_keys
+from soundseam.pipeline.evaluation.claim_checks import CHECKS, at_odds, contradictions, reserved, stated_keys
+from soundseam.pipeline.evaluation.claim_statement import Statement
 from soundseam.pipeline.evaluation.claim_truth import Truth, read_truths
 from soundseam.pipeline.storage.corpus import Corpus
 from soundseam.pipeline.storage.ownership import require_corpus

@@ -175,6 +175,7 @@ def _figures(outcomes: Sequence[Outcome]) -> Mapping[str, float | None]:
     starts = [error for edge in edges for error in edge.starts]
     ends = [error for edge in edges for error in edge.ends]
     own = [error for one in outcomes for error in _own_edges(one).starts]
+    perfect = [one.final for one in outcomes if one.final and not errors_of(one.final.text, one.truth).edits]
     agreements = [
         outcome.final.agreement for outcome in outcomes if outcome.final and outcome.final.agreement is not None
     ]
@@ -189,6 +190,7 @@ def _figures(outcomes: Sequence[Outcome]) -> Mapping[str, float | None]:
         "agreement": mean_of(agreements),
         "usable_share": round(len(usable) / len(outcomes), 4),
         "word_error_rate_of_usable": _errors(usable),
+        "perfect_but_not_usable": mean_of([not text.usable_for_training for text in perfect]),
         "language_right": mean_of(right),
         "usable_with_word_times": mean_of([bool(one.aligned) for one in usable]),
         "first_word_off_ms": round(fmean(starts), 1) if starts else None,

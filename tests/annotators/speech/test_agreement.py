@@ -223,6 +223,17 @@ def test_a_system_that_does_not_know_the_language_does_not_vote() -> None:
     assert agree(rows)[1].systems == ("a",)
 
 
+def test_a_model_of_one_language_does_not_vote_on_another_that_a_later_one_detects() -> None:
+    in_spanish = heard("b", "para repetir el mensaje, marque uno", "es")
+    assert in_spanish.transcript is not None
+    detected = in_spanish.transcript.model_copy(update={"language_probability": 0.97})
+    english_only = heard("a", "But a repeat of the message, mark a uno")
+    transcript, agreement = agree([english_only, in_spanish.model_copy(update={"transcript": detected})])
+    assert (transcript.language, agreement.systems) == ("es", ("b",))
+    doubtful = detected.model_copy(update={"language_probability": 0.3})
+    assert agree([english_only, in_spanish.model_copy(update={"transcript": doubtful})])[1].systems == ("a", "b")
+
+
 def test_words_get_the_speakers_of_a_diarization_before() -> None:
     words = tuple(
         Word(text=text, start_ms=at, end_ms=at + 400, confidence=None) for text, at in [("hi", 0), ("yes", 600)]

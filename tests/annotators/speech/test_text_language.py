@@ -63,6 +63,12 @@ def test_a_system_that_knows_one_language_only_says_nothing_of_the_sound(annotat
     assert (judged.from_audio, judged.from_text, judged.agrees) == (None, "de", None)
 
 
+def test_text_by_a_model_of_another_language_is_not_judged(annotator: TextLanguageAnnotator) -> None:
+    invented = ("Please stay on the line, so as that we may send it to him.", "en", None)
+    judged = judge(annotator, invented, (SENTENCES["ru"], "ru", 0.95))
+    assert (judged.from_audio, judged.from_text, judged.agrees) == ("ru", "ru", True)
+
+
 @pytest.mark.parametrize("text", ["Όλοι οι άνθρωποι γεννιούνται ελεύθεροι", "มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกัน"])
 def test_text_in_none_of_the_languages_considered_is_of_unknown_language(
     annotator: TextLanguageAnnotator, text: str

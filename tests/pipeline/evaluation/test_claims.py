@@ -9,7 +9,8 @@ import pytest
 
 from soundseam.annotators.grammar.composer import RULES
 from soundseam.annotators.grammar.engine import CHINESE
-from soundseam.pipeline.evaluation.claim_checks import Statement, at_odds, contradictions, reserved, stated_seconds
+from soundseam.pipeline.evaluation.claim_checks import at_odds, contradictions, reserved
+from soundseam.pipeline.evaluation.claim_statement import Statement, stated_seconds
 from soundseam.pipeline.evaluation.claim_truth import Truth, TruthEvent, read_truths
 from soundseam.pipeline.evaluation.claims import (
     LabelledCaption,

@@ -90,6 +90,13 @@ def test_usable_recordings_are_counted_with_their_times() -> None:
     assert [figure(found["Languages"], name, "en") for name in names] == [1.0, 0.5, 200.0, 0.0, 700.0]
 
 
+def test_texts_without_an_error_that_are_not_usable_are_counted() -> None:
+    kept, wrong = [heard("a", GOOD), heard("b", GOOD)], [heard("a", "banana"), heard("b", "banana")]
+    lost = [heard("a", GOOD), heard("b", "we met x y z q r s t u")]
+    found = tables(*((SpokenTruth(GOOD, "en"), [*rows, agreed(rows)]) for rows in (kept, lost, wrong)))["Languages"]
+    assert figure(found, "perfect_but_not_usable", "en") == 0.5
+
+
 def test_without_an_aligner_the_recognisers_own_times_are_evaluated() -> None:
     row = heard("a", "hola amigo", "es")
     assert row.transcript is not None
