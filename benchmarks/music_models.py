@@ -96,7 +96,7 @@ def _beats(folder: Path, device: str) -> Iterator[Timed]:
     state = {f"model.{name}": value for name, value in Net().state_dict().items()}
     checkpoint = folder / "final.ckpt"
     torch.save({"hyper_parameters": {}, "state_dict": state}, checkpoint)
-    yield _annotate(BeatThis(checkpoint=str(checkpoint), device=device))
+    yield _annotate(BeatThis(weights=str(checkpoint), device=device))
     bare, samples = Audio2Beats(str(checkpoint), device=device), music(22_050)
     yield "  beat_this.inference.Audio2Beats", lambda: bare(samples, 22_050)
 

@@ -42,8 +42,10 @@ class PretrainedSed(DetectionBackend):
     architecture: Literal["BEATs", "ATST-F", "frame_mn06", "frame_mn10"] = Field(
         default="frame_mn10", description="which of its taggers; frame_mn06 and frame_mn10 are fast enough on a CPU"
     )
-    checkpoint: str | None = Field(
-        default=None, description="name of a file in the clone's resources/ without .pt; ARCHITECTURE_strong_1 if null"
+    weights: str | None = Field(
+        alias="checkpoint",
+        default=None,
+        description="name of a file in the clone's resources/ without .pt; ARCHITECTURE_strong_1 if null",
     )
     step_ms: int = Field(default=5_000, gt=0, le=10_000, description="from one window to the next, in steps of 40 ms")
     batch: int = Field(default=8, ge=1, description="windows per call")
@@ -64,7 +66,7 @@ class PretrainedSed(DetectionBackend):
 
     @property
     def _checkpoint(self) -> str:
-        return self.checkpoint or f"{self.architecture}_strong_1"
+        return self.weights or f"{self.architecture}_strong_1"
 
     @property
     def _file(self) -> Path:

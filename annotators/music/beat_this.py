@@ -36,7 +36,7 @@ class BeatThis(Backend[MusicFacts]):
     """Beats, downbeats, and the tempo and meter derived from them, in any music, steady or not."""
 
     kind: Literal["beat_this"] = "beat_this"
-    checkpoint: str = "final0"
+    weights: str = Field(alias="checkpoint", default="final0")
     """A checkpoint of its authors, which is downloaded (final0 to final2, small0 to small2), or a .ckpt file."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """auto uses a GPU if there is one."""
@@ -49,12 +49,12 @@ class BeatThis(Backend[MusicFacts]):
 
     @property
     def model(self) -> str:
-        return f"beat-this-{Path(self.checkpoint).stem}"
+        return f"beat-this-{Path(self.weights).stem}"
 
     @property
     def revision(self) -> str:
-        local = Path(self.checkpoint)
-        weights = file_revision(local) if local.is_file() else self.checkpoint
+        local = Path(self.weights)
+        weights = file_revision(local) if local.is_file() else self.weights
         return f"{weights}-{installed_version('beat-this')}-1"
 
     def load(self) -> Annotator[MusicFacts]:
@@ -62,12 +62,12 @@ class BeatThis(Backend[MusicFacts]):
         from beat_this.inference import Audio2Frames
 
         try:
-            return BeatTracker(Audio2Frames(self.checkpoint, torch_device(self.device)))
+            return BeatTracker(Audio2Frames(self.weights, torch_device(self.device)))
         except (OSError, ValueError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
             lines = str(error).strip().splitlines()
             raise BackendUnavailableError(
-                f"{self.backend} cannot open {self.checkpoint} ({lines[0] if lines else type(error).__name__}): "
-                "set checkpoint to a .ckpt file of Beat This!, or let this machine reach cloud.cp.jku.at"
+                f"{self.backend} cannot open {self.weights} ({lines[0] if lines else type(error).__name__}): "
+                "set weights to a .ckpt file of Beat This!, or let this machine reach cloud.cp.jku.at"
             ) from error
 
 

@@ -79,6 +79,11 @@ def test_every_option_is_explained_for_the_configuration_reference(name: str) ->
 
 
 @every_member
+def test_the_option_for_weights_has_one_name_everywhere(name: str) -> None:
+    assert not {"path", "checkpoint", "model_path", "hub_revision"} & set(MEMBERS[name][1].model_fields)
+
+
+@every_member
 def test_a_key_is_stable_and_knows_nothing_of_how_a_backend_is_run(name: str, backend: Model) -> None:
     run_otherwise: dict[str, object] = {"optional": not backend.optional}
     if "batch_size" in type(backend).model_fields:

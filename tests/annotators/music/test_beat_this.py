@@ -46,7 +46,7 @@ def test_beats_are_those_of_the_authors_own_inference(tmp_path: Path) -> None:
     samples = clicks(np.arange(0, 35, 0.5), 35).astype(np.float32)
     from beat_this.inference import Audio2Beats
 
-    beats, downbeats = Audio2Beats(backend.checkpoint, device="cpu")(samples, RATE_HZ)
+    beats, downbeats = Audio2Beats(backend.weights, device="cpu")(samples, RATE_HZ)
     rhythm = backend.load().annotate([clip(samples, start_ms=7_000)])[0].rhythm
     assert rhythm is not None
     assert len(beats) > 10
@@ -57,13 +57,17 @@ def test_beats_are_those_of_the_authors_own_inference(tmp_path: Path) -> None:
 def test_a_file_that_is_no_checkpoint_is_refused_with_the_way_out(tmp_path: Path) -> None:
     pytest.importorskip("beat_this")
     (tmp_path / "bad.ckpt").write_bytes(b"no weights")
-    with pytest.raises(BackendUnavailableError, match=r"set checkpoint to a \.ckpt file"):
-        BeatThis(checkpoint=str(tmp_path / "bad.ckpt"), device="cpu").load()
+    with pytest.raises(BackendUnavailableError, match=r"set weights to a \.ckpt file"):
+        BeatThis(weights=str(tmp_path / "bad.ckpt"), device="cpu").load()
 
 
 def test_another_checkpoint_has_another_revision(tmp_path: Path) -> None:
     (tmp_path / "a.ckpt").write_bytes(b"a")
     (tmp_path / "b.ckpt").write_bytes(b"b")
-    assert (
-        BeatThis(checkpoint=str(tmp_path / "a.ckpt")).revision != BeatThis(checkpoint=str(tmp_path / "b.ckpt")).revision
-    )
+    assert BeatThis(weights=str(tmp_path / "a.ckpt")).revision != BeatThis(weights=str(tmp_path / "b.ckpt")).revision
+
+
+def test_configurations_with_the_old_name_of_the_option_still_work() -> None:
+    backend = BeatThis.model_validate({"checkpoint": "small0"})
+    assert backend.weights == "small0"
+    assert backend.config_key == BeatThis(weights="small0").config_key

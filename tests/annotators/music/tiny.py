@@ -77,7 +77,7 @@ def beat_this(folder: Path) -> BeatThis:
         weights["model.task_heads.beat_downbeat_lin.weight"] *= 100
         folder.mkdir(parents=True, exist_ok=True)
         torch.save({"hyper_parameters": {**sizes, "lr": 1e-3}, "state_dict": weights}, checkpoint)
-    return BeatThis(checkpoint=str(checkpoint), device="cpu")
+    return BeatThis(weights=str(checkpoint), device="cpu")
 
 
 def songformer(folder: Path) -> SongFormer:
