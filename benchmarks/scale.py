@@ -20,9 +20,13 @@ from pathlib import Path
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from soundseam.pipeline.launch import RunRequest, prepare_run
+from soundseam.pipeline.config import load_config
+from soundseam.pipeline.input.inputs import check_inputs
+from soundseam.pipeline.launch import RunRequest
 from soundseam.pipeline.stages.context import RunContext
-from soundseam.pipeline.stages.graph import build_graph
+from soundseam.pipeline.stages.graph import build_job, run_pipeline
+from soundseam.pipeline.stages.planning import PlanInputs
+from soundseam.pipeline.stages.shard import Job, PlanCounts
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import RUN_FOLDER, prepare_output
 
@@ -45,18 +49,29 @@ def write_corpus(folder: Path, references: int) -> Path:
 
 def launch(request: RunRequest) -> Mapping[str, float]:
     """What the launcher does before it submits a job, and the size of what it submits."""
-    prepared = prepare_run(request)
+    check_inputs(request.inputs, request.output)
     pipeline = beam.Pipeline(options=PipelineOptions([]))
-    build_graph(pipeline, prepared.plan.tasks, RunContext(request.output, config=prepared.config))
+    build_job(pipeline, job_of(request), RunContext(request.output, config=load_config(request.profile)))
     return {"serialised": pipeline.to_runner_api().ByteSize() / MIB}
 
 
 def plan(request: RunRequest) -> Mapping[str, float]:
-    """From the inputs as they were typed to all tasks."""
-    prepare_output(request.output)
-    prepared = prepare_run(request)
-    prepared.index.save()
-    return {"tasks": len(prepared.plan.tasks), "recordings": prepared.plan.recordings}
+    """From the inputs as they were typed to all tasks, on Beam's runner in this process."""
+    job = job_of(request)
+
+    def build(pipeline: beam.Pipeline) -> None:
+        planned = pipeline | PlanInputs(job, load_config(request.profile))
+        _ = planned.tasks | beam.Map(type)
+
+    run_pipeline(build)
+    planned = PlanCounts.model_validate_json(files.read_bytes(job.report_uri("planned")))
+    files.delete([job.report_uri("planned")])
+    return {"tasks": planned.stage_commits.get("segments", 0), "recordings": planned.to_do}
+
+
+def job_of(request: RunRequest) -> Job:
+    shards = prepare_output(request.output)
+    return Job(inputs=request.inputs, output=request.output, shards=shards, max_retries=3, name="scale")
 
 
 MEASURED: Mapping[str, Callable[[RunRequest], Mapping[str, float]]] = {"launch": launch, "plan": plan}

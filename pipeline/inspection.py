@@ -6,7 +6,7 @@ import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 from soundseam.annotators.chat.questions import Usage
 from soundseam.pipeline.config import RunConfig
@@ -78,8 +78,23 @@ class Inspection(Record):
         )
 
 
-class CorpusCounts(Record):
-    """The numbers of a corpus, or of one shard, as they can be added."""
+class Counts(Record):
+    """Numbers that can be added."""
+
+    def __add__(self, other: Self) -> Self:
+        """Both together; they have no recording in common."""
+        more = dict(other)
+        return self.model_copy(update={name: _sum(value, more[name]) for name, value in self})
+
+
+def _sum(one: Any, other: Any) -> Any:
+    if isinstance(one, Mapping):
+        return {key: one.get(key, 0) + other.get(key, 0) for key in {**one, **other}}
+    return one + other
+
+
+class CorpusCounts(Counts):
+    """The numbers of a corpus, or of one shard."""
 
     recordings: int = 0
     audio_ms: int = 0
@@ -101,18 +116,6 @@ class CorpusCounts(Record):
     recording_captions: int = 0
     rejects: Mapping[str, int] = {}
     """`<stage> <reason>` → rows."""
-
-    def __add__(self, other: CorpusCounts) -> CorpusCounts:
-        """Both together; they have no recording in common."""
-        mine, more = dict(self), dict(other)
-        return CorpusCounts.model_validate(
-            {
-                name: {key: value.get(key, 0) + more[name].get(key, 0) for key in {**value, **more[name]}}
-                if isinstance(value, Mapping)
-                else value + more[name]
-                for name, value in mine.items()
-            }
-        )
 
 
 def count_corpus(corpus: Corpus, unlisted: Collection[str] = frozenset()) -> CorpusCounts:

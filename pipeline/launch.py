@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from soundseam.pipeline.config import RunConfig, SetupError, available, load_config, server_settings
 from soundseam.pipeline.doctor import fitting_workers, usable_cores, usable_gpus
-from soundseam.pipeline.engines.beam import RunnerJob
 from soundseam.pipeline.input.index import INDEX_FOLDER, SourceIndex, index_folder, index_uri
 from soundseam.pipeline.input.sources import Listing, Part, list_sources
 from soundseam.pipeline.inspection import (
@@ -200,7 +199,7 @@ def _remove_lock(path: Path, made: Sequence[Path]) -> None:
 
 @dataclass
 class Launch:
-    """Executes a prepared run."""
+    """Executes a prepared run in local processes."""
 
     request: RunRequest
     prepared: Prepared
@@ -281,7 +280,7 @@ class Launch:
         left = {stage.stage for work in self.prepared.plan.tasks for stage in work.stages}
         uses = [use for use in server_uses(self.prepared.config) if use.stage in left]
         settings = server_settings(self.request.profile, self.request.overrides) if uses else {}
-        for notice in check_servers(uses, settings, self.request.is_local):
+        for notice in check_servers(uses, settings, True):
             self.display.note(notice)
 
     def _still_lost(self) -> Lost:
@@ -293,15 +292,12 @@ class Launch:
     def _run_tasks(self, watcher: RunWatcher) -> None:
         tasks = self.prepared.plan.tasks
         group = GraphGroup(self.prepared.config, self.request.output, self.options)
-        if self.request.is_local:
-            run_local(tasks, LocalJob(group, watcher, self.prepared.workers, self.request.stall_timeout_s))
-        else:
-            RunnerJob(group, self.request.output, self.request.runner, watcher).do(tasks)
+        run_local(tasks, LocalJob(group, watcher, self.prepared.workers, self.request.stall_timeout_s))
 
 
 @dataclass(frozen=True)
 class GraphGroup:
-    """Runs the graph over some tasks: those of a local worker, or all of a cluster's job."""
+    """Runs the graph over some tasks: those of a local worker."""
 
     config: RunConfig
     output: str

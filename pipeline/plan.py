@@ -89,26 +89,19 @@ def wanted_keys(config: RunConfig, sources: Iterable[Source]) -> Mapping[str, Ma
 
 
 def _wanted_keys(config: RunConfig, stages: Iterable[str], sources: Iterable[Source]) -> dict[str, Mapping[str, str]]:
-    known, keys = tuple(sources), stage_keys(config)
-    with_language, columns = stages_with_language(config), stages_with_columns(config)
-    return {
-        stage: {
-            source.recording_id: content_key(
-                [keys[stage], source.row_key]
-                if stage == SEGMENTS_STAGE
-                else [keys[stage], *_said(source, stage in with_language, columns[stage])]
-            )
-            for source in known
-        }
-        for stage in stages
-    }
-
-
-def _said(source: Source, with_language: bool, columns: frozenset[str]) -> list[object]:
-    """The audio, and what the manifest says of it on which a stage depends."""
-    audio = source.spoken_key if with_language else source.content_key
-    stated = source.stated(columns)
-    return [audio, stated] if stated else [audio]
+    keys, with_language, columns = stage_keys(config), stages_with_language(config), stages_with_columns(config)
+    wanted: dict[str, dict[str, str]] = {stage: {} for stage in stages}
+    for source in sources:
+        content, spoken = source.content_key, source.spoken_key
+        for stage, found in wanted.items():
+            if stage == SEGMENTS_STAGE:
+                said: list[object] = [source.row_key]
+            else:
+                # The audio, and what the manifest says of it on which the stage depends.
+                stated = source.stated(columns[stage])
+                said = [spoken if stage in with_language else content, *([stated] if stated else [])]
+            found[source.recording_id] = content_key([keys[stage], *said])
+    return dict(wanted)
 
 
 BYTES_A_SECOND: Mapping[str, float] = {

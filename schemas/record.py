@@ -93,8 +93,10 @@ def content_key(value: object) -> str:
 
     `value` is anything that `json.dumps` accepts; pass a `Record` as `key_content(record)`.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()[:16]
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def draw(seed: int, *names: str) -> float:

@@ -136,6 +136,8 @@ class Source(Record):
 
     def stated(self, columns: Collection[str]) -> list[list[object]]:
         """The values of some free columns, line by line; empty if none has any."""
+        if not columns:
+            return []
         given = [json.loads(metadata or "{}") for metadata in [line.metadata for line in self.lines] or [self.metadata]]
         values = [[line.get(column) for column in sorted(columns)] for line in given]
         return values if any(value is not None for line in values for value in line) else []

@@ -19,6 +19,8 @@ BEAM_FILES = {
     "pipeline/storage/beam_files.py",
     "pipeline/storage/files.py",
     "pipeline/stages/graph.py",
+    "pipeline/stages/listing.py",
+    "pipeline/stages/planning.py",
     "pipeline/sft/graph.py",
     "pipeline/stages/transforms.py",
     "pipeline/commands/run.py",

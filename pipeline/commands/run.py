@@ -112,6 +112,8 @@ def run(
 
     Exit codes: 0 done, 1 failed, 2 wrong set-up, 3 too many or all rejected, 130 interrupted, 143 terminated.
     """
+    from soundseam.pipeline.config import SetupError
+    from soundseam.pipeline.engines.job import JobRun
     from soundseam.pipeline.inspection import RunSummary
     from soundseam.pipeline.launch import Launch, RunRequest, output_in_use, prepare_run
     from soundseam.pipeline.storage.files import use_options
@@ -132,15 +134,22 @@ def run(
         max_retries=retries,
         part=own_part,
     )
+    if own_part and not request.is_local:
+        raise SetupError("--part is done by local processes: leave out --runner, which divides the run itself")
     if engine:
         _do_parts(engine, engine_options or (), request, inputs, terminal)
         request = request.model_copy(update={"workers": None})
     with output_in_use(output, is_part=own_part is not None):
-        prepared = prepare_run(request)
-        terminal.show(*plan_parts(prepared, output))
-        with terminal.progress() as display:
-            launch = Launch(request, prepared, options, display)
-            summary = launch.run_part(own_part) if own_part else launch.run()
+        summary: RunSummary | PartSummary
+        if request.is_local:
+            prepared = prepare_run(request)
+            terminal.show(*plan_parts(prepared, output))
+            with terminal.progress() as display:
+                launch = Launch(request, prepared, options, display)
+                summary = launch.run_part(own_part) if own_part else launch.run()
+        else:
+            with terminal.progress() as display:
+                summary = JobRun(request, options, display).run()
     if isinstance(summary, RunSummary):
         terminal.result(summary, *_summary_parts(summary, output))
         _check_rejects(summary, output, max_reject_rate)

@@ -8,10 +8,11 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.local.progress import ProgressLog
@@ -41,21 +42,71 @@ class RunnerJob:
 
     def do(self, tasks: Sequence[ShardTask]) -> None:
         """Returns when the job is done. Raises WorkerFailedError with what is done and the job's log if it fails."""
-        clear_logs(self.output)
-        with tempfile.TemporaryDirectory(prefix="soundseam-") as folder:
-            log = Path(folder) / f"{self.runner}.log"
-            try:
-                with _beams_log(log), _Committed(self.output, tasks, self.watcher).followed():
-                    self.run(tasks, ProgressLog())
-            except SetupError:
-                raise
-            except Exception as error:
-                with log.open("a", encoding="utf-8") as file:
-                    file.write(redact_text(traceback.format_exc()))
-                place = save_log(self.output, log.name, log.read_bytes())
-                raise WorkerFailedError(
-                    f"{self.runner} ended the job: {cause_of(str(error))}. {self.watcher.done()}; the log is {place}"
-                ) from error
+        follower = _Committed(self.output, tasks, self.watcher)
+        follow_job(lambda: self.run(tasks, ProgressLog()), self.output, self.runner, follower)
+
+
+class Follower(Protocol):
+    """Shows the progress of a job."""
+
+    def count(self) -> None:
+        """Looks for what has been committed since."""
+        ...
+
+    def tick(self) -> None:
+        """Called a few times per second."""
+        ...
+
+    def done(self) -> str:
+        """What is done, in words."""
+        ...
+
+
+def follow_job(run: Callable[[], None], output: str, runner: str, follower: Follower) -> None:
+    """Runs a job and returns when it is done.
+
+    Raises WorkerFailedError with what is done and the job's log if it fails.
+    """
+    clear_logs(output)
+    with tempfile.TemporaryDirectory(prefix="soundseam-") as folder:
+        log = Path(folder) / f"{runner}.log"
+        try:
+            with _beams_log(log), _followed(follower):
+                run()
+        except SetupError:
+            raise
+        except Exception as error:
+            with log.open("a", encoding="utf-8") as file:
+                file.write(redact_text(traceback.format_exc()))
+            place = save_log(output, log.name, log.read_bytes())
+            raise WorkerFailedError(
+                f"{runner} ended the job: {cause_of(str(error))}. {follower.done()}; the log is {place}"
+            ) from error
+
+
+@contextmanager
+def _followed(follower: Follower) -> Iterator[None]:
+    """Counts in a thread while the block lasts, and once more at its end."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_follow, args=(follower, ended), name="commits", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        follower.count()
+
+
+def _follow(follower: Follower, ended: threading.Event) -> None:
+    next_s = time.monotonic() + MIN_COUNT_S
+    while not ended.wait(POLL_S):
+        begun_s = time.monotonic()
+        if begun_s >= next_s:
+            follower.count()
+            now_s = time.monotonic()
+            next_s = now_s + max(MIN_COUNT_S, (now_s - begun_s) / COUNT_SHARE)
+        follower.tick()
 
 
 def save_log(output: str, name: str, data: bytes) -> str:
@@ -111,30 +162,13 @@ class _Committed:
             for stage in work.stages:
                 self._left.setdefault(stage.stage, {}).update(stage.keys)
 
-    @contextmanager
-    def followed(self) -> Iterator[None]:
-        """Counts in a thread while the block lasts, and once more at its end."""
-        ended = threading.Event()
-        thread = threading.Thread(target=self._follow, args=(ended,), name="commits", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-            self._count()
+    def tick(self) -> None:
+        self._watcher.tick()
 
-    def _follow(self, ended: threading.Event) -> None:
-        next_s = time.monotonic() + MIN_COUNT_S
-        while not ended.wait(POLL_S):
-            begun_s = time.monotonic()
-            if begun_s >= next_s:
-                self._count()
-                now_s = time.monotonic()
-                next_s = now_s + max(MIN_COUNT_S, (now_s - begun_s) / COUNT_SHARE)
-            self._watcher.tick()
+    def done(self) -> str:
+        return self._watcher.done()
 
-    def _count(self) -> None:
+    def count(self) -> None:
         for stage, commits in read_stages(self._output, [stage for stage, left in self._left.items() if left]).items():
             left = self._left[stage]
             done = [name for commit in commits for name, key in commit.covers if left.get(name) == key]

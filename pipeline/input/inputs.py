@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from soundseam.pipeline.config import SetupError
@@ -28,6 +29,8 @@ _SUFFIXES = """
 .vob .voc .w64 .wav .wave .weba .webm .wma .wmv .wv
 """
 _NAMED_SUFFIXES = 12
+MAX_CHECKED = 10_000
+"""Lines of a manifest, or files, among which one that can be used is looked for before a job begins."""
 AUDIO_SUFFIXES = frozenset(_SUFFIXES.split())
 """Suffixes of files to read in a folder. A file given by name, glob or manifest is read whatever its suffix."""
 
@@ -62,6 +65,12 @@ def read_inputs(inputs: Sequence[str], output: str | None = None) -> Iterator[En
                     yield entry
         if not found:
             raise nothing_in(item)
+
+
+def check_inputs(inputs: Sequence[str], output: str | None = None) -> None:
+    """Raises SetupError for an input that matches nothing, by its beginning alone: the first entry that can be used."""
+    for item in inputs:
+        next((entry for entry in islice(read_inputs([item], output), MAX_CHECKED) if isinstance(entry, Entry)), None)
 
 
 def list_input(item: str, own: OwnFiles) -> Iterator[Listed]:

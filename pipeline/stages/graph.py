@@ -1,4 +1,6 @@
-"""The whole job as one Beam graph: the same on a laptop and on a cluster; only the tasks passed to it differ."""
+"""The whole job as one Beam graph: a local worker gets its stages over some tasks, a runner also what is before and
+after them.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.stages.context import RunContext
+from soundseam.pipeline.stages.planning import FinishJob, PlanInputs
+from soundseam.pipeline.stages.shard import Job
 from soundseam.pipeline.stages.transforms import AnnotateShards, CaptionShards, SegmentShard
 from soundseam.pipeline.storage.commits import forget_written
 from soundseam.pipeline.work import ShardTask
@@ -18,13 +22,16 @@ from soundseam.pipeline.work import ShardTask
 def build_graph(
     pipeline: beam.Pipeline, tasks: Sequence[ShardTask], context: RunContext
 ) -> beam.PCollection[ShardTask]:
-    """Builds the job on `pipeline`: segments first, then all branches, and captions when all of them are done.
+    """Builds the job over known tasks on `pipeline`: those of a local worker. Returns the finished ones."""
+    return build_stages(pipeline | "Tasks" >> beam.Create(list(tasks), reshuffle=True), context)
 
-    Every stage commits its rows to OUT itself; what flows between them is the tasks. Returns the finished ones.
+
+def build_stages(tasks: beam.PCollection[ShardTask], context: RunContext) -> beam.PCollection[ShardTask]:
+    """Segments first, then all branches, and captions when all of them are done. Returns the finished tasks.
+
+    Every stage commits its rows to OUT itself; what flows between them is the tasks.
     """
-    segmented = (
-        pipeline | "Tasks" >> beam.Create(list(tasks), reshuffle=True) | "Segment" >> beam.ParDo(SegmentShard(context))
-    )
+    segmented = tasks | "Segment" >> beam.ParDo(SegmentShard(context))
     branches = []
     for branch, backends in context.config.branches.by_branch().items():
         annotated = segmented
@@ -34,6 +41,16 @@ def build_graph(
     return tuple(branches) | "Caption" >> CaptionShards(context)
 
 
+def build_job(pipeline: beam.Pipeline, job: Job, context: RunContext) -> None:
+    """Builds a whole run on `pipeline`, from the inputs as they were typed to the counts of the corpus.
+
+    Only references flow from listing to planning, and nothing that `pipeline` carries grows with the corpus.
+    """
+    planned = pipeline | "Plan" >> PlanInputs(job, context.config)
+    finished = build_stages(planned.tasks, context)
+    (planned, finished) | "Finish" >> FinishJob(job, context.config)
+
+
 def run_graph(tasks: Sequence[ShardTask], context: RunContext, options: PipelineOptions | None = None) -> None:
     """Runs the job over `tasks` and waits, as `run_pipeline` does.
 
@@ -41,6 +58,12 @@ def run_graph(tasks: Sequence[ShardTask], context: RunContext, options: Pipeline
     """
     forget_written()
     run_pipeline(lambda pipeline: build_graph(pipeline, tasks, context), options)
+
+
+def run_job(job: Job, context: RunContext, options: PipelineOptions | None = None) -> None:
+    """Runs a whole job and waits, as `run_pipeline` does."""
+    forget_written()
+    run_pipeline(lambda pipeline: build_job(pipeline, job, context), options)
 
 
 def run_pipeline(build: Callable[[beam.Pipeline], object], options: PipelineOptions | None = None) -> None:

@@ -33,6 +33,8 @@ from soundseam.schemas.tables import Table, table_schema
 
 RUN_FOLDER = "_run"
 DEFAULT_SHARDS = 64
+LIST_SHARD = 0
+"""Of the commit of a listing."""
 LAYOUT_FILE = "layout.json"
 
 
@@ -323,7 +325,7 @@ def commit_listing(output: str, inputs: Sequence[str], rejected: Sequence[Reject
     """
     listing = f"inputs-{content_key(sorted(inputs))}"
     wanted = {listing: content_key([row.model_dump(mode="json") for row in rejected])}
-    commit = Commit(stage=LIST_STAGE, shard=0, covers=tuple(wanted.items()), files=())
+    commit = Commit(stage=LIST_STAGE, shard=LIST_SHARD, covers=tuple(wanted.items()), files=())
     if not files.exists(marker_uri(output, commit)):
         commit_rejection(output, commit, rejected)
     return wanted

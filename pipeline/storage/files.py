@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote_to_bytes
 
@@ -87,9 +88,8 @@ def relative_to(uri: str, folder: str) -> str:
 def stat_file(uri: str) -> FileStat:
     """Raises FileNotFoundError, or IsADirectoryError for a local path that is not a regular file."""
     if is_local(uri):
-        path = local_path(uri)
-        status = path.stat()
-        if not path.is_file():
+        status = local_path(uri).stat()
+        if not S_ISREG(status.st_mode):
             raise IsADirectoryError(f"{uri} is not a regular file")
         return FileStat(uri, status.st_size, status.st_mtime)
     return _remote(uri).stat(uri)
@@ -272,7 +272,7 @@ def _walk(folder: str, on_error: Callable[[OSError], None] | None) -> Iterator[F
                 status = path.stat()
             except OSError:
                 continue  # a broken link, or a file deleted since
-            if path.is_file():
+            if S_ISREG(status.st_mode):
                 yield FileStat(
                     join(folder, *path.relative_to(local_path(folder)).parts), status.st_size, status.st_mtime
                 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
+from stat import S_ISDIR, S_ISLNK
 
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.storage import files
@@ -119,13 +121,22 @@ class OwnFiles:
         if not files.is_local(uri):
             return uri
         path = files.local_path(uri).absolute()
-        if path.is_dir() or path.is_symlink() or path.name in ("", ".."):
+        if path.name in ("", "..") or _may_lead_elsewhere(path):
             return self._real_folder(str(path))
         return f"{self._real_folder(str(path.parent))}/{path.name}"
 
     def _find_products(self, folder: str) -> tuple[str, ...]:
         marked = (products for mark, products in _PRODUCTS.items() if self._exists(f"{folder}/{mark}"))
         return tuple(product for products in marked for product in products)
+
+
+def _may_lead_elsewhere(path: Path) -> bool:
+    """Whether it is a folder or a link."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return False
+    return S_ISDIR(mode) or S_ISLNK(mode)
 
 
 def _absolute(uri: str) -> str:

@@ -38,6 +38,12 @@ def is_table_file(name: str) -> bool:
     return _TABLE_FILE.fullmatch(name) is not None or is_temporary_file(name)
 
 
+def shard_in_name(name: str) -> int | None:
+    """The shard of a commit's file, by its name; None for a file that is of no shard."""
+    shard = name.partition("-")[0]
+    return int(shard) if shard.isdigit() and not is_temporary_file(name) else None
+
+
 def is_temporary_file(name: str) -> bool:
     """Whether a name is that of an unfinished file."""
     return _TEMPORARY_FILE.fullmatch(name) is not None

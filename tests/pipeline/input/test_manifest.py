@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.input.manifest import END_OF_RECORDING_MS, MAX_METADATA_BYTES, MAX_NESTING, Entry, read_manifest
-from soundseam.pipeline.input.manifest_rows import BadLineError, Piece, read_rows, split_manifest
 from soundseam.schemas.recording import Rejected
 from soundseam.schemas.timespan import TimeSpan
 from tests.support.memory_files import MemoryFileSystem
@@ -331,38 +329,3 @@ def test_what_a_csv_says_is_what_is_read(tmp_path_factory: pytest.TempPathFactor
     read = {"id": entry.manifest_id, "license": entry.license, **entry.metadata}
     expected = {name: value.strip() for name, value in said.items() if value.strip()}
     assert {name: value for name, value in read.items() if value is not None} == expected
-
-
-@given(
-    suffix=st.sampled_from(["csv", "jsonl"]),
-    names=st.lists(st.text("ab\n\"', ü", max_size=12), min_size=1, max_size=30),
-    with_mark=st.booleans(),
-    piece_bytes=st.integers(1, 60),
-)
-def test_the_pieces_of_a_manifest_give_the_lines_of_the_whole(
-    suffix: str, names: list[str], with_mark: bool, piece_bytes: int
-) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"m.{suffix}")
-        with path.open("w", encoding="utf-8-sig" if with_mark else "utf-8", newline="") as file:
-            if suffix == "csv":
-                csv.writer(file).writerows([["uri", "title"], *(["a.wav", name] for name in names)])
-            else:
-                file.writelines(json.dumps({"uri": "a.wav", "title": name}) + "\n" for name in names)
-                file.write('not JSON\n\n{"uri": "b.wav"}')
-        pieces = list(split_manifest(str(path), piece_bytes))
-        assert [row for piece in pieces for row in _comparable(path, piece)] == list(_comparable(path, None))
-        assert len(pieces) >= len(names) or piece_bytes > 1
-
-
-def test_the_row_groups_of_a_manifest_are_its_pieces(tmp_path: Path) -> None:
-    path = tmp_path / "m.parquet"
-    pq.write_table(pa.table({"uri": [f"{number}.wav" for number in range(7)]}), path, row_group_size=3)
-    pieces = list(split_manifest(str(path)))
-    assert len(pieces) == 3
-    assert [row for piece in pieces for row in _comparable(path, piece)] == list(_comparable(path, None))
-
-
-def _comparable(path: Path, piece: Piece | None) -> Iterator[tuple[int, object]]:
-    for number, row in read_rows(str(path), piece):
-        yield number, str(row) if isinstance(row, BadLineError) else row
