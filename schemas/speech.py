@@ -299,6 +299,12 @@ class Speakers(Record):
     sure: bool | None = Field(
         default=None, description="true if count and turns are reliable; null if the backend does not judge that"
     )
+    doubt: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="mean doubt of the model about who speaks, while somebody does; null if it does not tell",
+    )
 
 
 class SpeechFacts(BranchFacts):

@@ -19,7 +19,7 @@ from soundseam.schemas.tables import Table, annotation_table
 
 GRAMMAR = "grammar"
 """The name of this composer in claims and captions."""
-GRAMMAR_REVISION = "8"
+GRAMMAR_REVISION = "9"
 """Raise it whenever a rule may give another sentence, or the same in other words."""
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]

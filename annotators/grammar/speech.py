@@ -12,7 +12,7 @@ from soundseam.annotators.grammar.speech_manner import (
     LOUD_DBFS,
     MANNER_READS,
     ONE_VOICE_SEMITONES,
-    SPEAKERS_READ,
+    VOICES_READS,
     Manner,
     background,
     enough_speech,
@@ -37,7 +37,7 @@ def _say_opening(values: Values, pick: Pick) -> str | None:
     manner = read_manner(values, pick)
     lengths = _openings_of_length(manner, values.number("speech:voice.speech_ms") or 0.0)
     frames = [*_plain_openings(manner), *_openings_of_manner(manner), *lengths]
-    if (values.number(SPEAKERS_READ) or 0) > 1:
+    if not is_one_voice(values):
         frames = [frame for frame in frames if not _OF_ONE.search(frame)]
     return pick(*frames)
 
@@ -307,12 +307,12 @@ _RANGE = (
     "speech:voice.voiced_share",
     "speech:voice.pitch_low_hz",
     "speech:voice.pitch_high_hz",
-    SPEAKERS_READ,
+    *VOICES_READS,
 )
 _BACKGROUND = (_SHARES, "speech:voice.snr_db", "speech:voice.pause_count")
 
-OPENING = _rule("speech.opening", (*MANNER_READS, SPEAKERS_READ), _say_opening, {"opening", "manner"}, _MAY_LACK)
-MANNER = _rule("speech.manner", (*MANNER_READS, SPEAKERS_READ), _say_manner, {"manner"}, _MAY_LACK)
+OPENING = _rule("speech.opening", (*MANNER_READS, *VOICES_READS), _say_opening, {"opening", "manner"}, _MAY_LACK)
+MANNER = _rule("speech.manner", (*MANNER_READS, *VOICES_READS), _say_manner, {"manner"}, _MAY_LACK)
 LONG_PAUSE = _rule("speech.long_pause", _PAUSES, _say_long_pause, {"long pause"})
 MELODY = _rule("speech.melody", _RANGE, _say_melody, {"melody"}, _MAY_LACK)
 BACKGROUND = _rule("speech.background", _BACKGROUND, _say_background, {"background"})

@@ -80,7 +80,7 @@ class OnnxDiarization(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return f"{SEGMENTATION_SHA256[:8]}{EMBEDDING_SHA256[:8]}-4"
+        return f"{SEGMENTATION_SHA256[:8]}{EMBEDDING_SHA256[:8]}-5"
 
     def load(self) -> RecordingAnnotator[SpeechFacts]:
         self.check_available()
@@ -145,7 +145,9 @@ class OnnxDiarizer:
 
 def _speakers(segment: Segment, diarized: Diarized, scope: Literal["recording", "segment"]) -> Speakers:
     speakers = speakers_in(segment, diarized.turns, scope)
-    return speakers.model_copy(update={"sure": _is_sure(segment, speakers, diarized.windows)})
+    doubt = doubt_in(diarized.windows, segment.start_ms // HOP_MS, -(-segment.end_ms // HOP_MS))
+    judged = {"sure": _is_sure(segment, speakers, diarized.windows), "doubt": round(doubt, 3)}
+    return speakers.model_copy(update=judged)
 
 
 def _is_sure(segment: Segment, speakers: Speakers, windows: Sequence[WindowVoices]) -> bool:

@@ -9,7 +9,7 @@ from soundseam.annotators.grammar.speech_manner import (
     LISTED_PAUSE_MS,
     MANNER_READS,
     MIN_VOICED_SHARE,
-    SPEAKERS_READ,
+    VOICES_READS,
     background,
     read_manner,
 )
@@ -105,7 +105,7 @@ def _voice_words(voice: Voice) -> str:
     dumped = voice.model_dump(mode="json")
     # The grammar's words for the same values, so that pace and pitch are worded in one place.
     measures: dict[str, Json] = {name: dumped[name.partition(".")[2]] for name in MANNER_READS}
-    manner = read_manner(Values({**measures, SPEAKERS_READ: None}), Pick("voice"))
+    manner = read_manner(Values({**measures, **dict.fromkeys(VOICES_READS)}), Pick("voice"))
     return listed(
         [
             f"speech for {seconds(voice.speech_ms)}",

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from soundseam.annotators.grammar.speech_manner import BRISK_HZ, MIN_VOICED_SHARE, MODERATE_HZ, SLOW_HZ
+from soundseam.annotators.grammar.speech_manner import BRISK_HZ, MAX_DOUBT, MIN_VOICED_SHARE, MODERATE_HZ, SLOW_HZ
 from soundseam.pipeline.sft.answers import exact, number
 from soundseam.pipeline.sft.ask import QuestionDraft, SegmentTask, Wording, grade, open_turn, verdict_on
 from soundseam.pipeline.sft.material import Material
@@ -42,9 +42,11 @@ def clear_voice(material: Material, min_speech_ms: int) -> SpeechAnnotation | No
 
 
 def _may_be_one_voice(material: Material) -> bool:
-    """Whether no source found several speakers, since a quieter one may speak in an apparent pause."""
+    """Whether no source found several speakers, or doubts that: a quieter one may speak in an apparent pause."""
     row = material.first(SpeechAnnotation, "speakers")
-    return row is None or row.speakers is None or row.speakers.count <= 1
+    if row is None or row.speakers is None:
+        return True
+    return row.speakers.count <= 1 and (row.speakers.doubt or 0.0) <= MAX_DOUBT
 
 
 class VoiceTask(SegmentTask):

@@ -173,8 +173,8 @@ def test_unsure_speech_is_hedged_and_not_described() -> None:
 
 def test_the_pitch_of_a_voice_is_told_of_one_voice_alone() -> None:
     one, (voiced, *_) = segment(SPEECH, [Branch.SPEECH]), rows_of_speech().annotations
-    for count, told in ((1, True), (2, False), (0, False)):
-        speakers = Speakers(count=count, turns=(), overlap_ms=0, scope="segment")
+    for count, doubt, told in ((1, None, True), (1, 0.05, True), (1, 0.13, False), (2, 0.05, False), (0, None, False)):
+        speakers = Speakers(count=count, turns=(), overlap_ms=0, scope="segment", doubt=doubt)
         rows = Rows(one, [voiced, row(one, SpeechFacts(speakers=speakers), "who", Branch.SPEECH)])
         assert ("pitch" in (sentence("speech.manner", rows) or "")) == told
 

@@ -73,8 +73,10 @@ def test_one_voice_keeps_its_label_over_a_long_silence_and_another_gets_its_own(
 def test_one_clear_voice_is_sure_and_nobody_is_not(diarizer: OnnxDiarizer) -> None:
     (alone,) = speakers_of(diarizer, read_sample(MENU), (0, 12_000))
     assert (alone.count, alone.sure) == (1, True)
+    assert alone.doubt is not None
+    assert alone.doubt < 0.05
     (nobody,) = speakers_of(diarizer, noise(6_000, -40), (0, 6_000))
-    assert (nobody.count, nobody.sure) == (0, False)
+    assert (nobody.count, nobody.sure, nobody.doubt) == (0, False, 1.0)
 
 
 def test_turns_lie_inside_their_segment_and_windows_are_all_that_is_read(diarizer: OnnxDiarizer) -> None:
