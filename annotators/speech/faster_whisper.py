@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, exp
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
@@ -20,6 +21,7 @@ from soundseam.annotators.speech.pocketsphinx import speaks_english
 from soundseam.annotators.speech.transcripts import (
     an_empty_transcript,
     language_of,
+    seems_in_a_loop,
     single_transcript,
     speech_stretches,
 )
@@ -94,20 +96,29 @@ class WhisperAnnotator:
             for index, clip in enumerate(clips)
             if not self._listens_to(language_of(clip))
         }
-        for group in self._of_equal_length([index for index in range(len(clips)) if index not in answers], clips):
-            answers.update(zip(group, in_halves(self._transcribe, [clips[index] for index in group]), strict=True))
+        groups = self._of_equal_length([index for index in range(len(clips)) if index not in answers], clips)
+        for frames, group in groups.items():
+            answers.update(self._answers(group, clips, frames))
+        shorter = [index for frames, group in groups.items() if frames < _FRAMES for index in group]
+        in_a_loop = [index for index in shorter if seems_in_a_loop(answers[index].transcript)]
+        answers.update(self._answers(in_a_loop, clips, _FRAMES))  # small models may not stop in a shorter window
         return [answers[index] for index in range(len(clips))]
+
+    def _answers(self, indices: Sequence[int], clips: Sequence[Clip], frames: int) -> dict[int, SpeechFacts]:
+        wanted = [clips[index] for index in indices]
+        found = in_halves(partial(self._transcribe, frames=frames), wanted) if wanted else []
+        return dict(zip(indices, found, strict=True))
 
     def _listens_to(self, language: str | None) -> bool:
         """Whether the model may support `language`; one with an English-only vocabulary supports no other."""
         return self._whisper.model.is_multilingual or speaks_english(language)
 
-    def _of_equal_length(self, indices: Sequence[int], clips: Sequence[Clip]) -> list[list[int]]:
-        """`indices` of clips, grouped by padded length, since the other clips of a batch must not change an answer."""
+    def _of_equal_length(self, indices: Sequence[int], clips: Sequence[Clip]) -> dict[int, list[int]]:
+        """`indices` of clips by padded length, since the other clips of a batch must not change an answer."""
         groups: dict[int, list[int]] = {}
         for index in indices:
             groups.setdefault(self.frames_for(clips[index]), []).append(index)
-        return list(groups.values())
+        return groups
 
     def frames_for(self, clip: Clip) -> int:
         """Number of feature frames for `clip`, in steps of 2.5 s.
@@ -121,21 +132,19 @@ class WhisperAnnotator:
         needed = _frames_of(clip) + _FRAMES_PER_SECOND * self._decoding.padding_s
         return min(_FRAMES, _FRAME_STEP * ceil(needed / _FRAME_STEP))
 
-    def _transcribe(self, clips: Sequence[Clip]) -> list[SpeechFacts]:
-        encoded = self._whisper.encode(np.stack([self._features(clip) for clip in clips]))
+    def _transcribe(self, clips: Sequence[Clip], frames: int) -> list[SpeechFacts]:
+        encoded = self._whisper.encode(np.stack([self._features(clip, frames) for clip in clips]))
         languages = self._languages(clips, encoded)
         decoded = self._decode(encoded, languages)
         words = self._words(clips, encoded, languages, decoded)
         answers = zip(languages, decoded, words, strict=True)
         return [SpeechFacts(transcript=self._transcript(*answer)) for answer in answers]
 
-    def _features(self, clip: Clip) -> NDArray[np.float32]:
+    def _features(self, clip: Clip, frames: int) -> NDArray[np.float32]:
         from faster_whisper.audio import pad_or_trim
 
         # The last frame is the extractor's padding.
-        features: NDArray[np.float32] = pad_or_trim(
-            self._whisper.feature_extractor(clip.samples)[..., :-1], self.frames_for(clip)
-        )
+        features: NDArray[np.float32] = pad_or_trim(self._whisper.feature_extractor(clip.samples)[..., :-1], frames)
         return features
 
     def _languages(self, clips: Sequence[Clip], encoded: StorageView) -> list[SpokenLanguage]:
@@ -304,8 +313,7 @@ class FasterWhisper(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        weights = weights_key(self.weights, self.weights_revision)
-        return f"{weights}-{installed_version('faster-whisper')}-4"
+        return f"{weights_key(self.weights, self.weights_revision)}-{installed_version('faster-whisper')}-5"
 
     def check_available(self) -> None:
         refuse_non_commercial(self.backend, self.weights, self.weights_terms, self.allow_non_commercial)
@@ -315,7 +323,6 @@ class FasterWhisper(Backend[SpeechFacts]):
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
-
         decoding = Decoding(self.beam_size, self.max_tokens, self.trust_single_system, self.padding_s)
         return WhisperAnnotator(_open(self), decoding)
 

@@ -230,6 +230,20 @@ def single_transcript(transcript: Transcript, trusted: bool, max_characters: int
     )
 
 
+def seems_in_a_loop(transcript: Transcript | None) -> bool:
+    """Whether it does not end, or says a phrase twice in a row: people do that too, so it is worth a second look."""
+    if transcript is None or "cut_short" in transcript.flags:
+        return transcript is not None
+    units = units_of(transcript.text, unit_of([transcript.text]), None)
+    if len(units) > 1 and len(set(units)) == 1:
+        return True
+    return any(
+        units[start : start + length] == units[start + length : start + 2 * length]
+        for length in range(2, len(units) // 2 + 1)
+        for start in range(len(units) - 2 * length + 1)
+    )
+
+
 def without_controls(text: str) -> str:
     """`text` on one line, without control characters and halves of surrogate pairs, which cannot be stored."""
     characters = (" " if unicodedata.category(character) in {"Cc", "Cs"} else character for character in text)

@@ -149,6 +149,18 @@ def test_a_language_that_came_with_the_recording_is_taken_and_one_that_did_not_i
     assert unknown.language_probability is not None
 
 
+def test_text_that_does_not_end_in_a_short_window_is_decoded_again_in_the_whole_one(
+    backend: FasterWhisper, annotator: WhisperAnnotator
+) -> None:
+    clip = a_sample(MENU, last_ms=8_000)
+    (heard,) = transcribe(annotator, clip)
+    assert "cut_short" in heard.flags
+    assert annotator.frames_for(clip) < 3_000
+    whole = backend.model_copy(update={"padding_s": 30}).load()
+    assert isinstance(whole, WhisperAnnotator)
+    assert transcribe(whole, clip) == [heard]
+
+
 def test_text_that_does_not_come_to_an_end_is_flagged(annotator: WhisperAnnotator) -> None:
     """Random weights hardly ever end a text: twelve tokens are all that this model may write."""
     (heard,) = transcribe(annotator, a_sample(MENU, last_ms=8_000))

@@ -21,6 +21,7 @@ from soundseam.annotators.speech.transcripts import (
     measure,
     repeats_endlessly,
     sample_mask,
+    seems_in_a_loop,
     sentences_of,
     speech_stretches,
     widen,
@@ -279,3 +280,19 @@ def test_a_recogniser_of_one_language_does_not_listen_to_others() -> None:
 
 def test_a_recogniser_of_any_language_listens_to_all() -> None:
     assert [transcript.text for transcript in transcripts(None, clip_in("ru"), clip_in(None))] == ["wave 0", "wave 1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seems"),
+    [
+        ("Press 9 for more entries. Press 9 for more entries.", True),
+        ("You. You.", True),
+        ("First this, and then we go there, and then we go there.", True),
+        ("Press 9 for more entries, or press star.", False),
+        ("No, no, I said no.", False),
+        ("", False),
+    ],
+)
+def test_a_phrase_that_follows_itself_may_be_a_loop(text: str, seems: bool) -> None:
+    assert seems_in_a_loop(heard("a", text).transcript) == seems
+    assert seems_in_a_loop(heard("a", text, flags=("cut_short",)).transcript)
