@@ -149,6 +149,10 @@ class RecordingCaption(Record):
     speakers: tuple[KnownSpeaker, ...] = Field(description="in order of first appearance; empty if unsure")
     all_speakers: bool = Field(description="true if these are surely all speakers, with nearly all of their turns")
     pieces: tuple[Piece, ...] = Field(description="in order of first appearance; empty if unsure")
+    all_music: bool = Field(
+        default=False,
+        description="true if the parts of the pieces are surely all music, with 10 s or more between them",
+    )
     sounds: tuple[RecurringSound, ...] = Field(
         description="in order of first occurrence; speech and music are not here"
     )

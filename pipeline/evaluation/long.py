@@ -77,7 +77,7 @@ class LongScores(Record):
     """Of the recordings whose speakers are said to be all known, the share with the right number of them."""
     counts: int
     counts_right: float | None
-    """Share of sounds with an exact count, over a whole recording, that occur as often."""
+    """Share of exact counts, of sounds and of how often music plays, over a whole recording, that are right."""
     bounds: int
     bounds_hold: float | None
     """Share of sounds with a count that is a lower bound that occur at least as often."""
@@ -216,6 +216,9 @@ def _score_counts(caption: RecordingCaption, truth: LongTruth, sums: _Sums) -> N
             sums.add("count", stated in true, 1)
         else:
             sums.add("bound", stated <= true[-1], 1)
+    if caption.all_music and truth.is_complete:
+        parts = sum(len(piece.parts) for piece in caption.pieces)
+        sums.add("count", parts == truth.times_of_music(), 1)
 
 
 def _score_order(caption: RecordingCaption, truth: LongTruth, sums: _Sums) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from soundseam.annotators.grammar.sound_names import sound_names
 from soundseam.pipeline.evaluation.named_clips import is_right
 from soundseam.pipeline.long.check import claims_of
+from soundseam.pipeline.long.stretches import joined
 from soundseam.schemas.long import RecordingCaption, RecordingClaim
 from soundseam.schemas.record import Record
 from soundseam.schemas.timespan import TimeSpan, covered_ms
@@ -18,6 +19,7 @@ SPAN_TOLERANCE_MS = 1_000
 """Content may be this far outside a text's own time."""
 _DURATION_SHARE, _DURATION_MS = 0.2, 3_000
 """About so long: this much more or less."""
+_MUSIC_PAUSE_MS = 5_000
 _ANIMAL = "Animal"
 
 
@@ -52,6 +54,10 @@ class LongTruth:
         inside = [one for one in self.sounds if _is_in(one, span)]
         sure = sum(bool(one.labels) and one.is_called(label) for one in inside)
         return range(sure, sure + sum(not one.labels for one in inside) + 1)
+
+    def times_of_music(self) -> int:
+        """How often music plays, with pauses that are long enough to end it."""
+        return len(joined((one.span for one in self.pieces), _MUSIC_PAUSE_MS))
 
 
 class FalseText(Record):
@@ -96,6 +102,8 @@ _DURATION = r"about (?P<time>(?:\d+ (?:hour|minute|second)s?(?: and )?)+)"
 _SPEAKS = re.compile(rf"(?P<name>Speaker \d+) speaks for {_DURATION}")
 _SPEAKS_AT_LEAST = re.compile(rf"(?P<name>Speaker \d+) speaks for at least {_DURATION.removeprefix('about ')}")
 _SPEECH_FOR = re.compile(rf"there is speech for {_DURATION}", re.IGNORECASE)
+_MUSIC_AT_LEAST = re.compile(rf"Music plays for at least {_DURATION.removeprefix('about ')}")
+_MUSIC_TIMES = re.compile(rf"Music plays (?P<count>once|twice|\d+ times), for {_DURATION}")
 _MUSIC_FOR = re.compile(rf"(?:music|piece [a-z]+(?:(?:, | and )piece [a-z]+)*) plays? for {_DURATION}", re.IGNORECASE)
 _HEARD = re.compile(
     r"(?P<name>[a-zA-Z' -]+?) (?:is|are) heard (?P<least>at least )?"
@@ -153,6 +161,17 @@ class _Judge:
         if truth.is_complete:
             for found in _MUSIC_FOR.finditer(claim.text):
                 yield from _other_length(found["time"], [piece.span for piece in truth.pieces], span)
+            yield from self._music_in_all(claim)
+
+    def _music_in_all(self, claim: RecordingClaim) -> Iterator[str]:
+        pieces = [piece.span for piece in self._truth.pieces]
+        for found in _MUSIC_AT_LEAST.finditer(claim.text):
+            if _length_ms(found["time"]) > covered_ms(pieces) * (1 + _DURATION_SHARE) + _DURATION_MS:
+                yield f"{covered_ms(pieces) / 1000:.0f} s"
+        for found in _MUSIC_TIMES.finditer(claim.text):
+            yield from _other_length(found["time"], pieces, TimeSpan(claim.start_ms, claim.end_ms))
+            if _times(found["count"]) != self._truth.times_of_music():
+                yield f"{self._truth.times_of_music()} times"
 
     def _firsts(self, claim: RecordingClaim) -> Iterator[str]:
         """Times at which something is said to be for the first time."""
@@ -181,7 +200,7 @@ class _Judge:
         for found in _HEARD.finditer(claim.text):
             called = _label_of(found["name"].rpartition(", ")[2].removeprefix("and "), self._labels)
             if called is not None and found["count"]:
-                count = {"once": 1, "twice": 2}.get(found["count"]) or int(found["count"].split()[0])
+                count = _times(found["count"])
                 true = self._truth.counts_of(called, span)
                 if count > true[-1] or (count < true[0] and not found["least"]):
                     yield f"{true[0]} to {true[-1]} times"
@@ -198,6 +217,10 @@ class _Judge:
             for words in (name.doing, f"{name.subject} {name.are} heard"):
                 if words.lower() in text.lower():
                     yield label, words
+
+
+def _times(words: str) -> int:
+    return {"once": 1, "twice": 2}.get(words) or int(words.split(maxsplit=1)[0])
 
 
 def _label_of(words: str, labels: tuple[str, ...]) -> str | None:

@@ -47,6 +47,7 @@ def caption_recording(recording: RecordingFacts, config: LongConfig, config_key:
         speakers=things.speakers,
         all_speakers=things.all_speakers,
         pieces=things.pieces,
+        all_music=things.all_music,
         sounds=things.sounds,
         license=recording.license,
         config_key=config_key,

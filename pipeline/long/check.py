@@ -32,7 +32,7 @@ def check_recording(caption: RecordingCaption, recording: RecordingFacts, config
         return WrongText(recording_id=caption.recording_id, text=text, why=why)
 
     things = find_things(recording, config.min_name_score)
-    found = Things(caption.speakers, caption.pieces, caption.sounds, caption.all_speakers)
+    found = Things(caption.speakers, caption.pieces, caption.sounds, caption.all_speakers, caption.all_music)
     if things != found:
         yield wrong("speakers, pieces and sounds", "the tables give others")
     covered = [name for chapter in caption.chapters for name in chapter.segment_ids]

@@ -13,7 +13,7 @@ from soundseam.pipeline.captions.caption_config import WriterConfig
 from soundseam.pipeline.config import SetupError, first_problem, read_text, tree_of, with_servers
 from soundseam.schemas.record import Record, content_key, key_content
 
-LONG_REVISION = "5"
+LONG_REVISION = "6"
 """Raise it whenever equal rows and options may give other windows or captions."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
-from soundseam.annotators.grammar.sound_names import broader_labels
+from soundseam.annotators.grammar.sound_names import broader_labels, sound_names
 from soundseam.pipeline.sft.material import Place, doubted_places
 from soundseam.pipeline.storage.corpus import ANNOTATIONS, Corpus, Row, Wanted
 from soundseam.pipeline.work import CAPTIONS_STAGE, LIST_STAGE, SEGMENTS_STAGE
@@ -18,7 +18,11 @@ from soundseam.schemas.tables import Table
 from soundseam.schemas.timespan import TimeSpan
 
 ItemT = TypeVar("ItemT")
-ANIMAL = "Animal"
+ANIMAL, NAMELESS = "Animal", "sound"
+_MIN_ANIMAL_TONALITY = 0.03
+"""Noise without any tone may be water or leaves as well as an animal."""
+_BY_CONTACT = frozenset({"impact", "friction", "rush", ""})
+"""Kinds of sounds that things make by touching: leaves and paper, a saw and wood are too alike for one source."""
 MIN_KEY_CONFIDENCE = 0.3
 MIN_TEMPO_CONFIDENCE = 0.3
 
@@ -38,6 +42,9 @@ class Sound(NamedTuple):
     label: str
     span: TimeSpan
     score: float
+    brightness_hz: float | None = None
+    """None if it was not measured."""
+    tonal_share: float | None = None
 
 
 class Spoken(NamedTuple):
@@ -208,17 +215,22 @@ def _sounds(value: object) -> Iterator[Sound]:
     for one in value if isinstance(value, list) else ():
         event = Event.model_validate({name: one[name] for name in ("class", "label", "onset_ms", "offset_ms", "score")})
         named_by = {source["source"] for source in one.get("sources") or () if _is_akin(source["label"], event.label)}
-        label = event.label if len(named_by) > 1 else _surer(event.label)
-        yield Sound(event.event_class, label, event.span, round(event.score, 4))
+        measured = one.get("brightness_hz"), one.get("tonal_share")
+        label = event.label if len(named_by) > 1 else _surer(event.label, measured[1])
+        sound_class = EventClass.SOURCE_AMBIGUOUS if label == NAMELESS else event.event_class
+        yield Sound(sound_class, label, event.span, round(event.score, 4), *measured)
 
 
 def _is_akin(one: str, other: str) -> bool:
     return one == other or one in broader_labels(other) or other in broader_labels(one)
 
 
-def _surer(label: str) -> str:
-    """An animal by that word, unless two sources agree which one: of narrower names too many are wrong."""
-    return ANIMAL if ANIMAL in broader_labels(label) else label
+def _surer(label: str, tonal_share: float | None) -> str:
+    """What may be said if no two sources agree: an animal that is no mere noise by that word, and no name for what
+    sounds by contact. Of narrower names too many are wrong."""
+    if label == ANIMAL or ANIMAL in broader_labels(label):
+        return NAMELESS if tonal_share is not None and tonal_share < _MIN_ANIMAL_TONALITY else ANIMAL
+    return NAMELESS if label in sound_names() and sound_names()[label].kind in _BY_CONTACT else label
 
 
 def _events(value: object) -> dict[str, Any]:

@@ -16,13 +16,18 @@ from soundseam.annotators.grammar.sound_names import sound_names
 from soundseam.annotators.grammar.words import join_words, number_word
 from soundseam.pipeline.long.facts import SegmentFacts, Sound
 from soundseam.pipeline.long.scope import NOTABLE_MS, Scope, clock, duration_words, times_word
-from soundseam.pipeline.long.things import APART_MS, STREAMS, evidence_of, joined, streams_of
+from soundseam.pipeline.long.sounds import APART_MS
+from soundseam.pipeline.long.stretches import STREAMS, evidence_of, joined
+from soundseam.pipeline.long.things import streams_of
 from soundseam.schemas.event import EventClass
 from soundseam.schemas.long import RecordingClaim
 from soundseam.schemas.timespan import TimeSpan, covered_ms
 
 _MOST = 0.9
 _NAMED_SPEAKERS = 3
+_LINE_SPEECH_MS = 2_000
+_COUNTED_BROADLY = 2
+"""Up to so many occurrences of what has only a broad name have a number: what is one call and what two is unsure."""
 _PEOPLE = ("someone", "people")
 """Whose sounds are said by what they do."""
 _NOUNS = {
@@ -65,8 +70,7 @@ def _phrase(scope: Scope, event: Sound) -> str:
     if event.event_class in STREAMS and not streams_of(scope.segments[0], event.event_class):
         return ""
     if event.event_class is EventClass.SPEECH:
-        names = list(scope.spoken_ms())
-        return f"{join_words(names)} speaking" if 0 < len(names) <= _NAMED_SPEAKERS else "speech"
+        return _speaking(scope)
     if event.event_class is EventClass.SINGING:
         return "singing"
     if event.event_class is EventClass.MUSIC:
@@ -75,6 +79,15 @@ def _phrase(scope: Scope, event: Sound) -> str:
     if event.label in scope.things.sound_labels:
         return sound_names()[event.label].doing
     return _NOUNS.get(event.event_class, "a sound") if event.score >= SURE else "a sound"
+
+
+def _speaking(scope: Scope) -> str:
+    """Who speaks: whose turns are short may be somebody else, and so little speech without a turn may be none."""
+    spoken = scope.spoken_ms()
+    names = [name for name, ms in spoken.items() if ms >= _LINE_SPEECH_MS]
+    if names and len(spoken) <= _NAMED_SPEAKERS:
+        return f"{join_words(names)} speaking"
+    return "speech" if spoken or scope.stream_ms(EventClass.SPEECH) >= _LINE_SPEECH_MS else ""
 
 
 def title(scope: Scope) -> str | None:
@@ -169,10 +182,14 @@ def _heard(scope: Scope, label: str, spans: Sequence[TimeSpan]) -> str:
     name, sound = sound_names()[label], next(one for one in scope.things.sounds if one.label == label)
     what = name.doing if name.noun in _PEOPLE else name.subject
     if name.number == "mass":
-        return f"{what} {name.are} heard for {duration_words(covered_ms(spans))}"
+        length = duration_words(covered_ms(spans))
+        more = length if sound.countable else f"at least {length.removeprefix('about ')}"
+        return f"{what} {name.are} heard for {more}"
     count = len(joined(spans, APART_MS))
     if count == 1 and not sound.countable:
         return f"{what} {name.are} heard"
+    if name.broader is None and not sound.countable and count > _COUNTED_BROADLY:
+        return f"{what} {name.are} heard several times"
     least = "" if sound.countable else "at least "
     return f"{what} {name.are} heard {least}{times_word(count)}"
 
@@ -214,12 +231,17 @@ def speaker_time(scope: Scope) -> str | None:
 
 
 def music_time(scope: Scope) -> str | None:
+    """How often music plays, and how long in all; at least so long, if there may be more."""
     spans = joined(
         (span for one in scope.segments for span in streams_of(one, EventClass.MUSIC, EventClass.SINGING)), 3_000
     )
     if covered_ms(spans) < NOTABLE_MS:
         return None
-    return f"Music plays for {duration_words(scope.music_ms)} in all, first at {clock(spans[0].start_ms)}."
+    length, start = duration_words(scope.music_ms), clock(spans[0].start_ms)
+    if not scope.things.all_music:
+        return f"Music plays for at least {length.removeprefix('about ')}, for example at {start}."
+    count = sum(len(piece.parts) for piece in scope.things.pieces)
+    return f"Music plays {times_word(count)}, for {length} in all, first at {start}."
 
 
 def piece_returns(scope: Scope) -> str | None:
@@ -237,7 +259,7 @@ def sound_time(scope: Scope) -> str | None:
         return None
     is_all = next(one.countable for one in scope.things.sounds if one.label == scope.subject)
     # If others may be the same, one of those may be the first.
-    where = f"{'first' if is_all else 'as'} at {clock(min(spans).start_ms)}"
+    where = f"{'first' if is_all else 'for example'} at {clock(min(spans).start_ms)}"
     return _sentence(f"{_heard(scope, str(scope.subject), spans)}, {where}")
 
 

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 from soundseam.annotators.grammar.events import SURE
 from soundseam.pipeline.long.facts import SegmentFacts, Sound
-from soundseam.pipeline.long.things import STREAMS, Things, streams_of
+from soundseam.pipeline.long.stretches import STREAMS
+from soundseam.pipeline.long.things import Things, streams_of
 from soundseam.schemas.event import EventClass
 from soundseam.schemas.long import Piece
 from soundseam.schemas.timespan import TimeSpan, covered_ms
 
 NOTABLE_MS = 1_000
-"""Speech or music under this is left out of a title or a sentence."""
+"""One speaker's speech or one stretch of music under this is left out of a title or a sentence."""
+SURE_IN_ALL_MS = 3_000
+"""Speech or music under this in all may be something else."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,13 @@ class Scope:
 
     @property
     def speech_ms(self) -> int:
-        return self.stream_ms(EventClass.SPEECH)
+        """0 if it is so little that it may be none."""
+        return _unless_little(self.stream_ms(EventClass.SPEECH))
 
     @property
     def music_ms(self) -> int:
-        return self.stream_ms(EventClass.MUSIC, EventClass.SINGING)
+        """0 if it is so little that it may be none."""
+        return _unless_little(self.stream_ms(EventClass.MUSIC, EventClass.SINGING))
 
     @property
     def sounds(self) -> list[Sound]:
@@ -71,6 +76,10 @@ class Scope:
         spans = (span for one in self.segments for span in streams_of(one, EventClass.MUSIC, EventClass.SINGING))
         found = (self.things.piece_at(span) for span in spans if span.duration_ms >= NOTABLE_MS)
         return [piece for piece in dict.fromkeys(found) if piece is not None and len(piece.parts) > 1]
+
+
+def _unless_little(ms: int) -> int:
+    return ms if ms >= SURE_IN_ALL_MS else 0
 
 
 def duration_words(ms: int) -> str:

@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from soundseam.annotators.grammar.events import SURE, SURE_STREAM, sure_from
-from soundseam.annotators.grammar.sound_names import broader_labels, sound_names
 from soundseam.pipeline.long.facts import RecordingFacts, SegmentFacts, Sound
+from soundseam.pipeline.long.sounds import find_sounds
+from soundseam.pipeline.long.stretches import evidence_of, joined, stretches_of
 from soundseam.schemas.event import EventClass
-from soundseam.schemas.long import KnownSpeaker, Piece, RecurringSound, RowEvidence, Stretch
+from soundseam.schemas.long import KnownSpeaker, Piece, RecurringSound
 from soundseam.schemas.timespan import TimeSpan, covered_ms, union_spans
 
-STREAMS = (EventClass.SPEECH, EventClass.SINGING, EventClass.MUSIC)
 _MIN_KNOWN_SPEECH = 0.9
 """Share of the speech with sure turns from which a recording's speakers are surely all known."""
 _MIN_SPEAKER_MS = 5_000
 """Who surely speaks less in all may be a mistake of the diarization."""
+_MIN_SPEECH_MS, _SPEECH_GAP_MS = 3_000, 1_000
+"""Speech of this length, pauses up to the other one included, is surely speech."""
 _SAME_PIECE_GAP_MS = 3_000
 _MIN_PIECE_MS = 8_000
+_APART_MUSIC_MS = 10_000
+"""Pause from which music plays once more."""
 _ALIKE, _UNLIKE = 0.95, 0.6
 """Cosine of the chords of two stretches from which they are the same piece, or below which they are not."""
 _SAME_TEMPO = 0.03
-_SURE_OF_ONE = 0.9
-"""Score of a name that occurs only once."""
-APART_MS = 1_000
-"""Occurrences of a sound with less between them are one."""
-
-
-def evidence_of(segments: Iterable[SegmentFacts], facts: Iterable[str]) -> tuple[RowEvidence, ...]:
-    """The rows in which the named facts of some segments stand."""
-    found: dict[tuple[str, str, str], list[str]] = {}
-    for segment in segments:
-        for fact in facts:
-            if (origin := segment.origins.get(fact)) is not None:
-                found.setdefault((origin.table, origin.backend or "", origin.field), []).append(segment.segment_id)
-    return tuple(
-        RowEvidence(table=table, backend=backend or None, field=field, segment_ids=tuple(ids))
-        for (table, backend, field), ids in sorted(found.items())
-    )
 
 
 def streams_of(segment: SegmentFacts, *classes: EventClass) -> tuple[TimeSpan, ...]:
@@ -51,9 +39,18 @@ def streams_of(segment: SegmentFacts, *classes: EventClass) -> tuple[TimeSpan, .
 
 
 def is_sure(event: Sound, segment: SegmentFacts) -> bool:
-    """Whether it is surely of its class: by its score, or for speech also by a sure turn."""
+    """Whether it is surely of its class: by its score, or for speech also by a sure turn.
+
+    Speech without one must go on for some seconds: a short cry of an animal may be called speech with a high score.
+    """
     if event.event_class is EventClass.SPEECH and event.score >= SURE:
-        return event.score >= SURE_STREAM or any(turn.span.overlap_ms(event.span) for turn in segment.turns)
+        if any(turn.span.overlap_ms(event.span) for turn in segment.turns):
+            return True
+        speech = [one.span for one in segment.events if one.event_class is EventClass.SPEECH and one.score >= SURE]
+        going_on = any(
+            one.duration_ms >= _MIN_SPEECH_MS and one.overlap_ms(event.span) for one in joined(speech, _SPEECH_GAP_MS)
+        )
+        return event.score >= SURE_STREAM and going_on
     return event.score >= sure_from(event.event_class)
 
 
@@ -66,6 +63,8 @@ class Things:
     sounds: tuple[RecurringSound, ...]
     all_speakers: bool = False
     """Whether `speakers` are surely all who speak."""
+    all_music: bool = False
+    """Whether the parts of `pieces` are surely all music, each one time that music plays."""
 
     @cached_property
     def speaker_names(self) -> Mapping[str, str]:
@@ -87,28 +86,14 @@ class Things:
 
 def find_things(recording: RecordingFacts, min_name_score: float) -> Things:
     segments = recording.segments
-    speakers = tuple(_speakers(segments))
+    speakers, pieces = tuple(_speakers(segments)), tuple(_pieces(segments))
     return Things(
         speakers,
-        tuple(_pieces(segments)),
-        tuple(_sounds(segments, min_name_score)),
+        pieces,
+        tuple(find_sounds(segments, min_name_score)),
         _knows_all(segments, {one.speaker for one in speakers}),
+        _is_all_music(segments, pieces),
     )
-
-
-def joined(spans: Iterable[TimeSpan], gap_ms: int = 0) -> tuple[TimeSpan, ...]:
-    """`spans` in order, those with at most `gap_ms` between them as one: what segments cut apart comes together."""
-    found: list[TimeSpan] = []
-    for span in union_spans(spans):
-        if found and span.start_ms - found[-1].end_ms <= gap_ms:
-            found[-1] = TimeSpan(found[-1].start_ms, span.end_ms)
-        else:
-            found.append(span)
-    return tuple(found)
-
-
-def _stretches(spans: Iterable[TimeSpan]) -> tuple[Stretch, ...]:
-    return tuple(Stretch(start_ms=span.start_ms, end_ms=span.end_ms) for span in spans)
 
 
 def _knows_all(segments: Sequence[SegmentFacts], speakers: Collection[str]) -> bool:
@@ -116,6 +101,14 @@ def _knows_all(segments: Sequence[SegmentFacts], speakers: Collection[str]) -> b
     known = [one for one in segments if one.has_turns]
     is_most = sum(spoken[one.segment_id] for one in known) >= _MIN_KNOWN_SPEECH * sum(spoken.values())
     return bool(speakers) and is_most and all(turn.speaker in speakers for one in known for turn in one.turns)
+
+
+def _is_all_music(segments: Sequence[SegmentFacts], pieces: Sequence[Piece]) -> bool:
+    """Whether no other event, sure or not, may be music, and the pauses are so long that all would count the same."""
+    parts = sorted(part.span for piece in pieces for part in piece.parts)
+    maybe = (one.span for segment in segments for one in segment.events if one.event_class in _MUSIC)
+    is_apart = all(after.start_ms - before.end_ms >= _APART_MUSIC_MS for before, after in pairwise(parts))
+    return bool(parts) and is_apart and all(any(span.overlap_ms(part) for part in parts) for span in maybe)
 
 
 def _speakers(segments: Sequence[SegmentFacts]) -> Iterator[KnownSpeaker]:
@@ -130,7 +123,7 @@ def _speakers(segments: Sequence[SegmentFacts]) -> Iterator[KnownSpeaker]:
             speaker=speaker,
             name=f"Speaker {index}",
             speech_ms=covered_ms(spans),
-            turns=_stretches(joined(spans)),
+            turns=stretches_of(joined(spans)),
             evidence=evidence_of(
                 (one for one in known if any(turn.speaker == speaker for turn in one.turns)), ["turns"]
             ),
@@ -193,12 +186,13 @@ def _pieces(segments: Sequence[SegmentFacts]) -> Iterator[Piece]:
         yield Piece(
             name=f"Piece {_letters(index)}",
             music_ms=covered_ms(spans),
-            parts=_stretches(spans),
+            parts=stretches_of(spans),
             distinct=all(mine.is_same(one) is False for mine in group for one in others),
             evidence=evidence_of((one for mine in group for one in mine.segments), _MUSIC_FACTS),
         )
 
 
+_MUSIC = (EventClass.MUSIC, EventClass.SINGING)
 _MUSIC_FACTS = ("events", "key", "tempo_bpm", "chords")
 
 
@@ -209,7 +203,7 @@ def _letters(index: int) -> str:
 
 
 def _playing(segments: Sequence[SegmentFacts]) -> Iterator[_Playing]:
-    music = {one.segment_id: streams_of(one, EventClass.MUSIC, EventClass.SINGING) for one in segments}
+    music = {one.segment_id: streams_of(one, *_MUSIC) for one in segments}
     spans = joined((span for found in music.values() for span in found), _SAME_PIECE_GAP_MS)
     at = 0
     for span in (span for span in spans if span.duration_ms >= _MIN_PIECE_MS):
@@ -219,39 +213,3 @@ def _playing(segments: Sequence[SegmentFacts]) -> Iterator[_Playing]:
         while stop < len(segments) and segments[stop].span.start_ms < span.end_ms:
             stop += 1
         yield _Playing(span, tuple(one for one in segments[at:stop] if music[one.segment_id]))
-
-
-def _sounds(segments: Sequence[SegmentFacts], min_name_score: float) -> Iterator[RecurringSound]:
-    found: defaultdict[str, list[tuple[TimeSpan, float, EventClass]]] = defaultdict(list)
-    having: defaultdict[str, list[SegmentFacts]] = defaultdict(list)
-    for segment in segments:
-        for event in segment.events:
-            if event.event_class not in STREAMS and is_named(event):
-                found[event.label].append((event.span, event.score, event.event_class))
-                if not having[event.label] or having[event.label][-1] is not segment:
-                    having[event.label].append(segment)
-    unnamed = any(
-        event.event_class not in STREAMS and not is_named(event) for segment in segments for event in segment.events
-    )
-    for label, events in sorted(found.items(), key=lambda item: (min(item[1])[0], item[0])):
-        if sum(score for _, score, _ in events) / len(events) < (min_name_score if len(events) > 1 else _SURE_OF_ONE):
-            continue
-        spans = joined((span for span, _, _ in events), APART_MS)
-        yield RecurringSound(
-            label=label,
-            event_class=events[0][2],
-            name=sound_names()[label].doing,
-            sound_ms=covered_ms(span for span, _, _ in events),
-            occurrences=_stretches(spans),
-            countable=not unnamed and not any(_may_be_same(label, other) for other in found if other != label),
-            evidence=evidence_of(having[label], ["events"]),
-        )
-
-
-def is_named(event: Sound) -> bool:
-    """Whether its label says what it is, more than that something sounds."""
-    return event.label in sound_names() and sound_names()[event.label].noun != "something"
-
-
-def _may_be_same(label: str, other: str) -> bool:
-    return other in broader_labels(label) or label in broader_labels(other)
