@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Callable
+
 from soundseam.schemas.record import Record, content_key
 from soundseam.schemas.recording import Source
 
@@ -34,6 +37,10 @@ class ShardTask(Record):
     sources: tuple[Source, ...]
     stages: tuple[StageTask, ...]
 
+    def __reduce__(self) -> tuple[Callable[[bytes], ShardTask], tuple[bytes]]:
+        """Packed: tasks go from stage to stage, and millions of recordings are in them."""
+        return _unpacked, (zlib.compress(self.model_dump_json().encode(), 1),)
+
     @property
     def work_id(self) -> str:
         return content_key([self.shard, [source.recording_id for source in self.sources]])
@@ -57,3 +64,7 @@ class ShardTask(Record):
             sources=tuple(source for source in self.sources if source.recording_id in recording_ids),
             stages=tuple(work for work in stages if work.keys),
         )
+
+
+def _unpacked(data: bytes) -> ShardTask:
+    return ShardTask.model_validate_json(zlib.decompress(data))

@@ -127,5 +127,5 @@ def read_index(uri: str) -> list[IndexedSource]:
 
 
 def uri_key(uri: str) -> str:
-    name = str(files.local_path(uri).absolute()) if files.is_local(uri) else uri
+    name = str(files.local_path(uri).absolute()) if files.is_local(uri) and not files.is_plain_path(uri) else uri
     return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]

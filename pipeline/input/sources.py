@@ -127,7 +127,7 @@ class Found:
 
 def normal_uri(uri: str) -> str:
     """The normalised spelling of a local path: `./a//b` is `a/b`. `..` remains, since its meaning depends on links."""
-    if not files.is_local(uri) or uri.startswith("file://"):
+    if not files.is_local(uri) or uri.startswith("file://") or files.is_plain_path(uri):
         return uri
     return str(files.local_path(uri))
 

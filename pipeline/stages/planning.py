@@ -6,7 +6,6 @@ A shard is planned and swept against its own markers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -16,7 +15,7 @@ from soundseam.pipeline.config import RunConfig
 from soundseam.pipeline.input.sources import Found, in_order, join_found
 from soundseam.pipeline.inspection import Counts
 from soundseam.pipeline.plan import stage_keys
-from soundseam.pipeline.stages.listing import REJECTED, Batches, FindFiles, as_pairs
+from soundseam.pipeline.stages.listing import REJECTED, Batch, Batches, FindFiles, as_pairs, elements_of
 from soundseam.pipeline.stages.shard import (
     Committed,
     DoneCounts,
@@ -59,7 +58,7 @@ class ListingNote(NamedTuple):
 
 class Planned(NamedTuple):
     tasks: beam.PCollection[ShardTask]
-    notes: beam.PCollection[tuple[int, list[ShardNote]]]
+    notes: beam.PCollection[tuple[int, Batch]]
     rejected: beam.PCollection[Rejected]
 
 
@@ -70,7 +69,7 @@ class ListCommitted(beam.PTransform):
         super().__init__()
         self._output = output
 
-    def expand(self, begin: beam.PCollection[object]) -> beam.PCollection[tuple[int, list[object]]]:
+    def expand(self, begin: beam.PCollection[object]) -> beam.PCollection[tuple[int, Batch]]:
         output, places = self._output, [MARKERS, *map(str, SWEPT)]
         return (
             begin
@@ -81,7 +80,7 @@ class ListCommitted(beam.PTransform):
         )
 
 
-def files_by_shard(output: str, place: str) -> Iterator[tuple[int, list[object]]]:
+def files_by_shard(output: str, place: str) -> Iterator[tuple[int, Batch]]:
     """The markers, or the files of a table, in batches."""
     batches = Batches()
     if place == MARKERS:
@@ -108,14 +107,14 @@ class PlanShards(beam.DoFn):
     def __init__(self, job: Job, config: RunConfig) -> None:
         self._job, self._config = job, config
 
-    def process(self, grouped: tuple[int, Iterable[list[Found | MarkerFile | FileStat]]]) -> Iterator[Any]:
-        shard, elements = grouped[0], list(chain.from_iterable(grouped[1]))
+    def process(self, grouped: tuple[int, Iterable[Batch]]) -> Iterator[Any]:
+        shard, elements = grouped[0], list(elements_of(grouped[1]))
         if shard == NO_SHARD:
             return
         listing = join_found(element for element in elements if isinstance(element, Found))
         planned = plan_shard(self._job, self._config, shard, listing, _committed(self._job.output, elements))
         yield from planned.tasks
-        yield TaggedOutput(NOTES, (shard, [planned.note]))
+        yield TaggedOutput(NOTES, (shard, Batch([planned.note])))
         yield TaggedOutput(COUNTS, planned.counts)
         for row in listing.rejected:
             yield TaggedOutput(REJECTED, row)
@@ -173,9 +172,9 @@ class CommitListing(beam.DoFn):
     def __init__(self, job: Job) -> None:
         self._job = job
 
-    def process(self, grouped: tuple[int, Iterable[Rejected | None]]) -> Iterator[tuple[int, list[ListingNote]]]:
+    def process(self, grouped: tuple[int, Iterable[Rejected | None]]) -> Iterator[tuple[int, Batch]]:
         rejected = in_order(row for row in grouped[1] if row is not None)
-        yield LIST_SHARD, [ListingNote(commit_listing(self._job.output, self._job.inputs, rejected))]
+        yield LIST_SHARD, Batch([ListingNote(commit_listing(self._job.output, self._job.inputs, rejected))])
 
 
 class FinishShards(beam.DoFn):
@@ -184,10 +183,8 @@ class FinishShards(beam.DoFn):
     def __init__(self, job: Job, config: RunConfig) -> None:
         self._job, self._config = job, config
 
-    def process(
-        self, grouped: tuple[int, Iterable[list[ShardNote | ListingNote | MarkerFile | FileStat]]]
-    ) -> Iterator[DoneCounts]:
-        shard, elements = grouped[0], list(chain.from_iterable(grouped[1]))
+    def process(self, grouped: tuple[int, Iterable[Batch]]) -> Iterator[DoneCounts]:
+        shard, elements = grouped[0], list(elements_of(grouped[1]))
         note = next((element for element in elements if isinstance(element, ShardNote)), ShardNote())
         for element in elements:
             if isinstance(element, ListingNote):

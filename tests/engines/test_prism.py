@@ -49,7 +49,9 @@ def test_a_killed_worker_ends_the_job_in_one_line_and_the_same_command_finishes_
     with prism_server(prism, tmp_path) as server:
         command = ["run", folder / "inputs", "--output", output, "--profile", quick_profile(folder), *server.options]
         process = start_cli(*command)
-        wait_until(lambda: bool(server.worker_pids()) and any((output / "_run" / "commits").rglob("*.json")), 240)
+        wait_until(
+            lambda: bool(server.worker_pids()) and any((output / "_run" / "commits" / "segments").rglob("*.json")), 240
+        )
         for pid in server.worker_pids():
             os.kill(pid, signal.SIGKILL)
         said, errors = process.communicate(timeout=120)

@@ -190,3 +190,11 @@ def test_scratch_space_lies_on_the_disk_of_a_local_output(tmp_path: Path) -> Non
     assert scratch is not None
     assert Path(scratch).is_relative_to(tmp_path)
     assert files.scratch_folder("mem://bucket/out") is None
+
+
+@given(st.lists(st.sampled_from(["a", "b.wav", ".hidden", ".", "..", ""]), max_size=5).map("/".join))
+def test_a_plain_path_is_spelled_as_pathlib_spells_it(name: str) -> None:
+    path = f"/{name}"
+    assert not files.is_plain_path(path) or str(Path(path).absolute()) == path
+    assert not files.is_plain_path(name)
+    assert files.is_plain_path("/a/b.wav")
