@@ -56,8 +56,8 @@ class OnnxDiarization(Backend[SpeechFacts]):
     """Speakers' turns in detected speech, including overlaps, with labels that are consistent within a recording."""
 
     kind: Literal["onnx_diarization"] = "onnx_diarization"
-    step_ms: int = Field(default=5_000, ge=500, le=10_000, multiple_of=HOP_MS)
-    """Step between windows of 10 s: shorter steps take longer."""
+    step_ms: int = Field(default=10_000, ge=500, le=10_000, multiple_of=HOP_MS)
+    """Step between windows of 10 s. Shorter steps take longer and miss less."""
     max_distance: float = Field(default=0.45, gt=0.0, lt=1.0)
     """Maximum mean cosine distance of two voices of one speaker; higher values give fewer speakers."""
     min_voice_ms: int = Field(default=1_000, ge=0)

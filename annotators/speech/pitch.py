@@ -46,8 +46,8 @@ def load_tracker() -> Session:
     return open_session(carried_weights(SWIFT_F0_FILE), SWIFT_F0_SHA256)
 
 
-def track_pitch(samples: Samples, session: Session) -> PitchTrack:
-    """The pitch of 16 kHz mono `samples` (num_samples,).
+def track_pitch(samples: Samples, session: Session, wanted: NDArray[np.bool_] | None = None) -> PitchTrack:
+    """The pitch of 16 kHz mono `samples` (num_samples,), in the frames `wanted` (num_frames,), by default all.
 
     A frame is voiced if the network is sure, it is less than 30 dB below the loud frames, and its pitch is from 70 to
     400 Hz and from 0.75 of the first to 1.5 of the third quartile of all such pitches (De Looze and Hirst, 2008).
@@ -55,13 +55,15 @@ def track_pitch(samples: Samples, session: Session) -> PitchTrack:
     at most 0.1 % of the voiced frames of clean speech are more than 20 % off (YIN: 0.7 % at 0.45),
     and 0.5 to 8 % under babble 10 dB below the speech.
     """
-    count = len(samples) // (RATE_HZ * FRAME_MS // 1000) + 1
+    count = num_frames(samples)
+    wanted = np.ones(count, dtype=np.bool_) if wanted is None else wanted
     if len(samples) < _HOP or not np.any(samples):
         return PitchTrack(np.zeros(count), np.zeros(count, dtype=np.bool_))
-    f0_hz, confidence = _frames(samples, session, count)
+    f0_hz, confidence = _frames(samples, session, wanted)
     level_db = _level_db(samples, count)
     voiced = (
-        (confidence >= _SURE)
+        wanted
+        & (confidence >= _SURE)
         & (level_db > np.quantile(level_db, 0.95) - _MIN_LEVEL_DB)
         & (f0_hz >= LOWEST_HZ)
         & (f0_hz <= HIGHEST_HZ)
@@ -69,22 +71,44 @@ def track_pitch(samples: Samples, session: Session) -> PitchTrack:
     return PitchTrack(f0_hz, voiced & _plausible(f0_hz, voiced))
 
 
-def _frames(samples: Samples, session: Session, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Pitch in Hz and confidence in [0, 1] of each frame of FRAME_MS: of the network's frame nearest to it."""
+def num_frames(samples: Samples) -> int:
+    """The number of frames of a pitch track of 16 kHz mono `samples`."""
+    return len(samples) // (RATE_HZ * FRAME_MS // 1000) + 1
+
+
+def _frames(
+    samples: Samples, session: Session, wanted: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Pitch in Hz and confidence in [0, 1] of each frame of FRAME_MS: of the network's frame nearest to it.
+
+    Both are 0 in frames that are not `wanted`, except between two of them with less than the network's context between.
+    """
     loud = _brought_up(samples)
     total = max(1, len(loud) // _HOP)
-    parts = [_window(loud, first, total, session) for first in range(0, total, _WINDOW_FRAMES)]
-    pitch, confidence = np.concatenate(parts, axis=1)
-    nearest = np.rint(np.arange(count) * (FRAME_MS * RATE_HZ / 1000 / _HOP)).astype(np.intp)
+    nearest = np.rint(np.arange(len(wanted)) * (FRAME_MS * RATE_HZ / 1000 / _HOP)).astype(np.intp)
     nearest = np.minimum(nearest, total - 1)
+    found = np.zeros((2, total))
+    for first, last in _runs(np.unique(nearest[wanted])):
+        for start in range(first, last, _WINDOW_FRAMES):
+            end = min(start + _WINDOW_FRAMES, last)
+            found[:, start:end] = _window(loud, start, end, session)
+    pitch, confidence = found
     return pitch[nearest], confidence[nearest]
 
 
-def _window(samples: Samples, first: int, total: int, session: Session) -> NDArray[np.float64]:
-    """Pitch and confidence (2, num_frames) of up to _WINDOW_FRAMES frames from `first`."""
-    last = min(first + _WINDOW_FRAMES, total)
+def _runs(frames: NDArray[np.intp]) -> list[tuple[int, int]]:
+    """First and last + 1 of each run of ascending `frames`; gaps that the context would fill anyway are in a run."""
+    if not len(frames):
+        return []
+    gaps = np.flatnonzero(np.diff(frames) > _LEFT_FRAMES + _RIGHT_FRAMES)
+    firsts, lasts = [0, *(gaps + 1)], [*gaps, len(frames) - 1]
+    return [(int(frames[first]), int(frames[last]) + 1) for first, last in zip(firsts, lasts, strict=True)]
+
+
+def _window(samples: Samples, first: int, last: int, session: Session) -> NDArray[np.float64]:
+    """Pitch and confidence (2, num_frames) of the network's frames from `first` to before `last`."""
     begin = max(0, first - _LEFT_FRAMES)
-    context = samples[begin * _HOP : (last + _RIGHT_FRAMES) * _HOP] if last < total else samples[begin * _HOP :]
+    context = samples[begin * _HOP : (last + _RIGHT_FRAMES) * _HOP]
     limits = {name: np.array(hz, dtype=np.float32) for name, hz in zip(("fmin", "fmax"), _SEARCH_HZ, strict=True)}
     answers = session.run(["pitch", "confidence"], {"audio": context[None], **limits})
     found = np.array([answer[0] for answer in answers], dtype=np.float64)[:, first - begin : last - begin]

@@ -17,6 +17,7 @@ from soundseam.annotators.speech.pitch import (
     SWIFT_F0_SHA256,
     PitchTrack,
     load_tracker,
+    num_frames,
     track_pitch,
 )
 from soundseam.annotators.speech.transcripts import gaps_between, sample_mask, speech_stretches
@@ -111,7 +112,7 @@ class VoiceMeasures(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return f"4-{SWIFT_F0_SHA256[:8]}"
+        return f"5-{SWIFT_F0_SHA256[:8]}"
 
     def load(self) -> Annotator[SpeechFacts]:
         self.check_available()
@@ -138,8 +139,8 @@ def measure_voice(clip: Clip, tracker: Session) -> Voice:
     mask = sample_mask(clip, stretches)
     power = np.square(samples, dtype=np.float64)
     speech_power = float(power[mask].mean()) if mask.any() else 0.0
-    track = track_pitch(samples, tracker)
-    in_speech = _frames_inside(len(track.voiced), clip.segment, stretches)
+    in_speech = _frames_inside(num_frames(samples), clip.segment, stretches)
+    track = track_pitch(samples, tracker, in_speech)
     low, median, high = _pitch_percentiles(track, in_speech)
     pauses = _pauses_ms(samples, mask, clip.sample_rate_hz)
     return Voice(

@@ -2,7 +2,7 @@
 
 Each window gives, for each of its own speakers, its activity and one voice embedding. Embeddings are clustered by
 average linkage on the cosine distance, which only needs each cluster's sum and size; so a long recording is clustered
-piece by piece in bounded memory.
+piece by piece in bounded memory. Two voices that the segmentation model separates within one window are further apart.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ MAX_AT_ONCE = 2
 """Maximum number of speakers per frame: the limit of the segmentation model."""
 _POOL = 512
 """Maximum number of clusters compared at once."""
+
+_SEPARATED_MS = 1_000
+"""Minimum time alone of two speakers of one window to count as separated by the segmentation model."""
+_SEPARATED_DISTANCE = 0.3
+"""Added to the distance of such a pair: one person is separated at times, so they may still join."""
 
 _MUCH = 19
 """From this many times `fragment_ms` on, there are enough windows to tell a fragment from somebody who says little."""
@@ -49,7 +54,7 @@ class WindowVoices:
     active: NDArray[np.bool_]
     voices: tuple[LocalVoice, ...]
     doubt: NDArray[np.float16]
-    """1 minus the probability of the model's most likely answer, per frame: (frames,)."""
+    """1 minus the probability of the model's most likely answer, per frame, NaN where that is silence: (frames,)."""
 
 
 class Clustering(NamedTuple):
@@ -66,11 +71,15 @@ class Clustering(NamedTuple):
 
 
 class Clusters(NamedTuple):
-    """Sums of embeddings (clusters, size), their number of members, and their time alone in ms."""
+    """Sums of embeddings (clusters, size), their number of members, and their time alone in ms.
+
+    `separated` is the number of pairs of members that are different speakers of one window: (clusters, clusters).
+    """
 
     sums: NDArray[np.float64]
     sizes: NDArray[np.float64]
     alone_ms: NDArray[np.float64]
+    separated: NDArray[np.float64]
 
     @property
     def centres(self) -> NDArray[np.float64]:
@@ -81,32 +90,53 @@ class Clusters(NamedTuple):
 
 def speaker_centres(windows: Sequence[WindowVoices], clustering: Clustering) -> NDArray[np.float64]:
     """A voice of unit length per speaker, (speakers, size), in order of first appearance; (0, 0) without voices."""
-    voices = [voice for window in windows for voice in window.voices]
-    if not voices:
+    found = [(number, voice) for number, window in enumerate(windows) for voice in window.voices]
+    if not found:
         return np.zeros((0, 0))
-    sure = [voice for voice in voices if voice.alone_ms >= clustering.min_voice_ms]
-    sure = sure or [max(voices, key=lambda voice: voice.alone_ms)]
-    found = _joined_piecewise(sure, clustering.max_distance)
-    has_fragments = found.alone_ms.sum() >= _MUCH * clustering.fragment_ms
-    lasting = found.alone_ms >= max(clustering.min_speaker_ms, clustering.fragment_ms if has_fragments else 0)
+    sure = [each for each in found if each[1].alone_ms >= clustering.min_voice_ms]
+    clusters = _joined_piecewise(sure or [max(found, key=lambda each: each[1].alone_ms)], clustering.max_distance)
+    has_fragments = clusters.alone_ms.sum() >= _MUCH * clustering.fragment_ms
+    lasting = clusters.alone_ms >= max(clustering.min_speaker_ms, clustering.fragment_ms if has_fragments else 0)
     if not lasting.any():
-        lasting[int(found.alone_ms.argmax())] = True
-    return found.centres[lasting]
+        lasting[int(clusters.alone_ms.argmax())] = True
+    return clusters.centres[lasting]
 
 
-def _joined_piecewise(voices: Sequence[LocalVoice], max_distance: float) -> Clusters:
-    """Clusters of `voices`. When the pool is full, its nearest clusters are joined until half of it is free."""
-    size = len(voices[0].embedding)
-    pool = Clusters(np.zeros((0, size)), np.zeros(0), np.zeros(0))
+def _joined_piecewise(voices: Sequence[tuple[int, LocalVoice]], max_distance: float) -> Clusters:
+    """Clusters of `voices`, each with the number of its window. When the pool is full, its nearest clusters are joined
+    until half of it is free."""
+    pool = clusters_of([])
     for start in range(0, len(voices), _POOL // 2):
-        part = voices[start : start + _POOL // 2]
-        pool = Clusters(
-            np.concatenate((pool.sums, np.array([voice.embedding for voice in part], dtype=np.float64))),
-            np.concatenate((pool.sizes, np.ones(len(part)))),
-            np.concatenate((pool.alone_ms, np.array([voice.alone_ms for voice in part], dtype=np.float64))),
-        )
+        part = clusters_of(voices[start : start + _POOL // 2])
+        pool = _side_by_side(pool, part) if len(pool.sizes) else part
         pool = joined(pool, max_distance, _POOL // 2)
     return joined(pool, max_distance, 1)
+
+
+def clusters_of(voices: Sequence[tuple[int, LocalVoice]]) -> Clusters:
+    """A cluster per voice; each comes with the number of its window."""
+    windows = np.array([number for number, _ in voices])
+    sources = np.array([voice.source for _, voice in voices])
+    alone_ms = np.array([voice.alone_ms for _, voice in voices], dtype=np.float64)
+    differ = (windows[:, None] == windows) & (sources[:, None] != sources)
+    enough = alone_ms >= _SEPARATED_MS
+    return Clusters(
+        np.array([voice.embedding for _, voice in voices], dtype=np.float64),
+        np.ones(len(voices)),
+        alone_ms,
+        (differ & enough & enough[:, None]).astype(np.float64),
+    )
+
+
+def _side_by_side(one: Clusters, other: Clusters) -> Clusters:
+    """The clusters of both, of different windows."""
+    between = np.zeros((len(one.sizes), len(other.sizes)))
+    return Clusters(
+        np.concatenate((one.sums, other.sums)),
+        np.concatenate((one.sizes, other.sizes)),
+        np.concatenate((one.alone_ms, other.alone_ms)),
+        np.block([[one.separated, between], [between.T, other.separated]]),
+    )
 
 
 def joined(clusters: Clusters, max_distance: float, enough: int) -> Clusters:
@@ -114,9 +144,9 @@ def joined(clusters: Clusters, max_distance: float, enough: int) -> Clusters:
 
     The mean cosine of two clusters' members is the product of their sums over that of their sizes.
     """
-    sums, sizes, alone_ms = (part.copy() for part in clusters)
+    sums, sizes, alone_ms, separated = (part.copy() for part in clusters)
     remaining = np.ones(len(sums), dtype=np.bool_)
-    distances = 1.0 - sums @ sums.T / np.outer(sizes, sizes)
+    distances = 1.0 - (sums @ sums.T - _SEPARATED_DISTANCE * separated) / np.outer(sizes, sizes)
     np.fill_diagonal(distances, np.inf)
     while remaining.sum() > max(1, enough):
         into, other = divmod(int(distances.argmin()), len(sums))
@@ -125,13 +155,15 @@ def joined(clusters: Clusters, max_distance: float, enough: int) -> Clusters:
         sums[into] += sums[other]
         sizes[into] += sizes[other]
         alone_ms[into] += alone_ms[other]
+        separated[into] += separated[other]
+        separated[:, into] += separated[:, other]
         remaining[other] = False
-        row = 1.0 - sums @ sums[into] / (sizes * sizes[into])
+        row = 1.0 - (sums @ sums[into] - _SEPARATED_DISTANCE * separated[into]) / (sizes * sizes[into])
         row[~remaining] = np.inf
         row[into] = np.inf
         distances[into], distances[:, into] = row, row
         distances[other], distances[:, other] = np.inf, np.inf
-    return Clusters(sums[remaining], sizes[remaining], alone_ms[remaining])
+    return Clusters(sums[remaining], sizes[remaining], alone_ms[remaining], separated[np.ix_(remaining, remaining)])
 
 
 def reunited(window: WindowVoices, centres: NDArray[np.float64]) -> WindowVoices:
@@ -174,12 +206,9 @@ def turns_of(windows: Sequence[WindowVoices], centres: NDArray[np.float64]) -> l
 
 def doubt_in(windows: Sequence[WindowVoices], first: int, last: int) -> float:
     """Mean doubt of the frames from `first` to before `last` in which somebody speaks; 1 if nobody does."""
-    parts = [
-        window.doubt[rows][window.active[rows].any(axis=1)]
-        for window in windows
-        if (rows := _rows(window, first, last)).stop > rows.start
-    ]
+    parts = [window.doubt[_rows(window, first, last)] for window in windows]
     doubts = np.concatenate(parts) if parts else np.zeros(0)
+    doubts = doubts[~np.isnan(doubts)]
     return float(doubts.mean(dtype=np.float64)) if doubts.size else 1.0
 
 

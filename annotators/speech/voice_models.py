@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from soundseam.annotators.base import DETECTION_RATE_HZ, Samples
 from soundseam.annotators.onnx import Floats, Session
 from soundseam.annotators.spectra import frames_of, mel_filters, power_spectra
-from soundseam.annotators.speech.voice_clusters import HOP_MS, Clusters, LocalVoice, WindowVoices, joined
+from soundseam.annotators.speech.voice_clusters import HOP_MS, LocalVoice, WindowVoices, clusters_of, joined
 
 SEGMENTATION_FILE = "segmentation_3.onnx"
 SEGMENTATION_SHA256 = "1fe6fe3739f579b934a1603e8a18cd8c24e84c13496160d914cac1027e6750d9"
@@ -29,6 +29,8 @@ _POWERSET = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1,
 """Which speakers are active in each of the segmentation model's seven classes."""
 _SHIFT, _FIELD = 270, 991
 """Samples from one frame of the model to the next, and the receptive field of a frame."""
+_SILENCE_BIAS = 1.0
+"""Subtracted from the log probability of silence: alone, a window misses more speech than it invents."""
 _MIN_ALONE_MS = 400
 """With less time alone, the embedding uses all the time in which the speaker is active."""
 _MAX_EMBEDDED_FRAMES = 400
@@ -56,12 +58,13 @@ class VoiceModels:
         window = np.zeros(WINDOW_SAMPLES, dtype=np.float32)
         window[: len(samples)] = samples
         (scores,) = self._segmentation.run(None, {"samples": window[None, None]})
-        active = _POWERSET[scores[0].argmax(axis=1)]
+        heard = scores[0] - np.array([_SILENCE_BIAS, 0, 0, 0, 0, 0, 0], dtype=np.float32)
+        active = _POWERSET[heard.argmax(axis=1)]
         frames = min(WINDOW_FRAMES, len(samples) * 1000 // DETECTION_RATE_HZ // HOP_MS)
         nearest = _nearest(np.arange(frames), HOP_MS, len(active))
         active = active[nearest]
-        doubt = (1.0 - np.exp(scores[0].max(axis=1)))[nearest].astype(np.float16)
-        return WindowVoices(first_frame, *self._voices(samples, active), doubt)
+        doubt = np.where(scores[0].argmax(axis=1) > 0, 1.0 - np.exp(scores[0].max(axis=1)), np.nan)
+        return WindowVoices(first_frame, *self._voices(samples, active), doubt[nearest].astype(np.float16))
 
     def _voices(self, samples: Samples, active: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], tuple[LocalVoice, ...]]:
         """`active` with a column per voice, and the voices."""
@@ -85,7 +88,7 @@ class VoiceModels:
         """The frames of one local speaker, in parts of different voices, mostly one, each with its embedding.
 
         The segmentation model takes two people with similar sound for one, so the stretches between its pauses are
-        compared by their embeddings. The embedding of a part is the mean of its stretches'.
+        compared by their embeddings. The embedding of several stretches is their mean.
         """
         stretches = _stretches(active)
         lengths_ms = [int((stretch & alone).sum()) * HOP_MS for stretch in stretches]
@@ -93,10 +96,10 @@ class VoiceModels:
         if len(long) < 2:
             return [(active, self._whole(features, active, active & alone))]
         embeddings = {index: self._embed(_at(features, stretches[index] & alone)) for index in long}
-        first = np.array([embeddings[index] for index in long], dtype=np.float64)
-        found = joined(Clusters(first, np.ones(len(long)), np.ones(len(long))), _OTHER_VOICE_DISTANCE, 1)
+        each = [(0, LocalVoice(0, embeddings[index], lengths_ms[index], 0)) for index in long]
+        found = joined(clusters_of(each), _OTHER_VOICE_DISTANCE, 1)
         if len(found.sums) == 1:
-            return [(active, self._whole(features, active, active & alone))]
+            return [(active, _mean(embeddings, lengths_ms))]
         for index, length_ms in enumerate(lengths_ms):
             if index not in embeddings and length_ms >= _MIN_ALONE_MS:
                 embeddings[index] = self._embed(_at(features, stretches[index] & alone))

@@ -17,10 +17,10 @@ from soundseam.annotators.speech.onnx_diarization import (
 from soundseam.annotators.speech.turns import SpeakerSpan, in_order_of_appearance
 from soundseam.annotators.speech.voice_clusters import (
     Clustering,
-    Clusters,
     LocalVoice,
     WindowVoices,
     assigned,
+    clusters_of,
     joined,
     reunited,
     speaker_centres,
@@ -130,11 +130,26 @@ def test_windows_cover_a_region_and_lie_in_the_recording(first: int, length: int
 def test_clusters_are_at_most_as_far_apart_inside_as_allowed_and_further_outside(seed: int) -> None:
     points = np.random.default_rng(seed).normal(size=(12, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    found = joined(Clusters(points, np.ones(12), np.full(12, 100.0)), max_distance=0.5, enough=1)
+    voices = [(window, LocalVoice(0, point.astype(np.float32), 100, 0)) for window, point in enumerate(points)]
+    found = joined(clusters_of(voices), max_distance=0.5, enough=1)
     assert found.sizes.sum() == 12
     assert found.alone_ms.sum() == pytest.approx(1_200)
     between = 1 - found.sums @ found.sums.T / np.outer(found.sizes, found.sizes)
     assert (between[~np.eye(len(found.sizes), dtype=bool)] > 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("second", "alone_ms", "speakers"), [((0, 1), 1_000, 2), ((0, 0), 1_000, 1), ((1, 1), 1_000, 1), ((0, 1), 900, 1)]
+)
+def test_similar_voices_are_two_speakers_if_one_window_separates_them(
+    second: tuple[int, int], alone_ms: int, speakers: int
+) -> None:
+    similar = [np.array(vector, np.float32) for vector in [(1.0, 0.0), (0.8, 0.6)]]
+    voices = [
+        (window, LocalVoice(0, vector, alone_ms, source))
+        for (window, source), vector in zip([(0, 0), second], similar, strict=True)
+    ]
+    assert len(joined(clusters_of(voices), max_distance=0.45, enough=1).sizes) == speakers
 
 
 def test_no_two_voices_of_a_window_are_one_speaker() -> None:

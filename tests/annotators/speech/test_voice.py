@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from soundseam.annotators.base import Clip, Samples
-from soundseam.annotators.speech.pitch import load_tracker, track_pitch
+from soundseam.annotators.speech.pitch import load_tracker, num_frames, track_pitch
 from soundseam.annotators.speech.voice import measure_voice as measure_with
 from soundseam.schemas.event import EventClass
 from soundseam.schemas.speech import Voice
@@ -47,6 +47,18 @@ def test_hum_and_whistles_have_no_voice_pitch(hz: int) -> None:
     track = track_pitch(tone.astype(np.float32), TRACKER)
     pitches = track.f0_hz[track.voiced]
     assert not np.any(np.abs(pitches / hz - 1) < 0.1)
+
+
+def test_pitch_is_the_same_if_only_some_frames_are_wanted() -> None:
+    samples = np.concatenate([joined(a_vowel(900, 120), a_vowel(1_100, 180)), noise(500, -40), a_vowel(1_000, 150)])
+    wanted = np.zeros(num_frames(samples), dtype=np.bool_)
+    wanted[[*range(20, 95), *range(100, 130), *range(290, 330)]] = True
+    everywhere, somewhere = track_pitch(samples, TRACKER), track_pitch(samples, TRACKER, wanted)
+    assert somewhere.voiced[wanted].sum() > 100
+    both = everywhere.voiced & somewhere.voiced
+    assert both[wanted].mean() > 0.9
+    np.testing.assert_allclose(somewhere.f0_hz[both], everywhere.f0_hz[both], rtol=1e-6)
+    assert not somewhere.voiced[~wanted].any()
 
 
 def test_noise_called_speech_has_no_pitch() -> None:
