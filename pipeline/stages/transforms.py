@@ -101,77 +101,92 @@ _TABLE_OF: dict[type, Table] = {
 }
 
 
-class AnnotateClips(beam.PTransform):
-    """A backend's answers for the tasks' clips, in batches of similar length.
+Made = tuple[str, Annotation | Rejected | ShardTask]
+"""A task's id with one of its rows, or with the task itself, which comes last."""
+
+
+def clip_answers(backend: AnyBackend, context: RunContext, work: ShardTask) -> Iterator[Answered]:
+    """A backend's answers for a task's clips, in batches of similar length.
 
     Audio is read and annotated in one step: with a separate step for reading, which needs no accelerator, the audio
     would be sent from one worker to another. RunInference is not used for that reason, and because importing it loads
     torch if torch is installed.
     """
+    stage, progress = annotation_stage(backend), context.progress
+    lost: list[tuple[Segment, AnnotationError]] = []
+    found_clips = read_clips(context, work, backend, lambda *one: lost.append(one))
+    for clips in batch_by_length(found_clips, backend.batch_size):
+        annotator = context.loaded(backend)
+        recording_ids = sorted({clip.segment.recording_id for clip in clips})
+        audio_ms = sum(clip.segment.span.duration_ms for clip in clips)
+        progress.write(stage, "start", recording_ids, audio_ms)
+        found = annotate_clips(annotator, clips)
+        progress.write(stage, "done", recording_ids, audio_ms)
+        yield from ((work.work_id, (clip.segment, answer)) for clip, answer in zip(clips, found, strict=True))
+    yield from ((work.work_id, pair) for pair in lost)
+
+
+def recording_answers(backend: AnyBackend, context: RunContext, work: ShardTask) -> Iterator[Answered]:
+    """The answers of a backend that processes whole recordings for a task's segments."""
+    stage, progress = annotation_stage(backend), context.progress
+    for source, segments in read_recordings(context, work, backend):
+        annotator = context.loaded(backend)
+        assert isinstance(annotator, RecordingAnnotator)
+        audio_ms = sum(segment.span.duration_ms for segment in segments)
+        progress.write(stage, "start", [source.recording_id], audio_ms)
+        found = annotate_recording(annotator, source, segments, context.config)
+        progress.write(stage, "done", [source.recording_id], audio_ms)
+        yield from ((work.work_id, pair) for pair in zip(segments, found, strict=True))
+
+
+class Annotate(beam.DoFn):
+    """The rows of one backend for each task, then the task itself."""
 
     def __init__(self, backend: AnyBackend, context: RunContext) -> None:
-        super().__init__()
         self._backend, self._context = backend, context
+        self._config_key = stage_keys(context.config)[annotation_stage(backend)]
 
-    def expand(self, tasks: beam.PCollection[ShardTask]) -> beam.PCollection[Answered]:
-        backend, context = self._backend, self._context
-        stage, progress = annotation_stage(backend), context.progress
+    def process(self, work: ShardTask) -> Iterator[Made]:
+        answers = recording_answers if self._backend.takes_recordings else clip_answers
+        yield from map(self._made, answers(self._backend, self._context, work))
+        yield work.work_id, work
 
-        def answers(work: ShardTask) -> Iterator[Answered]:
-            lost: list[tuple[Segment, AnnotationError]] = []
-            found_clips = read_clips(context, work, backend, lambda *one: lost.append(one))
-            for clips in batch_by_length(found_clips, backend.batch_size):
-                annotator = context.loaded(backend)
-                recording_ids = sorted({clip.segment.recording_id for clip in clips})
-                audio_ms = sum(clip.segment.span.duration_ms for clip in clips)
-                progress.write(stage, "start", recording_ids, audio_ms)
-                found = annotate_clips(annotator, clips)
-                progress.write(stage, "done", recording_ids, audio_ms)
-                yield from ((work.work_id, (clip.segment, answer)) for clip, answer in zip(clips, found, strict=True))
-            yield from ((work.work_id, pair) for pair in lost)
-
-        return tasks | beam.FlatMap(answers).with_resource_hints(**resource_hints(backend))
+    def _made(self, answered: Answered) -> Made:
+        work_id, (segment, answer) = answered
+        return work_id, annotation_row(self._backend, self._config_key, segment, answer)
 
 
-class AskForClips(beam.DoFn):
-    """The answers of a backend with a served model for the clips of all tasks of a bundle.
+class AskServers(Annotate):
+    """The rows of a backend with a served model for all tasks of a bundle, then the tasks.
 
     Tasks are collected, and questions sent at the end of the bundle: within one task, or one batch of clips, there
     would be fewer questions in flight than a server can take. Only references are collected; clips are read as answers
     arrive.
     """
 
-    def __init__(self, stage: ServedStage) -> None:
-        self._stage = stage
-        name = annotation_stage(stage.backend)
+    def __init__(self, backend: AnyBackend, context: RunContext) -> None:
+        super().__init__(backend, context)
+        assert isinstance(backend, ServedBackend)
+        self._stage = ServedStage(backend, context)
+        name = annotation_stage(backend)
         self._counters = {field: Metrics.counter("soundseam", f"{name} {field}") for field in Usage.model_fields}
 
     def start_bundle(self) -> None:
         self._tasks: list[ShardTask] = []
 
-    def process(self, work: ShardTask) -> None:
+    def process(self, work: ShardTask) -> Iterator[Made]:
         self._tasks.append(work)
+        yield from ()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         for answered in self._stage.answer(self._tasks, self._count):
-            yield GlobalWindows.windowed_value(answered)
+            yield GlobalWindows.windowed_value(self._made(answered))
+        for work in self._tasks:
+            yield GlobalWindows.windowed_value((work.work_id, work))
 
     def _count(self, usage: Usage) -> None:
         for field, counter in self._counters.items():
             counter.inc(getattr(usage, field))
-
-
-class AskServers(beam.PTransform):
-    """The answers of a backend with a served model for the tasks' clips."""
-
-    def __init__(self, backend: AnyBackend, context: RunContext) -> None:
-        super().__init__()
-        assert isinstance(backend, ServedBackend)
-        self._stage = ServedStage(backend, context)
-
-    def expand(self, tasks: beam.PCollection[ShardTask]) -> beam.PCollection[Answered]:
-        hints = resource_hints(self._stage.backend)
-        return tasks | beam.ParDo(AskForClips(self._stage)).with_resource_hints(**hints)
 
 
 def resource_hints(backend: AnyBackend) -> dict[str, str]:
@@ -179,32 +194,11 @@ def resource_hints(backend: AnyBackend) -> dict[str, str]:
     return {"accelerator": backend.accelerator} if backend.accelerator else {}
 
 
-class AnnotateRecordings(beam.PTransform):
-    """The answers of a backend that processes whole recordings for the tasks' segments."""
-
-    def __init__(self, backend: AnyBackend, context: RunContext) -> None:
-        super().__init__()
-        self._backend, self._context = backend, context
-
-    def expand(self, tasks: beam.PCollection[ShardTask]) -> beam.PCollection[Answered]:
-        backend, context = self._backend, self._context
-        stage, progress = annotation_stage(backend), context.progress
-
-        def answers(work: ShardTask) -> Iterator[Answered]:
-            for source, segments in read_recordings(context, work, backend):
-                annotator = context.loaded(backend)
-                assert isinstance(annotator, RecordingAnnotator)
-                audio_ms = sum(segment.span.duration_ms for segment in segments)
-                progress.write(stage, "start", [source.recording_id], audio_ms)
-                found = annotate_recording(annotator, source, segments, context.config)
-                progress.write(stage, "done", [source.recording_id], audio_ms)
-                yield from ((work.work_id, pair) for pair in zip(segments, found, strict=True))
-
-        return tasks | beam.FlatMap(answers).with_resource_hints(**resource_hints(backend))
-
-
 class AnnotateShards(beam.PTransform):
-    """Runs one backend over the shards' clips, commits its rows shard by shard, and passes the tasks on."""
+    """Runs one backend over the shards' clips, commits its rows shard by shard, and passes the tasks on.
+
+    As few transforms as possible: every local graph pays for each of them when it starts.
+    """
 
     def __init__(self, backend: AnyBackend, context: RunContext) -> None:
         super().__init__()
@@ -212,21 +206,11 @@ class AnnotateShards(beam.PTransform):
 
     def expand(self, tasks: beam.PCollection[ShardTask]) -> beam.PCollection[ShardTask]:
         backend, context = self._backend, self._context
-        config_key = stage_keys(context.config)[annotation_stage(backend)]
-
-        def row(answered: Answered) -> tuple[str, Annotation | Rejected]:
-            work_id, (segment, answer) = answered
-            return work_id, annotation_row(backend, config_key, segment, answer)
-
-        answers = AnnotateRecordings if backend.takes_recordings else AnnotateClips
-        answers = AskServers if isinstance(backend, ServedBackend) else answers
-        answered = tasks | answers(backend, context)
-        rows = answered | "MakeRows" >> beam.Map(row).with_output_types(tuple[str, Any])
-        # Each task is grouped with its rows as one more element: a CoGroupByKey would do the same with more transforms,
-        # and every local graph pays for each of them when it starts.
+        annotate = (AskServers if isinstance(backend, ServedBackend) else Annotate)(backend, context)
         return (
-            (rows, tasks | KeyTasks())
-            | beam.Flatten()
+            tasks
+            | type(annotate).__name__
+            >> beam.ParDo(annotate).with_resource_hints(**resource_hints(backend)).with_output_types(tuple[str, Any])
             | beam.GroupByKey()
             | beam.ParDo(CommitRows(backend, context.output))
         )

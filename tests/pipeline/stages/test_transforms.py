@@ -28,7 +28,7 @@ def test_a_backend_that_asks_for_an_accelerator_gets_it_and_nothing_else_does() 
     asked = hints("branches.speech=[{kind: voice, accelerator: 'type:nvidia-l4;count:1'}]")
     assert asked
     assert set(asked.values()) == {"type:nvidia-l4;count:1"}
-    assert all(name.startswith("speech/voice/AnnotateClips") for name in asked)
+    assert all(name.startswith("speech/voice/Annotate") for name in asked)
 
 
 def test_without_an_accelerator_nothing_asks_for_one() -> None:
