@@ -24,6 +24,7 @@ from soundseam.pipeline.inspection import (
     write_summary,
 )
 from soundseam.pipeline.local.meter import START_UP_S, Meter
+from soundseam.pipeline.local.pool import LOCAL_RUNNERS
 from soundseam.pipeline.local.progress import (
     ProgressLog,
     read_metrics,
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
 _LOGGER = logging.getLogger(__name__)
-LOCAL_RUNNERS = ("DirectRunner", "FnApiRunner")
 
 
 class RunRequest(Record):

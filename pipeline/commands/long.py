@@ -45,7 +45,8 @@ def long(
     Options of a Beam pipeline are passed through.
     """
     from soundseam.pipeline.doctor import usable_cores
-    from soundseam.pipeline.launch import LOCAL_RUNNERS, output_in_use
+    from soundseam.pipeline.launch import output_in_use
+    from soundseam.pipeline.local.pool import LOCAL_RUNNERS
     from soundseam.pipeline.long.config import load_long_config, long_server_settings
     from soundseam.pipeline.long.launch import check_writer, prepare_long, run_long
     from soundseam.pipeline.sft.read import read_marks

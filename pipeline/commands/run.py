@@ -11,6 +11,7 @@ import typer
 
 from soundseam.pipeline.commands.options import Overrides, Profile, Runner
 from soundseam.pipeline.commands.terminal import Terminal
+from soundseam.pipeline.local.pool import LOCAL_RUNNERS, import_ahead
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -112,6 +113,8 @@ def run(
 
     Exit codes: 0 done, 1 failed, 2 wrong set-up, 3 too many or all rejected, 130 interrupted, 143 terminated.
     """
+    if runner in LOCAL_RUNNERS and not engine:
+        import_ahead()
     from soundseam.pipeline.config import SetupError
     from soundseam.pipeline.engines.job import JobRun
     from soundseam.pipeline.inspection import RunSummary
@@ -266,7 +269,6 @@ def split_beam_options(
     None for a local run without such options: Beam, which takes seconds to load, is not loaded in this process then.
     `own_options` are those of the command, for suggesting a similar one.
     """
-    from soundseam.pipeline.launch import LOCAL_RUNNERS
 
     if runner in LOCAL_RUNNERS and tokens and not any(token.startswith("-") for token in tokens):
         return list(tokens), None

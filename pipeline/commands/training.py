@@ -89,7 +89,8 @@ def sft(
     Options of a Beam pipeline are passed through.
     """
     from soundseam.pipeline.doctor import usable_cores
-    from soundseam.pipeline.launch import LOCAL_RUNNERS, output_in_use
+    from soundseam.pipeline.launch import output_in_use
+    from soundseam.pipeline.local.pool import LOCAL_RUNNERS
     from soundseam.pipeline.sft.audit import audit
     from soundseam.pipeline.sft.build import load_sft_config, sft_server_settings
     from soundseam.pipeline.sft.launch import check_sft_servers, prepare_sft, run_sft

@@ -1,4 +1,4 @@
-"""Runs tasks in separate processes, with results in order."""
+"""Processes beside this one: how they are started and end, and a pool of them with results in order."""
 
 from __future__ import annotations
 
@@ -11,13 +11,25 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from contextlib import contextmanager
+from multiprocessing import forkserver, get_context
+from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from typing import TypeVar
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
+LOCAL_RUNNERS = ("DirectRunner", "FnApiRunner")
+"""Beam runners whose work is done by processes on this machine."""
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
 AHEAD = 4
 """Maximum number of finished results per worker that wait for their turn."""
 
@@ -45,6 +57,53 @@ def die_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def worker_context() -> ForkServerContext | SpawnContext:
+    """How worker processes are started: on Linux forked from a process that has imported what they need, so that it is
+    imported once; elsewhere, where forking after imports is not safe, new ones.
+    """
+    if sys.platform != "linux":
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["soundseam.pipeline.local.preload"])
+    return context
+
+
+def import_ahead() -> None:
+    """Starts to import, in the background, what workers need: by the time they are started, much of it is there."""
+    if isinstance(worker_context(), ForkServerContext):
+        with one_thread_each():
+            forkserver.ensure_running()
+
+
+def let_server_end() -> None:
+    """In a worker: closes the pipe that keeps the process that it was forked from alive. That process then ends with
+    the one that has started it, even if this one does not, and this one with it (`die_with`).
+    """
+    server = forkserver._forkserver
+    pipe: int | None = getattr(server, "_forkserver_alive_fd", None)
+    if pipe is not None:
+        os.close(pipe)
+        setattr(server, "_forkserver_alive_fd", None)  # noqa: B010 - the type stubs do not know it
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Processes started inside use one thread in numeric libraries: there is already one worker per core.
+
+    The variables must be set before the libraries load, which happens in a new process before it runs our code.
+    """
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def name_cache_of_compiled_code() -> None:

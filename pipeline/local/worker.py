@@ -12,27 +12,19 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal, Protocol
 
 from soundseam.annotators.base import BackendUnavailableError
 from soundseam.pipeline.config import is_no_space, no_space
-from soundseam.pipeline.local.pool import die_with
+from soundseam.pipeline.local.pool import die_with, let_server_end, one_thread_each, worker_context
 from soundseam.pipeline.local.progress import ProgressLog, Step
 from soundseam.pipeline.storage.remote import has_requests
 from soundseam.pipeline.work import ShardTask
 from soundseam.schemas.record import Record
 
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
 LOG_TAIL_BYTES = 2000
 
 
@@ -68,10 +60,10 @@ class Worker:
         self._last_done_s: float | None = None
         self._waiting: tuple[ShardTask, ...] | None = None
         self.last_sign_s = time.monotonic()
-        spawn = multiprocessing.get_context("spawn")
-        self.connection, far_end = spawn.Pipe()
-        self.process = spawn.Process(target=serve_groups, args=(far_end, str(self._steps), str(self._log), os.getpid()))
-        with _one_thread_each():
+        self.connection, far_end = multiprocessing.Pipe()
+        with one_thread_each():
+            arguments = (far_end, str(self._steps), str(self._log), dict(os.environ))
+            self.process = worker_context().Process(target=serve_groups, args=arguments)
             self.process.start()
         far_end.close()
         # Sent, not an argument of the process: imports may print or fail, so the log must exist first.
@@ -174,29 +166,17 @@ class Worker:
         self.connection.close()
 
 
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes started inside use one thread in numeric libraries: there is already one worker per core.
+def serve_groups(connection: Connection, steps: str, log: str, environment: Mapping[str, str]) -> None:
+    """The worker process: receives a RunGroup, then groups until the other end closes the connection.
 
-    The variables must be set before the libraries load, which happens in a spawned process before it runs our code.
+    `environment` is that of the process that has started it; the one that it is forked from may be older.
     """
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def serve_groups(connection: Connection, steps: str, log: str, parent: int) -> None:
-    """The worker process: receives a RunGroup, then groups until the parent closes the connection."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with(parent)
+    let_server_end()
+    die_with(os.getppid())
+    os.environ.clear()
+    os.environ.update(environment)
     _write_output_to(log)
     # Beam leaves an empty folder for every pipeline; here they are removed with the run's own.
     tempfile.tempdir = str(Path(steps).parent)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from soundseam.annotators.chat.endpoint import Endpoint
 from soundseam.pipeline.config import SetupError
 from soundseam.pipeline.engines.beam import RunnerJob
-from soundseam.pipeline.launch import LOCAL_RUNNERS
 from soundseam.pipeline.local.meter import Meter
+from soundseam.pipeline.local.pool import LOCAL_RUNNERS
 from soundseam.pipeline.local.progress import ProgressLog
 from soundseam.pipeline.local.supervisor import LocalJob, run_local
 from soundseam.pipeline.local.watcher import Display, RunWatcher

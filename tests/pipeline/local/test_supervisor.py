@@ -254,6 +254,19 @@ def test_workers_use_one_thread_each(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "OMP_NUM_THREADS" not in os.environ
 
 
+@pytest.mark.parametrize("token", ["first", "second"])
+def test_workers_see_the_environment_of_their_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    """Also if they are forked from a process that is older than this value."""
+    monkeypatch.setenv("SOUNDSEAM_TEST_TOKEN", token)
+    run_local([work_of(source_of("r0"))], Watched(ReportsToken(folder=str(tmp_path))).job)
+    assert (tmp_path / "token").read_text() == token
+
+
+class ReportsToken(Workload):
+    def _behave(self, behaviour: str | None, source: object) -> None:
+        (Path(self.folder) / "token").write_text(os.environ["SOUNDSEAM_TEST_TOKEN"])
+
+
 class ReportsThreads(Workload):
     def _behave(self, behaviour: str | None, source: object) -> None:
         (Path(self.folder) / "threads").write_text(os.environ["OMP_NUM_THREADS"])
