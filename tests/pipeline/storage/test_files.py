@@ -196,5 +196,5 @@ def test_scratch_space_lies_on_the_disk_of_a_local_output(tmp_path: Path) -> Non
 def test_a_plain_path_is_spelled_as_pathlib_spells_it(name: str) -> None:
     path = f"/{name}"
     assert not files.is_plain_path(path) or str(Path(path).absolute()) == path
-    assert not files.is_plain_path(name)
     assert files.is_plain_path("/a/b.wav")
+    assert not files.is_plain_path("a/b.wav")
