@@ -179,6 +179,9 @@ class BranchBackends(Record):
     def by_branch(self) -> Mapping[Branch, tuple[AnyBackend, ...]]:
         return {Branch.SPEECH: self.speech, Branch.MUSIC: self.music, Branch.GENERAL: self.general}
 
+    def all(self) -> tuple[AnyBackend, ...]:
+        return (*self.speech, *self.music, *self.general)
+
 
 class RunConfig(Record):
     """A complete configuration: the content of `OUT/_run/config.json`, and the basis of every stage's key."""
@@ -195,7 +198,7 @@ class RunConfig(Record):
     @property
     def models(self) -> tuple[Model, ...]:
         """Every detector and backend, in the order in which they run."""
-        return (*self.detectors, *(backend for group in self.branches.by_branch().values() for backend in group))
+        return (*self.detectors, *self.branches.all())
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> RunConfig:

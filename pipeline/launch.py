@@ -23,6 +23,7 @@ from soundseam.pipeline.inspection import (
     write_configuration,
     write_summary,
 )
+from soundseam.pipeline.local.division import Division
 from soundseam.pipeline.local.meter import START_UP_S, Meter
 from soundseam.pipeline.local.pool import LOCAL_RUNNERS
 from soundseam.pipeline.local.progress import (
@@ -292,7 +293,13 @@ class Launch:
     def _run_tasks(self, watcher: RunWatcher) -> None:
         tasks = self.prepared.plan.tasks
         group = GraphGroup(self.prepared.config, self.request.output, self.options)
-        run_local(tasks, LocalJob(group, watcher, self.prepared.workers, self.request.stall_timeout_s))
+        lengths = {
+            source.recording_id: self.prepared.durations_ms[source.recording_id]
+            for work in tasks
+            for source in work.sources
+        }
+        division = Division(self.prepared.config, lengths, self.prepared.workers)
+        run_local(tasks, LocalJob(group, watcher, self.prepared.workers, self.request.stall_timeout_s, division))
 
 
 @dataclass(frozen=True)
@@ -304,8 +311,14 @@ class GraphGroup:
     options: PipelineOptions | None
 
     def __call__(self, tasks: Sequence[ShardTask], progress: ProgressLog) -> None:
+        from soundseam.pipeline.stages.ahead import annotate_ahead
         from soundseam.pipeline.stages.context import RunContext
         from soundseam.pipeline.stages.graph import run_graph
 
         files.use_options(self.options)
-        run_graph(tasks, RunContext(self.output, progress, config=self.config), self.options)
+        context = RunContext(self.output, progress, config=self.config)
+        if all(work.portion for work in tasks):
+            for work in tasks:
+                annotate_ahead(context, work)
+        else:
+            run_graph(tasks, context, self.options)

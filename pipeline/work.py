@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from soundseam.schemas.record import Record, content_key
 from soundseam.schemas.recording import Source
+from soundseam.schemas.segment import Segment
 
 SEGMENTS_STAGE = "segments"
 CAPTIONS_STAGE = "captions"
@@ -30,12 +31,25 @@ class StageTask(Record):
         return frozenset(recording_id for recording_id, _ in self.keys)
 
 
+class Portion(Record):
+    """Consecutive segments of a recording: part `number` (from 0) of `total` with equally many."""
+
+    number: int
+    total: int
+
+    def of(self, segments: Sequence[Segment]) -> Sequence[Segment]:
+        count = len(segments)
+        return segments[count * self.number // self.total : count * (self.number + 1) // self.total]
+
+
 class ShardTask(Record):
     """Some recordings of one shard with the work left, stage by stage: one task gives one commit per stage."""
 
     shard: int
     sources: tuple[Source, ...]
     stages: tuple[StageTask, ...]
+    portion: Portion | None = None
+    """If given, the only recording's segments are annotated in part, and nothing is committed."""
 
     def __reduce__(self) -> tuple[Callable[[bytes], ShardTask], tuple[bytes]]:
         """Packed: tasks go from stage to stage, and millions of recordings are in them."""
@@ -63,6 +77,7 @@ class ShardTask(Record):
             shard=self.shard,
             sources=tuple(source for source in self.sources if source.recording_id in recording_ids),
             stages=tuple(work for work in stages if work.keys),
+            portion=self.portion,
         )
 
 

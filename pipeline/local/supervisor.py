@@ -10,77 +10,17 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Literal, Protocol
 
 from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.local.division import Division, Rounds, group_tasks, halve_tasks, recordings_of, take_from_tasks
 from soundseam.pipeline.local.progress import Step
 from soundseam.pipeline.local.worker import Answer, RunGroup, Worker
 from soundseam.pipeline.work import ShardTask
-
-MAX_BYTES = 128 * 2**20
-"""About two hours of speech as FLAC: the work of a worker between two commits, which it may lose."""
-MIN_BYTES = 8 * 2**20
-"""Below this, the start of a pipeline costs more than balance gains: each worker then gets about one group."""
-MAX_RECORDINGS = 256
-GROUPS_A_WORKER = 4
-"""So that workers finish at about the same time."""
-
-
-def recordings_of(tasks: Iterable[ShardTask]) -> tuple[str, ...]:
-    """The recordings with something left to do in `tasks`, each once, in order."""
-    return tuple(dict.fromkeys(name for work in tasks for stage in work.stages for name, _ in stage.keys))
-
-
-def group_tasks(tasks: Sequence[ShardTask], workers: int) -> list[tuple[ShardTask, ...]]:
-    """All of `tasks`, in groups for one worker at a time, the largest first.
-
-    A task larger than a group is split between recordings; a single larger recording is a group of its own.
-    """
-    total = sum(work.size_bytes for work in tasks)
-    each = -(-total // workers)
-    limit = min(MAX_BYTES, max(min(MIN_BYTES, each), total // (workers * GROUPS_A_WORKER)))
-    groups: list[list[ShardTask]] = []
-    room_bytes = room_recordings = 0
-    for piece in (piece for work in tasks for piece in _pieces(work, limit)):
-        if piece.size_bytes > room_bytes or len(piece.sources) > room_recordings:
-            groups.append([])
-            room_bytes, room_recordings = limit, MAX_RECORDINGS
-        groups[-1].append(piece)
-        room_bytes -= piece.size_bytes
-        room_recordings -= len(piece.sources)
-    return [tuple(group) for group in sorted(groups, key=lambda group: -sum(work.size_bytes for work in group))]
-
-
-def _pieces(work: ShardTask, limit_bytes: int) -> list[ShardTask]:
-    runs: list[list[str]] = []
-    room_bytes = 0
-    for source in work.sources:
-        if not runs or source.size_bytes > room_bytes or len(runs[-1]) == MAX_RECORDINGS:
-            runs.append([])
-            room_bytes = limit_bytes
-        runs[-1].append(source.recording_id)
-        room_bytes -= source.size_bytes
-    if len(runs) == 1:
-        return [work]
-    return list(chain.from_iterable(take_from_tasks([work], frozenset(run)) for run in runs))
-
-
-def halve_tasks(tasks: Sequence[ShardTask]) -> list[tuple[ShardTask, ...]]:
-    """`tasks` in two groups; in one if there is only one recording."""
-    names = recordings_of(tasks)
-    halves = [names[: len(names) // 2], names[len(names) // 2 :]]
-    return [group for half in halves if (group := take_from_tasks(tasks, frozenset(half)))]
-
-
-def take_from_tasks(tasks: Sequence[ShardTask], recording_ids: frozenset[str]) -> tuple[ShardTask, ...]:
-    """The tasks with only these recordings, without tasks in which nothing is left to do."""
-    return tuple(part for work in tasks if (part := work.only(recording_ids)).stages)
-
 
 TICK_S = 0.2
 START_TIMEOUT_S = 120.0
@@ -142,6 +82,8 @@ class LocalJob:
     watcher: Watcher
     workers: int
     stall_timeout_s: float = STALL_TIMEOUT_S
+    division: Division | None = None
+    """If given, long recordings are shared by several workers."""
 
 
 class WorkerFailedError(Exception):
@@ -166,6 +108,8 @@ class Task:
     exclusive: bool = False
     """Nothing else runs at the same time: its worker was killed from outside, perhaps because memory ran out."""
     lost_unexplained: int = 0
+    rounds: Rounds | None = None
+    """The rounds of which this is a part, if it is not the whole group."""
 
 
 def run_local(tasks: Sequence[ShardTask], job: LocalJob) -> None:
@@ -177,7 +121,7 @@ def run_local(tasks: Sequence[ShardTask], job: LocalJob) -> None:
     with tempfile.TemporaryDirectory(prefix="soundseam-run-") as folder:
         supervisor = _Supervisor(job, Path(folder))
         try:
-            supervisor.run(deque(Task(group) for group in group_tasks(tasks, job.workers)))
+            supervisor.run(group_tasks(tasks, job.workers))
         finally:
             supervisor.stop()
 
@@ -192,8 +136,10 @@ class _Supervisor:
         self._failed_starts = 0
         self._last_tick_s = time.monotonic()
 
-    def run(self, tasks: deque[Task]) -> None:
-        self._tasks = tasks
+    def run(self, groups: Sequence[tuple[ShardTask, ...]]) -> None:
+        for group in groups:
+            rounds = Rounds(group, self._job.division.rounds(group) if self._job.division else ())
+            self._tasks += self._next_round(rounds) or [Task(group)]
         while self._tasks or self._busy():
             self._hand_out()
             self._listen()
@@ -265,10 +211,22 @@ class _Supervisor:
             self._failed_starts = 0
             task = self._workers[worker]
             self._workers[worker] = None
-            if task is not None:
+            if task is not None and task.rounds:
+                self._end_of_round(task.rounds)
+            elif task is not None:
                 self._job.watcher.finish(recordings_of(task.shard_tasks))
                 if task.lone:
                     self._dismiss(worker)
+
+    def _end_of_round(self, rounds: Rounds) -> None:
+        if rounds.is_over():
+            following = self._next_round(rounds)
+            self._tasks.extendleft(reversed(following))
+            if not following:
+                self._queue(rounds.whole)
+
+    def _next_round(self, rounds: Rounds) -> list[Task]:
+        return [Task((work,), rounds=rounds) for work in rounds.begin()]
 
     def _look_for_stalls(self) -> None:
         now = time.monotonic()
@@ -306,6 +264,11 @@ class _Supervisor:
                 )
         if task is None:
             return
+        if task.rounds:
+            self._tasks = deque(other for other in self._tasks if other.rounds is not task.rounds)
+            if not task.rounds.give_up():
+                return
+            task = Task(task.rounds.whole)
         if task.lone:
             self._give_up(task, worker, reason, detail)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
@@ -31,10 +31,49 @@ from soundseam.schemas.segment import Segment
 
 Answer = Facts | AnnotationError
 Lost = Callable[[Segment, AnnotationError], None]
+Chosen = Collection[str] | None
+"""segment_ids; None for all."""
 
 
-def read_clips(context: RunContext, work: ShardTask, backend: AnyBackend, lost: Lost) -> Iterator[Clip]:
-    """The clips of `backend`'s branch that `work` has left to do, one in memory at a time.
+def answer_clips(
+    context: RunContext, work: ShardTask, backend: AnyBackend, chosen: Chosen = None
+) -> Iterator[tuple[Segment, Answer]]:
+    """A backend's answers for the clips that `work` has left to do, in batches of similar length."""
+    stage, progress = annotation_stage(backend), context.progress
+    lost: list[tuple[Segment, Answer]] = []
+    found_clips = read_clips(context, work, backend, lambda *one: lost.append(one), chosen)
+    for clips in batch_by_length(found_clips, backend.batch_size):
+        annotator = context.loaded(backend)
+        recording_ids = sorted({clip.segment.recording_id for clip in clips})
+        audio_ms = sum(clip.segment.span.duration_ms for clip in clips)
+        progress.write(stage, "start", recording_ids, audio_ms)
+        found = annotate_clips(annotator, clips)
+        progress.write(stage, "done", recording_ids, audio_ms)
+        yield from ((clip.segment, answer) for clip, answer in zip(clips, found, strict=True))
+    yield from lost
+
+
+def answer_recordings(
+    context: RunContext, work: ShardTask, backend: AnyBackend, known: Collection[str] = ()
+) -> Iterator[tuple[Segment, Answer]]:
+    """The answers of a backend that processes whole recordings, without recordings whose segments are all `known`."""
+    stage, progress = annotation_stage(backend), context.progress
+    for source, segments in read_recordings(context, work, backend):
+        if all(segment.segment_id in known for segment in segments):
+            continue
+        annotator = context.loaded(backend)
+        assert isinstance(annotator, RecordingAnnotator)
+        audio_ms = sum(segment.span.duration_ms for segment in segments)
+        progress.write(stage, "start", [source.recording_id], audio_ms)
+        found = annotate_recording(annotator, source, segments, context.config)
+        progress.write(stage, "done", [source.recording_id], audio_ms)
+        yield from zip(segments, found, strict=True)
+
+
+def read_clips(
+    context: RunContext, work: ShardTask, backend: AnyBackend, lost: Lost, chosen: Chosen = None
+) -> Iterator[Clip]:
+    """The clips of `backend`'s branch that `work` has left to do, one in memory at a time; of `chosen` segments only.
 
     A backend for 16 kHz mono gets the segment's own audio, as samples or as the FLAC file; one that needs another rate
     or all channels gets the same interval of the source. `lost` is called for each segment whose source cannot be read.
@@ -46,9 +85,10 @@ def read_clips(context: RunContext, work: ShardTask, backend: AnyBackend, lost: 
     before = _backends_before(backend, context.config) if backend.reads_annotations else ()
     annotations = context.annotations(mine, before) if before else {}
     if backend.sample_rate_hz == DETECTION_RATE_HZ and backend.mono:
-        clips = _clips_of_segments(context, mine, backend)
+        clips = _clips_of_segments(context, mine, backend, chosen)
     else:
-        segments = [segment for segment in context.segments(mine) if backend.branch in segment.branches]
+        branch = (segment for segment in context.segments(mine) if backend.branch in segment.branches)
+        segments = [segment for segment in branch if chosen is None or segment.segment_id in chosen]
         if backend.sample_rate_hz is None:
             clips = _clips_without_audio(segments)
         else:
@@ -147,10 +187,10 @@ def _clips_without_audio(segments: Sequence[Segment]) -> Iterator[Clip]:
     return (Clip(segment, nothing, DETECTION_RATE_HZ) for segment in segments)
 
 
-def _clips_of_segments(context: RunContext, work: ShardTask, backend: AnyBackend) -> Iterator[Clip]:
+def _clips_of_segments(context: RunContext, work: ShardTask, backend: AnyBackend, chosen: Chosen) -> Iterator[Clip]:
     nothing = np.zeros(0, np.float32)
     for segment, flac in context.segments_with_audio(work):
-        if backend.branch not in segment.branches:
+        if backend.branch not in segment.branches or (chosen is not None and segment.segment_id not in chosen):
             continue
         if backend.takes_flac:
             yield Clip(segment, nothing, DETECTION_RATE_HZ, flac=flac)

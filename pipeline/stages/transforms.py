@@ -15,19 +15,13 @@ from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from soundseam.annotators.base import AnnotationError, AnyBackend, RecordingAnnotator
+from soundseam.annotators.base import AnyBackend
 from soundseam.annotators.chat.questions import Usage
 from soundseam.annotators.chat.served import ServedBackend
 from soundseam.pipeline.local.progress import pulse
 from soundseam.pipeline.plan import annotation_stage, stage_keys
-from soundseam.pipeline.stages.annotate import (
-    annotate_clips,
-    annotate_recording,
-    annotation_row,
-    batch_by_length,
-    read_clips,
-    read_recordings,
-)
+from soundseam.pipeline.stages.ahead import left_by, read_ahead
+from soundseam.pipeline.stages.annotate import annotation_row, answer_clips, answer_recordings
 from soundseam.pipeline.stages.asking import Answered, ServedStage, caption_clients
 from soundseam.pipeline.stages.caption import caption_tasks
 from soundseam.pipeline.stages.context import RunContext
@@ -37,7 +31,7 @@ from soundseam.pipeline.work import CAPTIONS_STAGE, SEGMENTS_STAGE, ShardTask, S
 from soundseam.schemas.annotation import Annotation
 from soundseam.schemas.caption import Caption
 from soundseam.schemas.recording import Recording, Rejected
-from soundseam.schemas.segment import Segment, SegmentRow
+from soundseam.schemas.segment import SegmentRow
 from soundseam.schemas.tables import Table, annotation_table
 
 MAX_UNEXPECTED_IN_A_ROW = 8
@@ -112,31 +106,18 @@ def clip_answers(backend: AnyBackend, context: RunContext, work: ShardTask) -> I
     would be sent from one worker to another. RunInference is not used for that reason, and because importing it loads
     torch if torch is installed.
     """
-    stage, progress = annotation_stage(backend), context.progress
-    lost: list[tuple[Segment, AnnotationError]] = []
-    found_clips = read_clips(context, work, backend, lambda *one: lost.append(one))
-    for clips in batch_by_length(found_clips, backend.batch_size):
-        annotator = context.loaded(backend)
-        recording_ids = sorted({clip.segment.recording_id for clip in clips})
-        audio_ms = sum(clip.segment.span.duration_ms for clip in clips)
-        progress.write(stage, "start", recording_ids, audio_ms)
-        found = annotate_clips(annotator, clips)
-        progress.write(stage, "done", recording_ids, audio_ms)
-        yield from ((work.work_id, (clip.segment, answer)) for clip, answer in zip(clips, found, strict=True))
-    yield from ((work.work_id, pair) for pair in lost)
+    known = read_ahead(context, work, backend)
+    left = left_by(known, context, work, backend) if known else None
+    if left != frozenset():
+        yield from ((work.work_id, pair) for pair in answer_clips(context, work, backend, left))
+    yield from ((work.work_id, pair) for pair in known.values())
 
 
 def recording_answers(backend: AnyBackend, context: RunContext, work: ShardTask) -> Iterator[Answered]:
     """The answers of a backend that processes whole recordings for a task's segments."""
-    stage, progress = annotation_stage(backend), context.progress
-    for source, segments in read_recordings(context, work, backend):
-        annotator = context.loaded(backend)
-        assert isinstance(annotator, RecordingAnnotator)
-        audio_ms = sum(segment.span.duration_ms for segment in segments)
-        progress.write(stage, "start", [source.recording_id], audio_ms)
-        found = annotate_recording(annotator, source, segments, context.config)
-        progress.write(stage, "done", [source.recording_id], audio_ms)
-        yield from ((work.work_id, pair) for pair in zip(segments, found, strict=True))
+    known = read_ahead(context, work, backend)
+    yield from ((work.work_id, pair) for pair in answer_recordings(context, work, backend, known.keys()))
+    yield from ((work.work_id, pair) for pair in known.values())
 
 
 class Annotate(beam.DoFn):

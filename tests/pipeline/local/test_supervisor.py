@@ -13,18 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundseam.pipeline.config import SetupError
-from soundseam.pipeline.local.progress import Step
-from soundseam.pipeline.local.supervisor import (
+from soundseam.pipeline.local.division import (
     MAX_BYTES,
     MAX_RECORDINGS,
     MIN_BYTES,
+    group_tasks,
+    halve_tasks,
+    recordings_of,
+)
+from soundseam.pipeline.local.progress import Step
+from soundseam.pipeline.local.supervisor import (
     LocalJob,
     Poison,
     WorkerFailedError,
     WorkerStartError,
-    group_tasks,
-    halve_tasks,
-    recordings_of,
     run_local,
 )
 from soundseam.pipeline.local.worker import RunGroup
