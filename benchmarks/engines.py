@@ -3,7 +3,8 @@
 `python -m benchmarks.engines` runs `samples/recordings` with two local workers, with one, on Prism (one process), on
 clusters of Dask, Ray and Spark with two workers, and in and out of an S3 server; of these, what is installed here. A
 line has the run, then the same command with nothing to do. Starting and stopping a cluster or a server is not counted,
-but what its processes take meanwhile is. For an idle machine; `--only` names ways, `--inputs` another folder.
+but what its processes take meanwhile is, except on Ray, whose daemon forgets it. For an idle machine; `--only` names
+ways, `--inputs` another folder.
 """
 
 from __future__ import annotations

@@ -112,7 +112,8 @@ class Division:
 
     def _ahead(self, work: ShardTask) -> tuple[list[str], list[str]]:
         """The stages left whose backends need no rows of others: those of whole recordings, and those of clips."""
-        whole, clips = [], []
+        whole: list[str] = []
+        clips: list[str] = []
         for backend in self.config.branches.all():
             stage = annotation_stage(backend)
             if work.at(stage) and not backend.reads_annotations and not isinstance(backend, ServedBackend):
