@@ -152,6 +152,14 @@ def written_commits(output: str, stage: str, shard: int, wanted: Mapping[str, st
     return known if known and covered >= set(wanted.items()) else None
 
 
+def exact_commit(output: str, stage: str, shard: int, wanted: Mapping[str, str]) -> list[Commit] | None:
+    """The commit of just `wanted` (recording_id → key), as a task leaves it: by its name, without a listing."""
+    uri = marker_uri(output, Commit(stage=stage, shard=shard, covers=tuple(wanted.items()), files=()))
+    with contextlib.suppress(FileNotFoundError):
+        return [_parse_commit(uri, files.read_bytes(uri))]
+    return None
+
+
 @contextmanager
 def renewed_commit(output: str, commit: Commit, filtered: Mapping[str, str]) -> Iterator[CommitWriter]:
     """Rewrites the rows of `commit` after filtering; `filtered` is recording_id → key of the filtered rows.

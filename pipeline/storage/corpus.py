@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 import pyarrow.parquet as pq
 
 from soundseam.pipeline.storage import files, object_cache
-from soundseam.pipeline.storage.commits import Commit, read_stages, written_commits
+from soundseam.pipeline.storage.commits import Commit, exact_commit, read_stages, written_commits
 from soundseam.pipeline.storage.files import FileStat
 from soundseam.pipeline.storage.tables import FileEntry, read_rows
 from soundseam.pipeline.work import LIST_STAGE, SEGMENTS_STAGE
@@ -56,7 +56,10 @@ class Corpus:
     @classmethod
     def load_for(cls, output: str, wanted: Mapping[str, Wanted], shard: int) -> Corpus:
         """The state of one shard that certainly has the rows of `wanted` (stage → recording_id → key) if they exist."""
-        written = {stage: written_commits(output, stage, shard, keys) for stage, keys in wanted.items()}
+        written = {
+            stage: written_commits(output, stage, shard, keys) or exact_commit(output, stage, shard, keys)
+            for stage, keys in wanted.items()
+        }
         unknown = read_stages(output, [stage for stage, commits in written.items() if commits is None], shard)
         return cls(output, {stage: commits or unknown[stage] for stage, commits in written.items()})
 

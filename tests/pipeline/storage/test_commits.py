@@ -196,6 +196,14 @@ def test_a_sweep_leaves_what_somebody_else_put_into_a_table(name: str, output: s
     assert [path.read_text() for path in mine] == ["mine"] * len(mine)
 
 
+def test_what_a_task_has_committed_is_found_without_reading_the_markers_of_others(output: str) -> None:
+    commit_recordings(output, {"a": "1", "b": "1"})
+    commit_recordings(output, {"c": "1"})
+    found = Corpus.load_for(output, {STAGE: ids({"a": "1", "b": "1"})}, 0)
+    assert [commit.recording_ids for commit in found.commits[STAGE]] == [frozenset(ids({"a": "", "b": ""}))]
+    assert len(Corpus.load_for(output, {STAGE: ids({"a": "1"})}, 0).commits[STAGE]) == 2
+
+
 def test_rows_of_recordings_that_are_no_longer_asked_for_stay(output: str) -> None:
     commit_recordings(output, {"a": "1", "b": "1"})
     sweep(output, {STAGE: ids({"a": "1"})})
