@@ -165,6 +165,7 @@ def _evaluate_long(output: str, labels: Path | None, terminal: Terminal) -> None
     from soundseam.pipeline.config import SetupError
     from soundseam.pipeline.evaluation.labelled import LabelledFolderError
     from soundseam.pipeline.evaluation.long import evaluate_long, long_tables
+    from soundseam.pipeline.evaluation.long_guesses import guess_long, guess_table
 
     if labels is None:
         raise SetupError("captions of recordings are held against labels: name their folder by --labels")
@@ -172,7 +173,9 @@ def _evaluate_long(output: str, labels: Path | None, terminal: Terminal) -> None
         scores = evaluate_long(output, labels)
     except LabelledFolderError as error:
         raise SetupError(f"{error}: give a folder that docs/long.md describes") from error
-    terminal.result({**scores.model_dump(), "false_share": scores.false_share}, *long_tables(scores))
+    guesses = list(guess_long(output))
+    values = {**scores.model_dump(), "false_share": scores.false_share, "samples": guesses}
+    terminal.result(values, *long_tables(scores), *([guess_table(guesses)] if guesses else []))
 
 
 _EVALUATIONS: Mapping[Subject, tuple[Callable[[Path, RunConfig], Iterator[ScoreTable]], str]] = {
