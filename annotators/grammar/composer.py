@@ -22,6 +22,7 @@ from soundseam.annotators.grammar.engine import (
     caption_text,
     compose,
     derive_text,
+    read_place,
     split_variant,
     without,
 )
@@ -99,13 +100,20 @@ RULES: Mapping[str, Rule] = {
 
 
 def derive_in(language: Language, claim: Claim) -> str | None:
-    """The sentence of `claim` in another language, from the same evidence; None if it was not derived by a rule."""
+    """The sentence of `claim` in another language, from the same evidence.
+
+    None if it was not derived by a rule, or by an earlier version's, which read other fields.
+    """
     try:
         name, variant = split_variant(claim.rule)
         base, mark, left_out = name.partition(WITHOUT)
         base = f"{base.removesuffix(CHINESE)}{CHINESE if language == 'zh' else ''}"
         rule = rule_named(f"{base}{mark}{left_out}")
     except (KeyError, ValueError):
+        return None
+    if [(one.table, one.field) for one in claim.evidence] != [
+        (table.value, path) for table, path in map(read_place, rule.reads)
+    ]:
         return None
     return derive_text(rule, claim.evidence[0].segment_id, [one.value for one in claim.evidence], variant)
 

@@ -76,6 +76,17 @@ def test_a_chinese_caption_is_checked_like_an_english_one(seed: int) -> None:
     assert [claim.evidence for claim in caption.claims] == [claim.evidence for claim in english.claims]
 
 
+def test_a_sentence_of_an_earlier_version_has_no_translation() -> None:
+    """Its rule read other fields then."""
+    one, rows = plausible(0)
+    claims = merge_segment(one, with_captions(one, rows), CaptionConfig(), "0" * 16).claims
+    earlier = [
+        claim.model_copy(update={"evidence": claim.evidence[:-1]}) for claim in claims if len(claim.evidence) > 1
+    ]
+    assert earlier
+    assert [derive_in("zh", claim) for claim in earlier] == [None] * len(earlier)
+
+
 def test_each_class_has_a_chinese_noun_of_its_own_and_a_clause() -> None:
     names = list(sound_names().values())
     assert not [name.label for name in names if not re.fullmatch(r"[\u4e00-\u9fff]+", name.zh_noun)]
