@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from soundseam.annotators.base import DETECTION_RATE_HZ, Backend, Clip, InMemory, RecordingAnnotator, Waveform
@@ -20,6 +22,7 @@ from soundseam.annotators.speech.voice_clusters import (
     reunited,
     speaker_centres,
     turns_of,
+    voice_margin,
     voices_at_once,
 )
 from soundseam.annotators.speech.voice_models import (
@@ -50,6 +53,10 @@ _MIN_COVERED = 0.8
 _MAX_DOUBT, _MAX_DOUBT_OF_ONE = 0.08, 0.025
 """Maximum mean doubt of the segmentation model during speech. For a single speaker it must be lower: distant voices are
 missed where the model is in doubt."""
+_MIN_MARGIN, _MIN_MARGIN_MS = 0.16, 600
+"""Minimum difference of a voice's similarity to its own speaker and to any other, and from which time alone it counts.
+On an hour of four voices, two of them alike, 40 of 51 segments have the right number of speakers without it, 34 of 36
+with it."""
 
 
 class OnnxDiarization(Backend[SpeechFacts]):
@@ -80,7 +87,7 @@ class OnnxDiarization(Backend[SpeechFacts]):
 
     @property
     def revision(self) -> str:
-        return f"{SEGMENTATION_SHA256[:8]}{EMBEDDING_SHA256[:8]}-5"
+        return f"{SEGMENTATION_SHA256[:8]}{EMBEDDING_SHA256[:8]}-6"
 
     def load(self) -> RecordingAnnotator[SpeechFacts]:
         self.check_available()
@@ -90,10 +97,12 @@ class OnnxDiarization(Backend[SpeechFacts]):
 
 
 class Diarized(NamedTuple):
-    """The result for a recording: its turns, and the windows on which they are based, both in order."""
+    """The result for a recording: its turns, the windows on which they are based, both in order, and the voices of its
+    speakers, (speakers, size)."""
 
     turns: tuple[SpeakerSpan, ...]
     windows: Sequence[WindowVoices]
+    centres: NDArray[np.float64]
 
 
 class OnnxDiarizer:
@@ -119,7 +128,7 @@ class OnnxDiarizer:
         diarized = self.diarize(InMemory(clip.samples), [TimeSpan(0, clip.segment.span.duration_ms)])
         turns = tuple(SpeakerSpan(speaker, span.shift(start_ms)) for speaker, span in diarized.turns)
         windows = [replace(window, first_frame=window.first_frame + start_ms // HOP_MS) for window in diarized.windows]
-        return SpeechFacts(speakers=_speakers(clip.segment, Diarized(turns, windows), "segment"))
+        return SpeechFacts(speakers=_speakers(clip.segment, Diarized(turns, windows, diarized.centres), "segment"))
 
     def diarize(self, waveform: Waveform, regions: Sequence[TimeSpan]) -> Diarized:
         """The turns of a recording, in its own time, in order, under labels S1, S2, ... as they first speak."""
@@ -132,7 +141,7 @@ class OnnxDiarizer:
             for speaker, span in turns_of(part, centres)
         ]
         named = in_order_of_appearance([turn for turn in turns if turn.span.duration_ms > 0], self._max_gap_ms)
-        return Diarized(named, [window for part in windows for window in part])
+        return Diarized(named, [window for part in windows for window in part], centres)
 
     def _windows(self, waveform: Waveform, region: TimeSpan) -> list[WindowVoices]:
         """Windows over `region`; they extend beyond a region that is shorter than a window."""
@@ -146,11 +155,11 @@ class OnnxDiarizer:
 def _speakers(segment: Segment, diarized: Diarized, scope: Literal["recording", "segment"]) -> Speakers:
     speakers = speakers_in(segment, diarized.turns, scope)
     doubt = doubt_in(diarized.windows, segment.start_ms // HOP_MS, -(-segment.end_ms // HOP_MS))
-    judged = {"sure": _is_sure(segment, speakers, diarized.windows), "doubt": round(doubt, 3)}
+    judged = {"sure": _is_sure(segment, speakers, diarized), "doubt": round(doubt, 3)}
     return speakers.model_copy(update=judged)
 
 
-def _is_sure(segment: Segment, speakers: Speakers, windows: Sequence[WindowVoices]) -> bool:
+def _is_sure(segment: Segment, speakers: Speakers, diarized: Diarized) -> bool:
     """Whether the windows and the clusters agree on who speaks in `segment`, and cover all of its speech."""
     spoken: dict[str, int] = {}
     for turn in speakers.turns:
@@ -163,9 +172,13 @@ def _is_sure(segment: Segment, speakers: Speakers, windows: Sequence[WindowVoice
     if covered < _MIN_COVERED * covered_ms(stretches):
         return False
     first, last = segment.start_ms // HOP_MS, -(-segment.end_ms // HOP_MS)
-    near = [window for window in windows if first - WINDOW_FRAMES < window.first_frame < last]
+    near = [window for window in diarized.windows if first - WINDOW_FRAMES < window.first_frame < last]
     doubt = _MAX_DOUBT_OF_ONE if len(spoken) == 1 else _MAX_DOUBT
-    return voices_at_once(near, first, last, _MIN_LOCAL_MS) == len(spoken) and doubt_in(near, first, last) <= doubt
+    return (
+        voices_at_once(near, first, last, _MIN_LOCAL_MS) == len(spoken)
+        and doubt_in(near, first, last) <= doubt
+        and voice_margin(near, diarized.centres, first, last, _MIN_MARGIN_MS) >= _MIN_MARGIN
+    )
 
 
 def speech_regions(segments: Sequence[Segment]) -> tuple[TimeSpan, ...]:

@@ -220,6 +220,31 @@ def voices_at_once(windows: Sequence[WindowVoices], first: int, last: int, min_m
     return max(counts, default=0)
 
 
+def voice_margin(
+    windows: Sequence[WindowVoices], centres: NDArray[np.float64], first: int, last: int, min_ms: int
+) -> float:
+    """How much more similar the least clear voice is to its own speaker than to any other, by cosine: -1 to 1.
+
+    Of voices with at least `min_ms` alone, and as much from frame `first` to before `last`; 1 if there is no other
+    speaker, -1 if a voice has no speaker of its own.
+    """
+    margins = [1.0]
+    for window in windows:
+        speaker_of = dict(assigned(window.voices, centres))
+        for voice in window.voices:
+            active_ms = int(window.active[_rows(window, first, last), voice.column].sum()) * HOP_MS
+            if min(voice.alone_ms, active_ms) < min_ms:
+                continue
+            likeness = centres @ voice.embedding
+            own = speaker_of.get(voice.column)
+            others = np.delete(likeness, [] if own is None else own)
+            if own is None:
+                margins.append(-1.0)
+            elif others.size:
+                margins.append(float(likeness[own] - others.max()))
+    return min(margins)
+
+
 def _rows(window: WindowVoices, first: int, last: int) -> slice:
     start = max(0, first - window.first_frame)
     return slice(start, max(start, min(len(window.active), last - window.first_frame)))

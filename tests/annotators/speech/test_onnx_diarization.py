@@ -24,6 +24,7 @@ from soundseam.annotators.speech.voice_clusters import (
     joined,
     reunited,
     speaker_centres,
+    voice_margin,
 )
 from soundseam.annotators.speech.voice_models import (
     EMBEDDING_FILE,
@@ -175,6 +176,20 @@ def test_parts_of_one_speaker_are_one_again_if_the_recording_has_one_voice_for_t
     assert one.active.sum(axis=0).tolist() == [100, 0, 50]
     two = reunited(window, np.array([[1.0, 0.0], [0.6, 0.8]]))
     assert len(two.voices) == 3
+
+
+@pytest.mark.parametrize(
+    ("second", "alone_ms", "margin"),
+    [((0.0, 1.0), 1_000, 1.0), ((0.6, 0.8), 1_000, 0.2), ((0.6, 0.8), 500, 1.0), ((1.0, 0.0), 1_000, -1.0)],
+)
+def test_the_margin_is_that_of_the_least_clear_voice(second: tuple[float, float], alone_ms: int, margin: float) -> None:
+    voices = tuple(
+        LocalVoice(column, np.array(vector, np.float32), each_ms, column)
+        for column, (vector, each_ms) in enumerate([((1.0, 0.0), 1_000), (second, alone_ms)])
+    )
+    window = WindowVoices(0, np.ones((100, 2), np.bool_), voices, np.zeros(100, np.float16))
+    assert voice_margin([window], np.eye(2), 0, 100, 600) == pytest.approx(margin)
+    assert voice_margin([window], np.eye(2), 90, 100, 600) == 1.0
 
 
 class OneSpeaker:
