@@ -41,3 +41,10 @@ def union_spans(spans: Iterable[TimeSpan]) -> tuple[TimeSpan, ...]:
 def covered_ms(spans: Iterable[TimeSpan]) -> int:
     """Time covered by at least one span."""
     return sum(span.duration_ms for span in union_spans(spans))
+
+
+def clock(ms: int) -> str:
+    """A time as a player shows it: 2:05, 1:02:05."""
+    minutes, seconds = divmod(ms // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -16,10 +16,10 @@ from rich.text import Text
 from soundseam.pipeline.doctor import MachineReport, ModelReport
 from soundseam.pipeline.inspection import Inspection, RunSummary, RunTotals, SampleCaption, StageUsage
 from soundseam.pipeline.local.meter import Reading
-from soundseam.pipeline.long.scope import clock
 from soundseam.pipeline.plan import StagePlan
 from soundseam.pipeline.serving.reachable import ServerReport
 from soundseam.pipeline.storage.redact import redact_uri
+from soundseam.schemas.timespan import clock
 
 MAX_CHAPTERS = 8
 """Of a recording, at most this many are shown."""

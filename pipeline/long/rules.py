@@ -15,13 +15,13 @@ from soundseam.annotators.grammar.events import SURE
 from soundseam.annotators.grammar.sound_names import sound_names
 from soundseam.annotators.grammar.words import join_words, number_word
 from soundseam.pipeline.long.facts import SegmentFacts, Sound
-from soundseam.pipeline.long.scope import NOTABLE_MS, Scope, clock, duration_words, times_word
+from soundseam.pipeline.long.scope import NOTABLE_MS, Scope, duration_words, times_word
 from soundseam.pipeline.long.sounds import APART_MS
 from soundseam.pipeline.long.stretches import STREAMS, evidence_of, joined
 from soundseam.pipeline.long.things import streams_of
 from soundseam.schemas.event import EventClass
 from soundseam.schemas.long import RecordingClaim
-from soundseam.schemas.timespan import TimeSpan, covered_ms
+from soundseam.schemas.timespan import TimeSpan, clock, covered_ms
 
 _MOST = 0.9
 _NAMED_SPEAKERS = 3

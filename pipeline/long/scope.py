@@ -100,10 +100,3 @@ def _counted(number: int, unit: str) -> str:
 
 def times_word(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-def clock(ms: int) -> str:
-    """A time as a player shows it: 2:05, 1:02:05."""
-    minutes, seconds = divmod(ms // 1000, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

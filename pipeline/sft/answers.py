@@ -10,7 +10,6 @@ from functools import cache
 import numpy as np
 from pydantic import Field, model_validator
 from rapidfuzz.distance import Levenshtein
-from scipy.optimize import linear_sum_assignment
 
 from soundseam.schemas.record import Record
 from soundseam.schemas.sample import AnswerSpan, AnswerSpec, Scoring
@@ -225,6 +224,8 @@ def error_rate(reference: str, answer: str) -> float:
 
 def speaker_error_rate(reference: str, answer: str) -> float:
     """The same over turns `name: words`, per speaker with the best assignment: cpWER (arXiv 2004.09249)."""
+    from scipy.optimize import linear_sum_assignment  # takes a second, and most commands import this module
+
     wanted, given = (list(_by_speaker(text).values()) for text in (reference, answer))
     size = max(len(wanted), len(given))
     padded = [[*side, *([[]] * (size - len(side)))] for side in (wanted, given)]

@@ -10,9 +10,9 @@ from soundseam.pipeline.long.caption import caption_recording
 from soundseam.pipeline.long.check import check_recording, claims_of
 from soundseam.pipeline.long.config import LongConfig
 from soundseam.pipeline.long.facts import RecordingFacts
-from soundseam.pipeline.long.scope import clock, duration_words
+from soundseam.pipeline.long.scope import duration_words
 from soundseam.schemas.long import RecordingCaption
-from soundseam.schemas.timespan import TimeSpan
+from soundseam.schemas.timespan import TimeSpan, clock
 from tests.pipeline.long.builders import facts, recording, recordings
 
 CONFIG = LongConfig()
