@@ -20,7 +20,7 @@ from soundseam.schemas.sample import AnswerSpec, Sample, Scoring, Split
 CLOSED = frozenset({Scoring.EXACT, Scoring.CHOICE, Scoring.NUMBER, Scoring.LABELS})
 """Scorings whose answers a guess may hit: transcripts and times cannot be guessed."""
 MIN_QUESTIONS = 8
-"""Of fewer similar questions, one for each answer always stays."""
+"""Fewer similar questions are too few to learn a guess from."""
 OVER_CHANCE = 0.05
 """Allowed excess of an answer's share over chance, if a question has so few options that chance is over the limit."""
 REFUSAL = "refusal"
@@ -151,14 +151,12 @@ def _thin_cell(
     cell: Cell, answers: Mapping[str, Sequence[float]], limit: float, found: dict[tuple[Cell, str], float]
 ) -> None:
     sizes = Counter({answer: len(draws) for answer, draws in answers.items()})
-    if limit >= 1:
+    if sizes.total() < MIN_QUESTIONS or limit >= 1:
         return
     if len(sizes) == 2:
         # If only two answers occur, they count as offered.
         limit = max(limit, 0.5 + OVER_CHANCE)
     most = max_of_each(sizes, limit)
-    if sizes.total() < MIN_QUESTIONS:
-        most = max(1, most)
     for answer, draws in answers.items():
         _cap((cell, answer), draws, most, found)
 

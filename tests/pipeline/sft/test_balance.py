@@ -40,9 +40,8 @@ def test_a_question_with_one_answer_is_not_asked() -> None:
     assert not left(asked(["music"] * 14, ("dog", "music")))
 
 
-@pytest.mark.parametrize(("answers", "kept"), [(["1"] * 7, {"1": 1}), (["1"] * 5 + ["2"] * 2, {"1": 2, "2": 2})])
-def test_few_questions_have_no_answer_that_is_nearly_always_right(answers: list[str], kept: dict[str, int]) -> None:
-    assert Counter(one.answer for one in left(asked(answers))) == kept
+def test_few_questions_teach_nobody_what_to_guess() -> None:
+    assert len(left(asked(["music"] * 3, ("dog", "music")))) == 3
 
 
 @given(st.lists(st.sampled_from("abcde"), min_size=8, max_size=200))
