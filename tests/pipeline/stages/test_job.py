@@ -190,7 +190,7 @@ def test_what_a_job_carries_does_not_grow_with_the_corpus(config: RunConfig, tmp
         pipeline = beam.Pipeline()
         build_job(pipeline, a_job([str(folder)], str(tmp_path / "out")), RunContext("out", config=config))
         sizes.add(pipeline.to_runner_api().ByteSize())
-    assert max(sizes) - min(sizes) < 100, "addresses may differ in length"
+    assert max(sizes) - min(sizes) < 1_000, "addresses may differ in length"
     assert max(sizes) < 2**20
 
 

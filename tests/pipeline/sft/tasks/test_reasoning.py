@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from soundseam.pipeline.config import SetupError
+from soundseam.pipeline.local.supervisor import WorkerFailedError
 from soundseam.pipeline.sft.build import SftConfig
 from soundseam.pipeline.sft.launch import prepare_sft
 from soundseam.pipeline.sft.read import Marks
@@ -206,7 +207,7 @@ def test_an_outage_ends_the_run_and_commits_nothing(tmp_path: Path) -> None:
     commit_corpus(tmp_path, [recording(material(YARD, heard(YARD)))])
     with ChatServer(Letters(), faults=lambda number, asked: Fault(status=503)) as server:
         config = written_by(server, writer={"urls": [server.url], "model": "tiny", "outage_s": 0.5})
-        with pytest.raises(ConnectionError):
+        with pytest.raises(WorkerFailedError, match="stayed away for"):
             build_samples(tmp_path, config)
         assert planned(tmp_path, config) == [("sft/written_reasoning", 1)]
 
