@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from tests.engines.clusters import CLUSTERS, is_missing
 from tests.engines.prism import VARIABLE, named_prism
+from tests.support.corpora import processes
 from tests.support.s3 import s3_server
 
 ROOT = Path(__file__).parents[1]
@@ -111,21 +112,14 @@ def processor_time() -> float:
     """Seconds of all processes that this one has started, with those that have ended."""
     ended = os.times()
     spent = ended.children_user + ended.children_system
-    parents: dict[int, int] = {}
-    times: dict[int, float] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            parents[int(entry.name)] = int(fields[1])
-            times[int(entry.name)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-    for process, seconds in times.items():
-        above = parents[process]
+    running = processes()
+    parents = {process: int(fields[1]) for process, fields in running.items()}
+    for fields in running.values():
+        above = int(fields[1])
         while above not in (0, 1, os.getpid()):
             above = parents.get(above, 0)
-        spent += seconds if above == os.getpid() else 0.0
+        ticks = sum(map(int, fields[11:15])) if above == os.getpid() else 0
+        spent += ticks / os.sysconf("SC_CLK_TCK")
     return spent
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -102,13 +103,14 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
 
 def children_of(pid: int) -> list[int]:
     """Processes that `pid` started and that still run."""
-    found = []
+    return [child for child, fields in processes().items() if int(fields[1]) == pid and fields[0] != "Z"]
+
+
+def processes() -> dict[int, list[str]]:
+    """pid → the fields of each process in /proc from its state on."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if int(fields[1]) == pid and fields[0] != "Z":
-                found.append(int(entry.name))
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found[int(entry.name)] = (entry / "stat").read_text().rsplit(")", 1)[1].split()
     return found
