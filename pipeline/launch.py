@@ -36,7 +36,7 @@ from soundseam.pipeline.local.supervisor import LocalJob, run_local
 from soundseam.pipeline.local.watcher import Display, RunWatcher
 from soundseam.pipeline.plan import Plan, estimate_durations, plan_run, stage_keys, wanted_keys
 from soundseam.pipeline.retries import MAX_RETRIES, Lost, begin_retries, end_retries, find_lost
-from soundseam.pipeline.serving.reachable import check_servers, server_uses
+from soundseam.pipeline.serving.reachable import ServerUse, check_servers, server_uses
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.check import set_aside, without_altered
 from soundseam.pipeline.storage.commits import (
@@ -241,7 +241,8 @@ class Launch:
         return PartSummary(**dict(totals), part=str(part), unusable=len(self.prepared.listing.rejected))
 
     def _begin(self) -> None:
-        self._check_servers()
+        left = {stage.stage for work in self.prepared.plan.tasks for stage in work.stages}
+        ask_servers(self.request, [use for use in server_uses(self.prepared.config) if use.stage in left], self.display)
         prepare_output(self.request.output)
         write_configuration(self.request.output, self.prepared.config)
         self.prepared.index.save()
@@ -276,14 +277,6 @@ class Launch:
             requests=watcher.requests(),
         )
 
-    def _check_servers(self) -> None:
-        """Asks the servers of the stages that have something left to do one question of each kind."""
-        left = {stage.stage for work in self.prepared.plan.tasks for stage in work.stages}
-        uses = [use for use in server_uses(self.prepared.config) if use.stage in left]
-        settings = server_settings(self.request.profile, self.request.overrides) if uses else {}
-        for notice in check_servers(uses, settings, True):
-            self.display.note(notice)
-
     def _still_lost(self) -> Lost:
         corpus = Corpus.load_present(self.request.output, list(stage_keys(self.prepared.config)))
         lost = find_lost(corpus, self.prepared.recording_ids, self.request.max_retries)
@@ -300,6 +293,13 @@ class Launch:
         }
         division = Division(self.prepared.config, lengths, self.prepared.workers)
         run_local(tasks, LocalJob(group, watcher, self.prepared.workers, self.request.stall_timeout_s, division))
+
+
+def ask_servers(request: RunRequest, uses: Sequence[ServerUse], display: Display) -> None:
+    """Asks the servers one question of each kind, as `check_servers` does, and notes what was found."""
+    settings = server_settings(request.profile, request.overrides) if uses else {}
+    for notice in check_servers(uses, settings, request.is_local):
+        display.note(notice)
 
 
 @dataclass(frozen=True)

@@ -154,13 +154,20 @@ class OnnxDiarizer:
 
 def _speakers(segment: Segment, diarized: Diarized, scope: Literal["recording", "segment"]) -> Speakers:
     speakers = speakers_in(segment, diarized.turns, scope)
-    doubt = doubt_in(diarized.windows, segment.start_ms // HOP_MS, -(-segment.end_ms // HOP_MS))
-    judged = {"sure": _is_sure(segment, speakers, diarized), "doubt": round(doubt, 3)}
-    return speakers.model_copy(update=judged)
+    first, last = segment.start_ms // HOP_MS, -(-segment.end_ms // HOP_MS)
+    near = [window for window in diarized.windows if first - WINDOW_FRAMES < window.first_frame < last]
+    doubt = doubt_in(near, first, last)
+    sure = (
+        _speak_enough(segment, speakers)
+        and voices_at_once(near, first, last, _MIN_LOCAL_MS) == speakers.count
+        and doubt <= (_MAX_DOUBT_OF_ONE if speakers.count == 1 else _MAX_DOUBT)
+        and voice_margin(near, diarized.centres, first, last, _MIN_MARGIN_MS) >= _MIN_MARGIN
+    )
+    return speakers.model_copy(update={"sure": sure, "doubt": round(doubt, 3)})
 
 
-def _is_sure(segment: Segment, speakers: Speakers, diarized: Diarized) -> bool:
-    """Whether the windows and the clusters agree on who speaks in `segment`, and cover all of its speech."""
+def _speak_enough(segment: Segment, speakers: Speakers) -> bool:
+    """Whether each of `speakers` speaks long enough to be one, and together they cover the speech of `segment`."""
     spoken: dict[str, int] = {}
     for turn in speakers.turns:
         spoken[turn.speaker] = spoken.get(turn.speaker, 0) + turn.end_ms - turn.start_ms
@@ -169,16 +176,7 @@ def _is_sure(segment: Segment, speakers: Speakers, diarized: Diarized) -> bool:
     turns = [TimeSpan(turn.start_ms, turn.end_ms) for turn in speakers.turns]
     stretches = speech_stretches(segment)
     covered = covered_ms([turn.intersection(stretch) for turn in turns for stretch in stretches])
-    if covered < _MIN_COVERED * covered_ms(stretches):
-        return False
-    first, last = segment.start_ms // HOP_MS, -(-segment.end_ms // HOP_MS)
-    near = [window for window in diarized.windows if first - WINDOW_FRAMES < window.first_frame < last]
-    doubt = _MAX_DOUBT_OF_ONE if len(spoken) == 1 else _MAX_DOUBT
-    return (
-        voices_at_once(near, first, last, _MIN_LOCAL_MS) == len(spoken)
-        and doubt_in(near, first, last) <= doubt
-        and voice_margin(near, diarized.centres, first, last, _MIN_MARGIN_MS) >= _MIN_MARGIN
-    )
+    return covered >= _MIN_COVERED * covered_ms(stretches)
 
 
 def speech_regions(segments: Sequence[Segment]) -> tuple[TimeSpan, ...]:

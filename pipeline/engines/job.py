@@ -8,16 +8,17 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from soundseam.pipeline.config import RunConfig, available, load_config, server_settings
+from soundseam.pipeline.config import RunConfig, available, load_config
 from soundseam.pipeline.engines.beam import follow_job
 from soundseam.pipeline.input.index import other_indexes
 from soundseam.pipeline.input.inputs import check_inputs
 from soundseam.pipeline.inspection import RunSummary, inspection_of, write_configuration, write_summary
+from soundseam.pipeline.launch import RunRequest, ask_servers
 from soundseam.pipeline.local.meter import Reading
 from soundseam.pipeline.local.progress import read_metrics, stage_costs
 from soundseam.pipeline.local.watcher import Display
 from soundseam.pipeline.plan import stage_keys
-from soundseam.pipeline.serving.reachable import check_servers, server_uses
+from soundseam.pipeline.serving.reachable import server_uses
 from soundseam.pipeline.stages.shard import DoneCounts, Job, PlanCounts
 from soundseam.pipeline.storage import files
 from soundseam.pipeline.storage.commits import list_markers, place_of_marker, prepare_output
@@ -28,8 +29,6 @@ from soundseam.pipeline.work import CAPTIONS_STAGE
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
-
-    from soundseam.pipeline.launch import RunRequest
 
 ReportT = TypeVar("ReportT", PlanCounts, DoneCounts)
 
@@ -49,7 +48,7 @@ class JobRun:
         for notice in unavailable:
             self.display.note(notice)
         check_inputs(self.request.inputs, output)
-        self._check_servers(config)
+        ask_servers(self.request, server_uses(config), self.display)
         job = Job(
             inputs=self.request.inputs,
             output=output,
@@ -62,6 +61,7 @@ class JobRun:
         planned, done = self._followed(job, config)
         files.delete(other_indexes(output))
         delete_unfinished(output)
+        corpus = inspection_of(done.corpus)
         summary = RunSummary(
             recordings_done=planned.to_do,
             recordings_up_to_date=planned.recordings - planned.to_do,
@@ -74,20 +74,14 @@ class JobRun:
             workers=self.request.workers or 1,
             unavailable=unavailable,
             requests=tuple(take_requests().most_common()),
-            corpus=inspection_of(done.corpus),
-            reject_rate=round(inspection_of(done.corpus).reject_rate, 4),
+            corpus=corpus,
+            reject_rate=round(corpus.reject_rate, 4),
             inputs_with_segments=done.corpus.listed_with_segments,
             recordings_to_retry=done.to_retry,
             recordings_retried_in_vain=done.retried_in_vain,
         )
         write_summary(output, summary)
         return summary
-
-    def _check_servers(self, config: RunConfig) -> None:
-        uses = server_uses(config)
-        settings = server_settings(self.request.profile, self.request.overrides) if uses else {}
-        for notice in check_servers(uses, settings, False):
-            self.display.note(notice)
 
     def _followed(self, job: Job, config: RunConfig) -> tuple[PlanCounts, DoneCounts]:
         from soundseam.pipeline.stages.context import RunContext
@@ -143,9 +137,7 @@ class JobProgress:
     def done(self) -> str:
         if self.planned is None:
             return "nothing had been planned"
-        reading = self.reading(self.planned)
-        done = f"{reading.recordings_done:,} of {reading.recordings:,} recordings are done"
-        return f"{done}, {reading.share:.0%} of the work"
+        return self.reading(self.planned).in_words
 
     def reading(self, planned: PlanCounts) -> Reading:
         passed_s = time.monotonic() - self._planned_s

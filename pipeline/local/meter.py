@@ -36,6 +36,12 @@ class Reading:
         """Speed in times real time, over all workers, from the share of work done."""
         return self.share * self.audio_ms / 1000 / self.elapsed_s if self.elapsed_s > 0 else 0.0
 
+    @property
+    def in_words(self) -> str:
+        """What is done."""
+        done = f"{self.recordings_done:,} of {self.recordings:,} recordings are done"
+        return f"{done}, {self.share:.0%} of the work"
+
 
 class Meter:
     """Counts the steps of a run and compares them with its tasks.

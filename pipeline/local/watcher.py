@@ -56,9 +56,7 @@ class RunWatcher:
 
     def done(self) -> str:
         """What is done, in words."""
-        reading = self._meter.read()
-        done = f"{reading.recordings_done:,} of {reading.recordings:,} recordings are done"
-        return f"{done}, {reading.share:.0%} of the work"
+        return self._meter.read().in_words
 
     def finish(self, recording_ids: Collection[str]) -> None:
         self._meter.finish(recording_ids)

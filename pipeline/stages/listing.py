@@ -27,12 +27,8 @@ from soundseam.pipeline.input.inputs import Manifest, list_input, read_listed
 from soundseam.pipeline.input.manifest import Entry
 from soundseam.pipeline.input.manifest_rows import Piece, split_manifest
 from soundseam.pipeline.input.sources import identify, normal_uri
-from soundseam.pipeline.stages.shard import (
-    Job,
-)
-from soundseam.pipeline.storage.commits import (
-    shard_of,
-)
+from soundseam.pipeline.stages.shard import Job
+from soundseam.pipeline.storage.commits import shard_of
 from soundseam.pipeline.storage.ownership import OwnFiles
 from soundseam.schemas.recording import Rejected
 
